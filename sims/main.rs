@@ -1,0 +1,2 @@
+//! Sims.
+fn main(){}
