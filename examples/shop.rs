@@ -1,2 +1,2 @@
 //! Shop.
-fn main(){}
+fn main() {}

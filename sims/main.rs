@@ -1,2 +1,2 @@
 //! Sims.
-fn main(){}
+fn main() {}
