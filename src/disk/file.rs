@@ -1,0 +1,162 @@
+//! An open file. It knows nothing of names and directories.
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, MutexGuard};
+
+use super::image::Image;
+use super::{Attachment, DiskCall};
+
+/// The highest offset and length, as on Linux.
+const LEN_BYTES_MAX: u64 = i64::MAX as u64;
+
+/// An open file of a [`Disk`](super::Disk). Clones share its lock, as duplicated descriptors do. Offsets and lengths
+/// are in bytes. Every call fails with `ErrorKind::Other` and changes nothing once the program is dead.
+#[derive(Clone)]
+pub struct File(Arc<Handle>);
+
+struct Handle {
+    attachment: Arc<Attachment>,
+    handle: u64,
+    file: u64,
+    read_only: bool,
+}
+
+impl File {
+    pub(super) fn new(attachment: Arc<Attachment>, handle: u64, file: u64, read_only: bool) -> File {
+        File(Arc::new(Handle { attachment, handle, file, read_only }))
+    }
+
+    /// Reads from `offset` on until `out` is full or the file ends; returns the number of bytes read.
+    ///
+    /// # Errors
+    /// Only that the program is dead.
+    pub fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
+        let mut image = self.0.attachment.enter_to(DiskCall::Read)?;
+        Ok(image.file(self.0.file)?.cache().read(offset, out))
+    }
+
+    /// Fills `out` from `offset` on.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` if the file ends before; what `out` holds then is unspecified.
+    pub fn read_exact_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        if self.read_at(offset, out)? < out.len() {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file ends before the bytes to be read"));
+        }
+        Ok(())
+    }
+
+    /// Writes all of `data` at `offset`. What lies between the end of the file and `offset` reads as zeros then.
+    ///
+    /// # Errors
+    /// `PermissionDenied` if the file is open to be read only, `FileTooLarge` beyond 2^63 - 1 bytes.
+    pub fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let end = offset.checked_add(data.len() as u64).filter(|end| *end <= LEN_BYTES_MAX);
+        let mut image = self.enter_to_write()?;
+        end.ok_or(io::ErrorKind::FileTooLarge)?;
+        image.counters.bytes_written += data.len() as u64;
+        image.file(self.0.file)?.write(offset, data);
+        Ok(())
+    }
+
+    /// Cuts the file at `len` or extends it by zeros, which take no memory.
+    ///
+    /// # Errors
+    /// As for [`File::write_at`].
+    pub fn set_len(&self, len: u64) -> io::Result<()> {
+        let mut image = self.enter_to_write()?;
+        if len > LEN_BYTES_MAX {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        image.file(self.0.file)?.set_len(len);
+        Ok(())
+    }
+
+    fn enter_to_write(&self) -> io::Result<MutexGuard<'_, Image>> {
+        if self.0.read_only {
+            // A dead program is told so first, as by every call.
+            drop(self.0.attachment.enter()?);
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        self.0.attachment.enter_to(DiskCall::Write)
+    }
+
+    /// The length of the file.
+    ///
+    /// # Errors
+    /// Only that the program is dead.
+    pub fn len(&self) -> io::Result<u64> {
+        Ok(self.0.attachment.enter()?.file(self.0.file)?.cache().len())
+    }
+
+    /// Whether the file has no bytes.
+    ///
+    /// # Errors
+    /// Only that the program is dead.
+    pub fn is_empty(&self) -> io::Result<bool> {
+        self.len().map(|len| len == 0)
+    }
+
+    /// Brings the bytes and the length of the file to the platter. Its name is another matter: see
+    /// [`Disk::sync_directory`](super::Disk::sync_directory).
+    ///
+    /// # Errors
+    /// Only that the program is dead.
+    pub fn sync_data(&self) -> io::Result<()> {
+        self.0.attachment.enter_to(DiskCall::Sync)?.file(self.0.file)?.sync();
+        Ok(())
+    }
+
+    /// The same as [`File::sync_data`], as this disk keeps no times and permissions.
+    ///
+    /// # Errors
+    /// Only that the program is dead.
+    pub fn sync_all(&self) -> io::Result<()> {
+        self.sync_data()
+    }
+
+    /// Takes an exclusive lock on the whole file; `false` if a file that was opened on its own has a lock on it. The
+    /// lock ends with [`File::unlock`], the last clone of this file, or the life of the program.
+    ///
+    /// # Errors
+    /// Only that the program is dead.
+    pub fn try_lock(&self) -> io::Result<bool> {
+        self.lock(true)
+    }
+
+    /// Takes a lock as [`File::try_lock`] does, but one that other shared locks go with.
+    ///
+    /// # Errors
+    /// Only that the program is dead.
+    pub fn try_lock_shared(&self) -> io::Result<bool> {
+        self.lock(false)
+    }
+
+    fn lock(&self, exclusive: bool) -> io::Result<bool> {
+        let attachment = &self.0.attachment;
+        Ok(attachment.enter()?.try_lock(self.0.handle, self.0.file, exclusive, &attachment.gate))
+    }
+
+    /// Ends the lock of this file and its clones, if there is one.
+    ///
+    /// # Errors
+    /// Only that the program is dead, and its lock with it.
+    pub fn unlock(&self) -> io::Result<()> {
+        self.0.attachment.enter()?.unlock(self.0.handle);
+        Ok(())
+    }
+}
+
+impl fmt::Debug for File {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("File").field("file", &self.0.file).field("read_only", &self.0.read_only).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // Closing changes neither the cache nor the platter, so that a dead program may do it.
+        self.attachment.image.lock().close(self.handle);
+    }
+}

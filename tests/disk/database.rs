@@ -1,0 +1,200 @@
+//! A real database on the simulated disk: redb must need its repair after a power off, and must not after its drop.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use redb::{
+    Builder, Database, DatabaseError, Durability, ReadableDatabase, ReadableTableMetadata, StorageBackend,
+    TableDefinition, TableError,
+};
+use squall::disk::{Disk, DiskImage, File, OpenOptions};
+use squall::gate::Gate;
+use squall::seed::Seed;
+
+use super::{attach, new_image};
+
+const TABLE: TableDefinition<'_, u64, u64> = TableDefinition::new("numbers");
+
+fn insert(database: &Database, keys: std::ops::Range<u64>, durability: Durability) {
+    for key in keys {
+        let mut transaction = database.begin_write().unwrap();
+        transaction.set_durability(durability).unwrap();
+        transaction.open_table(TABLE).unwrap().insert(key, key * key).unwrap();
+        transaction.commit().unwrap();
+    }
+}
+
+fn open_durable(disk: &Disk) -> Result<File, DatabaseError> {
+    disk.open_durable("store.redb").map_err(|e| DatabaseError::Storage(e.into()))
+}
+
+/// How many keys there are, from 0 on.
+fn keys(database: &Database) -> u64 {
+    let table = match database.begin_read().unwrap().open_table(TABLE) {
+        Ok(table) => table,
+        Err(TableError::TableDoesNotExist(_)) => return 0,
+        Err(e) => panic!("{e}"),
+    };
+    let keys = table.len().unwrap();
+    for key in 0..keys {
+        assert_eq!(table.get(key).unwrap().unwrap().value(), key * key);
+    }
+    keys
+}
+
+/// Opens the database and tells how many keys it has and whether redb had to repair it.
+fn reopen(disk: &Disk) -> (u64, bool) {
+    let repaired = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&repaired);
+    let database = Builder::new()
+        .set_repair_callback(move |_| flag.store(true, Ordering::Relaxed))
+        .create_with_backend(open_durable(disk).unwrap())
+        .unwrap();
+    (keys(&database), repaired.load(Ordering::Relaxed))
+}
+
+/// Commits 20 keys durably and 10 more without, closes the gate or not, drops the database, crashes, opens it again.
+fn crash(close_gate: bool, crash: fn(&DiskImage)) -> (u64, bool) {
+    let image = new_image();
+    let gate = Gate::open();
+    let disk = image.attach(gate.clone());
+    let database = Builder::new().create_with_backend(open_durable(&disk).unwrap()).unwrap();
+    insert(&database, 0..20, Durability::Immediate);
+    insert(&database, 20..30, Durability::None);
+    if close_gate {
+        gate.close();
+    }
+    drop(database);
+    crash(&image);
+    reopen(&attach(&image))
+}
+
+#[test]
+fn a_closed_gate_keeps_redb_from_saving_what_was_not_durable() {
+    assert_eq!(crash(true, DiskImage::power_off), (20, true));
+    assert_eq!(crash(true, DiskImage::kill), (20, true));
+    // Without the gate, the destructor of the dead program saves all.
+    assert_eq!(crash(false, DiskImage::power_off), (30, false));
+    assert_eq!(crash(false, DiskImage::kill), (30, false));
+}
+
+#[test]
+fn a_database_whose_name_was_never_synced_is_gone() {
+    for durable in [true, false] {
+        let image = new_image();
+        let gate = Gate::open();
+        let disk = image.attach(gate.clone());
+        let file = match durable {
+            true => disk.open_durable("store.redb"),
+            false => disk.open("store.redb", OpenOptions::create()),
+        };
+        let database = Builder::new().create_with_backend(file.unwrap()).unwrap();
+        insert(&database, 0..5, Durability::Immediate);
+        gate.close();
+        drop(database);
+        image.power_off();
+        assert_eq!(reopen(&attach(&image)).0, if durable { 5 } else { 0 });
+    }
+}
+
+#[test]
+fn a_dead_database_leaves_no_lock() {
+    let image = new_image();
+    let gate = Gate::open();
+    let open = |disk: Disk| Builder::new().create_with_backend(open_durable(&disk)?);
+    let first = open(image.attach(gate.clone())).unwrap();
+    assert!(matches!(open(attach(&image)), Err(DatabaseError::DatabaseAlreadyOpen)));
+    gate.close();
+    assert!(open(attach(&image)).is_ok(), "the first is dead, though not yet dropped");
+    drop(first);
+}
+
+/// Commits keys until the power fails at a call of the disk; returns how many commits were acknowledged, how many
+/// keys a next life finds (`None` if it cannot open the database), and whether the power failed before the end.
+fn power_fails_at(call: u64, open: impl Fn(&Disk) -> Result<Database, DatabaseError>) -> (u64, Option<u64>, bool) {
+    let image = DiskImage::new(Seed(call), 0);
+    let gate = Gate::open();
+    let (calls, observed) = (AtomicU64::new(0), gate.clone());
+    image.observe(move |_| {
+        if calls.fetch_add(1, Ordering::Relaxed) == call {
+            observed.close();
+        }
+    });
+    let disk = image.attach(gate.clone());
+    let mut acknowledged = 0;
+    let database = open(&disk);
+    if let Ok(database) = &database {
+        let commit = |key| -> Result<(), redb::Error> {
+            let transaction = database.begin_write()?;
+            transaction.open_table(TABLE)?.insert(key, key * key)?;
+            Ok(transaction.commit()?)
+        };
+        acknowledged = (0..6).take_while(|key| commit(*key).is_ok()).count() as u64;
+    }
+    let failed = !gate.is_open();
+    gate.close();
+    drop(database);
+    image.power_off();
+    let found = open(&attach(&image)).map(|database| keys(&database));
+    (acknowledged, found.ok(), failed)
+}
+
+#[test]
+fn redb_keeps_what_it_acknowledged_wherever_the_power_fails() {
+    for call in 0.. {
+        let (acknowledged, found, failed) =
+            power_fails_at(call, |disk| disk.open_database("store.redb", &Builder::new()));
+        // The commit in whose midst the power failed may have made it.
+        assert!(
+            found.is_some_and(|found| (acknowledged..=acknowledged + 1).contains(&found)),
+            "call {call}: {acknowledged} acknowledged, {found:?} found"
+        );
+        if !failed {
+            assert!(call > 50, "only {call} calls were tried");
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_database_made_in_place_may_not_open_after_a_power_off() {
+    let open = |disk: &Disk| Builder::new().create_with_backend(open_durable(disk)?);
+    assert!((0..20).any(|call| power_fails_at(call, open).1.is_none()));
+}
+
+/// A disk that says that a sync is done and does nothing.
+#[derive(Debug)]
+struct Lying(File);
+
+impl StorageBackend for Lying {
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read_exact_at(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.len().map(drop)
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.write_at(offset, data)
+    }
+}
+
+#[test]
+fn a_disk_that_lies_about_syncs_loses_acknowledged_commits() {
+    let open = |disk: &Disk| Builder::new().create_with_backend(Lying(open_durable(disk)?));
+    let losses = (0..60).filter(|call| {
+        let (acknowledged, found, _) = power_fails_at(*call, open);
+        found.is_none_or(|found| found < acknowledged)
+    });
+    assert!(losses.count() > 5);
+}
