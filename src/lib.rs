@@ -1,6 +1,26 @@
 //! Squall.
 
-pub mod disk;
-pub mod gate;
-pub mod sandbox;
 pub mod seed;
+pub mod sandbox;
+pub mod fault;
+pub mod trace;
+pub mod gate;
+pub mod history;
+pub mod net;
+pub mod disk;
+pub mod host;
+mod world;
+pub mod check;
+pub mod scenario;
+pub mod run;
+
+/// What a scenario needs.
+pub mod prelude {
+    pub use crate::check::{Check, Verdict};
+    pub use crate::fault::{self, all, majority, micros, millis, minority, one, secs};
+    pub use crate::history::{History, Recorder};
+    pub use crate::host::HostContext;
+    pub use crate::scenario::Scenario;
+    pub use crate::seed::Seed;
+    pub use crate::trace::{Mark, Trace};
+}

@@ -1,0 +1,139 @@
+//! Checks: pure functions from trace and history to a verdict. They know nothing of how a run came about.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::history::History;
+use crate::trace::Trace;
+
+/// What a check says of a run. Merged worst first: fail, then unknown, then pass.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// The promise was kept.
+    Pass,
+    /// The run does not say whether it was kept; why.
+    Unknown(String),
+    /// The promise was broken: which, with its numbers and the operation.
+    Fail(String),
+}
+
+impl Verdict {
+    /// The worse of the two; of equals, the first.
+    pub fn merge(self, other: Verdict) -> Verdict {
+        if other.rank() > self.rank() { other } else { self }
+    }
+
+    fn rank(&self) -> u8 {
+        match self {
+            Verdict::Pass => 0,
+            Verdict::Unknown(_) => 1,
+            Verdict::Fail(_) => 2,
+        }
+    }
+
+    /// Whether the promise was kept.
+    pub fn is_pass(&self) -> bool {
+        matches!(self, Verdict::Pass)
+    }
+
+    /// Whether the promise was broken.
+    pub fn is_fail(&self) -> bool {
+        matches!(self, Verdict::Fail(_))
+    }
+
+    /// `pass`, `unknown` or `fail`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Verdict::Pass => "pass",
+            Verdict::Unknown(_) => "unknown",
+            Verdict::Fail(_) => "fail",
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Verdict::Pass => write!(f, "pass"),
+            Verdict::Unknown(why) => write!(f, "unknown: {why}"),
+            Verdict::Fail(why) => write!(f, "fail: {why}"),
+        }
+    }
+}
+
+type Judge = dyn Fn(&Trace, &History) -> Verdict + Send + Sync;
+
+/// A named check.
+#[derive(Clone)]
+pub struct Check {
+    name: String,
+    judge: Arc<Judge>,
+}
+
+impl fmt::Debug for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Check").field(&self.name).finish()
+    }
+}
+
+impl Check {
+    /// A check under a name of its own; `judge` must depend on its arguments alone.
+    pub fn new(name: &str, judge: impl Fn(&Trace, &History) -> Verdict + Send + Sync + 'static) -> Check {
+        Check { name: name.to_owned(), judge: Arc::new(judge) }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it says of a run.
+    pub fn judge(&self, trace: &Trace, history: &History) -> Verdict {
+        (self.judge)(trace, history)
+    }
+}
+
+/// A function is a check under its own name.
+impl<F: Fn(&Trace, &History) -> Verdict + Send + Sync + 'static> From<F> for Check {
+    fn from(judge: F) -> Check {
+        let path = std::any::type_name::<F>();
+        let own = path.split("::").filter(|part| !part.starts_with('{')).last().unwrap_or(path);
+        Check::new(own, judge)
+    }
+}
+
+/// What one check said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The check.
+    pub check: String,
+    /// Its verdict.
+    pub verdict: Verdict,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verdicts_merge_worst_first() {
+        let unknown = || Verdict::Unknown("u".into());
+        let fail = || Verdict::Fail("f".into());
+        assert_eq!(Verdict::Pass.merge(unknown()), unknown());
+        assert_eq!(unknown().merge(fail()), fail());
+        assert_eq!(fail().merge(unknown()), fail());
+        assert_eq!(fail().merge(Verdict::Fail("later".into())), fail());
+    }
+
+    fn nothing_is_wrong(_: &Trace, _: &History) -> Verdict {
+        Verdict::Pass
+    }
+
+    #[test]
+    fn a_function_is_a_check_under_its_own_name() {
+        assert_eq!(Check::from(nothing_is_wrong).name(), "nothing_is_wrong");
+    }
+}

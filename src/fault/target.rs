@@ -1,0 +1,196 @@
+//! Where a fault strikes, as data, and how names and groups become hosts.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::trace::HostId;
+
+/// A host as fault sources see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StageHost {
+    /// Its name, for example `api-2`.
+    pub name: String,
+    /// The group that it was declared in, for example `api`; a single host is its own group.
+    pub group: String,
+}
+
+/// What sources need to know of a scenario to draw a plan for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stage {
+    /// The hosts in the order of [`HostId`].
+    pub hosts: Vec<StageHost>,
+    /// How long faults may happen.
+    pub run_for: Duration,
+}
+
+impl Stage {
+    /// A stage of single hosts with these names.
+    pub fn of(hosts: &[&str], run_for: Duration) -> Stage {
+        let hosts = hosts.iter().map(|name| StageHost { name: (*name).to_owned(), group: (*name).to_owned() });
+        Stage { hosts: hosts.collect(), run_for }
+    }
+
+    /// The hosts whose name or group is `pattern`, in which `*` stands for any text.
+    pub fn matching(&self, pattern: &str) -> Vec<HostId> {
+        let matches = |host: &StageHost| glob_matches(pattern, &host.name) || glob_matches(pattern, &host.group);
+        let hosts = self.hosts.iter().enumerate().filter(|(_, host)| matches(host));
+        hosts.map(|(index, _)| HostId(index as u16)).collect()
+    }
+}
+
+fn glob_matches(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((before, after)) => text.strip_prefix(before).is_some_and(|rest| {
+            rest.char_indices().map(|(i, _)| i).chain([rest.len()]).any(|i| glob_matches(after, &rest[i..]))
+        }),
+    }
+}
+
+/// Which hosts. A pattern is a host's name, a group's name, or either with `*` for any text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Selector {
+    /// Exactly the hosts with these names.
+    Names(Vec<String>),
+    /// All hosts that match the pattern.
+    Matching(String),
+    /// One of the hosts that match the pattern.
+    One(String),
+    /// Some, but fewer than half, of the hosts that match the pattern (one, if there are only two).
+    Minority(String),
+    /// More than half of the hosts that match the pattern.
+    Majority(String),
+    /// Every host.
+    All,
+}
+
+/// One of the hosts that match the pattern.
+pub fn one(pattern: &str) -> Selector {
+    Selector::One(pattern.to_owned())
+}
+
+/// Fewer than half of the hosts that match the pattern.
+pub fn minority(pattern: &str) -> Selector {
+    Selector::Minority(pattern.to_owned())
+}
+
+/// More than half of the hosts that match the pattern.
+pub fn majority(pattern: &str) -> Selector {
+    Selector::Majority(pattern.to_owned())
+}
+
+/// Every host.
+pub fn all() -> Selector {
+    Selector::All
+}
+
+impl From<&str> for Selector {
+    fn from(pattern: &str) -> Selector {
+        Selector::Matching(pattern.to_owned())
+    }
+}
+
+impl Selector {
+    /// The hosts meant on this stage; `pick` decides where the selector leaves a choice.
+    pub fn resolve(&self, stage: &Stage, pick: u64) -> Vec<HostId> {
+        let some = |pattern: &str, count: fn(usize) -> usize| {
+            let mut hosts = stage.matching(pattern);
+            let wanted = count(hosts.len()).min(hosts.len());
+            // A rotation by `pick` and a cut: every host is equally likely to be among the chosen.
+            if !hosts.is_empty() {
+                let by = (pick % hosts.len() as u64) as usize;
+                hosts.rotate_left(by);
+            }
+            hosts.truncate(wanted);
+            hosts.sort();
+            hosts
+        };
+        match self {
+            Selector::Names(names) => names.iter().flat_map(|name| exact(stage, name)).collect(),
+            Selector::Matching(pattern) => stage.matching(pattern),
+            Selector::One(pattern) => some(pattern, |_| 1),
+            Selector::Minority(pattern) => some(pattern, |n| ((n.saturating_sub(1)) / 2).max(1)),
+            Selector::Majority(pattern) => some(pattern, |n| n / 2 + 1),
+            Selector::All => (0..stage.hosts.len()).map(|index| HostId(index as u16)).collect(),
+        }
+    }
+
+    /// The same hosts, by name: what a drawn plan holds.
+    pub(crate) fn named(&self, stage: &Stage, pick: u64) -> Selector {
+        let names = self.resolve(stage, pick).into_iter().map(|id| stage.hosts[id.index()].name.clone());
+        Selector::Names(names.collect())
+    }
+}
+
+fn exact(stage: &Stage, name: &str) -> Option<HostId> {
+    stage.hosts.iter().position(|host| host.name == name).map(|index| HostId(index as u16))
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Selector::Names(names) => write!(f, "{}", names.join(", ")),
+            Selector::Matching(pattern) => write!(f, "{pattern}"),
+            Selector::One(pattern) => write!(f, "one of {pattern}"),
+            Selector::Minority(pattern) => write!(f, "a minority of {pattern}"),
+            Selector::Majority(pattern) => write!(f, "a majority of {pattern}"),
+            Selector::All => write!(f, "all"),
+        }
+    }
+}
+
+/// Where a fault strikes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Target {
+    /// These hosts.
+    Hosts(Selector),
+    /// The links between the hosts of one side and those of the other.
+    Links {
+        /// One side.
+        from: Selector,
+        /// The other.
+        to: Selector,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stage() -> Stage {
+        let host = |name: &str, group: &str| StageHost { name: name.into(), group: group.into() };
+        let hosts = vec![host("gateway", "gateway"), host("api-1", "api"), host("api-2", "api"), host("api-3", "api")];
+        Stage { hosts, run_for: Duration::from_secs(1) }
+    }
+
+    #[test]
+    fn patterns_match_names_groups_and_globs() {
+        for (pattern, expected) in [
+            ("gateway", vec![0]),
+            ("api", vec![1, 2, 3]),
+            ("api-2", vec![2]),
+            ("*-1", vec![1]),
+            ("*a*", vec![0, 1, 2, 3]),
+            ("store", vec![]),
+        ] {
+            let found: Vec<u16> = stage().matching(pattern).into_iter().map(|id| id.0).collect();
+            assert_eq!(found, expected, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn selectors_choose_the_right_number() {
+        for pick in 0..7 {
+            assert_eq!(one("api").resolve(&stage(), pick).len(), 1);
+            assert_eq!(minority("api").resolve(&stage(), pick).len(), 1);
+            assert_eq!(majority("api").resolve(&stage(), pick).len(), 2);
+            assert_eq!(one("store").resolve(&stage(), pick).len(), 0);
+        }
+        let chosen: std::collections::BTreeSet<_> = (0..3).map(|pick| one("api").resolve(&stage(), pick)).collect();
+        assert_eq!(chosen.len(), 3, "each host can be chosen");
+    }
+}

@@ -1,0 +1,212 @@
+//! The history: what the clients saw (invoke, ok, fail, unknown), and the recorder that writes it. It knows nothing of
+//! networks or checks.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::gate::Gate;
+use crate::sandbox;
+use crate::trace::{Event, HostId, Mark, Trace};
+
+/// How an operation ended for its client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Completion {
+    /// It was acknowledged; the answer as JSON text.
+    Ok(String),
+    /// It was refused, and certainly had no effect; why.
+    Fail(String),
+    /// The client does not know whether it had an effect; why.
+    Unknown(String),
+}
+
+/// One operation of one client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Operation {
+    /// The host that the client runs on.
+    pub host: HostId,
+    /// The client's number on its host, from 0.
+    pub client: u32,
+    /// What it does, for example `place_order`.
+    pub name: String,
+    /// Its argument as JSON text.
+    pub input: String,
+    /// When it was invoked.
+    pub invoked_at: Duration,
+    /// When and how it completed; none if it never did.
+    pub completed: Option<(Duration, Completion)>,
+}
+
+impl Operation {
+    /// The argument, read back.
+    ///
+    /// # Errors
+    /// If the argument is not a `T`.
+    pub fn input<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
+        serde_json::from_str(&self.input)
+    }
+
+    /// The acknowledged answer, read back; none if the operation was not acknowledged.
+    ///
+    /// # Errors
+    /// If the answer is not a `T`.
+    pub fn answer<T: DeserializeOwned>(&self) -> serde_json::Result<Option<T>> {
+        match &self.completed {
+            Some((_, Completion::Ok(answer))) => serde_json::from_str(answer).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether the operation was acknowledged.
+    pub fn is_ok(&self) -> bool {
+        matches!(self.completed, Some((_, Completion::Ok(_))))
+    }
+
+    /// Whether the operation was refused for certain.
+    pub fn is_fail(&self) -> bool {
+        matches!(self.completed, Some((_, Completion::Fail(_))))
+    }
+}
+
+/// All operations of a run in the order of their invocation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct History {
+    /// The operations.
+    pub operations: Vec<Operation>,
+}
+
+impl History {
+    /// The operations with this name.
+    pub fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Operation> {
+        self.operations.iter().filter(move |operation| operation.name == name)
+    }
+}
+
+/// What is written while a run lasts.
+#[derive(Debug)]
+pub(crate) struct Tape {
+    pub(crate) trace: Trace,
+    pub(crate) history: History,
+}
+
+/// A shared handle to the tape.
+#[derive(Clone, Debug)]
+pub(crate) struct SharedTape(Arc<Mutex<Tape>>);
+
+impl SharedTape {
+    pub(crate) fn new(trace: Trace) -> SharedTape {
+        SharedTape(Arc::new(Mutex::new(Tape { trace, history: History::default() })))
+    }
+
+    /// The tape. A panic elsewhere while it was held leaves it readable: the run is reported all the same.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Tape> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes marks and operations of one client or program. Clones write to the same tape.
+///
+/// Nothing is written once the program behind it has been killed.
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    tape: SharedTape,
+    gate: Gate,
+    host: HostId,
+    client: u32,
+}
+
+impl Recorder {
+    pub(crate) fn new(tape: SharedTape, gate: Gate, host: HostId, client: u32) -> Recorder {
+        Recorder { tape, gate, host, client }
+    }
+
+    /// Makes a moment known to the checks.
+    pub fn mark(&self, mark: Mark) {
+        if self.gate.is_open() {
+            self.tape.lock().trace.push(sandbox::now(), Some(self.host), Event::Mark(mark));
+        }
+    }
+
+    /// A mark of the scenario's own: `name` says what happened, `detail` more about it.
+    pub fn note(&self, name: &str, detail: &str) {
+        self.mark(Mark::Note { name: name.to_owned(), detail: detail.to_owned() });
+    }
+
+    /// The id of the host with this name, for marks; [`HostId::UNKNOWN`] if there is none.
+    pub fn host_named(&self, name: &str) -> HostId {
+        self.tape.lock().trace.host(name).unwrap_or(HostId::UNKNOWN)
+    }
+
+    /// The client's number on its host, from 0.
+    pub fn client(&self) -> u32 {
+        self.client
+    }
+
+    /// Records that an operation begins. What cannot be written as JSON is recorded as `null`.
+    pub fn invoke(&self, name: &str, input: &impl Serialize) -> Pending {
+        if !self.gate.is_open() {
+            return Pending { recorder: self.clone(), index: usize::MAX };
+        }
+        let at = sandbox::now();
+        let input = serde_json::to_string(input).unwrap_or_else(|_| "null".to_owned());
+        let mut tape = self.tape.lock();
+        tape.trace.digest(1, at, name.as_bytes());
+        tape.trace.digest(2, at, input.as_bytes());
+        let index = tape.history.operations.len();
+        tape.history.operations.push(Operation {
+            host: self.host,
+            client: self.client,
+            name: name.to_owned(),
+            input,
+            invoked_at: at,
+            completed: None,
+        });
+        Pending { recorder: self.clone(), index }
+    }
+}
+
+/// An operation that has not completed. Dropped without a word, it stays open: its effect is unknown.
+#[derive(Debug)]
+pub struct Pending {
+    recorder: Recorder,
+    index: usize,
+}
+
+impl Pending {
+    /// The operation was acknowledged with this answer.
+    pub fn ok(self, answer: &impl Serialize) {
+        let answer = serde_json::to_string(answer).unwrap_or_else(|_| "null".to_owned());
+        self.complete(Completion::Ok(answer));
+    }
+
+    /// The operation was refused and certainly had no effect.
+    pub fn fail(self, reason: impl ToString) {
+        self.complete(Completion::Fail(reason.to_string()));
+    }
+
+    /// Whether the operation had an effect is not known.
+    pub fn unknown(self, reason: impl ToString) {
+        self.complete(Completion::Unknown(reason.to_string()));
+    }
+
+    fn complete(self, completion: Completion) {
+        if !self.recorder.gate.is_open() {
+            return;
+        }
+        let at = sandbox::now();
+        let mut tape = self.recorder.tape.lock();
+        let (tag, text) = match &completion {
+            Completion::Ok(text) => (3, text),
+            Completion::Fail(text) => (4, text),
+            Completion::Unknown(text) => (5, text),
+        };
+        tape.trace.digest(tag, at, &(self.index as u64).to_le_bytes());
+        tape.trace.digest(tag, at, text.as_bytes());
+        if let Some(operation) = tape.history.operations.get_mut(self.index) {
+            operation.completed = Some((at, completion));
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! A host's program and what it is given of the world. It knows nothing of when hosts live and die.
+
+use std::fmt;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::disk::Disk;
+use crate::gate::Gate;
+use crate::history::{Recorder, SharedTape};
+use crate::net::{Connector, SharedNet, TcpListener};
+use crate::trace::HostId;
+
+/// Asks a program to stop by itself. Clones share their state.
+#[derive(Clone, Debug, Default)]
+pub struct Shutdown(Arc<ShutdownState>);
+
+#[derive(Debug, Default)]
+struct ShutdownState {
+    requested: AtomicBool,
+    notify: Notify,
+}
+
+impl Shutdown {
+    /// Waits until the program is asked to stop. Returns at once if it was.
+    pub async fn requested(&self) {
+        loop {
+            let notified = self.0.notify.notified();
+            if self.is_requested() {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    /// Whether the program was asked to stop.
+    pub fn is_requested(&self) -> bool {
+        self.0.requested.load(Ordering::Relaxed)
+    }
+
+    /// Asks the program to stop.
+    pub fn request(&self) {
+        self.0.requested.store(true, Ordering::Relaxed);
+        self.0.notify.notify_waiters();
+    }
+}
+
+/// What a program is given: its name, its network, its disk, the signal to stop, and a recorder.
+///
+/// Each life of a program gets a new one; what an earlier life held has no effect any more.
+#[derive(Clone, Debug)]
+pub struct HostContext {
+    pub(crate) id: HostId,
+    pub(crate) name: Arc<str>,
+    pub(crate) index: usize,
+    pub(crate) client: u32,
+    pub(crate) life: u32,
+    pub(crate) gate: Gate,
+    pub(crate) net: SharedNet,
+    pub(crate) tape: SharedTape,
+    pub(crate) disk: Disk,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) run_for: Duration,
+    pub(crate) settle_for: Duration,
+}
+
+impl HostContext {
+    /// The host's name, for example `api-2`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The host's id in the trace.
+    pub fn id(&self) -> HostId {
+        self.id
+    }
+
+    /// The host's place in its group, from 0.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// The client's number on its host, from 0; 0 for a program that is no client.
+    pub fn client(&self) -> u32 {
+        self.client
+    }
+
+    /// How often the program was started before on this host.
+    pub fn life(&self) -> u32 {
+        self.life
+    }
+
+    /// A listener on this port. It starts to listen when it is first polled.
+    pub fn listener(&self, port: u16) -> TcpListener {
+        TcpListener::new(self.net.clone(), self.id, port, self.gate.clone())
+    }
+
+    /// Opens connections from this host.
+    pub fn connector(&self) -> Connector {
+        Connector::new(self.net.clone(), self.id, self.gate.clone())
+    }
+
+    /// The machine's disk.
+    pub fn disk(&self) -> Disk {
+        self.disk.clone()
+    }
+
+    /// The signal to stop.
+    pub fn shutdown(&self) -> Shutdown {
+        self.shutdown.clone()
+    }
+
+    /// Writes marks and operations.
+    pub fn recorder(&self) -> Recorder {
+        Recorder::new(self.tape.clone(), self.gate.clone(), self.id, self.client)
+    }
+
+    /// Virtual time since the start of the run.
+    pub fn elapsed(&self) -> Duration {
+        crate::sandbox::now()
+    }
+
+    /// Waits until the faults are over and `margin` of the time to recover is left, or returns at once if it is later:
+    /// the moment to audit what the system ended with.
+    pub async fn settled(&self, margin: Duration) {
+        let until = self.run_for + self.settle_for.saturating_sub(margin);
+        tokio::time::sleep(until.saturating_sub(self.elapsed())).await;
+    }
+
+    /// When faults cease to happen, and how long the system then has to recover.
+    pub fn phases(&self) -> (Duration, Duration) {
+        (self.run_for, self.settle_for)
+    }
+}
+
+/// What a program may return: nothing, or a result whose error fails the run.
+pub trait Ending {
+    /// The error as text.
+    ///
+    /// # Errors
+    /// If the program failed.
+    fn into_result(self) -> Result<(), String>;
+}
+
+impl Ending for () {
+    fn into_result(self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+impl<E: fmt::Display> Ending for Result<(), E> {
+    fn into_result(self) -> Result<(), String> {
+        self.map_err(|error| error.to_string())
+    }
+}
+
+pub(crate) type ProgramFuture = Pin<Box<dyn Future<Output = Result<(), String>>>>;
+
+/// Makes one life of a host's program.
+#[derive(Clone)]
+pub(crate) struct Program(Arc<dyn Fn(HostContext) -> ProgramFuture + Send + Sync>);
+
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Program")
+    }
+}
+
+impl Program {
+    pub(crate) fn new<F, Fut>(factory: F) -> Program
+    where
+        F: Fn(HostContext) -> Fut + Send + Sync + 'static,
+        Fut: Future + 'static,
+        Fut::Output: Ending,
+    {
+        Program(Arc::new(move |context| {
+            let program = factory(context);
+            Box::pin(async move { program.await.into_result() })
+        }))
+    }
+
+    pub(crate) fn start(&self, context: HostContext) -> ProgramFuture {
+        // A factory may panic before its program exists; that is the program's failure, not the world's.
+        match std::panic::catch_unwind(AssertUnwindSafe(|| (self.0)(context))) {
+            Ok(program) => program,
+            Err(_) => Box::pin(std::future::ready(Err("the program panicked before it started".to_owned()))),
+        }
+    }
+}
+
+/// A host as a scenario declares it.
+#[derive(Clone, Debug)]
+pub(crate) struct HostSpec {
+    pub(crate) name: String,
+    pub(crate) group: String,
+    pub(crate) index: usize,
+    pub(crate) program: Program,
+    /// How long after a failure the program is started again; none if a failure fails the run.
+    pub(crate) supervised: Option<Duration>,
+    /// By how much the wall clock differs from the world's, in nanoseconds.
+    pub(crate) wall_offset: i64,
+}

@@ -1,0 +1,140 @@
+//! One connection: its two ends as their kernels see them, and the order that its segments keep on the wire.
+
+use std::collections::VecDeque;
+use std::task::Waker;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::gate::Gate;
+use crate::trace::{FlowKey, HostId, SegmentKind};
+
+/// Bytes that a sender may have on the way or unread at the receiver: Linux's initial receive window grows to about this.
+pub(crate) const WINDOW: usize = 256 * 1024;
+
+/// A connection's index in a run.
+pub(crate) type FlowId = u32;
+
+/// The side of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The host that connected.
+    Client,
+    /// The host that accepted.
+    Server,
+}
+
+impl Side {
+    pub(crate) fn other(self) -> Side {
+        match self {
+            Side::Client => Side::Server,
+            Side::Server => Side::Client,
+        }
+    }
+
+    pub(crate) fn index(self) -> usize {
+        match self {
+            Side::Client => 0,
+            Side::Server => 1,
+        }
+    }
+}
+
+/// Where an end stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EndState {
+    /// The client waits for an answer to its SYN.
+    Connecting,
+    /// Bytes may flow.
+    Open,
+    /// The peer reset the connection, or refused it.
+    Reset,
+}
+
+/// One end of a connection, as long as a program or an accept queue holds it.
+#[derive(Debug)]
+pub(crate) struct End {
+    pub(crate) gate: Gate,
+    pub(crate) state: EndState,
+    pub(crate) received: VecDeque<Bytes>,
+    pub(crate) peer_finished: bool,
+    pub(crate) finished: bool,
+    /// Bytes that may still be sent before the peer makes room.
+    pub(crate) credit: usize,
+    /// Bytes read since the peer was last told of room.
+    pub(crate) unannounced: usize,
+    pub(crate) reader: Option<Waker>,
+    pub(crate) writer: Option<Waker>,
+}
+
+impl End {
+    pub(crate) fn new(gate: Gate, state: EndState) -> End {
+        End {
+            gate,
+            state,
+            received: VecDeque::new(),
+            peer_finished: false,
+            finished: false,
+            credit: WINDOW,
+            unannounced: 0,
+            reader: None,
+            writer: None,
+        }
+    }
+
+    /// Takes both wakers: something happened that everybody must see.
+    pub(crate) fn wake_all(&mut self, wake: &mut Vec<Waker>) {
+        wake.extend(self.reader.take());
+        wake.extend(self.writer.take());
+    }
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Flow {
+    pub(crate) key: FlowKey,
+    /// The client's ephemeral port.
+    pub(crate) client_port: u16,
+    /// The client's end and the server's end.
+    pub(crate) ends: [Option<End>; 2],
+    /// Segments sent so far, by side.
+    pub(crate) sent: [u32; 2],
+    /// When the latest segment of each side arrives: none may overtake it.
+    pub(crate) last_due: [Duration; 2],
+}
+
+impl Flow {
+    pub(crate) fn new(key: FlowKey, client_port: u16) -> Flow {
+        Flow { key, client_port, ends: [None, None], sent: [0; 2], last_due: [Duration::ZERO; 2] }
+    }
+
+    pub(crate) fn host(&self, side: Side) -> HostId {
+        match side {
+            Side::Client => self.key.from,
+            Side::Server => self.key.to,
+        }
+    }
+
+    pub(crate) fn end(&mut self, side: Side) -> Option<&mut End> {
+        self.ends[side.index()].as_mut()
+    }
+}
+
+/// A segment on its way.
+#[derive(Debug)]
+pub(crate) struct Packet {
+    pub(crate) flow: FlowId,
+    /// Who sent it.
+    pub(crate) side: Side,
+    pub(crate) kind: SegmentKind,
+    pub(crate) bytes: Bytes,
+    /// For a window update, how much room there is more.
+    pub(crate) room: u32,
+    /// Which segment of its side it is.
+    pub(crate) ordinal: u32,
+    pub(crate) sent_at: Duration,
+    /// When it arrives; meaningful once the wire has decided.
+    pub(crate) due: Duration,
+    /// Whether it was lost: its datagram is still delivered, to be thrown away.
+    pub(crate) dropped: bool,
+}

@@ -1,0 +1,586 @@
+//! What the kernels of the simulated machines do: connections, windows, backlogs, ports, resets. One [`Net`] holds them
+//! all. It decides nothing about a segment on its way; the wire does.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
+use std::hash::Hasher;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::time::Duration;
+
+use bytes::Bytes;
+use siphasher::sip::SipHasher13;
+use turmoil::net::UdpSocket;
+
+use super::flow::{End, EndState, Flow, FlowId, Packet, Side};
+use crate::gate::Gate;
+use crate::history::SharedTape;
+use crate::sandbox;
+use crate::trace::{Event, FlowKey, HostId, SegmentKind};
+
+/// The port on which each machine's network card receives tickets.
+pub(crate) const CARD_PORT: u16 = 1;
+
+/// How long a segment takes from a machine to itself.
+const LOOPBACK: Duration = Duration::from_micros(50);
+
+/// Connections that may wait to be accepted; Linux's `net.core.somaxconn` was this for decades.
+const BACKLOG: usize = 128;
+
+/// Linux's default ephemeral ports.
+const EPHEMERAL: std::ops::RangeInclusive<u16> = 32_768..=60_999;
+
+/// Whether a machine answers at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MachineState {
+    /// The kernel runs, whether or not a program does.
+    On,
+    /// No power.
+    Off,
+}
+
+#[derive(Debug)]
+struct Listening {
+    gate: Gate,
+    queue: VecDeque<FlowId>,
+    acceptor: Option<Waker>,
+}
+
+/// The kernel of one machine.
+#[derive(Debug)]
+pub(crate) struct Kernel {
+    ip: IpAddr,
+    state: MachineState,
+    card: Option<Arc<UdpSocket>>,
+    listeners: BTreeMap<u16, Listening>,
+    connects: BTreeMap<(HostId, u16), u32>,
+    ports: BTreeSet<u16>,
+    next_port: u16,
+    /// Segments that the card has received, by the time at which they arrive.
+    arrivals: BinaryHeap<Reverse<(Duration, u32)>>,
+    /// Segments to be sent as soon as the machine's next program is polled.
+    outbox: Vec<u32>,
+    /// Segments that reached a machine without power: their senders go on trying.
+    parked: Vec<u32>,
+    task: Option<Waker>,
+}
+
+impl Kernel {
+    fn new(ip: IpAddr) -> Kernel {
+        Kernel {
+            ip,
+            state: MachineState::On,
+            card: None,
+            listeners: BTreeMap::new(),
+            connects: BTreeMap::new(),
+            ports: BTreeSet::new(),
+            next_port: *EPHEMERAL.start(),
+            arrivals: BinaryHeap::new(),
+            outbox: Vec::new(),
+            parked: Vec::new(),
+            task: None,
+        }
+    }
+}
+
+/// The segments on their way, by ticket. Tickets rise by one, so that of two segments the earlier has the lower one.
+#[derive(Debug, Default)]
+pub(crate) struct Packets {
+    /// The ticket of the first slot.
+    first: u32,
+    slots: VecDeque<Option<Packet>>,
+}
+
+impl Packets {
+    fn push(&mut self, packet: Packet) -> u32 {
+        self.slots.push_back(Some(packet));
+        self.first + self.slots.len() as u32 - 1
+    }
+
+    pub(crate) fn get(&self, ticket: u32) -> Option<&Packet> {
+        self.slots.get(ticket.checked_sub(self.first)? as usize)?.as_ref()
+    }
+
+    pub(crate) fn get_mut(&mut self, ticket: u32) -> Option<&mut Packet> {
+        self.slots.get_mut(ticket.checked_sub(self.first)? as usize)?.as_mut()
+    }
+
+    fn take(&mut self, ticket: u32) -> Option<Packet> {
+        let packet = self.slots.get_mut(ticket.checked_sub(self.first)? as usize)?.take();
+        while let Some(None) = self.slots.front() {
+            self.slots.pop_front();
+            self.first += 1;
+        }
+        packet
+    }
+}
+
+/// Every kernel, connection and segment of a world.
+#[derive(Debug)]
+pub(crate) struct Net {
+    pub(crate) tape: SharedTape,
+    pub(crate) names: Vec<String>,
+    pub(crate) flows: Vec<Flow>,
+    pub(crate) packets: Packets,
+    /// Segments about which the wire has not decided yet.
+    pub(crate) undecided: Vec<u32>,
+    kernels: Vec<Kernel>,
+    wake: Vec<Waker>,
+}
+
+/// A shared handle to the network.
+#[derive(Clone, Debug)]
+pub(crate) struct SharedNet(Arc<Mutex<Net>>);
+
+/// Holds the network; wakes whom it must when it lets go.
+pub(crate) struct NetGuard<'a>(Option<MutexGuard<'a, Net>>);
+
+impl std::ops::Deref for NetGuard<'_> {
+    type Target = Net;
+    fn deref(&self) -> &Net {
+        self.0.as_ref().expect("a guard is emptied only when it is dropped")
+    }
+}
+
+impl std::ops::DerefMut for NetGuard<'_> {
+    fn deref_mut(&mut self) -> &mut Net {
+        self.0.as_mut().expect("a guard is emptied only when it is dropped")
+    }
+}
+
+impl Drop for NetGuard<'_> {
+    fn drop(&mut self) {
+        let wake = std::mem::take(&mut self.wake);
+        // A waker may run code that takes the network again.
+        drop(self.0.take());
+        for waker in wake {
+            waker.wake();
+        }
+    }
+}
+
+impl SharedNet {
+    pub(crate) fn new(tape: SharedTape, names: Vec<String>) -> SharedNet {
+        let kernels = (0..names.len()).map(|index| Kernel::new(address(index))).collect();
+        let net =
+            Net { tape, names, flows: Vec::new(), packets: Packets::default(), undecided: Vec::new(), kernels, wake: Vec::new() };
+        SharedNet(Arc::new(Mutex::new(net)))
+    }
+
+    /// The network. A panic elsewhere while it was held leaves it usable: the run is reported all the same.
+    pub(crate) fn lock(&self) -> NetGuard<'_> {
+        NetGuard(Some(self.0.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+/// The address of the host with this index: 192.168.0.1 and on, as turmoil gives them.
+pub(crate) fn address(index: usize) -> IpAddr {
+    let [_, _, high, low] = (index as u32 + 1).to_be_bytes();
+    IpAddr::V4(Ipv4Addr::new(192, 168, high, low))
+}
+
+impl Net {
+    pub(crate) fn host_named(&self, name: &str) -> Option<HostId> {
+        if let Some(index) = self.names.iter().position(|known| known == name) {
+            return Some(HostId(index as u16));
+        }
+        let ip: IpAddr = name.parse().ok()?;
+        self.kernels.iter().position(|kernel| kernel.ip == ip).map(|index| HostId(index as u16))
+    }
+
+    pub(crate) fn flow(&mut self, flow: FlowId) -> &mut Flow {
+        &mut self.flows[flow as usize]
+    }
+
+    pub(crate) fn local_address(&self, flow: FlowId, side: Side) -> SocketAddr {
+        let flow = &self.flows[flow as usize];
+        let port = if side == Side::Client { flow.client_port } else { flow.key.port };
+        SocketAddr::new(self.kernels[flow.host(side).index()].ip, port)
+    }
+
+
+    /// Starts listening.
+    pub(crate) fn listen(&mut self, host: HostId, port: u16, gate: &Gate) -> io::Result<()> {
+        let name = &self.names[host.index()];
+        let kernel = &mut self.kernels[host.index()];
+        if kernel.listeners.contains_key(&port) {
+            let text = format!("{name} already listens on port {port}");
+            return Err(io::Error::new(io::ErrorKind::AddrInUse, text));
+        }
+        kernel.listeners.insert(port, Listening { gate: gate.clone(), queue: VecDeque::new(), acceptor: None });
+        Ok(())
+    }
+
+    /// The next connection that waits on a port, or none, in which case `waker` is woken when there is one.
+    pub(crate) fn accept(&mut self, host: HostId, port: u16, waker: &Waker) -> Option<FlowId> {
+        let listening = self.kernels[host.index()].listeners.get_mut(&port)?;
+        let flow = listening.queue.pop_front();
+        if flow.is_none() {
+            listening.acceptor = Some(waker.clone());
+        }
+        flow
+    }
+
+    /// Stops listening; whoever waited to be accepted is reset.
+    pub(crate) fn unlisten(&mut self, host: HostId, port: u16) {
+        let Some(listening) = self.kernels[host.index()].listeners.remove(&port) else { return };
+        for flow in listening.queue {
+            self.abort(flow, Side::Server);
+        }
+    }
+
+    /// A new connection from `host`; its SYN is yet to be sent.
+    pub(crate) fn open(&mut self, host: HostId, to: HostId, port: u16, gate: &Gate) -> io::Result<FlowId> {
+        let name = &self.names[host.index()];
+        let kernel = &mut self.kernels[host.index()];
+        if kernel.ports.len() == EPHEMERAL.len() {
+            let text = format!("{name} has no free port left: {} connections are open or being opened", EPHEMERAL.len());
+            return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, text));
+        }
+        while !kernel.ports.insert(kernel.next_port) {
+            kernel.next_port = following(kernel.next_port);
+        }
+        let client_port = kernel.next_port;
+        kernel.next_port = following(client_port);
+        let next = kernel.connects.entry((to, port)).or_default();
+        let key = FlowKey { from: host, to, port, ordinal: *next };
+        *next += 1;
+        let id = self.flows.len() as FlowId;
+        let mut flow = Flow::new(key, client_port);
+        flow.ends[Side::Client.index()] = Some(End::new(gate.clone(), EndState::Connecting));
+        self.flows.push(flow);
+        self.tape.lock().trace.counters.connects += 1;
+        Ok(id)
+    }
+
+    /// A program lets go of its end: FIN, or RST if bytes were left unread (RFC 9293, 3.10.4).
+    pub(crate) fn close(&mut self, flow: FlowId, side: Side) {
+        let Some(end) = self.take_end(flow, side) else { return };
+        match end.state {
+            EndState::Connecting | EndState::Reset => {}
+            EndState::Open if !end.received.is_empty() => self.send(flow, side, SegmentKind::Rst, Bytes::new(), 0),
+            EndState::Open if !end.finished => self.send(flow, side, SegmentKind::Fin, Bytes::new(), 0),
+            EndState::Open => {}
+        }
+    }
+
+    fn abort(&mut self, flow: FlowId, side: Side) {
+        if let Some(end) = self.take_end(flow, side)
+            && end.state == EndState::Open
+        {
+            self.send(flow, side, SegmentKind::Rst, Bytes::new(), 0);
+        }
+    }
+
+    fn take_end(&mut self, flow: FlowId, side: Side) -> Option<End> {
+        let flow = &mut self.flows[flow as usize];
+        let end = flow.ends[side.index()].take()?;
+        if side == Side::Client {
+            self.kernels[flow.key.from.index()].ports.remove(&flow.client_port);
+        }
+        Some(end)
+    }
+
+    /// Hands a segment to the network.
+    pub(crate) fn send(&mut self, flow: FlowId, side: Side, kind: SegmentKind, bytes: Bytes, room: u32) {
+        let now = sandbox::now();
+        let state = &mut self.flows[flow as usize];
+        let (key, from, to) = (state.key, state.host(side), state.host(side.other()));
+        if self.kernels[from.index()].state == MachineState::Off {
+            return;
+        }
+        let ordinal = state.sent[side.index()];
+        state.sent[side.index()] += 1;
+        self.record_sent(now, from, key, side, kind, &bytes);
+        let mut packet = Packet {
+            flow,
+            side,
+            kind,
+            bytes,
+            room,
+            ordinal,
+            sent_at: now,
+            due: Duration::MAX,
+            dropped: false,
+        };
+        if from == to {
+            packet.due = now + LOOPBACK;
+            let arrival = Reverse((packet.due, self.packets.push(packet)));
+            let kernel = &mut self.kernels[from.index()];
+            kernel.arrivals.push(arrival);
+            self.wake.extend(kernel.task.take());
+            return;
+        }
+        let id = self.packets.push(packet);
+        self.undecided.push(id);
+        let kernel = &self.kernels[from.index()];
+        // Whether this machine's program is the one that runs now: otherwise its card cannot be used.
+        if sandbox::current_host() == Some(from.index()) && kernel.card.is_some() {
+            self.transmit(from, id);
+        } else {
+            self.kernels[from.index()].outbox.push(id);
+            let task = self.kernels[from.index()].task.take();
+            self.wake.extend(task);
+        }
+    }
+
+    fn record_sent(&self, now: Duration, from: HostId, key: FlowKey, side: Side, kind: SegmentKind, bytes: &Bytes) {
+        let mut hasher = SipHasher13::new();
+        hasher.write(bytes);
+        let event = Event::Sent {
+            flow: key,
+            forward: side == Side::Client,
+            kind,
+            length: bytes.len() as u32,
+            digest: hasher.finish(),
+        };
+        let mut tape = self.tape.lock();
+        tape.trace.counters.segments += 1;
+        tape.trace.counters.bytes += bytes.len() as u64;
+        tape.trace.push_with(now, Some(from), event, || headline(bytes));
+    }
+
+    fn transmit(&self, from: HostId, id: u32) {
+        let Some(packet) = self.packets.get(id) else { return };
+        let flow = &self.flows[packet.flow as usize];
+        let to = flow.host(packet.side.other());
+        let address = SocketAddr::new(self.kernels[to.index()].ip, CARD_PORT);
+        let card = self.kernels[from.index()].card.as_ref().expect("a machine that transmits has a card");
+        // Turmoil refuses a datagram only for an address that is no host, and every kernel is one.
+        let sent = card.try_send_to(&id.to_le_bytes(), address);
+        debug_assert!(sent.is_ok(), "turmoil refused a datagram: {sent:?}");
+    }
+
+    fn flush(&mut self, host: HostId) {
+        for id in std::mem::take(&mut self.kernels[host.index()].outbox) {
+            self.transmit(host, id);
+        }
+    }
+
+    /// The process of a machine is gone, and its kernel closes what it had open.
+    pub(crate) fn kill(&mut self, host: HostId) {
+        let ports: Vec<u16> = self.kernels[host.index()].listeners.keys().copied().collect();
+        for port in ports {
+            self.unlisten(host, port);
+        }
+        for (flow, side) in self.ends_of(host) {
+            self.close(flow, side);
+        }
+    }
+
+    /// A machine loses power: all that its kernel knew is gone, and nobody is told.
+    pub(crate) fn power_off(&mut self, host: HostId) {
+        for (flow, side) in self.ends_of(host) {
+            self.take_end(flow, side);
+        }
+        let kernel = &mut self.kernels[host.index()];
+        kernel.state = MachineState::Off;
+        kernel.listeners.clear();
+        kernel.outbox.clear();
+    }
+
+    /// A machine gets its power back. What was sent to it meanwhile arrives at `next_attempt` of its sender.
+    pub(crate) fn power_on(&mut self, host: HostId, next_attempt: impl Fn(&Packet, &Flow) -> Duration) {
+        let parked = std::mem::take(&mut self.kernels[host.index()].parked);
+        for id in parked {
+            let Some(packet) = self.packets.get_mut(id) else { continue };
+            packet.due = next_attempt(packet, &self.flows[packet.flow as usize]);
+            self.kernels[host.index()].arrivals.push(Reverse((packet.due, id)));
+        }
+        let kernel = &mut self.kernels[host.index()];
+        kernel.state = MachineState::On;
+        self.wake.extend(kernel.task.take());
+    }
+
+    fn ends_of(&self, host: HostId) -> Vec<(FlowId, Side)> {
+        let mut ends = Vec::new();
+        for (id, flow) in self.flows.iter().enumerate() {
+            for side in [Side::Client, Side::Server] {
+                if flow.host(side) == host && flow.ends[side.index()].is_some() {
+                    ends.push((id as FlowId, side));
+                }
+            }
+        }
+        ends
+    }
+
+    /// Takes in what is due on a machine; returns when the next segment is.
+    fn process(&mut self, host: HostId, now: Duration) -> Option<Duration> {
+        while let Some(Reverse((due, id))) = self.kernels[host.index()].arrivals.peek().copied() {
+            if due > now {
+                return Some(due);
+            }
+            self.kernels[host.index()].arrivals.pop();
+            if self.kernels[host.index()].state == MachineState::Off {
+                self.arrive_without_power(host, id);
+            } else if let Some(packet) = self.packets.take(id)
+                && !packet.dropped
+            {
+                self.arrive(host, packet, now);
+            }
+        }
+        None
+    }
+
+    fn arrive_without_power(&mut self, host: HostId, id: u32) {
+        let Some(packet) = self.packets.get(id) else { return };
+        match packet.kind {
+            // Nobody sends these again by itself.
+            SegmentKind::Syn | SegmentKind::SynAck | SegmentKind::Rst => drop(self.packets.take(id)),
+            SegmentKind::Data | SegmentKind::Fin | SegmentKind::Window => self.kernels[host.index()].parked.push(id),
+        }
+    }
+
+    fn arrive(&mut self, host: HostId, packet: Packet, now: Duration) {
+        let flow = packet.flow;
+        let side = packet.side.other();
+        let key = self.flows[flow as usize].key;
+        let event = Event::Arrived { flow: key, forward: packet.side == Side::Client, kind: packet.kind };
+        self.tape.lock().trace.push(now, Some(host), event);
+        if packet.kind == SegmentKind::Syn {
+            return self.arrive_syn(host, flow);
+        }
+        let Some(end) = self.flows[flow as usize].ends[side.index()].as_mut() else {
+            // Nobody holds this end: bytes and answers are met with a reset, as the peer must learn of it.
+            if matches!(packet.kind, SegmentKind::Data | SegmentKind::SynAck) {
+                self.send(flow, side, SegmentKind::Rst, Bytes::new(), 0);
+            }
+            return;
+        };
+        match packet.kind {
+            SegmentKind::Rst => {
+                end.state = EndState::Reset;
+                end.wake_all(&mut self.wake);
+            }
+            _ if end.state == EndState::Reset => {}
+            SegmentKind::SynAck => {
+                end.state = EndState::Open;
+                end.wake_all(&mut self.wake);
+            }
+            SegmentKind::Data => {
+                // Bytes say that the connection was granted, even if the grant itself was lost.
+                end.state = EndState::Open;
+                end.received.push_back(packet.bytes);
+                end.wake_all(&mut self.wake);
+            }
+            SegmentKind::Fin => {
+                end.peer_finished = true;
+                end.wake_all(&mut self.wake);
+            }
+            SegmentKind::Window => {
+                end.credit += packet.room as usize;
+                self.wake.extend(end.writer.take());
+            }
+            SegmentKind::Syn => {}
+        }
+    }
+
+    fn arrive_syn(&mut self, host: HostId, flow: FlowId) {
+        let port = self.flows[flow as usize].key.port;
+        if self.flows[flow as usize].ends[Side::Server.index()].is_some() {
+            // The grant was lost, and the client asked again.
+            return self.send(flow, Side::Server, SegmentKind::SynAck, Bytes::new(), 0);
+        }
+        match self.kernels[host.index()].listeners.get_mut(&port) {
+            None => self.send(flow, Side::Server, SegmentKind::Rst, Bytes::new(), 0),
+            // A full backlog drops the request without a word; the client will ask again.
+            Some(listening) if listening.queue.len() >= BACKLOG => {}
+            Some(listening) => {
+                listening.queue.push_back(flow);
+                let acceptor = listening.acceptor.take();
+                let end = End::new(listening.gate.clone(), EndState::Open);
+                self.wake.extend(acceptor);
+                self.flows[flow as usize].ends[Side::Server.index()] = Some(end);
+                self.send(flow, Side::Server, SegmentKind::SynAck, Bytes::new(), 0);
+            }
+        }
+    }
+}
+
+fn following(port: u16) -> u16 {
+    if port == *EPHEMERAL.end() { *EPHEMERAL.start() } else { port + 1 }
+}
+
+/// The first line of an HTTP/1 request or answer, without the protocol's version; none for other bytes.
+fn headline(bytes: &Bytes) -> Option<String> {
+    let line = bytes.split(|byte| *byte == b'\r').next()?;
+    let line = std::str::from_utf8(line.get(..line.len().min(200))?).ok()?;
+    if let Some(status) = line.strip_prefix("HTTP/1.") {
+        return status.get(2..).map(str::to_owned);
+    }
+    let (request, _) = line.split_once(" HTTP/1.")?;
+    let (method, _) = request.split_once(' ')?;
+    method.bytes().all(|byte| byte.is_ascii_uppercase()).then(|| request.to_owned())
+}
+
+/// Runs the kernel of one machine for as long as one program (or the idling between two) lives.
+pub(crate) async fn run_kernel(net: SharedNet, host: HostId) {
+    let bound = net.lock().kernels[host.index()].card.clone();
+    let card = match bound {
+        Some(card) => card,
+        None => {
+            let card = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, CARD_PORT)).await;
+            let card = Arc::new(card.expect("the card's port is bound once for each machine"));
+            net.lock().kernels[host.index()].card = Some(card.clone());
+            card
+        }
+    };
+    let mut ticket = [0_u8; 4];
+    loop {
+        let next = take_in(&net, host, &card);
+        let wait_until = async {
+            match next {
+                // The time is measured from now, as an instant of this life's clock.
+                Some(due) => tokio::time::sleep(due.saturating_sub(sandbox::now())).await,
+                None => std::future::pending().await,
+            }
+        };
+        let woken = std::future::poll_fn(|context| {
+            let mut net = net.lock();
+            let kernel = &mut net.kernels[host.index()];
+            // An empty slot means that somebody took the waker to wake this task.
+            if kernel.task.is_none() {
+                kernel.task = Some(context.waker().clone());
+                let ready = !kernel.outbox.is_empty()
+                    || kernel.arrivals.peek().is_some_and(|Reverse((due, _))| Some(*due) != next);
+                if ready {
+                    return std::task::Poll::Ready(());
+                }
+            }
+            std::task::Poll::Pending
+        });
+        tokio::select! {
+            biased;
+            received = card.recv_from(&mut ticket) => {
+                if received.is_ok() {
+                    net.lock().enqueue(host, ticket);
+                }
+            }
+            () = wait_until => {}
+            () = woken => {}
+        }
+        net.lock().kernels[host.index()].task = None;
+    }
+}
+
+/// Sends what waits, takes in all tickets and all that is due; returns when the next segment is due.
+fn take_in(net: &SharedNet, host: HostId, card: &UdpSocket) -> Option<Duration> {
+    let mut net = net.lock();
+    net.flush(host);
+    let mut ticket = [0_u8; 4];
+    while card.try_recv_from(&mut ticket).is_ok() {
+        net.enqueue(host, ticket);
+    }
+    net.process(host, sandbox::now())
+}
+
+impl Net {
+    fn enqueue(&mut self, host: HostId, ticket: [u8; 4]) {
+        let id = u32::from_le_bytes(ticket);
+        if let Some(packet) = self.packets.get(id) {
+            self.kernels[host.index()].arrivals.push(Reverse((packet.due, id)));
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The simulated network: TCP as a kernel does it, on turmoil's datagrams and links.
+//!
+//! Code under test takes a [`Connector`] and a [`Listener`] as arguments, so that the same code runs on tokio's sockets.
+//!
+//! ```text
+//! TcpStream, TcpListener      what code under test holds            (socket)
+//!   Kernel, one per host      connections, windows, backlogs        (kernel)
+//!     a turmoil datagram      a ticket for each segment             (turmoil)
+//!       Wire                  decides each segment's fate, once     (wire)
+//! ```
+//!
+//! Each segment travels through turmoil's links as one datagram that carries a ticket. All links are on hold; the wire
+//! decides when each segment arrives and releases its datagram at the start of the step that holds this time, and the
+//! receiving kernel waits for the exact time within the step.
+
+mod adapters;
+mod flow;
+mod kernel;
+mod socket;
+mod wire;
+
+pub use socket::{Connector, OwnedReadHalf, OwnedWriteHalf, TcpListener, TcpStream};
+
+
+pub(crate) use kernel::{SharedNet, address, run_kernel};
+pub(crate) use wire::{BlockKind, LinkFault, Wire, WireSettings};

@@ -1,0 +1,377 @@
+//! What code under test holds: a connector, listeners and streams. They act only while the program behind them lives.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::flow::{EndState, FlowId, Side, WINDOW};
+use super::kernel::SharedNet;
+use crate::gate::Gate;
+use crate::trace::{HostId, SegmentKind};
+
+/// The most bytes that one segment carries: what a kernel takes in one go with segmentation offload.
+const LARGEST_SEGMENT: usize = 64 * 1024;
+
+/// Seconds from each transmission of a SYN to the next, and at last to giving up: Linux with its defaults
+/// (`tcp_syn_linear_timeouts` = 4, `tcp_syn_retries` = 6) gives up after 131 s.
+const SYN_GAPS: [u64; 11] = [1, 1, 1, 1, 1, 2, 4, 8, 16, 32, 64];
+
+/// Opens connections from one host.
+#[derive(Clone, Debug)]
+pub struct Connector {
+    net: SharedNet,
+    host: HostId,
+    gate: Gate,
+}
+
+impl Connector {
+    pub(crate) fn new(net: SharedNet, host: HostId, gate: Gate) -> Connector {
+        Connector { net, host, gate }
+    }
+
+    /// Connects to a port of the host with this name (or address).
+    ///
+    /// # Errors
+    /// `NotFound` for a name that is no host, `ConnectionRefused` if nobody listens, `TimedOut` after 131 s without an
+    /// answer, `AddrNotAvailable` if the connecting host has no free port left.
+    pub async fn connect(&self, host: &str, port: u16) -> io::Result<TcpStream> {
+        let stream = {
+            let mut net = self.net.lock();
+            let Some(to) = net.host_named(host) else {
+                return Err(io::Error::new(io::ErrorKind::NotFound, format!("no host is named `{host}`")));
+            };
+            let flow = net.open(self.host, to, port, &self.gate)?;
+            // From here on dropping the stream, and so this future, gives the connection up and its port back.
+            TcpStream { net: self.net.clone(), gate: self.gate.clone(), flow, side: Side::Client }
+        };
+        for gap in SYN_GAPS {
+            if !self.gate.is_open() {
+                return Err(dead());
+            }
+            self.net.lock().send(stream.flow, Side::Client, SegmentKind::Syn, Bytes::new(), 0);
+            let answered = tokio::time::timeout(Duration::from_secs(gap), poll_fn(|cx| stream.poll_connected(cx)));
+            if let Ok(answer) = answered.await {
+                return answer.map(|()| stream);
+            }
+        }
+        Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer from {host}:{port}")))
+    }
+
+    /// Connects to `host:port`.
+    ///
+    /// # Errors
+    /// Those of [`Connector::connect`], and `InvalidInput` if the text is not of this form.
+    pub async fn connect_to(&self, authority: &str) -> io::Result<TcpStream> {
+        let parsed = authority.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
+        match parsed {
+            Some((host, port)) => self.connect(host, port).await,
+            None => {
+                let text = format!("`{authority}` is not of the form host:port");
+                Err(io::Error::new(io::ErrorKind::InvalidInput, text))
+            }
+        }
+    }
+}
+
+fn dead() -> io::Error {
+    io::Error::new(io::ErrorKind::BrokenPipe, "the program has been killed")
+}
+
+fn reset() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionReset, "the connection was reset by its peer")
+}
+
+/// Accepts connections on one port of a host. It starts to listen when it is first polled.
+#[derive(Debug)]
+pub struct TcpListener {
+    net: SharedNet,
+    host: HostId,
+    port: u16,
+    gate: Gate,
+    bound: bool,
+}
+
+impl TcpListener {
+    pub(crate) fn new(net: SharedNet, host: HostId, port: u16, gate: Gate) -> TcpListener {
+        TcpListener { net, host, port, gate, bound: false }
+    }
+
+    /// Starts to listen at once.
+    ///
+    /// # Errors
+    /// `AddrInUse` if the host already listens on this port.
+    pub fn bind(&mut self) -> io::Result<()> {
+        if !self.gate.is_open() {
+            return Err(dead());
+        }
+        if !self.bound {
+            self.net.lock().listen(self.host, self.port, &self.gate)?;
+            self.bound = true;
+        }
+        Ok(())
+    }
+
+    /// The next connection, and the address of its client.
+    ///
+    /// # Errors
+    /// Those of [`TcpListener::bind`].
+    pub async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
+        poll_fn(|cx| self.poll_accept(cx)).await
+    }
+
+    /// Polls for the next connection.
+    ///
+    /// # Errors
+    /// Those of [`TcpListener::bind`].
+    pub fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        self.bind()?;
+        let mut net = self.net.lock();
+        let Some(flow) = net.accept(self.host, self.port, cx.waker()) else { return Poll::Pending };
+        let peer = net.local_address(flow, Side::Client);
+        let stream = TcpStream { net: self.net.clone(), gate: self.gate.clone(), flow, side: Side::Server };
+        Poll::Ready(Ok((stream, peer)))
+    }
+
+    /// The address that it listens on.
+    ///
+    /// # Errors
+    /// None today; the signature is that of tokio's listener.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(SocketAddr::new(super::kernel::address(self.host.index()), self.port))
+    }
+}
+
+impl Drop for TcpListener {
+    fn drop(&mut self) {
+        if self.bound && self.gate.is_open() {
+            self.net.lock().unlisten(self.host, self.port);
+        }
+    }
+}
+
+/// A connection. Dropping it sends FIN, or RST if bytes were left unread.
+#[derive(Debug)]
+pub struct TcpStream {
+    net: SharedNet,
+    gate: Gate,
+    flow: FlowId,
+    side: Side,
+}
+
+impl TcpStream {
+    fn poll_connected(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut net = self.net.lock();
+        let Some(end) = net.flow(self.flow).end(self.side) else { return Poll::Ready(Err(dead())) };
+        match end.state {
+            EndState::Connecting => {
+                end.reader = Some(cx.waker().clone());
+                Poll::Pending
+            }
+            EndState::Open => Poll::Ready(Ok(())),
+            EndState::Reset => {
+                Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionRefused, "the connection was refused")))
+            }
+        }
+    }
+
+    /// The address of this end.
+    ///
+    /// # Errors
+    /// None today; the signature is that of tokio's stream.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.net.lock().local_address(self.flow, self.side))
+    }
+
+    /// The address of the other end.
+    ///
+    /// # Errors
+    /// None today; the signature is that of tokio's stream.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.net.lock().local_address(self.flow, self.side.other()))
+    }
+
+    /// Accepted for likeness to tokio's stream: nothing is ever held back to fill a segment.
+    ///
+    /// # Errors
+    /// None.
+    pub fn set_nodelay(&self, _nodelay: bool) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Both directions as owned halves. The connection closes when both are dropped.
+    pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
+        let stream = Arc::new(self);
+        (OwnedReadHalf(stream.clone()), OwnedWriteHalf(stream))
+    }
+
+    fn poll_read_some(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.gate.is_open() {
+            return Poll::Ready(Err(dead()));
+        }
+        let mut net = self.net.lock();
+        let Some(end) = net.flow(self.flow).end(self.side) else { return Poll::Ready(Err(reset())) };
+        let mut taken = 0;
+        while let Some(bytes) = end.received.front_mut() {
+            let length = bytes.len().min(buf.remaining());
+            buf.put_slice(&bytes[..length]);
+            bytes.advance(length);
+            taken += length;
+            if !bytes.is_empty() {
+                break;
+            }
+            end.received.pop_front();
+        }
+        if taken > 0 || buf.remaining() == 0 {
+            end.unannounced += taken;
+            // As kernels do, the peer is told of room only when there is much of it.
+            if end.unannounced >= WINDOW / 2 {
+                let room = end.unannounced as u32;
+                end.unannounced = 0;
+                net.send(self.flow, self.side, SegmentKind::Window, Bytes::new(), room);
+            }
+            return Poll::Ready(Ok(()));
+        }
+        if end.state == EndState::Reset {
+            return Poll::Ready(Err(reset()));
+        }
+        if end.peer_finished {
+            return Poll::Ready(Ok(()));
+        }
+        end.reader = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// How many of `wanted` bytes may be sent now.
+    fn poll_room(&self, cx: &mut Context<'_>, wanted: usize) -> Poll<io::Result<usize>> {
+        if !self.gate.is_open() {
+            return Poll::Ready(Err(dead()));
+        }
+        let mut net = self.net.lock();
+        let Some(end) = net.flow(self.flow).end(self.side) else { return Poll::Ready(Err(reset())) };
+        if end.state == EndState::Reset {
+            return Poll::Ready(Err(reset()));
+        }
+        if end.finished {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::BrokenPipe, "this end has been shut down")));
+        }
+        if end.credit == 0 && wanted > 0 {
+            end.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        let length = wanted.min(end.credit).min(LARGEST_SEGMENT);
+        end.credit -= length;
+        Poll::Ready(Ok(length))
+    }
+
+    fn send_data(&self, bytes: Bytes) {
+        if !bytes.is_empty() {
+            self.net.lock().send(self.flow, self.side, SegmentKind::Data, bytes, 0);
+        }
+    }
+
+    fn poll_write_some(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let length = ready!(self.poll_room(cx, buf.len()))?;
+        self.send_data(Bytes::copy_from_slice(&buf[..length]));
+        Poll::Ready(Ok(length))
+    }
+
+    fn poll_write_slices(&self, cx: &mut Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let wanted = slices.iter().map(|slice| slice.len()).sum();
+        let length = ready!(self.poll_room(cx, wanted))?;
+        let mut bytes = BytesMut::with_capacity(length);
+        for slice in slices {
+            let left = length - bytes.len();
+            bytes.extend_from_slice(&slice[..slice.len().min(left)]);
+        }
+        self.send_data(bytes.freeze());
+        Poll::Ready(Ok(length))
+    }
+
+    fn finish(&self) {
+        if !self.gate.is_open() {
+            return;
+        }
+        let mut net = self.net.lock();
+        let Some(end) = net.flow(self.flow).end(self.side) else { return };
+        if end.state == EndState::Open && !end.finished {
+            end.finished = true;
+            net.send(self.flow, self.side, SegmentKind::Fin, Bytes::new(), 0);
+        }
+    }
+}
+
+impl Drop for TcpStream {
+    fn drop(&mut self) {
+        if self.gate.is_open() {
+            self.net.lock().close(self.flow, self.side);
+        }
+    }
+}
+
+impl AsyncRead for TcpStream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.poll_read_some(cx, buf)
+    }
+}
+
+/// Writing is the same for the whole stream and for its half.
+macro_rules! write_through {
+    ($type:ty, $self:ident => $stream:expr) => {
+        impl AsyncWrite for $type {
+            fn poll_write($self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+                $stream.poll_write_some(cx, buf)
+            }
+
+            fn poll_write_vectored(
+                $self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                slices: &[io::IoSlice<'_>],
+            ) -> Poll<io::Result<usize>> {
+                $stream.poll_write_slices(cx, slices)
+            }
+
+            fn is_write_vectored(&self) -> bool {
+                true
+            }
+
+            fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Poll::Ready(Ok(()))
+            }
+
+            fn poll_shutdown($self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+                $stream.finish();
+                Poll::Ready(Ok(()))
+            }
+        }
+    };
+}
+
+write_through!(TcpStream, self => self);
+write_through!(OwnedWriteHalf, self => self.0);
+
+/// The reading half of a [`TcpStream`].
+#[derive(Debug)]
+pub struct OwnedReadHalf(Arc<TcpStream>);
+
+impl AsyncRead for OwnedReadHalf {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_read_some(cx, buf)
+    }
+}
+
+/// The writing half of a [`TcpStream`]. Dropping it sends FIN.
+#[derive(Debug)]
+pub struct OwnedWriteHalf(Arc<TcpStream>);
+
+impl Drop for OwnedWriteHalf {
+    fn drop(&mut self) {
+        self.0.finish();
+    }
+}

@@ -1,0 +1,164 @@
+//! Runs one case of one scenario and judges it. It knows nothing of other runs.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::check::{Finding, Verdict};
+use crate::history::History;
+use crate::sandbox::{Escape, PanicNote};
+use crate::scenario::{Case, Scenario};
+use crate::seed::Seed;
+use crate::trace::{Counters, Fingerprint, HostId, Trace};
+use crate::world::{Remains, WorldSpec, simulate};
+
+/// How often the faults of one source were planned, and how many of them bit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceBites {
+    /// The source's name.
+    pub source: String,
+    /// Faults in the plan.
+    pub planned: u64,
+    /// Faults that changed something.
+    pub bitten: u64,
+}
+
+/// Verdict, fingerprint and counters of one run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The seed.
+    pub seed: Seed,
+    /// The worst of all findings.
+    pub verdict: Verdict,
+    /// What each check said that did not pass.
+    pub findings: Vec<Finding>,
+    /// Digest of the whole run.
+    pub fingerprint: Fingerprint,
+    /// How often things happened.
+    pub counters: Counters,
+    /// How long the world ran.
+    pub simulated: Duration,
+    /// Bites by source, in the scenario's order.
+    pub bites: Vec<SourceBites>,
+    /// Bites of each fault of the plan.
+    pub fault_bites: Vec<u64>,
+    /// What left the sandbox.
+    pub escapes: Vec<Escape>,
+    /// Panics, in any task.
+    pub panics: Vec<PanicNote>,
+}
+
+/// A run with all that it left behind.
+#[derive(Debug)]
+pub struct Run {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// What the world did.
+    pub trace: Trace,
+    /// What the clients saw.
+    pub history: History,
+}
+
+/// Whether a run keeps low-level events and texts, for a report. This never changes its fingerprint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Detail {
+    /// Only what checks read.
+    Lean,
+    /// Everything.
+    Rich,
+}
+
+/// Runs a case in this thread and judges it.
+///
+/// Two runs of a case are the same run only in processes that started alike (see [`crate::sandbox`]).
+pub fn run(scenario: &Scenario, case: &Case, detail: Detail) -> Run {
+    let stage = scenario.stage();
+    let hosts = scenario.hosts_for(&case.input);
+    let id = |pattern: &str| stage.matching(pattern);
+    let mut latencies = Vec::new();
+    for (a, b, range) in &scenario.latencies {
+        for from in id(a) {
+            latencies.extend(id(b).into_iter().filter(|to| *to != from).map(|to| (from, to, range.clone())));
+        }
+    }
+    let smallest = latencies.iter().map(|(_, _, range)| range.start).chain([scenario.latency.start]).min();
+    // Nothing that is sent in a step may arrive in it, or it would come late.
+    let step = scenario.step.min(smallest.unwrap_or(scenario.step)).max(Duration::from_millis(1));
+    let step = Duration::from_millis(step.as_millis() as u64);
+    let remains = simulate(&WorldSpec {
+        seed: case.seed,
+        hosts: &hosts,
+        plan: &case.plan,
+        stage: &stage,
+        latency: scenario.latency.clone(),
+        latencies,
+        step,
+        run_for: scenario.run_for,
+        settle_for: scenario.settle_for,
+        rich: detail == Detail::Rich,
+    });
+    judge(scenario, case, remains)
+}
+
+fn judge(scenario: &Scenario, case: &Case, remains: Remains) -> Run {
+    let Remains { trace, history, bites, failures, notes } = remains;
+    let mut findings: Vec<Finding> = failures.iter().map(|(host, error)| failure(&trace, *host, error)).collect();
+    if !scenario.allows_panics {
+        // A program whose main task panicked has been reported already, but the panic says where.
+        findings.extend(notes.panics.iter().map(panicked));
+    }
+    for check in &scenario.checks {
+        let verdict = check.judge(&trace, &history);
+        if !verdict.is_pass() {
+            findings.push(Finding { check: check.name().to_owned(), verdict });
+        }
+    }
+    let verdict = findings.iter().map(|finding| finding.verdict.clone()).fold(Verdict::Pass, Verdict::merge);
+    let is_allowed = |escape: &Escape| {
+        let text = format!("{escape:?}");
+        scenario.allowed_escapes.iter().any(|allowed| text.contains(allowed))
+    };
+    let outcome = Outcome {
+        scenario: scenario.name.clone(),
+        seed: case.seed,
+        verdict,
+        findings,
+        fingerprint: trace.fingerprint(),
+        counters: trace.counters,
+        simulated: trace.ended_at,
+        bites: by_source(scenario, case, &bites),
+        fault_bites: bites,
+        escapes: notes.escapes.into_iter().filter(|escape| !is_allowed(escape)).collect(),
+        panics: notes.panics,
+    };
+    Run { outcome, trace, history }
+}
+
+fn failure(trace: &Trace, host: HostId, error: &str) -> Finding {
+    let verdict = Verdict::Fail(format!("the program of {} failed: {error}", trace.name(host)));
+    Finding { check: "program".to_owned(), verdict }
+}
+
+fn panicked(panic: &PanicNote) -> Finding {
+    let host = panic.host.as_deref().unwrap_or("the world");
+    let at = crate::fault::duration_text(panic.at);
+    let verdict = Verdict::Fail(format!("a task of {host} panicked at {at} ({}): {}", panic.location, panic.message));
+    Finding { check: "no_panics".to_owned(), verdict }
+}
+
+fn by_source(scenario: &Scenario, case: &Case, bites: &[u64]) -> Vec<SourceBites> {
+    let mut sources: Vec<SourceBites> = scenario
+        .source_names()
+        .map(|source| SourceBites { source: source.to_owned(), ..SourceBites::default() })
+        .collect();
+    for (fault, bites) in case.plan.faults.iter().zip(bites) {
+        if let Some(source) = sources.iter_mut().find(|source| source.source == fault.source) {
+            source.planned += 1;
+            source.bitten += u64::from(*bites > 0);
+        }
+    }
+    sources
+}

@@ -1,0 +1,358 @@
+//! Scenarios: hosts, workload, fault sources, checks and limits, put together by a builder; and cases, the data that one
+//! run of a scenario depends on. It knows nothing of how a run is carried out.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::strategy::{Strategy, ValueTree};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::check::Check;
+use crate::fault::{self, Plan, Source, Stage, StageHost, millis, secs};
+use crate::host::{Ending, HostContext, HostSpec, Program};
+use crate::seed::Seed;
+
+/// The input of every client: by host, then by the client's number.
+pub type Input = BTreeMap<String, Vec<serde_json::Value>>;
+
+/// All that a run depends on, as plain data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The seed from which the rest was drawn, and from which all decisions of the run are derived.
+    pub seed: Seed,
+    /// The faults.
+    pub plan: Plan,
+    /// What the clients do.
+    pub input: Input,
+}
+
+type DrawInput = dyn Fn(Seed, &str) -> serde_json::Value + Send + Sync;
+type StartClient = dyn Fn(HostContext, serde_json::Value) -> crate::host::ProgramFuture + Send + Sync;
+
+/// A group of clients on one host.
+#[derive(Clone)]
+pub(crate) struct ClientSpec {
+    name: String,
+    count: u32,
+    draw: Arc<DrawInput>,
+    start: Arc<StartClient>,
+}
+
+/// How much a run may use before it is ended as a failure.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// CPU time of one run.
+    pub hang_after: Duration,
+    /// Memory that one run may allocate, in bytes.
+    pub memory_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { hang_after: secs(10), memory_bytes: 1 << 30 }
+    }
+}
+
+/// Hosts, workload, fault sources, checks and limits.
+#[derive(Clone)]
+pub struct Scenario {
+    pub(crate) name: String,
+    pub(crate) hosts: Vec<HostSpec>,
+    pub(crate) clients: Vec<ClientSpec>,
+    pub(crate) sources: Vec<Source>,
+    pub(crate) checks: Vec<Check>,
+    pub(crate) latency: Range<Duration>,
+    pub(crate) latencies: Vec<(String, String, Range<Duration>)>,
+    pub(crate) step: Duration,
+    pub(crate) run_for: Duration,
+    pub(crate) settle_for: Duration,
+    pub(crate) limits: Limits,
+    pub(crate) allows_panics: bool,
+    pub(crate) allowed_escapes: Vec<String>,
+}
+
+impl fmt::Debug for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scenario").field("name", &self.name).field("hosts", &self.hosts.len()).finish_non_exhaustive()
+    }
+}
+
+impl Scenario {
+    /// A scenario without hosts: 60 s of faults, 20 s to recover, links of 10 to 30 ms each way.
+    pub fn new(name: &str) -> Scenario {
+        Scenario {
+            name: name.to_owned(),
+            hosts: Vec::new(),
+            clients: Vec::new(),
+            sources: Vec::new(),
+            checks: Vec::new(),
+            latency: millis(10)..millis(30),
+            latencies: Vec::new(),
+            step: millis(10),
+            run_for: secs(60),
+            settle_for: secs(20),
+            limits: Limits::default(),
+            allows_panics: false,
+            allowed_escapes: Vec::new(),
+        }
+    }
+
+    /// A host that runs a program. The factory is called for each life of the program.
+    pub fn host<F, Fut>(self, name: &str, program: F) -> Scenario
+    where
+        F: Fn(HostContext) -> Fut + Send + Sync + 'static,
+        Fut: Future + 'static,
+        Fut::Output: Ending,
+    {
+        self.add_host(name, name, 0, Program::new(program))
+    }
+
+    /// `count` hosts named `name-1` and on that run the same program.
+    pub fn hosts<F, Fut>(mut self, name: &str, count: usize, program: F) -> Scenario
+    where
+        F: Fn(HostContext) -> Fut + Send + Sync + 'static,
+        Fut: Future + 'static,
+        Fut::Output: Ending,
+    {
+        let program = Program::new(program);
+        for index in 0..count {
+            self = self.add_host(&format!("{name}-{}", index + 1), name, index, program.clone());
+        }
+        self
+    }
+
+    fn add_host(mut self, name: &str, group: &str, index: usize, program: Program) -> Scenario {
+        assert!(self.hosts.iter().all(|host| host.name != name), "two hosts of `{}` are named `{name}`", self.name);
+        self.hosts.push(HostSpec {
+            name: name.to_owned(),
+            group: group.to_owned(),
+            index,
+            program,
+            supervised: None,
+            wall_offset: 0,
+        });
+        self
+    }
+
+    /// `count` clients that share one host. What each does is drawn from `input` before the run starts and is part of
+    /// the case. The host's process ends when all its clients have returned.
+    pub fn clients<S, F, Fut>(mut self, name: &str, count: u32, input: S, program: F) -> Scenario
+    where
+        S: Strategy + Send + Sync + 'static,
+        S::Value: Serialize + DeserializeOwned,
+        F: Fn(HostContext, S::Value) -> Fut + Send + Sync + 'static,
+        Fut: Future + 'static,
+        Fut::Output: Ending,
+    {
+        let draw = move |seed: Seed, label: &str| {
+            let tree = input.new_tree(&mut seed.runner(label)).expect("the strategy of a workload must yield a value");
+            serde_json::to_value(tree.current()).expect("the input of a client must be writable as JSON")
+        };
+        let start = move |context: HostContext, input: serde_json::Value| -> crate::host::ProgramFuture {
+            match serde_json::from_value(input) {
+                Ok(input) => {
+                    let program = program(context, input);
+                    Box::pin(async move { program.await.into_result() })
+                }
+                Err(error) => Box::pin(std::future::ready(Err(format!("the case's input does not fit: {error}")))),
+            }
+        };
+        self.clients.push(ClientSpec { name: name.to_owned(), count, draw: Arc::new(draw), start: Arc::new(start) });
+        // The program is put in when the case is known.
+        self.add_host(name, name, 0, Program::new(|_| std::future::ready(())))
+    }
+
+    /// Adds faults to the plan of each run.
+    pub fn fault(mut self, source: impl Into<Source>) -> Scenario {
+        let source = source.into();
+        let clash = self.sources.iter().any(|known| known.name() == source.name());
+        assert!(!clash, "two fault sources of `{}` are named `{}`", self.name, source.name());
+        self.sources.push(source);
+        self
+    }
+
+    /// Judges each run.
+    pub fn check(mut self, check: impl Into<Check>) -> Scenario {
+        self.checks.push(check.into());
+        self
+    }
+
+    /// How long faults may happen.
+    pub fn run_for(mut self, duration: Duration) -> Scenario {
+        self.run_for = duration;
+        self
+    }
+
+    /// How long the system then has to recover.
+    pub fn settle_for(mut self, duration: Duration) -> Scenario {
+        self.settle_for = duration;
+        self
+    }
+
+    /// One-way latency of every link, drawn uniformly for each segment.
+    pub fn latency(mut self, range: Range<Duration>) -> Scenario {
+        self.latency = range;
+        self
+    }
+
+    /// One-way latency of the links between two hosts or groups, both ways.
+    pub fn link_latency(mut self, a: &str, b: &str, range: Range<Duration>) -> Scenario {
+        self.latencies.push((a.to_owned(), b.to_owned(), range));
+        self
+    }
+
+    /// Length of a simulation step, at most the smallest latency (a longer one is cut to it): times are exact to 1 ms
+    /// whatever it is, and longer steps run faster. The default is 10 ms.
+    pub fn step(mut self, step: Duration) -> Scenario {
+        self.step = step;
+        self
+    }
+
+    /// Starts the programs of these hosts again `after` they failed, instead of failing the run.
+    pub fn supervise(mut self, pattern: &str, after: Duration) -> Scenario {
+        for id in self.stage().matching(pattern) {
+            self.hosts[id.index()].supervised = Some(after);
+        }
+        self
+    }
+
+    /// By how much the wall clocks of these hosts differ from the world's, in milliseconds.
+    pub fn wall_clock_offset(mut self, pattern: &str, offset_ms: i64) -> Scenario {
+        for id in self.stage().matching(pattern) {
+            self.hosts[id.index()].wall_offset = offset_ms.saturating_mul(1_000_000);
+        }
+        self
+    }
+
+    /// How much a run may use.
+    pub fn limits(mut self, limits: Limits) -> Scenario {
+        self.limits = limits;
+        self
+    }
+
+    /// A panic in a task of a program does not fail the run by itself.
+    pub fn allow_panics(mut self) -> Scenario {
+        self.allows_panics = true;
+        self
+    }
+
+    /// An escape from the sandbox whose kind or detail contains this text is not reported.
+    pub fn allow_escape(mut self, text: &str) -> Scenario {
+        self.allowed_escapes.push(text.to_owned());
+        self
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Simulated time of one run.
+    pub fn duration(&self) -> Duration {
+        self.run_for + self.settle_for
+    }
+
+    /// The names of its fault sources, in order.
+    pub fn source_names(&self) -> impl Iterator<Item = &str> {
+        self.sources.iter().map(Source::name)
+    }
+
+    /// The names of its checks, in order.
+    pub fn check_names(&self) -> impl Iterator<Item = &str> {
+        self.checks.iter().map(Check::name)
+    }
+
+    /// The limits of one run.
+    pub fn run_limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// What its sources need to know to draw a plan.
+    pub fn stage(&self) -> Stage {
+        let host = |host: &HostSpec| StageHost { name: host.name.clone(), group: host.group.clone() };
+        Stage { hosts: self.hosts.iter().map(host).collect(), run_for: self.run_for }
+    }
+
+    /// The case that this seed draws.
+    pub fn case(&self, seed: Seed) -> Case {
+        let plan = fault::plan(&self.stage(), &self.sources).new_tree(&mut seed.runner("plan"));
+        let plan = plan.expect("the strategies of fault sources must yield a plan").current();
+        Case { scenario: self.name.clone(), seed, plan, input: self.draw_input(seed) }
+    }
+
+    /// The case that this seed draws, with nothing going wrong: the control.
+    pub fn control(&self, seed: Seed) -> Case {
+        Case { scenario: self.name.clone(), seed, plan: Plan::none(), input: self.draw_input(seed) }
+    }
+
+    fn draw_input(&self, seed: Seed) -> Input {
+        let draw = |spec: &ClientSpec| {
+            let inputs = (0..spec.count).map(|client| (spec.draw)(seed, &format!("input {} {client}", spec.name)));
+            (spec.name.clone(), inputs.collect())
+        };
+        self.clients.iter().map(draw).collect()
+    }
+
+    /// What is wrong with a case for this scenario, in one line; none if it can be run.
+    pub fn defect(&self, case: &Case) -> Option<String> {
+        let stage = self.stage();
+        for (index, fault) in case.plan.faults.iter().enumerate() {
+            if let Some(defect) = fault.defect() {
+                return Some(format!("plan[{index}]: {defect}"));
+            }
+            let selectors = match &fault.target {
+                fault::Target::Hosts(hosts) => vec![hosts],
+                fault::Target::Links { from, to } => vec![from, to],
+            };
+            for selector in selectors {
+                if let fault::Selector::Names(names) = selector
+                    && let Some(name) = names.iter().find(|name| stage.hosts.iter().all(|host| &host.name != *name))
+                {
+                    return Some(format!("plan[{index}]: the scenario has no host named `{name}`"));
+                }
+            }
+        }
+        let unknown = case.input.keys().find(|name| self.clients.iter().all(|client| &client.name != *name));
+        unknown.map(|name| format!("input: the scenario has no clients named `{name}`"))
+    }
+
+    /// The hosts with the clients' input put in.
+    pub(crate) fn hosts_for(&self, input: &Input) -> Vec<HostSpec> {
+        let mut hosts = self.hosts.clone();
+        for client in &self.clients {
+            let inputs = input.get(&client.name).cloned().unwrap_or_default();
+            let start = client.start.clone();
+            let program = Program::new(move |context: HostContext| run_clients(context, inputs.clone(), start.clone()));
+            let host = hosts.iter_mut().find(|host| host.name == client.name);
+            host.expect("each group of clients has a host").program = program;
+        }
+        hosts
+    }
+}
+
+async fn run_clients(
+    context: HostContext,
+    inputs: Vec<serde_json::Value>,
+    start: Arc<StartClient>,
+) -> Result<(), String> {
+    let mut running = Vec::new();
+    for (client, input) in inputs.into_iter().enumerate() {
+        let context = HostContext { client: client as u32, ..context.clone() };
+        running.push(tokio::task::spawn_local(start(context, input)));
+    }
+    for (client, task) in running.into_iter().enumerate() {
+        match task.await {
+            Ok(result) => result.map_err(|error| format!("client {client}: {error}"))?,
+            Err(error) => return Err(format!("client {client}: {error}")),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,427 @@
+//! The trace: what the world did, in virtual time, and its fingerprint. It knows nothing of who writes it or why.
+//!
+//! Every event is digested. Events that checks read (host life, faults, marks) are always kept; the rest (segments, log
+//! lines) and all texts are kept only in a rich trace. Keeping more never changes what is digested, so a run has the
+//! same fingerprint whether it is being explored or recorded.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use siphasher::sip128::{Hasher128, SipHasher13};
+
+/// A host's index in its scenario, in the order of declaration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct HostId(pub u16);
+
+impl HostId {
+    /// A destination that is no host of the scenario.
+    pub const UNKNOWN: HostId = HostId(u16::MAX);
+
+    /// The index as a `usize`.
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+/// 128-bit digest of a whole trace and history (SipHash-1-3, 128 bits): equal fingerprints mean the same run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Fingerprint(pub u128);
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl FromStr for Fingerprint {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Fingerprint, Self::Err> {
+        u128::from_str_radix(text, 16).map(Fingerprint)
+    }
+}
+
+impl Serialize for Fingerprint {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Fingerprint {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Fingerprint, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(|_| serde::de::Error::custom(format!("`{text}` is not a fingerprint of 32 hexadecimal digits")))
+    }
+}
+
+/// Names a connection for as long as its run lasts: the n-th connect from a host to a port of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FlowKey {
+    /// The host that connects.
+    pub from: HostId,
+    /// The host that listens.
+    pub to: HostId,
+    /// The port that it listens on.
+    pub port: u16,
+    /// Which connect on this triple it is, from 0.
+    pub ordinal: u32,
+}
+
+/// What a segment is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SegmentKind {
+    /// Asks for a connection.
+    Syn,
+    /// Grants a connection.
+    SynAck,
+    /// Carries bytes.
+    Data,
+    /// Says that no more bytes follow.
+    Fin,
+    /// Says that the connection is gone.
+    Rst,
+    /// Gives the peer room to send more.
+    Window,
+}
+
+/// Why another attempt of a request may be made without harm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RetrySafety {
+    /// The request has the same effect however often it is executed.
+    Idempotent,
+    /// The request carries an idempotency key.
+    Keyed,
+    /// The attempt before provably never reached a server.
+    Unsent,
+    /// None of these: a retry may execute it twice.
+    Unsafe,
+}
+
+/// How an attempt ended for the client.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AttemptOutcome {
+    /// An answer came, with this HTTP status.
+    Status(u16),
+    /// The attempt's timeout ran out.
+    TimedOut,
+    /// The connection was refused: the request was never sent.
+    Refused,
+    /// The connection broke, or the answer made no sense.
+    Failed,
+}
+
+/// A moment that the code under test (or its glue) makes known to the checks.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mark {
+    /// A client's call began; all its attempts must end within `deadline`.
+    CallStarted {
+        /// Unique in the run.
+        call: u64,
+        /// How long the whole call may take.
+        deadline: Duration,
+    },
+    /// An attempt of a call began.
+    AttemptStarted {
+        /// The call it belongs to.
+        call: u64,
+        /// Counted from 1.
+        attempt: u32,
+        /// How long this attempt may take, already cut to what is left of the deadline.
+        timeout: Duration,
+        /// Why it is harmless to send the request again.
+        safety: RetrySafety,
+    },
+    /// An attempt of a call ended.
+    AttemptEnded {
+        /// The call it belongs to.
+        call: u64,
+        /// Counted from 1.
+        attempt: u32,
+        /// How.
+        outcome: AttemptOutcome,
+    },
+    /// A client's call ended.
+    CallEnded {
+        /// The call.
+        call: u64,
+        /// Whether it was answered.
+        ok: bool,
+    },
+    /// A balancer sent an ordinary request (no probe) to a backend.
+    Dispatched {
+        /// The backend.
+        to: HostId,
+    },
+    /// A health probe of a backend ended.
+    Probed {
+        /// The backend.
+        to: HostId,
+        /// Whether it was found well.
+        ok: bool,
+    },
+    /// A balancer changed its mind about a backend.
+    HealthChanged {
+        /// The backend.
+        to: HostId,
+        /// What it now believes.
+        healthy: bool,
+    },
+    /// A server applied the effect of the request with this idempotency key.
+    Applied {
+        /// The idempotency key.
+        key: String,
+        /// What was made, for example an order's number.
+        id: u64,
+    },
+    /// A circuit breaker opened or closed.
+    BreakerChanged {
+        /// Whether it is now open.
+        open: bool,
+    },
+    /// A server declared itself ready, or not ready any more.
+    Ready(bool),
+    /// Anything else that a scenario wants to see.
+    Note {
+        /// What happened.
+        name: String,
+        /// More about it.
+        detail: String,
+    },
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Event {
+    /// The host's program began a life.
+    Started,
+    /// The program returned; its machine idles.
+    Returned,
+    /// The program returned an error.
+    Failed,
+    /// The process was killed; its machine lives on.
+    Killed,
+    /// The machine lost power.
+    PoweredOff,
+    /// The program was asked to stop.
+    Stopping,
+    /// A fault of the plan began.
+    FaultBegan {
+        /// Its index in the plan.
+        fault: u32,
+    },
+    /// A fault of the plan ended.
+    FaultEnded {
+        /// Its index in the plan.
+        fault: u32,
+    },
+    /// All faults are over: from now on the system must recover.
+    FaultsOver,
+    /// The host handed a segment to its network.
+    Sent {
+        /// The connection.
+        flow: FlowKey,
+        /// Whether it goes from the connecting host to the listening one.
+        forward: bool,
+        /// What it is.
+        kind: SegmentKind,
+        /// How many bytes it carries.
+        length: u32,
+        /// SipHash-1-3 of the bytes.
+        digest: u64,
+    },
+    /// A segment reached the host.
+    Arrived {
+        /// The connection.
+        flow: FlowKey,
+        /// Whether it goes from the connecting host to the listening one.
+        forward: bool,
+        /// What it is.
+        kind: SegmentKind,
+    },
+    /// A fault kept a segment of this host back or dropped it.
+    Bitten {
+        /// The fault's index in the plan; none if the destination was without power by another's doing.
+        fault: Option<u32>,
+        /// The connection.
+        flow: FlowKey,
+        /// What the segment was.
+        kind: SegmentKind,
+        /// By how much it is late; none if it never arrives or its end is not yet known.
+        late: Option<Duration>,
+    },
+    /// The code under test made a moment known.
+    Mark(Mark),
+    /// The code under test logged something; only where and when is digested, the text is kept in a rich trace.
+    Log {
+        /// A stable digest of the place in the code.
+        callsite: u64,
+    },
+}
+
+impl Event {
+    /// Whether checks may read this event, so that it is kept even while exploring.
+    fn is_for_checks(&self) -> bool {
+        !matches!(self, Event::Sent { .. } | Event::Arrived { .. } | Event::Bitten { .. } | Event::Log { .. })
+    }
+}
+
+/// An event with its virtual time and host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Virtual time since the start of the run.
+    pub at: Duration,
+    /// Where it happened; none for the world itself.
+    pub host: Option<HostId>,
+    /// What happened.
+    pub event: Event,
+    /// Words for a reader (a request line, a log message, an error); only in a rich trace, never digested.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+/// How often the things happened that a summary counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Counters {
+    /// Simulation steps.
+    pub steps: u64,
+    /// Segments handed to the network.
+    pub segments: u64,
+    /// Bytes carried by them.
+    pub bytes: u64,
+    /// Connections asked for.
+    pub connects: u64,
+    /// Events digested, history included.
+    pub events: u64,
+}
+
+/// The whole trace of one run.
+#[derive(Clone)]
+pub struct Trace {
+    /// Names of the hosts, by [`HostId`].
+    pub hosts: Vec<String>,
+    /// Length of a simulation step: times in a trace are exact to about this for code on plain turmoil sockets.
+    pub step: Duration,
+    /// When the faults were over and recovery began.
+    pub run_for: Duration,
+    /// When the run ended.
+    pub ended_at: Duration,
+    /// What happened, in order.
+    pub records: Vec<Record>,
+    /// How often.
+    pub counters: Counters,
+    rich: bool,
+    digest: SipHasher13,
+}
+
+impl fmt::Debug for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trace")
+            .field("hosts", &self.hosts)
+            .field("records", &self.records.len())
+            .field("counters", &self.counters)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Trace {
+    /// An empty trace. A `rich` one keeps every event and its text.
+    pub fn new(hosts: Vec<String>, step: Duration, run_for: Duration, rich: bool) -> Trace {
+        let records = Vec::with_capacity(if rich { 65_536 } else { 8_192 });
+        let digest = SipHasher13::new_with_keys(0x5371_7561_6c6c, 1);
+        Trace { hosts, step, run_for, ended_at: Duration::ZERO, records, counters: Counters::default(), rich, digest }
+    }
+
+    /// Whether texts and low-level events are kept.
+    pub fn is_rich(&self) -> bool {
+        self.rich
+    }
+
+    /// Digests an event and keeps it if it is for checks, or if the trace is rich.
+    pub fn push(&mut self, at: Duration, host: Option<HostId>, event: Event) {
+        self.push_with(at, host, event, || None);
+    }
+
+    /// Like [`Trace::push`], with a text that is made only if it is kept.
+    pub fn push_with(
+        &mut self,
+        at: Duration,
+        host: Option<HostId>,
+        event: Event,
+        text: impl FnOnce() -> Option<String>,
+    ) {
+        self.counters.events += 1;
+        self.digest.write_u64(at.as_nanos() as u64);
+        self.digest.write_u16(host.unwrap_or(HostId::UNKNOWN).0);
+        event.hash(&mut self.digest);
+        if self.rich || event.is_for_checks() {
+            let text = if self.rich { text() } else { None };
+            self.records.push(Record { at, host, event, text });
+        }
+    }
+
+    /// Digests bytes that belong to the run but are kept elsewhere, such as the history.
+    pub(crate) fn digest(&mut self, tag: u8, at: Duration, bytes: &[u8]) {
+        self.counters.events += 1;
+        self.digest.write_u8(tag);
+        self.digest.write_u64(at.as_nanos() as u64);
+        self.digest.write_usize(bytes.len());
+        self.digest.write(bytes);
+    }
+
+    /// The fingerprint of all that was digested up to now.
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint(self.digest.finish128().as_u128())
+    }
+
+    /// The id of the host with this name.
+    pub fn host(&self, name: &str) -> Option<HostId> {
+        self.hosts.iter().position(|h| h == name).map(|i| HostId(i as u16))
+    }
+
+    /// The name of a host.
+    pub fn name(&self, host: HostId) -> &str {
+        self.hosts.get(host.index()).map_or("?", String::as_str)
+    }
+
+    /// The marks, with their time and host.
+    pub fn marks(&self) -> impl Iterator<Item = (Duration, HostId, &Mark)> {
+        self.records.iter().filter_map(|record| match &record.event {
+            Event::Mark(mark) => Some((record.at, record.host.unwrap_or(HostId::UNKNOWN), mark)),
+            _ => None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example(rich: bool) -> Trace {
+        let mut trace = Trace::new(vec!["a".into()], Duration::from_millis(10), Duration::from_secs(1), rich);
+        trace.push(Duration::ZERO, Some(HostId(0)), Event::Started);
+        trace.push_with(Duration::from_millis(3), Some(HostId(0)), Event::Log { callsite: 9 }, || Some("hello".into()));
+        trace
+    }
+
+    #[test]
+    fn keeping_more_does_not_change_the_fingerprint() {
+        let (lean, rich) = (example(false), example(true));
+        assert_eq!(lean.fingerprint(), rich.fingerprint());
+        assert_eq!((lean.records.len(), rich.records.len()), (1, 2));
+    }
+
+    #[test]
+    fn any_difference_changes_the_fingerprint() {
+        let mut other = example(false);
+        other.push(Duration::from_millis(4), None, Event::FaultsOver);
+        assert_ne!(other.fingerprint(), example(false).fingerprint());
+    }
+}

@@ -1,0 +1,59 @@
+//! One life of a host: its kernel, and its program or nothing.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::gate::Gate;
+use crate::host::{HostContext, Program, Shutdown};
+use crate::net::{SharedNet, run_kernel};
+use crate::sandbox;
+use crate::trace::HostId;
+
+/// What the next life of a host is.
+#[derive(Debug, Default)]
+pub(crate) enum Life {
+    /// The machine runs no program.
+    #[default]
+    Idle,
+    /// The machine runs its program.
+    Program { program: Program, context: Box<HostContext> },
+}
+
+/// How a program came to its end by itself.
+#[derive(Debug)]
+pub(crate) enum Exit {
+    Returned,
+    Failed(String),
+}
+
+/// Where the world and a host's life meet.
+#[derive(Debug, Default)]
+pub(crate) struct Slot {
+    pub(crate) life: Life,
+    /// How many lives with a program there have been, this one included.
+    pub(crate) lives: u32,
+    pub(crate) gate: Gate,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) exit: Option<Exit>,
+}
+
+/// A life, from its first poll until the world ends it: to turmoil, no host ever finishes.
+pub(crate) async fn run_life(slot: Arc<Mutex<Slot>>, net: SharedNet, host: HostId) -> turmoil::Result {
+    sandbox::enter_host(host.index());
+    let kernel = tokio::task::spawn_local(run_kernel(net, host));
+    let life = std::mem::take(&mut slot.lock().unwrap_or_else(PoisonError::into_inner).life);
+    if let Life::Program { program, context } = life {
+        let running = tokio::task::spawn_local(async move { program.start(*context).await });
+        let exit = match running.await {
+            Ok(Ok(())) => Exit::Returned,
+            Ok(Err(error)) => Exit::Failed(error),
+            Err(error) if error.is_panic() => Exit::Failed("the program panicked".to_owned()),
+            Err(_) => Exit::Failed("the program was cancelled".to_owned()),
+        };
+        slot.lock().unwrap_or_else(PoisonError::into_inner).exit = Some(exit);
+    }
+    match kernel.await {
+        Ok(never) => never,
+        Err(error) => Err(format!("the kernel of host {} failed: {error}", host.0))?,
+    }
+    Ok(())
+}

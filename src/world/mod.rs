@@ -1,0 +1,434 @@
+//! The world: turmoil's simulation, the wire and the plan, step by step. It knows nothing of scenarios or verdicts.
+
+mod life;
+mod log;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, UNIX_EPOCH};
+
+use crate::disk::DiskImage;
+use crate::fault::{Fault, FaultKind, Plan, Selector, Stage, Target};
+use crate::gate::Gate;
+use crate::history::{History, SharedTape};
+use crate::host::{HostContext, HostSpec, Shutdown};
+use crate::net::{BlockKind, LinkFault, SharedNet, Wire, WireSettings};
+use crate::sandbox::{self, Notes};
+use crate::seed::Seed;
+use crate::trace::{Event, HostId, Trace};
+
+use life::{Exit, Life, Slot, run_life};
+
+/// Where simulated wall clocks start: 2026-01-01T00:00:00Z, in seconds since the Unix epoch.
+const EPOCH: Duration = Duration::from_secs(1_767_225_600);
+
+/// Datagrams that a network card may hold at the start of a step before turmoil drops some: never reached.
+const CARD_CAPACITY: usize = 1 << 20;
+
+/// All that a run depends on, resolved.
+#[derive(Debug)]
+pub(crate) struct WorldSpec<'a> {
+    pub(crate) seed: Seed,
+    pub(crate) hosts: &'a [HostSpec],
+    pub(crate) plan: &'a Plan,
+    pub(crate) stage: &'a Stage,
+    pub(crate) latency: std::ops::Range<Duration>,
+    pub(crate) latencies: Vec<(HostId, HostId, std::ops::Range<Duration>)>,
+    pub(crate) step: Duration,
+    pub(crate) run_for: Duration,
+    pub(crate) settle_for: Duration,
+    pub(crate) rich: bool,
+}
+
+/// What a run leaves behind.
+#[derive(Debug)]
+pub(crate) struct Remains {
+    pub(crate) trace: Trace,
+    pub(crate) history: History,
+    /// How often each fault of the plan changed something.
+    pub(crate) bites: Vec<u64>,
+    /// Programs that failed without supervision: host and error.
+    pub(crate) failures: Vec<(HostId, String)>,
+    pub(crate) notes: Notes,
+}
+
+/// What is to happen at a time.
+#[derive(Clone, Copy, Debug)]
+enum Action {
+    Begin(usize),
+    /// A program that was asked to stop has had its time.
+    GraceOver { host: HostId, life: u32 },
+    End(usize),
+    Revive { host: HostId, life: u32 },
+}
+
+struct World<'a> {
+    spec: &'a WorldSpec<'a>,
+    sim: turmoil::Sim<'a>,
+    tape: SharedTape,
+    net: SharedNet,
+    wire: Wire,
+    slots: Vec<Arc<Mutex<Slot>>>,
+    disks: Vec<DiskImage>,
+    /// Which faults keep each host down; it is started again when there is none.
+    downed_by: Vec<Vec<usize>>,
+    agenda: BTreeMap<(Duration, u64), Action>,
+    agenda_entries: u64,
+    active: Vec<usize>,
+    failures: Vec<(HostId, String)>,
+    now: Duration,
+}
+
+/// Runs a world from its start to its end.
+pub(crate) fn simulate(spec: &WorldSpec<'_>) -> Remains {
+    let names: Vec<String> = spec.hosts.iter().map(|host| host.name.clone()).collect();
+    sandbox::enter(sandbox::Settings { seed: spec.seed, epoch: EPOCH, hosts: names.clone() });
+    let tape = SharedTape::new(Trace::new(names.clone(), spec.step, spec.run_for, spec.rich));
+    let logging = log::capture(&tape);
+    let mut world = World::build(spec, tape.clone(), names);
+    let end = spec.run_for + spec.settle_for;
+    while world.now < end {
+        world.step();
+    }
+    let (bites, failures) = world.finish();
+    drop(logging);
+    let notes = sandbox::leave();
+    let mut tape = tape.lock();
+    tape.trace.ended_at = end;
+    let trace = tape.trace.clone();
+    Remains { trace, history: std::mem::take(&mut tape.history), bites, failures, notes }
+}
+
+impl<'a> World<'a> {
+    fn build(spec: &'a WorldSpec<'a>, tape: SharedTape, names: Vec<String>) -> World<'a> {
+        let settings =
+            WireSettings { seed: spec.seed, latency: spec.latency.clone(), latencies: spec.latencies.clone() };
+        let net = SharedNet::new(tape.clone(), names);
+        let mut world = World {
+            spec,
+            sim: turmoil::Builder::new()
+                .tick_duration(spec.step)
+                .simulation_duration(Duration::MAX / 4)
+                .epoch(UNIX_EPOCH + EPOCH)
+                .udp_capacity(CARD_CAPACITY)
+                .tcp_capacity(1_024)
+                .rng_seed(spec.seed.decide("turmoil", &[]))
+                .build(),
+            tape,
+            net,
+            wire: Wire::new(&settings, spec.hosts.len(), spec.plan.faults.len()),
+            slots: Vec::new(),
+            disks: Vec::new(),
+            downed_by: vec![Vec::new(); spec.hosts.len()],
+            agenda: BTreeMap::new(),
+            agenda_entries: 0,
+            active: Vec::new(),
+            failures: Vec::new(),
+            now: Duration::ZERO,
+        };
+        for (index, host) in spec.hosts.iter().enumerate() {
+            world.add_host(HostId(index as u16), host);
+        }
+        for (a, host) in spec.hosts.iter().enumerate() {
+            for other in &spec.hosts[a + 1..] {
+                world.sim.hold(host.name.as_str(), other.name.as_str());
+            }
+        }
+        for (index, fault) in spec.plan.faults.iter().enumerate() {
+            if fault.begins_at() < spec.run_for {
+                world.schedule(fault.begins_at(), Action::Begin(index));
+            }
+        }
+        world
+    }
+
+    fn add_host(&mut self, id: HostId, host: &HostSpec) {
+        let address = self.sim.lookup(host.name.as_str());
+        assert_eq!(address, crate::net::address(id.index()), "turmoil numbers hosts from 192.168.0.1");
+        sandbox::set_wall_offset(id.index(), host.wall_offset);
+        let disk = DiskImage::new(self.spec.seed, u64::from(id.0));
+        let slot = Arc::new(Mutex::new(Slot::default()));
+        self.slots.push(slot.clone());
+        self.disks.push(disk);
+        self.prepare_life(id);
+        let net = self.net.clone();
+        self.sim.host(host.name.as_str(), move || run_life(slot.clone(), net.clone(), id));
+    }
+
+    /// Makes the next life of a host a run of its program.
+    fn prepare_life(&mut self, id: HostId) {
+        let host = &self.spec.hosts[id.index()];
+        let gate = Gate::open();
+        let shutdown = Shutdown::default();
+        let mut slot = self.slots[id.index()].lock().unwrap_or_else(PoisonError::into_inner);
+        let context = HostContext {
+            id,
+            name: host.name.as_str().into(),
+            index: host.index,
+            client: 0,
+            life: slot.lives,
+            gate: gate.clone(),
+            net: self.net.clone(),
+            tape: self.tape.clone(),
+            disk: self.disks[id.index()].attach(gate.clone()),
+            shutdown: shutdown.clone(),
+            run_for: self.spec.run_for,
+            settle_for: self.spec.settle_for,
+        };
+        slot.lives += 1;
+        slot.gate = gate;
+        slot.shutdown = shutdown;
+        slot.exit = None;
+        slot.life = Life::Program { program: host.program.clone(), context: Box::new(context) };
+        drop(slot);
+        self.record(Some(id), Event::Started, None);
+    }
+
+    fn record(&self, host: Option<HostId>, event: Event, text: Option<String>) {
+        self.tape.lock().trace.push_with(self.now, host, event, || text);
+    }
+
+    fn schedule(&mut self, at: Duration, action: Action) {
+        self.agenda_entries += 1;
+        self.agenda.insert((at, self.agenda_entries), action);
+    }
+
+    /// One step: fates of what was sent, then what has happened to programs, then faults, then all hosts.
+    fn step(&mut self) {
+        let step_end = self.now + self.spec.step;
+        sandbox::set_step(self.now);
+        self.wire.decide(&mut self.net.lock());
+        self.take_exits();
+        if self.now >= self.spec.run_for && self.now < self.spec.run_for + self.spec.step {
+            self.end_all_faults();
+        }
+        while let Some(entry) = self.agenda.first_entry() {
+            if entry.key().0 >= step_end {
+                break;
+            }
+            let action = entry.remove();
+            self.act(action);
+        }
+        self.wire.decide(&mut self.net.lock());
+        self.wire.release(&mut self.net.lock(), &self.sim, self.now, step_end);
+        // Turmoil reports an error only if a program ends with one, and ours never end.
+        if let Err(error) = self.sim.step() {
+            self.failures.push((HostId::UNKNOWN, error.to_string()));
+        }
+        self.now = step_end;
+        self.tape.lock().trace.counters.steps += 1;
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Begin(index) => self.begin_fault(index),
+            Action::End(index) => self.end_fault(index),
+            Action::GraceOver { host, life } => {
+                if self.is_alive(host) && self.slot(host).lives == life {
+                    self.kill(host, Event::Killed);
+                }
+            }
+            Action::Revive { host, life } => {
+                if self.downed_by[host.index()].is_empty() && self.slot(host).lives == life {
+                    self.start(host);
+                }
+            }
+        }
+    }
+
+    fn slot(&self, host: HostId) -> std::sync::MutexGuard<'_, Slot> {
+        self.slots[host.index()].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_alive(&self, host: HostId) -> bool {
+        let slot = self.slot(host);
+        slot.gate.is_open() && slot.exit.is_none()
+    }
+
+    /// Programs that returned or failed in the last step.
+    fn take_exits(&mut self) {
+        for index in 0..self.slots.len() {
+            let host = HostId(index as u16);
+            let (exit, life) = {
+                let mut slot = self.slot(host);
+                (slot.exit.take(), slot.lives)
+            };
+            match exit {
+                None => {}
+                Some(Exit::Returned) => self.kill_with(host, Event::Returned, None),
+                Some(Exit::Failed(error)) => {
+                    self.kill_with(host, Event::Failed, Some(error.clone()));
+                    match self.spec.hosts[index].supervised {
+                        Some(delay) => self.schedule(self.now + delay, Action::Revive { host, life }),
+                        None => self.failures.push((host, error)),
+                    }
+                }
+            }
+        }
+    }
+
+    fn kill(&mut self, host: HostId, event: Event) {
+        self.kill_with(host, event, None);
+    }
+
+    /// The process of a host is gone; its machine closes what the process had open, and idles.
+    fn kill_with(&mut self, host: HostId, event: Event, text: Option<String>) {
+        self.record(Some(host), event, text);
+        self.slot(host).gate.close();
+        self.net.lock().kill(host);
+        self.disks[host.index()].kill();
+        self.idle(host);
+    }
+
+    fn power_off(&mut self, host: HostId) {
+        self.record(Some(host), Event::PoweredOff, None);
+        self.slot(host).gate.close();
+        self.net.lock().power_off(host);
+        self.disks[host.index()].power_off();
+        self.idle(host);
+    }
+
+    /// Ends the current life and begins one without a program.
+    fn idle(&mut self, host: HostId) {
+        self.slot(host).life = Life::Idle;
+        let name = self.spec.hosts[host.index()].name.as_str();
+        sandbox::set_outside_host(Some(host.index()));
+        self.sim.crash(name);
+        sandbox::set_outside_host(None);
+        self.sim.bounce(name);
+    }
+
+    fn start(&mut self, host: HostId) {
+        self.prepare_life(host);
+        self.sim.bounce(self.spec.hosts[host.index()].name.as_str());
+    }
+
+    fn begin_fault(&mut self, index: usize) {
+        let fault = &self.spec.plan.faults[index];
+        self.record(None, Event::FaultBegan { fault: index as u32 }, Some(fault.to_string()));
+        self.active.push(index);
+        self.schedule(fault.ends_at().max(self.now), Action::End(index));
+        match &fault.target {
+            Target::Hosts(hosts) => {
+                for host in self.resolve(hosts, index, 0) {
+                    self.strike(host, index, fault);
+                }
+            }
+            Target::Links { .. } => {
+                for (from, to, what) in self.link_faults(index) {
+                    self.wire.begin(from, to, index as u32, what);
+                }
+            }
+        }
+    }
+
+    fn strike(&mut self, host: HostId, index: usize, fault: &Fault) {
+        if !self.is_alive(host) {
+            // A machine whose process is gone can still lose its power, and then stays down until both are over.
+            if !self.downed_by[host.index()].is_empty() {
+                self.downed_by[host.index()].push(index);
+            }
+            return;
+        }
+        self.wire.bites[index] += 1;
+        self.downed_by[host.index()].push(index);
+        match fault.kind {
+            FaultKind::Kill => self.kill(host, Event::Killed),
+            FaultKind::PowerOff => self.power_off(host),
+            FaultKind::Stop { grace } => {
+                self.record(Some(host), Event::Stopping, None);
+                let life = {
+                    let slot = self.slot(host);
+                    slot.shutdown.request();
+                    slot.lives
+                };
+                self.schedule(self.now + grace, Action::GraceOver { host, life });
+            }
+            _ => {}
+        }
+    }
+
+    fn end_fault(&mut self, index: usize) {
+        if !self.active.contains(&index) {
+            return;
+        }
+        self.active.retain(|active| *active != index);
+        self.record(None, Event::FaultEnded { fault: index as u32 }, None);
+        let fault = &self.spec.plan.faults[index];
+        match &fault.target {
+            Target::Hosts(hosts) => {
+                for host in self.resolve(hosts, index, 0) {
+                    self.release_host(host, index);
+                }
+            }
+            Target::Links { .. } => {
+                for (from, to, _) in self.link_faults(index) {
+                    self.wire.end(&mut self.net.lock(), from, to, index as u32, self.now);
+                }
+            }
+        }
+    }
+
+    fn release_host(&mut self, host: HostId, index: usize) {
+        let downed_by = &mut self.downed_by[host.index()];
+        let was_down = !downed_by.is_empty();
+        downed_by.retain(|by| *by != index);
+        if !was_down || !downed_by.is_empty() {
+            return;
+        }
+        if self.is_alive(host) {
+            // It was asked to stop and has not: the time is over, so it goes the hard way.
+            self.kill(host, Event::Killed);
+        }
+        let (wire, now) = (&self.wire, self.now);
+        self.net.lock().power_on(host, |packet, flow| wire.next_arrival(packet, flow, now));
+        self.start(host);
+    }
+
+    fn end_all_faults(&mut self) {
+        for index in self.active.clone() {
+            self.end_fault(index);
+        }
+        self.record(None, Event::FaultsOver, None);
+    }
+
+    fn resolve(&self, hosts: &Selector, index: usize, side: u64) -> Vec<HostId> {
+        hosts.resolve(self.spec.stage, self.spec.seed.decide("target", &[index as u64, side]))
+    }
+
+    /// The directed links that a fault befalls, and what befalls them.
+    fn link_faults(&self, index: usize) -> Vec<(HostId, HostId, LinkFault)> {
+        let fault = &self.spec.plan.faults[index];
+        let Target::Links { from, to } = &fault.target else { return Vec::new() };
+        let what = match fault.kind {
+            FaultKind::Partition | FaultKind::PartitionOneWay => LinkFault::Block(BlockKind::Partition),
+            FaultKind::Hold => LinkFault::Block(BlockKind::Hold),
+            FaultKind::Loss { rate } => LinkFault::Loss { rate, until: fault.ends_at() },
+            FaultKind::Latency { at_least, at_most } => LinkFault::Latency { at_least, at_most },
+            FaultKind::Kill | FaultKind::PowerOff | FaultKind::Stop { .. } => return Vec::new(),
+        };
+        let mut pairs = std::collections::BTreeSet::new();
+        for a in self.resolve(from, index, 0) {
+            for b in self.resolve(to, index, 1) {
+                if a != b {
+                    pairs.insert((a, b));
+                    if fault.kind != FaultKind::PartitionOneWay {
+                        pairs.insert((b, a));
+                    }
+                }
+            }
+        }
+        pairs.into_iter().map(|(a, b)| (a, b, what.clone())).collect()
+    }
+
+    /// Ends the run: from now on no destructor acts.
+    fn finish(mut self) -> (Vec<u64>, Vec<(HostId, String)>) {
+        sandbox::set_step(self.now);
+        self.wire.decide(&mut self.net.lock());
+        self.take_exits();
+        for slot in &self.slots {
+            slot.lock().unwrap_or_else(PoisonError::into_inner).gate.close();
+        }
+        (std::mem::take(&mut self.wire.bites), std::mem::take(&mut self.failures))
+    }
+}
