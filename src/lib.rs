@@ -13,6 +13,12 @@ mod world;
 pub mod check;
 pub mod scenario;
 pub mod run;
+pub mod case_file;
+pub mod explore;
+pub mod report;
+pub mod cli;
+
+pub use cli::main;
 
 /// What a scenario needs.
 pub mod prelude {
