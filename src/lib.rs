@@ -1,18 +1,18 @@
 //! Squall.
 
-pub mod seed;
-pub mod sandbox;
+pub mod check;
+pub mod disk;
 pub mod fault;
-pub mod trace;
 pub mod gate;
 pub mod history;
-pub mod net;
-pub mod disk;
 pub mod host;
-mod world;
-pub mod check;
-pub mod scenario;
+pub mod net;
 pub mod run;
+pub mod sandbox;
+pub mod scenario;
+pub mod seed;
+pub mod trace;
+mod world;
 
 /// What a scenario needs.
 pub mod prelude {
