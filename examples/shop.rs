@@ -19,7 +19,7 @@ use shop::message::{Order, is_sku};
 use shop::net::TokioConnector;
 use shop::observe::{AttemptOutcome, nobody};
 
-/// A shop of seven programs on real sockets: a gateway, three api servers, a store, a pricing service, and you.
+/// A shop on real sockets: a gateway, three api servers, a store and a pricing service.
 #[derive(Parser)]
 #[command(name = "shop", arg_required_else_help = true)]
 struct Arguments {
@@ -124,7 +124,10 @@ async fn up(gateway: SocketAddr, data: Option<PathBuf>) -> Result<(), String> {
 }
 
 async fn order(count: u32, gateway: SocketAddr, sku: String) -> Result<(), String> {
-    let config = ClientConfig { gateway: gateway.ip().to_string(), port: gateway.port(), ..ClientConfig::default() };
+    let (host, port) = (gateway.ip().to_string(), gateway.port());
+    // The store keeps the numbers of calls, so two runs of this program must not share theirs.
+    let client_number = std::process::id();
+    let config = ClientConfig { gateway: host, port, client_number, ..ClientConfig::default() };
     let client = ShopClient::new(TokioConnector::new(), config, nobody());
     for _ in 0..count {
         let receipt = client.place_order(&Order { sku: sku.clone(), quantity: 1 }).await;
