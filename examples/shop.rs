@@ -13,7 +13,8 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use shop::client::{CallError, ClientConfig, ShopClient};
+use shop::client::{CallError, ShopClient};
+use shop::client_config::ClientConfig;
 use shop::localhost::{Shop, ShopConfig};
 use shop::message::{Order, is_sku};
 use shop::net::TokioConnector;

@@ -10,14 +10,17 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use shop::client::{CallError, ClientConfig, Effect, ShopClient};
+use shop::client::{CallError, Effect, ShopClient};
+use shop::client_config::ClientConfig;
 use shop::localhost::{Shop, ShopConfig};
 use shop::message::{Order, OrderReceipt};
-use shop::net::TokioConnector;
+use shop::net::{Connect, TokioConnector};
 use shop::observe::{Observe, RetrySafety};
+use shop::pool::{PoolConfig, Protocol};
 use shop::pricing::cents_of;
 
 type Client = ShopClient<TokioConnector>;
@@ -80,11 +83,16 @@ impl Observe for Notes {
 struct Fixture {
     shop: Shop,
     notes: Arc<Notes>,
+    protocol: Protocol,
     _directory: TempDir,
 }
 
 impl Fixture {
     async fn start() -> Fixture {
+        Fixture::start_speaking(Protocol::Http1).await
+    }
+
+    async fn start_speaking(protocol: Protocol) -> Fixture {
         let directory = tempfile::tempdir().unwrap();
         let notes = Arc::new(Notes::default());
         let mut config = ShopConfig::new(directory.path().join("store.redb"));
@@ -97,7 +105,11 @@ impl Fixture {
         config.api.breaker.failures = 3;
         config.api.breaker.backoff_min = Duration::from_millis(100);
         config.api.breaker.backoff_max = Duration::from_millis(200);
-        Fixture { shop: Shop::start(config).await.unwrap(), notes, _directory: directory }
+        let servers =
+            [&mut config.gateway.serve, &mut config.api.serve, &mut config.store.serve, &mut config.pricing.serve];
+        servers.into_iter().for_each(|serve| serve.protocol = protocol);
+        (config.gateway.pool.protocol, config.api.pool.protocol) = (protocol, protocol);
+        Fixture { protocol, shop: Shop::start(config).await.unwrap(), notes, _directory: directory }
     }
 
     /// A client of the gateway or of one api server, patient enough for a busy machine.
@@ -108,6 +120,7 @@ impl Fixture {
             attempt_timeout: Duration::from_secs(5),
             max_attempts: 6,
             retry_burst: 100.0,
+            pool: PoolConfig { protocol: self.protocol, ..PoolConfig::default() },
             ..ClientConfig::default()
         };
         self.shop.client(config, self.notes.clone())
@@ -294,4 +307,28 @@ async fn orders_outlive_the_store() {
     fixture.shop.stop("store").await.unwrap();
     fixture.shop.start_program("store").await.unwrap();
     assert_booked_once(&receipts, &client.list_orders().await.unwrap());
+}
+
+#[tokio::test]
+async fn all_hops_speak_http2_when_told_to() {
+    let mut fixture = Fixture::start_speaking(Protocol::Http2).await;
+    let client = fixture.client_of("gateway");
+    let traffic = Traffic::start(&client, 6);
+    fixture.notes.wait_for("dispatched to api-1").await;
+    fixture.shop.stop("api-1").await.unwrap();
+    let receipts = traffic.stop().await;
+    assert_eq!(client.price("teapot").await.unwrap().cents, cents_of("teapot"));
+    assert_booked_once(&receipts, &client.list_orders().await.unwrap());
+}
+
+#[tokio::test]
+async fn a_client_of_http_1_0_gets_one_answer_and_the_end() {
+    let fixture = Fixture::start().await;
+    let address = fixture.shop.address("gateway").unwrap();
+    let mut stream = TokioConnector::new().connect("127.0.0.1", address.port()).await.unwrap();
+    stream.write_all(b"GET /health HTTP/1.0\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.0 200 OK"), "{answer}");
+    assert!(answer.ends_with("{\"status\":\"ok\"}"), "{answer}");
 }

@@ -9,16 +9,15 @@ use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{AUTHORIZATION, HeaderMap};
+use hyper::header::{AUTHORIZATION, HeaderMap, RETRY_AFTER};
 use hyper::http::uri::Authority;
 use hyper::{Method, Request, StatusCode};
 
 use super::breaker::BreakerConfig;
 use super::catalogue::Catalogue;
-use super::client::new_key;
 use super::message::{
     Answer, CALL_HEADER, DEADLINE_HEADER, Expiry, KEY_HEADER, KeyedOrder, Order, Token, User, deadline_value, json,
-    json_bytes, problem, read_body, status_page,
+    json_bytes, new_key, problem, read_body, status_page,
 };
 use super::net::{Connect, Listen};
 use super::observe::Observer;
@@ -247,7 +246,14 @@ impl<C: Connect> Api<C> {
             Ok((parts, body)) if parts.status == StatusCode::INTERNAL_SERVER_ERROR => {
                 json_bytes(StatusCode::BAD_GATEWAY, body)
             }
-            Ok((parts, body)) => json_bytes(parts.status, body),
+            Ok((parts, body)) => {
+                let mut answer = json_bytes(parts.status, body);
+                // Whoever is asked to stay away for a while is the client, as nobody else retries.
+                if let Some(wait) = parts.headers.get(RETRY_AFTER) {
+                    answer.headers_mut().insert(RETRY_AFTER, wait.clone());
+                }
+                answer
+            }
             Err(ExchangeError::Refused) => problem(StatusCode::SERVICE_UNAVAILABLE, "the store cannot be reached"),
             Err(ExchangeError::Broken(_)) => problem(StatusCode::BAD_GATEWAY, "the store broke off"),
             Err(ExchangeError::TimedOut) => problem(StatusCode::GATEWAY_TIMEOUT, "the store is silent"),

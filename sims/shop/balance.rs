@@ -78,14 +78,15 @@ impl Pool {
     /// When fewer than half are healthy, all are used: then the probes are more likely to be wrong than so many
     /// servers, and a wrong opinion must not overload the few that are left (Envoy's panic threshold).
     pub fn next(&self, avoid: Option<usize>) -> Option<usize> {
-        let count = self.members.len();
         let healthy = self.members.iter().filter(|member| member.is_healthy()).count();
-        let panics = healthy * 2 < count;
-        let start = self.turn.fetch_add(1, Ordering::Relaxed);
-        let turns = (0..count).map(|step| start.wrapping_add(step) % count);
-        let mut usable = turns.filter(|&index| panics || self.members[index].is_healthy());
-        let first = usable.next()?;
-        if Some(first) == avoid { Some(usable.next().unwrap_or(first)) } else { Some(first) }
+        let panics = healthy * 2 < self.members.len();
+        let usable = if panics { self.members.len() } else { healthy };
+        // Turns are counted among the usable alone; else the neighbour of an ejected one would get its share as well.
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed).checked_rem(usable)?;
+        let candidates = (0..self.members.len()).filter(|&index| panics || self.members[index].is_healthy());
+        let mut candidates = candidates.cycle().skip(turn).take(usable);
+        let first = candidates.next()?;
+        if Some(first) == avoid { Some(candidates.next().unwrap_or(first)) } else { Some(first) }
     }
 
     /// Takes a probe's result into account.

@@ -11,7 +11,8 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use super::balance::Backend;
-use super::client::{ClientConfig, ShopClient};
+use super::client::ShopClient;
+use super::client_config::ClientConfig;
 use super::net::{TokioConnector, listen};
 use super::observe::{Observer, nobody};
 use super::serve::Shutdown;

@@ -8,6 +8,7 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Response, StatusCode};
+use rand_0_9::Rng;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
@@ -133,6 +134,11 @@ impl Expiry {
     pub async fn limit<F: Future>(self, work: F) -> Option<F::Output> {
         tokio::time::timeout_at(self.at, work).await.ok()
     }
+}
+
+/// A fresh idempotency key: 128 random bits.
+pub fn new_key() -> String {
+    format!("{:032x}", rand_0_9::rng().random::<u128>())
 }
 
 /// Writes a budget the way it travels: whole milliseconds, rounded down, so that it never grows on its way.

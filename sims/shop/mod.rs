@@ -16,7 +16,7 @@
 //! | [`message`] | bodies, headers, deadlines on the wire |
 //! | [`serve`] | the accept loop and graceful shutdown |
 //! | [`retry`] | backoff, retry budget, which answers deserve a retry |
-//! | [`client`] | the promises of a call |
+//! | [`call`], [`client`], [`client_config`] | the promises of a call; what users ask; limits and mistakes |
 //! | [`balance`], [`gateway`] | health and turns; probing and forwarding |
 //! | [`token`], [`breaker`], [`catalogue`], [`api`] | the stateless servers |
 //! | [`store`] | orders and their keys, on a disk |
@@ -34,8 +34,10 @@
 pub mod api;
 pub mod balance;
 pub mod breaker;
+pub mod call;
 pub mod catalogue;
 pub mod client;
+pub mod client_config;
 pub mod gateway;
 pub mod localhost;
 pub mod message;

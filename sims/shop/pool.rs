@@ -9,11 +9,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::http::response::Parts;
 use hyper::http::uri::Authority;
 use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper::{Request, Uri};
+use hyper::{Request, Response, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -97,19 +97,15 @@ pub enum ExchangeError {
 }
 
 /// Sends a request and waits for the answer and its whole body, all within the limit.
+///
+/// The pool sends a request anew when a kept connection turns out to be closed before anything was written on it; that
+/// is no retry, as the request never left.
 pub async fn exchange<C: Connect>(
     client: &HttpClient<C>,
     request: Request<Full<Bytes>>,
     limit: Duration,
 ) -> Result<(Parts, Bytes), ExchangeError> {
-    let whole = async {
-        let answer = client.request(request).await.map_err(|error| {
-            if error.is_connect() { ExchangeError::Refused } else { ExchangeError::Broken("before the answer") }
-        })?;
-        let (parts, body) = answer.into_parts();
-        let body = body.collect().await.map_err(|_| ExchangeError::Broken("inside the answer"))?;
-        Ok((parts, body.to_bytes()))
-    };
+    let whole = async { collect(send(client, request).await?).await };
     tokio::time::timeout(limit, whole).await.unwrap_or(Err(ExchangeError::TimedOut))
 }
 
@@ -120,12 +116,20 @@ pub async fn exchange_timing_the_head_only<C: Connect>(
     request: Request<Full<Bytes>>,
     limit: Duration,
 ) -> Result<(Parts, Bytes), ExchangeError> {
-    let answer = match tokio::time::timeout(limit, client.request(request)).await {
-        Err(_) => return Err(ExchangeError::TimedOut),
-        Ok(Err(error)) if error.is_connect() => return Err(ExchangeError::Refused),
-        Ok(Err(_)) => return Err(ExchangeError::Broken("before the answer")),
-        Ok(Ok(answer)) => answer,
-    };
+    let head = tokio::time::timeout(limit, send(client, request)).await;
+    collect(head.unwrap_or(Err(ExchangeError::TimedOut))?).await
+}
+
+async fn send<C: Connect>(
+    client: &HttpClient<C>,
+    request: Request<Full<Bytes>>,
+) -> Result<Response<Incoming>, ExchangeError> {
+    client.request(request).await.map_err(|error| {
+        if error.is_connect() { ExchangeError::Refused } else { ExchangeError::Broken("before the answer") }
+    })
+}
+
+async fn collect(answer: Response<Incoming>) -> Result<(Parts, Bytes), ExchangeError> {
     let (parts, body) = answer.into_parts();
     let body = body.collect().await.map_err(|_| ExchangeError::Broken("inside the answer"))?;
     Ok((parts, body.to_bytes()))

@@ -15,6 +15,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Request, StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulConnection;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -36,6 +37,8 @@ pub struct ServeConfig {
     pub drain_limit: Option<Duration>,
     /// How many requests may be in flight; more are refused at once, before any work.
     pub in_flight_limit: usize,
+    /// These paths are answered all the same: a busy server must not look like a dead one.
+    pub unlimited_paths: &'static [&'static str],
     /// What the clients speak.
     pub protocol: Protocol,
 }
@@ -47,6 +50,7 @@ impl Default for ServeConfig {
             drain_delay: Duration::from_secs(5),
             drain_limit: Some(Duration::from_secs(5)),
             in_flight_limit: 256,
+            unlimited_paths: &["/health", "/ready", "/gateway/health"],
             protocol: Protocol::Http1,
         }
     }
@@ -95,7 +99,8 @@ impl Shutdown {
 
 /// Serves until shutdown is requested and then drains: not ready, drain delay, stop accepting, finish, abort.
 ///
-/// Dropping the future closes the listener and aborts all connections at once, as the death of a process would.
+/// Dropping the future closes the listener and aborts all connections at once, as the death of a process would. (With
+/// HTTP/2, hyper runs each request as a task of its own, which ends a moment later.)
 pub async fn serve<L, S, H, F>(
     mut listener: L,
     config: ServeConfig,
@@ -198,13 +203,7 @@ impl Server {
                     // hyper starts this timer when it waits for a head, so it limits idle time as well.
                     .header_read_timeout(self.config.idle_limit)
                     .serve_connection(stream, service);
-                let mut connection = std::pin::pin!(connection);
-                tokio::select! {
-                    biased;
-                    _ = connection.as_mut() => return,
-                    () = self.closing.requested() => connection.as_mut().graceful_shutdown(),
-                }
-                let _ = connection.await;
+                self.finish(connection).await;
             }
             Protocol::Http2 => {
                 let connection = http2::Builder::new(TokioExecutor::new())
@@ -212,15 +211,20 @@ impl Server {
                     .keep_alive_interval(self.config.idle_limit)
                     .keep_alive_timeout(Duration::from_secs(5))
                     .serve_connection(stream, service);
-                let mut connection = std::pin::pin!(connection);
-                tokio::select! {
-                    biased;
-                    _ = connection.as_mut() => return,
-                    () = self.closing.requested() => connection.as_mut().graceful_shutdown(),
-                }
-                let _ = connection.await;
+                self.finish(connection).await;
             }
         }
+    }
+
+    /// Drives a connection to its end, which is near once the server closes.
+    async fn finish(&self, connection: impl GracefulConnection) {
+        let mut connection = std::pin::pin!(connection);
+        tokio::select! {
+            biased;
+            _ = connection.as_mut() => return,
+            () = self.closing.requested() => connection.as_mut().graceful_shutdown(),
+        }
+        let _ = connection.await;
     }
 
     /// Answers one request, unless there are too many already.
@@ -231,7 +235,8 @@ impl Server {
     {
         let version = request.version();
         let place = Place::take(&self.in_flight);
-        let mut answer = if place.taken > self.config.in_flight_limit {
+        let too_many = place.taken > self.config.in_flight_limit;
+        let mut answer = if too_many && !self.config.unlimited_paths.contains(&request.uri().path()) {
             let mut refusal = problem(StatusCode::SERVICE_UNAVAILABLE, "too many requests in flight");
             refusal.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
             refusal
