@@ -105,7 +105,7 @@ async fn up(gateway: SocketAddr, data: Option<PathBuf>) -> Result<(), String> {
     config.gateway.serve.drain_delay = Duration::ZERO;
     config.api.serve.drain_delay = Duration::ZERO;
 
-    let mut shop = Shop::start(config).await.map_err(|error| format!("could not start at {gateway}: {error}"))?;
+    let mut shop = Shop::start(config).await.map_err(|error| format!("could not start {error}"))?;
     for (name, address) in shop.addresses() {
         println!("{name:<8} http://{address}");
     }

@@ -1,178 +1,23 @@
 //! The shop on the real sockets and the real disk of this machine: what the simulation claims about it must be true
 //! here first. Knows nothing of Squall.
 
+#[path = "localhost/fixture.rs"]
+mod fixture;
+#[path = "localhost/parts.rs"]
+mod parts;
 #[path = "../sims/shop/mod.rs"]
 mod shop;
 
-use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use shop::client::{CallError, Effect, ShopClient};
-use shop::client_config::ClientConfig;
-use shop::localhost::{Shop, ShopConfig};
-use shop::message::{Order, OrderReceipt};
+use fixture::{Fixture, Traffic, assert_booked_once, order};
+use shop::client::{CallError, Effect};
 use shop::net::{Connect, TokioConnector};
-use shop::observe::{Observe, RetrySafety};
-use shop::pool::{PoolConfig, Protocol};
+use shop::pool::Protocol;
 use shop::pricing::cents_of;
-
-type Client = ShopClient<TokioConnector>;
-
-/// Notes the events that the tests wait for or count.
-#[derive(Default)]
-struct Notes {
-    events: Mutex<Vec<String>>,
-}
-
-impl Notes {
-    fn note(&self, event: String) {
-        self.events.lock().unwrap().push(event);
-    }
-
-    fn count(&self, event: &str) -> usize {
-        self.events.lock().unwrap().iter().filter(|noted| *noted == event).count()
-    }
-
-    /// Forgets what was noted so far.
-    fn clear(&self) {
-        self.events.lock().unwrap().clear();
-    }
-
-    async fn wait_for(&self, event: &str) {
-        let patience = Instant::now() + Duration::from_secs(20);
-        while self.count(event) == 0 {
-            assert!(Instant::now() < patience, "waited in vain for: {event}");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    }
-}
-
-impl Observe for Notes {
-    fn attempt_started(&self, _: u64, attempt: u32, _: Duration, safety: RetrySafety) {
-        if attempt > 1 {
-            assert_ne!(safety, RetrySafety::Unsafe);
-            self.note("retry".to_owned());
-        }
-    }
-
-    fn dispatched(&self, to: &str) {
-        self.note(format!("dispatched to {to}"));
-    }
-
-    fn health_changed(&self, to: &str, healthy: bool) {
-        self.note(format!("{to} {}", if healthy { "returned" } else { "ejected" }));
-    }
-
-    fn order_applied(&self, key: &str, _: u64) {
-        self.note(format!("applied {key}"));
-    }
-
-    fn breaker_changed(&self, open: bool) {
-        self.note(format!("breaker {}", if open { "opened" } else { "closed" }));
-    }
-}
-
-/// A shop with quick health checks, in a directory of its own.
-struct Fixture {
-    shop: Shop,
-    notes: Arc<Notes>,
-    protocol: Protocol,
-    _directory: TempDir,
-}
-
-impl Fixture {
-    async fn start() -> Fixture {
-        Fixture::start_speaking(Protocol::Http1).await
-    }
-
-    async fn start_speaking(protocol: Protocol) -> Fixture {
-        let directory = tempfile::tempdir().unwrap();
-        let notes = Arc::new(Notes::default());
-        let mut config = ShopConfig::new(directory.path().join("store.redb"));
-        config.observer = notes.clone();
-        config.gateway.health_interval = Duration::from_millis(100);
-        config.gateway.health_timeout = Duration::from_millis(500);
-        config.gateway.fall = 2;
-        // Longer than the gateway needs to notice: 2 x (100 ms + 500 ms).
-        config.api.serve.drain_delay = Duration::from_millis(1_500);
-        config.api.breaker.failures = 3;
-        config.api.breaker.backoff_min = Duration::from_millis(100);
-        config.api.breaker.backoff_max = Duration::from_millis(200);
-        let servers =
-            [&mut config.gateway.serve, &mut config.api.serve, &mut config.store.serve, &mut config.pricing.serve];
-        servers.into_iter().for_each(|serve| serve.protocol = protocol);
-        (config.gateway.pool.protocol, config.api.pool.protocol) = (protocol, protocol);
-        Fixture { protocol, shop: Shop::start(config).await.unwrap(), notes, _directory: directory }
-    }
-
-    /// A client of the gateway or of one api server, patient enough for a busy machine.
-    fn client_of(&self, name: &str) -> Client {
-        let config = ClientConfig {
-            gateway: name.to_owned(),
-            deadline: Duration::from_secs(15),
-            attempt_timeout: Duration::from_secs(5),
-            max_attempts: 6,
-            retry_burst: 100.0,
-            pool: PoolConfig { protocol: self.protocol, ..PoolConfig::default() },
-            ..ClientConfig::default()
-        };
-        self.shop.client(config, self.notes.clone())
-    }
-}
-
-/// Users who buy without pause until they are told to stop.
-struct Traffic {
-    stop: Arc<AtomicBool>,
-    users: Vec<JoinHandle<Result<Vec<OrderReceipt>, CallError>>>,
-}
-
-impl Traffic {
-    fn start(client: &Client, users: u32) -> Traffic {
-        let stop = Arc::new(AtomicBool::new(false));
-        let users = (0..users).map(|user| tokio::spawn(buy_until(stop.clone(), client.clone(), user)));
-        Traffic { users: users.collect(), stop }
-    }
-
-    /// Stops the users and returns their receipts. Every one of their calls must have succeeded.
-    async fn stop(self) -> Vec<OrderReceipt> {
-        self.stop.store(true, Ordering::Relaxed);
-        let mut receipts = Vec::new();
-        for user in self.users {
-            receipts.extend(user.await.unwrap().expect("every call succeeds"));
-        }
-        receipts
-    }
-}
-
-async fn buy_until(stop: Arc<AtomicBool>, client: Client, user: u32) -> Result<Vec<OrderReceipt>, CallError> {
-    let mut receipts = Vec::new();
-    while !stop.load(Ordering::Relaxed) {
-        receipts.push(client.place_order(&order(&format!("sku-{user}"), 1)).await?);
-        client.login("ann").await?;
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    Ok(receipts)
-}
-
-fn order(sku: &str, quantity: u32) -> Order {
-    Order { sku: sku.to_owned(), quantity }
-}
-
-/// Each receipt is in the shop's books exactly once, and no call is in them twice.
-fn assert_booked_once(receipts: &[OrderReceipt], books: &[OrderReceipt]) {
-    let calls: BTreeSet<&str> = books.iter().map(|booked| booked.call.as_str()).collect();
-    assert_eq!(calls.len(), books.len(), "a call was done twice");
-    for receipt in receipts {
-        assert_eq!(books.iter().filter(|booked| *booked == receipt).count(), 1, "{receipt:?}");
-    }
-}
 
 #[tokio::test]
 async fn a_key_makes_one_order() {
@@ -331,4 +176,14 @@ async fn a_client_of_http_1_0_gets_one_answer_and_the_end() {
     stream.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.0 200 OK"), "{answer}");
     assert!(answer.ends_with("{\"status\":\"ok\"}"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_session_kept_in_memory_is_seen_to_be_a_mistake() {
+    let change = |config: &mut shop::localhost::ShopConfig| config.api.mistakes.session_in_memory = true;
+    let fixture = Fixture::start_with(Protocol::Http1, change).await;
+    let token = fixture.client_of("api-1").login("ann").await.unwrap();
+    assert_eq!(fixture.client_of("api-1").whoami(&token).await.unwrap(), "ann");
+    let refusal = fixture.client_of("api-2").whoami(&token).await.unwrap_err();
+    assert_eq!(refusal, CallError::Rejected { status: 401, effect: Effect::None });
 }

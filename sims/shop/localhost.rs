@@ -101,7 +101,10 @@ impl Shop {
     /// Starts a program that does not run, at the address where it was before.
     pub async fn start_program(&mut self, name: &str) -> io::Result<()> {
         let first = if name == "gateway" { self.config.gateway_address } else { any_local_port() };
-        let (listener, address) = listen(self.address(name).unwrap_or(first)).await?;
+        let wanted = self.address(name).unwrap_or(first);
+        let (listener, address) = listen(wanted)
+            .await
+            .map_err(|error| io::Error::new(error.kind(), format!("{name} at {wanted}: {error}")))?;
         self.connector.add_name(name, address);
         self.addresses.insert(name.to_owned(), address);
 

@@ -88,7 +88,8 @@ impl fmt::Debug for AfterCommit {
 
 /// Opens or creates the file of a store on a real disk.
 pub fn open_file(path: &Path) -> io::Result<FileBackend> {
-    let file = std::fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+    let file = std::fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+    let file = file.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
     FileBackend::new(file).map_err(io::Error::other)
 }
 
