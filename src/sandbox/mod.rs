@@ -1,1 +1,57 @@
-//! Sandbox.
+//! Determinism of one run: what the C library answers while a thread simulates, and a pristine process for every run.
+//! It knows nothing of turmoil, faults or scenarios; a run is bytes in, bytes out.
+//!
+//! Two halves that can be used apart:
+//!
+//! - **The simulated view** ([`enter`] to [`leave`]): symbols of the C library that are defined in the binary answer
+//!   from thread-local state while this thread simulates, and pass through otherwise. Clocks follow the tokio runtime
+//!   of the asking host, entropy is keyed by the seed, and what cannot be simulated is recorded in [`Notes`].
+//! - **Processes** ([`Worker`]): a zygote is this executable, started once with a constant environment; it forks one
+//!   child for every job, so that no run can see what an earlier one left behind. Where that is impossible, each job
+//!   runs on a fresh thread ([`Worker::is_forked`] tells).
+//!
+//! Stated gaps: code that reads the time stamp counter (quanta) or makes system calls without the C library (rustix,
+//! the Go runtime) is not seen; neither is `fopen`, nor a program that replaces the panic hook.
+
+#![allow(unsafe_code)]
+
+mod clock;
+#[cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    not(target_feature = "crt-static"),
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+mod linux;
+mod notes;
+#[cfg(not(all(
+    target_os = "linux",
+    target_env = "gnu",
+    not(target_feature = "crt-static"),
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)))]
+mod portable;
+mod simulated;
+mod thread;
+mod worker;
+
+#[cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    not(target_feature = "crt-static"),
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+use linux as platform;
+#[cfg(not(all(
+    target_os = "linux",
+    target_env = "gnu",
+    not(target_feature = "crt-static"),
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)))]
+use portable as platform;
+
+pub use notes::{Escape, EscapeKind, Notes, PanicNote};
+pub use simulated::{
+    Settings, current_host, enter, enter_host, is_simulating, leave, now, set_outside_host, set_step, set_wall_offset,
+};
+pub use worker::{End, Entry, Finished, Handler, Limits, Worker, current_test_name, is_zygote, serve_if_zygote};
