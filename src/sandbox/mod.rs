@@ -32,6 +32,8 @@ mod notes;
 )))]
 mod portable;
 mod simulated;
+#[cfg(test)]
+mod tests;
 mod thread;
 mod worker;
 

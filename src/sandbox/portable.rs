@@ -11,7 +11,7 @@ pub(super) fn keep_hooks_linked() {}
 
 pub(super) fn show_position(_host: Option<usize>, _at: u64) {}
 
-pub(super) fn show_panic(_note: &PanicNote) {}
+pub(super) fn show_panic(_host: Option<usize>, _note: &PanicNote) {}
 
 pub(super) fn end_in_spin(_host: Option<usize>, _at: u64) {}
 

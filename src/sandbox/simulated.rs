@@ -264,7 +264,8 @@ fn note_panic(simulation: Option<&Simulation>, information: &PanicHookInfo<'_>) 
         host: look.and_then(|(simulation, look)| simulation.name_of(look.slot)),
         at: look.map_or(Duration::ZERO, |(_, look)| Duration::from_nanos(look.virtual_nanos)),
     };
-    platform::show_panic(&note);
+    let host = look.and_then(|(simulation, look)| simulation.clocks.host_of(look.slot));
+    platform::show_panic(host, &note);
     if let Some(Ok(mut panics)) = simulation.map(|simulation| simulation.panics.try_borrow_mut()) {
         panics.push(note);
     }
@@ -279,15 +280,22 @@ pub(super) fn message_of(payload: &(dyn Any + Send)) -> String {
     }
 }
 
-/// A backtrace without the frames of the recording, which come first, and of bounded length.
+/// The frames of a backtrace between the recording, which comes first, and what runs a job, which comes last.
 fn readable(backtrace: &Backtrace) -> String {
-    const LONGEST: usize = 120;
+    const MOST_FRAMES: usize = 40;
     let text = backtrace.to_string();
-    let is_place = |line: &&str| line.trim_start().starts_with("at ");
-    let is_ours = |line: &&str| {
-        ["std::backtrace", "squall::sandbox::simulated::", "squall::sandbox::linux::hooks::"]
-            .iter()
-            .any(|name| line.contains(name))
+    // A frame is a line with its number and name, and mostly one with its place.
+    let mut frames: Vec<Vec<&str>> = Vec::new();
+    for line in text.lines() {
+        match frames.last_mut() {
+            Some(frame) if line.trim_start().starts_with("at ") => frame.push(line),
+            _ => frames.push(vec![line]),
+        }
+    }
+    let is_ours = |frame: &Vec<&str>| {
+        let ours = ["std::backtrace", "std/src/backtrace.rs", "squall::sandbox::", "/src/sandbox/"];
+        frame.iter().any(|line| ours.iter().any(|name| line.contains(name)))
     };
-    text.lines().skip_while(|line| is_ours(line) || is_place(line)).take(LONGEST).collect::<Vec<_>>().join("\n")
+    let frames = frames.iter().skip_while(|frame| is_ours(frame)).take_while(|frame| !is_ours(frame));
+    frames.take(MOST_FRAMES).flatten().copied().collect::<Vec<_>>().join("\n")
 }

@@ -210,6 +210,7 @@ impl Zygote {
                 }
             }
         };
+        let (host, at) = if matches!(end, End::Returned(_)) { (None, Duration::ZERO) } else { (host, at) };
         let cpu = Duration::from_nanos(self.report.cpu_nanos);
         Ok(Finished { end, host, at, panics: board.panics(), output, cpu })
     }

@@ -29,8 +29,9 @@ pub(super) fn show_position(host: Option<usize>, at: u64) {
 }
 
 /// Shows the front a panic, in case that the run does not live to tell.
-pub(super) fn show_panic(note: &PanicNote) {
+pub(super) fn show_panic(host: Option<usize>, note: &PanicNote) {
     if let Some(board) = child::board() {
+        board.show_position(host, note.at.as_nanos() as u64);
         board.append_panic(note);
     }
 }
