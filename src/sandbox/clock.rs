@@ -271,10 +271,10 @@ impl Clocks {
 
     #[inline]
     fn slot_of(&self, id: Id) -> Option<usize> {
-        if let Some((last, slot)) = self.last_runtime.get() {
-            if last == id {
-                return Some(slot);
-            }
+        if let Some((last, slot)) = self.last_runtime.get()
+            && last == id
+        {
+            return Some(slot);
         }
         let slot = self.hosts.iter().position(|host| host.runtime.get() == Some(id))?;
         self.last_runtime.set(Some((id, slot)));

@@ -14,43 +14,34 @@
 //! the Go runtime) is not seen; neither is `fopen`, nor a program that replaces the panic hook.
 
 #![allow(unsafe_code)]
+// Without hooks there is nobody who asks for what a simulation would answer.
+#![cfg_attr(not(target_os = "linux"), allow(dead_code))]
 
-mod clock;
+// Here symbols of the C library can be defined anew, and processes forked.
 #[cfg(all(
     target_os = "linux",
     target_env = "gnu",
     not(target_feature = "crt-static"),
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
-mod linux;
-mod notes;
+#[path = "linux/mod.rs"]
+mod platform;
 #[cfg(not(all(
     target_os = "linux",
     target_env = "gnu",
     not(target_feature = "crt-static"),
     any(target_arch = "x86_64", target_arch = "aarch64")
 )))]
-mod portable;
+#[path = "portable.rs"]
+mod platform;
+
+mod clock;
+mod notes;
 mod simulated;
 #[cfg(test)]
 mod tests;
 mod thread;
 mod worker;
-
-#[cfg(all(
-    target_os = "linux",
-    target_env = "gnu",
-    not(target_feature = "crt-static"),
-    any(target_arch = "x86_64", target_arch = "aarch64")
-))]
-use linux as platform;
-#[cfg(not(all(
-    target_os = "linux",
-    target_env = "gnu",
-    not(target_feature = "crt-static"),
-    any(target_arch = "x86_64", target_arch = "aarch64")
-)))]
-use portable as platform;
 
 pub use notes::{Escape, EscapeKind, Notes, PanicNote};
 pub use simulated::{

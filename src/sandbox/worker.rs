@@ -151,10 +151,10 @@ pub fn serve_if_zygote(handler: impl Fn(&[u8]) -> Vec<u8>) {
 
 /// The name of the test that calls this, as libtest knows it.
 pub fn current_test_name() -> Option<String> {
-    if let Some(name) = std::thread::current().name() {
-        if name != "main" {
-            return Some(name.to_owned());
-        }
+    if let Some(name) = std::thread::current().name()
+        && name != "main"
+    {
+        return Some(name.to_owned());
     }
     // With `--test-threads=1`, some versions of libtest run the test on the main thread.
     let mut arguments = std::env::args();

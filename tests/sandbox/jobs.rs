@@ -64,6 +64,7 @@ pub(crate) fn run(job: &[u8]) -> Vec<u8> {
         "times" => super::time::times(),
         "waits" => super::time::waits(),
         "restarts" => super::time::restarts(),
+        "turmoil" => super::time::in_turmoil(),
         "clock-cost" => super::time::clock_cost(),
         "escapes" => super::escapes::escapes(),
         other => panic!("no job `{other}`"),

@@ -66,8 +66,8 @@ macro_rules! call {
         all[..given.len()].copy_from_slice(given);
         // A caller may be in an unsafe block already.
         #[allow(unused_unsafe)]
-        let result = unsafe { $crate::sandbox::linux::raw::system_call($number, all) };
-        $crate::sandbox::linux::raw::returned(result)
+        let result = unsafe { $crate::sandbox::platform::raw::system_call($number, all) };
+        $crate::sandbox::platform::raw::returned(result)
     }};
 }
 pub(super) use call;
