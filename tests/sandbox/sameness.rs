@@ -1,0 +1,66 @@
+//! The same job sees the same bytes, whatever ran before it and wherever the front was started.
+
+use std::process::Command;
+
+use libtest_mimic::Trial;
+use squall::sandbox::Limits;
+
+use crate::{returned, run, trial, worker};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial("sameness::between_workers_and_after_fifty_jobs", between_workers),
+        trial("sameness::from_elsewhere", from_elsewhere),
+        trial("sameness::hosts_draw_entropy_of_their_own", || assert!(!returned(&run("host-entropy")).is_empty())),
+    ]
+}
+
+fn differs(expected: &str, found: &str) -> String {
+    let lines = expected.lines().zip(found.lines()).filter(|(a, b)| a != b);
+    lines.map(|(a, b)| format!("{a}\n{b}\n")).collect()
+}
+
+fn between_workers() {
+    let expected = returned(&run("everything"));
+    println!("{expected}");
+    assert!(expected.contains("cpus Ok(4) pid 4242"));
+    assert!(expected.contains("environment {\"SQUALL_ZYGOTE\": \"1\", \"TZ\": \"UTC\"}"));
+    assert!(expected.contains("arguments [\"squall-zygote\", \"--squall-zygote\"] in Ok(\"/\")"));
+    let mut worker = worker();
+    assert!(worker.address_randomisation_off(), "this test needs it");
+    for n in 0..50 {
+        // Other jobs in between, also such that end badly.
+        let other = ["empty", "panic", "host-entropy", "abort", "task-panic"][n % 5];
+        worker.run(other.as_bytes(), &Limits::default()).expect("the zygote lives");
+        let found = returned(&worker.run(b"everything", &Limits::default()).expect("the zygote lives"));
+        assert!(found == expected, "job {n}:\n{}", differs(&expected, &found));
+    }
+}
+
+fn from_elsewhere() {
+    let expected = returned(&run("everything"));
+    let executable = std::env::current_exe().expect("a path");
+    let executable = executable.to_str().expect("text");
+    for (n, script) in [
+        format!("cd /tmp && exec {executable}"),
+        format!("cd /usr && ulimit -s 1024 && exec {executable} --list one two three"),
+        format!("ulimit -S -s unlimited; ulimit -S -n 200; exec {executable} x"),
+        format!("exec -a another-name-that-is-long {executable} < /dev/null 5< /etc/passwd"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let output = Command::new("bash")
+            .args(["-c", &script])
+            .env_clear()
+            .env("SANDBOX_TEST_PRINT", "everything")
+            .env("TZ", "Asia/Tokyo")
+            .env("PADDING", "x".repeat(n * 1111))
+            .env("RUST_BACKTRACE", if n % 2 == 0 { "full" } else { "0" })
+            .output()
+            .expect("a shell");
+        let found = String::from_utf8_lossy(&output.stdout);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(found == expected, "{script}:\n{}{errors}", differs(&expected, &found));
+    }
+}
