@@ -23,8 +23,13 @@ fn main() -> ExitCode {
     serve_if_zygote(jobs::run);
     // Run by hand, under another environment, by the tests of sameness.
     if let Ok(job) = std::env::var("SANDBOX_TEST_PRINT") {
-        let text = returned(&worker().run(job.as_bytes(), &Limits::default()).expect("the job runs"));
-        print!("{text}");
+        let refused = std::env::var("SANDBOX_TEST_REFUSE").ok();
+        sameness::refuse(refused.as_deref().unwrap_or_default());
+        let mut worker = Worker::spawn(Entry::Main, Arc::new(jobs::run)).expect("the zygote starts");
+        if refused.is_some() {
+            print!("forked {}, fixed {}: ", worker.is_forked(), worker.address_randomisation_off());
+        }
+        print!("{}", returned(&worker.run(job.as_bytes(), &Limits::default()).expect("the job runs")));
         return ExitCode::SUCCESS;
     }
     let trials = [ends::trials(), sameness::trials(), time::trials(), escapes::trials()];

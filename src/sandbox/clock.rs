@@ -46,7 +46,7 @@ pub(super) struct Look {
 impl Look {
     /// The monotonic clock in nanoseconds.
     pub(super) fn monotonic(self) -> u64 {
-        self.virtual_nanos + self.frame
+        self.virtual_nanos.saturating_add(self.frame)
     }
 
     /// The virtual time at which the monotonic clock shows `monotonic`.
@@ -221,7 +221,7 @@ impl Clocks {
             // When a machine crashes, its next runtime is made before the destructors run. It must begin at the start
             // of the step, even if the host's clock is past that.
             self.new_runtime_reads_left.set(left - 1);
-            return Ok(ORIGIN + self.step.get());
+            return Ok(ORIGIN.saturating_add(self.step.get()));
         }
         self.counted().map(Look::monotonic)
     }
@@ -230,7 +230,7 @@ impl Clocks {
     #[inline]
     pub(super) fn read_wall(&self, epoch: u64) -> Result<u64, usize> {
         let look = self.counted()?;
-        Ok((epoch + look.virtual_nanos).saturating_add_signed(self.hosts[look.slot].wall_offset.get()))
+        Ok(epoch.saturating_add(look.virtual_nanos).saturating_add_signed(self.hosts[look.slot].wall_offset.get()))
     }
 
     fn counted(&self) -> Result<Look, usize> {
@@ -251,7 +251,7 @@ impl Clocks {
         self.spin_jump.set(jump.saturating_mul(2).min(1 << 50));
         self.reads.set(0);
         let floor = &self.hosts[slot].floor;
-        floor.set(floor.get() + jump);
+        floor.set(floor.get().saturating_add(jump));
     }
 
     /// Moves the clock of `slot` to `virtual_nanos` if that is ahead: a blocking wait took that long.
@@ -283,12 +283,12 @@ impl Clocks {
 
     #[inline]
     fn instant_nanos(&self, instant: Instant) -> u64 {
-        ORIGIN + nanos(instant.saturating_duration_since(self.anchor.get()))
+        ORIGIN.saturating_add(nanos(instant.saturating_duration_since(self.anchor.get())))
     }
 }
 
 /// A duration in whole nanoseconds; 584 years are enough for any run.
 #[inline]
 pub(super) fn nanos(duration: Duration) -> u64 {
-    duration.as_secs().wrapping_mul(1_000_000_000).wrapping_add(u64::from(duration.subsec_nanos()))
+    duration.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(duration.subsec_nanos()))
 }

@@ -157,8 +157,9 @@ pub fn current_test_name() -> Option<String> {
         return Some(name.to_owned());
     }
     // With `--test-threads=1`, some versions of libtest run the test on the main thread.
-    let mut arguments = std::env::args();
-    let exact = arguments.any(|argument| argument == "--exact");
-    let named = || std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
-    exact.then(named).flatten()
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let exact = arguments.iter().position(|argument| argument == "--exact")?;
+    let is_name = |argument: &&String| !argument.starts_with('-');
+    let named = arguments.get(exact + 1).filter(is_name).or_else(|| arguments.iter().find(is_name));
+    named.cloned()
 }

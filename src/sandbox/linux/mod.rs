@@ -5,6 +5,7 @@ mod child;
 mod front;
 mod hooks;
 mod raw;
+mod start;
 mod zygote;
 
 use super::notes::PanicNote;

@@ -1,7 +1,7 @@
 //! Entropy: keyed by the seed while a thread simulates, constant in the rest of a zygote and its children.
 
+use std::cell::Cell;
 use std::ffi::c_void;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use libc::{c_int, c_uint, size_t, ssize_t};
 
@@ -31,8 +31,11 @@ pub(super) unsafe fn fill(buffer: *mut c_void, length: usize) -> bool {
         Some(simulation) => simulation.fill(buffer),
         // What a zygote draws before it forks, such as the keys of its thread's hash maps, lives on in every child.
         None => {
-            static REQUESTS: AtomicU64 = AtomicU64::new(0);
-            let n = REQUESTS.fetch_add(1, Ordering::Relaxed);
+            // For each thread of libtest the same, as their order is not.
+            thread_local! {
+                static REQUESTS: Cell<u64> = const { Cell::new(0) };
+            }
+            let n = REQUESTS.replace(REQUESTS.get() + 1);
             for (word, chunk) in buffer.chunks_mut(8).enumerate() {
                 let bytes = Seed(0).decide("entropy of the zygote", &[n, word as u64]).to_le_bytes();
                 chunk.copy_from_slice(&bytes[..chunk.len()]);
