@@ -1,13 +1,19 @@
 //! Squall.
 
+pub mod case_file;
 pub mod check;
+pub mod cli;
 pub mod disk;
+pub mod explore;
 pub mod fault;
 pub mod gate;
 pub mod history;
 pub mod host;
 pub mod net;
+pub mod report;
 pub mod run;
+
+pub use cli::main;
 pub mod sandbox;
 pub mod scenario;
 pub mod seed;

@@ -9,7 +9,7 @@ use crate::history::History;
 use crate::sandbox::{Escape, PanicNote};
 use crate::scenario::{Case, Scenario};
 use crate::seed::Seed;
-use crate::trace::{Counters, Fingerprint, HostId, Trace};
+use crate::trace::{Counters, Fingerprint, HostId, Record, Trace};
 use crate::world::{Remains, WorldSpec, simulate};
 
 /// How often the faults of one source were planned, and how many of them bit.
@@ -57,6 +57,41 @@ pub struct Run {
     pub outcome: Outcome,
     /// What the world did.
     pub trace: Trace,
+    /// What the clients saw.
+    pub history: History,
+}
+
+impl Run {
+    /// The run as plain data, together with the case that it was a run of.
+    pub fn into_recording(self, case: Case) -> Recording {
+        let Run { outcome, trace, history } = self;
+        Recording {
+            outcome,
+            case,
+            hosts: trace.hosts,
+            step: trace.step,
+            run_for: trace.run_for,
+            records: trace.records,
+            history,
+        }
+    }
+}
+
+/// A recorded run as plain data, which reports are made from: it can be sent from one process to another.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recording {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// What was run.
+    pub case: Case,
+    /// Names of the hosts, by [`HostId`].
+    pub hosts: Vec<String>,
+    /// Length of a simulation step.
+    pub step: Duration,
+    /// When the faults were over and recovery began.
+    pub run_for: Duration,
+    /// What the world did, in the order in which it was recorded; a segment's fate is recorded after its step.
+    pub records: Vec<Record>,
     /// What the clients saw.
     pub history: History,
 }

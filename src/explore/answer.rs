@@ -1,0 +1,125 @@
+//! What came of a run, however it ended: a run that did not live to tell is an outcome, too.
+
+use super::Error;
+use super::job::{Reply, Subject};
+use crate::check::{Finding, Verdict};
+use crate::fault::duration_text;
+use crate::run::{Outcome, Recording, SourceBites};
+use crate::sandbox::{End, Finished, Limits};
+use crate::scenario::Scenario;
+use crate::trace::{Counters, Fingerprint};
+
+/// How a run's process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// With an outcome.
+    Returned,
+    /// By a signal, an exit or a lack of memory.
+    Crashed,
+    /// It took too long; when and where it was then depends on the machine.
+    Hung,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) outcome: Outcome,
+    /// All that happened, if it was asked for and the run lived to tell.
+    pub(crate) recording: Option<Box<Recording>>,
+    pub(crate) ending: Ending,
+    /// What it wrote to standard output and standard error.
+    pub(crate) output: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn new(
+        scenario: &Scenario,
+        subject: &Subject,
+        limits: &Limits,
+        finished: Finished,
+    ) -> Result<Answer, Error> {
+        let End::Returned(reply) = &finished.end else {
+            return Ok(Answer::of_lost_run(scenario, subject, limits, finished));
+        };
+        let reply = serde_json::from_slice(reply).map_err(|error| Error::Refused(format!("unreadable: {error}")))?;
+        let (outcome, recording) = match reply {
+            Reply::Outcome(outcome) => (outcome, None),
+            Reply::Recording(recording) => (recording.outcome.clone(), Some(recording)),
+            Reply::Case(_) => return Err(Error::Refused("a case came instead of an outcome".to_owned())),
+            Reply::Refused(why) => return Err(Error::Refused(why)),
+        };
+        Ok(Answer { outcome, recording, ending: Ending::Returned, output: finished.output })
+    }
+
+    fn of_lost_run(scenario: &Scenario, subject: &Subject, limits: &Limits, finished: Finished) -> Answer {
+        let (ending, text) = describe(scenario, limits, &finished);
+        let verdict = Verdict::Fail(text);
+        let mut findings = vec![Finding { check: "process".to_owned(), verdict: verdict.clone() }];
+        findings.extend(finished.panics.iter().map(|panic| {
+            let host = panic.host.as_deref().unwrap_or("the world");
+            let at = duration_text(panic.at);
+            let text = format!("{host} panicked at {at} ({}): {}", panic.location, panic.message);
+            Finding { check: "no_panics".to_owned(), verdict: Verdict::Fail(text) }
+        }));
+        let bites = scenario.source_names();
+        let outcome = Outcome {
+            scenario: scenario.name().to_owned(),
+            seed: subject.seed(),
+            verdict,
+            findings,
+            fingerprint: Fingerprint::default(),
+            counters: Counters::default(),
+            simulated: finished.at,
+            bites: bites.map(|source| SourceBites { source: source.to_owned(), ..SourceBites::default() }).collect(),
+            fault_bites: Vec::new(),
+            escapes: Vec::new(),
+            panics: finished.panics,
+        };
+        Answer { outcome, recording: None, ending, output: finished.output }
+    }
+
+    /// Whether both are the same run, as far as can be told.
+    pub(crate) fn is_same_run(&self, other: &Answer) -> bool {
+        let both_hung = self.ending == Ending::Hung && other.ending == Ending::Hung;
+        let (this, that) = (&self.outcome, &other.outcome);
+        both_hung
+            || (self.ending == other.ending && this.fingerprint == that.fingerprint && this.verdict == that.verdict)
+    }
+}
+
+fn describe(scenario: &Scenario, limits: &Limits, finished: &Finished) -> (Ending, String) {
+    let hosts = scenario.stage().hosts;
+    let host = finished.host.and_then(|host| hosts.get(host));
+    let place = match host {
+        Some(host) => format!(" on host {} at {}", host.name, duration_text(finished.at)),
+        None => format!(" outside of any host at {}", duration_text(finished.at)),
+    };
+    match &finished.end {
+        End::Aborted { signal: 6 } => (Ending::Crashed, format!("the program aborted (signal 6){place}")),
+        End::Aborted { signal } => (Ending::Crashed, format!("the program was ended by signal {signal}{place}")),
+        End::StackOverflow => (Ending::Crashed, format!("the program overflowed its stack{place}")),
+        End::MemoryLimit => {
+            let mebibytes = limits.memory_bytes >> 20;
+            (Ending::Crashed, format!("the run needed more than its limit of {mebibytes} MiB of memory{place}"))
+        }
+        End::Exited { code } => {
+            (Ending::Crashed, format!("the program ended the whole process with exit code {code}{place}"))
+        }
+        End::ClockSpin => {
+            let text = format!("hang: the program waits in a loop for time to pass, but its clock stands still{place}");
+            (Ending::Hung, text)
+        }
+        End::CpuLimit => {
+            let cpu = duration_text(limits.cpu);
+            (Ending::Hung, format!("hang: the run used up its {cpu} of CPU time; it was last seen{place}"))
+        }
+        End::Blocked => {
+            (Ending::Hung, format!("hang: the program blocks its thread, waiting for what cannot happen{place}"))
+        }
+        End::Panicked => {
+            let text = format!("a check, a strategy or the harness itself panicked{place}");
+            (Ending::Crashed, text)
+        }
+        End::Returned(_) => (Ending::Returned, String::new()),
+    }
+}

@@ -1,0 +1,204 @@
+//! The loop of an exploration: keeps all workers busy and takes what they find in the order of the seeds.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Instant;
+
+use super::answer::Answer;
+use super::failure::{Evidence, investigate_answer};
+use super::job::{Subject, Want};
+use super::pool::{Done, Pool};
+use super::{Error, Exploration, Observer, Options, Verify};
+use crate::check::Verdict;
+use crate::sandbox::Escape;
+use crate::seed::Seed;
+
+/// How many runs may be ahead of the seed that is waited for, for each worker: one slow run does not idle the others.
+const AHEAD: usize = 16;
+
+/// Explores one scenario of the pool, by its index.
+///
+/// # Errors
+/// If runs cannot be carried out at all.
+pub fn explore(
+    pool: &Pool,
+    scenario: usize,
+    options: &Options,
+    observer: &mut dyn Observer,
+) -> Result<Exploration, Error> {
+    let name = pool.scenarios()[scenario].name().to_owned();
+    observer.begins(&name, options);
+    let (sender, receiver) = channel();
+    let mut driver = Driver {
+        pool,
+        scenario,
+        options,
+        started: Instant::now(),
+        exploration: Exploration::of(&name, options.seeds),
+        escapes: Vec::new(),
+        slots: BTreeMap::new(),
+        in_flight: 0,
+        is_over: false,
+        sender,
+        receiver,
+    };
+    driver.run_controls()?;
+    driver.run_seeds(observer)?;
+    Ok(driver.finish())
+}
+
+/// What is known of a seed whose turn has not come.
+struct Slot {
+    answers: Vec<Answer>,
+    awaited: usize,
+}
+
+struct Driver<'a> {
+    pool: &'a Pool,
+    scenario: usize,
+    options: &'a Options,
+    started: Instant,
+    exploration: Exploration,
+    /// The first escape of each kind, and how many runs had one.
+    escapes: Vec<(Escape, u64)>,
+    slots: BTreeMap<Seed, Slot>,
+    in_flight: usize,
+    is_over: bool,
+    sender: Sender<Done>,
+    receiver: Receiver<Done>,
+}
+
+impl Driver<'_> {
+    fn run_controls(&mut self) -> Result<(), Error> {
+        for seed in self.options.seeds.iter().take(usize::try_from(self.options.controls).unwrap_or(usize::MAX)) {
+            if self.is_over {
+                break;
+            }
+            let subject = Subject::Control(seed);
+            let first = self.pool.run(self.scenario, &subject, Want::Outcome)?;
+            if let Verdict::Unknown(why) = &first.outcome.verdict {
+                let note = format!("the control of seed {seed} (no faults) is unknown: {why}");
+                self.exploration.notes.push(note);
+                self.exploration.unknown += 1;
+            } else if first.outcome.verdict.is_fail() {
+                self.add_failure(&subject, first, Evidence::RunOnce)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn run_seeds(&mut self, observer: &mut dyn Observer) -> Result<(), Error> {
+        let mut seeds = self.options.seeds.iter().peekable();
+        let mut due = self.options.seeds.iter();
+        let mut awaited = due.next();
+        loop {
+            while self.wants_more()
+                && let Some(seed) = seeds.next()
+            {
+                self.start(seed);
+            }
+            if self.is_over || self.slots.is_empty() {
+                return Ok(());
+            }
+            let done = self.receiver.recv().map_err(|_| Error::Refused("all workers ended".to_owned()))?;
+            self.take_in(done)?;
+            while let Some(seed) = awaited
+                && !self.is_over
+                && self.slots.get(&seed).is_some_and(|slot| slot.answers.len() == slot.awaited)
+            {
+                let slot = self.slots.remove(&seed).expect("it is there");
+                self.judge(seed, slot, observer)?;
+                awaited = due.next();
+            }
+        }
+    }
+
+    fn wants_more(&self) -> bool {
+        let has_time = self.options.within.is_none_or(|within| self.started.elapsed() < within);
+        let jobs = self.pool.jobs();
+        !self.is_over && has_time && self.in_flight < 2 * jobs && self.slots.len() < AHEAD * jobs
+    }
+
+    fn start(&mut self, seed: Seed) {
+        let is_verified = match self.options.verify {
+            Verify::Failing => false,
+            Verify::First => seed == self.options.seeds.first(),
+            Verify::All => true,
+        };
+        let awaited = if is_verified { 2 } else { 1 };
+        self.slots.insert(seed, Slot { answers: Vec::with_capacity(awaited), awaited });
+        for _ in 0..awaited {
+            self.submit(seed);
+        }
+    }
+
+    fn submit(&mut self, seed: Seed) {
+        self.in_flight += 1;
+        self.pool.submit(self.scenario, Subject::Seed(seed), Want::Outcome, &self.sender);
+    }
+
+    fn take_in(&mut self, done: Done) -> Result<(), Error> {
+        self.in_flight -= 1;
+        let seed = done.subject.seed();
+        let answer = self.pool.answer(self.scenario, done)?;
+        let Some(slot) = self.slots.get_mut(&seed) else { return Ok(()) };
+        let must_repeat = !answer.outcome.escapes.is_empty() && slot.awaited == 1;
+        slot.answers.push(answer);
+        if must_repeat {
+            slot.awaited = 2;
+            self.submit(seed);
+        }
+        Ok(())
+    }
+
+    fn judge(&mut self, seed: Seed, slot: Slot, observer: &mut dyn Observer) -> Result<(), Error> {
+        let mut answers = slot.answers.into_iter();
+        let first = answers.next().expect("a seed is judged once it has an answer");
+        self.exploration.add(&first.outcome);
+        observer.judged(&first.outcome);
+        let evidence = match answers.next() {
+            None => Evidence::RunOnce,
+            Some(second) if first.is_same_run(&second) => Evidence::Same,
+            Some(_) => Evidence::Different,
+        };
+        if evidence == Evidence::Same {
+            self.note_escapes(&first.outcome.escapes);
+        }
+        if first.outcome.verdict.is_fail() || evidence == Evidence::Different {
+            self.add_failure(&Subject::Seed(seed), first, evidence)?;
+        }
+        Ok(())
+    }
+
+    fn add_failure(&mut self, subject: &Subject, first: Answer, evidence: Evidence) -> Result<(), Error> {
+        let directory = self.options.case_directory.as_deref();
+        let failure = investigate_answer(self.pool, self.scenario, subject, first, evidence, directory)?;
+        self.exploration.failures.push(failure);
+        self.is_over |= !self.options.keep_going;
+        Ok(())
+    }
+
+    fn note_escapes(&mut self, escapes: &[Escape]) {
+        for escape in escapes {
+            match self.escapes.iter_mut().find(|(known, _)| known.kind == escape.kind) {
+                Some((_, runs)) => *runs += 1,
+                None => self.escapes.push((escape.clone(), 1)),
+            }
+        }
+    }
+
+    fn finish(mut self) -> Exploration {
+        for (escape, runs) in &self.escapes {
+            let host = escape.host.as_deref().unwrap_or("the world");
+            self.exploration.notes.push(format!(
+                "{runs} runs left the sandbox and were the same when repeated: {} on {host} ({}); \
+                 `.allow_escape(\"{}\")` says that this is meant",
+                escape.kind.name(),
+                escape.detail,
+                escape.kind.name(),
+            ));
+        }
+        self.exploration.wall = self.started.elapsed();
+        self.exploration
+    }
+}

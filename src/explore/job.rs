@@ -1,0 +1,108 @@
+//! What the front asks of a child, and what the child answers: both as JSON.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::run::{self, Detail, Outcome, Recording};
+use crate::sandbox::Handler;
+use crate::scenario::{Case, Scenario};
+use crate::seed::Seed;
+
+/// Which case to run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Subject {
+    /// The one that this seed draws.
+    Seed(Seed),
+    /// The one that this seed draws, without its faults.
+    Control(Seed),
+    /// This very one.
+    Case(Box<Case>),
+}
+
+impl Subject {
+    /// Its seed.
+    pub fn seed(&self) -> Seed {
+        match self {
+            Subject::Seed(seed) | Subject::Control(seed) => *seed,
+            Subject::Case(case) => case.seed,
+        }
+    }
+
+    fn case(&self, scenario: &Scenario) -> Case {
+        match self {
+            Subject::Seed(seed) => scenario.case(*seed),
+            Subject::Control(seed) => scenario.control(*seed),
+            Subject::Case(case) => (**case).clone(),
+        }
+    }
+}
+
+/// What to send back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Want {
+    /// The outcome of a run.
+    Outcome,
+    /// The outcome of a run, with all that happened.
+    Recording,
+    /// The case, without running it.
+    Case,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Job {
+    scenario: String,
+    subject: Subject,
+    want: Want,
+}
+
+/// What a child answers.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Reply {
+    Outcome(Outcome),
+    Recording(Box<Recording>),
+    Case(Box<Case>),
+    /// The job makes no sense to this child.
+    Refused(String),
+}
+
+/// A job as bytes.
+pub(crate) fn encode(scenario: &str, subject: &Subject, want: Want) -> Vec<u8> {
+    let job = Job { scenario: scenario.to_owned(), subject: subject.clone(), want };
+    serde_json::to_vec(&job).expect("a job holds nothing that JSON cannot")
+}
+
+/// The half that runs in the child.
+pub(crate) fn handler(scenarios: Arc<[Scenario]>) -> Handler {
+    Arc::new(move |job| {
+        let reply = serve(&scenarios, job);
+        serde_json::to_vec(&reply).unwrap_or_else(|error| {
+            // A workload's input may hold what JSON cannot, for example a map with keys that are not text.
+            let refused = Reply::Refused(format!("the run cannot be written as JSON: {error}"));
+            serde_json::to_vec(&refused).unwrap_or_default()
+        })
+    })
+}
+
+fn serve(scenarios: &[Scenario], job: &[u8]) -> Reply {
+    let job: Job = match serde_json::from_slice(job) {
+        Ok(job) => job,
+        Err(error) => return Reply::Refused(format!("the job cannot be read: {error}")),
+    };
+    let Some(scenario) = scenarios.iter().find(|scenario| scenario.name() == job.scenario) else {
+        return Reply::Refused(format!(
+            "the process that runs does not know the scenario `{}`: is its table the same at every start, and is \
+             `assert_passes` called once in a test?",
+            job.scenario
+        ));
+    };
+    let case = job.subject.case(scenario);
+    match job.want {
+        Want::Case => Reply::Case(Box::new(case)),
+        Want::Outcome => Reply::Outcome(run::run(scenario, &case, Detail::Lean).outcome),
+        Want::Recording => Reply::Recording(Box::new(run::run(scenario, &case, Detail::Rich).into_recording(case))),
+    }
+}

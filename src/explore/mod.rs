@@ -1,0 +1,228 @@
+//! Many runs of a scenario: which seeds, how many at once, what is repeated, and what all of them say together. It knows
+//! nothing of how results are shown.
+//!
+//! Results are taken in the order of the seeds, however many runs there are at once, so that an exploration of the same
+//! seeds says the same whatever the number of workers.
+
+mod answer;
+mod divergence;
+mod driver;
+mod failure;
+pub(crate) mod job;
+mod pool;
+mod seeds;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use divergence::{Divergence, record_line};
+pub use driver::explore;
+pub use failure::{Failure, Repeat, investigate};
+pub use job::Subject;
+pub use pool::Pool;
+pub use seeds::{SeedRange, SeedRangeError};
+
+use crate::check::Verdict;
+use crate::run::{Outcome, SourceBites};
+
+/// Fewer faults of a source than this say nothing about how often they bite.
+const JUDGED_FROM: u64 = 30;
+
+/// Which runs are repeated and compared. A failing run is always repeated, and so is one that left the sandbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verify {
+    /// No others.
+    Failing,
+    /// The first seed of each scenario.
+    First,
+    /// All.
+    All,
+}
+
+/// What to explore, and how.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The seeds, in order.
+    pub seeds: SeedRange,
+    /// No run is started after this time.
+    pub within: Option<Duration>,
+    /// Whether to go on after a seed that fails.
+    pub keep_going: bool,
+    /// Which runs are repeated.
+    pub verify: Verify,
+    /// For how many of the first seeds a run without faults must pass, too.
+    pub controls: u64,
+    /// Where failing cases are saved; in cargo's target directory if not given.
+    pub case_directory: Option<PathBuf>,
+}
+
+impl Options {
+    /// These seeds, one control, and an end at the first seed that fails.
+    pub fn new(seeds: SeedRange) -> Options {
+        Options { seeds, within: None, keep_going: false, verify: Verify::Failing, controls: 1, case_directory: None }
+    }
+}
+
+/// Why an exploration could not be carried out: no verdict on the code under test.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The process that runs cases cannot be started or died by itself.
+    #[error("the process that runs cases failed: {0}")]
+    Worker(std::io::Error),
+    /// The process that runs cases does not do what it is asked.
+    #[error("the process that runs cases gave no outcome: {0}")]
+    Refused(String),
+}
+
+/// Is told what happens while an exploration lasts.
+pub trait Observer {
+    /// An exploration begins.
+    fn begins(&mut self, scenario: &str, options: &Options) {
+        let _ = (scenario, options);
+    }
+
+    /// A run has been judged; runs come in the order of their seeds.
+    fn judged(&mut self, outcome: &Outcome) {
+        let _ = outcome;
+    }
+}
+
+/// An observer that does nothing.
+impl Observer for () {}
+
+/// What a whole exploration, or one run, came to; worst last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// All promises were kept.
+    Pass,
+    /// Some runs do not say whether they were kept.
+    Unknown,
+    /// The same case gave different runs.
+    NotDeterministic,
+    /// A promise was broken.
+    Fail,
+}
+
+impl Standing {
+    /// `pass`, `unknown`, `not deterministic` or `fail`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Standing::Pass => "pass",
+            Standing::Unknown => "unknown",
+            Standing::NotDeterministic => "not deterministic",
+            Standing::Fail => "fail",
+        }
+    }
+
+    /// The exit code: 0 for a pass, 1 for a failure, 3 for what is not known.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Standing::Pass => 0,
+            Standing::Fail => 1,
+            Standing::Unknown | Standing::NotDeterministic => 3,
+        }
+    }
+}
+
+/// What the runs of one scenario said together.
+#[derive(Debug)]
+pub struct Exploration {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The seeds that were asked for.
+    pub seeds: SeedRange,
+    /// How many of them were judged; controls are not counted.
+    pub runs: u64,
+    /// How many of them failed.
+    pub failed: u64,
+    /// How many of them did not say whether the promises were kept.
+    pub unknown: u64,
+    /// The first of them: its seed, and why.
+    pub first_unknown: Option<Outcome>,
+    /// Runs that failed, or that were different when they were repeated.
+    pub failures: Vec<Failure>,
+    /// Planned and bitten faults by source, over all runs.
+    pub bites: Vec<SourceBites>,
+    /// Things worth knowing that are no failures, one line each.
+    pub notes: Vec<String>,
+    /// The sum of the simulated time of all runs.
+    pub simulated: Duration,
+    /// How long the exploration took.
+    pub wall: Duration,
+}
+
+impl Exploration {
+    /// Sources whose faults hardly ever changed anything, one line each.
+    pub fn idle_sources(&self) -> Vec<String> {
+        let is_idle = |bites: &&SourceBites| bites.planned >= JUDGED_FROM && bites.bitten * 10 < bites.planned;
+        let line = |bites: &SourceBites| {
+            format!("fault source `{}` bit only {} of {} times", bites.source, bites.bitten, bites.planned)
+        };
+        self.bites.iter().filter(is_idle).map(line).collect()
+    }
+
+    /// What all runs came to.
+    pub fn standing(&self) -> Standing {
+        let worst = self.failures.iter().map(Failure::standing).max().unwrap_or(Standing::Pass);
+        if !self.idle_sources().is_empty() {
+            return Standing::Fail;
+        }
+        if self.unknown > 0 { worst.max(Standing::Unknown) } else { worst }
+    }
+
+    pub(crate) fn of(scenario: &str, seeds: SeedRange) -> Exploration {
+        Exploration {
+            scenario: scenario.to_owned(),
+            seeds,
+            runs: 0,
+            failed: 0,
+            unknown: 0,
+            first_unknown: None,
+            failures: Vec::new(),
+            bites: Vec::new(),
+            notes: Vec::new(),
+            simulated: Duration::ZERO,
+            wall: Duration::ZERO,
+        }
+    }
+
+    pub(crate) fn add(&mut self, outcome: &Outcome) {
+        self.runs += 1;
+        self.simulated += outcome.simulated;
+        match outcome.verdict {
+            Verdict::Pass => {}
+            Verdict::Unknown(_) => {
+                self.unknown += 1;
+                self.first_unknown.get_or_insert_with(|| outcome.clone());
+            }
+            Verdict::Fail(_) => self.failed += 1,
+        }
+        for bites in &outcome.bites {
+            match self.bites.iter_mut().find(|known| known.source == bites.source) {
+                Some(known) => {
+                    known.planned += bites.planned;
+                    known.bitten += bites.bitten;
+                }
+                None => self.bites.push(bites.clone()),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_that_hardly_bites_is_a_failure_once_there_are_enough() {
+        let check = |planned, bitten, expected| {
+            let mut exploration = Exploration::of("s", "0..9".parse().unwrap());
+            exploration.bites.push(SourceBites { source: "loss".to_owned(), planned, bitten });
+            assert_eq!(exploration.standing(), expected, "{bitten} of {planned}");
+        };
+        check(29, 0, Standing::Pass);
+        check(30, 2, Standing::Fail);
+        check(30, 3, Standing::Pass);
+        check(1_000, 99, Standing::Fail);
+    }
+}

@@ -1,0 +1,209 @@
+//! The workers of an exploration: each is a zygote that one thread of the front drives. Shared by all explorations of a
+//! process, so that their number is bounded however many scenarios are explored at once.
+
+use std::collections::VecDeque;
+use std::num::NonZeroUsize;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::Error;
+use super::answer::Answer;
+use super::job::{self, Reply, Subject, Want};
+use crate::sandbox::{End, Entry, Finished, Limits, Worker};
+use crate::scenario::{Case, Scenario};
+
+/// Runs cases of a table of scenarios.
+#[derive(Debug)]
+pub struct Pool {
+    scenarios: Arc<[Scenario]>,
+    hang_after: Option<Duration>,
+    queue: Arc<Queue>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// A run that was asked for and has ended.
+pub(crate) struct Done {
+    pub(crate) subject: Subject,
+    pub(crate) finished: std::io::Result<Finished>,
+}
+
+struct Task {
+    scenario: usize,
+    subject: Subject,
+    want: Want,
+    reply: Sender<Done>,
+}
+
+#[derive(Default)]
+struct Queue {
+    state: Mutex<QueueState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct QueueState {
+    tasks: VecDeque<Task>,
+    is_closed: bool,
+}
+
+impl std::fmt::Debug for Queue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Queue").finish_non_exhaustive()
+    }
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next(&self) -> Option<Task> {
+        let mut state = self.lock();
+        loop {
+            if state.is_closed {
+                return None;
+            }
+            match state.tasks.pop_front() {
+                Some(task) => return Some(task),
+                None => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+}
+
+impl Pool {
+    /// `jobs` workers that know these scenarios; `entry` says how this executable gets to serve as one. A worker is
+    /// started when it is first needed. `hang_after` replaces the scenarios' own limits of CPU time.
+    pub fn new(scenarios: Arc<[Scenario]>, jobs: NonZeroUsize, entry: Entry, hang_after: Option<Duration>) -> Pool {
+        let queue = Arc::new(Queue::default());
+        let threads = (0..jobs.get()).map(|_| {
+            let driver = Driver { scenarios: scenarios.clone(), entry: entry.clone(), hang_after, worker: None };
+            let queue = queue.clone();
+            let thread = std::thread::Builder::new().name("squall worker".to_owned());
+            thread.spawn(move || driver.drive(&queue)).expect("a thread for each worker")
+        });
+        let threads = threads.collect();
+        Pool { scenarios, hang_after, queue, threads }
+    }
+
+    /// The scenarios that its workers know.
+    pub fn scenarios(&self) -> &[Scenario] {
+        &self.scenarios
+    }
+
+    /// How many workers there are.
+    pub fn jobs(&self) -> usize {
+        self.threads.len()
+    }
+
+    pub(crate) fn submit(&self, scenario: usize, subject: Subject, want: Want, reply: &Sender<Done>) {
+        let task = Task { scenario, subject, want, reply: reply.clone() };
+        self.queue.lock().tasks.push_back(task);
+        self.queue.changed.notify_one();
+    }
+
+    /// Runs a case and waits for it.
+    pub(crate) fn run(&self, scenario: usize, subject: &Subject, want: Want) -> Result<Answer, Error> {
+        self.answer(scenario, self.wait_for(scenario, subject, want)?)
+    }
+
+    /// Draws a case in a child, where all that a strategy may depend on is the same as for the run itself.
+    pub(crate) fn draw(&self, scenario: usize, subject: &Subject) -> Result<Case, Error> {
+        let finished = self.wait_for(scenario, subject, Want::Case)?.finished.map_err(Error::Worker)?;
+        match finished.end {
+            End::Returned(reply) => match serde_json::from_slice(&reply) {
+                Ok(Reply::Case(case)) => Ok(*case),
+                Ok(other) => Err(Error::Refused(format!("unexpected answer: {other:?}"))),
+                Err(error) => Err(Error::Refused(format!("unreadable answer: {error}"))),
+            },
+            end => Err(Error::Refused(format!("the case cannot be drawn: {end:?}"))),
+        }
+    }
+
+    pub(crate) fn answer(&self, scenario: usize, done: Done) -> Result<Answer, Error> {
+        let limits = limits(&self.scenarios[scenario], self.hang_after);
+        Answer::new(&self.scenarios[scenario], &done.subject, &limits, done.finished.map_err(Error::Worker)?)
+    }
+
+    fn wait_for(&self, scenario: usize, subject: &Subject, want: Want) -> Result<Done, Error> {
+        let (sender, receiver) = channel();
+        self.submit(scenario, subject.clone(), want, &sender);
+        drop(sender);
+        receiver.recv().map_err(|_| Error::Refused("the thread of a worker ended".to_owned()))
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        {
+            let mut state = self.queue.lock();
+            state.is_closed = true;
+            state.tasks.clear();
+        }
+        self.queue.changed.notify_all();
+        for thread in self.threads.drain(..) {
+            // A worker that panicked has been noticed by whoever waited for it.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn limits(scenario: &Scenario, hang_after: Option<Duration>) -> Limits {
+    let limits = scenario.run_limits();
+    let cpu = hang_after.unwrap_or(limits.hang_after);
+    // A busy machine may give a run little of its time; this only ends a run that waits for ever.
+    Limits { cpu, memory_bytes: limits.memory_bytes, wall: cpu.saturating_mul(12).max(Duration::from_secs(30)) }
+}
+
+/// Drives one worker, always from the same thread: a child of a process ends with the thread that started it, where the
+/// system is told to end it with its parent.
+struct Driver {
+    scenarios: Arc<[Scenario]>,
+    entry: Entry,
+    hang_after: Option<Duration>,
+    worker: Option<Worker>,
+}
+
+impl Driver {
+    fn drive(mut self, queue: &Queue) {
+        while let Some(task) = queue.next() {
+            let finished = self.run(&task);
+            // Who does not wait any more has stopped at an earlier seed.
+            let _ = task.reply.send(Done { subject: task.subject, finished });
+        }
+    }
+
+    fn run(&mut self, task: &Task) -> std::io::Result<Finished> {
+        let scenario = &self.scenarios[task.scenario];
+        let worker = match &mut self.worker {
+            Some(worker) => worker,
+            none => {
+                let worker = Worker::spawn(self.entry.clone(), job::handler(self.scenarios.clone()))?;
+                say_what_is_not_guaranteed(&worker);
+                none.insert(worker)
+            }
+        };
+        worker.run(&job::encode(scenario.name(), &task.subject, task.want), &limits(scenario, self.hang_after))
+    }
+}
+
+fn say_what_is_not_guaranteed(worker: &Worker) {
+    static SAID: Once = Once::new();
+    if !worker.is_forked() {
+        SAID.call_once(|| {
+            eprintln!(
+                "squall: no process can be forked for each run here, so runs share this one: code that keeps state \
+                 outside of its hosts, hashes addresses or reads the system's clocks may differ from run to run"
+            );
+        });
+    } else if !worker.address_randomisation_off() {
+        SAID.call_once(|| {
+            eprintln!(
+                "squall: address randomisation cannot be turned off here: for code that hashes addresses, a case may \
+                 give another run in another invocation"
+            );
+        });
+    }
+}

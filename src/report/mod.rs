@@ -1,0 +1,6 @@
+//! Reports for people: each is a pure function from what came of runs to text. They know nothing of how runs are made.
+
+pub mod text;
+pub mod timeline;
+
+pub use timeline::{TimelineOptions, timeline};
