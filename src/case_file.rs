@@ -91,8 +91,7 @@ impl CaseFile {
     /// If the scenario does not exist or cannot run the case.
     pub fn scenario_in(&self, path: &Path, scenarios: &[Scenario]) -> Result<usize, CaseFileError> {
         let defect = |defect| CaseFileError::Defect { path: path.to_owned(), defect };
-        let index = find(scenarios, &self.case.scenario)
-            .map_err(|error| defect(format!("case.scenario: {error}")))?;
+        let index = find(scenarios, &self.case.scenario).map_err(|error| defect(format!("case.scenario: {error}")))?;
         match scenarios[index].defect(&self.case) {
             Some(wrong) => Err(defect(format!("case.{wrong}"))),
             None => Ok(index),
@@ -115,7 +114,9 @@ fn read(text: &str) -> Result<CaseFile, String> {
     match &version.squall {
         Some(version) if *version == FORMAT_VERSION => {}
         Some(version) => {
-            return Err(format!("squall: format version {version} is not {FORMAT_VERSION}, the one that this build reads"));
+            return Err(format!(
+                "squall: format version {version} is not {FORMAT_VERSION}, the one that this build reads"
+            ));
         }
         None => return Err("squall: the format version is missing: this is not a case file".to_owned()),
     }
@@ -183,9 +184,8 @@ fn target_directory() -> PathBuf {
         return directory.into();
     }
     let here = std::env::current_dir().unwrap_or_default();
-    let upwards = |from: &Path| {
-        from.ancestors().map(|directory| directory.join("target")).find(|directory| directory.is_dir())
-    };
+    let upwards =
+        |from: &Path| from.ancestors().map(|directory| directory.join("target")).find(|directory| directory.is_dir());
     let found = upwards(&here).or_else(|| upwards(&std::env::current_exe().ok()?));
     match found {
         // A short path makes a short line to replay.
@@ -209,8 +209,7 @@ mod tests {
             source: "kill api".to_owned(),
         };
         let input = [("client".to_owned(), vec![serde_json::json!([1, 2])])].into();
-        let case =
-            Case { scenario: "echo".to_owned(), seed: Seed(0x51f3), plan: Plan::new(vec![fault]), input };
+        let case = Case { scenario: "echo".to_owned(), seed: Seed(0x51f3), plan: Plan::new(vec![fault]), input };
         CaseFile {
             squall: FORMAT_VERSION,
             build: "0".to_owned(),

@@ -1,17 +1,16 @@
 //! Squall.
 
-pub mod seed;
-pub mod sandbox;
+pub mod case_file;
+pub mod check;
+pub mod cli;
+pub mod disk;
+pub mod explore;
 pub mod fault;
-pub mod trace;
 pub mod gate;
 pub mod history;
-pub mod net;
-pub mod disk;
 pub mod host;
-mod world;
-pub mod check;
-pub mod scenario;
+pub mod net;
+pub mod report;
 pub mod run;
 pub mod case_file;
 pub mod explore;
@@ -19,6 +18,13 @@ pub mod report;
 pub mod cli;
 
 pub use cli::main;
+
+pub use cli::main;
+pub mod sandbox;
+pub mod scenario;
+pub mod seed;
+pub mod trace;
+mod world;
 
 /// What a scenario needs.
 pub mod prelude {

@@ -53,7 +53,8 @@ impl Serialize for Fingerprint {
 impl<'de> Deserialize<'de> for Fingerprint {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Fingerprint, D::Error> {
         let text = String::deserialize(deserializer)?;
-        text.parse().map_err(|_| serde::de::Error::custom(format!("`{text}` is not a fingerprint of 32 hexadecimal digits")))
+        text.parse()
+            .map_err(|_| serde::de::Error::custom(format!("`{text}` is not a fingerprint of 32 hexadecimal digits")))
     }
 }
 

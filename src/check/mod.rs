@@ -1,5 +1,12 @@
 //! Checks: pure functions from trace and history to a verdict. They know nothing of how a run came about.
 
+mod effects;
+mod health;
+mod life;
+mod restarts;
+mod retries;
+mod timeouts;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -7,6 +14,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::history::History;
 use crate::trace::Trace;
+
+pub use effects::{EffectKey, Effects};
+pub use health::HealthPolicy;
+pub use restarts::{no_operation_fails, servers_are_interchangeable, without_faults_no_operation_fails};
+pub use retries::{attempts_at_most, only_safe_requests_are_retried, retries_within_budget};
+pub use timeouts::{attempts_end_within_their_timeout, calls_end_within_their_deadline, recovers_within};
 
 /// What a check says of a run. Merged worst first: fail, then unknown, then pass.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -83,9 +83,7 @@ impl Answer {
         let both_hung = self.ending == Ending::Hung && other.ending == Ending::Hung;
         let (this, that) = (&self.outcome, &other.outcome);
         both_hung
-            || (self.ending == other.ending
-                && this.fingerprint == that.fingerprint
-                && this.verdict == that.verdict)
+            || (self.ending == other.ending && this.fingerprint == that.fingerprint && this.verdict == that.verdict)
     }
 }
 

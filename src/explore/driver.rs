@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
 
 use super::answer::Answer;
-use super::failure::{investigate_answer, Evidence};
+use super::failure::{Evidence, investigate_answer};
 use super::job::{Subject, Want};
 use super::pool::{Done, Pool};
 use super::{Error, Exploration, Observer, Options, Verify};

@@ -233,7 +233,13 @@ pub struct RollingStop {
 
 /// Stops the matching hosts one after the other: each may take `grace` to return, and is restarted before the next.
 pub fn rolling_stop(hosts: impl Into<Selector>, grace: Duration) -> RollingStop {
-    RollingStop { hosts: hosts.into(), grace, begins: secs(1)..secs(3), down: secs(1)..secs(2), pause: secs(2)..secs(4) }
+    RollingStop {
+        hosts: hosts.into(),
+        grace,
+        begins: secs(1)..secs(3),
+        down: secs(1)..secs(2),
+        pause: secs(2)..secs(4),
+    }
 }
 
 impl RollingStop {

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::gate::Gate;
 use crate::trace::{FlowKey, HostId, SegmentKind};
 
 /// Bytes that a sender may have on the way or unread at the receiver: Linux's initial receive window grows to about this.
@@ -54,7 +53,6 @@ pub(crate) enum EndState {
 /// One end of a connection, as long as a program or an accept queue holds it.
 #[derive(Debug)]
 pub(crate) struct End {
-    pub(crate) gate: Gate,
     pub(crate) state: EndState,
     pub(crate) received: VecDeque<Bytes>,
     pub(crate) peer_finished: bool,
@@ -68,9 +66,8 @@ pub(crate) struct End {
 }
 
 impl End {
-    pub(crate) fn new(gate: Gate, state: EndState) -> End {
+    pub(crate) fn new(state: EndState) -> End {
         End {
-            gate,
             state,
             received: VecDeque::new(),
             peer_finished: false,

@@ -15,7 +15,6 @@ use siphasher::sip::SipHasher13;
 use turmoil::net::UdpSocket;
 
 use super::flow::{End, EndState, Flow, FlowId, Packet, Side};
-use crate::gate::Gate;
 use crate::history::SharedTape;
 use crate::sandbox;
 use crate::trace::{Event, FlowKey, HostId, SegmentKind};
@@ -43,7 +42,6 @@ pub(crate) enum MachineState {
 
 #[derive(Debug)]
 struct Listening {
-    gate: Gate,
     queue: VecDeque<FlowId>,
     acceptor: Option<Waker>,
 }
@@ -164,8 +162,15 @@ impl Drop for NetGuard<'_> {
 impl SharedNet {
     pub(crate) fn new(tape: SharedTape, names: Vec<String>) -> SharedNet {
         let kernels = (0..names.len()).map(|index| Kernel::new(address(index))).collect();
-        let net =
-            Net { tape, names, flows: Vec::new(), packets: Packets::default(), undecided: Vec::new(), kernels, wake: Vec::new() };
+        let net = Net {
+            tape,
+            names,
+            flows: Vec::new(),
+            packets: Packets::default(),
+            undecided: Vec::new(),
+            kernels,
+            wake: Vec::new(),
+        };
         SharedNet(Arc::new(Mutex::new(net)))
     }
 
@@ -200,16 +205,15 @@ impl Net {
         SocketAddr::new(self.kernels[flow.host(side).index()].ip, port)
     }
 
-
     /// Starts listening.
-    pub(crate) fn listen(&mut self, host: HostId, port: u16, gate: &Gate) -> io::Result<()> {
+    pub(crate) fn listen(&mut self, host: HostId, port: u16) -> io::Result<()> {
         let name = &self.names[host.index()];
         let kernel = &mut self.kernels[host.index()];
         if kernel.listeners.contains_key(&port) {
             let text = format!("{name} already listens on port {port}");
             return Err(io::Error::new(io::ErrorKind::AddrInUse, text));
         }
-        kernel.listeners.insert(port, Listening { gate: gate.clone(), queue: VecDeque::new(), acceptor: None });
+        kernel.listeners.insert(port, Listening { queue: VecDeque::new(), acceptor: None });
         Ok(())
     }
 
@@ -232,11 +236,12 @@ impl Net {
     }
 
     /// A new connection from `host`; its SYN is yet to be sent.
-    pub(crate) fn open(&mut self, host: HostId, to: HostId, port: u16, gate: &Gate) -> io::Result<FlowId> {
+    pub(crate) fn open(&mut self, host: HostId, to: HostId, port: u16) -> io::Result<FlowId> {
         let name = &self.names[host.index()];
         let kernel = &mut self.kernels[host.index()];
         if kernel.ports.len() == EPHEMERAL.len() {
-            let text = format!("{name} has no free port left: {} connections are open or being opened", EPHEMERAL.len());
+            let text =
+                format!("{name} has no free port left: {} connections are open or being opened", EPHEMERAL.len());
             return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, text));
         }
         while !kernel.ports.insert(kernel.next_port) {
@@ -249,7 +254,7 @@ impl Net {
         *next += 1;
         let id = self.flows.len() as FlowId;
         let mut flow = Flow::new(key, client_port);
-        flow.ends[Side::Client.index()] = Some(End::new(gate.clone(), EndState::Connecting));
+        flow.ends[Side::Client.index()] = Some(End::new(EndState::Connecting));
         self.flows.push(flow);
         self.tape.lock().trace.counters.connects += 1;
         Ok(id)
@@ -294,17 +299,8 @@ impl Net {
         let ordinal = state.sent[side.index()];
         state.sent[side.index()] += 1;
         self.record_sent(now, from, key, side, kind, &bytes);
-        let mut packet = Packet {
-            flow,
-            side,
-            kind,
-            bytes,
-            room,
-            ordinal,
-            sent_at: now,
-            due: Duration::MAX,
-            dropped: false,
-        };
+        let mut packet =
+            Packet { flow, side, kind, bytes, room, ordinal, sent_at: now, due: Duration::MAX, dropped: false };
         if from == to {
             packet.due = now + LOOPBACK;
             let arrival = Reverse((packet.due, self.packets.push(packet)));
@@ -490,7 +486,7 @@ impl Net {
             Some(listening) => {
                 listening.queue.push_back(flow);
                 let acceptor = listening.acceptor.take();
-                let end = End::new(listening.gate.clone(), EndState::Open);
+                let end = End::new(EndState::Open);
                 self.wake.extend(acceptor);
                 self.flows[flow as usize].ends[Side::Server.index()] = Some(end);
                 self.send(flow, Side::Server, SegmentKind::SynAck, Bytes::new(), 0);

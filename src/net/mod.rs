@@ -19,8 +19,9 @@ mod kernel;
 mod socket;
 mod wire;
 
+#[cfg(feature = "tonic")]
+pub use adapters::Peer;
 pub use socket::{Connector, OwnedReadHalf, OwnedWriteHalf, TcpListener, TcpStream};
-
 
 pub(crate) use kernel::{SharedNet, address, run_kernel};
 pub(crate) use wire::{BlockKind, LinkFault, Wire, WireSettings};

@@ -47,7 +47,7 @@ impl Connector {
             let Some(to) = net.host_named(host) else {
                 return Err(io::Error::new(io::ErrorKind::NotFound, format!("no host is named `{host}`")));
             };
-            let flow = net.open(self.host, to, port, &self.gate)?;
+            let flow = net.open(self.host, to, port)?;
             // From here on dropping the stream, and so this future, gives the connection up and its port back.
             TcpStream { net: self.net.clone(), gate: self.gate.clone(), flow, side: Side::Client }
         };
@@ -112,7 +112,7 @@ impl TcpListener {
             return Err(dead());
         }
         if !self.bound {
-            self.net.lock().listen(self.host, self.port, &self.gate)?;
+            self.net.lock().listen(self.host, self.port)?;
             self.bound = true;
         }
         Ok(())

@@ -122,7 +122,9 @@ impl Wire {
             let Some(packet) = net.packets.get(id) else { continue };
             let attempt = match ended {
                 // What was held was on its way; what was lost is sent again at its sender's next attempt.
-                Some(LinkFault::Block(BlockKind::Hold)) => now.saturating_sub(self.links[from.index()][to.index()].latency.start),
+                Some(LinkFault::Block(BlockKind::Hold)) => {
+                    now.saturating_sub(self.links[from.index()][to.index()].latency.start)
+                }
                 _ => next_attempt(packet.sent_at, now, self.links[from.index()][to.index()].retransmission_timeout()),
             };
             self.schedule(net, id, attempt);

@@ -1,30 +1,50 @@
-//! Stand-in for the sandbox: virtual time only.
-#![allow(missing_docs)]
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::time::Duration;
-use serde::{Deserialize, Serialize};
-use crate::seed::Seed;
-pub struct Settings { pub seed: Seed, pub epoch: Duration, pub hosts: Vec<String> }
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Notes { pub escapes: Vec<Escape>, pub panics: Vec<PanicNote> }
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Escape { pub detail: String }
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PanicNote { pub message: String, pub location: String, pub host: Option<String>, pub at: Duration }
-#[derive(Default)]
-struct State { step: Duration, hosts: BTreeMap<String, (usize, tokio::time::Instant, Duration)> }
-thread_local! { static STATE: RefCell<State> = RefCell::new(State::default()); }
-fn id() -> Option<String> { tokio::runtime::Handle::try_current().ok().map(|h| format!("{}", h.id())) }
-pub fn enter(_: Settings) {}
-pub fn leave() -> Notes { Notes::default() }
-pub fn set_step(start: Duration) { STATE.with_borrow_mut(|s| s.step = start); }
-pub fn set_outside_host(_: Option<usize>) {}
-pub fn enter_host(host: usize) { let id = id().unwrap(); STATE.with_borrow_mut(|s| { let v = (host, tokio::time::Instant::now(), s.step); s.hosts.insert(id, v); }); }
-pub fn set_wall_offset(_: usize, _: i64) {}
-pub fn current_host() -> Option<usize> { let id = id()?; STATE.with_borrow(|s| s.hosts.get(&id).map(|v| v.0)) }
-pub fn now() -> Duration {
-    let id = id();
-    STATE.with_borrow(|s| match id.and_then(|id| s.hosts.get(&id)) { Some((_, base, start)) => *start + base.elapsed(), None => s.step })
-}
-pub fn is_simulating() -> bool { true }
+//! Determinism of one run: what the C library answers while a thread simulates, and a pristine process for every run.
+//! It knows nothing of turmoil, faults or scenarios; a run is bytes in, bytes out.
+//!
+//! Two halves that can be used apart:
+//!
+//! - **The simulated view** ([`enter`] to [`leave`]): symbols of the C library that are defined in the binary answer
+//!   from thread-local state while this thread simulates, and pass through otherwise. Clocks follow the tokio runtime
+//!   of the asking host, entropy is keyed by the seed, and what cannot be simulated is recorded in [`Notes`].
+//! - **Processes** ([`Worker`]): a zygote is this executable, started once with a constant environment; it forks one
+//!   child for every job, so that no run can see what an earlier one left behind. Where that is impossible, each job
+//!   runs on a fresh thread ([`Worker::is_forked`] tells).
+//!
+//! Stated gaps: code that reads the time stamp counter (quanta) or makes system calls without the C library (rustix,
+//! the Go runtime) is not seen; neither is `fopen`, nor a program that replaces the panic hook.
+
+#![allow(unsafe_code)]
+// Without hooks there is nobody who asks for what a simulation would answer.
+#![cfg_attr(not(target_os = "linux"), allow(dead_code))]
+
+// Here symbols of the C library can be defined anew, and processes forked.
+#[cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    not(target_feature = "crt-static"),
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+#[path = "linux/mod.rs"]
+mod platform;
+#[cfg(not(all(
+    target_os = "linux",
+    target_env = "gnu",
+    not(target_feature = "crt-static"),
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)))]
+#[path = "portable.rs"]
+mod platform;
+
+mod clock;
+mod notes;
+mod simulated;
+#[cfg(test)]
+mod tests;
+mod thread;
+mod worker;
+
+pub use notes::{Escape, EscapeKind, Notes, PanicNote};
+pub use simulated::{
+    Settings, current_host, enter, enter_host, is_simulating, leave, now, set_outside_host, set_step, set_wall_offset,
+};
+pub use worker::{End, Entry, Finished, Handler, Limits, Worker, current_test_name, is_zygote, serve_if_zygote};

@@ -57,9 +57,15 @@ pub(crate) struct Remains {
 enum Action {
     Begin(usize),
     /// A program that was asked to stop has had its time.
-    GraceOver { host: HostId, life: u32 },
+    GraceOver {
+        host: HostId,
+        life: u32,
+    },
     End(usize),
-    Revive { host: HostId, life: u32 },
+    Revive {
+        host: HostId,
+        life: u32,
+    },
 }
 
 struct World<'a> {

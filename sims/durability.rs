@@ -1,0 +1,19 @@
+//! Durability: an acknowledged order is never lost, whatever happens to the store's machine.
+
+use squall::prelude::*;
+
+use crate::shop::simulated::{Setup, orders, shop_with_promises};
+
+/// A store that loses its power, or is killed, again and again.
+pub fn scenario() -> Scenario {
+    with(Setup::default())
+}
+
+/// The same with another setup.
+pub fn with(setup: Setup) -> Scenario {
+    shop_with_promises("durability", setup)
+        .fault(fault::power_off("store").every(secs(2)..secs(8)).lasting(millis(300)..secs(3)))
+        .fault(fault::kill("store").every(secs(4)..secs(12)).lasting(millis(200)..secs(2)))
+        .fault(fault::partition(one("api"), "store").every(secs(5)..secs(15)).lasting(millis(200)..secs(2)))
+        .check(orders().acknowledged_survive_crashes())
+}

@@ -1,0 +1,21 @@
+//! Health checks: the gateway finds out who is dead and who is back, in the time that it promises.
+
+use squall::prelude::*;
+
+use crate::shop::simulated::{Setup, health_policy, shop_with_promises};
+
+/// Servers that die and come back, at once or in silence.
+pub fn scenario() -> Scenario {
+    with(Setup::default())
+}
+
+/// The same with another setup.
+pub fn with(setup: Setup) -> Scenario {
+    let policy = health_policy(&setup);
+    shop_with_promises("health_checks", setup)
+        .fault(fault::kill(one("api")).every(secs(2)..secs(20)).lasting(secs(2)..secs(12)))
+        .fault(fault::power_off(one("api")).every(secs(5)..secs(30)).lasting(secs(6)..secs(14)))
+        .fault(fault::partition("gateway", one("api")).every(secs(5)..secs(30)).lasting(secs(1)..secs(8)))
+        .check(policy.clone().the_dead_get_no_requests())
+        .check(policy.the_healthy_get_requests_again())
+}

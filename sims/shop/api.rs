@@ -1,0 +1,266 @@
+//! An api server: stateless, so that any of them can answer anything, before and after a restart.
+//!
+//! Owns the routes that clients see and who may use them. Knows the store and pricing by name only.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{AUTHORIZATION, HeaderMap, RETRY_AFTER};
+use hyper::http::uri::Authority;
+use hyper::{Method, Request, StatusCode};
+
+use super::breaker::BreakerConfig;
+use super::catalogue::Catalogue;
+use super::message::{
+    Answer, CALL_HEADER, DEADLINE_HEADER, Expiry, KEY_HEADER, KeyedOrder, Order, Token, User, deadline_value, json,
+    json_bytes, new_key, problem, read_body, status_page,
+};
+use super::net::{Connect, Listen};
+use super::observe::Observer;
+use super::pool::{ExchangeError, HttpClient, PoolConfig, address, authority, exchange, http_client};
+use super::serve::{ServeConfig, Shutdown, serve};
+use super::token;
+
+/// How an api server behaves.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The store's name and port.
+    pub store: (String, u16),
+    /// The pricing service's name and port.
+    pub pricing: (String, u16),
+    /// Shared by all api servers, so that each accepts the tokens of the others.
+    pub token_secret: Vec<u8>,
+    /// How long a token is accepted.
+    pub token_lifetime: Duration,
+    /// Whether an order needs an idempotency key.
+    pub requires_key: bool,
+    /// The longest that a request may take, whatever its caller allows.
+    pub request_limit: Duration,
+    /// How long pricing may take; short, as there is a fallback.
+    pub pricing_timeout: Duration,
+    /// How old a price may be when it stands in for a fresh one.
+    pub stale_limit: Duration,
+    /// When pricing is left alone.
+    pub breaker: BreakerConfig,
+    /// How connections to the store and to pricing are kept.
+    pub pool: PoolConfig,
+    /// How connections of the gateway are treated.
+    pub serve: ServeConfig,
+    /// What is done wrong on purpose.
+    pub mistakes: Mistakes,
+}
+
+/// What an api server can do wrong.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mistakes {
+    /// Tokens mean something to the server that issued them only, until it dies.
+    pub session_in_memory: bool,
+    /// Told to stop, it stops accepting at once.
+    pub no_drain: bool,
+    /// It calls itself dead when the store is unwell.
+    pub health_asks_store: bool,
+    /// A stale price looks like a fresh one.
+    pub unmarked_fallback: bool,
+    /// It works for the store's caller for as long as it likes, whatever the caller still waits for.
+    pub ignores_deadline: bool,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            store: ("store".to_owned(), 80),
+            pricing: ("pricing".to_owned(), 80),
+            token_secret: b"a secret for tests and examples".to_vec(),
+            token_lifetime: Duration::from_secs(60 * 60),
+            requires_key: true,
+            request_limit: Duration::from_secs(5),
+            pricing_timeout: Duration::from_millis(300),
+            stale_limit: Duration::from_secs(5 * 60),
+            breaker: BreakerConfig::default(),
+            pool: PoolConfig::default(),
+            serve: ServeConfig::default(),
+            mistakes: Mistakes::default(),
+        }
+    }
+}
+
+/// Runs an api server until shutdown.
+pub async fn run<L: Listen, C: Connect>(
+    listener: L,
+    connector: C,
+    config: Config,
+    shutdown: Shutdown,
+    observer: Observer,
+) -> io::Result<()> {
+    let mut serve_config = config.serve.clone();
+    if config.mistakes.no_drain {
+        serve_config.drain_delay = Duration::ZERO;
+    }
+    let client = http_client(connector, &config.pool);
+    let api = Arc::new(Api {
+        store: authority(&config.store.0, config.store.1),
+        catalogue: Catalogue::new(client.clone(), &config, observer.clone()),
+        client,
+        sessions: Mutex::default(),
+        draining: shutdown.clone(),
+        config,
+    });
+    serve(listener, serve_config, shutdown, observer, api, route).await
+}
+
+struct Api<C: Connect> {
+    client: HttpClient<C>,
+    store: Authority,
+    catalogue: Catalogue<C>,
+    /// Empty for ever, unless the server makes that mistake.
+    sessions: Mutex<BTreeMap<String, String>>,
+    draining: Shutdown,
+    config: Config,
+}
+
+async fn route<C: Connect>(api: Arc<Api<C>>, request: Request<Incoming>) -> Answer {
+    let expiry = Expiry::from_headers(request.headers(), api.config.request_limit);
+    let path = request.uri().path();
+    match (request.method(), path) {
+        (&Method::GET, "/health") => return api.health().await,
+        (&Method::GET, "/ready") => return api.ready(),
+        _ if expiry.left().is_none() => return problem(StatusCode::GATEWAY_TIMEOUT, "too late to begin"),
+        (&Method::GET, "/whoami") => return api.whoami(request.headers()),
+        (&Method::GET, "/orders") => return api.read_store(path, expiry).await,
+        (&Method::GET, _) => {
+            if let Some(sku) = path.strip_prefix("/catalogue/") {
+                return api.catalogue.answer(sku, expiry).await;
+            }
+            return match path.strip_prefix("/orders/").map(str::parse::<u64>) {
+                Some(Ok(_)) => api.read_store(path, expiry).await,
+                Some(Err(_)) => problem(StatusCode::BAD_REQUEST, "an order has a number"),
+                None => problem(StatusCode::NOT_FOUND, "no such page"),
+            };
+        }
+        (&Method::POST, "/orders" | "/login") => {}
+        _ => return problem(StatusCode::NOT_FOUND, "no such page"),
+    }
+    let (parts, body) = request.into_parts();
+    let body = match expiry.limit(read_body(body)).await {
+        Some(Ok(body)) => body,
+        Some(Err(answer)) => return answer,
+        None => return problem(StatusCode::REQUEST_TIMEOUT, "the body took too long"),
+    };
+    match parts.uri.path() {
+        "/login" => api.login(&body),
+        _ => api.place_order(&parts.headers, &body, expiry).await,
+    }
+}
+
+impl<C: Connect> Api<C> {
+    /// Says whether this server is alive, and nothing about others: were they asked, one sick store would make a
+    /// balancer eject every api server.
+    async fn health(&self) -> Answer {
+        if self.config.mistakes.health_asks_store {
+            let expiry = Expiry::from_headers(&HeaderMap::new(), self.config.request_limit);
+            let answer = self.ask_store(Method::GET, "/health", Bytes::new(), expiry).await;
+            if answer.status() != StatusCode::OK {
+                return answer;
+            }
+        }
+        self.ready()
+    }
+
+    /// Says whether to send requests here. While draining, balancers must look elsewhere.
+    fn ready(&self) -> Answer {
+        if self.draining.is_requested() {
+            return status_page(StatusCode::SERVICE_UNAVAILABLE, "draining");
+        }
+        status_page(StatusCode::OK, "ok")
+    }
+
+    fn login(&self, body: &[u8]) -> Answer {
+        let Ok(User { user }) = serde_json::from_slice(body) else {
+            return problem(StatusCode::BAD_REQUEST, "not a user");
+        };
+        if user.is_empty() || user.len() > token::USER_LIMIT_BYTES {
+            return problem(StatusCode::BAD_REQUEST, "a user has a name of at most 64 bytes");
+        }
+        let token = if self.config.mistakes.session_in_memory {
+            let token = new_key();
+            self.sessions.lock().expect("no holder of the sessions panics").insert(token.clone(), user);
+            token
+        } else {
+            token::sign(&self.config.token_secret, &user, self.config.token_lifetime)
+        };
+        json(StatusCode::OK, &Token { token })
+    }
+
+    fn whoami(&self, headers: &HeaderMap) -> Answer {
+        match text(headers, AUTHORIZATION.as_str()).and_then(|value| value.strip_prefix("Bearer ")) {
+            Some(token) => match self.user_of(token) {
+                Some(user) => json(StatusCode::OK, &User { user }),
+                None => problem(StatusCode::UNAUTHORIZED, "the token is not valid"),
+            },
+            None => problem(StatusCode::UNAUTHORIZED, "there is no bearer token"),
+        }
+    }
+
+    fn user_of(&self, token: &str) -> Option<String> {
+        if self.config.mistakes.session_in_memory {
+            return self.sessions.lock().expect("no holder of the sessions panics").get(token).cloned();
+        }
+        token::verify(&self.config.token_secret, token)
+    }
+
+    async fn place_order(&self, headers: &HeaderMap, body: &[u8], expiry: Expiry) -> Answer {
+        let Ok(order) = serde_json::from_slice::<Order>(body) else {
+            return problem(StatusCode::BAD_REQUEST, "not an order");
+        };
+        if let Err(why) = order.validate() {
+            return problem(StatusCode::BAD_REQUEST, why);
+        }
+        let key = match text(headers, KEY_HEADER) {
+            Some(key) if (1..=255).contains(&key.len()) => key.to_owned(),
+            None if !self.config.requires_key => new_key(),
+            _ => return problem(StatusCode::BAD_REQUEST, "an order needs an idempotency key of at most 255 bytes"),
+        };
+        let call = text(headers, CALL_HEADER).unwrap_or_default().to_owned();
+        let order = KeyedOrder { key, call, sku: order.sku, quantity: order.quantity };
+        let body = serde_json::to_vec(&order).expect("an order has no maps with odd keys");
+        self.ask_store(Method::POST, "/orders", body.into(), expiry).await
+    }
+
+    async fn read_store(&self, path: &str, expiry: Expiry) -> Answer {
+        self.ask_store(Method::GET, path, Bytes::new(), expiry).await
+    }
+
+    /// Asks the store once and gives its word on. 503 says that nothing was done; in doubt it is 502 or 504.
+    async fn ask_store(&self, method: Method, path: &str, body: Bytes, expiry: Expiry) -> Answer {
+        let left = if self.config.mistakes.ignores_deadline { Some(self.config.request_limit) } else { expiry.left() };
+        let Some(left) = left else { return problem(StatusCode::GATEWAY_TIMEOUT, "too late to begin") };
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = address(&self.store, path);
+        request.headers_mut().insert(DEADLINE_HEADER, deadline_value(left));
+        match exchange(&self.client, request, left).await {
+            Ok((parts, body)) if parts.status == StatusCode::INTERNAL_SERVER_ERROR => {
+                json_bytes(StatusCode::BAD_GATEWAY, body)
+            }
+            Ok((parts, body)) => {
+                let mut answer = json_bytes(parts.status, body);
+                // Whoever is asked to stay away for a while is the client, as nobody else retries.
+                if let Some(wait) = parts.headers.get(RETRY_AFTER) {
+                    answer.headers_mut().insert(RETRY_AFTER, wait.clone());
+                }
+                answer
+            }
+            Err(ExchangeError::Refused) => problem(StatusCode::SERVICE_UNAVAILABLE, "the store cannot be reached"),
+            Err(ExchangeError::Broken(_)) => problem(StatusCode::BAD_GATEWAY, "the store broke off"),
+            Err(ExchangeError::TimedOut) => problem(StatusCode::GATEWAY_TIMEOUT, "the store is silent"),
+        }
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}

@@ -1,0 +1,155 @@
+//! A circuit breaker after linkerd's: consecutive failures open it, one probe at a time may close it.
+//!
+//! Owns when to ask and when not to. Does not know what it protects.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::observe::Observer;
+use super::retry::up_to;
+
+/// When the breaker opens and how it recovers.
+#[derive(Clone, Debug)]
+pub struct BreakerConfig {
+    /// This many failures in a row open it.
+    pub failures: u32,
+    /// The wait before the first probe; it doubles with each probe that fails, with jitter of up to a tenth.
+    pub backoff_min: Duration,
+    /// The longest wait between probes.
+    pub backoff_max: Duration,
+    /// A mistake: a probe whose caller goes away leaves its place taken for ever.
+    pub loses_probes: bool,
+}
+
+impl Default for BreakerConfig {
+    fn default() -> BreakerConfig {
+        BreakerConfig {
+            failures: 7,
+            backoff_min: Duration::from_secs(1),
+            backoff_max: Duration::from_secs(60),
+            loses_probes: false,
+        }
+    }
+}
+
+/// Guards the calls to one endpoint. Clones are the same breaker.
+#[derive(Clone)]
+pub struct Breaker {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    config: BreakerConfig,
+    observer: Observer,
+    state: Mutex<State>,
+}
+
+enum State {
+    Closed { failures: u32 },
+    Open { until: Instant, backoff: Duration },
+    Probing { backoff: Duration },
+}
+
+impl Breaker {
+    /// Starts closed.
+    pub fn new(config: BreakerConfig, observer: Observer) -> Breaker {
+        Breaker { shared: Arc::new(Shared { config, observer, state: Mutex::new(State::Closed { failures: 0 }) }) }
+    }
+
+    /// Allows a call, or does not. Exactly one call is allowed as the probe of an open breaker.
+    pub fn admit(&self) -> Option<Permit> {
+        let mut state = self.shared.lock();
+        let probe = match *state {
+            State::Closed { .. } => false,
+            State::Open { until, backoff } if Instant::now() >= until => {
+                *state = State::Probing { backoff };
+                true
+            }
+            State::Open { .. } | State::Probing { .. } => return None,
+        };
+        drop(state);
+        Some(Permit { shared: self.shared.clone(), probe, settled: false })
+    }
+}
+
+/// The permission for one call. Dropped without a verdict (the caller went away), it counts as nothing.
+#[must_use]
+pub struct Permit {
+    shared: Arc<Shared>,
+    probe: bool,
+    settled: bool,
+}
+
+impl Permit {
+    /// The endpoint is well; answers that blame the caller count as well.
+    pub fn succeeded(mut self) {
+        self.settled = true;
+        let mut state = self.shared.lock();
+        // A call from before the opening proves nothing about now.
+        let counts = self.probe || matches!(*state, State::Closed { .. });
+        if counts {
+            *state = State::Closed { failures: 0 };
+        }
+        drop(state);
+        if self.probe {
+            self.shared.changed(false);
+        }
+    }
+
+    /// The endpoint failed or was silent.
+    pub fn failed(mut self) {
+        self.settled = true;
+        let config = &self.shared.config;
+        let mut state = self.shared.lock();
+        let opened = match *state {
+            State::Probing { backoff } if self.probe => {
+                *state = open_for(backoff.saturating_mul(2).min(config.backoff_max));
+                false
+            }
+            State::Closed { failures } if failures + 1 >= config.failures => {
+                *state = open_for(config.backoff_min);
+                true
+            }
+            State::Closed { failures } => {
+                *state = State::Closed { failures: failures + 1 };
+                false
+            }
+            State::Open { .. } | State::Probing { .. } => false,
+        };
+        drop(state);
+        if opened {
+            self.shared.changed(true);
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if self.settled || !self.probe || self.shared.config.loses_probes {
+            return;
+        }
+        let mut state = self.shared.lock();
+        if let State::Probing { backoff } = *state {
+            *state = State::Open { until: Instant::now(), backoff };
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().expect("no holder of the breaker panics")
+    }
+
+    fn changed(&self, open: bool) {
+        tracing::warn!(open, "breaker changed");
+        self.observer.breaker_changed(open);
+    }
+}
+
+/// Servers whose breakers opened together must not probe together, hence the jitter; it only shortens the wait, so
+/// that the longest backoff stays a bound.
+fn open_for(backoff: Duration) -> State {
+    State::Open { until: Instant::now() + backoff - up_to(backoff / 10), backoff }
+}

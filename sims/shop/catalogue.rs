@@ -1,0 +1,119 @@
+//! An api server's prices: asked of pricing behind a breaker, or remembered from before.
+//!
+//! Owns the fallback and its limits. A remembered price is a courtesy, not state: it may be lost at any time.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{HeaderValue, RETRY_AFTER};
+use hyper::http::uri::Authority;
+use hyper::{Request, StatusCode};
+use tokio::time::Instant;
+
+use super::api::Config;
+use super::breaker::Breaker;
+use super::message::{Answer, DEADLINE_HEADER, Expiry, Price, deadline_value, is_sku, json, problem};
+use super::net::Connect;
+use super::observe::Observer;
+use super::pool::{ExchangeError, HttpClient, address, authority, exchange};
+
+/// The most prices that a server remembers.
+const REMEMBERED: usize = 1024;
+
+/// Prices, fresh or remembered.
+pub struct Catalogue<C: Connect> {
+    client: HttpClient<C>,
+    pricing: Authority,
+    breaker: Breaker,
+    timeout: Duration,
+    stale_limit: Duration,
+    marks_fallback: bool,
+    remembered: Mutex<BTreeMap<String, (u64, Instant)>>,
+}
+
+/// What pricing said.
+enum Word {
+    Cents(u64),
+    Unknown,
+    Nothing,
+}
+
+impl<C: Connect> Catalogue<C> {
+    /// Starts with nothing remembered.
+    pub fn new(client: HttpClient<C>, config: &Config, observer: Observer) -> Catalogue<C> {
+        Catalogue {
+            client,
+            pricing: authority(&config.pricing.0, config.pricing.1),
+            breaker: Breaker::new(config.breaker.clone(), observer),
+            timeout: config.pricing_timeout,
+            stale_limit: config.stale_limit,
+            marks_fallback: !config.mistakes.unmarked_fallback,
+            remembered: Mutex::default(),
+        }
+    }
+
+    /// Answers what an article costs.
+    pub async fn answer(&self, sku: &str, expiry: Expiry) -> Answer {
+        if !is_sku(sku) {
+            return problem(StatusCode::BAD_REQUEST, "not the name of an article");
+        }
+        match self.ask(sku, expiry).await {
+            Word::Cents(cents) => {
+                self.remember(sku, cents);
+                json(StatusCode::OK, &Price { sku: sku.to_owned(), cents, degraded: false, age_ms: 0 })
+            }
+            Word::Unknown => problem(StatusCode::NOT_FOUND, "no such article"),
+            Word::Nothing => self.fall_back(sku),
+        }
+    }
+
+    async fn ask(&self, sku: &str, expiry: Expiry) -> Word {
+        let Some(left) = expiry.left() else { return Word::Nothing };
+        let Some(permit) = self.breaker.admit() else { return Word::Nothing };
+        let limit = self.timeout.min(left);
+        let mut request = Request::new(Full::new(Bytes::new()));
+        *request.uri_mut() = address(&self.pricing, &format!("/price/{sku}"));
+        request.headers_mut().insert(DEADLINE_HEADER, deadline_value(limit));
+        let word = match exchange(&self.client, request, limit).await {
+            Ok((parts, body)) if parts.status == StatusCode::OK => {
+                serde_json::from_slice(&body).map_or(Word::Nothing, |price: Price| Word::Cents(price.cents))
+            }
+            Ok((parts, _)) if parts.status.is_client_error() => Word::Unknown,
+            // It had less time than it is due, so it is not to blame; the permit is dropped and counts as nothing.
+            Err(ExchangeError::TimedOut) if limit < self.timeout => return Word::Nothing,
+            Ok(_) | Err(_) => Word::Nothing,
+        };
+        match word {
+            Word::Nothing => permit.failed(),
+            Word::Cents(_) | Word::Unknown => permit.succeeded(),
+        }
+        word
+    }
+
+    fn remember(&self, sku: &str, cents: u64) {
+        let mut remembered = self.remembered.lock().expect("no holder of the prices panics");
+        if remembered.len() >= REMEMBERED && !remembered.contains_key(sku) {
+            remembered.pop_first();
+        }
+        remembered.insert(sku.to_owned(), (cents, Instant::now()));
+    }
+
+    fn fall_back(&self, sku: &str) -> Answer {
+        let remembered = self.remembered.lock().expect("no holder of the prices panics").get(sku).copied();
+        match remembered.map(|(cents, since)| (cents, since.elapsed())) {
+            Some((cents, age)) if age <= self.stale_limit => {
+                let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+                let (degraded, age_ms) = if self.marks_fallback { (true, age_ms) } else { (false, 0) };
+                json(StatusCode::OK, &Price { sku: sku.to_owned(), cents, degraded, age_ms })
+            }
+            _ => {
+                let mut answer = problem(StatusCode::SERVICE_UNAVAILABLE, "the price is not known at the moment");
+                answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+                answer
+            }
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! The gateway: the one address that clients know, in front of the api servers.
+//!
+//! Owns health probes and the forwarding of requests. Does not understand what it forwards, and does not retry it:
+//! that is the client's right alone, or retries would multiply.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
+};
+use hyper::http::request::Parts;
+use hyper::{Request, Response, StatusCode};
+use tokio::task::JoinSet;
+
+use super::balance::{Backend, Pool};
+use super::message::{Answer, DEADLINE_HEADER, Expiry, deadline_value, problem, read_body, status_page};
+use super::net::{Connect, Listen};
+use super::observe::Observer;
+use super::pool::{ExchangeError, HttpClient, PoolConfig, address, exchange, http_client};
+use super::serve::{ServeConfig, Shutdown, serve};
+
+/// How the gateway behaves.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The api servers.
+    pub backends: Vec<Backend>,
+    /// The pause between two probes of a backend.
+    pub health_interval: Duration,
+    /// How long a probe may take.
+    pub health_timeout: Duration,
+    /// This many failed probes in a row eject a backend.
+    pub fall: u32,
+    /// This many successful probes in a row bring it back.
+    pub rise: u32,
+    /// What the probes ask for.
+    pub health_path: String,
+    /// Whether probes use kept connections. A fresh one also shows whether the server still accepts.
+    pub probes_reuse_connections: bool,
+    /// The longest that a request may take, whatever its caller allows.
+    pub request_limit: Duration,
+    /// How connections to the backends are kept.
+    pub pool: PoolConfig,
+    /// How connections of clients are treated.
+    pub serve: ServeConfig,
+    /// What is done wrong on purpose.
+    pub mistakes: Mistakes,
+}
+
+/// What a gateway can do wrong.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mistakes {
+    /// A backend that was healthy once is never probed again.
+    pub health_cached_for_ever: bool,
+    /// A backend that was ejected stays away.
+    pub never_readmits: bool,
+    /// Failed requests are sent again from here as well, up to three times.
+    pub retries_at_each_layer: bool,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            backends: Vec::new(),
+            health_interval: Duration::from_secs(1),
+            health_timeout: Duration::from_millis(500),
+            fall: 3,
+            rise: 2,
+            health_path: "/health".to_owned(),
+            probes_reuse_connections: false,
+            request_limit: Duration::from_secs(5),
+            pool: PoolConfig::default(),
+            serve: ServeConfig { in_flight_limit: 1024, ..ServeConfig::default() },
+            mistakes: Mistakes::default(),
+        }
+    }
+}
+
+/// Runs the gateway until shutdown.
+pub async fn run<L: Listen, C: Connect>(
+    listener: L,
+    connector: C,
+    config: Config,
+    shutdown: Shutdown,
+    observer: Observer,
+) -> io::Result<()> {
+    let never_readmits = config.mistakes.never_readmits;
+    let backends = Pool::new(&config.backends, config.fall, config.rise, never_readmits, observer.clone());
+    let serve_config = config.serve.clone();
+    let idle_probes = if config.probes_reuse_connections { 1 } else { 0 };
+    let probe_pool = PoolConfig { idle_per_host: idle_probes, ..config.pool.clone() };
+    let probe_client = http_client(connector.clone(), &probe_pool);
+    let client = http_client(connector, &config.pool);
+    let gateway = Arc::new(Gateway { config, client, probe_client, backends, observer: observer.clone() });
+
+    // Dropped with this future, the set takes the probes with it.
+    let mut probes = JoinSet::new();
+    for index in 0..gateway.backends.len() {
+        probes.spawn(gateway.clone().watch_health(index));
+    }
+    serve(listener, serve_config, shutdown, observer, gateway, route).await
+}
+
+struct Gateway<C: Connect> {
+    config: Config,
+    client: HttpClient<C>,
+    probe_client: HttpClient<C>,
+    backends: Pool,
+    observer: Observer,
+}
+
+async fn route<C: Connect>(gateway: Arc<Gateway<C>>, request: Request<Incoming>) -> Answer {
+    if request.uri().path() == "/gateway/health" {
+        return status_page(StatusCode::OK, "ok");
+    }
+    let expiry = Expiry::from_headers(request.headers(), gateway.config.request_limit);
+    let (mut parts, body) = request.into_parts();
+    let body = match expiry.limit(read_body(body)).await {
+        Some(Ok(body)) => body,
+        Some(Err(answer)) => return answer,
+        None => return problem(StatusCode::REQUEST_TIMEOUT, "the body took too long"),
+    };
+    drop_hop_headers(&mut parts.headers);
+    gateway.forward(&parts, body, expiry).await
+}
+
+impl<C: Connect> Gateway<C> {
+    /// Forwards a request once, or to a second backend when it provably never left for the first.
+    async fn forward(&self, request: &Parts, body: Bytes, expiry: Expiry) -> Answer {
+        let mut avoid = None;
+        let mut failures = 0;
+        loop {
+            let Some(index) = self.backends.next(avoid) else {
+                return problem(StatusCode::SERVICE_UNAVAILABLE, "there is no backend");
+            };
+            let Some(left) = expiry.left() else {
+                return problem(StatusCode::GATEWAY_TIMEOUT, "no time is left");
+            };
+            let backend = self.backends.member(index);
+            let mut outgoing = copy_head(request, body.clone());
+            outgoing.headers_mut().insert(DEADLINE_HEADER, deadline_value(left));
+            *outgoing.uri_mut() =
+                address(&backend.authority, request.uri.path_and_query().map_or("/", |path| path.as_str()));
+            self.observer.dispatched(&backend.name);
+            let answer = match exchange(&self.client, outgoing, left).await {
+                Ok((parts, body)) => answer_with(parts, body),
+                Err(ExchangeError::Refused) if avoid.is_none() && self.backends.len() > 1 => {
+                    avoid = Some(index);
+                    continue;
+                }
+                Err(error) => failure(&error),
+            };
+            failures += 1;
+            if self.config.mistakes.retries_at_each_layer && answer.status().is_server_error() && failures < 4 {
+                continue;
+            }
+            return answer;
+        }
+    }
+
+    /// Probes one backend for ever. A probe and a pause take at most interval + timeout, so that a dead backend is
+    /// ejected within fall x (interval + timeout).
+    async fn watch_health(self: Arc<Self>, index: usize) {
+        loop {
+            let ok = self.probe(index).await;
+            self.backends.record_probe(index, ok);
+            if ok && self.config.mistakes.health_cached_for_ever {
+                return;
+            }
+            tokio::time::sleep(self.config.health_interval).await;
+        }
+    }
+
+    async fn probe(&self, index: usize) -> bool {
+        let backend = self.backends.member(index);
+        let mut request = Request::new(Full::new(Bytes::new()));
+        *request.uri_mut() = address(&backend.authority, &self.config.health_path);
+        let limit = self.config.health_timeout;
+        matches!(exchange(&self.probe_client, request, limit).await, Ok((parts, _)) if parts.status == StatusCode::OK)
+    }
+}
+
+/// A request that never left is refused with 503, which says that nothing was done; in doubt it is 502 or 504.
+fn failure(error: &ExchangeError) -> Answer {
+    match error {
+        ExchangeError::Refused => problem(StatusCode::SERVICE_UNAVAILABLE, "no backend could be reached"),
+        ExchangeError::Broken(_) => problem(StatusCode::BAD_GATEWAY, "the backend broke off"),
+        ExchangeError::TimedOut => problem(StatusCode::GATEWAY_TIMEOUT, "the backend is silent"),
+    }
+}
+
+fn copy_head(request: &Parts, body: Bytes) -> Request<Full<Bytes>> {
+    let mut copy = Request::new(Full::new(body));
+    *copy.method_mut() = request.method.clone();
+    *copy.headers_mut() = request.headers.clone();
+    copy
+}
+
+fn answer_with(mut parts: hyper::http::response::Parts, body: Bytes) -> Answer {
+    drop_hop_headers(&mut parts.headers);
+    let mut answer = Response::new(Full::new(body));
+    *answer.status_mut() = parts.status;
+    *answer.headers_mut() = parts.headers;
+    answer
+}
+
+/// Removes what concerns one connection only, and what the next one states anew.
+fn drop_hop_headers(headers: &mut HeaderMap) {
+    const HOP: [HeaderName; 9] = [
+        CONNECTION,
+        PROXY_AUTHENTICATE,
+        PROXY_AUTHORIZATION,
+        TE,
+        TRAILER,
+        TRANSFER_ENCODING,
+        UPGRADE,
+        HOST,
+        CONTENT_LENGTH,
+    ];
+    for name in HOP {
+        headers.remove(name);
+    }
+    headers.remove("keep-alive");
+}

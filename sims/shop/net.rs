@@ -1,0 +1,89 @@
+//! The network as the shop sees it: two traits, and their implementation on tokio's real sockets.
+//!
+//! Owns every use of `tokio::net`. Knows nothing of HTTP, and nothing of who simulates it.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Opens connections to hosts known by name.
+pub trait Connect: Clone + Send + Sync + 'static {
+    /// The connection, as bytes in both directions.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// Connects to a host by name and port; the caller limits how long it may take.
+    fn connect(&self, host: &str, port: u16) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+}
+
+/// Accepts connections.
+pub trait Listen: Send + 'static {
+    /// The connection, as bytes in both directions.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// Waits for the next connection and says where it comes from. Safe to drop and to call again.
+    fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Stream, SocketAddr)>> + Send;
+}
+
+/// Connects over the kernel's TCP; names are looked up in a table that can be filled at any time.
+///
+/// A name that is not in the table must be a literal IP address, which is used with the port that was asked for.
+#[derive(Clone, Default)]
+pub struct TokioConnector {
+    names: Arc<Mutex<BTreeMap<String, SocketAddr>>>,
+}
+
+impl TokioConnector {
+    /// Makes a connector that knows no names yet.
+    pub fn new() -> TokioConnector {
+        TokioConnector::default()
+    }
+
+    /// Says where a name lives; the port that a caller asks for is replaced by this address's own.
+    pub fn add_name(&self, name: &str, address: SocketAddr) {
+        self.names.lock().expect("no holder of the name table panics").insert(name.to_owned(), address);
+    }
+
+    fn resolve(&self, host: &str, port: u16) -> io::Result<SocketAddr> {
+        if let Some(address) = self.names.lock().expect("no holder of the name table panics").get(host) {
+            return Ok(*address);
+        }
+        // A URI writes a literal IPv6 address in brackets.
+        match host.trim_start_matches('[').trim_end_matches(']').parse() {
+            Ok(address) => Ok(SocketAddr::new(address, port)),
+            Err(_) => Err(io::Error::new(io::ErrorKind::NotFound, format!("no host is called {host}"))),
+        }
+    }
+}
+
+impl Connect for TokioConnector {
+    type Stream = TcpStream;
+
+    async fn connect(&self, host: &str, port: u16) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect(self.resolve(host, port)?).await?;
+        // Requests are small and each waits for its answer, so collecting bytes only adds delay.
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+}
+
+impl Listen for TcpListener {
+    type Stream = TcpStream;
+
+    async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
+        let (stream, peer) = TcpListener::accept(self).await?;
+        stream.set_nodelay(true)?;
+        Ok((stream, peer))
+    }
+}
+
+/// Listens on a local address (port 0 chooses a free one) and says which it became.
+pub async fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(address).await?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}

@@ -1,0 +1,206 @@
+//! Pooled HTTP clients over any network, and one exchange of a request for a whole answer.
+//!
+//! Owns hyper-util's client and the meaning of its errors. Knows nothing of orders, retries or balancing.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::http::response::Parts;
+use hyper::http::uri::Authority;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::{Request, Response, Uri};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tower::Service;
+
+use super::net::Connect;
+
+/// A pooled client whose connections come from `C`.
+pub type HttpClient<C> = Client<HyperConnector<C>, Full<Bytes>>;
+
+/// Which protocol both ends speak; it is agreed beforehand, as nothing here negotiates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Protocol {
+    /// HTTP/1.1 with keep-alive; the server side also answers HTTP/1.0, and closes.
+    #[default]
+    Http1,
+    /// HTTP/2 with prior knowledge: all requests to a host share one connection.
+    Http2,
+}
+
+/// How a client keeps its connections.
+#[derive(Clone, Debug)]
+pub struct PoolConfig {
+    /// How long an unused connection is kept. It must be below the server's limit, so that the server never closes a
+    /// connection that a client is about to use.
+    pub idle_limit: Option<Duration>,
+    /// How many unused connections are kept for each host; none makes every request open its own.
+    pub idle_per_host: usize,
+    /// What the servers speak.
+    pub protocol: Protocol,
+}
+
+impl Default for PoolConfig {
+    fn default() -> PoolConfig {
+        PoolConfig { idle_limit: Some(Duration::from_secs(10)), idle_per_host: 32, protocol: Protocol::Http1 }
+    }
+}
+
+/// Makes a client. It spawns its connections on the current tokio runtime when it is used.
+pub fn http_client<C: Connect>(connector: C, config: &PoolConfig) -> HttpClient<C> {
+    let mut builder = Client::builder(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        // Without a timer, unused connections live until somebody happens to ask for one.
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(config.idle_limit)
+        .pool_max_idle_per_host(config.idle_per_host)
+        .http2_only(config.protocol == Protocol::Http2);
+    if config.protocol == Protocol::Http2 {
+        // One silent connection would otherwise hold up every request that shares it.
+        builder.http2_keep_alive_interval(Duration::from_secs(2)).http2_keep_alive_timeout(Duration::from_secs(1));
+    }
+    builder.build(HyperConnector { connector })
+}
+
+/// The part of an address that names a host and a port. Panics when the name cannot be a host's.
+pub fn authority(host: &str, port: u16) -> Authority {
+    // A literal IPv6 address is the only name with a colon.
+    let text = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+    text.parse().expect("configured host names are well-formed")
+}
+
+/// An address on a host. Panics when the path is none.
+pub fn address(host: &Authority, path: &str) -> Uri {
+    let uri = Uri::builder().scheme("http").authority(host.clone()).path_and_query(path).build();
+    uri.expect("paths are made of numbers and checked names, or were paths before")
+}
+
+/// Why an exchange has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ExchangeError {
+    /// There was no connection: the request provably never left.
+    #[error("could not connect")]
+    Refused,
+    /// The connection broke: the request may have been executed.
+    #[error("connection broke: {0}")]
+    Broken(&'static str),
+    /// The time was up: the request may have been executed.
+    #[error("timed out")]
+    TimedOut,
+}
+
+/// Sends a request and waits for the answer and its whole body, all within the limit.
+///
+/// The pool sends a request anew when a kept connection turns out to be closed before anything was written on it; that
+/// is no retry, as the request never left.
+pub async fn exchange<C: Connect>(
+    client: &HttpClient<C>,
+    request: Request<Full<Bytes>>,
+    limit: Duration,
+) -> Result<(Parts, Bytes), ExchangeError> {
+    let whole = async { collect(send(client, request).await?).await };
+    tokio::time::timeout(limit, whole).await.unwrap_or(Err(ExchangeError::TimedOut))
+}
+
+/// Waits for the answer's head within the limit and for its body without one. This is a classic mistake, kept so
+/// that it can be made on purpose.
+pub async fn exchange_timing_the_head_only<C: Connect>(
+    client: &HttpClient<C>,
+    request: Request<Full<Bytes>>,
+    limit: Duration,
+) -> Result<(Parts, Bytes), ExchangeError> {
+    let head = tokio::time::timeout(limit, send(client, request)).await;
+    collect(head.unwrap_or(Err(ExchangeError::TimedOut))?).await
+}
+
+async fn send<C: Connect>(
+    client: &HttpClient<C>,
+    request: Request<Full<Bytes>>,
+) -> Result<Response<Incoming>, ExchangeError> {
+    client.request(request).await.map_err(|error| {
+        if error.is_connect() { ExchangeError::Refused } else { ExchangeError::Broken("before the answer") }
+    })
+}
+
+async fn collect(answer: Response<Incoming>) -> Result<(Parts, Bytes), ExchangeError> {
+    let (parts, body) = answer.into_parts();
+    let body = body.collect().await.map_err(|_| ExchangeError::Broken("inside the answer"))?;
+    Ok((parts, body.to_bytes()))
+}
+
+/// Makes any [`Connect`] a connector of hyper-util's client.
+#[derive(Clone)]
+pub struct HyperConnector<C> {
+    connector: C,
+}
+
+impl<C: Connect> Service<Uri> for HyperConnector<C> {
+    type Response = Wire<C::Stream>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Wire<C::Stream>>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let connector = self.connector.clone();
+        Box::pin(async move {
+            let Some(host) = uri.host() else {
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, "the address has no host"));
+            };
+            let stream = connector.connect(host, uri.port_u16().unwrap_or(80)).await?;
+            Ok(Wire { stream: TokioIo::new(stream) })
+        })
+    }
+}
+
+/// A stream in the form in which hyper-util's client wants its connections.
+pub struct Wire<S> {
+    stream: TokioIo<S>,
+}
+
+impl<S> Connection for Wire<S> {
+    fn connected(&self) -> Connected {
+        Connected::new()
+    }
+}
+
+impl<S: tokio::io::AsyncRead + Unpin> Read for Wire<S> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, into)
+    }
+}
+
+impl<S: tokio::io::AsyncWrite + Unpin> Write for Wire<S> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, from)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        from: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, from)
+    }
+}

@@ -1,0 +1,270 @@
+//! Serves HTTP on a listener until told to stop, and then stops without failing anybody.
+//!
+//! Owns connections, their limits and the order of a graceful shutdown. Knows no routes.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue, RETRY_AFTER};
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper::{Request, StatusCode, Version};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulConnection;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::message::{Answer, problem};
+use super::net::Listen;
+use super::observe::Observer;
+use super::pool::Protocol;
+
+/// How a server treats its connections.
+#[derive(Clone, Debug)]
+pub struct ServeConfig {
+    /// How long a connection may be silent between requests and inside a request's head. Longer than the limit of
+    /// every client's pool, so that it is the client who closes.
+    pub idle_limit: Duration,
+    /// How long a server that was told to stop still accepts, reporting itself as not ready. It must exceed the time
+    /// that balancers need to notice: fall x (interval + timeout).
+    pub drain_delay: Duration,
+    /// How long requests in flight may take after that, before they are aborted.
+    pub drain_limit: Option<Duration>,
+    /// How many requests may be in flight; more are refused at once, before any work.
+    pub in_flight_limit: usize,
+    /// These paths are answered all the same: a busy server must not look like a dead one.
+    pub unlimited_paths: &'static [&'static str],
+    /// What the clients speak.
+    pub protocol: Protocol,
+}
+
+impl Default for ServeConfig {
+    fn default() -> ServeConfig {
+        ServeConfig {
+            idle_limit: Duration::from_secs(30),
+            drain_delay: Duration::from_secs(5),
+            drain_limit: Some(Duration::from_secs(5)),
+            in_flight_limit: 256,
+            unlimited_paths: &["/health", "/ready", "/gateway/health"],
+            protocol: Protocol::Http1,
+        }
+    }
+}
+
+/// A request to stop, which any number of tasks can make and wait for.
+#[derive(Clone, Debug)]
+pub struct Shutdown {
+    requested: Arc<watch::Sender<bool>>,
+}
+
+impl Default for Shutdown {
+    fn default() -> Shutdown {
+        Shutdown { requested: Arc::new(watch::Sender::new(false)) }
+    }
+}
+
+impl Shutdown {
+    /// Makes one that nobody has requested.
+    pub fn new() -> Shutdown {
+        Shutdown::default()
+    }
+
+    /// Asks to stop; asking again changes nothing.
+    pub fn request(&self) {
+        self.requested.send_replace(true);
+    }
+
+    /// Whether somebody asked.
+    pub fn is_requested(&self) -> bool {
+        *self.requested.borrow()
+    }
+
+    /// How many clones there are, this one included; a server's connections hold one each.
+    pub fn holders(&self) -> usize {
+        Arc::strong_count(&self.requested)
+    }
+
+    /// Waits until somebody asks.
+    pub async fn requested(&self) {
+        let mut receiver = self.requested.subscribe();
+        // The sender lives in `self`, so waiting cannot fail.
+        let _ = receiver.wait_for(|requested| *requested).await;
+    }
+}
+
+/// Serves until shutdown is requested and then drains: not ready, drain delay, stop accepting, finish, abort.
+///
+/// Dropping the future closes the listener and aborts all connections at once, as the death of a process would. (With
+/// HTTP/2, hyper runs each request as a task of its own, which ends a moment later.)
+pub async fn serve<L, S, H, F>(
+    mut listener: L,
+    config: ServeConfig,
+    shutdown: Shutdown,
+    observer: Observer,
+    state: S,
+    handler: H,
+) -> io::Result<()>
+where
+    L: Listen,
+    S: Clone + Send + Sync + 'static,
+    H: Fn(S, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Answer> + Send + 'static,
+{
+    let answer = move |request| handler(state.clone(), request);
+    let server = Server { config, draining: shutdown, closing: Shutdown::new(), in_flight: Arc::default() };
+    // A `JoinSet` aborts its tasks when it is dropped, so no connection outlives its server.
+    let mut connections = JoinSet::new();
+    observer.ready(true);
+
+    accept_while(&mut listener, &server, &mut connections, &answer, server.draining.requested()).await;
+    observer.ready(false);
+    tracing::info!("draining");
+    let delay = tokio::time::sleep(server.config.drain_delay);
+    accept_while(&mut listener, &server, &mut connections, &answer, delay).await;
+
+    drop(listener);
+    server.closing.request();
+    let all_closed = async { while connections.join_next().await.is_some() {} };
+    match server.config.drain_limit {
+        None => all_closed.await,
+        Some(limit) => {
+            if tokio::time::timeout(limit, all_closed).await.is_err() {
+                tracing::warn!(connections = connections.len(), "aborting what is still in flight");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Accepts connections until something else happens.
+async fn accept_while<L, H, F>(
+    listener: &mut L,
+    server: &Server,
+    connections: &mut JoinSet<()>,
+    handler: &H,
+    until: impl Future<Output = ()>,
+) where
+    L: Listen,
+    H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Answer> + Send + 'static,
+{
+    let mut until = std::pin::pin!(until);
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut until => return,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(server.clone().converse(stream, handler.clone()));
+                }
+                Err(error) => {
+                    // The process may be out of descriptors for a moment; spinning would not bring any back.
+                    tracing::warn!(%error, "could not accept");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            },
+        }
+    }
+}
+
+/// What the connections of one server share.
+#[derive(Clone)]
+struct Server {
+    config: ServeConfig,
+    draining: Shutdown,
+    closing: Shutdown,
+    in_flight: Arc<AtomicUsize>,
+}
+
+impl Server {
+    /// Answers the requests of one connection until it ends or the server closes.
+    async fn converse<I, H, F>(self, stream: I, handler: H)
+    where
+        I: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+        H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Answer> + Send + 'static,
+    {
+        let service = service_fn(|request: Request<Incoming>| {
+            let (server, handler) = (self.clone(), handler.clone());
+            async move { Ok::<_, Infallible>(server.answer(request, handler).await) }
+        });
+        let stream = TokioIo::new(stream);
+        // An error here is a peer that went away or talked nonsense; there is nobody left to tell.
+        match self.config.protocol {
+            Protocol::Http1 => {
+                let connection = http1::Builder::new()
+                    .timer(TokioTimer::new())
+                    // hyper starts this timer when it waits for a head, so it limits idle time as well.
+                    .header_read_timeout(self.config.idle_limit)
+                    .serve_connection(stream, service);
+                self.finish(connection).await;
+            }
+            Protocol::Http2 => {
+                let connection = http2::Builder::new(TokioExecutor::new())
+                    .timer(TokioTimer::new())
+                    .keep_alive_interval(self.config.idle_limit)
+                    .keep_alive_timeout(Duration::from_secs(5))
+                    .serve_connection(stream, service);
+                self.finish(connection).await;
+            }
+        }
+    }
+
+    /// Drives a connection to its end, which is near once the server closes.
+    async fn finish(&self, connection: impl GracefulConnection) {
+        let mut connection = std::pin::pin!(connection);
+        tokio::select! {
+            biased;
+            _ = connection.as_mut() => return,
+            () = self.closing.requested() => connection.as_mut().graceful_shutdown(),
+        }
+        let _ = connection.await;
+    }
+
+    /// Answers one request, unless there are too many already.
+    async fn answer<H, F>(self, request: Request<Incoming>, handler: H) -> Answer
+    where
+        H: Fn(Request<Incoming>) -> F,
+        F: Future<Output = Answer>,
+    {
+        let version = request.version();
+        let place = Place::take(&self.in_flight);
+        let too_many = place.taken > self.config.in_flight_limit;
+        let mut answer = if too_many && !self.config.unlimited_paths.contains(&request.uri().path()) {
+            let mut refusal = problem(StatusCode::SERVICE_UNAVAILABLE, "too many requests in flight");
+            refusal.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            refusal
+        } else {
+            handler(request).await
+        };
+        if self.draining.is_requested() && version != Version::HTTP_2 {
+            // The peer's pool then lets this connection go before the server has to close it.
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        answer
+    }
+}
+
+/// A request's place among those in flight; given back however the request ends.
+struct Place<'a> {
+    count: &'a AtomicUsize,
+    taken: usize,
+}
+
+impl<'a> Place<'a> {
+    fn take(count: &'a AtomicUsize) -> Place<'a> {
+        Place { count, taken: count.fetch_add(1, Ordering::Relaxed) + 1 }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
+    }
+}

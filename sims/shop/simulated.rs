@@ -1,0 +1,319 @@
+//! The shop as a scenario: the same programs on Squall's network and disk, with spectators that write to the trace.
+//!
+//! Owns the glue between the shop and the simulator, and what the shop's checks read. No program knows of it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use serde::{Deserialize, Serialize};
+use squall::check::{self, Check, Effects, HealthPolicy};
+use squall::history::{Completion, Operation as Seen, Pending, Recorder};
+use squall::prelude::*;
+use squall::trace;
+
+use super::balance::Backend;
+use super::client::{CallError, Effect, ShopClient};
+use super::client_config::ClientConfig;
+use super::message::OrderReceipt;
+use super::net::{Connect, Listen};
+use super::observe::{AttemptOutcome, Observe, Observer, RetrySafety};
+use super::serve::Shutdown;
+use super::store::AfterCommit;
+use super::workload::{self, Operation, Reply, User};
+use super::{api, gateway, pricing, store};
+
+impl Connect for squall::net::Connector {
+    type Stream = squall::net::TcpStream;
+
+    async fn connect(&self, host: &str, port: u16) -> io::Result<Self::Stream> {
+        squall::net::Connector::connect(self, host, port).await
+    }
+}
+
+impl Listen for squall::net::TcpListener {
+    type Stream = squall::net::TcpStream;
+
+    async fn accept(&mut self) -> io::Result<(Self::Stream, SocketAddr)> {
+        squall::net::TcpListener::accept(self).await
+    }
+}
+
+/// Writes what the programs tell into the trace.
+struct Spectator(Recorder);
+
+/// A spectator for a program on this host.
+fn spectator(cx: &HostContext) -> Observer {
+    Arc::new(Spectator(cx.recorder()))
+}
+
+impl Observe for Spectator {
+    fn call_started(&self, call: u64, deadline: Duration) {
+        self.0.mark(Mark::CallStarted { call, deadline });
+    }
+
+    fn attempt_started(&self, call: u64, attempt: u32, timeout: Duration, safety: RetrySafety) {
+        let safety = match safety {
+            RetrySafety::Idempotent => trace::RetrySafety::Idempotent,
+            RetrySafety::Keyed => trace::RetrySafety::Keyed,
+            RetrySafety::Unsent => trace::RetrySafety::Unsent,
+            RetrySafety::Unsafe => trace::RetrySafety::Unsafe,
+        };
+        self.0.mark(Mark::AttemptStarted { call, attempt, timeout, safety });
+    }
+
+    fn attempt_ended(&self, call: u64, attempt: u32, outcome: AttemptOutcome<'_>) {
+        let outcome = match outcome {
+            AttemptOutcome::Status(status) => trace::AttemptOutcome::Status(status),
+            AttemptOutcome::TimedOut => trace::AttemptOutcome::TimedOut,
+            AttemptOutcome::Failed(_) => trace::AttemptOutcome::Failed,
+            AttemptOutcome::Refused => trace::AttemptOutcome::Refused,
+        };
+        self.0.mark(Mark::AttemptEnded { call, attempt, outcome });
+    }
+
+    fn call_ended(&self, call: u64, ok: bool) {
+        self.0.mark(Mark::CallEnded { call, ok });
+    }
+
+    fn dispatched(&self, to: &str) {
+        self.0.mark(Mark::Dispatched { to: self.0.host_named(to) });
+    }
+
+    fn probed(&self, to: &str, ok: bool) {
+        self.0.mark(Mark::Probed { to: self.0.host_named(to), ok });
+    }
+
+    fn health_changed(&self, to: &str, healthy: bool) {
+        self.0.mark(Mark::HealthChanged { to: self.0.host_named(to), healthy });
+    }
+
+    fn order_applied(&self, key: &str, id: u64) {
+        self.0.mark(Mark::Applied { key: key.to_owned(), id });
+    }
+
+    fn breaker_changed(&self, open: bool) {
+        self.0.mark(Mark::BreakerChanged { open });
+    }
+
+    fn ready(&self, ready: bool) {
+        self.0.mark(Mark::Ready(ready));
+    }
+}
+
+/// How the shop is set up; the defaults make no mistake.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Every buyer's client.
+    pub client: ClientConfig,
+    /// The gateway.
+    pub gateway: gateway::Config,
+    /// The api servers.
+    pub api: api::Config,
+    /// What the store does wrong.
+    pub store: store::Mistakes,
+    /// How many buyers there are.
+    pub buyers: u32,
+    /// How long a buyer thinks between two operations, in milliseconds.
+    pub thinking_ms: std::ops::Range<u64>,
+}
+
+impl Default for Setup {
+    fn default() -> Setup {
+        let backends = BACKENDS.map(|name| Backend::new(name, 80)).to_vec();
+        Setup {
+            client: ClientConfig { retry_minimum_per_second: 0.5, retry_burst: 5.0, ..ClientConfig::default() },
+            gateway: gateway::Config { backends, ..gateway::Config::default() },
+            api: api::Config::default(),
+            store: store::Mistakes::default(),
+            buyers: 4,
+            thinking_ms: 200..1_800,
+        }
+    }
+}
+
+/// The api servers.
+const BACKENDS: [&str; 3] = ["api-1", "api-2", "api-3"];
+
+/// One operation of a buyer, and how long the buyer thinks before it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// Time since the operation before.
+    pub after_ms: u64,
+    /// What is done.
+    pub operation: Operation,
+}
+
+fn steps(thinking_ms: std::ops::Range<u64>) -> impl Strategy<Value = Vec<Step>> {
+    let step = (thinking_ms, workload::operation()).prop_map(|(after_ms, operation)| Step { after_ms, operation });
+    proptest::collection::vec(step, 60..=60)
+}
+
+/// How long before the end the buyers cease and the books are audited.
+const AUDIT: Duration = secs(6);
+
+/// A scenario in which buyers use the shop until shortly before the end, and then an auditor reads all orders.
+pub fn shop(name: &str, setup: Setup) -> Scenario {
+    let Setup { client, gateway, api, store, buyers, thinking_ms } = setup;
+    let auditing = ClientConfig { client_number: 1_000, ..ClientConfig::default() };
+    Scenario::new(name)
+        .clients("buyer", buyers, steps(thinking_ms), move |cx, steps| buy(cx, steps, client.clone()))
+        .host("gateway", move |cx| {
+            let signal = shutdown(&cx);
+            gateway::run(cx.listener(80), cx.connector(), gateway.clone(), signal, spectator(&cx))
+        })
+        .hosts("api", BACKENDS.len(), move |cx| {
+            api::run(cx.listener(80), cx.connector(), api.clone(), shutdown(&cx), spectator(&cx))
+        })
+        .host("store", move |cx| keep_orders(cx, store))
+        .host("pricing", |cx| pricing::run(cx.listener(80), pricing::Config::default(), shutdown(&cx), spectator(&cx)))
+        .host("auditor", move |cx| audit(cx, auditing.clone()))
+        .run_for(secs(30))
+        .settle_for(secs(25))
+}
+
+/// Passes the simulated machine's signal on to the shop's own.
+fn shutdown(cx: &HostContext) -> Shutdown {
+    let (signal, asked) = (Shutdown::new(), cx.shutdown());
+    let passed_on = signal.clone();
+    tokio::spawn(async move {
+        asked.requested().await;
+        passed_on.request();
+    });
+    signal
+}
+
+async fn keep_orders(cx: HostContext, mistakes: store::Mistakes) -> Result<(), String> {
+    let disk = cx.disk();
+    let settled = disk.clone();
+    let after_commit = AfterCommit::new(move || {
+        let disk = settled.clone();
+        async move { disk.settle().await }
+    });
+    // Creating a redb file is not atomic, so it is made under another name first.
+    drop(disk.open_database("orders.redb", &redb::Builder::new()).map_err(|error| error.to_string())?);
+    let file = disk.open_durable("orders.redb").map_err(|error| error.to_string())?;
+    let config = store::Config { after_commit, mistakes, ..store::Config::default() };
+    let running = store::run(cx.listener(80), file, config, shutdown(&cx), spectator(&cx));
+    running.await.map_err(|error| error.to_string())
+}
+
+async fn buy(cx: HostContext, steps: Vec<Step>, config: ClientConfig) {
+    let config = ClientConfig { client_number: cx.client(), ..config };
+    let mut user = User::new(ShopClient::new(cx.connector(), config, spectator(&cx)));
+    let (run_for, settle_for) = cx.phases();
+    let last_start = (run_for + settle_for).saturating_sub(AUDIT + secs(5));
+    for step in steps {
+        tokio::time::sleep(millis(step.after_ms)).await;
+        if cx.elapsed() >= last_start {
+            break;
+        }
+        let operation = cx.recorder().invoke(name_of(&step.operation), &step.operation);
+        let reply = user.perform(&step.operation).await;
+        complete(operation, &step.operation, reply);
+    }
+}
+
+fn name_of(operation: &Operation) -> &'static str {
+    match operation {
+        Operation::PlaceOrder { .. } => "place_order",
+        Operation::ReadOrder { .. } => "read_order",
+        Operation::Price { .. } => "price",
+        Operation::Login { .. } => "login",
+        Operation::WhoAmI => "who_am_i",
+    }
+}
+
+fn complete(pending: Pending, operation: &Operation, reply: Result<Reply, CallError>) {
+    match reply {
+        Ok(reply) => pending.ok(&reply),
+        Err(error) if error.effect() == Effect::Unknown && matches!(operation, Operation::PlaceOrder { .. }) => {
+            pending.unknown(error);
+        }
+        Err(error) => pending.fail(error),
+    }
+}
+
+async fn audit(cx: HostContext, config: ClientConfig) {
+    cx.settled(AUDIT).await;
+    let client = ShopClient::new(cx.connector(), config, spectator(&cx));
+    loop {
+        let operation = cx.recorder().invoke("audit", &());
+        match client.list_orders().await {
+            Ok(orders) => return operation.ok(&orders),
+            Err(error) => operation.fail(error),
+        }
+        tokio::time::sleep(millis(200)).await;
+    }
+}
+
+/// The orders that were acknowledged, and those in the books. Orders of one call are one effect, whatever their keys.
+pub fn orders() -> Effects {
+    Effects::new(
+        |operation| match operation.answer().ok()?? {
+            Reply::Placed(receipt) => Some(receipt.call),
+            _ => None,
+        },
+        |operation| {
+            let orders: Vec<OrderReceipt> = (operation.name == "audit").then(|| operation.answer().ok()?)??;
+            Some(orders.into_iter().map(|order| order.call).collect())
+        },
+    )
+}
+
+/// What operations tell of orders and tokens, for [`check::servers_are_interchangeable`].
+pub fn facts(operation: &Seen) -> Option<Result<(String, String), String>> {
+    if operation.name == "who_am_i"
+        && let Some((_, Completion::Fail(why))) = &operation.completed
+        && why.contains("401")
+    {
+        return Some(Err("a token was refused that a server had given".to_owned()));
+    }
+    match operation.answer().ok()?? {
+        Reply::Placed(receipt) | Reply::Order(receipt) => {
+            let told = serde_json::to_string(&receipt).ok()?;
+            Some(Ok((format!("order {}", receipt.id), told)))
+        }
+        _ => None,
+    }
+}
+
+/// How the gateway of this setup watches the api servers.
+pub fn health_policy(setup: &Setup) -> HealthPolicy {
+    HealthPolicy {
+        backends: BACKENDS.map(str::to_owned).to_vec(),
+        interval: setup.gateway.health_interval,
+        timeout: setup.gateway.health_timeout,
+        fall: setup.gateway.fall,
+        rise: setup.gateway.rise,
+        slack: millis(200),
+    }
+}
+
+/// The promises that hold whatever happens.
+pub fn always(setup: &Setup) -> Vec<Check> {
+    // The promised limits, not the ones that a mistaken client obeys.
+    let promised = Setup::default().client;
+    let window = secs(10);
+    let saved_and_granted = promised.retry_burst + promised.retry_minimum_per_second * window.as_secs_f64();
+    vec![
+        check::calls_end_within_their_deadline(),
+        check::attempts_end_within_their_timeout(promised.attempt_timeout),
+        check::attempts_at_most(promised.max_attempts),
+        check::retries_within_budget(window, promised.retry_ratio, saved_and_granted * f64::from(setup.buyers)),
+        check::only_safe_requests_are_retried(),
+        orders().at_most_once(),
+        orders().acknowledged_exactly_once(),
+        check::servers_are_interchangeable(facts),
+        check::recovers_within(secs(8)),
+        check::without_faults_no_operation_fails(),
+    ]
+}
+
+/// A scenario of the shop with the promises that hold whatever happens.
+pub fn shop_with_promises(name: &str, setup: Setup) -> Scenario {
+    let checks = always(&setup);
+    checks.into_iter().fold(shop(name, setup), Scenario::check)
+}

@@ -1,0 +1,263 @@
+//! The store: the only program with state, kept in redb, on whatever disk it is given.
+//!
+//! Owns the orders and the record of their keys. Knows no other program.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::{Method, Request, StatusCode};
+use redb::backends::FileBackend;
+use redb::{Database, Durability, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
+use sha2::{Digest, Sha256};
+
+use super::message::{Answer, Expiry, KeyedOrder, OrderReceipt, json_bytes, problem, read_body, status_page};
+use super::net::Listen;
+use super::observe::Observer;
+use super::serve::{ServeConfig, Shutdown, serve};
+
+/// Orders by number, as the JSON that is also the answer.
+const ORDERS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("orders");
+/// What each idempotency key did: the order's number, and a digest of the request's body.
+const KEYS: TableDefinition<'_, &str, (u64, &[u8; 32])> = TableDefinition::new("keys");
+
+/// How the store behaves.
+#[derive(Clone)]
+pub struct Config {
+    /// Memory for redb's cache.
+    pub cache_bytes: usize,
+    /// The longest that a request may take, whatever its caller allows.
+    pub request_limit: Duration,
+    /// Awaited between a commit and its acknowledgement.
+    pub after_commit: AfterCommit,
+    /// How connections are treated.
+    pub serve: ServeConfig,
+    /// What is done wrong on purpose.
+    pub mistakes: Mistakes,
+}
+
+/// What a store can do wrong.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mistakes {
+    /// An order is acknowledged while only the memory has it.
+    pub acknowledge_before_sync: bool,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            cache_bytes: 1024 * 1024,
+            request_limit: Duration::from_secs(5),
+            after_commit: AfterCommit::default(),
+            // Nobody balances over the store, so there is nobody to notice a drain.
+            serve: ServeConfig { drain_delay: Duration::ZERO, ..ServeConfig::default() },
+            mistakes: Mistakes::default(),
+        }
+    }
+}
+
+/// Something to await after each commit: a disk that cannot wait inside redb's synchronous calls waits here.
+#[derive(Clone)]
+pub struct AfterCommit {
+    hook: Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>,
+}
+
+impl AfterCommit {
+    /// Calls the function and awaits its future after each commit.
+    pub fn new<F: Future<Output = ()> + Send + 'static>(hook: impl Fn() -> F + Send + Sync + 'static) -> AfterCommit {
+        AfterCommit { hook: Arc::new(move || Box::pin(hook())) }
+    }
+}
+
+impl Default for AfterCommit {
+    fn default() -> AfterCommit {
+        AfterCommit::new(|| std::future::ready(()))
+    }
+}
+
+impl fmt::Debug for AfterCommit {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("AfterCommit")
+    }
+}
+
+/// Opens or creates the file of a store on a real disk.
+pub fn open_file(path: &Path) -> io::Result<FileBackend> {
+    let file = std::fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+    let file = file.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
+    FileBackend::new(file).map_err(io::Error::other)
+}
+
+/// Runs the store on a disk until shutdown. A disk that was written before is repaired if need be, and goes on.
+pub async fn run<L: Listen>(
+    listener: L,
+    disk: impl StorageBackend,
+    config: Config,
+    shutdown: Shutdown,
+    observer: Observer,
+) -> io::Result<()> {
+    let database = open(disk, config.cache_bytes).map_err(io::Error::other)?;
+    // Making the tables is a commit too.
+    (config.after_commit.hook)().await;
+    let serve_config = config.serve.clone();
+    let store = Arc::new(Store { database, config, observer: observer.clone() });
+    serve(listener, serve_config, shutdown, observer, store, route).await
+}
+
+fn open(disk: impl StorageBackend, cache_bytes: usize) -> Result<Database, redb::Error> {
+    let mut builder = Database::builder();
+    builder.set_cache_size(cache_bytes).set_repair_callback(|_| tracing::warn!("repairing the database"));
+    let database = builder.create_with_backend(disk)?;
+    let transaction = database.begin_write()?;
+    transaction.open_table(ORDERS)?;
+    transaction.open_table(KEYS)?;
+    transaction.commit()?;
+    Ok(database)
+}
+
+struct Store {
+    database: Database,
+    config: Config,
+    observer: Observer,
+}
+
+/// What became of a request to place an order.
+enum Placed {
+    /// A new order, and its record.
+    New(u64, Vec<u8>),
+    /// The key did this order before.
+    Before(Vec<u8>),
+    /// The key did something else before.
+    Conflict,
+}
+
+async fn route(store: Arc<Store>, request: Request<Incoming>) -> Answer {
+    let expiry = Expiry::from_headers(request.headers(), store.config.request_limit);
+    let path = request.uri().path();
+    match (request.method(), path) {
+        (&Method::GET, "/health") => status_page(StatusCode::OK, "ok"),
+        (&Method::POST, "/orders") => {
+            let body = match expiry.limit(read_body(request.into_body())).await {
+                Some(Ok(body)) => body,
+                Some(Err(answer)) => return answer,
+                None => return problem(StatusCode::REQUEST_TIMEOUT, "the body took too long"),
+            };
+            let Ok(order) = serde_json::from_slice::<KeyedOrder>(&body) else {
+                return problem(StatusCode::BAD_REQUEST, "not an order");
+            };
+            // Nobody waits for an answer any more, so the order must not be executed behind the caller's back.
+            if expiry.left().is_none() {
+                return problem(StatusCode::GATEWAY_TIMEOUT, "too late to begin");
+            }
+            store.place(order).await
+        }
+        (&Method::GET, "/orders") => answer_read(store.list()),
+        (&Method::GET, path) => match path.strip_prefix("/orders/").and_then(|id| id.parse().ok()) {
+            Some(id) => answer_read(store.read(id)),
+            None => problem(StatusCode::NOT_FOUND, "no such page"),
+        },
+        _ => problem(StatusCode::NOT_FOUND, "no such page"),
+    }
+}
+
+fn answer_read(record: Result<Option<Vec<u8>>, redb::Error>) -> Answer {
+    match record {
+        Ok(Some(record)) => json_bytes(StatusCode::OK, record.into()),
+        Ok(None) => problem(StatusCode::NOT_FOUND, "no such order"),
+        Err(error) => disk_failure(&error),
+    }
+}
+
+fn disk_failure(error: &redb::Error) -> Answer {
+    tracing::warn!(%error, "the disk failed");
+    problem(StatusCode::INTERNAL_SERVER_ERROR, "the disk failed")
+}
+
+impl Store {
+    async fn place(&self, order: KeyedOrder) -> Answer {
+        let KeyedOrder { key, call, sku, quantity } = order;
+        let receipt = OrderReceipt { id: 0, key, call, sku, quantity };
+        match self.commit(&receipt) {
+            Ok(Placed::New(id, record)) => {
+                self.observer.order_applied(&receipt.key, id);
+                if !self.config.mistakes.acknowledge_before_sync {
+                    (self.config.after_commit.hook)().await;
+                }
+                json_bytes(StatusCode::CREATED, record.into())
+            }
+            Ok(Placed::Before(record)) => json_bytes(StatusCode::CREATED, record.into()),
+            Ok(Placed::Conflict) => {
+                problem(StatusCode::UNPROCESSABLE_ENTITY, "the key was used before with another body")
+            }
+            Err(error) => disk_failure(&error),
+        }
+    }
+
+    /// Records the key and the order in one transaction, so that no crash can part them.
+    fn commit(&self, order: &OrderReceipt) -> Result<Placed, redb::Error> {
+        let mut transaction = self.database.begin_write()?;
+        if self.config.mistakes.acknowledge_before_sync {
+            transaction.set_durability(Durability::None)?;
+        } else {
+            transaction.set_durability(Durability::Immediate)?;
+        }
+        let placed = {
+            let mut keys = transaction.open_table(KEYS)?;
+            let mut orders = transaction.open_table(ORDERS)?;
+            let digest = digest(order);
+            let before = keys.get(order.key.as_str())?.map(|record| (record.value().0, *record.value().1));
+            match before {
+                Some((_, other)) if other != digest => Placed::Conflict,
+                Some((id, _)) => {
+                    let record = orders.get(id)?.map(|record| record.value().to_vec());
+                    Placed::Before(record.expect("a key and its order are written in one transaction"))
+                }
+                None => {
+                    let id = orders.last()?.map_or(1, |(id, _)| id.value() + 1);
+                    let record = serde_json::to_vec(&OrderReceipt { id, ..order.clone() });
+                    let record = record.expect("a receipt has no maps with odd keys");
+                    orders.insert(id, record.as_slice())?;
+                    keys.insert(order.key.as_str(), (id, &digest))?;
+                    Placed::New(id, record)
+                }
+            }
+        };
+        match placed {
+            Placed::New(..) => transaction.commit()?,
+            Placed::Before(_) | Placed::Conflict => transaction.abort()?,
+        }
+        Ok(placed)
+    }
+
+    fn read(&self, id: u64) -> Result<Option<Vec<u8>>, redb::Error> {
+        let orders = self.database.begin_read()?.open_table(ORDERS)?;
+        Ok(orders.get(id)?.map(|record| record.value().to_vec()))
+    }
+
+    /// All orders as one JSON array, joined from records that are JSON already.
+    fn list(&self) -> Result<Option<Vec<u8>>, redb::Error> {
+        let orders = self.database.begin_read()?.open_table(ORDERS)?;
+        let mut list = vec![b'['];
+        for entry in orders.iter()? {
+            if list.len() > 1 {
+                list.push(b',');
+            }
+            list.extend_from_slice(entry?.1.value());
+        }
+        list.push(b']');
+        Ok(Some(list))
+    }
+}
+
+/// What two requests with one key must agree on. Which call they belong to is no part of it.
+fn digest(order: &OrderReceipt) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    hasher.update(order.quantity.to_be_bytes());
+    hasher.update(order.sku.as_bytes());
+    hasher.finalize().into()
+}

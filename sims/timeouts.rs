@@ -1,0 +1,22 @@
+//! Timeouts: whatever the network does to a call, it ends within its deadline, and each attempt within its own limit.
+
+use squall::prelude::*;
+
+use crate::shop::simulated::{Setup, shop_with_promises};
+
+/// Slow links, links that stall, and a gateway that cannot be reached.
+pub fn scenario() -> Scenario {
+    with(Setup::default())
+}
+
+/// The same with another setup.
+pub fn with(setup: Setup) -> Scenario {
+    shop_with_promises("timeouts", setup)
+        .fault(
+            fault::latency(millis(300)..millis(2_500), "gateway", "api")
+                .every(secs(3)..secs(9))
+                .lasting(secs(1)..secs(4)),
+        )
+        .fault(fault::hold("api", "store").every(secs(4)..secs(12)).lasting(millis(500)..secs(5)))
+        .fault(fault::partition("buyer", "gateway").every(secs(6)..secs(14)).lasting(secs(1)..secs(6)))
+}

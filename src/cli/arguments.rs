@@ -1,0 +1,95 @@
+//! What the command line accepts. It does nothing.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::explore::SeedRange;
+use crate::seed::Seed;
+
+/// Explores, replays and lists simulation scenarios.
+#[derive(Debug, Parser)]
+#[command(name = "cargo sims", bin_name = "cargo sims", version, args_conflicts_with_subcommands = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) explore: Explore,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Lists all scenarios.
+    List,
+    /// Runs scenarios over many seeds (all scenarios if none is named).
+    Explore(Explore),
+    /// Runs one case again and shows what happened.
+    Replay(Replay),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explore {
+    /// The scenarios to explore; all if none is named.
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// The seeds: `0..1000`, `0x10..0x20` or a single one. Default: 64 from 0 on, or SQUALL_SEEDS.
+    #[arg(long, value_name = "RANGE", conflicts_with = "duration")]
+    pub(crate) seeds: Option<SeedRange>,
+    /// How long to explore each scenario, from seed 0 on, for example `60s` or `5m`.
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    pub(crate) duration: Option<Duration>,
+    /// How many runs at once. Default: the number of processors.
+    #[arg(long, value_name = "N", value_parser = jobs)]
+    pub(crate) jobs: Option<NonZeroUsize>,
+    /// Go on after a seed that fails.
+    #[arg(long)]
+    pub(crate) keep_going: bool,
+    /// Repeat every run and compare the two.
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// Write all outcomes and a summary to this file, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Write a line `NAME SEED FINGERPRINT VERDICT` for each run to this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) fingerprints: Option<PathBuf>,
+    /// End a run that has used so many seconds of CPU time. Default: the scenario's own limit.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) hang_after: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// A scenario's name (with --seed) or a case file.
+    #[arg(value_name = "NAME or FILE.json")]
+    pub(crate) what: String,
+    /// The seed, decimal or hexadecimal.
+    #[arg(long)]
+    pub(crate) seed: Option<Seed>,
+    /// Print the whole timeline.
+    #[arg(long)]
+    pub(crate) trace: bool,
+    /// End the run when it has used so many seconds of CPU time. Default: the scenario's own limit.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) hang_after: Option<Duration>,
+}
+
+fn jobs(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "expected a number of runs at once, at least 1".to_owned())
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let parsed = text.trim_end_matches('s').parse().ok().and_then(|secs| Duration::try_from_secs_f64(secs).ok());
+    parsed.filter(|time| !time.is_zero()).ok_or_else(|| "expected a number of seconds above 0".to_owned())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let (number, scale) = match text.strip_suffix('m') {
+        Some(minutes) => (minutes, 60.0),
+        None => (text.strip_suffix('s').unwrap_or(text), 1.0),
+    };
+    let parsed = number.parse::<f64>().ok().and_then(|n| Duration::try_from_secs_f64(n * scale).ok());
+    parsed.filter(|time| !time.is_zero()).ok_or_else(|| "expected a time such as 60s or 5m".to_owned())
+}

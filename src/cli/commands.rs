@@ -1,0 +1,284 @@
+//! What the commands do.
+
+use std::fs::File;
+use std::io::{BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+use super::arguments::{Arguments, Command, Explore, Replay};
+use super::{USAGE, describe, processors, replay_line, seeds_from_environment};
+use crate::case_file::{self, CaseFile};
+use crate::explore::{self, Exploration, Observer, Options, Pool, SeedRange, Standing, Subject, Verify};
+use crate::fault::duration_text;
+use crate::report::{TimelineOptions, text, timeline};
+use crate::run::{Outcome, SourceBites};
+use crate::sandbox::Entry;
+use crate::scenario::Scenario;
+
+/// How many seeds are explored unless something else is said.
+const SEEDS: u64 = 64;
+
+/// Carries out a command; returns the exit code.
+pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &[String]) -> u8 {
+    let words = std::iter::once("cargo sims".to_owned()).chain(arguments.iter().cloned());
+    let arguments = match Arguments::try_parse_from(words) {
+        Ok(arguments) => arguments,
+        Err(error) if error.use_stderr() => return refuse(&first_line(&error)),
+        Err(help) => {
+            say(&help.to_string());
+            return 0;
+        }
+    };
+    let result = match arguments.command {
+        Some(Command::List) => list(&scenarios),
+        Some(Command::Explore(explore)) => explore_all(scenarios, &explore),
+        Some(Command::Replay(replay)) => replay_one(scenarios, &replay),
+        None => explore_all(scenarios, &arguments.explore),
+    };
+    result.unwrap_or_else(|error| refuse(&error))
+}
+
+fn refuse(error: &str) -> u8 {
+    eprintln!("cargo sims: {error}");
+    USAGE
+}
+
+/// Clap says more than one line; the first says what is wrong.
+fn first_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("wrong usage");
+    format!("{} (`--help` shows the usage)", first.strip_prefix("error: ").unwrap_or(first))
+}
+
+/// Prints to standard output; that nobody reads it any more is no failure.
+fn say(text: &str) {
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+}
+
+fn list(scenarios: &[Scenario]) -> Result<u8, String> {
+    for scenario in scenarios {
+        say(&format!("{} ({} simulated)\n", scenario.name(), duration_text(scenario.duration())));
+        for source in scenario.source_names() {
+            say(&format!("    fault  {source}\n"));
+        }
+        for check in scenario.check_names() {
+            say(&format!("    check  {check}\n"));
+        }
+    }
+    Ok(0)
+}
+
+fn explore_all(scenarios: Arc<[Scenario]>, arguments: &Explore) -> Result<u8, String> {
+    let seeds = match (arguments.seeds, arguments.duration) {
+        (Some(seeds), _) => seeds,
+        (None, Some(_)) => SeedRange::endless(),
+        (None, None) => seeds_from_environment(SEEDS)?,
+    };
+    let chosen: Vec<usize> = match arguments.names.as_slice() {
+        [] => (0..scenarios.len()).collect(),
+        names => names.iter().map(|name| case_file::find(&scenarios, name)).collect::<Result<_, _>>()?,
+    };
+    let verify = if arguments.verify { Verify::All } else { Verify::Failing };
+    let within = arguments.duration;
+    let options = Options { within, keep_going: arguments.keep_going, verify, ..Options::new(seeds) };
+    let mut watcher = Watcher {
+        bar: progress_bar(),
+        fingerprints: arguments.fingerprints.as_deref().map(Output::create).transpose()?,
+        json: arguments.json.as_deref().map(Output::create).transpose()?,
+        outcomes: Vec::new(),
+        failed: 0,
+    };
+    let jobs = arguments.jobs.unwrap_or_else(processors);
+    eprintln!("seeds {seeds}, {jobs} at once");
+    let pool = Pool::new(scenarios, jobs, Entry::Main, arguments.hang_after);
+    let mut explorations = Vec::new();
+    for index in chosen {
+        let exploration = explore::explore(&pool, index, &options, &mut watcher).map_err(|error| error.to_string())?;
+        watcher.bar.finish_and_clear();
+        explorations.push(exploration);
+    }
+    for exploration in &explorations {
+        say(&describe(exploration));
+    }
+    say(&text::table(&explorations));
+    watcher.finish(&explorations)?;
+    let worst = explorations.iter().map(Exploration::standing).max().unwrap_or(Standing::Pass);
+    Ok(worst.exit_code())
+}
+
+fn progress_bar() -> ProgressBar {
+    let bar = ProgressBar::no_length();
+    if !std::io::stderr().is_terminal() {
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    bar
+}
+
+/// A file that is written while an exploration lasts.
+struct Output {
+    path: PathBuf,
+    file: BufWriter<File>,
+}
+
+impl Output {
+    fn create(path: &Path) -> Result<Output, String> {
+        let file = File::create(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(Output { path: path.to_owned(), file: BufWriter::new(file) })
+    }
+
+    fn write(&mut self, write: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>) -> Result<(), String> {
+        write(&mut self.file)
+            .and_then(|()| self.file.flush())
+            .map_err(|error| format!("{}: {error}", self.path.display()))
+    }
+}
+
+/// Shows progress and keeps what is written to files.
+struct Watcher {
+    bar: ProgressBar,
+    fingerprints: Option<Output>,
+    json: Option<Output>,
+    outcomes: Vec<Outcome>,
+    failed: u64,
+}
+
+impl Observer for Watcher {
+    fn begins(&mut self, scenario: &str, options: &Options) {
+        self.bar = progress_bar();
+        self.failed = 0;
+        let template = match options.within {
+            None => {
+                self.bar.set_length(options.seeds.count());
+                "{prefix:>20} [{bar:30}] {pos}/{len} {elapsed}/{duration} {msg}"
+            }
+            Some(_) => "{prefix:>20} {spinner} {pos} runs in {elapsed} {msg}",
+        };
+        // The template is a constant that is known to be right; without it, indicatif's own is shown.
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.bar.set_style(style.progress_chars("=> "));
+        }
+        self.bar.set_prefix(scenario.to_owned());
+    }
+
+    fn judged(&mut self, outcome: &Outcome) {
+        self.bar.inc(1);
+        if !outcome.verdict.is_pass() {
+            self.failed += 1;
+            self.bar.set_message(format!("{} not passed", self.failed));
+        }
+        if let Some(output) = &mut self.fingerprints {
+            let Outcome { scenario, seed, fingerprint, verdict, .. } = outcome;
+            // A full disk is told at the end, when the file is flushed.
+            let _ = writeln!(output.file, "{scenario} {seed} {fingerprint} {}", verdict.word());
+        }
+        if self.json.is_some() {
+            self.outcomes.push(outcome.clone());
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Summary<'a> {
+    scenario: &'a str,
+    seeds: String,
+    standing: &'static str,
+    runs: u64,
+    failed: u64,
+    unknown: u64,
+    bites: &'a [SourceBites],
+    simulated_seconds: f64,
+    wall_seconds: f64,
+    outcomes: Vec<&'a Outcome>,
+}
+
+impl Watcher {
+    fn finish(mut self, explorations: &[Exploration]) -> Result<(), String> {
+        if let Some(output) = &mut self.fingerprints {
+            output.write(|_| Ok(()))?;
+        }
+        let outcomes = &self.outcomes;
+        let summary = |exploration: &'_ Exploration| {
+            serde_json::to_value(Summary {
+                scenario: &exploration.scenario,
+                seeds: exploration.seeds.to_string(),
+                standing: exploration.standing().word(),
+                runs: exploration.runs,
+                failed: exploration.failed,
+                unknown: exploration.unknown,
+                bites: &exploration.bites,
+                simulated_seconds: exploration.simulated.as_secs_f64(),
+                wall_seconds: exploration.wall.as_secs_f64(),
+                outcomes: outcomes.iter().filter(|outcome| outcome.scenario == exploration.scenario).collect(),
+            })
+        };
+        if let Some(output) = &mut self.json {
+            let summaries: Vec<_> =
+                explorations.iter().map(summary).collect::<Result<_, _>>().map_err(|e| e.to_string())?;
+            output.write(|file| serde_json::to_writer_pretty(file, &summaries).map_err(Into::into))?;
+        }
+        Ok(())
+    }
+}
+
+fn replay_one(scenarios: Arc<[Scenario]>, arguments: &Replay) -> Result<u8, String> {
+    let (index, subject, recorded) = subject(&scenarios, arguments)?;
+    let pool = Pool::new(scenarios, processors(), Entry::Main, arguments.hang_after);
+    let failure = explore::investigate(&pool, index, &subject, None).map_err(|error| error.to_string())?;
+    if let Some(recorded) = &recorded {
+        say(&compare(recorded, &failure.outcome));
+    }
+    let lost = failure.outcome.simulated < pool.scenarios()[index].duration() && failure.recording.is_none();
+    if let (true, Some(recording)) = (arguments.trace && !lost, &failure.recording) {
+        say(&timeline(recording, &TimelineOptions { until: None::<Duration>, ..TimelineOptions::default() }));
+    }
+    match failure.standing() {
+        Standing::Pass => {
+            let Outcome { scenario, seed, fingerprint, .. } = &failure.outcome;
+            say(&format!("{scenario}, seed {seed}: passes (fingerprint {fingerprint})\n"));
+        }
+        _ => {
+            let line = match &recorded {
+                Some(_) => format!("cargo sims replay {}", arguments.what),
+                None => replay_line(&failure),
+            };
+            say(&text::failure(&failure, &line));
+        }
+    }
+    Ok(failure.standing().exit_code())
+}
+
+fn subject(scenarios: &[Scenario], arguments: &Replay) -> Result<(usize, Subject, Option<CaseFile>), String> {
+    let is_file = arguments.what.ends_with(".json") || arguments.what.contains('/');
+    match (arguments.seed, is_file) {
+        (Some(_), true) => Err("a case file has its own seed: leave --seed out".to_owned()),
+        (Some(seed), false) => Ok((case_file::find(scenarios, &arguments.what)?, Subject::Seed(seed), None)),
+        (None, false) => {
+            case_file::find(scenarios, &arguments.what)?;
+            Err(format!("which seed of `{}`? Add --seed, or name a case file", arguments.what))
+        }
+        (None, true) => {
+            let path = Path::new(&arguments.what);
+            let file = CaseFile::load(path).map_err(|error| error.to_string())?;
+            let index = file.scenario_in(path, scenarios).map_err(|error| error.to_string())?;
+            Ok((index, Subject::Case(Box::new(file.case.clone())), Some(file)))
+        }
+    }
+}
+
+/// Whether the replay is the run that was recorded.
+fn compare(recorded: &CaseFile, outcome: &Outcome) -> String {
+    let is_same = recorded.fingerprint == outcome.fingerprint;
+    let build = if recorded.build == case_file::build_id() {
+        "by the same executable"
+    } else {
+        "by another executable: the code may have changed, or it was built for another command or profile"
+    };
+    let (word, verdict) = (if is_same { "the same run" } else { "another run" }, outcome.verdict.word());
+    let now = outcome.fingerprint;
+    format!("{word}: recorded {} ({}) {build}; now {now} ({verdict})\n", recorded.fingerprint, recorded.verdict.word(),)
+}

@@ -1,0 +1,116 @@
+//! The two ways to start a table of scenarios: libtest's protocol for `cargo test` and nextest, and the command line. It
+//! knows nothing of how runs are made or judged.
+
+mod arguments;
+mod commands;
+mod plain_test;
+
+use std::num::NonZeroUsize;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::{Failed, Trial};
+
+use crate::explore::job::handler;
+use crate::explore::{self, Exploration, Options, Pool, SeedRange, Standing, Verify};
+use crate::report::text;
+use crate::sandbox::{self, Entry};
+use crate::scenario::Scenario;
+
+/// How many seeds a test explores unless `SQUALL_SEEDS` says otherwise.
+const SEEDS_IN_TESTS: u64 = 16;
+
+/// The exit code for wrong usage and for failures of the harness itself.
+const USAGE: u8 = 2;
+
+/// The whole `main` of a table of scenarios.
+///
+/// Started with the word `cli` first, it is a command line (`cli --help` says which commands there are); otherwise it
+/// speaks libtest's protocol, with a test for each scenario.
+///
+/// Exit codes of the command line: 0 if all promises were kept, 1 if one was broken, 2 for wrong usage or a failure of
+/// the harness, 3 if a run does not say or is not deterministic.
+pub fn main(scenarios: impl IntoIterator<Item = fn() -> Scenario>) -> ExitCode {
+    let scenarios: Arc<[Scenario]> = scenarios.into_iter().map(|scenario| scenario()).collect();
+    let serve = handler(scenarios.clone());
+    sandbox::serve_if_zygote(move |job| serve(job));
+    for (index, scenario) in scenarios.iter().enumerate() {
+        if scenarios[..index].iter().any(|other| other.name() == scenario.name()) {
+            eprintln!("squall: two scenarios are named `{}`", scenario.name());
+            return ExitCode::from(USAGE);
+        }
+    }
+    let arguments: Vec<String> = std::env::args().collect();
+    if arguments.get(1).map(String::as_str) == Some("cli") {
+        return ExitCode::from(commands::run(scenarios, &arguments[2..]));
+    }
+    run_as_tests(scenarios)
+}
+
+/// As many workers as there are processors.
+fn processors() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+/// What `SQUALL_SEEDS` says: a number of seeds or a range.
+fn seeds_from_environment(default: u64) -> Result<SeedRange, String> {
+    match std::env::var("SQUALL_SEEDS") {
+        Ok(text) => SeedRange::from_count_or_range(&text).map_err(|error| format!("SQUALL_SEEDS: {error}")),
+        Err(std::env::VarError::NotPresent) => {
+            SeedRange::count_of(default).ok_or_else(|| "no seeds are explored by default".to_owned())
+        }
+        Err(error) => Err(format!("SQUALL_SEEDS: {error}")),
+    }
+}
+
+fn run_as_tests(scenarios: Arc<[Scenario]>) -> ExitCode {
+    let arguments = libtest_mimic::Arguments::from_args();
+    let seeds = match seeds_from_environment(SEEDS_IN_TESTS) {
+        Ok(seeds) => seeds,
+        Err(error) => {
+            eprintln!("squall: {error}");
+            return ExitCode::from(USAGE);
+        }
+    };
+    let jobs = arguments.test_threads.and_then(NonZeroUsize::new).unwrap_or_else(processors);
+    let pool = Arc::new(Pool::new(scenarios.clone(), jobs, Entry::Main, None));
+    let trial = |(index, scenario): (usize, &Scenario)| {
+        let pool = pool.clone();
+        Trial::test(scenario.name(), move || test(&pool, index, seeds))
+    };
+    let trials = scenarios.iter().enumerate().map(trial).collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn test(pool: &Pool, index: usize, seeds: SeedRange) -> Result<(), Failed> {
+    println!("{}: seeds {seeds}", pool.scenarios()[index].name());
+    let options = Options { verify: Verify::First, ..Options::new(seeds) };
+    let exploration = explore::explore(pool, index, &options, &mut ()).map_err(|error| error.to_string())?;
+    match exploration.standing() {
+        Standing::Pass => Ok(()),
+        _ => Err(describe(&exploration).into()),
+    }
+}
+
+/// The first failure in full, the others in a line each, and all remarks.
+fn describe(exploration: &Exploration) -> String {
+    let mut report = String::new();
+    for (index, failure) in exploration.failures.iter().enumerate() {
+        if index == 0 {
+            report.push_str(&text::failure(failure, &replay_line(failure)));
+        } else {
+            report.push_str(&text::failure_line(failure));
+            report.push('\n');
+        }
+    }
+    report.push_str(&text::remarks(exploration));
+    report
+}
+
+/// The line that replays a failure in a fresh process.
+fn replay_line(failure: &explore::Failure) -> String {
+    match &failure.saved {
+        Ok(path) => format!("cargo sims replay {}", path.display()),
+        Err(_) => format!("cargo sims replay {} --seed {}", failure.outcome.scenario, failure.outcome.seed),
+    }
+}

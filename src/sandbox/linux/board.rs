@@ -1,0 +1,132 @@
+//! The board: a few pages that a child shares with the front, so that it can tell where it is however it ends.
+
+use std::cell::UnsafeCell;
+use std::io;
+use std::mem;
+use std::os::fd::RawFd;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::sandbox::notes::PanicNote;
+
+/// The child said nothing about how it ended.
+pub(super) const NOTHING: u32 = 0;
+/// The handler returned; its outcome is complete.
+pub(super) const RETURNED: u32 = 1;
+/// The handler panicked.
+pub(super) const PANICKED: u32 = 2;
+/// The child used up its CPU time.
+pub(super) const CPU_LIMIT: u32 = 3;
+/// A host waited in a loop for a clock that stands still.
+pub(super) const CLOCK_SPIN: u32 = 4;
+/// The child waited for something that cannot happen, or for too long.
+pub(super) const BLOCKED: u32 = 5;
+/// The stack's guard page was hit.
+pub(super) const STACK_OVERFLOW: u32 = 6;
+
+const NO_HOST: u32 = u32::MAX;
+const PANICS_BYTES: usize = 60 * 1024;
+
+/// What is shared. Only one child writes, and the front reads after that child has ended.
+#[repr(C)]
+pub(super) struct Board {
+    end: AtomicU32,
+    host: AtomicU32,
+    at: AtomicU64,
+    /// Set once the position is that of the end, which a later signal must not overwrite.
+    final_position: AtomicU32,
+    panics_length: AtomicU32,
+    /// One line of JSON for each panic.
+    panics: UnsafeCell<[u8; PANICS_BYTES]>,
+}
+
+// SAFETY: the text is written by one process before another one reads it.
+unsafe impl Sync for Board {}
+
+impl Board {
+    /// The size of the memory file behind a board.
+    pub(super) const SIZE: usize = mem::size_of::<Board>();
+
+    /// Maps the board that the memory file `fd` holds.
+    pub(super) fn map(fd: RawFd) -> io::Result<NonNull<Board>> {
+        // SAFETY: a new shared mapping of a file of this size; all zeros is a valid board.
+        let address = unsafe {
+            libc::mmap(ptr::null_mut(), Board::SIZE, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED, fd, 0)
+        };
+        if address == libc::MAP_FAILED {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(NonNull::new(address.cast()).expect("mapped"))
+        }
+    }
+
+    /// Takes the mapping away.
+    ///
+    /// # Safety
+    /// `board` must come from [`Board::map`] and not be used again.
+    pub(super) unsafe fn unmap(board: NonNull<Board>) {
+        // SAFETY: the caller vouches for the mapping.
+        unsafe { libc::munmap(board.as_ptr().cast(), Board::SIZE) };
+    }
+
+    /// Wipes what the last child left.
+    pub(super) fn clear(&self) {
+        self.end.store(NOTHING, Ordering::Relaxed);
+        self.host.store(NO_HOST, Ordering::Relaxed);
+        self.at.store(0, Ordering::Relaxed);
+        self.final_position.store(0, Ordering::Relaxed);
+        self.panics_length.store(0, Ordering::Relaxed);
+    }
+
+    pub(super) fn show_position(&self, host: Option<usize>, at: u64) {
+        if self.final_position.load(Ordering::Relaxed) == 0 {
+            self.host.store(host.map_or(NO_HOST, |host| host as u32), Ordering::Relaxed);
+            self.at.store(at, Ordering::Relaxed);
+        }
+    }
+
+    /// Shows the position of the end; the first one stands.
+    pub(super) fn show_final_position(&self, host: Option<usize>, at: u64) {
+        self.show_position(host, at);
+        self.final_position.store(1, Ordering::Relaxed);
+    }
+
+    /// Says how the child ends; the first one stands.
+    pub(super) fn set_end(&self, end: u32) {
+        let _ = self.end.compare_exchange(NOTHING, end, Ordering::Release, Ordering::Relaxed);
+    }
+
+    pub(super) fn end(&self) -> u32 {
+        self.end.load(Ordering::Acquire)
+    }
+
+    pub(super) fn position(&self) -> (Option<usize>, Duration) {
+        let host = self.host.load(Ordering::Relaxed);
+        ((host != NO_HOST).then_some(host as usize), Duration::from_nanos(self.at.load(Ordering::Relaxed)))
+    }
+
+    /// Appends a panic if there is room for it: the first ones tell most.
+    pub(super) fn append_panic(&self, note: &PanicNote) {
+        let Ok(mut line) = serde_json::to_vec(note) else { return };
+        line.push(b'\n');
+        let used = self.panics_length.load(Ordering::Relaxed) as usize;
+        if used + line.len() > PANICS_BYTES {
+            return;
+        }
+        // SAFETY: the range is within the text, and this process is the only one that writes.
+        unsafe {
+            let start = self.panics.get().cast::<u8>().add(used);
+            start.copy_from_nonoverlapping(line.as_ptr(), line.len());
+        }
+        self.panics_length.store((used + line.len()) as u32, Ordering::Release);
+    }
+
+    /// The panics that were appended.
+    pub(super) fn panics(&self) -> Vec<PanicNote> {
+        let used = (self.panics_length.load(Ordering::Acquire) as usize).min(PANICS_BYTES);
+        // SAFETY: the range is within the text, and the child that wrote it has ended.
+        let text = unsafe { std::slice::from_raw_parts(self.panics.get().cast::<u8>(), used) };
+        text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
+    }
+}

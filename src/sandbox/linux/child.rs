@@ -1,0 +1,277 @@
+//! The child of a zygote: one job on the only thread of a process that nobody used before.
+
+use std::ffi::c_void;
+use std::io::Write;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+
+use libc::{c_int, siginfo_t};
+
+use super::board::{self, Board};
+use super::raw::call;
+use super::zygote::{BOARD_FD, COMMAND_FD, Command, JOB_FD, OUTCOME_FD, OUTPUT_FD, RESULT_FD};
+use crate::sandbox::simulated::{self, Simulation, leave, record_panics};
+
+/// The board of this process, if it is a child.
+static BOARD: AtomicPtr<Board> = AtomicPtr::new(ptr::null_mut());
+/// How many threads this process has started since it was forked.
+static THREADS: AtomicU32 = AtomicU32::new(0);
+/// What handled SIGSEGV and SIGBUS before: the runtime's own handler, which prints what happened.
+static mut PREVIOUS_FAULT_ACTIONS: [mem::MaybeUninit<libc::sigaction>; 2] = [const { mem::MaybeUninit::uninit() }; 2];
+
+/// The board, if this process is a child.
+#[inline]
+pub(super) fn board() -> Option<&'static Board> {
+    // SAFETY: the pointer is null or that of a mapping that lasts as long as the process.
+    unsafe { BOARD.load(Ordering::Relaxed).as_ref() }
+}
+
+/// Counts a thread that is about to start.
+pub(super) fn count_thread() {
+    THREADS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Ends this process, saying why and where.
+pub(super) fn end(board: &Board, why: u32, host: Option<usize>, at: u64) -> ! {
+    board.show_final_position(host, at);
+    board.set_end(why);
+    // SAFETY: ends the process without destructors, whose effects nobody wants.
+    unsafe { libc::_exit(0) }
+}
+
+/// Called before a wait without a limit that would block: with no other thread, it would block for ever.
+pub(super) fn end_blocked_if_alone(simulation: &Simulation) {
+    if THREADS.load(Ordering::Relaxed) > 0 {
+        return;
+    }
+    if let Some(board) = board() {
+        let (host, at) = position(simulation);
+        end(board, board::BLOCKED, host, at);
+    }
+}
+
+/// Called when the process exits by its own will.
+pub(super) fn note_exit() {
+    if let Some(board) = board() {
+        show_final_position(board);
+    }
+}
+
+fn position(simulation: &Simulation) -> (Option<usize>, u64) {
+    let slot = simulation.clocks.current_slot();
+    (simulation.clocks.host_of(slot), simulation.clocks.last_known(slot))
+}
+
+/// Also called by signal handlers: it takes no locks and asks tokio for no time, only for the current runtime.
+fn show_final_position(board: &Board) {
+    match simulated::simulation() {
+        Some(simulation) => {
+            let (host, at) = position(simulation);
+            board.show_final_position(host, at);
+        }
+        // Before `enter` or after `leave`: the last position that was shown is the best there is.
+        None => {
+            let (host, at) = board.position();
+            board.show_final_position(host, at.as_nanos() as u64);
+        }
+    }
+}
+
+/// Runs the job and ends the process.
+pub(super) fn run(board: &'static Board, command: &Command, handler: &impl Fn(&[u8]) -> Vec<u8>) -> ! {
+    BOARD.store(ptr::from_ref(board).cast_mut(), Ordering::Relaxed);
+    THREADS.store(0, Ordering::Relaxed);
+    // SAFETY: plain system calls on descriptors that the zygote set up.
+    unsafe {
+        libc::close(COMMAND_FD);
+        libc::close(RESULT_FD);
+        libc::dup2(OUTPUT_FD, 1);
+        libc::dup2(OUTPUT_FD, 2);
+        libc::close(OUTPUT_FD);
+        libc::close(BOARD_FD);
+    }
+    let Some(job) = read_job(command.job_bytes as usize) else {
+        end(board, board::NOTHING, None, 0);
+    };
+    record_panics();
+    watch_faults();
+    limit(command);
+    let outcome = catch_unwind(AssertUnwindSafe(|| handler(&job)));
+    drop(leave());
+    let _ = std::io::stdout().flush();
+    if let Ok(outcome) = outcome {
+        if write_all(OUTCOME_FD, &outcome) {
+            board.set_end(board::RETURNED);
+        }
+    } else {
+        board.set_end(board::PANICKED);
+    }
+    // SAFETY: ends the process without destructors and exit handlers.
+    unsafe { libc::_exit(0) }
+}
+
+fn read_job(length: usize) -> Option<Vec<u8>> {
+    let mut job = vec![0_u8; length];
+    let mut done = 0;
+    while done < length {
+        // SAFETY: what remains of the buffer.
+        let n = unsafe { libc::pread(JOB_FD, job[done..].as_mut_ptr().cast(), length - done, done as libc::off_t) };
+        if n <= 0 {
+            return None;
+        }
+        done += n as usize;
+    }
+    Some(job)
+}
+
+fn write_all(fd: c_int, bytes: &[u8]) -> bool {
+    let mut done = 0;
+    while done < bytes.len() {
+        // SAFETY: what remains of the buffer.
+        let n = unsafe { libc::pwrite(fd, bytes[done..].as_ptr().cast(), bytes.len() - done, done as libc::off_t) };
+        if n <= 0 {
+            return false;
+        }
+        done += n as usize;
+    }
+    true
+}
+
+/// Sets the limits of memory and CPU time, counted from here.
+fn limit(command: &Command) {
+    // SAFETY: plain system calls with valid arguments.
+    unsafe {
+        if let Some(used) = address_space() {
+            let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+            libc::getrlimit(libc::RLIMIT_AS, &mut limit);
+            limit.rlim_cur = used.saturating_add(command.memory_bytes).min(limit.rlim_max);
+            libc::setrlimit(libc::RLIMIT_AS, &limit);
+        }
+        let micros = (command.cpu_nanos / 1_000).max(1);
+        let timer = libc::itimerval {
+            it_interval: libc::timeval { tv_sec: 0, tv_usec: 0 },
+            it_value: libc::timeval {
+                tv_sec: (micros / 1_000_000) as libc::time_t,
+                tv_usec: (micros % 1_000_000) as libc::suseconds_t,
+            },
+        };
+        // The C library's wrapper does no more than this; its binding is not on every platform of the `libc` crate.
+        call!(libc::SYS_setitimer, libc::ITIMER_PROF, &raw const timer, 0);
+    }
+}
+
+/// The size of this process's address space in bytes, read without the heap.
+fn address_space() -> Option<u64> {
+    let mut text = [0_u8; 64];
+    // SAFETY: a constant path and a buffer of ours.
+    let length = unsafe {
+        let fd = libc::open(c"/proc/self/statm".as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC);
+        if fd < 0 {
+            return None;
+        }
+        let length = libc::read(fd, text.as_mut_ptr().cast(), text.len());
+        libc::close(fd);
+        length
+    };
+    let text = text.get(..usize::try_from(length).ok()?)?;
+    let pages = std::str::from_utf8(text.split(|byte| *byte == b' ').next()?).ok()?.parse::<u64>().ok()?;
+    // SAFETY: a constant of the system.
+    Some(pages * unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as u64)
+}
+
+/// Installs the handlers of the signals that end a run, on a stack of their own.
+fn watch_faults() {
+    const STACK_BYTES: usize = 128 * 1024;
+    // SAFETY: a fresh mapping as the stack, and handlers that do only what a handler may.
+    unsafe {
+        let stack = libc::mmap(
+            ptr::null_mut(),
+            STACK_BYTES,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+            -1,
+            0,
+        );
+        if stack != libc::MAP_FAILED {
+            let stack = libc::stack_t { ss_sp: stack, ss_flags: 0, ss_size: STACK_BYTES };
+            libc::sigaltstack(&stack, ptr::null_mut());
+        }
+        let previous = &raw mut PREVIOUS_FAULT_ACTIONS;
+        install(libc::SIGSEGV, on_fault, (*previous)[0].as_mut_ptr());
+        install(libc::SIGBUS, on_fault, (*previous)[1].as_mut_ptr());
+        install(libc::SIGABRT, on_abort, ptr::null_mut());
+        install(libc::SIGPROF, on_limit, ptr::null_mut());
+        let mut set: libc::sigset_t = mem::zeroed();
+        libc::sigemptyset(&mut set);
+        libc::sigprocmask(libc::SIG_SETMASK, &set, ptr::null_mut());
+    }
+}
+
+type SignalHandler = extern "C" fn(c_int, *mut siginfo_t, *mut c_void);
+
+/// # Safety
+/// `previous` must be null or a place for an action, and the handler safe in a signal's context.
+unsafe fn install(signal: c_int, handler: SignalHandler, previous: *mut libc::sigaction) {
+    // SAFETY: all zeros is a valid action to start from.
+    unsafe {
+        let mut action: libc::sigaction = mem::zeroed();
+        action.sa_sigaction = handler as *const () as usize;
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+        libc::sigaction(signal, &action, previous);
+    }
+}
+
+/// The CPU time is used up, or the zygote has waited long enough and asks where this child is.
+extern "C" fn on_limit(_signal: c_int, information: *mut siginfo_t, _context: *mut c_void) {
+    let Some(board) = board() else { return };
+    // SAFETY: the kernel gives valid information.
+    let asked = unsafe { (*information).si_code } == libc::SI_USER;
+    // First of all, in case that finding the host fails.
+    board.set_end(if asked { board::BLOCKED } else { board::CPU_LIMIT });
+    show_final_position(board);
+    // SAFETY: ends the process.
+    unsafe { libc::_exit(0) }
+}
+
+/// The process is about to abort; it goes on to do so when this returns.
+extern "C" fn on_abort(_signal: c_int, _information: *mut siginfo_t, _context: *mut c_void) {
+    if let Some(board) = board() {
+        show_final_position(board);
+    }
+}
+
+/// A fault: if it is close to the stack pointer, the stack has overflowed. The previous handler then runs, as the fault
+/// happens again when this returns.
+extern "C" fn on_fault(signal: c_int, information: *mut siginfo_t, context: *mut c_void) {
+    const CLOSE: usize = 256 * 1024;
+    // SAFETY: the kernel gives valid information, and the previous actions were stored before this one was installed.
+    unsafe {
+        if let Some(board) = board() {
+            show_final_position(board);
+            if ((*information).si_addr() as usize).abs_diff(stack_pointer(context)) < CLOSE {
+                board.set_end(board::STACK_OVERFLOW);
+            }
+        }
+        let previous = &raw const PREVIOUS_FAULT_ACTIONS;
+        let index = usize::from(signal == libc::SIGBUS);
+        libc::sigaction(signal, (*previous)[index].as_ptr(), ptr::null_mut());
+    }
+}
+
+/// # Safety
+/// `context` must be what the kernel gave to a handler.
+unsafe fn stack_pointer(context: *mut c_void) -> usize {
+    let context = context.cast::<libc::ucontext_t>();
+    // SAFETY: the caller vouches for the context.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        (*context).uc_mcontext.gregs[libc::REG_RSP as usize] as usize
+    }
+    // SAFETY: the caller vouches for the context.
+    #[cfg(target_arch = "aarch64")]
+    unsafe {
+        (*context).uc_mcontext.sp as usize
+    }
+}

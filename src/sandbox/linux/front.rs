@@ -1,0 +1,325 @@
+//! The front's side: starts a zygote, gives it jobs, and reads how each child ended. The process that calls this may
+//! have threads and any environment; nothing of that reaches the zygote.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read};
+use std::mem::{self, MaybeUninit};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
+use std::ptr::{self, NonNull};
+use std::thread;
+use std::time::Duration;
+
+use libc::{c_int, pid_t};
+
+use super::board::{self, Board};
+use super::start::{EXECUTION_FAILED, Start, memory_file, on_lasting_thread, pipe};
+use super::zygote::{Command, KEPT_OUTPUT_BYTES, MAGIC, Report};
+use crate::sandbox::clock::nanos;
+use crate::sandbox::worker::{End, Entry, Finished, Limits};
+
+/// How long a zygote may take until it is ready.
+const READY_WITHIN_MS: c_int = 60_000;
+
+/// Gives jobs to one zygote, and replaces it if it dies.
+pub(in crate::sandbox) struct Forker {
+    entry: Entry,
+    zygote: Zygote,
+}
+
+impl Forker {
+    /// Starts a zygote. `Ok(None)` where this system does not let us.
+    pub(in crate::sandbox) fn spawn(entry: &Entry) -> io::Result<Option<Forker>> {
+        Ok(Zygote::spawn(entry)?.map(|zygote| Forker { entry: entry.clone(), zygote }))
+    }
+
+    pub(in crate::sandbox) fn address_randomisation_off(&self) -> bool {
+        self.zygote.addresses_fixed
+    }
+
+    pub(in crate::sandbox) fn run(&mut self, job: &[u8], limits: &Limits) -> io::Result<Finished> {
+        let Err(first) = self.zygote.run(job, limits) else { return self.zygote.finished() };
+        self.zygote = Zygote::spawn(&self.entry)?.ok_or_else(|| {
+            io::Error::other(format!("the process that forks the runs ended ({first}) and cannot be started again"))
+        })?;
+        match self.zygote.run(job, limits) {
+            Ok(()) => self.zygote.finished(),
+            Err(second) => Err(io::Error::other(format!(
+                "the process that forks the runs ended twice at the same job: first {first}; then {second}"
+            ))),
+        }
+    }
+}
+
+/// A zygote, and what it shares with the front.
+struct Zygote {
+    pid: pid_t,
+    addresses_fixed: bool,
+    commands: File,
+    reports: File,
+    job: File,
+    outcome: File,
+    output: File,
+    log: File,
+    board: NonNull<Board>,
+    report: Report,
+}
+
+// SAFETY: the board is a mapping of the whole process, and only its owner uses it.
+unsafe impl Send for Zygote {}
+
+impl Zygote {
+    fn spawn(entry: &Entry) -> io::Result<Option<Zygote>> {
+        match Zygote::try_spawn(entry, None)? {
+            // 127 is how the dynamic linker ends a program whose libraries it cannot find. The variable by which cargo
+            // helps it is left out at first, because its value moves everything on the stack.
+            Spawned::Died { code: Some(127), why } => match std::env::var_os("LD_LIBRARY_PATH") {
+                Some(path) => Zygote::try_spawn(entry, Some(&path))?.into_result(),
+                None => Err(why),
+            },
+            other => other.into_result(),
+        }
+    }
+
+    fn try_spawn(entry: &Entry, library_path: Option<&OsStr>) -> io::Result<Spawned> {
+        let (Ok((command_end, commands)), Ok((reports, report_end))) = (pipe(), pipe()) else {
+            return Ok(Spawned::Impossible);
+        };
+        let files =
+            [c"squall job", c"squall outcome", c"squall output", c"squall board", c"squall log"].map(memory_file);
+        let [Ok(job), Ok(outcome), Ok(output), Ok(board_file), Ok(log)] = files else { return Ok(Spawned::Impossible) };
+        board_file.set_len(Board::SIZE as u64)?;
+        for appended in [&output, &log] {
+            // Standard output and standard error share this file, and it is emptied between jobs.
+            // SAFETY: a descriptor of ours.
+            unsafe { libc::fcntl(appended.as_raw_fd(), libc::F_SETFL, libc::O_APPEND) };
+        }
+        let Ok(null) = File::open("/dev/null") else { return Ok(Spawned::Impossible) };
+        let board = Board::map(board_file.as_raw_fd())?;
+        let start = Start::new(entry, library_path)?;
+        let descriptors = [
+            null.as_raw_fd(),
+            log.as_raw_fd(),
+            log.as_raw_fd(),
+            command_end.as_raw_fd(),
+            report_end.as_raw_fd(),
+            job.as_raw_fd(),
+            outcome.as_raw_fd(),
+            output.as_raw_fd(),
+            board_file.as_raw_fd(),
+        ];
+        let pid = match on_lasting_thread(move || start.fork(descriptors)) {
+            Ok(pid) => pid,
+            Err(_) => return Ok(Spawned::Impossible),
+        };
+        drop((command_end, report_end));
+        let report = Report { magic: 0, status: 0, killed: 0, cpu_nanos: 0 };
+        let mut zygote =
+            Zygote { pid, addresses_fixed: false, commands, reports, job, outcome, output, log, board, report };
+        match zygote.receive(Some(READY_WITHIN_MS)) {
+            Ok(report) => {
+                let system_wide =
+                    std::fs::read("/proc/sys/kernel/randomize_va_space").is_ok_and(|v| v.starts_with(b"0"));
+                zygote.addresses_fixed = report.status != 0 || system_wide;
+                Ok(Spawned::Ready(zygote))
+            }
+            Err(why) => {
+                let status = zygote.reap();
+                if libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == EXECUTION_FAILED {
+                    return Ok(Spawned::Impossible);
+                }
+                let hint = match entry {
+                    Entry::Main => "does main() call serve_if_zygote() first?".to_owned(),
+                    Entry::Test(name) => {
+                        format!("is there a test `{name}` in this binary, and does it run a scenario?")
+                    }
+                };
+                let text = format!(
+                    "cannot start the process that forks the runs: {why}; it {}; {hint}{}",
+                    ended(status),
+                    zygote.log_text()
+                );
+                Ok(Spawned::Died {
+                    code: libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status)),
+                    why: io::Error::other(text),
+                })
+            }
+        }
+    }
+
+    /// Runs a job. An error means that the zygote is gone.
+    fn run(&mut self, job: &[u8], limits: &Limits) -> io::Result<()> {
+        for file in [&self.job, &self.outcome, &self.output] {
+            file.set_len(0)?;
+        }
+        self.job.write_all_at(job, 0)?;
+        self.board().clear();
+        let command = Command {
+            magic: MAGIC,
+            cpu_nanos: nanos(limits.cpu),
+            wall_nanos: nanos(limits.wall),
+            memory_bytes: limits.memory_bytes,
+            job_bytes: job.len() as u64,
+        };
+        // SAFETY: a plain value without padding.
+        let bytes = unsafe { std::slice::from_raw_parts(ptr::from_ref(&command).cast(), mem::size_of::<Command>()) };
+        let sent = io::Write::write_all(&mut self.commands, bytes);
+        match sent.and_then(|()| self.receive(None)) {
+            Ok(report) => {
+                self.report = report;
+                Ok(())
+            }
+            Err(error) => {
+                let status = self.reap();
+                Err(io::Error::other(format!("{error}; it {}{}", ended(status), self.log_text())))
+            }
+        }
+    }
+
+    /// How the last job ended.
+    fn finished(&self) -> io::Result<Finished> {
+        let board = self.board();
+        let (host, at) = board.position();
+        let output = self.output_text()?;
+        let status = self.report.status;
+        let end = match board.end() {
+            board::RETURNED => {
+                let mut bytes = vec![0; self.outcome.metadata()?.len() as usize];
+                self.outcome.read_exact_at(&mut bytes, 0)?;
+                End::Returned(bytes)
+            }
+            board::PANICKED => End::Panicked,
+            board::CPU_LIMIT => End::CpuLimit,
+            board::CLOCK_SPIN => End::ClockSpin,
+            board::BLOCKED => End::Blocked,
+            board::STACK_OVERFLOW => End::StackOverflow,
+            _ if self.report.killed != 0 => End::Blocked,
+            _ if libc::WIFEXITED(status) => End::Exited { code: libc::WEXITSTATUS(status) },
+            _ => {
+                let tail = String::from_utf8_lossy(&output[output.len().saturating_sub(4096)..]).into_owned();
+                match libc::WTERMSIG(status) {
+                    libc::SIGABRT if tail.contains("has overflowed its stack") => End::StackOverflow,
+                    libc::SIGABRT if tail.contains("memory allocation of ") => End::MemoryLimit,
+                    signal => End::Aborted { signal },
+                }
+            }
+        };
+        let (host, at) = if matches!(end, End::Returned(_)) { (None, Duration::ZERO) } else { (host, at) };
+        let cpu = Duration::from_nanos(self.report.cpu_nanos);
+        Ok(Finished { end, host, at, panics: board.panics(), output, cpu })
+    }
+
+    /// The captured output: all of it, or its head and its tail.
+    fn output_text(&self) -> io::Result<Vec<u8>> {
+        let length = self.output.metadata()?.len();
+        if length <= 2 * KEPT_OUTPUT_BYTES {
+            let mut all = vec![0; length as usize];
+            self.output.read_exact_at(&mut all, 0)?;
+            return Ok(all);
+        }
+        let mut kept = vec![0; KEPT_OUTPUT_BYTES as usize];
+        self.output.read_exact_at(&mut kept, 0)?;
+        kept.extend(format!("\n[... {} bytes left out ...]\n", length - 2 * KEPT_OUTPUT_BYTES).bytes());
+        let mut tail = vec![0; KEPT_OUTPUT_BYTES as usize];
+        self.output.read_exact_at(&mut tail, length - KEPT_OUTPUT_BYTES)?;
+        kept.extend(tail);
+        Ok(kept)
+    }
+
+    fn log_text(&self) -> String {
+        let mut bytes = vec![0; self.log.metadata().map_or(0, |data| data.len().min(16 * 1024)) as usize];
+        match self.log.read_exact_at(&mut bytes, 0) {
+            Ok(()) if !bytes.is_empty() => format!("; it wrote:\n{}", String::from_utf8_lossy(&bytes)),
+            _ => String::new(),
+        }
+    }
+
+    fn board(&self) -> &Board {
+        // SAFETY: the mapping lasts until `drop`.
+        unsafe { self.board.as_ref() }
+    }
+
+    fn receive(&mut self, timeout_ms: Option<c_int>) -> io::Result<Report> {
+        if let Some(timeout_ms) = timeout_ms {
+            let mut waited = libc::pollfd { fd: self.reports.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+            // SAFETY: a place of ours.
+            if unsafe { libc::poll(&mut waited, 1, timeout_ms) } == 0 {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "it was not ready in time"));
+            }
+        }
+        let mut report = MaybeUninit::<Report>::zeroed();
+        // SAFETY: the bytes are initialised, and the slice covers the value exactly.
+        let bytes = unsafe { std::slice::from_raw_parts_mut(report.as_mut_ptr().cast(), mem::size_of::<Report>()) };
+        self.reports.read_exact(bytes).map_err(|_| io::Error::other("it ended without an answer"))?;
+        // SAFETY: any bytes are a valid report.
+        let report = unsafe { report.assume_init() };
+        if report.magic == MAGIC { Ok(report) } else { Err(io::Error::other("it sent something else than a report")) }
+    }
+
+    /// Ends the zygote, and with it its child. Returns its wait status; 0 if it was reaped before.
+    fn reap(&mut self) -> c_int {
+        let mut status = 0;
+        if self.pid > 0 {
+            // A zygote whose pipe has broken is about to end by itself, and then its own status tells more.
+            for _ in 0..50 {
+                // SAFETY: the process is our child and was not waited for.
+                if unsafe { libc::waitpid(self.pid, &mut status, libc::WNOHANG) } != 0 {
+                    self.pid = 0;
+                    return status;
+                }
+                thread::sleep(Duration::from_millis(1));
+            }
+            self.kill();
+        }
+        status
+    }
+
+    fn kill(&mut self) {
+        if self.pid > 0 {
+            // SAFETY: the process is our child and was not waited for.
+            unsafe {
+                libc::kill(self.pid, libc::SIGKILL);
+                libc::waitpid(self.pid, ptr::null_mut(), 0);
+            }
+            self.pid = 0;
+        }
+    }
+}
+
+impl Drop for Zygote {
+    fn drop(&mut self) {
+        self.kill();
+        // SAFETY: the mapping is not used again.
+        unsafe { Board::unmap(self.board) };
+    }
+}
+
+enum Spawned {
+    Ready(Zygote),
+    /// This system does not let us have such a process.
+    Impossible,
+    /// It started, and ended before it was ready.
+    Died {
+        code: Option<c_int>,
+        why: io::Error,
+    },
+}
+
+impl Spawned {
+    fn into_result(self) -> io::Result<Option<Zygote>> {
+        match self {
+            Spawned::Ready(zygote) => Ok(Some(zygote)),
+            Spawned::Impossible => Ok(None),
+            Spawned::Died { why, .. } => Err(why),
+        }
+    }
+}
+
+fn ended(status: c_int) -> String {
+    if libc::WIFEXITED(status) {
+        format!("exited with code {}", libc::WEXITSTATUS(status))
+    } else {
+        format!("was ended by signal {}", libc::WTERMSIG(status))
+    }
+}

@@ -1,0 +1,79 @@
+//! The clocks.
+
+use std::ffi::c_void;
+
+use libc::{c_int, clockid_t, time_t, timespec, timeval};
+
+use super::super::raw::{Next, call, set_errno};
+use crate::sandbox::notes::EscapeKind;
+use crate::sandbox::simulated::{record_escape, simulation};
+
+/// # Safety
+/// As in the C library.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn clock_gettime(clock: clockid_t, result: *mut timespec) -> c_int {
+    if let Some(simulation) = simulation() {
+        let nanos = match clock {
+            libc::CLOCK_MONOTONIC
+            | libc::CLOCK_MONOTONIC_COARSE
+            | libc::CLOCK_MONOTONIC_RAW
+            | libc::CLOCK_BOOTTIME
+            | libc::CLOCK_BOOTTIME_ALARM => Some(simulation.monotonic()),
+            libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE | libc::CLOCK_REALTIME_ALARM | libc::CLOCK_TAI => {
+                Some(simulation.wall())
+            }
+            _ => None,
+        };
+        if let Some(nanos) = nanos {
+            if result.is_null() {
+                set_errno(libc::EFAULT);
+                return -1;
+            }
+            let answer = timespec {
+                tv_sec: (nanos / 1_000_000_000) as time_t,
+                tv_nsec: (nanos % 1_000_000_000) as libc::c_long,
+            };
+            // SAFETY: the caller gives a place for the result.
+            unsafe { result.write(answer) };
+            return 0;
+        }
+        record_escape(EscapeKind::UnmodelledClock, || format!("clock {clock}"));
+    }
+    // The C library's own definition makes no system call for the common clocks.
+    static NEXT: Next = Next::new(c"clock_gettime");
+    // SAFETY: this is the type of the symbol, and the arguments are the caller's.
+    match unsafe { NEXT.get::<unsafe extern "C" fn(clockid_t, *mut timespec) -> c_int>() } {
+        Some(next) => unsafe { next(clock, result) },
+        None => call!(libc::SYS_clock_gettime, clock, result) as c_int,
+    }
+}
+
+/// # Safety
+/// As in the C library.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn gettimeofday(result: *mut timeval, _zone: *mut c_void) -> c_int {
+    if !result.is_null() {
+        let mut now = timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: both places are valid.
+        unsafe {
+            clock_gettime(libc::CLOCK_REALTIME, &mut now);
+            result.write(timeval { tv_sec: now.tv_sec, tv_usec: now.tv_nsec / 1_000 });
+        }
+    }
+    0
+}
+
+/// # Safety
+/// As in the C library.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn time(result: *mut time_t) -> time_t {
+    let mut now = timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the place is valid, and so is the caller's if it is not null.
+    unsafe {
+        clock_gettime(libc::CLOCK_REALTIME, &mut now);
+        if !result.is_null() {
+            result.write(now.tv_sec);
+        }
+    }
+    now.tv_sec
+}

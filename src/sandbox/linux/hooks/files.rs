@@ -1,0 +1,82 @@
+//! Files and sockets of the operating system: they open, and are recorded.
+
+use std::ffi::CStr;
+
+use libc::{c_char, c_int, mode_t};
+
+use super::super::raw::{call, set_errno};
+use crate::sandbox::notes::EscapeKind;
+use crate::sandbox::simulated::{record_escape, simulation};
+
+/// What a run may read without a note: facts about the process and the machine that are the same in every run, or that
+/// are hooked elsewhere.
+const ALLOWED: [&[u8]; 6] =
+    [b"/proc/", b"/sys/", b"/usr/share/zoneinfo", b"/etc/localtime", b"/etc/timezone", b"/dev/null"];
+
+/// # Safety
+/// `path` must be null or a C string.
+unsafe fn open_at(directory: c_int, path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
+    if simulation().is_some() && !path.is_null() {
+        // SAFETY: the caller vouches for the path.
+        let path = unsafe { CStr::from_ptr(path) };
+        match path.to_bytes() {
+            // The number of CPUs that a control group allows would change with the machine.
+            b"/proc/self/cgroup" => {
+                set_errno(libc::ENOENT);
+                return -1;
+            }
+            b"/dev/urandom" | b"/dev/random" => {
+                record_escape(EscapeKind::EntropyDevice, || path.to_string_lossy().into_owned());
+            }
+            bytes if ALLOWED.iter().any(|allowed| bytes.starts_with(allowed)) => {}
+            _ => record_escape(EscapeKind::RealFile, || path.to_string_lossy().into_owned()),
+        }
+    }
+    call!(libc::SYS_openat, directory, path, flags, mode) as c_int
+}
+
+/// # Safety
+/// As in the C library.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn open(path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
+    // SAFETY: the caller vouches for the path.
+    unsafe { open_at(libc::AT_FDCWD, path, flags, mode) }
+}
+
+/// # Safety
+/// As in the C library.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn open64(path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
+    // SAFETY: the caller vouches for the path.
+    unsafe { open_at(libc::AT_FDCWD, path, flags, mode) }
+}
+
+/// # Safety
+/// As in the C library.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn openat(directory: c_int, path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
+    // SAFETY: the caller vouches for the path.
+    unsafe { open_at(directory, path, flags, mode) }
+}
+
+/// # Safety
+/// As in the C library.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn openat64(directory: c_int, path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
+    // SAFETY: the caller vouches for the path.
+    unsafe { open_at(directory, path, flags, mode) }
+}
+
+#[unsafe(no_mangle)]
+pub(super) extern "C" fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int {
+    record_escape(EscapeKind::RealSocket, || {
+        let family = match domain {
+            libc::AF_INET => "internet",
+            libc::AF_INET6 => "internet, version 6",
+            libc::AF_UNIX => "local",
+            _ => "other",
+        };
+        format!("a socket of family {domain} ({family}), type {}", kind & 0xf)
+    });
+    call!(libc::SYS_socket, domain, kind, protocol) as c_int
+}

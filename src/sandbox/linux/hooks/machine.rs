@@ -1,0 +1,142 @@
+//! What a program can learn about its machine and process, and how it starts threads and ends.
+
+use std::ffi::c_void;
+
+use libc::{c_char, c_int, c_long, pid_t, size_t};
+
+use super::super::raw::{Next, call, set_errno};
+use super::super::{child, zygote};
+use crate::sandbox::notes::EscapeKind;
+use crate::sandbox::simulated::{record_escape, simulation};
+
+/// The number of CPUs that every simulated machine has.
+const CPUS: usize = 4;
+/// The process that every simulated program is.
+pub(super) const PROCESS: pid_t = 4242;
+
+static PTHREAD_CREATE: Next = Next::new(c"pthread_create");
+static SYSCONF: Next = Next::new(c"sysconf");
+static EXIT: Next = Next::new(c"exit");
+
+/// Looks up what these hooks pass through to.
+pub(super) fn look_up() {
+    // SAFETY: these are the types of the symbols.
+    unsafe {
+        PTHREAD_CREATE.get::<ThreadCreate>();
+        SYSCONF.get::<extern "C" fn(c_int) -> c_long>();
+        EXIT.get::<extern "C" fn(c_int) -> !>();
+    }
+}
+
+/// Whether this thread or process must see constants.
+pub(super) fn sees_constants() -> bool {
+    simulation().is_some() || zygote::is_zygote()
+}
+
+type Start = extern "C" fn(*mut c_void) -> *mut c_void;
+type ThreadCreate = unsafe extern "C" fn(*mut libc::pthread_t, *const c_void, Start, *mut c_void) -> c_int;
+
+/// # Safety
+/// As in the C library.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn pthread_create(
+    thread: *mut libc::pthread_t,
+    attributes: *const c_void,
+    start: Start,
+    argument: *mut c_void,
+) -> c_int {
+    child::count_thread();
+    if let Some(simulation) = simulation() {
+        simulation.threads.set(simulation.threads.get() + 1);
+        record_escape(EscapeKind::Thread, || "a thread was started".to_owned());
+    }
+    // SAFETY: this is the type of the symbol, and the arguments are the caller's.
+    match unsafe { PTHREAD_CREATE.get::<ThreadCreate>() } {
+        Some(next) => unsafe { next(thread, attributes, start, argument) },
+        None => libc::EAGAIN,
+    }
+}
+
+/// # Safety
+/// As in the C library.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn sched_getaffinity(process: pid_t, size: size_t, set: *mut c_void) -> c_int {
+    if sees_constants() && size >= 8 && !set.is_null() {
+        // SAFETY: the caller vouches for `size` bytes.
+        unsafe {
+            set.cast::<u8>().write_bytes(0, size);
+            set.cast::<u8>().write((1 << CPUS) - 1);
+        }
+        return 0;
+    }
+    let copied = call!(libc::SYS_sched_getaffinity, process, size, set);
+    if copied < 0 {
+        return -1;
+    }
+    // SAFETY: the kernel tells how many bytes it wrote; as the C library does, the rest is cleared.
+    unsafe { set.cast::<u8>().add(copied as usize).write_bytes(0, size - copied as usize) };
+    0
+}
+
+#[unsafe(no_mangle)]
+pub(super) extern "C" fn sysconf(name: c_int) -> c_long {
+    if matches!(name, libc::_SC_NPROCESSORS_ONLN | libc::_SC_NPROCESSORS_CONF) && sees_constants() {
+        return CPUS as c_long;
+    }
+    // SAFETY: this is the type of the symbol.
+    match unsafe { SYSCONF.get::<extern "C" fn(c_int) -> c_long>() } {
+        Some(next) => next(name),
+        None => -1,
+    }
+}
+
+#[unsafe(no_mangle)]
+pub(super) extern "C" fn getpid() -> pid_t {
+    if sees_constants() { PROCESS } else { call!(libc::SYS_getpid) as pid_t }
+}
+
+#[unsafe(no_mangle)]
+pub(super) extern "C" fn gettid() -> pid_t {
+    if simulation().is_some() { PROCESS } else { call!(libc::SYS_gettid) as pid_t }
+}
+
+/// # Safety
+/// As in the C library.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn gethostname(name: *mut c_char, size: size_t) -> c_int {
+    // SAFETY: all zeros is a valid value of this struct of arrays.
+    let mut machine: libc::utsname = unsafe { std::mem::zeroed() };
+    let found: &[u8] = match simulation() {
+        Some(simulation) => simulation.host_name().unwrap_or("squall").as_bytes(),
+        None => {
+            if call!(libc::SYS_uname, &raw mut machine) < 0 {
+                return -1;
+            }
+            // SAFETY: the kernel ends the name with a zero.
+            unsafe { std::ffi::CStr::from_ptr(machine.nodename.as_ptr()) }.to_bytes()
+        }
+    };
+    if found.len() >= size {
+        set_errno(libc::ENAMETOOLONG);
+        return -1;
+    }
+    // SAFETY: the caller vouches for `size` bytes, which are more than the name's.
+    unsafe {
+        name.cast::<u8>().copy_from_nonoverlapping(found.as_ptr(), found.len());
+        name.add(found.len()).write(0);
+    }
+    0
+}
+
+#[unsafe(no_mangle)]
+pub(super) extern "C" fn exit(code: c_int) -> ! {
+    // The thread-local destructors that run next take away what tells the host.
+    child::note_exit();
+    // SAFETY: this is the type of the symbol; without it, ending at once is the best that is left.
+    unsafe {
+        match EXIT.get::<extern "C" fn(c_int) -> !>() {
+            Some(next) => next(code),
+            None => libc::_exit(code),
+        }
+    }
+}

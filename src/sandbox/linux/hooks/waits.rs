@@ -1,0 +1,173 @@
+//! Waits of bounded length, which take virtual time, and `syscall`, through which most of them come.
+//!
+//! Virtual time stands still while code runs, so a wait that nobody can end early would never end: it is over at once
+//! and moves the clock of its host. Only where the code has started real threads does it really wait for them.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use libc::{c_int, c_long, c_uint, clockid_t, timespec};
+
+use super::super::child;
+use super::super::raw::{call, returned, set_errno, system_call};
+use super::{entropy, machine};
+use crate::sandbox::notes::EscapeKind;
+use crate::sandbox::simulated::{Simulation, record_escape, simulation};
+
+/// The C library's function takes a variable number of arguments; on these machines they arrive as if there were always
+/// six, and what the caller did not give is not read by the kernel either.
+///
+/// # Safety
+/// As in the C library.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn syscall(
+    number: c_long,
+    a: usize,
+    b: usize,
+    c: usize,
+    d: usize,
+    e: usize,
+    f: usize,
+) -> c_long {
+    let answer = match number {
+        libc::SYS_getrandom => {
+            // SAFETY: the caller vouches for its buffer.
+            unsafe { entropy::fill(a as *mut _, b) }.then_some(b as c_long)
+        }
+        // SAFETY: the caller vouches for its futex.
+        libc::SYS_futex => unsafe { futex([a, b, c, d, e, f]) },
+        libc::SYS_getpid | libc::SYS_gettid if machine::sees_constants() && simulation().is_some() => {
+            Some(c_long::from(machine::PROCESS))
+        }
+        _ => None,
+    };
+    match answer {
+        Some(answer) => answer,
+        // SAFETY: the caller vouches for its arguments.
+        None => returned(unsafe { system_call(number, [a, b, c, d, e, f]) }),
+    }
+}
+
+/// Answers a futex operation, or `None` for one that has to pass through.
+///
+/// # Safety
+/// The first argument must be a futex and the fourth, for a wait, null or a time.
+unsafe fn futex(arguments: [usize; 6]) -> Option<c_long> {
+    let simulation = simulation()?;
+    let [word, operation, expected, time, ..] = arguments;
+    let operation = operation as c_int;
+    let command = operation & !(libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_CLOCK_REALTIME);
+    if !matches!(command, libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET) || simulation.clocks.is_quiet() {
+        return None;
+    }
+    // SAFETY: the caller gives an aligned word that others may change at the same time.
+    if unsafe { &*(word as *const AtomicU32) }.load(Ordering::SeqCst) != expected as u32 {
+        set_errno(libc::EAGAIN);
+        return Some(-1);
+    }
+    if time == 0 {
+        // Nobody is left who could end this wait.
+        child::end_blocked_if_alone(simulation);
+        return None;
+    }
+    // SAFETY: the caller gives a time.
+    let time = nanos(unsafe { &*(time as *const timespec) });
+    let look = simulation.clocks.look();
+    let until = if command == libc::FUTEX_WAIT {
+        look.virtual_nanos.saturating_add(time)
+    } else if operation & libc::FUTEX_CLOCK_REALTIME != 0 {
+        look.virtual_nanos.saturating_add(time.saturating_sub(simulation.wall()))
+    } else {
+        look.virtual_at(time)
+    };
+    if simulation.threads.get() > 0 {
+        let left = duration(until.saturating_sub(look.virtual_nanos));
+        let wait = libc::FUTEX_WAIT | (operation & libc::FUTEX_PRIVATE_FLAG);
+        // SAFETY: the caller's futex and our time.
+        let result =
+            unsafe { system_call(libc::SYS_futex, [word, wait as usize, expected, &raw const left as usize, 0, 0]) };
+        if result != -(libc::ETIMEDOUT as isize) {
+            return Some(returned(result));
+        }
+    }
+    simulation.clocks.run_ahead(look.slot, until);
+    set_errno(libc::ETIMEDOUT);
+    Some(-1)
+}
+
+fn nanos(time: &timespec) -> u64 {
+    (time.tv_sec.max(0) as u64).saturating_mul(1_000_000_000).saturating_add(time.tv_nsec.max(0) as u64)
+}
+
+fn duration(nanos: u64) -> timespec {
+    timespec { tv_sec: (nanos / 1_000_000_000) as libc::time_t, tv_nsec: (nanos % 1_000_000_000) as c_long }
+}
+
+/// A blocking sleep until the virtual time that `until` computes from the present.
+fn sleep(simulation: &Simulation, until: impl FnOnce(u64) -> u64) {
+    let look = simulation.clocks.look();
+    let until = until(look.virtual_nanos);
+    let length = until.saturating_sub(look.virtual_nanos);
+    record_escape(EscapeKind::BlockingSleep, || format!("{:?}", std::time::Duration::from_nanos(length)));
+    if simulation.threads.get() > 0 {
+        let length = duration(length);
+        call!(libc::SYS_nanosleep, &raw const length, 0);
+    }
+    simulation.clocks.run_ahead(look.slot, until);
+}
+
+/// # Safety
+/// As in the C library.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn nanosleep(length: *const timespec, left: *mut timespec) -> c_int {
+    match simulation() {
+        Some(simulation) if !length.is_null() => {
+            // SAFETY: the caller gives a time.
+            let length = nanos(unsafe { &*length });
+            sleep(simulation, |now| now.saturating_add(length));
+            0
+        }
+        _ => call!(libc::SYS_nanosleep, length, left) as c_int,
+    }
+}
+
+/// # Safety
+/// As in the C library.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn clock_nanosleep(
+    clock: clockid_t,
+    flags: c_int,
+    time: *const timespec,
+    left: *mut timespec,
+) -> c_int {
+    match simulation() {
+        Some(simulation) if !time.is_null() => {
+            // SAFETY: the caller gives a time.
+            let time = nanos(unsafe { &*time });
+            if flags & libc::TIMER_ABSTIME == 0 {
+                sleep(simulation, |now| now.saturating_add(time));
+            } else if clock == libc::CLOCK_REALTIME {
+                let length = time.saturating_sub(simulation.wall());
+                sleep(simulation, |now| now.saturating_add(length));
+            } else {
+                let look = simulation.clocks.look();
+                sleep(simulation, |_| look.virtual_at(time));
+            }
+            0
+        }
+        // This function returns the error instead of setting `errno`.
+        // SAFETY: the caller vouches for its arguments.
+        _ => unsafe {
+            -system_call(
+                libc::SYS_clock_nanosleep,
+                [clock as usize, flags as usize, time as usize, left as usize, 0, 0],
+            ) as c_int
+        },
+    }
+}
+
+#[unsafe(no_mangle)]
+pub(super) extern "C" fn usleep(micros: c_uint) -> c_int {
+    let length = duration(u64::from(micros) * 1_000);
+    // SAFETY: the time is ours.
+    unsafe { nanosleep(&raw const length, std::ptr::null_mut()) }
+}

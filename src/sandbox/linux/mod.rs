@@ -1,0 +1,45 @@
+//! Linux: interposition, and a process for each run.
+
+mod board;
+mod child;
+mod front;
+mod hooks;
+mod raw;
+mod start;
+mod zygote;
+
+use super::notes::PanicNote;
+
+pub(super) use front::Forker;
+pub(super) use zygote::{is_zygote, serve};
+
+/// Whether `Instant::now` and its kin ask the simulation.
+pub(super) const INTERPOSES: bool = true;
+
+/// Makes sure that the hooks are part of any binary that simulates.
+pub(super) fn keep_hooks_linked() {
+    hooks::keep_linked();
+}
+
+/// Shows the front where a run is, in case that it ends here.
+#[inline]
+pub(super) fn show_position(host: Option<usize>, at: u64) {
+    if let Some(board) = child::board() {
+        board.show_position(host, at);
+    }
+}
+
+/// Shows the front a panic, in case that the run does not live to tell.
+pub(super) fn show_panic(host: Option<usize>, note: &PanicNote) {
+    if let Some(board) = child::board() {
+        board.show_position(host, note.at.as_nanos() as u64);
+        board.append_panic(note);
+    }
+}
+
+/// Ends a child whose host waits for a clock that stands still; returns in any other process.
+pub(super) fn end_in_spin(host: Option<usize>, at: u64) {
+    if let Some(board) = child::board() {
+        child::end(board, board::CLOCK_SPIN, host, at);
+    }
+}

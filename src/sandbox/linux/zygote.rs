@@ -1,0 +1,219 @@
+//! The zygote: one thread that reads commands from a pipe, forks a child for each, and tells how it ended. Between two
+//! forks it must not touch its heap or its mappings, so that every child starts from the same memory: the job, the
+//! outcome and the output are memory files that the front made, and all else fits on the stack.
+
+use std::io::Write;
+use std::mem::{self, MaybeUninit};
+use std::ptr;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use libc::{c_int, pid_t};
+
+use super::board::Board;
+use super::raw::call;
+use super::{child, hooks};
+
+/// The environment variable that marks a zygote.
+pub(super) const MARKER: &std::ffi::CStr = c"SQUALL_ZYGOTE";
+/// The descriptors that the front gives to a zygote.
+pub(super) const COMMAND_FD: c_int = 3;
+pub(super) const RESULT_FD: c_int = 4;
+pub(super) const JOB_FD: c_int = 5;
+pub(super) const OUTCOME_FD: c_int = 6;
+pub(super) const OUTPUT_FD: c_int = 7;
+pub(super) const BOARD_FD: c_int = 8;
+
+/// What starts every message, so that a stranger on the pipe is noticed.
+pub(super) const MAGIC: u64 = 0x5351_5541_4c4c_0001;
+/// How much of the captured output is kept at either end.
+pub(super) const KEPT_OUTPUT_BYTES: u64 = 128 * 1024;
+
+/// Front to zygote: run a job.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(super) struct Command {
+    pub(super) magic: u64,
+    pub(super) cpu_nanos: u64,
+    pub(super) wall_nanos: u64,
+    pub(super) memory_bytes: u64,
+    pub(super) job_bytes: u64,
+}
+
+/// Zygote to front: it is ready, or a child has ended.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(super) struct Report {
+    pub(super) magic: u64,
+    /// For a zygote that is ready: 1 if its addresses are not randomised. For a child: its wait status.
+    pub(super) status: i32,
+    /// 1 if the child was killed because it took too long.
+    pub(super) killed: u32,
+    pub(super) cpu_nanos: u64,
+}
+
+/// Whether this process is a zygote or a child of one.
+#[inline]
+pub(in crate::sandbox) fn is_zygote() -> bool {
+    // 0: not yet known, 1: no, 2: yes.
+    static KNOWN: AtomicU8 = AtomicU8::new(0);
+    match KNOWN.load(Ordering::Relaxed) {
+        1 => false,
+        2 => true,
+        _ => {
+            // Asked by hooks before `main`, so neither the heap nor std's lock on the environment may be used.
+            // SAFETY: the name is a C string.
+            let marked = !unsafe { libc::getenv(MARKER.as_ptr()) }.is_null();
+            KNOWN.store(if marked { 2 } else { 1 }, Ordering::Relaxed);
+            marked
+        }
+    }
+}
+
+/// Serves commands until the front is gone.
+pub(in crate::sandbox) fn serve(handler: &impl Fn(&[u8]) -> Vec<u8>) -> ! {
+    // What libtest has written so far is not the output of a child.
+    let _ = std::io::stdout().flush();
+    let Ok(board) = Board::map(BOARD_FD) else { leave(125) };
+    // SAFETY: the mapping lasts as long as the process.
+    let board = unsafe { board.as_ref() };
+    // SAFETY: asks for the persona without changing it.
+    let persona = unsafe { libc::personality(0xffff_ffff) };
+    let fixed = persona >= 0 && persona & libc::ADDR_NO_RANDOMIZE != 0;
+    send(&Report { magic: MAGIC, status: i32::from(fixed), killed: 0, cpu_nanos: 0 });
+    let zygote = call!(libc::SYS_getpid) as pid_t;
+    // What is looked up at first use must not be looked up after the first fork, or the second child differs.
+    monotonic_nanos();
+    hooks::look_up();
+    loop {
+        let Some(command) = receive() else { leave(0) };
+        // SAFETY: the child goes on with this thread only.
+        let pid = unsafe { libc::fork() };
+        if pid == 0 {
+            die_with(zygote);
+            child::run(board, &command, handler);
+        }
+        if pid < 0 {
+            leave(124);
+        }
+        send(&wait(pid, &command));
+    }
+}
+
+/// Makes the kernel kill this process when `parent` is gone.
+pub(super) fn die_with(parent: pid_t) {
+    // SAFETY: plain system calls.
+    unsafe {
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+        if libc::getppid() != parent {
+            // It was gone before we asked.
+            libc::_exit(123);
+        }
+    }
+}
+
+fn leave(code: c_int) -> ! {
+    // SAFETY: ends the process; a zygote has nothing to clean up.
+    unsafe { libc::_exit(code) }
+}
+
+fn receive() -> Option<Command> {
+    let mut command = MaybeUninit::<Command>::uninit();
+    let mut done = 0;
+    while done < mem::size_of::<Command>() {
+        // SAFETY: what remains of the command.
+        let n = unsafe {
+            libc::read(COMMAND_FD, command.as_mut_ptr().cast::<u8>().add(done).cast(), mem::size_of::<Command>() - done)
+        };
+        if n <= 0 {
+            return None;
+        }
+        done += n as usize;
+    }
+    // SAFETY: all of its bytes were read, and any bytes are a valid command.
+    let command = unsafe { command.assume_init() };
+    (command.magic == MAGIC).then_some(command)
+}
+
+fn send(report: &Report) {
+    // A report is far shorter than what a pipe takes at once.
+    // SAFETY: a plain value of ours.
+    let n = unsafe { libc::write(RESULT_FD, ptr::from_ref(report).cast(), mem::size_of::<Report>()) };
+    if n != mem::size_of::<Report>() as isize {
+        leave(0);
+    }
+}
+
+/// Waits for the child, but not longer than the command allows.
+fn wait(pid: pid_t, command: &Command) -> Report {
+    const TICK_MS: u64 = 50;
+    let start = monotonic_nanos();
+    // Kernels before 5.3, and some sandboxes, have no such descriptor; then the child is asked for once a millisecond.
+    let process = call!(libc::SYS_pidfd_open, pid, 0) as c_int;
+    let mut punched = KEPT_OUTPUT_BYTES;
+    let mut killed = 0;
+    let mut asked_at = None;
+    let mut status = 0;
+    // SAFETY: all zeros is a valid value, and the calls get places of ours.
+    let usage = unsafe {
+        let mut usage: libc::rusage = mem::zeroed();
+        loop {
+            let result = libc::wait4(pid, &mut status, libc::WNOHANG, &mut usage);
+            if result == pid || (result < 0 && *libc::__errno_location() != libc::EINTR) {
+                break;
+            }
+            let mut waited = [
+                libc::pollfd { fd: COMMAND_FD, events: 0, revents: 0 },
+                libc::pollfd { fd: process, events: libc::POLLIN, revents: 0 },
+            ];
+            libc::poll(waited.as_mut_ptr(), 2, if process < 0 { 1 } else { TICK_MS as c_int });
+            if waited[0].revents & libc::POLLHUP != 0 {
+                libc::kill(pid, libc::SIGKILL);
+                leave(0);
+            }
+            punched = bound_output(punched);
+            let now = monotonic_nanos();
+            if asked_at.is_none() && now - start > command.wall_nanos {
+                // The child's handler says where it is and ends; a child that cannot is killed a little later.
+                libc::kill(pid, libc::SIGPROF);
+                asked_at = Some(now);
+                killed = 1;
+            }
+            if asked_at.is_some_and(|asked| now - asked > 4 * TICK_MS * 1_000_000) {
+                libc::kill(pid, libc::SIGKILL);
+            }
+        }
+        if process >= 0 {
+            libc::close(process);
+        }
+        usage
+    };
+    let nanos = |time: libc::timeval| time.tv_sec as u64 * 1_000_000_000 + time.tv_usec as u64 * 1_000;
+    Report { magic: MAGIC, status, killed, cpu_nanos: nanos(usage.ru_utime) + nanos(usage.ru_stime) }
+}
+
+/// Gives back the memory of the middle of an output that grows without end. Returns where the hole ends.
+fn bound_output(punched: u64) -> u64 {
+    const SLACK: u64 = 16 * 1024 * 1024;
+    // SAFETY: a place of ours, and a range of the child's output.
+    unsafe {
+        let mut stat: libc::stat = mem::zeroed();
+        if libc::fstat(OUTPUT_FD, &mut stat) != 0 || (stat.st_size as u64) < punched + SLACK {
+            return punched;
+        }
+        let end = stat.st_size as u64 - KEPT_OUTPUT_BYTES;
+        libc::fallocate(
+            OUTPUT_FD,
+            libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE,
+            punched as libc::off_t,
+            (end - punched) as libc::off_t,
+        );
+        end
+    }
+}
+
+fn monotonic_nanos() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: a place of ours.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}

@@ -1,0 +1,39 @@
+//! Where nothing can be interposed and no pristine process forked: jobs run on threads, clocks and entropy are real.
+
+use std::io;
+
+use super::notes::PanicNote;
+use super::worker::{Entry, Finished, Limits};
+
+pub(super) const INTERPOSES: bool = false;
+
+pub(super) fn keep_hooks_linked() {}
+
+pub(super) fn show_position(_host: Option<usize>, _at: u64) {}
+
+pub(super) fn show_panic(_host: Option<usize>, _note: &PanicNote) {}
+
+pub(super) fn end_in_spin(_host: Option<usize>, _at: u64) {}
+
+pub(super) fn is_zygote() -> bool {
+    false
+}
+
+pub(super) fn serve(_handler: &impl Fn(&[u8]) -> Vec<u8>) {}
+
+/// There is none.
+pub(super) enum Forker {}
+
+impl Forker {
+    pub(super) fn spawn(_entry: &Entry) -> io::Result<Option<Forker>> {
+        Ok(None)
+    }
+
+    pub(super) fn address_randomisation_off(&self) -> bool {
+        match *self {}
+    }
+
+    pub(super) fn run(&mut self, _job: &[u8], _limits: &Limits) -> io::Result<Finished> {
+        match *self {}
+    }
+}

@@ -1,0 +1,40 @@
+//! Jobs where no process can be forked: each on a fresh thread, so that at least thread-locals are new.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread::Builder;
+use std::time::{Duration, Instant};
+
+use super::notes::PanicNote;
+use super::simulated::{leave, message_of, record_panics};
+use super::worker::{End, Finished, Handler};
+
+/// Like the main thread of a zygote.
+const STACK_BYTES: usize = 8 * 1024 * 1024;
+
+/// Runs one job. Limits cannot be enforced here, and an abort ends this very process.
+pub(super) fn run(handler: &Handler, job: &[u8]) -> io::Result<Finished> {
+    record_panics();
+    let start = Instant::now();
+    let (outcome, notes) = std::thread::scope(|scope| {
+        let thread =
+            Builder::new().name("squall run".to_owned()).stack_size(STACK_BYTES).spawn_scoped(scope, || {
+                let outcome = catch_unwind(AssertUnwindSafe(|| handler(job)));
+                (outcome, leave())
+            })?;
+        thread.join().map_err(|_| io::Error::other("the thread of a run ended in a panic of its own"))
+    })?;
+    let (end, panics) = match outcome {
+        Ok(outcome) => (End::Returned(outcome), notes.panics),
+        Err(payload) => {
+            let mut panics = notes.panics;
+            if panics.is_empty() {
+                let message = message_of(&*payload);
+                panics.push(PanicNote { message, location: String::new(), host: None, at: Duration::ZERO });
+            }
+            (End::Panicked, panics)
+        }
+    };
+    let at = panics.last().map_or(Duration::ZERO, |panic| panic.at);
+    Ok(Finished { end, host: None, at, panics, output: Vec::new(), cpu: start.elapsed() })
+}

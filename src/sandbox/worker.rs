@@ -1,0 +1,165 @@
+//! Jobs, one at a time, each in a process that nobody used before. What a job means is the handler's business.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::notes::PanicNote;
+use super::{platform, thread};
+
+/// Job bytes in, outcome bytes out. It runs in the forked child, on its only thread.
+pub type Handler = Arc<dyn Fn(&[u8]) -> Vec<u8> + Send + Sync>;
+
+/// How this executable is started once more as a zygote, and gets to [`serve_if_zygote`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// By its own `main`, which calls [`serve_if_zygote`] first.
+    Main,
+    /// By libtest, as the one test of this name, which calls [`serve_if_zygote`].
+    Test(String),
+}
+
+/// What a job may use up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// CPU time.
+    pub cpu: Duration,
+    /// Memory beyond what the zygote has, in bytes of address space.
+    pub memory_bytes: u64,
+    /// Time on the wall. It only guards against a child that waits for ever without using CPU time.
+    pub wall: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { cpu: Duration::from_secs(10), memory_bytes: 1 << 30, wall: Duration::from_secs(120) }
+    }
+}
+
+/// How a job ended, and what is known of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// How it ended.
+    pub end: End,
+    /// The host that ran when it ended, if it did not return; as far as that could be seen.
+    pub host: Option<usize>,
+    /// The virtual time at which it ended, if it did not return; as far as that could be seen.
+    pub at: Duration,
+    /// The panics up to the end, for a job that did not live to return its notes.
+    pub panics: Vec<PanicNote>,
+    /// What it wrote to standard output and standard error; of more than 256 KiB, the head and the tail.
+    pub output: Vec<u8>,
+    /// The CPU time that it took.
+    pub cpu: Duration,
+}
+
+/// How a job ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The handler returned this outcome.
+    Returned(Vec<u8>),
+    /// The handler itself panicked; the last of [`Finished::panics`] says why.
+    Panicked,
+    /// A signal ended the process: SIGABRT after `abort`, SIGSEGV, SIGKILL and so on.
+    Aborted {
+        /// The number of the signal.
+        signal: i32,
+    },
+    /// The stack overflowed.
+    StackOverflow,
+    /// An allocation failed, which [`Limits::memory_bytes`] makes happen.
+    MemoryLimit,
+    /// The process exited by its own will before the handler returned.
+    Exited {
+        /// Its exit code.
+        code: i32,
+    },
+    /// A host waited in a loop for time to pass while its clock stood still.
+    ClockSpin,
+    /// [`Limits::cpu`] was used up.
+    CpuLimit,
+    /// It waited for something that cannot happen, or longer than [`Limits::wall`].
+    Blocked,
+}
+
+/// Runs jobs, one at a time. `--jobs N` takes N workers, each driven by a thread of the front.
+pub struct Worker(Kind);
+
+enum Kind {
+    Forked(Box<platform::Forker>),
+    Threaded(Handler),
+}
+
+impl Worker {
+    /// Starts a zygote by `entry`. Where that is impossible, jobs will run `handler` on fresh threads of this process.
+    ///
+    /// # Errors
+    /// If the zygote starts but never gets to [`serve_if_zygote`].
+    pub fn spawn(entry: Entry, handler: Handler) -> io::Result<Worker> {
+        if is_zygote() {
+            return Err(io::Error::other("a run cannot start runs of its own"));
+        }
+        Ok(Worker(match platform::Forker::spawn(&entry)? {
+            Some(forker) => Kind::Forked(Box::new(forker)),
+            None => Kind::Threaded(handler),
+        }))
+    }
+
+    /// A worker that runs each job on a fresh thread of this process, as where no process can be forked.
+    pub fn on_threads(handler: Handler) -> Worker {
+        Worker(Kind::Threaded(handler))
+    }
+
+    /// Runs one job to its end.
+    ///
+    /// # Errors
+    /// If the zygote dies twice at the same job.
+    pub fn run(&mut self, job: &[u8], limits: &Limits) -> io::Result<Finished> {
+        match &mut self.0 {
+            Kind::Forked(forker) => forker.run(job, limits),
+            Kind::Threaded(handler) => thread::run(handler, job),
+        }
+    }
+
+    /// Whether every run sees the same addresses. Where the system randomises them, code that hashes addresses is
+    /// deterministic within one worker only.
+    pub fn address_randomisation_off(&self) -> bool {
+        match &self.0 {
+            Kind::Forked(forker) => forker.address_randomisation_off(),
+            Kind::Threaded(_) => false,
+        }
+    }
+
+    /// Whether each job gets a process of its own.
+    pub fn is_forked(&self) -> bool {
+        matches!(self.0, Kind::Forked(_))
+    }
+}
+
+/// Whether this process is a zygote or a child of one, and not the front.
+pub fn is_zygote() -> bool {
+    platform::is_zygote()
+}
+
+/// In a zygote, serves jobs with `handler` and never returns; in any other process, returns at once. To be called first
+/// in `main`, or first in a test that makes workers by [`Entry::Test`].
+pub fn serve_if_zygote(handler: impl Fn(&[u8]) -> Vec<u8>) {
+    if is_zygote() {
+        platform::serve(&handler);
+    }
+}
+
+/// The name of the test that calls this, as libtest knows it.
+pub fn current_test_name() -> Option<String> {
+    if let Some(name) = std::thread::current().name()
+        && name != "main"
+    {
+        return Some(name.to_owned());
+    }
+    // With `--test-threads=1`, some versions of libtest run the test on the main thread.
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let exact = arguments.iter().position(|argument| argument == "--exact")?;
+    let is_name = |argument: &&String| !argument.starts_with('-');
+    let named = arguments.get(exact + 1).filter(is_name).or_else(|| arguments.iter().find(is_name));
+    named.cloned()
+}

@@ -1,0 +1,277 @@
+//! The command line and libtest's protocol, with small scenarios that end in every way there is.
+//!
+//! This executable is itself a table of scenarios: started with the word `cli`, or with `SQUALL_TABLE` set, it is what a
+//! user's table would be; otherwise it runs the tests, which start it again in these ways.
+
+#[path = "cli/table.rs"]
+mod table;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Output};
+
+use libtest_mimic::{Arguments, Trial};
+
+fn main() -> ExitCode {
+    let is_table = std::env::args().nth(1).as_deref() == Some("cli") || std::env::var_os("SQUALL_TABLE").is_some();
+    if is_table || squall::sandbox::is_zygote() {
+        return squall::main(table::SCENARIOS);
+    }
+    let tests: [(&str, fn()); 14] = [
+        ("a_passing_exploration_exits_with_0_and_prints_a_table", passing),
+        ("a_broken_promise_exits_with_1_and_explains_itself", broken_promise),
+        ("a_failing_case_replays_in_a_fresh_process", replays),
+        ("every_way_to_die_is_reported_with_its_seed_while_other_runs_go_on", ways_to_die),
+        ("what_differs_when_repeated_exits_with_3", not_deterministic),
+        ("what_is_unknown_exits_with_3", unknown),
+        ("a_fault_that_never_bites_fails_the_exploration", never_bites),
+        ("fingerprints_do_not_depend_on_jobs_or_invocation", fingerprints),
+        ("json_is_written", json),
+        ("bad_usage_is_one_line_and_exits_with_2", bad_usage),
+        ("a_damaged_case_file_is_one_line_and_exits_with_2", damaged_files),
+        ("libtests_protocol_is_spoken", protocol),
+        ("the_number_of_seeds_comes_from_the_environment", seeds_from_environment),
+        ("help_is_given", help),
+    ];
+    let trials = tests.map(|(name, test)| {
+        Trial::test(name, move || {
+            test();
+            Ok(())
+        })
+    });
+    libtest_mimic::run(&Arguments::from_args(), trials.into()).exit_code()
+}
+
+/// A directory of its own for what a test writes.
+fn directory(name: &str) -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli").join(name);
+    std::fs::create_dir_all(directory.join("target")).unwrap();
+    directory
+}
+
+fn command(name: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.current_dir(directory(name)).env_remove("CARGO_TARGET_DIR").env_remove("SQUALL_SEEDS");
+    command
+}
+
+fn cli(name: &str, arguments: &[&str]) -> Output {
+    command(name).arg("cli").args(arguments).output().unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("no signal")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[track_caller]
+fn assert_contains(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "`{part}` is missing in:\n{text}");
+    }
+}
+
+fn passing() {
+    let output = cli("passing", &["explore", "echo", "--seeds", "0..8"]);
+    assert_eq!(code(&output), 0, "{}", stdout(&output));
+    assert_contains(&stdout(&output), &["scenario", "verdict", "faults bitten", "ratio", "echo", "0x0..0x8", "pass"]);
+    assert_contains(&stderr(&output), &["seeds 0x0..0x8"]);
+}
+
+fn broken_promise() {
+    let output = cli("broken", &["explore", "fragile", "--seeds", "0..50"]);
+    assert_eq!(code(&output), 1);
+    let parts = [
+        "FAILED: fragile, seed",
+        "every_answer_comes: ",
+        "plan:",
+        "kill server at",
+        "bite",
+        "timeline around",
+        "server is killed",
+        "deterministic: yes",
+        "replay: cargo sims replay target/squall/fragile-0x",
+    ];
+    assert_contains(&stdout(&output), &parts);
+}
+
+fn replays() {
+    let name = "replays";
+    cli(name, &["explore", "fragile", "--seeds", "0..50"]);
+    let saved = std::fs::read_dir(directory(name).join("target/squall")).unwrap().next().unwrap().unwrap();
+    let path = format!("target/squall/{}", saved.file_name().to_string_lossy());
+    let output = cli(name, &["replay", &path]);
+    assert_eq!(code(&output), 1);
+    assert_contains(&stdout(&output), &["the same run: recorded", "FAILED: fragile", "every_answer_comes"]);
+    let seed = path.split(['-', '.']).nth(1).unwrap();
+    let by_seed = cli(name, &["replay", "fragile", "--seed", seed, "--trace"]);
+    assert_eq!(code(&by_seed), 1);
+    assert_contains(&stdout(&by_seed), &["lanes: a server, b client", "FAILED: fragile"]);
+}
+
+fn ways_to_die() {
+    let ways = [
+        ("panics", "a task of server panicked at"),
+        ("aborts", "the program aborted (signal 6) on host server at"),
+        ("overflows", "the program overflowed its stack on host server at"),
+        ("hoards", "needed more than its limit of 256 MiB of memory on host server at"),
+        ("exits", "the program ended the whole process with exit code 0 on host server at"),
+        ("spins", "waits in a loop for time to pass, but its clock stands still on host server at"),
+        ("yields", "hang: "),
+        ("computes", "hang: the run used up its 500ms of CPU time; it was last seen on host server at"),
+    ];
+    for (scenario, expected) in ways {
+        let arguments =
+            ["explore", scenario, "--seeds", "0..8", "--keep-going", "--hang-after", "0.5", "--json", "all"];
+        let output = cli(scenario, &arguments);
+        assert_eq!(code(&output), 1, "{scenario}: {}", stdout(&output));
+        assert_contains(&stdout(&output), &[expected, &format!("FAILED: {scenario}, seed 0x")]);
+        let json = std::fs::read_to_string(directory(scenario).join("all")).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let (runs, failed) = (json[0]["runs"].as_u64().unwrap(), json[0]["failed"].as_u64().unwrap());
+        assert_eq!(runs, 8, "{scenario}: all seeds are judged");
+        assert!((1..8).contains(&failed), "{scenario}: {failed} failed, and others went on");
+    }
+}
+
+fn not_deterministic() {
+    let output = cli("differs", &["explore", "differs", "--seeds", "0..4", "--verify"]);
+    assert_eq!(code(&output), 3, "{}", stdout(&output));
+    assert_contains(&stdout(&output), &["NOT DETERMINISTIC", "the runs part at record", "first", "second"]);
+    let by_escape = cli("differs", &["explore", "differs", "--seeds", "0..4"]);
+    assert_eq!(code(&by_escape), 3, "an escape is judged by repetition: {}", stdout(&by_escape));
+}
+
+fn unknown() {
+    let output = cli("unknown", &["explore", "unknown", "--seeds", "0..4"]);
+    assert_eq!(code(&output), 3);
+    assert_contains(&stdout(&output), &["unknown", "nobody looked"]);
+}
+
+fn never_bites() {
+    let output = cli("idle", &["explore", "idle", "--seeds", "0..40"]);
+    assert_eq!(code(&output), 1);
+    assert_contains(&stdout(&output), &["FAIL: fault source `partition server ↔ bystander` bit only 0 of 40 times"]);
+    let few = cli("idle", &["explore", "idle", "--seeds", "0..20"]);
+    assert_eq!(code(&few), 0, "too few to judge");
+}
+
+fn fingerprints() {
+    let write = |file: &str, jobs: &str| {
+        let arguments = ["explore", "echo", "fragile", "--keep-going", "--seeds", "0..40", "--jobs", jobs];
+        cli("fingerprints", &[&arguments[..], &["--fingerprints", file]].concat());
+        std::fs::read_to_string(directory("fingerprints").join(file)).unwrap()
+    };
+    let first = write("one", "1");
+    assert_eq!(first.lines().count(), 80);
+    assert_eq!(first.lines().nth(5).unwrap().split(' ').next_chunk_of_two(), ["echo", "0x5"]);
+    assert_eq!(first, write("two", "2"));
+    assert_eq!(first, write("again", "2"));
+}
+
+/// The first two words of a line.
+trait FirstWords<'a> {
+    fn next_chunk_of_two(self) -> [&'a str; 2];
+}
+
+impl<'a, I: Iterator<Item = &'a str>> FirstWords<'a> for I {
+    fn next_chunk_of_two(mut self) -> [&'a str; 2] {
+        [self.next().unwrap(), self.next().unwrap()]
+    }
+}
+
+fn json() {
+    let output = cli("json", &["explore", "echo", "--seeds", "3..5", "--json", "out.json"]);
+    assert_eq!(code(&output), 0);
+    let text = std::fs::read_to_string(directory("json").join("out.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(json[0]["scenario"], "echo");
+    assert_eq!(json[0]["outcomes"][1]["seed"], "0x4");
+    assert_eq!(json[0]["outcomes"][1]["verdict"], "pass");
+}
+
+fn bad_usage() {
+    let lines: [(&[&str], &str); 11] = [
+        (&["explore", "ecko"], "no scenario is named `ecko`; did you mean `echo`?"),
+        (&["explore", "echo", "--seeds", "9..5"], "the range of seeds `9..5` is empty"),
+        (&["explore", "echo", "--seeds", "5..5"], "the range of seeds `5..5` is empty"),
+        (&["explore", "echo", "--seeds", "x..y"], "`x` is not a seed"),
+        (&["explore", "echo", "--jobs", "0"], "at least 1"),
+        (&["explore", "echo", "--for", "soon"], "expected a time such as 60s or 5m"),
+        (&["explore", "echo", "--json", "no/such/directory"], "no/such/directory: No such file"),
+        (&["replay", "echo"], "which seed of `echo`?"),
+        (&["replay", "echo", "--seed", "0xfoo"], "`0xfoo` is not a seed"),
+        (&["replay", "missing.json"], "missing.json: No such file"),
+        (&["frobnicate"], "no scenario is named `frobnicate`"),
+    ];
+    for (arguments, expected) in lines {
+        assert_one_line(&cli("usage", arguments), expected, 2);
+    }
+}
+
+#[track_caller]
+fn assert_one_line(output: &Output, expected: &str, expected_code: i32) {
+    let text = stderr(output);
+    assert_eq!((text.lines().count(), code(output)), (1, expected_code), "{text}{}", stdout(output));
+    assert_contains(&text, &[expected]);
+}
+
+fn damaged_files() {
+    let name = "damaged";
+    cli(name, &["explore", "fragile", "--seeds", "0..50"]);
+    let saved = std::fs::read_dir(directory(name).join("target/squall")).unwrap().next().unwrap().unwrap().path();
+    let whole = std::fs::read_to_string(saved).unwrap();
+    let check = |from: &str, to: &str, expected: &str| {
+        assert!(whole.contains(from), "{from} is not in {whole}");
+        std::fs::write(directory(name).join("damaged.json"), whole.replacen(from, to, 1)).unwrap();
+        assert_one_line(&cli(name, &["replay", "damaged.json"]), expected, 2);
+    };
+    check("\"squall\": 1", "\"squall\": 9", "damaged.json: squall: format version 9 is not 1");
+    check("\"scenario\": \"fragile\"", "\"scenario\": \"fragil\"", "did you mean `fragile`?");
+    check("\"seed\": \"", "\"seed\": \"z", "case.seed: `z");
+    check("\"is\": \"kill\"", "\"is\": \"maim\"", "unknown variant `maim`");
+    check("\"server\"", "\"sever\"", "the scenario has no host named `sever`");
+    check("\"lasting\": \"", "\"lasting\": \"x", "case.plan[0].lasting");
+    check("\"client\": [", "\"clients\": [", "the scenario has no clients named `clients`");
+    check("\"build\": ", "\"built\": ", "unknown field `built`");
+    std::fs::write(directory(name).join("damaged.json"), &whole[..whole.len() / 2]).unwrap();
+    assert_one_line(&cli(name, &["replay", "damaged.json"]), "the file is cut off", 2);
+    std::fs::write(directory(name).join("damaged.json"), [0xff, 0xfe]).unwrap();
+    assert_one_line(&cli(name, &["replay", "damaged.json"]), "not a text file", 2);
+}
+
+fn protocol() {
+    let as_table = |arguments: &[&str]| {
+        command("protocol").env("SQUALL_TABLE", "1").env("SQUALL_SEEDS", "3").args(arguments).output().unwrap()
+    };
+    let list = stdout(&as_table(&["--list", "--format", "terse"]));
+    assert_contains(&list, &["echo: test\n", "fragile: test\n"]);
+    let one = as_table(&["echo", "--exact", "--nocapture"]);
+    assert_eq!(code(&one), 0);
+    assert_contains(&stdout(&one), &["1 passed", "echo: seeds 0x0..0x3"]);
+    let failing = as_table(&["aborts", "--exact"]);
+    assert_ne!(code(&failing), 0);
+    assert_contains(&stdout(&failing), &["FAILED: aborts, seed 0x", "replay: cargo sims replay"]);
+}
+
+fn seeds_from_environment() {
+    let explore =
+        |seeds: &str| command("seeds").env("SQUALL_SEEDS", seeds).args(["cli", "explore", "echo"]).output().unwrap();
+    assert_contains(&stderr(&explore("5")), &["seeds 0x0..0x5"]);
+    assert_contains(&stderr(&explore("0x10..0x12")), &["seeds 0x10..0x12"]);
+    assert_one_line(&explore("many"), "SQUALL_SEEDS: `many` is not a seed", 2);
+}
+
+fn help() {
+    for arguments in [&["--help"][..], &["explore", "--help"], &["replay", "--help"]] {
+        let output = cli("help", arguments);
+        assert_eq!(code(&output), 0);
+        assert_contains(&stdout(&output), &["Usage: cargo sims"]);
+    }
+}

@@ -1,0 +1,205 @@
+//! Small scenarios, one for each way to end.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use squall::history::Completion;
+use squall::prelude::*;
+use squall::scenario::Limits;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// All of them.
+pub const SCENARIOS: [fn() -> Scenario; 13] =
+    [echo, fragile, panics, aborts, overflows, hoards, exits, spins, yields, computes, differs, unknown, idle];
+
+async fn serve(cx: HostContext) -> io::Result<()> {
+    let mut listener = cx.listener(80);
+    loop {
+        let (mut stream, _) = listener.accept().await?;
+        tokio::spawn(async move {
+            let mut buffer = [0; 64];
+            while let Ok(length @ 1..) = stream.read(&mut buffer).await {
+                if stream.write_all(&buffer[..length]).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+}
+
+async fn ask(cx: &HostContext, number: u8) -> io::Result<u8> {
+    let mut stream = cx.connector().connect("server", 80).await?;
+    stream.write_all(&[number]).await?;
+    stream.read_u8().await
+}
+
+/// Asks until there is an answer.
+async fn ask_patiently(cx: HostContext, numbers: Vec<u8>) {
+    for number in numbers {
+        let operation = cx.recorder().invoke("ask", &number);
+        let answer = loop {
+            if let Ok(answer) = ask(&cx, number).await {
+                break answer;
+            }
+            tokio::time::sleep(millis(100)).await;
+        };
+        operation.ok(&answer);
+    }
+}
+
+/// Asks once, and takes no answer for an answer.
+async fn ask_once(cx: HostContext, numbers: Vec<u8>) {
+    for number in numbers {
+        let operation = cx.recorder().invoke("ask", &number);
+        match ask(&cx, number).await {
+            Ok(answer) => operation.ok(&answer),
+            Err(error) => operation.fail(error),
+        }
+        tokio::time::sleep(millis(300)).await;
+    }
+}
+
+fn every_answer_comes(_: &Trace, history: &History) -> Verdict {
+    let wrong = history.operations.iter().find(
+        |operation| !matches!(&operation.completed, Some((_, Completion::Ok(answer))) if *answer == operation.input),
+    );
+    match wrong {
+        None => Verdict::Pass,
+        Some(operation) => Verdict::Fail(format!("no answer to {}: {:?}", operation.input, operation.completed)),
+    }
+}
+
+fn numbers() -> impl proptest::strategy::Strategy<Value = Vec<u8>> + Send + Sync {
+    proptest::collection::vec(proptest::num::u8::ANY, 5..8)
+}
+
+fn small(name: &str) -> Scenario {
+    Scenario::new(name).host("server", serve).run_for(secs(6)).settle_for(secs(4))
+}
+
+fn echo() -> Scenario {
+    small("echo")
+        .clients("client", 2, numbers(), ask_patiently)
+        .fault(fault::kill("server").every(secs(1)..secs(4)).lasting(millis(100)..secs(1)))
+        .fault(fault::loss(0.2, "client", "server").throughout())
+        .check(every_answer_comes)
+}
+
+fn fragile() -> Scenario {
+    small("fragile")
+        .clients("client", 1, numbers(), ask_once)
+        .fault(fault::kill("server").once(secs(1)..secs(6)).lasting(millis(100)..millis(500)))
+        .check(every_answer_comes)
+}
+
+/// A server that does something terrible when it is asked certain things, as some seeds do.
+fn terrible(name: &str, terror: fn()) -> Scenario {
+    Scenario::new(name)
+        .host("server", move |cx| async move {
+            let mut listener = cx.listener(80);
+            loop {
+                let (mut stream, _) = listener.accept().await?;
+                tokio::spawn(async move {
+                    let number = stream.read_u8().await.unwrap_or(0);
+                    if number < 32 && number != 0 {
+                        terror();
+                        endless().await;
+                    }
+                    let _ = stream.write_u8(number).await;
+                });
+            }
+            #[allow(unreachable_code)]
+            io::Result::Ok(())
+        })
+        .clients("client", 1, numbers(), ask_once)
+        .limits(Limits { memory_bytes: 256 << 20, ..Limits::default() })
+        .run_for(secs(6))
+        .settle_for(secs(4))
+}
+
+thread_local! {
+    static IS_ENDLESS: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+async fn endless() {
+    while IS_ENDLESS.get() {
+        tokio::task::yield_now().await;
+    }
+}
+
+fn panics() -> Scenario {
+    terrible("panics", || panic!("I cannot bear this number"))
+}
+
+fn aborts() -> Scenario {
+    terrible("aborts", || std::process::abort())
+}
+
+fn overflows() -> Scenario {
+    #[allow(unconditional_recursion)]
+    fn deeper(depth: u64) -> u64 {
+        let room = std::hint::black_box([depth; 64]);
+        deeper(depth + 1) + room[7]
+    }
+    terrible("overflows", || {
+        std::hint::black_box(deeper(0));
+    })
+}
+
+fn hoards() -> Scenario {
+    terrible("hoards", || {
+        let mut hoard = Vec::new();
+        loop {
+            hoard.push(std::hint::black_box(vec![1_u8; 1 << 20]));
+        }
+    })
+}
+
+fn exits() -> Scenario {
+    terrible("exits", || std::process::exit(0))
+}
+
+fn spins() -> Scenario {
+    terrible("spins", || {
+        let started = Instant::now();
+        while started.elapsed() < Duration::from_secs(1) {}
+    })
+}
+
+fn computes() -> Scenario {
+    terrible("computes", || {
+        loop {
+            std::hint::black_box(0);
+        }
+    })
+}
+
+fn yields() -> Scenario {
+    terrible("yields", || IS_ENDLESS.set(true))
+}
+
+/// A program that looks at what the sandbox does not simulate.
+fn differs() -> Scenario {
+    Scenario::new("differs")
+        .host("server", |cx| async move {
+            let bytes = std::fs::File::open("/dev/urandom").and_then(|mut file| {
+                let mut bytes = [0; 8];
+                io::Read::read_exact(&mut file, &mut bytes)?;
+                Ok(bytes)
+            });
+            cx.recorder().note("entropy", &format!("{bytes:?}"));
+        })
+        .run_for(secs(1))
+        .settle_for(secs(1))
+}
+
+fn unknown() -> Scenario {
+    small("unknown").check(Check::new("nobody looks", |_, _| Verdict::Unknown("nobody looked".to_owned())))
+}
+
+fn idle() -> Scenario {
+    small("idle")
+        .clients("client", 1, numbers(), ask_patiently)
+        .host("bystander", |_| async { std::future::pending::<()>().await })
+        .fault(fault::partition("server", "bystander").once(secs(1)..secs(2)))
+}

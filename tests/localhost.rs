@@ -1,0 +1,189 @@
+//! The shop on the real sockets and the real disk of this machine: what the simulation claims about it must be true
+//! here first. Knows nothing of Squall.
+
+#[path = "localhost/fixture.rs"]
+mod fixture;
+#[path = "localhost/parts.rs"]
+mod parts;
+#[path = "../sims/shop/mod.rs"]
+mod shop;
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::Instant;
+
+use fixture::{Fixture, Traffic, assert_booked_once, order};
+use shop::client::{CallError, Effect};
+use shop::net::{Connect, TokioConnector};
+use shop::pool::Protocol;
+use shop::pricing::cents_of;
+
+#[tokio::test]
+async fn a_key_makes_one_order() {
+    let fixture = Fixture::start().await;
+    let client = fixture.client_of("gateway");
+
+    let receipt = client.place_order(&order("teapot", 2)).await.unwrap();
+    assert_eq!((receipt.id, receipt.sku.as_str(), receipt.quantity), (1, "teapot", 2));
+    assert_eq!(client.get_order(1).await.unwrap(), receipt);
+
+    let first = client.place_order_with_key(&order("cup", 4), "one key").await.unwrap();
+    let second = client.place_order_with_key(&order("cup", 4), "one key").await.unwrap();
+    assert_eq!(first, second);
+    let other = client.place_order_with_key(&order("cup", 5), "one key").await.unwrap_err();
+    assert_eq!(other, CallError::Rejected { status: 422, effect: Effect::None });
+    assert_eq!(fixture.notes.count("applied one key"), 1);
+
+    assert_eq!(client.list_orders().await.unwrap(), [receipt, first]);
+    let absent = client.get_order(99).await.unwrap_err();
+    assert_eq!(absent, CallError::Rejected { status: 404, effect: Effect::None });
+    let nonsense = client.place_order(&order("cup", 0)).await.unwrap_err();
+    assert_eq!(nonsense, CallError::Rejected { status: 400, effect: Effect::None });
+}
+
+#[tokio::test]
+async fn every_api_server_accepts_a_token_and_none_a_forged_one() {
+    let fixture = Fixture::start().await;
+    let token = fixture.client_of("gateway").login("ann").await.unwrap();
+    let (claim, signature) = token.rsplit_once('.').unwrap();
+    let forged = [
+        format!("{}.{signature}", claim.replacen("616e6e", "626f62", 1)),
+        format!("{claim}0.{signature}"),
+        format!("{claim}.{}", "0".repeat(signature.len())),
+        claim.to_owned(),
+        String::new(),
+    ];
+    for api in ["api-1", "api-2", "api-3"] {
+        let client = fixture.client_of(api);
+        assert_eq!(client.whoami(&token).await.unwrap(), "ann");
+        for token in &forged {
+            let refusal = client.whoami(token).await.unwrap_err();
+            assert_eq!(refusal, CallError::Rejected { status: 401, effect: Effect::None }, "{token}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_killed_api_server_fails_no_call_and_comes_back() {
+    let mut fixture = Fixture::start().await;
+    let client = fixture.client_of("gateway");
+    let (shop, notes) = (&mut fixture.shop, &fixture.notes);
+    let traffic = Traffic::start(&client, 6);
+    notes.wait_for("dispatched to api-2").await;
+
+    shop.kill("api-2").await;
+    notes.wait_for("api-2 ejected").await;
+    // From the decision on, no ordinary request goes there.
+    notes.clear();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(notes.count("dispatched to api-2"), 0);
+    assert!(notes.count("dispatched to api-1") > 0);
+
+    shop.start_program("api-2").await.unwrap();
+    notes.wait_for("api-2 returned").await;
+    notes.wait_for("dispatched to api-2").await;
+
+    let receipts = traffic.stop().await;
+    assert_booked_once(&receipts, &client.list_orders().await.unwrap());
+}
+
+#[tokio::test]
+async fn a_stopped_api_server_fails_no_call() {
+    let mut fixture = Fixture::start().await;
+    let client = fixture.client_of("gateway");
+    let traffic = Traffic::start(&client, 6);
+    fixture.notes.wait_for("dispatched to api-1").await;
+
+    fixture.shop.stop("api-1").await.unwrap();
+    assert!(fixture.notes.count("api-1 ejected") > 0, "the gateway looked away before the server was gone");
+    fixture.shop.start_program("api-1").await.unwrap();
+    fixture.notes.wait_for("api-1 returned").await;
+
+    let receipts = traffic.stop().await;
+    assert_eq!(fixture.notes.count("retry"), 0, "a drained server costs nobody even a retry");
+    assert_booked_once(&receipts, &client.list_orders().await.unwrap());
+}
+
+#[tokio::test]
+async fn without_pricing_a_remembered_price_is_marked() {
+    let mut fixture = Fixture::start().await;
+    // Each server remembers for itself, so one server is asked.
+    let client = fixture.client_of("api-1");
+    let fresh = client.price("teapot").await.unwrap();
+    assert_eq!((fresh.cents, fresh.degraded), (cents_of("teapot"), false));
+
+    fixture.shop.kill("pricing").await;
+    for _ in 0..3 {
+        let stale = client.price("teapot").await.unwrap();
+        assert_eq!((stale.cents, stale.degraded), (cents_of("teapot"), true));
+    }
+    fixture.notes.wait_for("breaker opened").await;
+    assert!(client.price("teapot").await.unwrap().degraded, "an open breaker falls back too");
+    assert_eq!(client.price("no such path!").await.unwrap_err().effect(), Effect::None);
+
+    fixture.shop.start_program("pricing").await.unwrap();
+    let patience = Instant::now() + Duration::from_secs(10);
+    while client.price("teapot").await.unwrap().degraded {
+        assert!(Instant::now() < patience, "the breaker never closed");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(fixture.notes.count("breaker closed"), 1);
+}
+
+#[tokio::test]
+async fn orders_outlive_the_store() {
+    let mut fixture = Fixture::start().await;
+    let client = fixture.client_of("gateway");
+    let mut receipts = vec![client.place_order_with_key(&order("teapot", 1), "before").await.unwrap()];
+
+    // Killed under its users' hands: their calls go on when the store is back.
+    let traffic = Traffic::start(&client, 2);
+    fixture.notes.wait_for("dispatched to api-3").await;
+    fixture.shop.kill("store").await;
+    fixture.notes.wait_for("retry").await;
+    fixture.shop.start_program("store").await.unwrap();
+    receipts.extend(traffic.stop().await);
+
+    let again = client.place_order_with_key(&order("teapot", 1), "before").await.unwrap();
+    assert_eq!(again, receipts[0], "the key is remembered as well");
+    assert_booked_once(&receipts, &client.list_orders().await.unwrap());
+
+    fixture.shop.stop("store").await.unwrap();
+    fixture.shop.start_program("store").await.unwrap();
+    assert_booked_once(&receipts, &client.list_orders().await.unwrap());
+}
+
+#[tokio::test]
+async fn all_hops_speak_http2_when_told_to() {
+    let mut fixture = Fixture::start_speaking(Protocol::Http2).await;
+    let client = fixture.client_of("gateway");
+    let traffic = Traffic::start(&client, 6);
+    fixture.notes.wait_for("dispatched to api-1").await;
+    fixture.shop.stop("api-1").await.unwrap();
+    let receipts = traffic.stop().await;
+    assert_eq!(client.price("teapot").await.unwrap().cents, cents_of("teapot"));
+    assert_booked_once(&receipts, &client.list_orders().await.unwrap());
+}
+
+#[tokio::test]
+async fn a_client_of_http_1_0_gets_one_answer_and_the_end() {
+    let fixture = Fixture::start().await;
+    let address = fixture.shop.address("gateway").unwrap();
+    let mut stream = TokioConnector::new().connect("127.0.0.1", address.port()).await.unwrap();
+    stream.write_all(b"GET /health HTTP/1.0\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.0 200 OK"), "{answer}");
+    assert!(answer.ends_with("{\"status\":\"ok\"}"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_session_kept_in_memory_is_seen_to_be_a_mistake() {
+    let change = |config: &mut shop::localhost::ShopConfig| config.api.mistakes.session_in_memory = true;
+    let fixture = Fixture::start_with(Protocol::Http1, change).await;
+    let token = fixture.client_of("api-1").login("ann").await.unwrap();
+    assert_eq!(fixture.client_of("api-1").whoami(&token).await.unwrap(), "ann");
+    let refusal = fixture.client_of("api-2").whoami(&token).await.unwrap_err();
+    assert_eq!(refusal, CallError::Rejected { status: 401, effect: Effect::None });
+}

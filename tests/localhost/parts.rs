@@ -1,0 +1,199 @@
+//! Single parts of the shop: a client against servers that misbehave to order, and the arithmetic of its policies.
+//!
+//! Owns what needs no whole shop. Time stands still where no socket is involved.
+
+use std::future::pending;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::header::{HeaderValue, RETRY_AFTER};
+use hyper::{Request, StatusCode};
+use tokio::time::Instant;
+
+use crate::fixture::{Client, order};
+use crate::shop::balance::{Backend, Pool};
+use crate::shop::breaker::{Breaker, BreakerConfig};
+use crate::shop::client::{CallError, Effect, ShopClient};
+use crate::shop::client_config::ClientConfig;
+use crate::shop::message::{Answer, User, json, problem};
+use crate::shop::net::{TokioConnector, listen};
+use crate::shop::observe::{AttemptOutcome, nobody};
+use crate::shop::retry::{Jitter, RetryBudget, backoff};
+use crate::shop::serve::{ServeConfig, Shutdown, serve};
+use crate::shop::token;
+
+/// Answers each request with what a script says about its number, counted from 1.
+async fn scripted(script: fn(u32) -> Option<Answer>) -> (SocketAddr, Arc<AtomicU32>) {
+    let (listener, address) = listen(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+    let requests = Arc::new(AtomicU32::new(0));
+    let answer = move |requests: Arc<AtomicU32>, _: Request<Incoming>| async move {
+        match script(requests.fetch_add(1, Ordering::Relaxed) + 1) {
+            Some(answer) => answer,
+            None => pending().await,
+        }
+    };
+    tokio::spawn(serve(listener, ServeConfig::default(), Shutdown::new(), nobody(), requests.clone(), answer));
+    (address, requests)
+}
+
+fn client_of(address: SocketAddr, change: impl FnOnce(&mut ClientConfig)) -> Client {
+    let mut config = ClientConfig {
+        gateway: address.ip().to_string(),
+        port: address.port(),
+        retry_burst: 100.0,
+        ..ClientConfig::default()
+    };
+    change(&mut config);
+    ShopClient::new(TokioConnector::new(), config, nobody())
+}
+
+fn refused_for(seconds: &'static str) -> Answer {
+    let mut answer = problem(StatusCode::SERVICE_UNAVAILABLE, "not now");
+    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(seconds));
+    answer
+}
+
+fn user() -> Answer {
+    json(StatusCode::OK, &User { user: "ann".to_owned() })
+}
+
+#[tokio::test]
+async fn a_silent_server_costs_the_deadline_and_no_more() {
+    let (address, requests) = scripted(|_| None).await;
+    let client = client_of(address, |config| {
+        config.deadline = Duration::from_millis(500);
+        config.attempt_timeout = Duration::from_millis(200);
+        config.max_attempts = 100;
+    });
+    let started = Instant::now();
+    let error = client.place_order(&order("teapot", 1)).await.unwrap_err();
+    assert!(started.elapsed() < Duration::from_millis(1_500), "{:?}", started.elapsed());
+    assert!(matches!(error, CallError::DeadlineExceeded { effect: Effect::Unknown, .. }), "{error:?}");
+    assert!((2..=5).contains(&requests.load(Ordering::Relaxed)));
+}
+
+#[tokio::test]
+async fn a_server_that_asks_for_patience_gets_it_or_no_retry() {
+    let (address, _) = scripted(|number| Some(if number == 1 { refused_for("1") } else { user() })).await;
+    let started = Instant::now();
+    assert_eq!(client_of(address, |_| {}).whoami("x").await.unwrap(), "ann");
+    assert!(started.elapsed() >= Duration::from_secs(1));
+
+    let (address, requests) = scripted(|_| Some(refused_for("30"))).await;
+    let started = Instant::now();
+    let error = client_of(address, |_| {}).place_order(&order("teapot", 1)).await.unwrap_err();
+    assert_eq!(error, CallError::DeadlineExceeded { attempts: 1, effect: Effect::None });
+    assert!(started.elapsed() < Duration::from_secs(1), "it fails at once");
+    assert_eq!(requests.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn attempts_end_with_their_number_their_budget_or_a_final_answer() {
+    let unwell: fn(u32) -> Option<Answer> = |_| Some(problem(StatusCode::BAD_GATEWAY, "unwell"));
+    let quick = |config: &mut ClientConfig| config.backoff_base = Duration::from_millis(1);
+
+    let (address, requests) = scripted(unwell).await;
+    let error = client_of(address, quick).place_order(&order("teapot", 1)).await.unwrap_err();
+    let last = AttemptOutcome::Status(502);
+    assert_eq!(error, CallError::Unavailable { attempts: 4, last, effect: Effect::Unknown });
+    assert_eq!(requests.load(Ordering::Relaxed), 4);
+
+    let (address, requests) = scripted(unwell).await;
+    let poor = client_of(address, |config| {
+        quick(config);
+        (config.retry_burst, config.retry_minimum_per_second) = (3.0, 0.0);
+    });
+    for _ in 0..10 {
+        poor.whoami("x").await.unwrap_err();
+    }
+    // Three saved up, and a fifth of ten calls (what the first one paid in found the bucket full).
+    assert!((13..=15).contains(&requests.load(Ordering::Relaxed)), "{requests:?}");
+
+    let (address, requests) = scripted(|_| Some(problem(StatusCode::BAD_REQUEST, "no"))).await;
+    client_of(address, quick).place_order(&order("teapot", 1)).await.unwrap_err();
+    assert_eq!(requests.load(Ordering::Relaxed), 1);
+
+    // A client that sends orders without keys again does so because it was told to make that mistake.
+    let unkeyed = |config: &mut ClientConfig| {
+        quick(config);
+        config.mistakes.retry_unkeyed_posts = true;
+    };
+    let (address, requests) = scripted(unwell).await;
+    client_of(address, unkeyed).place_order(&order("teapot", 1)).await.unwrap_err();
+    assert_eq!(requests.load(Ordering::Relaxed), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_budget_bounds_retries_in_every_window() {
+    let budget = RetryBudget::new(0.2, 1.0, 5.0);
+    assert_eq!((0..100).filter(|_| budget.withdraw()).count(), 5);
+    tokio::time::advance(Duration::from_secs(2)).await;
+    (0..10).for_each(|_| budget.deposit());
+    assert_eq!((0..100).filter(|_| budget.withdraw()).count(), 4);
+}
+
+#[test]
+fn waits_are_spread_below_a_bound_that_doubles() {
+    let (base, cap) = (Duration::from_millis(50), Duration::from_secs(1));
+    for (failures, bound_ms) in [(1, 50), (2, 100), (3, 200), (5, 800), (6, 1_000), (40, 1_000)] {
+        let bound = Duration::from_millis(bound_ms);
+        let waits: Vec<_> = (0..200).map(|_| backoff(base, cap, failures, Jitter::Full)).collect();
+        assert!(waits.iter().all(|wait| *wait <= bound));
+        assert!(waits.iter().any(|wait| *wait < bound / 4) && waits.iter().any(|wait| *wait > bound * 3 / 4));
+        assert_eq!(backoff(base, cap, failures, Jitter::None), bound);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_breaker_lets_one_probe_through_and_survives_losing_it() {
+    for loses_probes in [false, true] {
+        let config = BreakerConfig { failures: 2, loses_probes, ..BreakerConfig::default() };
+        let breaker = Breaker::new(config, nobody());
+        breaker.admit().unwrap().failed();
+        // Whoever goes away without a verdict counts as nothing.
+        drop(breaker.admit());
+        breaker.admit().unwrap().failed();
+        assert!(breaker.admit().is_none());
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let probe = breaker.admit().unwrap();
+        assert!(breaker.admit().is_none(), "one probe at a time");
+        drop(probe);
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert_eq!(breaker.admit().is_none(), loses_probes);
+    }
+}
+
+#[test]
+fn the_gateway_takes_turns_and_panics_when_most_are_ejected() {
+    let backends: Vec<Backend> = (0..4).map(|number| Backend::new(format!("api-{number}"), 80)).collect();
+    let pool = Pool::new(&backends, 3, 2, false, nobody());
+    let used = |count: usize| {
+        (0..count).map(|_| pool.next(None).unwrap()).fold([0; 4], |mut used, index| {
+            used[index] += 1;
+            used
+        })
+    };
+    assert_eq!(used(12), [3, 3, 3, 3]);
+    (0..3).for_each(|_| pool.record_probe(1, false));
+    assert_eq!(used(12), [4, 0, 4, 4]);
+    assert_eq!((0..8).filter(|_| pool.next(Some(0)) == Some(0)).count(), 0);
+    for index in [0, 2] {
+        (0..3).for_each(|_| pool.record_probe(index, false));
+    }
+    assert_eq!(used(12), [3, 3, 3, 3], "one of four is healthy: the probes are not believed");
+    (0..2).for_each(|_| pool.record_probe(0, true));
+    assert_eq!(used(12), [6, 0, 0, 6]);
+    assert_eq!(Pool::new(&[], 3, 2, false, nobody()).next(None), None);
+}
+
+#[test]
+fn tokens_expire_and_need_the_secret() {
+    let token = token::sign(b"secret", "ann", Duration::from_secs(60));
+    assert_eq!(token::verify(b"secret", &token).as_deref(), Some("ann"));
+    assert_eq!(token::verify(b"another", &token), None);
+    assert_eq!(token::verify(b"secret", &token::sign(b"secret", "ann", Duration::ZERO)), None);
+    assert_eq!(token::verify(b"secret", "..."), None);
+}

@@ -1,0 +1,513 @@
+//! The simulated network against what a peer on a real kernel sees: every fault is proved by its effect.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use squall::fault::{Fault, FaultKind, Selector, Target, Trigger};
+use squall::net::{TcpListener, TcpStream};
+use squall::prelude::*;
+use squall::run::{Detail, Run, run};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// What a client observed: label and virtual time.
+type Seen = Arc<Mutex<Vec<(String, Duration)>>>;
+
+fn note(seen: &Seen, cx: &HostContext, what: impl ToString) {
+    seen.lock().unwrap().push((what.to_string(), cx.elapsed()));
+}
+
+fn at(seen: &Seen, what: &str) -> Duration {
+    let seen = seen.lock().unwrap();
+    let found = seen.iter().find(|(label, _)| label == what);
+    found.unwrap_or_else(|| panic!("`{what}` was not seen, only {seen:?}")).1
+}
+
+fn saw(seen: &Seen, what: &str) -> bool {
+    seen.lock().unwrap().iter().any(|(label, _)| label == what)
+}
+
+async fn echo(mut listener: TcpListener) -> io::Result<()> {
+    loop {
+        let (mut stream, _) = listener.accept().await?;
+        tokio::spawn(async move {
+            let mut buffer = [0; 4096];
+            while let Ok(length @ 1..) = stream.read(&mut buffer).await {
+                if stream.write_all(&buffer[..length]).await.is_err() {
+                    break;
+                }
+            }
+        });
+    }
+}
+
+async fn ping(stream: &mut TcpStream) -> io::Result<()> {
+    stream.write_all(b"ping").await?;
+    let mut answer = [0; 4];
+    stream.read_exact(&mut answer).await.map(drop)
+}
+
+/// A server that echoes and a client that does what `client` says, with these faults.
+fn world<F, Fut>(latency_ms: u64, faults: Vec<Fault>, client: F) -> (Run, Seen)
+where
+    F: Fn(HostContext, Seen) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = ()> + 'static,
+{
+    world_with(latency_ms, faults, |cx| echo(cx.listener(80)), client, |scenario| scenario)
+}
+
+fn world_with<S, SFut, F, Fut>(
+    latency_ms: u64,
+    faults: Vec<Fault>,
+    server: S,
+    client: F,
+    adjust: impl Fn(Scenario) -> Scenario,
+) -> (Run, Seen)
+where
+    S: Fn(HostContext) -> SFut + Send + Sync + 'static,
+    SFut: Future<Output = io::Result<()>> + 'static,
+    F: Fn(HostContext, Seen) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = ()> + 'static,
+{
+    let seen = Seen::default();
+    let shared = seen.clone();
+    let scenario = Scenario::new("network")
+        .host("server", server)
+        .host("client", move |cx| client(cx, shared.clone()))
+        .latency(millis(latency_ms)..millis(latency_ms))
+        .fault(fault::scripted("script", faults))
+        .run_for(secs(200))
+        .settle_for(secs(10));
+    let scenario = adjust(scenario);
+    let run = run(&scenario, &scenario.case(Seed(1)), Detail::Lean);
+    assert!(run.outcome.verdict.is_pass(), "{:?}", run.outcome.findings);
+    (run, seen)
+}
+
+fn on_link(kind: FaultKind, from_ms: u64, to_ms: u64) -> Fault {
+    one_way(kind, "client", "server", from_ms, to_ms)
+}
+
+fn one_way(kind: FaultKind, from: &str, to: &str, from_ms: u64, to_ms: u64) -> Fault {
+    let names = |name: &str| Selector::Names(vec![name.to_owned()]);
+    fault_of(kind, Target::Links { from: names(from), to: names(to) }, from_ms, to_ms)
+}
+
+fn on_server(kind: FaultKind, from_ms: u64, to_ms: u64) -> Fault {
+    fault_of(kind, Target::Hosts(Selector::from("server")), from_ms, to_ms)
+}
+
+fn fault_of(kind: FaultKind, target: Target, from_ms: u64, to_ms: u64) -> Fault {
+    let lasting = millis(to_ms - from_ms);
+    Fault { trigger: Trigger::At(millis(from_ms)), kind, target, lasting, source: String::new() }
+}
+
+fn assert_between(what: Duration, from_ms: u64, to_ms: u64) {
+    assert!(millis(from_ms) <= what && what <= millis(to_ms), "{what:?} is not within {from_ms}..{to_ms} ms");
+}
+
+#[test]
+fn an_echo_takes_two_latencies_at_any_step() {
+    for step_ms in [1, 10, 25] {
+        let (_, seen) = world_with(
+            25,
+            vec![],
+            |cx| echo(cx.listener(80)),
+            |cx, seen| async move {
+                let mut stream = cx.connector().connect("server", 80).await.unwrap();
+                note(&seen, &cx, "connected");
+                // An odd moment within a step.
+                tokio::time::sleep(millis(7)).await;
+                note(&seen, &cx, "asked");
+                ping(&mut stream).await.unwrap();
+                note(&seen, &cx, "answered");
+            },
+            |scenario| scenario.step(millis(step_ms)),
+        );
+        assert_between(at(&seen, "connected"), 50, 52);
+        assert_between(at(&seen, "answered") - at(&seen, "asked"), 50, 52);
+    }
+}
+
+#[test]
+fn a_connect_waits_out_a_partition_and_succeeds_at_the_next_retransmission() {
+    let (run, seen) = world(20, vec![on_link(FaultKind::Partition, 0, 3_300)], |cx, seen| async move {
+        cx.connector().connect("server", 80).await.unwrap();
+        note(&seen, &cx, "connected");
+    });
+    // SYNs go out at 0, 1, 2, 3 and 4 s.
+    assert_between(at(&seen, "connected"), 4_040, 4_045);
+    assert_eq!(run.outcome.fault_bites, vec![4]);
+}
+
+#[test]
+fn a_request_in_flight_survives_a_partition() {
+    let (_, seen) = world(20, vec![on_link(FaultKind::Partition, 1_000, 4_000)], |cx, seen| async move {
+        let mut stream = cx.connector().connect("server", 80).await.unwrap();
+        tokio::time::sleep_until(tokio::time::Instant::now() + millis(1_100) - cx.elapsed()).await;
+        ping(&mut stream).await.unwrap();
+        note(&seen, &cx, "answered");
+    });
+    // The timeout is 240 ms: transmissions at 1.10, 1.34, 1.82, 2.78 and 4.70 s.
+    assert_between(at(&seen, "answered"), 4_700 + 40, 4_700 + 50);
+}
+
+#[test]
+fn a_cut_of_the_way_back_stops_a_connect() {
+    let cut = one_way(FaultKind::PartitionOneWay, "server", "client", 0, 10_500);
+    let (run, seen) = world(20, vec![cut], |cx, seen| async move {
+        let first = tokio::time::timeout(secs(5), cx.connector().connect("server", 80)).await;
+        note(&seen, &cx, if first.is_err() { "silence" } else { "answer" });
+        cx.connector().connect("server", 80).await.unwrap();
+        note(&seen, &cx, "connected");
+    });
+    assert!(saw(&seen, "silence"));
+    // The second connect asks at 5, 6, .., 10 and 12 s: only the last after the heal.
+    assert_between(at(&seen, "connected"), 12_040, 12_045);
+    assert!(run.outcome.fault_bites[0] >= 5, "{:?}", run.outcome.fault_bites);
+}
+
+#[test]
+fn a_connect_to_silence_gives_up_after_131_seconds() {
+    let (_, seen) = world(20, vec![on_link(FaultKind::Partition, 0, 190_000)], |cx, seen| async move {
+        let error = cx.connector().connect("server", 80).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        note(&seen, &cx, "gave up");
+    });
+    assert_between(at(&seen, "gave up"), 131_000, 131_002);
+}
+
+#[test]
+fn loss_delays_and_never_breaks() {
+    let (run, seen) = world(20, vec![on_link(FaultKind::Loss { rate: 0.05 }, 0, 200_000)], |cx, seen| async move {
+        let mut stream = cx.connector().connect("server", 80).await.unwrap();
+        for _ in 0..2_000 {
+            let asked = cx.elapsed();
+            ping(&mut stream).await.unwrap();
+            let took = cx.elapsed() - asked;
+            seen.lock().unwrap().push(("took".into(), took));
+        }
+        note(&seen, &cx, "done");
+    });
+    assert!(saw(&seen, "done"));
+    let mut took: Vec<Duration> = seen.lock().unwrap().iter().filter(|(l, _)| l == "took").map(|(_, t)| *t).collect();
+    took.sort();
+    assert_eq!(took.len(), 2_000);
+    assert_between(took[1_000], 40, 42);
+    assert_between(took[1_980], 200, 700);
+    let lost = run.outcome.fault_bites[0];
+    assert!((130..=280).contains(&lost), "{lost} of some 4,000 segments were lost at 5 %");
+}
+
+#[test]
+fn a_hold_lets_everything_through_at_once() {
+    let (_, seen) = world(20, vec![on_link(FaultKind::Hold, 1_000, 3_000)], |cx, seen| async move {
+        let mut stream = cx.connector().connect("server", 80).await.unwrap();
+        tokio::time::sleep(millis(1_500)).await;
+        ping(&mut stream).await.unwrap();
+        note(&seen, &cx, "answered");
+    });
+    assert_between(at(&seen, "answered"), 3_020, 3_045);
+}
+
+#[test]
+fn added_latency_is_seen_both_ways_and_ends_with_the_fault() {
+    let slow = FaultKind::Latency { at_least: millis(100), at_most: millis(100) };
+    let (_, seen) = world(20, vec![on_link(slow, 1_000, 2_000)], |cx, seen| async move {
+        let mut stream = cx.connector().connect("server", 80).await.unwrap();
+        for label in ["before", "during", "after"] {
+            let asked = cx.elapsed();
+            ping(&mut stream).await.unwrap();
+            let took = cx.elapsed() - asked;
+            seen.lock().unwrap().push((label.into(), took));
+            tokio::time::sleep(millis(1_000)).await;
+        }
+    });
+    assert_between(at(&seen, "before"), 40, 42);
+    assert_between(at(&seen, "during"), 240, 242);
+    assert_between(at(&seen, "after"), 40, 42);
+}
+
+#[test]
+fn after_a_kill_the_peer_sees_the_end_and_connects_are_refused_until_the_restart() {
+    let (_, seen) = world(20, vec![on_server(FaultKind::Kill, 1_000, 5_000)], |cx, seen| async move {
+        let mut stream = cx.connector().connect("server", 80).await.unwrap();
+        let end = stream.read(&mut [0; 16]).await;
+        assert_eq!(end.unwrap(), 0, "the kernel of the killed process closes its connections");
+        note(&seen, &cx, "end");
+        let asked = cx.elapsed();
+        let error = cx.connector().connect("server", 80).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        let took = cx.elapsed() - asked;
+        seen.lock().unwrap().push(("refused in".into(), took));
+        while cx.connector().connect("server", 80).await.is_err() {}
+        note(&seen, &cx, "back");
+    });
+    assert_between(at(&seen, "end"), 1_020, 1_022);
+    assert_between(at(&seen, "refused in"), 40, 42);
+    assert_between(at(&seen, "back"), 5_000, 5_080);
+}
+
+#[test]
+fn a_killed_server_with_unread_bytes_resets() {
+    let server = |cx: HostContext| async move {
+        let mut listener = cx.listener(80);
+        let (_stream, _) = listener.accept().await?;
+        std::future::pending().await
+    };
+    let client = |cx: HostContext, seen: Seen| async move {
+        let mut stream = cx.connector().connect("server", 80).await.unwrap();
+        stream.write_all(b"nobody reads this").await.unwrap();
+        let error = stream.read(&mut [0; 16]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        note(&seen, &cx, "reset");
+    };
+    let (_, seen) = world_with(20, vec![on_server(FaultKind::Kill, 1_000, 5_000)], server, client, |s| s);
+    assert_between(at(&seen, "reset"), 1_020, 1_022);
+}
+
+#[test]
+fn after_a_power_off_there_is_silence_and_after_power_on_a_reset() {
+    let (_, seen) = world(20, vec![on_server(FaultKind::PowerOff, 1_000, 4_000)], |cx, seen| async move {
+        let mut stream = cx.connector().connect("server", 80).await.unwrap();
+        tokio::time::sleep(millis(1_500)).await;
+        stream.write_all(b"ping").await.unwrap();
+        let quiet = tokio::time::timeout(secs(2), stream.read(&mut [0; 16])).await;
+        note(&seen, &cx, if quiet.is_err() { "silence" } else { "answer" });
+        let connecting = tokio::time::timeout(millis(300), cx.connector().connect("server", 80)).await;
+        note(&seen, &cx, if connecting.is_err() { "connect hangs" } else { "connect answered" });
+        let error = stream.read(&mut [0; 16]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        note(&seen, &cx, "reset");
+    });
+    assert!(saw(&seen, "silence") && saw(&seen, "connect hangs"));
+    // Sent at 1.54 s; transmissions after 0.24, 0.72, 1.68 and 3.60 s more.
+    assert_between(at(&seen, "reset"), 5_140, 5_190);
+}
+
+#[test]
+fn an_idle_connection_to_a_machine_that_came_back_is_half_open() {
+    let (_, seen) = world(20, vec![on_server(FaultKind::PowerOff, 1_000, 2_000)], |cx, seen| async move {
+        let mut stream = cx.connector().connect("server", 80).await.unwrap();
+        let quiet = tokio::time::timeout(secs(10), stream.read(&mut [0; 16])).await;
+        note(&seen, &cx, if quiet.is_err() { "believes" } else { "knows" });
+        stream.write_all(b"ping").await.unwrap();
+        let error = stream.read(&mut [0; 16]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        note(&seen, &cx, "reset");
+    });
+    assert!(saw(&seen, "believes"));
+    assert_between(at(&seen, "reset") - at(&seen, "believes"), 40, 42);
+}
+
+#[test]
+fn a_writer_is_held_back_by_bytes_and_woken_when_its_peer_dies() {
+    let server = |cx: HostContext| async move {
+        let mut listener = cx.listener(80);
+        let (_stream, _) = listener.accept().await?;
+        std::future::pending().await
+    };
+    let client = |cx: HostContext, seen: Seen| async move {
+        let mut stream = cx.connector().connect("server", 80).await.unwrap();
+        let mut written = 0;
+        let error = loop {
+            match tokio::time::timeout(millis(500), stream.write(&[7; 1_000])).await {
+                Ok(Ok(length)) => written += length,
+                Ok(Err(error)) => break error,
+                Err(_) if saw(&seen, "held back") => {}
+                Err(_) => note(&seen, &cx, "held back"),
+            }
+        };
+        assert_eq!(written, 256 * 1024);
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        note(&seen, &cx, "woken");
+    };
+    let (_, seen) = world_with(20, vec![on_server(FaultKind::Kill, 5_000, 6_000)], server, client, |s| s);
+    assert!(at(&seen, "held back") < secs(1));
+    assert_between(at(&seen, "woken"), 5_020, 5_022);
+}
+
+#[test]
+fn a_slow_reader_makes_room_one_latency_later() {
+    let server = |cx: HostContext| async move {
+        let mut listener = cx.listener(80);
+        let (mut stream, _) = listener.accept().await?;
+        tokio::time::sleep(secs(2)).await;
+        let mut sink = vec![0; 1 << 20];
+        stream.read_exact(&mut sink).await?;
+        stream.write_all(b"all").await?;
+        std::future::pending().await
+    };
+    let client = |cx: HostContext, seen: Seen| async move {
+        let mut stream = cx.connector().connect("server", 80).await.unwrap();
+        stream.write_all(&vec![1; 1 << 20]).await.unwrap();
+        note(&seen, &cx, "written");
+        stream.read_exact(&mut [0; 3]).await.unwrap();
+        note(&seen, &cx, "read");
+    };
+    let (_, seen) = world_with(20, vec![], server, client, |s| s);
+    // Four windows of 256 KiB: the last needs room that the reader makes from 2.04 s on.
+    assert!(at(&seen, "written") > millis(2_050) && at(&seen, "written") < millis(2_300));
+    assert!(at(&seen, "read") > at(&seen, "written"));
+}
+
+#[test]
+fn the_backlog_is_eager_and_bounded() {
+    let server = |cx: HostContext| async move {
+        let mut listener = cx.listener(80);
+        listener.bind()?;
+        // Nobody accepts for a while.
+        tokio::time::sleep(secs(30)).await;
+        echo(listener).await
+    };
+    let client = |cx: HostContext, seen: Seen| async move {
+        tokio::time::sleep(millis(100)).await;
+        let mut connections = Vec::new();
+        for _ in 0..200 {
+            let connector = cx.connector();
+            connections.push(tokio::spawn(async move { connector.connect("server", 80).await }));
+        }
+        tokio::time::sleep(secs(20)).await;
+        let early = connections.iter().filter(|connection| connection.is_finished()).count();
+        note(&seen, &cx, format!("{early} early"));
+        let mut all = 0;
+        for connection in connections {
+            ping(&mut connection.await.unwrap().unwrap()).await.unwrap();
+            all += 1;
+        }
+        note(&seen, &cx, format!("{all} in the end"));
+    };
+    let (_, seen) = world_with(20, vec![], server, client, |s| s);
+    assert!(saw(&seen, "128 early") && saw(&seen, "200 in the end"), "{seen:?}");
+}
+
+#[test]
+fn a_dropped_connect_gives_its_port_back_and_running_out_of_ports_is_a_clear_error() {
+    let client = |cx: HostContext, seen: Seen| async move {
+        let connector = cx.connector();
+        // More connects than there are ports, but none for long.
+        for _ in 0..40_000 {
+            let connecting = connector.connect("server", 80);
+            tokio::pin!(connecting);
+            assert!(futures::poll!(connecting).is_pending());
+        }
+        let mut held = Vec::new();
+        let error = loop {
+            let mut connecting = Box::pin(connector.connect("server", 80));
+            match futures::poll!(&mut connecting) {
+                std::task::Poll::Pending => held.push(connecting),
+                std::task::Poll::Ready(result) => break result.unwrap_err(),
+            }
+        };
+        assert_eq!((held.len(), error.kind()), (28_232, io::ErrorKind::AddrNotAvailable));
+        note(&seen, &cx, error);
+    };
+    let cut = vec![on_link(FaultKind::Partition, 0, 1_000)];
+    let (_, seen) =
+        world_with(20, cut, |cx| echo(cx.listener(80)), client, |s| s.run_for(secs(1)).settle_for(millis(10)));
+    assert!(
+        saw(&seen, "client has no free port left: 28232 connections are open or being opened"),
+        "{:?}",
+        seen.lock().unwrap()
+    );
+}
+
+#[test]
+fn a_machine_can_talk_to_itself() {
+    let (_, seen) = world_with(
+        20,
+        vec![],
+        |cx| echo(cx.listener(80)),
+        |cx, seen| async move {
+            let own = cx.clone();
+            tokio::spawn(async move { echo(own.listener(81)).await });
+            tokio::time::sleep(millis(1)).await;
+            let mut stream = cx.connector().connect("client", 81).await.unwrap();
+            ping(&mut stream).await.unwrap();
+            note(&seen, &cx, "answered");
+        },
+        |scenario| scenario,
+    );
+    assert!(at(&seen, "answered") < millis(10));
+}
+
+#[test]
+fn names_and_ports_that_nobody_has_are_clear_errors() {
+    let (_, seen) = world(20, vec![], |cx, seen| async move {
+        let error = cx.connector().connect("sever", 80).await.unwrap_err();
+        assert_eq!((error.kind(), error.to_string().as_str()), (io::ErrorKind::NotFound, "no host is named `sever`"));
+        let error = cx.connector().connect("server", 81).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        let error = cx.connector().connect_to("server").await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        note(&seen, &cx, "done");
+    });
+    assert_between(at(&seen, "done"), 40, 42);
+}
+
+#[test]
+fn plain_turmoil_sockets_meet_latency_and_partitions_to_a_step() {
+    let server = |_: HostContext| async move {
+        let listener = turmoil::net::TcpListener::bind("0.0.0.0:80").await?;
+        loop {
+            let (mut stream, _) = listener.accept().await?;
+            tokio::spawn(async move {
+                let mut buffer = [0; 64];
+                while let Ok(length @ 1..) = stream.read(&mut buffer).await {
+                    let _ = stream.write_all(&buffer[..length]).await;
+                }
+            });
+        }
+    };
+    let client = |cx: HostContext, seen: Seen| async move {
+        let mut stream = turmoil::net::TcpStream::connect("server:80").await.unwrap();
+        for label in ["first", "second", "third"] {
+            stream.write_all(b"ping").await.unwrap();
+            stream.read_exact(&mut [0; 4]).await.unwrap();
+            note(&seen, &cx, label);
+            tokio::time::sleep_until(tokio::time::Instant::now() + millis(1_000) - cx.elapsed().min(millis(999))).await;
+        }
+    };
+    let partition = on_link(FaultKind::Partition, 900, 3_000);
+    let (_, seen) = world_with(20, vec![partition], server, client, |s| s);
+    assert_between(at(&seen, "first"), 60, 100);
+    assert_between(at(&seen, "second"), 3_020, 3_080);
+    assert_between(at(&seen, "third"), 3_060, 3_200);
+}
+
+#[test]
+fn removing_a_fault_leaves_the_fate_of_other_links_as_it_was() {
+    let times = |faults: Vec<Fault>| {
+        let seen = Seen::default();
+        let shared = seen.clone();
+        let scenario = Scenario::new("keyed")
+            .host("server", |cx| echo(cx.listener(80)))
+            .host("client", move |cx| {
+                let seen = shared.clone();
+                async move {
+                    let mut stream = cx.connector().connect("server", 80).await.unwrap();
+                    for n in 0..200 {
+                        ping(&mut stream).await.unwrap();
+                        note(&seen, &cx, n);
+                    }
+                }
+            })
+            .host("other", |cx| async move {
+                for _ in 0..100 {
+                    if let Ok(mut stream) = cx.connector().connect("server", 80).await {
+                        let _ = ping(&mut stream).await;
+                    }
+                }
+            })
+            .fault(fault::scripted("script", faults))
+            .run_for(secs(60));
+        run(&scenario, &scenario.case(Seed(9)), Detail::Lean);
+        let seen = seen.lock().unwrap().clone();
+        assert_eq!(seen.len(), 200);
+        seen
+    };
+    let loss = || one_way(FaultKind::Loss { rate: 0.2 }, "client", "server", 0, 60_000);
+    let cut = one_way(FaultKind::Partition, "other", "server", 500, 20_000);
+    let cut_loss = one_way(FaultKind::Loss { rate: 0.5 }, "other", "server", 0, 60_000);
+    assert_eq!(times(vec![loss()]), times(vec![cut, loss(), cut_loss]));
+}

@@ -1,0 +1,69 @@
+//! Tests of the sandbox with real effects: every job runs in a child of a zygote that is this very executable.
+//!
+//! `sandbox/jobs.rs` holds what runs in the child, by name; the other files hold what the front expects of it.
+
+#[path = "sandbox/ends.rs"]
+mod ends;
+#[path = "sandbox/escapes.rs"]
+mod escapes;
+#[path = "sandbox/jobs.rs"]
+mod jobs;
+#[path = "sandbox/sameness.rs"]
+mod sameness;
+#[path = "sandbox/time.rs"]
+mod time;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use squall::sandbox::{End, Entry, Finished, Limits, Worker, serve_if_zygote};
+
+fn main() -> ExitCode {
+    serve_if_zygote(jobs::run);
+    // Run by hand, under another environment, by the tests of sameness.
+    if let Ok(job) = std::env::var("SANDBOX_TEST_PRINT") {
+        let refused = std::env::var("SANDBOX_TEST_REFUSE").ok();
+        sameness::refuse(refused.as_deref().unwrap_or_default());
+        let mut worker = Worker::spawn(Entry::Main, Arc::new(jobs::run)).expect("the zygote starts");
+        if refused.is_some() {
+            print!("forked {}, fixed {}: ", worker.is_forked(), worker.address_randomisation_off());
+        }
+        print!("{}", returned(&worker.run(job.as_bytes(), &Limits::default()).expect("the job runs")));
+        return ExitCode::SUCCESS;
+    }
+    let trials = [ends::trials(), sameness::trials(), time::trials(), escapes::trials()];
+    libtest_mimic::run(&Arguments::from_args(), trials.into_iter().flatten().collect()).exit_code()
+}
+
+/// A worker whose jobs are those of [`jobs`].
+pub(crate) fn worker() -> Worker {
+    let worker = Worker::spawn(Entry::Main, Arc::new(jobs::run)).expect("the zygote starts");
+    assert!(worker.is_forked() || cfg!(not(target_os = "linux")));
+    worker
+}
+
+/// Runs the job of this name in a worker of its own.
+pub(crate) fn run(job: &str) -> Finished {
+    worker().run(job.as_bytes(), &Limits::default()).expect("the zygote lives")
+}
+
+/// The text that a job returned.
+pub(crate) fn returned(finished: &Finished) -> String {
+    match &finished.end {
+        End::Returned(bytes) => String::from_utf8(bytes.clone()).expect("text"),
+        other => panic!("{other:?}: {}", output(finished)),
+    }
+}
+
+/// What a job wrote.
+pub(crate) fn output(finished: &Finished) -> String {
+    String::from_utf8_lossy(&finished.output).into_owned()
+}
+
+pub(crate) fn trial(name: &str, test: fn()) -> Trial {
+    Trial::test(name, move || -> Result<(), Failed> {
+        test();
+        Ok(())
+    })
+}

@@ -1,0 +1,178 @@
+//! Every way in which a run can end is reported, and the next run is none the worse.
+
+use std::time::{Duration, Instant};
+
+use libtest_mimic::Trial;
+use squall::sandbox::{End, Limits, Worker};
+
+use crate::{output, returned, run, trial, worker};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial("ends::each_abnormal_end_is_reported_and_later_jobs_go_on", each_abnormal_end),
+        trial("ends::large_jobs_and_outcomes", large),
+        trial("ends::endless_output_keeps_head_and_tail", long_output),
+        trial("ends::a_panic_in_a_task_is_noted", task_panic),
+        trial("ends::a_worker_may_outlive_its_thread", outlives_thread),
+        trial("ends::a_killed_zygote_is_replaced", killed_zygote),
+        trial("ends::no_child_outlives_the_front", no_orphans),
+        trial("ends::without_processes", without_processes),
+        trial("ends::the_cost_of_an_empty_job", cost),
+    ]
+}
+
+fn each_abnormal_end() {
+    let limits = Limits { cpu: Duration::from_secs(1), wall: Duration::from_secs(3), memory_bytes: 128 << 20 };
+    let mut worker = worker();
+    for (job, expected) in [
+        ("panic", End::Panicked),
+        ("abort", End::Aborted { signal: 6 }),
+        ("overflow", End::StackOverflow),
+        ("segfault", End::Aborted { signal: 11 }),
+        ("memory", End::MemoryLimit),
+        ("exit 0", End::Exited { code: 0 }),
+        ("exit 3", End::Exited { code: 3 }),
+        ("clock-spin", End::ClockSpin),
+        ("cpu-spin", End::CpuLimit),
+        ("deadlock", End::Blocked),
+        ("blocked", End::Blocked),
+    ] {
+        let start = Instant::now();
+        let finished = worker.run(job.as_bytes(), &limits).expect("the zygote lives");
+        println!("{job}: {:?}, {:?} of CPU, {:?}", finished.end, finished.cpu, start.elapsed());
+        assert_eq!(finished.end, expected, "{job}: {}", output(&finished));
+        assert_eq!(
+            (finished.host, finished.at),
+            (Some(usize::from(job != "panic")), Duration::from_millis(50)),
+            "{job}"
+        );
+        if job == "panic" {
+            let panic = &finished.panics[0];
+            assert_eq!(panic.message, "the handler gives up");
+            assert_eq!((panic.host.as_deref(), panic.at), (Some("alpha"), Duration::from_millis(50)));
+            assert!(output(&finished).contains("the handler gives up"), "{}", output(&finished));
+        }
+        let next = worker.run(b"echo still here", &limits).expect("the zygote lives");
+        assert_eq!(returned(&next), "still here", "after {job}");
+        assert!(next.output.is_empty() && next.panics.is_empty(), "after {job}: {next:?}");
+    }
+    assert_eq!(run("overflow-outside").end, End::StackOverflow);
+}
+
+fn large() {
+    let mut worker = worker();
+    for megabytes in [0, 1, 7] {
+        let text = "0123456789abcdef".repeat(megabytes << 16);
+        let finished = worker.run(format!("echo {text}").as_bytes(), &Limits::default()).expect("the zygote lives");
+        assert!(returned(&finished) == text);
+    }
+}
+
+fn long_output() {
+    let mut worker = worker();
+    let finished = worker.run(b"print 100000", &Limits::default()).expect("the zygote lives");
+    let text = output(&finished);
+    assert!(text.starts_with("line 0 of") && text.ends_with("line 99999 of the output of this job\n"));
+    assert!(text.contains("bytes left out") && text.len() < 300 * 1024, "{}", text.len());
+    let finished = worker.run(b"print 1000000", &Limits::default()).expect("the zygote lives");
+    let text = output(&finished);
+    assert!(text.starts_with("line 0 of") && text.ends_with("line 999999 of the output of this job\n"));
+    assert!(!text.contains('\0'));
+}
+
+fn task_panic() {
+    let text = returned(&run("task-panic"));
+    assert!(text.starts_with("a task gives up Some(\"beta\") 20ms tests/sandbox/jobs.rs:"), "{text}");
+}
+
+fn outlives_thread() {
+    let mut worker = std::thread::spawn(worker).join().expect("no panic");
+    std::thread::sleep(Duration::from_millis(20));
+    let finished = worker.run(b"echo moved", &Limits::default()).expect("the zygote lives");
+    assert_eq!(returned(&finished), "moved");
+}
+
+fn children_of(parent: u32) -> Vec<u32> {
+    let mut children = Vec::new();
+    for entry in std::fs::read_dir("/proc").expect("proc").flatten() {
+        let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        let Some((_, rest)) = stat.rsplit_once(") ") else { continue };
+        if rest.split(' ').nth(1) == Some(&parent.to_string()) {
+            children.push(entry.file_name().to_string_lossy().parse().expect("a number"));
+        }
+    }
+    children
+}
+
+/// Starts this executable as a front of its own that runs `job`.
+fn front(job: &str) -> std::process::Child {
+    std::process::Command::new(std::env::current_exe().expect("a path"))
+        .env("SANDBOX_TEST_PRINT", job)
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("it starts")
+}
+
+fn until<T>(mut found: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = found() {
+            return found;
+        }
+        assert!(start.elapsed() < Duration::from_secs(10), "not within 10 s");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn kill(pid: u32) {
+    std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().expect("kill runs");
+}
+
+fn killed_zygote() {
+    let mut front = front("orphan");
+    let first = until(|| children_of(front.id()).first().copied());
+    until(|| children_of(first).first().copied());
+    kill(first);
+    let second = until(|| children_of(front.id()).into_iter().find(|pid| *pid != first));
+    until(|| children_of(second).first().copied());
+    // A second death at the same job is an error, not a loop.
+    kill(second);
+    assert!(!front.wait().expect("it ends").success());
+}
+
+fn no_orphans() {
+    let mut front = front("orphan");
+    let zygote = until(|| children_of(front.id()).first().copied());
+    let child = until(|| children_of(zygote).first().copied());
+    front.kill().expect("it is killed");
+    front.wait().expect("it ends");
+    for pid in [zygote, child] {
+        until(|| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            (stat.is_empty() || stat.contains(") Z ")).then_some(())
+        });
+    }
+}
+
+fn without_processes() {
+    let mut worker = Worker::on_threads(std::sync::Arc::new(crate::jobs::run));
+    assert!(!worker.is_forked() && !worker.address_randomisation_off());
+    let limits = Limits::default();
+    assert_eq!(returned(&worker.run(b"echo here", &limits).expect("it runs")), "here");
+    let finished = worker.run(b"panic", &limits).expect("it runs");
+    assert_eq!((finished.end, finished.panics[0].message.as_str()), (End::Panicked, "the handler gives up"));
+    // With no process to end, a spin leaves a note and the clock jumps.
+    assert_eq!(returned(&worker.run(b"clock-spin", &limits).expect("it runs")), "");
+    assert_eq!(returned(&worker.run(b"echo here", &limits).expect("it runs")), "here");
+}
+
+fn cost() {
+    let mut worker = worker();
+    assert_eq!(returned(&worker.run(b"empty", &Limits::default()).expect("it runs")), "");
+    const JOBS: u32 = 200;
+    let start = Instant::now();
+    for _ in 0..JOBS {
+        worker.run(b"empty", &Limits::default()).expect("it runs");
+    }
+    println!("an empty job takes {:?}", start.elapsed() / JOBS);
+}

@@ -1,0 +1,124 @@
+//! The same job sees the same bytes, whatever ran before it and wherever the front was started.
+
+use std::process::Command;
+
+use libtest_mimic::Trial;
+use squall::sandbox::Limits;
+
+use crate::{returned, run, trial, worker};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial("sameness::between_workers_and_after_fifty_jobs", between_workers),
+        trial("sameness::from_elsewhere", from_elsewhere),
+        trial("sameness::where_addresses_stay_randomised", randomised),
+        trial("sameness::where_no_process_can_be_made", refused),
+        trial("sameness::hosts_draw_entropy_of_their_own", || assert!(!returned(&run("host-entropy")).is_empty())),
+    ]
+}
+
+fn differs(expected: &str, found: &str) -> String {
+    let lines = expected.lines().zip(found.lines()).filter(|(a, b)| a != b);
+    lines.map(|(a, b)| format!("{a}\n{b}\n")).collect()
+}
+
+fn between_workers() {
+    let expected = returned(&run("everything"));
+    println!("{expected}");
+    assert!(expected.contains("cpus Ok(4) pid 4242"));
+    assert!(expected.contains("environment {\"SQUALL_ZYGOTE\": \"1\", \"TZ\": \"UTC\"}"));
+    assert!(expected.contains("arguments [\"squall-zygote\", \"--squall-zygote\"] in Ok(\"/\")"));
+    let mut worker = worker();
+    assert!(worker.address_randomisation_off(), "this test needs it");
+    for n in 0..50 {
+        // Other jobs in between, also such that end badly.
+        let other = ["empty", "panic", "host-entropy", "abort", "task-panic"][n % 5];
+        worker.run(other.as_bytes(), &Limits::default()).expect("the zygote lives");
+        let found = returned(&worker.run(b"everything", &Limits::default()).expect("the zygote lives"));
+        assert!(found == expected, "job {n}:\n{}", differs(&expected, &found));
+    }
+}
+
+fn from_elsewhere() {
+    let expected = returned(&run("everything"));
+    let executable = std::env::current_exe().expect("a path");
+    let executable = executable.to_str().expect("text");
+    for (n, script) in [
+        format!("cd /tmp && exec {executable}"),
+        format!("cd /usr && ulimit -s 1024 && exec {executable} --list one two three"),
+        format!("ulimit -S -s unlimited; ulimit -S -n 200; exec {executable} x"),
+        format!("exec -a another-name-that-is-long {executable} < /dev/null 5< /etc/passwd"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let output = Command::new("bash")
+            .args(["-c", &script])
+            .env_clear()
+            .env("SANDBOX_TEST_PRINT", "everything")
+            .env("TZ", "Asia/Tokyo")
+            .env("PADDING", "x".repeat(n * 1111))
+            .env("RUST_BACKTRACE", if n % 2 == 0 { "full" } else { "0" })
+            .output()
+            .expect("a shell");
+        let found = String::from_utf8_lossy(&output.stdout);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(found == expected, "{script}:\n{}{errors}", differs(&expected, &found));
+    }
+}
+
+/// Runs a job in a front that may not make the system call `refused`.
+fn printed(job: &str, refused: &str) -> String {
+    let output = Command::new(std::env::current_exe().expect("a path"))
+        .env("SANDBOX_TEST_PRINT", job)
+        .env("SANDBOX_TEST_REFUSE", refused)
+        .output()
+        .expect("it starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn randomised() {
+    assert_eq!(printed("echo here", ""), "forked true, fixed true: here");
+    // As under the filter that Docker sets by default.
+    assert_eq!(printed("echo here", "personality"), "forked true, fixed false: here");
+    let found = printed("everything", "personality");
+    let addressless = |text: &str| {
+        let kept =
+            text.lines().filter(|line| ["rand", "hash", "map", "instant", "cpus"].iter().any(|w| line.starts_with(w)));
+        kept.collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(addressless(&found), addressless(&returned(&run("everything"))));
+}
+
+fn refused() {
+    assert_eq!(printed("echo here", "memfd_create"), "forked false, fixed false: here");
+    assert_eq!(printed("turmoil", "memfd_create"), "forked false, fixed false: ");
+}
+
+/// From now on the kernel refuses the system call of this name to this process and its children.
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code)]
+pub(crate) fn refuse(name: &str) {
+    let number = match name {
+        "personality" => libc::SYS_personality,
+        "memfd_create" => libc::SYS_memfd_create,
+        _ => return,
+    };
+    const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
+    const IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+    const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+    let filter = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+    let mut filters = [
+        filter(LOAD, 0, 0, 0),
+        filter(IF_EQUAL, 0, 1, number as u32),
+        filter(RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32),
+        filter(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog { len: filters.len() as u16, filter: filters.as_mut_ptr() };
+    // SAFETY: a valid program for the kernel's filter machine.
+    unsafe {
+        assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+        assert_eq!(libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program), 0);
+    }
+}

@@ -1,0 +1,131 @@
+//! Every promise has a deliberately broken twin: a shop that breaks it, which its check must catch.
+
+// The scenarios are those of the simulations, built with another setup; what only their table uses is not used here.
+#![allow(dead_code)]
+
+#[path = "../sims/durability.rs"]
+mod durability;
+#[path = "../sims/health_checks.rs"]
+mod health_checks;
+#[path = "../sims/retries.rs"]
+mod retries;
+#[path = "../sims/shop/mod.rs"]
+mod shop;
+#[path = "../sims/stateless_restarts.rs"]
+mod stateless_restarts;
+#[path = "../sims/timeouts.rs"]
+mod timeouts;
+
+use shop::simulated::Setup;
+use squall::check::Verdict;
+use squall::fault::Plan;
+use squall::prelude::*;
+use squall::run::{Detail, run};
+
+/// How many seeds a mistake may hide from.
+const SEEDS: u64 = 12;
+
+/// Asserts that the check whose name starts with `promise` fails for the broken setup, and says on which seed.
+fn assert_caught(promise: &str, make: fn(Setup) -> Scenario, break_it: fn(&mut Setup)) {
+    assert_caught_with(promise, make, break_it, |plan| plan);
+}
+
+fn assert_caught_with(promise: &str, make: fn(Setup) -> Scenario, break_it: fn(&mut Setup), narrow: fn(Plan) -> Plan) {
+    let mut setup = Setup::default();
+    break_it(&mut setup);
+    let scenario = make(setup);
+    for seed in (0..SEEDS).map(Seed) {
+        let mut case = scenario.case(seed);
+        case.plan = narrow(case.plan);
+        let outcome = run(&scenario, &case, Detail::Lean).outcome;
+        let found = outcome
+            .findings
+            .iter()
+            .find(|finding| finding.check.starts_with(promise) && matches!(finding.verdict, Verdict::Fail(_)));
+        if let Some(finding) = found {
+            println!("seed {seed}: {}", finding.verdict);
+            return;
+        }
+    }
+    panic!("{promise} did not catch its twin in {SEEDS} seeds");
+}
+
+#[test]
+fn t1_catches_a_client_without_a_deadline() {
+    assert_caught("T1", timeouts::with, |setup| {
+        setup.client.mistakes.no_deadline = true;
+        setup.client.mistakes.unlimited_retries = true;
+        setup.client.mistakes.no_budget = true;
+    });
+}
+
+#[test]
+fn t2_catches_attempts_that_ignore_the_deadline() {
+    assert_caught("T2", timeouts::with, |setup| setup.client.mistakes.attempt_ignores_deadline = true);
+}
+
+#[test]
+fn r1_catches_unlimited_retries() {
+    assert_caught("R1", retries::with, |setup| setup.client.mistakes.unlimited_retries = true);
+}
+
+#[test]
+fn r2_catches_a_client_without_a_budget() {
+    assert_caught("R2", retries::with, |setup| setup.client.mistakes.no_budget = true);
+}
+
+#[test]
+fn r6_catches_retries_of_orders_without_a_key() {
+    assert_caught("R6", retries::with, |setup| {
+        setup.client.mistakes.retry_unkeyed_posts = true;
+        setup.api.requires_key = false;
+    });
+}
+
+#[test]
+fn i1_catches_a_new_key_for_each_attempt() {
+    assert_caught("I1", retries::with, |setup| setup.client.mistakes.new_key_per_attempt = true);
+}
+
+#[test]
+fn i2_catches_orders_that_are_placed_twice() {
+    assert_caught("I2", retries::with, |setup| {
+        setup.client.mistakes.retry_unkeyed_posts = true;
+        setup.api.requires_key = false;
+    });
+}
+
+#[test]
+fn h1_catches_health_that_is_cached_for_ever() {
+    assert_caught("H1", health_checks::with, |setup| setup.gateway.mistakes.health_cached_for_ever = true);
+}
+
+#[test]
+fn h2_catches_a_gateway_that_never_readmits() {
+    // With two servers shut out for good, fewer than half are healthy, and all are used again: one fault is enough.
+    let long_enough = |plan: Plan| {
+        let outage = plan.faults.into_iter().find(|fault| fault.lasting > secs(6));
+        Plan::new(outage.into_iter().collect())
+    };
+    let never_readmits = |setup: &mut Setup| setup.gateway.mistakes.never_readmits = true;
+    assert_caught_with("H2", health_checks::with, never_readmits, long_enough);
+}
+
+#[test]
+fn s1_catches_servers_that_stop_without_a_drain() {
+    assert_caught("S1", stateless_restarts::with, |setup| {
+        setup.api.mistakes.no_drain = true;
+        setup.api.serve.drain_limit = Some(std::time::Duration::ZERO);
+        setup.client.max_attempts = 1;
+    });
+}
+
+#[test]
+fn s3_catches_sessions_that_live_in_one_server() {
+    assert_caught("S3", stateless_restarts::with, |setup| setup.api.mistakes.session_in_memory = true);
+}
+
+#[test]
+fn c2_catches_a_store_that_acknowledges_before_its_sync() {
+    assert_caught("C2", durability::with, |setup| setup.store.acknowledge_before_sync = true);
+}
