@@ -1,4 +1,57 @@
-//! Squall.
+//! Squall runs real tokio and hyper code over a simulated network, torments it with seeded faults, and checks that
+//! timeouts, retries, health checks and restarts keep their promises. A failing seed replays exactly.
+//!
+//! # A scenario
+//!
+//! A scenario is made of hosts, of faults, and of checks. Programs take their network from a [`host::HostContext`]:
+//!
+//! ```
+//! use squall::prelude::*;
+//! use squall::run::{Detail, run};
+//! use tokio::io::{AsyncReadExt, AsyncWriteExt};
+//!
+//! async fn serve(cx: HostContext) -> std::io::Result<()> {
+//!     let mut listener = cx.listener(80);
+//!     loop {
+//!         let (mut stream, _) = listener.accept().await?;
+//!         tokio::spawn(async move { stream.write_all(b"hello").await });
+//!     }
+//! }
+//!
+//! async fn ask(cx: HostContext) -> std::io::Result<()> {
+//!     let operation = cx.recorder().invoke("greet", &());
+//!     let mut greeting = String::new();
+//!     cx.connector().connect("server", 80).await?.read_to_string(&mut greeting).await?;
+//!     operation.ok(&greeting);
+//!     Ok(())
+//! }
+//!
+//! fn everybody_is_greeted(_: &Trace, history: &History) -> Verdict {
+//!     match history.operations.iter().all(|operation| operation.is_ok()) {
+//!         true => Verdict::Pass,
+//!         false => Verdict::Fail("somebody was not greeted".to_owned()),
+//!     }
+//! }
+//!
+//! let scenario = Scenario::new("greeting")
+//!     .host("server", serve)
+//!     .host("client", ask)
+//!     .fault(fault::partition("client", "server").once(secs(0)..secs(1)).lasting(secs(2)..secs(5)))
+//!     .check(everybody_is_greeted)
+//!     .run_for(secs(10))
+//!     .settle_for(secs(10));
+//!
+//! let outcome = run(&scenario, &scenario.case(Seed(1)), Detail::Lean).outcome;
+//! assert!(outcome.verdict.is_pass());
+//! ```
+//!
+//! In a test, `scenario.assert_passes(0..16)` explores many seeds, each in a process of its own; [`main`] makes a command
+//! line and a test harness of a table of scenarios.
+//!
+//! # Where to read on
+//!
+//! [`fault`] has the faults and their sources, [`check`] the promises, [`scenario`] the builder, [`net`] and [`disk`] what
+//! programs stand on, [`trace`] and [`history`] what checks read, and [`sandbox`] what makes a run the same every time.
 
 pub mod case_file;
 pub mod check;
