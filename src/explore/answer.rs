@@ -43,7 +43,7 @@ impl Answer {
         };
         let reply = serde_json::from_slice(reply).map_err(|error| Error::Refused(format!("unreadable: {error}")))?;
         let (outcome, recording) = match reply {
-            Reply::Outcome(outcome) => (outcome, None),
+            Reply::Outcome(outcome) => (*outcome, None),
             Reply::Recording(recording) => (recording.outcome.clone(), Some(recording)),
             Reply::Case(_) => return Err(Error::Refused("a case came instead of an outcome".to_owned())),
             Reply::Refused(why) => return Err(Error::Refused(why)),

@@ -62,7 +62,7 @@ struct Job {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Reply {
-    Outcome(Outcome),
+    Outcome(Box<Outcome>),
     Recording(Box<Recording>),
     Case(Box<Case>),
     /// The job makes no sense to this child.
@@ -102,7 +102,7 @@ fn serve(scenarios: &[Scenario], job: &[u8]) -> Reply {
     let case = job.subject.case(scenario);
     match job.want {
         Want::Case => Reply::Case(Box::new(case)),
-        Want::Outcome => Reply::Outcome(run::run(scenario, &case, Detail::Lean).outcome),
+        Want::Outcome => Reply::Outcome(Box::new(run::run(scenario, &case, Detail::Lean).outcome)),
         Want::Recording => Reply::Recording(Box::new(run::run(scenario, &case, Detail::Rich).into_recording(case))),
     }
 }

@@ -1,6 +1,6 @@
 //! The simulated network: TCP as a kernel does it, on turmoil's datagrams and links.
 //!
-//! Code under test takes a [`Connector`] and a [`Listener`] as arguments, so that the same code runs on tokio's sockets.
+//! Code under test takes a [`Connector`] and a [`TcpListener`] as arguments, so that the same code runs on tokio's sockets.
 //!
 //! ```text
 //! TcpStream, TcpListener      what code under test holds            (socket)
