@@ -1,0 +1,113 @@
+//! Makes a timeline as short as it may be: what matters least goes first, and each gap says what it held.
+
+use std::time::Duration;
+
+use super::{Line, Sort, Weight};
+
+/// Routine lines that are kept before and after the moment that a timeline is cut around.
+const ROUTINE_BEFORE: usize = 8;
+const ROUTINE_AFTER: usize = 3;
+
+/// At most `limit` lines: all of them, or those of weight, or those nearest to `around`.
+pub(super) fn fit(lines: &[Line], limit: usize, around: Option<Duration>) -> Vec<String> {
+    if lines.len() <= limit {
+        return lines.iter().map(draw).collect();
+    }
+    if let Some(around) = around {
+        return nearest(lines, limit, around);
+    }
+    for weight in [Weight::Notable, Weight::Decisive] {
+        let heavy = lines.iter().filter(|line| line.weight >= weight).count();
+        // A gap is one line itself, and there is at most one before each heavy line and one at the end. What is left
+        // shows how the run began.
+        let mut room = limit.saturating_sub(2 * heavy + 1);
+        let text = keep(lines, |_, line| {
+            let is_kept = line.weight >= weight || room > 0;
+            room -= usize::from(line.weight < weight && is_kept);
+            is_kept
+        });
+        if text.len() <= limit {
+            return text.into_iter().map(|(_, text)| text).collect();
+        }
+    }
+    let mut decisive = lines.iter().filter(|line| line.weight == Weight::Decisive);
+    let mut text: Vec<String> = decisive.by_ref().take(limit.saturating_sub(1)).map(draw).collect();
+    let left_out = decisive.count();
+    if left_out > 0 {
+        text.push(format!("{:>10}  … {left_out} lines more", ""));
+    }
+    text
+}
+
+/// What led to a moment and what followed at once, without the routine that is farther away.
+fn nearest(lines: &[Line], limit: usize, around: Duration) -> Vec<String> {
+    let after = lines.partition_point(|line| line.at <= around);
+    let is_routine = |line: &&Line| line.weight == Weight::Routine;
+    let routine_after = lines[after..].iter().filter(is_routine).count();
+    let routine_before = lines[..after].iter().filter(is_routine).count();
+    let first_kept = routine_before.saturating_sub(ROUTINE_BEFORE);
+    let last_kept = routine_before + routine_after.min(ROUTINE_AFTER);
+    let mut routine = 0;
+    let text = keep(lines, |_, line| {
+        if line.weight > Weight::Routine {
+            return true;
+        }
+        routine += 1;
+        (first_kept + 1..=last_kept).contains(&routine)
+    });
+    let end_of_before = text.partition_point(|(at, _)| *at <= around);
+    // Three quarters of what is shown led to the moment.
+    let start = end_of_before.saturating_sub(limit * 3 / 4).min(text.len().saturating_sub(limit));
+    text.into_iter().skip(start).take(limit).map(|(_, text)| text).collect()
+}
+
+/// The lines that are kept, with a line for each gap between them; each with its time.
+fn keep(lines: &[Line], mut is_kept: impl FnMut(usize, &Line) -> bool) -> Vec<(Duration, String)> {
+    let mut text = Vec::new();
+    let mut gap: Vec<&Line> = Vec::new();
+    for (index, line) in lines.iter().enumerate() {
+        if is_kept(index, line) {
+            close(&mut text, &mut gap);
+            text.push((line.at, draw(line)));
+        } else {
+            gap.push(line);
+        }
+    }
+    close(&mut text, &mut gap);
+    text
+}
+
+fn close(text: &mut Vec<(Duration, String)>, gap: &mut Vec<&Line>) {
+    let Some(last) = gap.last() else { return };
+    let drawn = match gap.as_slice() {
+        // A gap of one line saves nothing.
+        [only] => draw(only),
+        lines => format!("{:>10}  {} … {}", "", last.quiet_lanes, contents(lines)),
+    };
+    text.push((last.at, drawn));
+    gap.clear();
+}
+
+/// What a gap held, in words.
+fn contents(lines: &[&Line]) -> String {
+    let count = |sort| lines.iter().filter(|line| line.sort == sort).count();
+    let answers = count(Sort::Answer);
+    let unanswered = count(Sort::Request).saturating_sub(answers);
+    let counts = [
+        (answers, "request answered", "requests answered"),
+        (unanswered, "request sent", "requests sent"),
+        (count(Sort::Operation), "operation ended", "operations ended"),
+        (count(Sort::Attempt), "line about attempts", "lines about attempts"),
+        (count(Sort::Log), "log line", "log lines"),
+        (count(Sort::Other), "other line", "other lines"),
+    ];
+    let words = counts.iter().filter(|(count, ..)| *count > 0).map(|(count, one, many)| {
+        let word = if *count == 1 { one } else { many };
+        format!("{count} {word}")
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+fn draw(line: &Line) -> String {
+    format!("{:>9.3}s  {} {}", line.at.as_secs_f64(), line.lanes, line.text).trim_end().to_owned()
+}

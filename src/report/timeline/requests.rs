@@ -1,0 +1,193 @@
+//! Requests and answers, matched on each connection in order, and what became of those that were not answered.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use super::{Moment, Place, Sort, Weight};
+use crate::fault::duration_text;
+use crate::run::Recording;
+use crate::trace::{Event, FlowKey, HostId, SegmentKind};
+
+/// A request without an answer.
+struct Open {
+    at: Duration,
+    /// Counted from 1 over the run; none for a health probe.
+    number: Option<u64>,
+    words: String,
+}
+
+impl Open {
+    fn name(&self) -> String {
+        match self.number {
+            Some(number) => format!("r{number}"),
+            None => format!("probe {}", self.words),
+        }
+    }
+}
+
+/// What is known of all requests up to now.
+pub(super) struct Requests {
+    open: BTreeMap<FlowKey, VecDeque<Open>>,
+    /// Given up by their clients, in order; an answer may still come.
+    given_up: BTreeMap<FlowKey, VecDeque<Open>>,
+    sent: u64,
+    /// Segments that a fault kept back, by connection, sender and time: in words.
+    bites: BTreeMap<(FlowKey, HostId, Duration), String>,
+    /// Pairs whose probes fail: only the first of a row is told.
+    failing_probes: BTreeSet<(HostId, HostId)>,
+}
+
+impl Requests {
+    pub(super) fn of(recording: &Recording) -> Requests {
+        let mut bites = BTreeMap::new();
+        for record in &recording.records {
+            if let (Event::Bitten { fault, flow, kind: SegmentKind::Data, late }, Some(host)) =
+                (&record.event, record.host)
+            {
+                bites.entry((*flow, host, record.at)).or_insert_with(|| bite(*fault, *late));
+            }
+        }
+        Requests {
+            open: BTreeMap::new(),
+            given_up: BTreeMap::new(),
+            sent: 0,
+            bites,
+            failing_probes: BTreeSet::new(),
+        }
+    }
+
+    /// A request was sent.
+    pub(super) fn request(&mut self, at: Duration, flow: FlowKey, words: &str) -> Option<Moment> {
+        let number = (!is_probe(words)).then(|| {
+            self.sent += 1;
+            self.sent
+        });
+        let open = Open { at, number, words: words.to_owned() };
+        let bite = self.bites.get(&(flow, flow.from, at));
+        let moment = open.number.map(|_| Moment {
+            at,
+            weight: if bite.is_some() { Weight::Notable } else { Weight::Routine },
+            sort: Sort::Request,
+            place: Place::Between { from: flow.from, to: flow.to },
+            life: None,
+            text: format!("{} {words}{}", open.name(), with(bite)),
+        });
+        self.open.entry(flow).or_default().push_back(open);
+        moment
+    }
+
+    /// An answer was sent.
+    pub(super) fn answer(&mut self, at: Duration, flow: FlowKey, words: &str) -> Option<Moment> {
+        // An interim answer is not the answer.
+        if words.starts_with('1') {
+            return None;
+        }
+        let late = self.given_up.get_mut(&flow).and_then(VecDeque::pop_front);
+        let (request, too_late) = match late {
+            Some(request) => (request, ", too late"),
+            None => (self.open.get_mut(&flow).and_then(VecDeque::pop_front)?, ""),
+        };
+        let is_good = words.starts_with(['2', '3']);
+        if request.number.is_none() && !self.is_news(flow.from, flow.to, is_good) {
+            return None;
+        }
+        let bite = self.bites.get(&(flow, flow.to, at));
+        let is_routine = is_good && too_late.is_empty() && bite.is_none();
+        let took = duration_text(at - request.at);
+        let name = request.name();
+        let text = match (is_good, request.number) {
+            (false, Some(_)) => {
+                format!("{name} {words} after {took}{too_late} (to {}){}", request.words, with(bite))
+            }
+            _ => format!("{name} {words} after {took}{too_late}{}", with(bite)),
+        };
+        Some(Moment {
+            at,
+            weight: if is_routine { Weight::Routine } else { Weight::Notable },
+            sort: if is_good && too_late.is_empty() { Sort::Answer } else { Sort::Attempt },
+            place: Place::Between { from: flow.to, to: flow.from },
+            life: None,
+            text,
+        })
+    }
+
+    /// The client of a connection closed it.
+    pub(super) fn closed_by_client(&mut self, at: Duration, flow: FlowKey) -> Vec<Moment> {
+        let given_up = self.open.remove(&flow).unwrap_or_default();
+        let moments = self.unanswered(at, flow, &given_up, |open| format!("gives up {}", open.name()));
+        self.given_up.entry(flow).or_default().extend(given_up);
+        moments
+    }
+
+    /// The client of a connection learned that it is gone.
+    pub(super) fn closed_by_server(&mut self, at: Duration, flow: FlowKey) -> Vec<Moment> {
+        let broken = self.open.remove(&flow).unwrap_or_default();
+        self.unanswered(at, flow, &broken, |open| format!("loses the connection of {}", open.name()))
+    }
+
+    fn unanswered(
+        &mut self,
+        at: Duration,
+        flow: FlowKey,
+        requests: &VecDeque<Open>,
+        what: impl Fn(&Open) -> String,
+    ) -> Vec<Moment> {
+        let mut moments = Vec::new();
+        for open in requests {
+            if open.number.is_none() && !self.is_news(flow.from, flow.to, false) {
+                continue;
+            }
+            let words = if open.number.is_some() { format!(" ({})", open.words) } else { String::new() };
+            moments.push(Moment {
+                at,
+                weight: Weight::Notable,
+                sort: Sort::Attempt,
+                place: Place::On(flow.from),
+                life: None,
+                text: format!("{} after {}{words}", what(open), duration_text(at - open.at)),
+            });
+        }
+        moments
+    }
+
+    /// Whether the end of a probe differs from that of the one before.
+    pub(super) fn is_news(&mut self, from: HostId, to: HostId, ok: bool) -> bool {
+        if ok {
+            // That it is well again is told by who believes it.
+            self.failing_probes.remove(&(from, to));
+            false
+        } else {
+            self.failing_probes.insert((from, to))
+        }
+    }
+
+    /// The requests that were still open at the end, by name.
+    pub(super) fn left_open(&self) -> Vec<String> {
+        let mut open: Vec<(u64, String)> = self
+            .open
+            .values()
+            .flatten()
+            .filter_map(|open| Some((open.number?, format!("{} {}", open.name(), open.words))))
+            .collect();
+        open.sort();
+        open.into_iter().map(|(_, name)| name).collect()
+    }
+}
+
+fn is_probe(words: &str) -> bool {
+    let path = words.strip_prefix("GET ").map(|path| path.split('?').next().unwrap_or(path));
+    matches!(path, Some("/health" | "/ready"))
+}
+
+/// What a fault did to a segment, in words.
+pub(super) fn bite(fault: Option<u32>, late: Option<Duration>) -> String {
+    match (fault, late) {
+        (Some(fault), Some(late)) => format!("f{} delays it by {}", fault + 1, duration_text(late)),
+        (Some(fault), None) => format!("f{} keeps it back", fault + 1),
+        (None, _) => "its destination has no power".to_owned(),
+    }
+}
+
+fn with(bite: Option<&String>) -> String {
+    bite.map(|bite| format!(" [{bite}]")).unwrap_or_default()
+}

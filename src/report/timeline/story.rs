@@ -1,0 +1,223 @@
+//! What happened, in the words of the system under test: from records and operations to moments.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use super::requests::{Requests, bite};
+use super::{Life, Moment, Place, Sort, Weight};
+use crate::fault::duration_text;
+use crate::history::{Completion, Operation};
+use crate::run::Recording;
+use crate::trace::{AttemptOutcome, Event, HostId, Mark, Record, SegmentKind};
+
+/// All moments of a run, in order.
+pub(super) fn tell(recording: &Recording) -> Vec<Moment> {
+    let mut story = Story {
+        recording,
+        requests: Requests::of(recording),
+        held_links: BTreeSet::new(),
+        alive: vec![false; recording.hosts.len()],
+        moments: Vec::new(),
+    };
+    // Fates are recorded at the end of a step, with the time at which they were decided upon.
+    let mut records: Vec<&Record> = recording.records.iter().collect();
+    records.sort_by_key(|record| record.at);
+    let completed = recording.history.operations.iter();
+    let mut ends: Vec<(Duration, &Operation)> =
+        completed.filter_map(|operation| Some((operation.completed.as_ref()?.0, operation))).collect();
+    ends.sort_by_key(|(at, _)| *at);
+    let mut ends = VecDeque::from(ends);
+    for record in records {
+        while let Some((at, operation)) = ends.front().copied().filter(|(at, _)| *at < record.at) {
+            ends.pop_front();
+            story.operation_ended(at, operation);
+        }
+        story.record(record);
+    }
+    for (at, operation) in ends {
+        story.operation_ended(at, operation);
+    }
+    story.end();
+    story.moments
+}
+
+struct Story<'a> {
+    recording: &'a Recording,
+    requests: Requests,
+    /// Faults and links of which it was already told that connections are kept back.
+    held_links: BTreeSet<(Option<u32>, HostId, HostId)>,
+    alive: Vec<bool>,
+    moments: Vec<Moment>,
+}
+
+impl Story<'_> {
+    fn name(&self, host: HostId) -> &str {
+        self.recording.hosts.get(host.index()).map_or("?", String::as_str)
+    }
+
+    fn add(&mut self, at: Duration, weight: Weight, sort: Sort, place: Place, text: &str) {
+        let text = text.to_owned();
+        self.moments.push(Moment { at, weight, sort, place, life: None, text });
+    }
+
+    fn live(&mut self, at: Duration, host: Option<HostId>, life: Life, text: &str) {
+        let Some(host) = host else { return };
+        if let Some(alive) = self.alive.get_mut(host.index()) {
+            *alive = life == Life::Begins;
+        }
+        self.add(at, Weight::Decisive, Sort::Other, Place::On(host), text);
+        if let Some(moment) = self.moments.last_mut() {
+            moment.life = Some(life);
+        }
+    }
+
+    fn record(&mut self, record: &Record) {
+        let Record { at, host, event, text } = record;
+        let at = *at;
+        let who = host.map(|host| self.name(host).to_owned()).unwrap_or_default();
+        let place = host.map_or(Place::World, Place::On);
+        let words = text.as_deref().unwrap_or_default();
+        let (decisive, other) = (Weight::Decisive, Sort::Other);
+        match event {
+            // Everybody starts at the beginning; later starts are news.
+            Event::Started if at.is_zero() => self.live(at, *host, Life::Begins, ""),
+            Event::Started => self.live(at, *host, Life::Begins, &format!("{who} starts")),
+            Event::Returned => self.live(at, *host, Life::Ends, &format!("{who} returns")),
+            Event::Failed => self.live(at, *host, Life::Ends, &format!("{who} fails: {words}")),
+            Event::Killed => self.live(at, *host, Life::Ends, &format!("{who} is killed")),
+            Event::PoweredOff => self.live(at, *host, Life::Ends, &format!("{who} loses power")),
+            Event::Stopping => self.add(at, decisive, other, place, &format!("{who} is asked to stop")),
+            Event::FaultBegan { fault } => {
+                self.add(at, decisive, other, Place::World, &format!("f{} begins: {words}", fault + 1));
+            }
+            Event::FaultEnded { fault } => self.add(at, decisive, other, Place::World, &self.fault_ended(*fault)),
+            Event::FaultsOver => self.add(at, decisive, other, Place::World, "the faults are over"),
+            Event::Mark(mark) => self.mark(at, &who, *host, mark),
+            Event::Log { .. } => self.add(at, Weight::Notable, Sort::Log, place, &format!("{who} logs {words}")),
+            Event::Sent { .. } | Event::Arrived { .. } | Event::Bitten { .. } => self.segment(record),
+        }
+    }
+
+    fn fault_ended(&self, fault: u32) -> String {
+        let bites = match self.recording.outcome.fault_bites.get(fault as usize) {
+            None => "",
+            Some(0) => " (did not bite)",
+            Some(1) => " (1 bite)",
+            Some(bites) => &format!(" ({bites} bites)"),
+        };
+        format!("f{} ends{bites}", fault + 1)
+    }
+
+    fn segment(&mut self, record: &Record) {
+        let Record { at, host, event, text } = record;
+        let at = *at;
+        let is_alive = |story: &Self, host: HostId| story.alive.get(host.index()).is_some_and(|alive| *alive);
+        match (event, text) {
+            (Event::Sent { flow, forward: true, .. }, Some(words)) => {
+                let moment = self.requests.request(at, *flow, words);
+                self.moments.extend(moment);
+            }
+            (Event::Sent { flow, forward: false, .. }, Some(words)) => {
+                let moment = self.requests.answer(at, *flow, words);
+                self.moments.extend(moment);
+            }
+            (Event::Sent { flow, forward: true, kind: SegmentKind::Fin | SegmentKind::Rst, .. }, None) => {
+                let moments = self.requests.closed_by_client(at, *flow);
+                // A client that has died says nothing of its requests.
+                if is_alive(self, flow.from) {
+                    self.moments.extend(moments);
+                }
+            }
+            (Event::Arrived { flow, forward: false, kind: SegmentKind::Fin | SegmentKind::Rst }, _)
+                if is_alive(self, flow.from) =>
+            {
+                let moments = self.requests.closed_by_server(at, *flow);
+                self.moments.extend(moments);
+            }
+            (Event::Bitten { fault, flow, kind: SegmentKind::Syn, late }, _) if *host == Some(flow.from) => {
+                if self.held_links.insert((*fault, flow.from, flow.to)) {
+                    let place = Place::Between { from: flow.from, to: flow.to };
+                    let text = format!("connect [{}]", bite(*fault, *late));
+                    self.add(at, Weight::Notable, Sort::Other, place, &text);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn mark(&mut self, at: Duration, who: &str, host: Option<HostId>, mark: &Mark) {
+        let (weight, sort, text) = match mark {
+            Mark::HealthChanged { to, healthy } => {
+                let belief = if *healthy { "healthy" } else { "dead" };
+                (Weight::Decisive, Sort::Other, format!("{who} believes {} {belief}", self.name(*to)))
+            }
+            Mark::BreakerChanged { open } => {
+                let verb = if *open { "opens" } else { "closes" };
+                (Weight::Decisive, Sort::Other, format!("{who} {verb} its breaker"))
+            }
+            Mark::Probed { to, ok } => {
+                let is_news = host.is_some_and(|host| self.requests.is_news(host, *to, *ok));
+                if !is_news {
+                    return;
+                }
+                (Weight::Notable, Sort::Other, format!("{who} finds {} unwell", self.name(*to)))
+            }
+            Mark::AttemptStarted { call, attempt: attempt @ 2.., .. } => {
+                (Weight::Notable, Sort::Attempt, format!("{who} begins attempt {attempt} of call {call}"))
+            }
+            Mark::AttemptEnded { call, attempt, outcome } => match failed_attempt(outcome) {
+                None => return,
+                Some(how) => (Weight::Notable, Sort::Attempt, format!("attempt {attempt} of call {call} {how}")),
+            },
+            Mark::CallEnded { call, ok: false } => (Weight::Decisive, Sort::Attempt, format!("call {call} fails")),
+            Mark::Applied { id, .. } => (Weight::Routine, Sort::Other, format!("{who} applies effect {id}")),
+            Mark::Ready(true) if at.is_zero() => return,
+            Mark::Ready(true) => (Weight::Notable, Sort::Other, format!("{who} is ready")),
+            Mark::Ready(false) => (Weight::Notable, Sort::Other, format!("{who} is not ready any more")),
+            Mark::Note { name, detail } => (Weight::Notable, Sort::Other, format!("{who}: {name} {detail}")),
+            Mark::AttemptStarted { .. }
+            | Mark::CallStarted { .. }
+            | Mark::CallEnded { ok: true, .. }
+            | Mark::Dispatched { .. } => return,
+        };
+        self.add(at, weight, sort, host.map_or(Place::World, Place::On), &text);
+    }
+
+    fn operation_ended(&mut self, at: Duration, operation: &Operation) {
+        let (weight, end) = match &operation.completed {
+            Some((_, Completion::Ok(_))) | None => (Weight::Routine, "ok".to_owned()),
+            Some((_, Completion::Fail(why))) => (Weight::Decisive, format!("fails: {why}")),
+            Some((_, Completion::Unknown(why))) => (Weight::Decisive, format!("ends unknown: {why}")),
+        };
+        let took = duration_text(at - operation.invoked_at);
+        let text = format!("client {}: {} {end} (after {took})", operation.client, operation.name);
+        self.add(at, weight, Sort::Operation, Place::On(operation.host), &text);
+    }
+
+    /// What never came to an end.
+    fn end(&mut self) {
+        let at = self.recording.outcome.simulated;
+        for operation in &self.recording.history.operations {
+            if operation.completed.is_none() {
+                let since = duration_text(operation.invoked_at);
+                let text = format!("client {}: {} never ended (since {since})", operation.client, operation.name);
+                self.add(at, Weight::Decisive, Sort::Operation, Place::On(operation.host), &text);
+            }
+        }
+        let open = self.requests.left_open();
+        if !open.is_empty() {
+            self.add(at, Weight::Notable, Sort::Other, Place::World, &format!("without an answer: {}", open.join(", ")));
+        }
+    }
+}
+
+/// How an attempt failed; none if it did not.
+fn failed_attempt(outcome: &AttemptOutcome) -> Option<String> {
+    match outcome {
+        AttemptOutcome::Status(status @ (408 | 429 | 500..)) => Some(format!("is answered with {status}")),
+        AttemptOutcome::Status(_) => None,
+        AttemptOutcome::TimedOut => Some("times out".to_owned()),
+        AttemptOutcome::Refused => Some("is refused".to_owned()),
+        AttemptOutcome::Failed => Some("breaks".to_owned()),
+    }
+}

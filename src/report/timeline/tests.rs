@@ -1,0 +1,180 @@
+//! A small run by hand, and the timelines that come of it.
+
+use super::*;
+use crate::check::Verdict;
+use crate::fault::{Plan, millis, secs};
+use crate::history::{Completion, History, Operation};
+use crate::run::Outcome;
+use crate::scenario::Case;
+use crate::seed::Seed;
+use crate::trace::{AttemptOutcome, Counters, Event, Fingerprint, FlowKey, Mark, Record, SegmentKind};
+
+const BUYER: HostId = HostId(0);
+const GATEWAY: HostId = HostId(1);
+const API: HostId = HostId(2);
+
+fn record(at_ms: u64, host: Option<HostId>, event: Event, text: &str) -> Record {
+    let text = (!text.is_empty()).then(|| text.to_owned());
+    Record { at: millis(at_ms), host, event, text }
+}
+
+fn flow(from: HostId, to: HostId, ordinal: u32) -> FlowKey {
+    FlowKey { from, to, port: 80, ordinal }
+}
+
+fn sent(at_ms: u64, flow: FlowKey, forward: bool, text: &str) -> Record {
+    let host = if forward { flow.from } else { flow.to };
+    let kind = if text.is_empty() { SegmentKind::Fin } else { SegmentKind::Data };
+    record(at_ms, Some(host), Event::Sent { flow, forward, kind, length: 1, digest: 0 }, text)
+}
+
+fn recording(records: Vec<Record>, operations: Vec<Operation>) -> Recording {
+    let starts = (0..3).map(|host| record(0, Some(HostId(host)), Event::Started, ""));
+    let (name, seed) = ("shop".to_owned(), Seed(1));
+    Recording {
+        outcome: Outcome {
+            scenario: name.clone(),
+            seed,
+            verdict: Verdict::Pass,
+            findings: Vec::new(),
+            fingerprint: Fingerprint(0),
+            counters: Counters::default(),
+            simulated: secs(10),
+            bites: Vec::new(),
+            fault_bites: vec![3],
+            escapes: Vec::new(),
+            panics: Vec::new(),
+        },
+        case: Case { scenario: name, seed, plan: Plan::none(), input: Default::default() },
+        hosts: ["buyer", "gateway", "api"].map(str::to_owned).to_vec(),
+        step: millis(10),
+        run_for: secs(8),
+        records: starts.chain(records).collect(),
+        history: History { operations },
+    }
+}
+
+fn example() -> Recording {
+    let (order, again, probe) = (flow(BUYER, API, 0), flow(BUYER, API, 1), flow(GATEWAY, API, 0));
+    let killed = vec![
+        sent(100, order, true, "POST /orders"),
+        sent(110, probe, true, "GET /health"),
+        sent(120, probe, false, "200 OK"),
+        sent(150, order, false, "201 Created"),
+        sent(1_000, again, true, "POST /orders"),
+        record(1_010, None, Event::FaultBegan { fault: 0 }, "kill api at 1.01s for 1s"),
+        record(1_010, Some(API), Event::Killed, ""),
+        record(1_030, Some(BUYER), Event::Arrived { flow: again, forward: false, kind: SegmentKind::Fin }, ""),
+        record(
+            1_030,
+            Some(BUYER),
+            Event::Mark(Mark::AttemptEnded { call: 7, attempt: 1, outcome: AttemptOutcome::Failed }),
+            "",
+        ),
+        record(1_040, Some(GATEWAY), Event::Mark(Mark::Probed { to: API, ok: false }), ""),
+        record(1_140, Some(GATEWAY), Event::Mark(Mark::Probed { to: API, ok: false }), ""),
+        record(1_140, Some(GATEWAY), Event::Mark(Mark::HealthChanged { to: API, healthy: false }), ""),
+        record(2_010, Some(API), Event::Started, ""),
+        record(2_010, None, Event::FaultEnded { fault: 0 }, ""),
+    ];
+    // The fate of the last request is recorded after later things.
+    let mut late = vec![sent(3_000, flow(BUYER, API, 2), true, "GET /orders/1"), sent(3_500, flow(BUYER, API, 2), true, "")];
+    let bitten = Event::Bitten { fault: Some(0), flow: flow(BUYER, API, 2), kind: SegmentKind::Data, late: None };
+    late.push(record(3_000, Some(BUYER), bitten, ""));
+    late.push(sent(3_600, flow(BUYER, API, 2), false, "200 OK"));
+    let operation = |client, completed| Operation {
+        host: BUYER,
+        client,
+        name: "order".to_owned(),
+        input: "1".to_owned(),
+        invoked_at: millis(90),
+        completed,
+    };
+    let operations = vec![
+        operation(0, Some((millis(160), Completion::Ok("1".to_owned())))),
+        operation(1, Some((millis(1_031), Completion::Unknown("the connection broke".to_owned())))),
+        operation(2, None),
+    ];
+    recording(killed.into_iter().chain(late).collect(), operations)
+}
+
+#[track_caller]
+fn check(options: &TimelineOptions, expected: &str) {
+    let text = timeline(&example(), options);
+    assert_eq!(text.trim_end(), expected.trim(), "\n{text}");
+}
+
+#[test]
+fn tells_a_run() {
+    check(
+        &TimelineOptions::default(),
+        "
+lanes: a buyer, b gateway, c api
+      time  a b c
+    0.100s  ●─┼─▶  r1 POST /orders
+    0.150s  ◀─┼─●  r1 201 Created after 50ms
+    0.160s  ● │ │  client 0: order ok (after 70ms)
+    1.000s  ●─┼─▶  r2 POST /orders
+    1.010s  │ │ │  f1 begins: kill api at 1.01s for 1s
+    1.010s  │ │ ✕  api is killed
+    1.030s  ● │ ·  loses the connection of r2 after 30ms (POST /orders)
+    1.030s  ● │ ·  attempt 1 of call 7 breaks
+    1.031s  ● │ ·  client 1: order ends unknown: the connection broke (after 941ms)
+    1.040s  │ ● ·  gateway finds api unwell
+    1.140s  │ ● ·  gateway believes api dead
+    2.010s  │ │ ▲  api starts
+    2.010s  │ │ │  f1 ends (3 bites)
+    3.000s  ●─┼─▶  r3 GET /orders/1 [f1 keeps it back]
+    3.500s  ● │ │  gives up r3 after 500ms (GET /orders/1)
+    3.600s  ◀─┼─●  r3 200 OK after 600ms, too late
+   10.000s  ● │ │  client 2: order never ended (since 90ms)",
+    );
+}
+
+#[test]
+fn leaves_routine_out_first() {
+    check(
+        &TimelineOptions { max_lines: 13, ..TimelineOptions::default() },
+        "
+lanes: a buyer, b gateway, c api
+      time  a b c
+            │ │ │  … 1 request answered, 1 request sent, 1 operation ended
+    1.010s  │ │ │  f1 begins: kill api at 1.01s for 1s
+    1.010s  │ │ ✕  api is killed
+            │ │ ·  … 2 lines about attempts
+    1.031s  ● │ ·  client 1: order ends unknown: the connection broke (after 941ms)
+    1.040s  │ ● ·  gateway finds api unwell
+    1.140s  │ ● ·  gateway believes api dead
+    2.010s  │ │ ▲  api starts
+    2.010s  │ │ │  f1 ends (3 bites)
+            │ │ │  … 1 request sent, 2 lines about attempts
+   10.000s  ● │ │  client 2: order never ended (since 90ms)",
+    );
+}
+
+#[test]
+fn cuts_around_a_moment() {
+    check(
+        &TimelineOptions { around: Some(millis(1_035)), max_lines: 4, ..TimelineOptions::default() },
+        "
+lanes: a buyer, b gateway, c api
+      time  a b c
+    1.030s  ● │ ·  loses the connection of r2 after 30ms (POST /orders)
+    1.030s  ● │ ·  attempt 1 of call 7 breaks
+    1.031s  ● │ ·  client 1: order ends unknown: the connection broke (after 941ms)
+    1.040s  │ ● ·  gateway finds api unwell",
+    );
+}
+
+#[test]
+fn keeps_to_a_span() {
+    let options = TimelineOptions { from: Some(secs(2)), until: Some(millis(2_500)), ..TimelineOptions::default() };
+    check(
+        &options,
+        "
+lanes: a buyer, b gateway, c api
+      time  a b c
+    2.010s  │ │ ▲  api starts
+    2.010s  │ │ │  f1 ends (3 bites)",
+    );
+}
