@@ -318,8 +318,96 @@ pub struct Trace {
     pub records: Vec<Record>,
     /// How often.
     pub counters: Counters,
-    rich: bool,
+    captured: Captured,
     digest: SipHasher13,
+}
+
+/// How much a rich trace may hold; what comes later is left out. Lean traces reserve as much and never touch it, so that
+/// code which hashes addresses finds everything at the same place in both.
+const CAPTURED_BYTES: usize = 64 << 20;
+
+/// Everything that happened, with texts, encoded into memory that was reserved beforehand.
+#[derive(Clone, Debug)]
+struct Captured {
+    is_rich: bool,
+    bytes: Vec<u8>,
+}
+
+impl Captured {
+    fn new(is_rich: bool) -> Captured {
+        Captured { is_rich, bytes: Vec::with_capacity(CAPTURED_BYTES) }
+    }
+
+    /// Appends the event and its text, each behind its length, without any allocation.
+    fn push(
+        &mut self,
+        record: &(Duration, Option<HostId>, &Event),
+        text: impl FnOnce(&mut dyn fmt::Write) -> fmt::Result,
+    ) {
+        let start = self.bytes.len();
+        let is_whole = self.frame(|bounded| serde_json::to_writer(bounded, record).is_ok())
+            && self.frame(|bounded| text(bounded).is_ok());
+        if !is_whole {
+            self.bytes.truncate(start);
+        }
+    }
+
+    fn frame(&mut self, write: impl FnOnce(&mut Bounded<'_>) -> bool) -> bool {
+        let start = self.bytes.len();
+        if !Bounded(&mut self.bytes).append(&[0; 4]) || !write(&mut Bounded(&mut self.bytes)) {
+            return false;
+        }
+        let length = (self.bytes.len() - start - 4) as u32;
+        self.bytes[start..start + 4].copy_from_slice(&length.to_le_bytes());
+        true
+    }
+
+    fn records(&self) -> Vec<Record> {
+        let mut records = Vec::new();
+        let mut rest = self.bytes.as_slice();
+        while let (Some(event), Some(text)) = (next_frame(&mut rest), next_frame(&mut rest)) {
+            let Ok((at, host, event)) = serde_json::from_slice(event) else { break };
+            let text = (!text.is_empty()).then(|| String::from_utf8_lossy(text).into_owned());
+            records.push(Record { at, host, event, text });
+        }
+        records
+    }
+}
+
+fn next_frame<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (length, after) = rest.split_first_chunk::<4>()?;
+    let (frame, after) = after.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+    *rest = after;
+    Some(frame)
+}
+
+/// Writes into what was reserved and never beyond.
+struct Bounded<'a>(&'a mut Vec<u8>);
+
+impl Bounded<'_> {
+    fn append(&mut self, bytes: &[u8]) -> bool {
+        let fits = self.0.len() + bytes.len() <= CAPTURED_BYTES;
+        if fits {
+            self.0.extend_from_slice(bytes);
+        }
+        fits
+    }
+}
+
+impl std::io::Write for Bounded<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.append(bytes) { Ok(bytes.len()) } else { Err(std::io::ErrorKind::StorageFull.into()) }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl fmt::Write for Bounded<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.append(text.as_bytes()) { Ok(()) } else { Err(fmt::Error) }
+    }
 }
 
 impl fmt::Debug for Trace {
@@ -335,37 +423,57 @@ impl fmt::Debug for Trace {
 impl Trace {
     /// An empty trace. A `rich` one keeps every event and its text.
     pub fn new(hosts: Vec<String>, step: Duration, run_for: Duration, rich: bool) -> Trace {
-        let records = Vec::with_capacity(if rich { 65_536 } else { 8_192 });
+        let records = Vec::with_capacity(8_192);
+        let captured = Captured::new(rich);
         let digest = SipHasher13::new_with_keys(0x5371_7561_6c6c, 1);
-        Trace { hosts, step, run_for, ended_at: Duration::ZERO, records, counters: Counters::default(), rich, digest }
+        Trace {
+            hosts,
+            step,
+            run_for,
+            ended_at: Duration::ZERO,
+            records,
+            counters: Counters::default(),
+            captured,
+            digest,
+        }
     }
 
     /// Whether texts and low-level events are kept.
     pub fn is_rich(&self) -> bool {
-        self.rich
+        self.captured.is_rich
     }
 
     /// Digests an event and keeps it if it is for checks, or if the trace is rich.
     pub fn push(&mut self, at: Duration, host: Option<HostId>, event: Event) {
-        self.push_with(at, host, event, || None);
+        self.push_with(at, host, event, |_| Ok(()));
     }
 
-    /// Like [`Trace::push`], with a text that is made only if it is kept.
+    /// Like [`Trace::push`], with a text that is written only if it is kept. Writing it must not allocate.
     pub fn push_with(
         &mut self,
         at: Duration,
         host: Option<HostId>,
         event: Event,
-        text: impl FnOnce() -> Option<String>,
+        text: impl FnOnce(&mut dyn fmt::Write) -> fmt::Result,
     ) {
         self.counters.events += 1;
         self.digest.write_u64(at.as_nanos() as u64);
         self.digest.write_u16(host.unwrap_or(HostId::UNKNOWN).0);
         event.hash(&mut self.digest);
-        if self.rich || event.is_for_checks() {
-            let text = if self.rich { text() } else { None };
-            self.records.push(Record { at, host, event, text });
+        if self.captured.is_rich {
+            self.captured.push(&(at, host, &event), text);
         }
+        if event.is_for_checks() {
+            self.records.push(Record { at, host, event, text: None });
+        }
+    }
+
+    /// At the end of a run: the records of a rich trace become all that was captured.
+    pub(crate) fn unpack(&mut self) {
+        if self.captured.is_rich {
+            self.records = self.captured.records();
+        }
+        self.captured.bytes = Vec::new();
     }
 
     /// Digests bytes that belong to the run but are kept elsewhere, such as the history.
@@ -408,7 +516,10 @@ mod tests {
     fn example(rich: bool) -> Trace {
         let mut trace = Trace::new(vec!["a".into()], Duration::from_millis(10), Duration::from_secs(1), rich);
         trace.push(Duration::ZERO, Some(HostId(0)), Event::Started);
-        trace.push_with(Duration::from_millis(3), Some(HostId(0)), Event::Log { callsite: 9 }, || Some("hello".into()));
+        trace.push_with(Duration::from_millis(3), Some(HostId(0)), Event::Log { callsite: 9 }, |out| {
+            out.write_str("hello")
+        });
+        trace.unpack();
         trace
     }
 

@@ -185,7 +185,20 @@ impl Driver {
                 none.insert(worker)
             }
         };
-        worker.run(&job::encode(scenario.name(), &task.subject, task.want), &limits(scenario, self.hang_after))
+        let limits = limits(scenario, self.hang_after);
+        let mut run = |subject: &Subject, want| worker.run(&job::encode(scenario.name(), subject, want), &limits);
+        if task.want == Want::Case || matches!(task.subject, Subject::Case(_)) {
+            return run(&task.subject, task.want);
+        }
+        // A case is drawn in a process of its own: the run then starts from the same bytes, and so with the same memory,
+        // as a replay of the case from a file.
+        let drawn = run(&task.subject, Want::Case)?;
+        let End::Returned(reply) = &drawn.end else { return Ok(drawn) };
+        match serde_json::from_slice(reply) {
+            Ok(Reply::Case(case)) => run(&Subject::Case(case), task.want),
+            // A refusal; whoever waits for it knows how to read it.
+            _ => Ok(drawn),
+        }
     }
 }
 

@@ -335,7 +335,7 @@ impl Net {
         let mut tape = self.tape.lock();
         tape.trace.counters.segments += 1;
         tape.trace.counters.bytes += bytes.len() as u64;
-        tape.trace.push_with(now, Some(from), event, || headline(bytes));
+        tape.trace.push_with(now, Some(from), event, |text| text.write_str(headline(bytes).unwrap_or_default()));
     }
 
     fn transmit(&self, from: HostId, id: u32) {
@@ -500,15 +500,15 @@ fn following(port: u16) -> u16 {
 }
 
 /// The first line of an HTTP/1 request or answer, without the protocol's version; none for other bytes.
-fn headline(bytes: &Bytes) -> Option<String> {
+fn headline(bytes: &Bytes) -> Option<&str> {
     let line = bytes.split(|byte| *byte == b'\r').next()?;
     let line = std::str::from_utf8(line.get(..line.len().min(200))?).ok()?;
     if let Some(status) = line.strip_prefix("HTTP/1.") {
-        return status.get(2..).map(str::to_owned);
+        return status.get(2..);
     }
     let (request, _) = line.split_once(" HTTP/1.")?;
     let (method, _) = request.split_once(' ')?;
-    method.bytes().all(|byte| byte.is_ascii_uppercase()).then(|| request.to_owned())
+    method.bytes().all(|byte| byte.is_ascii_uppercase()).then_some(request)
 }
 
 /// Runs the kernel of one machine for as long as one program (or the idling between two) lives.

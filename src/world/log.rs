@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write as _};
 use std::hash::Hasher;
+use std::sync::Mutex;
 
 use siphasher::sip::SipHasher13;
 use tracing::field::{Field, Visit};
@@ -16,11 +17,19 @@ use crate::trace::{Event, HostId};
 /// Captures this thread's events until the guard is dropped. The same filter holds whether or not texts are kept:
 /// levels up to INFO, and nothing of turmoil's own.
 pub(crate) fn capture(tape: &SharedTape) -> DefaultGuard {
-    tracing::subscriber::set_default(Capture { tape: tape.clone() })
+    tracing::subscriber::set_default(Capture {
+        tape: tape.clone(),
+        scratch: Mutex::new(String::with_capacity(LONGEST)),
+    })
 }
+
+/// Bytes of a log line that are kept.
+const LONGEST: usize = 16 * 1024;
 
 struct Capture {
     tape: SharedTape,
+    /// Where a line is put together. It is reserved whether or not texts are kept, so that keeping them moves nothing.
+    scratch: Mutex<String>,
 }
 
 fn is_captured(metadata: &Metadata<'_>) -> bool {
@@ -57,14 +66,17 @@ impl Subscriber for Capture {
         place.write_u32(metadata.line().unwrap_or_default());
         let host = sandbox::current_host().map(|index| HostId(index as u16));
         let at = sandbox::now();
-        let text = || {
-            let mut text = String::new();
-            event.record(&mut Words(&mut text));
-            Some(format!("{} {text}", metadata.level()))
-        };
-        // The text is made before the tape is taken: a value's own formatting may log, too.
-        let text = if self.tape.lock().trace.is_rich() { text() } else { None };
-        self.tape.lock().trace.push_with(at, host, Event::Log { callsite: place.finish() }, || text);
+        // The line is made before the tape is taken: a value's own formatting may log, too (and is then left out).
+        let is_rich = self.tape.lock().trace.is_rich();
+        let mut scratch = self.scratch.try_lock().ok().filter(|_| is_rich);
+        if let Some(line) = &mut scratch {
+            line.clear();
+            line.push_str(metadata.level().as_str());
+            event.record(&mut Words(line));
+        }
+        let text = scratch.as_ref().map_or("", |line| line.as_str());
+        let event = Event::Log { callsite: place.finish() };
+        self.tape.lock().trace.push_with(at, host, event, |out| out.write_str(text));
     }
 
     fn enter(&self, _: &Id) {}
@@ -72,15 +84,25 @@ impl Subscriber for Capture {
     fn exit(&self, _: &Id) {}
 }
 
+/// Writes a log line's fields, as far as they fit.
 struct Words<'a>(&'a mut String);
+
+impl fmt::Write for Words<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.0.len() + text.len() > LONGEST {
+            return Err(fmt::Error);
+        }
+        self.0.push_str(text);
+        Ok(())
+    }
+}
 
 impl Visit for Words<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let separator = if self.0.is_empty() { "" } else { " " };
-        // Writing to a string cannot fail.
+        // A line that is too long is cut.
         let _ = match field.name() {
-            "message" => write!(self.0, "{separator}{value:?}"),
-            name => write!(self.0, "{separator}{name}={value:?}"),
+            "message" => write!(self, " {value:?}"),
+            name => write!(self, " {name}={value:?}"),
         };
     }
 

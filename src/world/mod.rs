@@ -101,6 +101,7 @@ pub(crate) fn simulate(spec: &WorldSpec<'_>) -> Remains {
     let notes = sandbox::leave();
     let mut tape = tape.lock();
     tape.trace.ended_at = end;
+    tape.trace.unpack();
     let trace = tape.trace.clone();
     Remains { trace, history: std::mem::take(&mut tape.history), bites, failures, notes }
 }
@@ -191,7 +192,10 @@ impl<'a> World<'a> {
     }
 
     fn record(&self, host: Option<HostId>, event: Event, text: Option<String>) {
-        self.tape.lock().trace.push_with(self.now, host, event, || text);
+        self.tape
+            .lock()
+            .trace
+            .push_with(self.now, host, event, |out| out.write_str(text.as_deref().unwrap_or_default()));
     }
 
     fn schedule(&mut self, at: Duration, action: Action) {

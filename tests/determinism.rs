@@ -1,0 +1,143 @@
+//! The same case gives the same run: a scenario that uses every source of chance there is, under all circumstances.
+//!
+//! This executable is itself a table of scenarios; its tests start it again in different ways and compare fingerprints.
+
+#[path = "determinism/everything.rs"]
+mod everything;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use libtest_mimic::{Arguments, Trial};
+use squall::prelude::*;
+use squall::run::{Detail, run};
+
+fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some("cli") || squall::sandbox::is_zygote() {
+        return squall::main([everything::scenario as fn() -> Scenario, everything::broken]);
+    }
+    let tests: [(&str, fn()); 6] = [
+        ("two_hundred_seeds_are_the_same_under_all_circumstances", circumstances),
+        ("a_seed_alone_is_the_same_as_after_others", alone),
+        ("different_seeds_are_different_runs", different_seeds),
+        ("keeping_everything_changes_nothing", rich_and_lean),
+        ("without_a_process_for_each_run_they_would_differ", twin),
+        ("a_case_from_a_file_is_the_same_run", replayed_from_file),
+    ];
+    let trials = tests.map(|(name, test)| {
+        Trial::test(name, move || {
+            test();
+            Ok(())
+        })
+    });
+    libtest_mimic::run(&Arguments::from_args(), trials.into()).exit_code()
+}
+
+fn file(name: &str) -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("determinism");
+    fs::create_dir_all(&directory).unwrap();
+    directory.join(name)
+}
+
+/// The lines of fingerprints that this executable writes when it is started by `start` with these seeds.
+fn fingerprints(name: &str, seeds: &str, jobs: &str, start: impl FnOnce(&Path) -> Command) -> Vec<String> {
+    let path = file(name);
+    let mut command = start(&std::env::current_exe().unwrap());
+    command.args(["cli", "explore", "everything", "--keep-going", "--seeds", seeds, "--jobs", jobs, "--fingerprints"]);
+    let output = command.arg(&path).output().unwrap();
+    assert!(
+        output.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect()
+}
+
+fn circumstances() {
+    let seeds = "0..200";
+    let plain = fingerprints("plain", seeds, "1", |own| Command::new(own));
+    assert_eq!(plain.len(), 200);
+    let check = |what: &str, other: Vec<String>| {
+        let first = plain.iter().zip(&other).find(|(a, b)| a != b);
+        assert_eq!(first, None, "{what}");
+        assert_eq!(plain.len(), other.len(), "{what}");
+    };
+    check("again", fingerprints("again", seeds, "1", |own| Command::new(own)));
+    check("two at once", fingerprints("two", seeds, "2", |own| Command::new(own)));
+    let elsewhere = |own: &Path| {
+        let mut command = Command::new(own);
+        command.current_dir("/").env_clear().env("TZ", "Asia/Tokyo").env("LANG", "tr_TR").env("RUST_BACKTRACE", "full");
+        command.env("A_LONG_VARIABLE", "x".repeat(20_000));
+        command
+    };
+    check("another directory and environment", fingerprints("elsewhere", seeds, "2", elsewhere));
+    for (name, limit) in [("small", "1024"), ("large", "65536")] {
+        let limited = |own: &Path| {
+            let mut command = Command::new("sh");
+            let script = format!("ulimit -s {limit} 2>/dev/null; exec -a {name} \"$0\" \"$@\"");
+            // Not every `sh` knows `exec -a`; bash does.
+            if Path::new("/bin/bash").exists() {
+                command = Command::new("/bin/bash");
+            }
+            command.arg("-c").arg(script).arg(own);
+            command
+        };
+        check("another stack limit and name", fingerprints(name, seeds, "2", limited));
+    }
+}
+
+fn alone() {
+    let all = fingerprints("all", "0..40", "1", |own| Command::new(own));
+    for seed in [0_usize, 7, 39] {
+        let one = fingerprints("one", &seed.to_string(), "1", |own| Command::new(own));
+        assert_eq!(one, [all[seed].clone()]);
+    }
+    let reversed = fingerprints("late", "20..40", "2", |own| Command::new(own));
+    assert_eq!(reversed, all[20..]);
+}
+
+fn different_seeds() {
+    let lines = fingerprints("distinct", "0..200", "2", |own| Command::new(own));
+    let distinct: std::collections::BTreeSet<_> = lines.iter().filter_map(|line| line.split(' ').nth(2)).collect();
+    assert_eq!(distinct.len(), 200);
+}
+
+fn rich_and_lean() {
+    // A replay records everything, and says so if the recorded run was another one.
+    for seed in ["0x3", "0x11"] {
+        let own = std::env::current_exe().unwrap();
+        let output = Command::new(own).args(["cli", "replay", "everything", "--seed", seed]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+}
+
+/// Runs in one process, on one thread: what is left behind by the first is seen by the second.
+fn twin() {
+    let scenario = everything::scenario();
+    let differs = (0..8).map(Seed).any(|seed| {
+        let case = scenario.case(seed);
+        let fingerprint = || run(&scenario, &case, Detail::Lean).outcome.fingerprint;
+        fingerprint() != fingerprint()
+    });
+    assert!(differs, "if runs in one process are the same, this scenario proves nothing");
+}
+
+fn replayed_from_file() {
+    let (own, directory) = (std::env::current_exe().unwrap(), file("replays"));
+    fs::create_dir_all(directory.join("target")).unwrap();
+    let cli = |arguments: &[&str]| {
+        let mut command = Command::new(&own);
+        command.current_dir(&directory).env_remove("CARGO_TARGET_DIR").arg("cli").args(arguments).output().unwrap()
+    };
+    cli(&["explore", "broken", "--seeds", "0..5", "--keep-going"]);
+    let cases: Vec<_> =
+        fs::read_dir(directory.join("target/squall")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(cases.len(), 6, "five seeds and a control");
+    for case in cases {
+        let output = cli(&["replay", case.to_str().unwrap()]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.starts_with("the same run: recorded "), "{text}");
+    }
+}

@@ -1,0 +1,70 @@
+//! Timelines of pinned seeds, for review: they change only when what the shop or the simulator does changes.
+//! `cargo insta review` shows and accepts changes; without it, `INSTA_UPDATE=always cargo test --test snapshots` accepts.
+
+#![allow(dead_code)]
+
+#[path = "../sims/durability.rs"]
+mod durability;
+#[path = "../sims/health_checks.rs"]
+mod health_checks;
+#[path = "../sims/partitions.rs"]
+mod partitions;
+#[path = "../sims/retries.rs"]
+mod retries;
+#[path = "../sims/shop/mod.rs"]
+mod shop;
+#[path = "../sims/stateless_restarts.rs"]
+mod stateless_restarts;
+#[path = "../sims/timeouts.rs"]
+mod timeouts;
+
+use std::num::NonZeroUsize;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Trial};
+use squall::explore::{Pool, Subject, investigate};
+use squall::prelude::*;
+use squall::report::{TimelineOptions, timeline};
+use squall::sandbox::{Entry, is_zygote};
+
+/// Which seed of each scenario is pinned.
+const PINNED: [(fn() -> Scenario, u64); 6] = [
+    (timeouts::scenario, 3),
+    (retries::scenario, 5),
+    (health_checks::scenario, 2),
+    (stateless_restarts::scenario, 1),
+    (partitions::scenario, 4),
+    (durability::scenario, 2),
+];
+
+/// Short enough to be read, with the header.
+const LINES: usize = 110;
+
+fn main() -> ExitCode {
+    if is_zygote() {
+        return squall::main(PINNED.map(|(scenario, _)| scenario));
+    }
+    let scenarios: Arc<[Scenario]> = PINNED.iter().map(|(scenario, _)| scenario()).collect();
+    let pool = Arc::new(Pool::new(scenarios.clone(), NonZeroUsize::MIN, Entry::Main, None));
+    let trial = |(index, scenario): (usize, &Scenario)| {
+        let (pool, name, seed) = (pool.clone(), scenario.name().to_owned(), Seed(PINNED[index].1));
+        Trial::test(name.clone(), move || {
+            let run = investigate(&pool, index, &Subject::Seed(seed), None).map_err(|error| error.to_string())?;
+            let recording = run.recording.ok_or("the run did not live to tell")?;
+            let plan: String = recording.case.plan.faults.iter().map(|fault| format!("{fault}\n")).collect();
+            let options =
+                TimelineOptions { max_lines: LINES - recording.case.plan.faults.len(), ..TimelineOptions::default() };
+            let text = format!("{plan}{}", timeline(&recording, &options));
+            assert!(text.lines().count() < 120, "too long to be reviewed: {} lines", text.lines().count());
+            let mut settings = insta::Settings::clone_current();
+            settings.set_snapshot_path("../snapshots");
+            settings.set_prepend_module_to_snapshot(false);
+            settings.set_omit_expression(true);
+            settings.bind(|| insta::assert_snapshot!(format!("{name}-{seed}"), text));
+            Ok(())
+        })
+    };
+    let trials = scenarios.iter().enumerate().map(trial).collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
