@@ -7,6 +7,9 @@ use super::{Line, Sort, Weight};
 /// Routine lines that are kept before and after the moment that a timeline is cut around.
 const ROUTINE_BEFORE: usize = 8;
 const ROUTINE_AFTER: usize = 3;
+/// What else is kept beside lines of weight, from the most to the least: lines at the beginning of a run, which show how
+/// the system works, and notable lines in each gap.
+const ROOMS: [(usize, usize); 8] = [(24, 6), (20, 4), (16, 3), (16, 2), (12, 1), (12, 0), (6, 0), (0, 0)];
 
 /// At most `limit` lines: all of them, or those of weight, or those nearest to `around`.
 pub(super) fn fit(lines: &[Line], limit: usize, around: Option<Duration>) -> Vec<String> {
@@ -17,17 +20,11 @@ pub(super) fn fit(lines: &[Line], limit: usize, around: Option<Duration>) -> Vec
         return nearest(lines, limit, around);
     }
     for weight in [Weight::Notable, Weight::Decisive] {
-        let heavy = lines.iter().filter(|line| line.weight >= weight).count();
-        // A gap is one line itself, and there is at most one before each heavy line and one at the end. What is left
-        // shows how the run began.
-        let mut room = limit.saturating_sub(2 * heavy + 1);
-        let text = keep(lines, |_, line| {
-            let is_kept = line.weight >= weight || room > 0;
-            room -= usize::from(line.weight < weight && is_kept);
-            is_kept
-        });
-        if text.len() <= limit {
-            return text.into_iter().map(|(_, text)| text).collect();
+        for (beginning, share) in ROOMS {
+            let text = keep(lines, choose(weight, beginning, share));
+            if text.len() <= limit {
+                return text.into_iter().map(|(_, text)| text).collect();
+            }
         }
     }
     let mut decisive = lines.iter().filter(|line| line.weight == Weight::Decisive);
@@ -39,6 +36,24 @@ pub(super) fn fit(lines: &[Line], limit: usize, around: Option<Duration>) -> Vec
     text
 }
 
+/// Keeps lines of at least this weight, how the run began, and some notable lines after each of the others.
+fn choose(weight: Weight, mut beginning: usize, share: usize) -> impl FnMut(&Line) -> bool {
+    let mut in_this_gap = 0;
+    move |line| {
+        if line.weight >= weight {
+            in_this_gap = 0;
+            return true;
+        }
+        if beginning > 0 {
+            beginning -= 1;
+            return true;
+        }
+        let is_kept = line.weight == Weight::Notable && in_this_gap < share;
+        in_this_gap += usize::from(is_kept);
+        is_kept
+    }
+}
+
 /// What led to a moment and what followed at once, without the routine that is farther away.
 fn nearest(lines: &[Line], limit: usize, around: Duration) -> Vec<String> {
     let after = lines.partition_point(|line| line.at <= around);
@@ -48,7 +63,7 @@ fn nearest(lines: &[Line], limit: usize, around: Duration) -> Vec<String> {
     let first_kept = routine_before.saturating_sub(ROUTINE_BEFORE);
     let last_kept = routine_before + routine_after.min(ROUTINE_AFTER);
     let mut routine = 0;
-    let text = keep(lines, |_, line| {
+    let text = keep(lines, |line| {
         if line.weight > Weight::Routine {
             return true;
         }
@@ -62,11 +77,11 @@ fn nearest(lines: &[Line], limit: usize, around: Duration) -> Vec<String> {
 }
 
 /// The lines that are kept, with a line for each gap between them; each with its time.
-fn keep(lines: &[Line], mut is_kept: impl FnMut(usize, &Line) -> bool) -> Vec<(Duration, String)> {
+fn keep(lines: &[Line], mut is_kept: impl FnMut(&Line) -> bool) -> Vec<(Duration, String)> {
     let mut text = Vec::new();
     let mut gap: Vec<&Line> = Vec::new();
-    for (index, line) in lines.iter().enumerate() {
-        if is_kept(index, line) {
+    for line in lines {
+        if is_kept(line) {
             close(&mut text, &mut gap);
             text.push((line.at, draw(line)));
         } else {
@@ -97,6 +112,7 @@ fn contents(lines: &[&Line]) -> String {
         (answers, "request answered", "requests answered"),
         (unanswered, "request sent", "requests sent"),
         (count(Sort::Operation), "operation ended", "operations ended"),
+        (count(Sort::Effect), "effect applied", "effects applied"),
         (count(Sort::Attempt), "line about attempts", "lines about attempts"),
         (count(Sort::Log), "log line", "log lines"),
         (count(Sort::Other), "other line", "other lines"),

@@ -4,7 +4,7 @@ use super::{Life, Line, Moment, Place};
 use crate::trace::HostId;
 
 /// The longest text beside the lanes, in characters: a timeline is read side by side with another.
-const LONGEST_TEXT: usize = 110;
+const LONGEST_TEXT: usize = 140;
 
 /// The two lines that name the lanes.
 pub(super) fn header(hosts: &[String]) -> Vec<String> {

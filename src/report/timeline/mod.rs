@@ -62,6 +62,7 @@ enum Sort {
     Request,
     Answer,
     Operation,
+    Effect,
     Attempt,
     Log,
     Other,

@@ -47,13 +47,7 @@ impl Requests {
                 bites.entry((*flow, host, record.at)).or_insert_with(|| bite(*fault, *late));
             }
         }
-        Requests {
-            open: BTreeMap::new(),
-            given_up: BTreeMap::new(),
-            sent: 0,
-            bites,
-            failing_probes: BTreeSet::new(),
-        }
+        Requests { open: BTreeMap::new(), given_up: BTreeMap::new(), sent: 0, bites, failing_probes: BTreeSet::new() }
     }
 
     /// A request was sent.

@@ -1,6 +1,6 @@
 //! What happened, in the words of the system under test: from records and operations to moments.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::requests::{Requests, bite};
@@ -17,6 +17,7 @@ pub(super) fn tell(recording: &Recording) -> Vec<Moment> {
         requests: Requests::of(recording),
         held_links: BTreeSet::new(),
         alive: vec![false; recording.hosts.len()],
+        calls: BTreeMap::new(),
         moments: Vec::new(),
     };
     // Fates are recorded at the end of a step, with the time at which they were decided upon.
@@ -47,6 +48,8 @@ struct Story<'a> {
     /// Faults and links of which it was already told that connections are kept back.
     held_links: BTreeSet<(Option<u32>, HostId, HostId)>,
     alive: Vec<bool>,
+    /// Calls in the order in which they began: their own numbers are whatever their client makes unique.
+    calls: BTreeMap<u64, usize>,
     moments: Vec<Moment>,
 }
 
@@ -163,24 +166,36 @@ impl Story<'_> {
                 (Weight::Notable, Sort::Other, format!("{who} finds {} unwell", self.name(*to)))
             }
             Mark::AttemptStarted { call, attempt: attempt @ 2.., .. } => {
-                (Weight::Notable, Sort::Attempt, format!("{who} begins attempt {attempt} of call {call}"))
+                (Weight::Notable, Sort::Attempt, format!("{who} begins attempt {attempt} of {}", self.call(*call)))
             }
             Mark::AttemptEnded { call, attempt, outcome } => match failed_attempt(outcome) {
                 None => return,
-                Some(how) => (Weight::Notable, Sort::Attempt, format!("attempt {attempt} of call {call} {how}")),
+                Some(how) => {
+                    (Weight::Notable, Sort::Attempt, format!("attempt {attempt} of {} {how}", self.call(*call)))
+                }
             },
-            Mark::CallEnded { call, ok: false } => (Weight::Decisive, Sort::Attempt, format!("call {call} fails")),
-            Mark::Applied { id, .. } => (Weight::Routine, Sort::Other, format!("{who} applies effect {id}")),
+            Mark::CallEnded { call, ok: false } => {
+                // What it meant for the client is told by the operation behind it.
+                (Weight::Notable, Sort::Attempt, format!("{} fails", self.call(*call)))
+            }
+            Mark::Applied { id, .. } => (Weight::Routine, Sort::Effect, format!("{who} applies effect {id}")),
             Mark::Ready(true) if at.is_zero() => return,
             Mark::Ready(true) => (Weight::Notable, Sort::Other, format!("{who} is ready")),
             Mark::Ready(false) => (Weight::Notable, Sort::Other, format!("{who} is not ready any more")),
             Mark::Note { name, detail } => (Weight::Notable, Sort::Other, format!("{who}: {name} {detail}")),
-            Mark::AttemptStarted { .. }
-            | Mark::CallStarted { .. }
-            | Mark::CallEnded { ok: true, .. }
-            | Mark::Dispatched { .. } => return,
+            Mark::CallStarted { call, .. } => {
+                self.call(*call);
+                return;
+            }
+            Mark::AttemptStarted { .. } | Mark::CallEnded { ok: true, .. } | Mark::Dispatched { .. } => return,
         };
         self.add(at, weight, sort, host.map_or(Place::World, Place::On), &text);
+    }
+
+    /// The name of a call, by the order in which calls began.
+    fn call(&mut self, call: u64) -> String {
+        let next = self.calls.len() + 1;
+        format!("call {}", self.calls.entry(call).or_insert(next))
     }
 
     fn operation_ended(&mut self, at: Duration, operation: &Operation) {
@@ -206,7 +221,13 @@ impl Story<'_> {
         }
         let open = self.requests.left_open();
         if !open.is_empty() {
-            self.add(at, Weight::Notable, Sort::Other, Place::World, &format!("without an answer: {}", open.join(", ")));
+            self.add(
+                at,
+                Weight::Notable,
+                Sort::Other,
+                Place::World,
+                &format!("without an answer: {}", open.join(", ")),
+            );
         }
     }
 }

@@ -78,7 +78,8 @@ fn example() -> Recording {
         record(2_010, None, Event::FaultEnded { fault: 0 }, ""),
     ];
     // The fate of the last request is recorded after later things.
-    let mut late = vec![sent(3_000, flow(BUYER, API, 2), true, "GET /orders/1"), sent(3_500, flow(BUYER, API, 2), true, "")];
+    let mut late =
+        vec![sent(3_000, flow(BUYER, API, 2), true, "GET /orders/1"), sent(3_500, flow(BUYER, API, 2), true, "")];
     let bitten = Event::Bitten { fault: Some(0), flow: flow(BUYER, API, 2), kind: SegmentKind::Data, late: None };
     late.push(record(3_000, Some(BUYER), bitten, ""));
     late.push(sent(3_600, flow(BUYER, API, 2), false, "200 OK"));
@@ -118,7 +119,7 @@ lanes: a buyer, b gateway, c api
     1.010s  │ │ │  f1 begins: kill api at 1.01s for 1s
     1.010s  │ │ ✕  api is killed
     1.030s  ● │ ·  loses the connection of r2 after 30ms (POST /orders)
-    1.030s  ● │ ·  attempt 1 of call 7 breaks
+    1.030s  ● │ ·  attempt 1 of call 1 breaks
     1.031s  ● │ ·  client 1: order ends unknown: the connection broke (after 941ms)
     1.040s  │ ● ·  gateway finds api unwell
     1.140s  │ ● ·  gateway believes api dead
@@ -160,7 +161,7 @@ fn cuts_around_a_moment() {
 lanes: a buyer, b gateway, c api
       time  a b c
     1.030s  ● │ ·  loses the connection of r2 after 30ms (POST /orders)
-    1.030s  ● │ ·  attempt 1 of call 7 breaks
+    1.030s  ● │ ·  attempt 1 of call 1 breaks
     1.031s  ● │ ·  client 1: order ends unknown: the connection broke (after 941ms)
     1.040s  │ ● ·  gateway finds api unwell",
     );
