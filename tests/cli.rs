@@ -7,7 +7,7 @@
 mod table;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Output};
+use std::process::{Command, ExitCode, Output, Stdio};
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -16,7 +16,7 @@ fn main() -> ExitCode {
     if is_table || squall::sandbox::is_zygote() {
         return squall::main(table::SCENARIOS);
     }
-    let tests: [(&str, fn()); 14] = [
+    let tests: [(&str, fn()); 17] = [
         ("a_passing_exploration_exits_with_0_and_prints_a_table", passing),
         ("a_broken_promise_exits_with_1_and_explains_itself", broken_promise),
         ("a_failing_case_replays_in_a_fresh_process", replays),
@@ -31,6 +31,9 @@ fn main() -> ExitCode {
         ("libtests_protocol_is_spoken", protocol),
         ("the_number_of_seeds_comes_from_the_environment", seeds_from_environment),
         ("help_is_given", help),
+        ("nobody_needs_to_read_the_output", broken_pipe),
+        ("an_edited_case_is_replayed_as_it_is_and_left_alone", edited_case),
+        ("an_interrupt_leaves_no_process", interrupt),
     ];
     let trials = tests.map(|(name, test)| {
         Trial::test(name, move || {
@@ -46,6 +49,11 @@ fn directory(name: &str) -> PathBuf {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli").join(name);
     std::fs::create_dir_all(directory.join("target")).unwrap();
     directory
+}
+
+/// Forgets the cases that an earlier build saved.
+fn forget_cases(name: &str) {
+    let _ = std::fs::remove_dir_all(directory(name).join("target/squall"));
 }
 
 fn command(name: &str) -> Command {
@@ -103,6 +111,7 @@ fn broken_promise() {
 
 fn replays() {
     let name = "replays";
+    forget_cases(name);
     cli(name, &["explore", "fragile", "--seeds", "0..50"]);
     let saved = std::fs::read_dir(directory(name).join("target/squall")).unwrap().next().unwrap().unwrap();
     let path = format!("target/squall/{}", saved.file_name().to_string_lossy());
@@ -224,6 +233,7 @@ fn assert_one_line(output: &Output, expected: &str, expected_code: i32) {
 
 fn damaged_files() {
     let name = "damaged";
+    forget_cases(name);
     cli(name, &["explore", "fragile", "--seeds", "0..50"]);
     let saved = std::fs::read_dir(directory(name).join("target/squall")).unwrap().next().unwrap().unwrap().path();
     let whole = std::fs::read_to_string(saved).unwrap();
@@ -274,4 +284,81 @@ fn help() {
         assert_eq!(code(&output), 0);
         assert_contains(&stdout(&output), &["Usage: cargo sims"]);
     }
+}
+
+fn broken_pipe() {
+    let mut child = command("pipe")
+        .args(["cli", "replay", "echo", "--seed", "0", "--trace"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((code(&output), stderr(&output).contains("panicked")), (0, false), "{}", stderr(&output));
+}
+
+fn edited_case() {
+    let name = "edited";
+    forget_cases(name);
+    cli(name, &["explore", "fragile", "--seeds", "0..50"]);
+    let saved = std::fs::read_dir(directory(name).join("target/squall")).unwrap().next().unwrap().unwrap().path();
+    let mut file: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&saved).unwrap()).unwrap();
+    file["case"]["plan"] = serde_json::json!([]);
+    let text = serde_json::to_string(&file).unwrap();
+    std::fs::write(directory(name).join("edited.json"), &text).unwrap();
+    let before = std::fs::read(&saved).unwrap();
+    let output = cli(name, &["replay", "edited.json"]);
+    assert_eq!(code(&output), 0, "without its fault, the case passes: {}", stdout(&output));
+    assert_contains(&stdout(&output), &["another run: recorded", "by the same executable", "passes"]);
+    assert_eq!(before, std::fs::read(&saved).unwrap());
+    assert_eq!(std::fs::read_dir(directory(name).join("target/squall")).unwrap().count(), 1);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn interrupt() {}
+
+#[cfg(target_os = "linux")]
+fn interrupt() {
+    let mut child = command("interrupt")
+        .args(["cli", "explore", "computes", "--seeds", "0..8", "--hang-after", "60"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let below = |parents: &[u32]| -> Vec<u32> {
+        let pids =
+            std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        pids.filter(|pid: &u32| parent_of(*pid).is_some_and(|parent| parents.contains(&parent))).collect()
+    };
+    let (zygotes, runs) = wait_for(|| {
+        let zygotes = below(&[child.id()]);
+        let runs = below(&zygotes);
+        (!runs.is_empty()).then_some((zygotes, runs))
+    });
+    let is_sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(is_sent.success());
+    child.wait().unwrap();
+    for pid in zygotes.into_iter().chain(runs) {
+        wait_for(|| parent_of(pid).is_none().then_some(()));
+    }
+}
+
+/// The parent of a process; none if it has ended.
+#[cfg(target_os = "linux")]
+fn parent_of(pid: u32) -> Option<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+    if field("State:")?.starts_with('Z') { None } else { field("PPid:")?.parse().ok() }
+}
+
+#[cfg(target_os = "linux")]
+fn wait_for<T>(mut condition: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..1_000 {
+        if let Some(value) = condition() {
+            return value;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    panic!("it did not come true within 10 s");
 }

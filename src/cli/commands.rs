@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -232,9 +231,8 @@ fn replay_one(scenarios: Arc<[Scenario]>, arguments: &Replay) -> Result<u8, Stri
     if let Some(recorded) = &recorded {
         say(&compare(recorded, &failure.outcome));
     }
-    let lost = failure.outcome.simulated < pool.scenarios()[index].duration() && failure.recording.is_none();
-    if let (true, Some(recording)) = (arguments.trace && !lost, &failure.recording) {
-        say(&timeline(recording, &TimelineOptions { until: None::<Duration>, ..TimelineOptions::default() }));
+    if let (true, Some(recording)) = (arguments.trace, &failure.recording) {
+        say(&timeline(recording, &TimelineOptions::default()));
     }
     match failure.standing() {
         Standing::Pass => {

@@ -31,7 +31,13 @@ const USAGE: u8 = 2;
 /// Exit codes of the command line: 0 if all promises were kept, 1 if one was broken, 2 for wrong usage or a failure of
 /// the harness, 3 if a run does not say or is not deterministic.
 pub fn main(scenarios: impl IntoIterator<Item = fn() -> Scenario>) -> ExitCode {
-    let scenarios: Arc<[Scenario]> = scenarios.into_iter().map(|scenario| scenario()).collect();
+    // The panic itself has been printed; what remains is to say that no scenario is to blame for a broken promise.
+    let built = scenarios.into_iter().map(|scenario| std::panic::catch_unwind(scenario)).collect::<Result<Vec<_>, _>>();
+    let Ok(scenarios) = built else {
+        eprintln!("squall: a scenario cannot be built, see above");
+        return ExitCode::from(USAGE);
+    };
+    let scenarios: Arc<[Scenario]> = scenarios.into();
     let serve = handler(scenarios.clone());
     sandbox::serve_if_zygote(move |job| serve(job));
     for (index, scenario) in scenarios.iter().enumerate() {
@@ -110,7 +116,7 @@ fn describe(exploration: &Exploration) -> String {
 /// The line that replays a failure in a fresh process.
 fn replay_line(failure: &explore::Failure) -> String {
     match &failure.saved {
-        Ok(path) => format!("cargo sims replay {}", path.display()),
-        Err(_) => format!("cargo sims replay {} --seed {}", failure.outcome.scenario, failure.outcome.seed),
+        Ok(Some(path)) => format!("cargo sims replay {}", path.display()),
+        Ok(None) | Err(_) => format!("cargo sims replay {} --seed {}", failure.outcome.scenario, failure.outcome.seed),
     }
 }

@@ -35,8 +35,8 @@ pub struct Failure {
     pub output: Vec<u8>,
     /// Whether it was the same when it was repeated.
     pub repeat: Repeat,
-    /// Where its case was saved.
-    pub saved: Result<PathBuf, CaseFileError>,
+    /// Where its case was saved; nowhere if it passes, or if it was given as a case and so is kept by somebody else.
+    pub saved: Result<Option<PathBuf>, CaseFileError>,
 }
 
 impl Failure {
@@ -101,12 +101,12 @@ pub(crate) fn investigate_answer(
         Some(directory) => directory.join(case_file::default_path(&case).file_name().unwrap_or_default()),
         None => case_file::default_path(&case),
     };
-    let saved = match is_same && first.outcome.verdict.is_pass() {
-        true => Ok(path),
-        false => {
-            let file = CaseFile::new(case.clone(), first.outcome.fingerprint, first.outcome.verdict.clone());
-            file.save(&path).map(|()| path)
-        }
+    let passes = is_same && first.outcome.verdict.is_pass();
+    let saved = if passes || matches!(subject, Subject::Case(_)) {
+        Ok(None)
+    } else {
+        let file = CaseFile::new(case.clone(), first.outcome.fingerprint, first.outcome.verdict.clone());
+        file.save(&path).map(|()| Some(path))
     };
     let recording = recorded.recording.filter(|_| first.ending == Ending::Returned);
     let subject = subject.clone();

@@ -124,7 +124,7 @@ pub fn failure(failure: &Failure, replay: &str) -> String {
     moments(&mut text, failure);
     output(&mut text, &failure.output);
     determinism(&mut text, failure);
-    if failure.standing() != Standing::Pass {
+    if !matches!(failure.saved, Ok(None)) {
         let _ = writeln!(text, "case: {}", saved_at(failure));
     }
     let _ = writeln!(text, "replay: {replay}");
@@ -133,7 +133,8 @@ pub fn failure(failure: &Failure, replay: &str) -> String {
 
 fn saved_at(failure: &Failure) -> String {
     match &failure.saved {
-        Ok(path) => path.display().to_string(),
+        Ok(Some(path)) => path.display().to_string(),
+        Ok(None) => "not saved".to_owned(),
         Err(error) => format!("could not be saved: {error}"),
     }
 }

@@ -23,17 +23,35 @@ pub(super) fn fit(lines: &[Line], limit: usize, around: Option<Duration>) -> Vec
         for (beginning, share) in ROOMS {
             let text = keep(lines, choose(weight, beginning, share));
             if text.len() <= limit {
-                return text.into_iter().map(|(_, text)| text).collect();
+                return text.into_iter().map(|kept| kept.text).collect();
             }
         }
     }
-    let mut decisive = lines.iter().filter(|line| line.weight == Weight::Decisive);
-    let mut text: Vec<String> = decisive.by_ref().take(limit.saturating_sub(1)).map(draw).collect();
-    let left_out = decisive.count();
-    if left_out > 0 {
-        text.push(format!("{:>10}  … {left_out} lines more", ""));
-    }
+    let mut text = keep(lines, choose(Weight::Decisive, 0, 0));
+    let left_out = drop_short_gaps(&mut text, limit.saturating_sub(1));
+    let cut = text.len().saturating_sub(limit.saturating_sub(1));
+    text.truncate(text.len() - cut);
+    let mut text: Vec<String> = text.into_iter().map(|kept| kept.text).collect();
+    text.push(match cut {
+        0 => format!("{:>10}  … and {left_out} lines in gaps that are not shown", ""),
+        _ => format!("{:>10}  … {cut} lines more", ""),
+    });
     text
+}
+
+/// Leaves out the gaps that hold least until the rest fits. Returns how many lines they held.
+fn drop_short_gaps(text: &mut Vec<Kept>, limit: usize) -> usize {
+    let mut gaps: Vec<usize> = text.iter().map(|kept| kept.holds).filter(|holds| *holds > 0).collect();
+    gaps.sort_unstable();
+    let excess = text.len().saturating_sub(limit).min(gaps.len());
+    let Some(longest) = excess.checked_sub(1).map(|last| gaps[last]) else { return 0 };
+    let mut left_out = 0;
+    text.retain(|kept| {
+        let is_short = (1..=longest).contains(&kept.holds);
+        left_out += if is_short { kept.holds } else { 0 };
+        !is_short
+    });
+    left_out
 }
 
 /// Keeps lines of at least this weight, how the run began, and some notable lines after each of the others.
@@ -70,20 +88,28 @@ fn nearest(lines: &[Line], limit: usize, around: Duration) -> Vec<String> {
         routine += 1;
         (first_kept + 1..=last_kept).contains(&routine)
     });
-    let end_of_before = text.partition_point(|(at, _)| *at <= around);
+    let end_of_before = text.partition_point(|kept| kept.at <= around);
     // Three quarters of what is shown led to the moment.
     let start = end_of_before.saturating_sub(limit * 3 / 4).min(text.len().saturating_sub(limit));
-    text.into_iter().skip(start).take(limit).map(|(_, text)| text).collect()
+    text.into_iter().skip(start).take(limit).map(|kept| kept.text).collect()
 }
 
-/// The lines that are kept, with a line for each gap between them; each with its time.
-fn keep(lines: &[Line], mut is_kept: impl FnMut(&Line) -> bool) -> Vec<(Duration, String)> {
+/// A line that is shown.
+struct Kept {
+    at: Duration,
+    text: String,
+    /// How many lines it stands for, if it is a gap.
+    holds: usize,
+}
+
+/// The lines that are kept, with a line for each gap between them.
+fn keep(lines: &[Line], mut is_kept: impl FnMut(&Line) -> bool) -> Vec<Kept> {
     let mut text = Vec::new();
     let mut gap: Vec<&Line> = Vec::new();
     for line in lines {
         if is_kept(line) {
             close(&mut text, &mut gap);
-            text.push((line.at, draw(line)));
+            text.push(Kept { at: line.at, text: draw(line), holds: 0 });
         } else {
             gap.push(line);
         }
@@ -92,14 +118,14 @@ fn keep(lines: &[Line], mut is_kept: impl FnMut(&Line) -> bool) -> Vec<(Duration
     text
 }
 
-fn close(text: &mut Vec<(Duration, String)>, gap: &mut Vec<&Line>) {
+fn close(text: &mut Vec<Kept>, gap: &mut Vec<&Line>) {
     let Some(last) = gap.last() else { return };
     let drawn = match gap.as_slice() {
         // A gap of one line saves nothing.
         [only] => draw(only),
         lines => format!("{:>10}  {} … {}", "", last.quiet_lanes, contents(lines)),
     };
-    text.push((last.at, drawn));
+    text.push(Kept { at: last.at, text: drawn, holds: gap.len() });
     gap.clear();
 }
 

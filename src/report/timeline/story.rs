@@ -137,12 +137,12 @@ impl Story<'_> {
                 let moments = self.requests.closed_by_server(at, *flow);
                 self.moments.extend(moments);
             }
-            (Event::Bitten { fault, flow, kind: SegmentKind::Syn, late }, _) if *host == Some(flow.from) => {
-                if self.held_links.insert((*fault, flow.from, flow.to)) {
-                    let place = Place::Between { from: flow.from, to: flow.to };
-                    let text = format!("connect [{}]", bite(*fault, *late));
-                    self.add(at, Weight::Notable, Sort::Other, place, &text);
-                }
+            (Event::Bitten { fault, flow, kind: SegmentKind::Syn, late }, _)
+                if *host == Some(flow.from) && self.held_links.insert((*fault, flow.from, flow.to)) =>
+            {
+                let place = Place::Between { from: flow.from, to: flow.to };
+                let text = format!("connect [{}]", bite(*fault, *late));
+                self.add(at, Weight::Notable, Sort::Other, place, &text);
             }
             _ => {}
         }
