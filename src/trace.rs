@@ -468,6 +468,12 @@ impl Trace {
         }
     }
 
+    /// The trace with its records, which are moved and not copied.
+    pub(crate) fn take(&mut self) -> Trace {
+        let records = std::mem::take(&mut self.records);
+        Trace { records, ..self.clone() }
+    }
+
     /// At the end of a run: the records of a rich trace become all that was captured.
     pub(crate) fn unpack(&mut self) {
         if self.captured.is_rich {

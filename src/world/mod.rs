@@ -102,7 +102,7 @@ pub(crate) fn simulate(spec: &WorldSpec<'_>) -> Remains {
     let mut tape = tape.lock();
     tape.trace.ended_at = end;
     tape.trace.unpack();
-    let trace = tape.trace.clone();
+    let trace = tape.trace.take();
     Remains { trace, history: std::mem::take(&mut tape.history), bites, failures, notes }
 }
 

@@ -1,0 +1,153 @@
+//! What Squall costs: the shop under Squall against its twin, the same programs hand-written on plain turmoil sockets.
+//!
+//! `cargo bench --bench turmoil_twin --profile dev` measures with the profile that `cargo sims` uses. Both sides do what
+//! the same cases say, without faults, with steps of 10 ms and latencies of 10 to 30 ms, one after the other in pairs.
+//! Squall's side pays for all that a run of it does: sandbox, wire, simulated disk, digest, history, checks; the last
+//! table adds a fresh process for each run. The twin's store is on redb's memory, and nobody watches it.
+
+#[path = "../sims/shop/mod.rs"]
+mod shop;
+mod support;
+#[path = "turmoil_twin/twin.rs"]
+mod twin;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use squall::prelude::*;
+use squall::run::{Detail, run};
+use squall::sandbox::{End, Entry, Limits, Worker, serve_if_zygote};
+use squall::trace::{Event, SegmentKind};
+
+use shop::simulated::{Setup, shop_with_promises};
+use support::{median, thread_cpu};
+
+/// Pairs of samples.
+const ROUNDS: u64 = 15;
+/// Runs in one sample, so that a sample is much longer than what the scheduler's clock lags behind.
+const RUNS: u64 = 4;
+
+fn scenario() -> Scenario {
+    shop_with_promises("shop", Setup::default())
+}
+
+/// What one side did in a sample.
+#[derive(Clone, Copy, Default)]
+struct Sample {
+    cpu: Duration,
+    messages: u64,
+    operations: u64,
+}
+
+fn sample(seeds: std::ops::Range<u64>, mut one: impl FnMut(u64) -> (u64, u64)) -> Sample {
+    let before = thread_cpu();
+    let mut sample = Sample::default();
+    for seed in seeds {
+        let (messages, operations) = one(seed);
+        sample.messages += messages;
+        sample.operations += operations;
+    }
+    sample.cpu = thread_cpu() - before;
+    sample
+}
+
+fn by_squall(scenario: &Scenario, seed: u64) -> (u64, u64) {
+    let run = run(scenario, &scenario.control(Seed(seed)), Detail::Lean);
+    assert!(run.outcome.verdict.is_pass(), "seed {seed}: {:?}", run.outcome.findings);
+    let operations = run.history.operations.iter().filter(|operation| operation.is_ok() && operation.name != "audit");
+    (run.outcome.counters.segments, operations.count() as u64)
+}
+
+fn by_twin(scenario: &Scenario, seed: u64) -> (u64, u64) {
+    let done = twin::run(&scenario.control(Seed(seed)), scenario.duration());
+    (done.messages(), done.operations)
+}
+
+fn main() {
+    let handler = |job: &[u8]| {
+        let seed = u64::from_le_bytes(job.try_into().expect("a job is a seed"));
+        let (messages, operations) = by_squall(&scenario(), seed);
+        [messages.to_le_bytes(), operations.to_le_bytes()].concat()
+    };
+    serve_if_zygote(handler);
+
+    let scenario = scenario();
+    let mut worker = Worker::spawn(Entry::Main, Arc::new(handler)).expect("the zygote starts");
+    let simulated = scenario.duration().as_secs_f64() * RUNS as f64;
+    kinds(&scenario);
+
+    let mut pairs = Vec::new();
+    for round in 0..=ROUNDS {
+        let seeds = round * RUNS..(round + 1) * RUNS;
+        let squall = sample(seeds.clone(), |seed| by_squall(&scenario, seed));
+        let twin = sample(seeds.clone(), |seed| by_twin(&scenario, seed));
+        let mut forked = Sample::default();
+        for seed in seeds {
+            let finished = worker.run(&seed.to_le_bytes(), &Limits::default()).expect("the zygote lives");
+            forked.cpu += finished.cpu;
+            match finished.end {
+                End::Returned(counts) => {
+                    let count = |at: usize| u64::from_le_bytes(counts[at..at + 8].try_into().expect("eight bytes"));
+                    forked.messages += count(0);
+                    forked.operations += count(8);
+                }
+                other => panic!("a run did not end well: {other:?}"),
+            }
+        }
+        // The first round warms caches up.
+        if round > 0 {
+            pairs.push((squall, twin, forked));
+        }
+    }
+
+    println!("\n{:<26} {:>14} {:>14} {:>14}", "per simulated second", "CPU in us", "messages", "operations");
+    let row = |name: &str, pick: fn(&(Sample, Sample, Sample)) -> Sample| {
+        let of = |number: fn(Sample) -> f64| median(pairs.iter().map(|pair| number(pick(pair)) / simulated).collect());
+        let (cpu, messages) = (of(|s| s.cpu.as_secs_f64() * 1e6), of(|s| s.messages as f64));
+        println!("{name:<26} {cpu:>14.1} {messages:>14.2} {:>14.3}", of(|s| s.operations as f64));
+    };
+    row("twin", |pair| pair.1);
+    row("squall", |pair| pair.0);
+    row("squall, a process a run", |pair| pair.2);
+
+    println!("\n{:<26} {:>14} {:>14} {:>14}", "median of pair ratios", "CPU", "messages", "CPU/operation");
+    let ratios = |name: &str, pick: fn(&(Sample, Sample, Sample)) -> Sample| {
+        let cpu = |pair: &(Sample, Sample, Sample)| pick(pair).cpu.as_secs_f64() / pair.1.cpu.as_secs_f64();
+        let messages = |pair: &(Sample, Sample, Sample)| pick(pair).messages as f64 / pair.1.messages as f64;
+        let of = |ratio: &dyn Fn(&(Sample, Sample, Sample)) -> f64| median(pairs.iter().map(ratio).collect());
+        // Equal work: turmoil grants connections without a message, so messages would flatter the side that counts more.
+        let operations = |pair: &(Sample, Sample, Sample)| pick(pair).operations as f64 / pair.1.operations as f64;
+        let each = of(&|pair| cpu(pair) / operations(pair));
+        println!("{name:<26} {:>14.3} {:>14.3} {each:>14.3}", of(&cpu), of(&messages));
+    };
+    ratios("squall / twin", |pair| pair.0);
+    ratios("squall, a process a run", |pair| pair.2);
+    let cpu: Vec<f64> = pairs.iter().map(|pair| pair.0.cpu.as_secs_f64() / pair.1.cpu.as_secs_f64()).collect();
+    let (low, high) = cpu.iter().fold((f64::MAX, 0.0_f64), |(low, high), ratio| (low.min(*ratio), high.max(*ratio)));
+    println!("{ROUNDS} pairs of {RUNS} runs; CPU ratios without processes from {low:.3} to {high:.3}");
+    println!(
+        "a process a run: user and system time of the child; the fork itself, which is the zygote's time, is not in it"
+    );
+}
+
+/// What the messages of one run are, on both sides.
+fn kinds(scenario: &Scenario) {
+    let case = scenario.control(Seed(0));
+    let squall = run(scenario, &case, Detail::Rich);
+    let count = |wanted: SegmentKind| {
+        let is_one = |event: &Event| matches!(event, Event::Sent { kind, .. } if *kind == wanted);
+        squall.trace.records.iter().filter(|record| is_one(&record.event)).count()
+    };
+    let twin = twin::run(&case, scenario.duration());
+    println!("{:<26} {:>9} {:>9} {:>9} {:>9} {:>9}", "one run, seed 0", "connect", "grant", "data", "end", "window");
+    println!("{:<26} {:>9} {:>9} {:>9} {:>9} {:>9}", "twin", twin.connects, "free", twin.writes, twin.ends, "free");
+    println!(
+        "{:<26} {:>9} {:>9} {:>9} {:>9} {:>9}",
+        "squall",
+        count(SegmentKind::Syn),
+        count(SegmentKind::SynAck),
+        count(SegmentKind::Data),
+        count(SegmentKind::Fin) + count(SegmentKind::Rst),
+        count(SegmentKind::Window)
+    );
+}
