@@ -15,6 +15,7 @@ use siphasher::sip::SipHasher13;
 use turmoil::net::UdpSocket;
 
 use super::flow::{End, EndState, Flow, FlowId, Packet, Side};
+use super::packets::Packets;
 use crate::history::SharedTape;
 use crate::sandbox;
 use crate::trace::{Event, FlowKey, HostId, SegmentKind};
@@ -51,18 +52,18 @@ struct Listening {
 pub(crate) struct Kernel {
     ip: IpAddr,
     state: MachineState,
-    card: Option<Arc<UdpSocket>>,
+    pub(super) card: Option<Arc<UdpSocket>>,
     listeners: BTreeMap<u16, Listening>,
     connects: BTreeMap<(HostId, u16), u32>,
     ports: BTreeSet<u16>,
     next_port: u16,
     /// Segments that the card has received, by the time at which they arrive.
-    arrivals: BinaryHeap<Reverse<(Duration, u32)>>,
+    pub(super) arrivals: BinaryHeap<Reverse<(Duration, u32)>>,
     /// Segments to be sent as soon as the machine's next program is polled.
-    outbox: Vec<u32>,
+    pub(super) outbox: Vec<u32>,
     /// Segments that reached a machine without power: their senders go on trying.
     parked: Vec<u32>,
-    task: Option<Waker>,
+    pub(super) task: Option<Waker>,
 }
 
 impl Kernel {
@@ -83,38 +84,6 @@ impl Kernel {
     }
 }
 
-/// The segments on their way, by ticket. Tickets rise by one, so that of two segments the earlier has the lower one.
-#[derive(Debug, Default)]
-pub(crate) struct Packets {
-    /// The ticket of the first slot.
-    first: u32,
-    slots: VecDeque<Option<Packet>>,
-}
-
-impl Packets {
-    fn push(&mut self, packet: Packet) -> u32 {
-        self.slots.push_back(Some(packet));
-        self.first + self.slots.len() as u32 - 1
-    }
-
-    pub(crate) fn get(&self, ticket: u32) -> Option<&Packet> {
-        self.slots.get(ticket.checked_sub(self.first)? as usize)?.as_ref()
-    }
-
-    pub(crate) fn get_mut(&mut self, ticket: u32) -> Option<&mut Packet> {
-        self.slots.get_mut(ticket.checked_sub(self.first)? as usize)?.as_mut()
-    }
-
-    fn take(&mut self, ticket: u32) -> Option<Packet> {
-        let packet = self.slots.get_mut(ticket.checked_sub(self.first)? as usize)?.take();
-        while let Some(None) = self.slots.front() {
-            self.slots.pop_front();
-            self.first += 1;
-        }
-        packet
-    }
-}
-
 /// Every kernel, connection and segment of a world.
 #[derive(Debug)]
 pub(crate) struct Net {
@@ -124,7 +93,7 @@ pub(crate) struct Net {
     pub(crate) packets: Packets,
     /// Segments about which the wire has not decided yet.
     pub(crate) undecided: Vec<u32>,
-    kernels: Vec<Kernel>,
+    pub(super) kernels: Vec<Kernel>,
     wake: Vec<Waker>,
 }
 
@@ -349,7 +318,7 @@ impl Net {
         debug_assert!(sent.is_ok(), "turmoil refused a datagram: {sent:?}");
     }
 
-    fn flush(&mut self, host: HostId) {
+    pub(super) fn flush(&mut self, host: HostId) {
         for id in std::mem::take(&mut self.kernels[host.index()].outbox) {
             self.transmit(host, id);
         }
@@ -403,7 +372,7 @@ impl Net {
     }
 
     /// Takes in what is due on a machine; returns when the next segment is.
-    fn process(&mut self, host: HostId, now: Duration) -> Option<Duration> {
+    pub(super) fn process(&mut self, host: HostId, now: Duration) -> Option<Duration> {
         while let Some(Reverse((due, id))) = self.kernels[host.index()].arrivals.peek().copied() {
             if due > now {
                 return Some(due);
@@ -509,74 +478,4 @@ fn headline(bytes: &Bytes) -> Option<&str> {
     let (request, _) = line.split_once(" HTTP/1.")?;
     let (method, _) = request.split_once(' ')?;
     method.bytes().all(|byte| byte.is_ascii_uppercase()).then_some(request)
-}
-
-/// Runs the kernel of one machine for as long as one program (or the idling between two) lives.
-pub(crate) async fn run_kernel(net: SharedNet, host: HostId) {
-    let bound = net.lock().kernels[host.index()].card.clone();
-    let card = match bound {
-        Some(card) => card,
-        None => {
-            let card = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, CARD_PORT)).await;
-            let card = Arc::new(card.expect("the card's port is bound once for each machine"));
-            net.lock().kernels[host.index()].card = Some(card.clone());
-            card
-        }
-    };
-    let mut ticket = [0_u8; 4];
-    loop {
-        let next = take_in(&net, host, &card);
-        let wait_until = async {
-            match next {
-                // The time is measured from now, as an instant of this life's clock.
-                Some(due) => tokio::time::sleep(due.saturating_sub(sandbox::now())).await,
-                None => std::future::pending().await,
-            }
-        };
-        let woken = std::future::poll_fn(|context| {
-            let mut net = net.lock();
-            let kernel = &mut net.kernels[host.index()];
-            // An empty slot means that somebody took the waker to wake this task.
-            if kernel.task.is_none() {
-                kernel.task = Some(context.waker().clone());
-                let ready = !kernel.outbox.is_empty()
-                    || kernel.arrivals.peek().is_some_and(|Reverse((due, _))| Some(*due) != next);
-                if ready {
-                    return std::task::Poll::Ready(());
-                }
-            }
-            std::task::Poll::Pending
-        });
-        tokio::select! {
-            biased;
-            received = card.recv_from(&mut ticket) => {
-                if received.is_ok() {
-                    net.lock().enqueue(host, ticket);
-                }
-            }
-            () = wait_until => {}
-            () = woken => {}
-        }
-        net.lock().kernels[host.index()].task = None;
-    }
-}
-
-/// Sends what waits, takes in all tickets and all that is due; returns when the next segment is due.
-fn take_in(net: &SharedNet, host: HostId, card: &UdpSocket) -> Option<Duration> {
-    let mut net = net.lock();
-    net.flush(host);
-    let mut ticket = [0_u8; 4];
-    while card.try_recv_from(&mut ticket).is_ok() {
-        net.enqueue(host, ticket);
-    }
-    net.process(host, sandbox::now())
-}
-
-impl Net {
-    fn enqueue(&mut self, host: HostId, ticket: [u8; 4]) {
-        let id = u32::from_le_bytes(ticket);
-        if let Some(packet) = self.packets.get(id) {
-            self.kernels[host.index()].arrivals.push(Reverse((packet.due, id)));
-        }
-    }
 }

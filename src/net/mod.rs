@@ -5,7 +5,7 @@
 //! ```text
 //! TcpStream, TcpListener      what code under test holds            (socket)
 //!   Kernel, one per host      connections, windows, backlogs        (kernel)
-//!     a turmoil datagram      a ticket for each segment             (turmoil)
+//!     a turmoil datagram      a ticket for each segment             (card, packets)
 //!       Wire                  decides each segment's fate, once     (wire)
 //! ```
 //!
@@ -14,8 +14,10 @@
 //! receiving kernel waits for the exact time within the step.
 
 mod adapters;
+mod card;
 mod flow;
 mod kernel;
+mod packets;
 mod socket;
 mod wire;
 
@@ -23,5 +25,6 @@ mod wire;
 pub use adapters::Peer;
 pub use socket::{Connector, OwnedReadHalf, OwnedWriteHalf, TcpListener, TcpStream};
 
-pub(crate) use kernel::{SharedNet, address, run_kernel};
+pub(crate) use card::run_kernel;
+pub(crate) use kernel::{SharedNet, address};
 pub(crate) use wire::{BlockKind, LinkFault, Wire, WireSettings};

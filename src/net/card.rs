@@ -1,0 +1,82 @@
+//! The network card of one machine: takes tickets from turmoil, and wakes the kernel when a segment is due.
+
+use std::cmp::Reverse;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use turmoil::net::UdpSocket;
+
+use super::kernel::{CARD_PORT, Net, SharedNet};
+use crate::sandbox;
+use crate::trace::HostId;
+
+/// Runs the kernel of one machine for as long as one program (or the idling between two) lives.
+pub(crate) async fn run_kernel(net: SharedNet, host: HostId) {
+    let bound = net.lock().kernels[host.index()].card.clone();
+    let card = match bound {
+        Some(card) => card,
+        None => {
+            let card = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, CARD_PORT)).await;
+            let card = Arc::new(card.expect("the card's port is bound once for each machine"));
+            net.lock().kernels[host.index()].card = Some(card.clone());
+            card
+        }
+    };
+    let mut ticket = [0_u8; 4];
+    loop {
+        let next = take_in(&net, host, &card);
+        let wait_until = async {
+            match next {
+                // The time is measured from now, as an instant of this life's clock.
+                Some(due) => tokio::time::sleep(due.saturating_sub(sandbox::now())).await,
+                None => std::future::pending().await,
+            }
+        };
+        let woken = std::future::poll_fn(|context| {
+            let mut net = net.lock();
+            let kernel = &mut net.kernels[host.index()];
+            // An empty slot means that somebody took the waker to wake this task.
+            if kernel.task.is_none() {
+                kernel.task = Some(context.waker().clone());
+                let ready = !kernel.outbox.is_empty()
+                    || kernel.arrivals.peek().is_some_and(|Reverse((due, _))| Some(*due) != next);
+                if ready {
+                    return std::task::Poll::Ready(());
+                }
+            }
+            std::task::Poll::Pending
+        });
+        tokio::select! {
+            biased;
+            received = card.recv_from(&mut ticket) => {
+                if received.is_ok() {
+                    net.lock().enqueue(host, ticket);
+                }
+            }
+            () = wait_until => {}
+            () = woken => {}
+        }
+        net.lock().kernels[host.index()].task = None;
+    }
+}
+
+/// Sends what waits, takes in all tickets and all that is due; returns when the next segment is due.
+fn take_in(net: &SharedNet, host: HostId, card: &UdpSocket) -> Option<Duration> {
+    let mut net = net.lock();
+    net.flush(host);
+    let mut ticket = [0_u8; 4];
+    while card.try_recv_from(&mut ticket).is_ok() {
+        net.enqueue(host, ticket);
+    }
+    net.process(host, sandbox::now())
+}
+
+impl Net {
+    fn enqueue(&mut self, host: HostId, ticket: [u8; 4]) {
+        let id = u32::from_le_bytes(ticket);
+        if let Some(packet) = self.packets.get(id) {
+            self.kernels[host.index()].arrivals.push(Reverse((packet.due, id)));
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! The segments on their way, found by the tickets that cross turmoil's links in their stead.
+
+use std::collections::VecDeque;
+
+use super::flow::Packet;
+
+/// The segments on their way, by ticket. Tickets rise by one, so that of two segments the earlier has the lower one.
+#[derive(Debug, Default)]
+pub(crate) struct Packets {
+    /// The ticket of the first slot.
+    first: u32,
+    slots: VecDeque<Option<Packet>>,
+}
+
+impl Packets {
+    pub(super) fn push(&mut self, packet: Packet) -> u32 {
+        self.slots.push_back(Some(packet));
+        self.first + self.slots.len() as u32 - 1
+    }
+
+    pub(crate) fn get(&self, ticket: u32) -> Option<&Packet> {
+        self.slots.get(ticket.checked_sub(self.first)? as usize)?.as_ref()
+    }
+
+    pub(crate) fn get_mut(&mut self, ticket: u32) -> Option<&mut Packet> {
+        self.slots.get_mut(ticket.checked_sub(self.first)? as usize)?.as_mut()
+    }
+
+    pub(super) fn take(&mut self, ticket: u32) -> Option<Packet> {
+        let packet = self.slots.get_mut(ticket.checked_sub(self.first)? as usize)?.take();
+        while let Some(None) = self.slots.front() {
+            self.slots.pop_front();
+            self.first += 1;
+        }
+        packet
+    }
+}
