@@ -105,6 +105,12 @@ impl Scenario {
         }
     }
 
+    /// The same scenario under another name, for example a variant of it in the same table.
+    pub fn renamed(mut self, name: &str) -> Scenario {
+        name.clone_into(&mut self.name);
+        self
+    }
+
     /// A host that runs a program. The factory is called for each life of the program.
     pub fn host<F, Fut>(self, name: &str, program: F) -> Scenario
     where
@@ -319,6 +325,15 @@ impl Scenario {
                     return Some(format!("plan[{index}]: the scenario has no host named `{name}`"));
                 }
             }
+        }
+        let unknown_in_fates = case.plan.faults.iter().enumerate().find_map(|(index, fault)| {
+            let fault::FaultKind::Segments { fates } = &fault.kind else { return None };
+            let names = fates.iter().flat_map(|fate| [&fate.from, &fate.to]);
+            let unknown = names.into_iter().find(|name| stage.hosts.iter().all(|host| host.name != **name))?;
+            Some(format!("plan[{index}]: the scenario has no host named `{unknown}`"))
+        });
+        if unknown_in_fates.is_some() {
+            return unknown_in_fates;
         }
         let unknown = case.input.keys().find(|name| self.clients.iter().all(|client| &client.name != *name));
         unknown.map(|name| format!("input: the scenario has no clients named `{name}`"))

@@ -257,9 +257,17 @@ pub enum Event {
         fault: Option<u32>,
         /// The connection.
         flow: FlowKey,
+        /// Whether it goes from the connecting host to the listening one.
+        forward: bool,
+        /// Which segment of its sender on this connection it is, from 0.
+        segment: u32,
         /// What the segment was.
         kind: SegmentKind,
-        /// By how much it is late; none if it never arrives or its end is not yet known.
+        /// Which of its transmissions this fault lost: bit n for the n-th, from 0.
+        lost: u32,
+        /// How much later this fault made the last transmission arrive.
+        extra: Duration,
+        /// By how much it is late in all; none if it never arrives or its end is not yet known.
         late: Option<Duration>,
     },
     /// The code under test made a moment known.

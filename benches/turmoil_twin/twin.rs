@@ -220,7 +220,7 @@ async fn ended(program: impl Future<Output = io::Result<()>>) -> turmoil::Result
 
 async fn buy(mut user: User<Connector>, steps: Vec<Step>, last_start: Duration, answered: Rc<Cell<u64>>) {
     for step in steps {
-        tokio::time::sleep(Duration::from_millis(step.after_ms)).await;
+        tokio::time::sleep(Duration::from_millis(step.at_ms).saturating_sub(turmoil::elapsed()).max(PAUSE)).await;
         if turmoil::elapsed() >= last_start {
             break;
         }

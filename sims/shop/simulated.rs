@@ -116,7 +116,7 @@ pub struct Setup {
     pub store: store::Mistakes,
     /// How many buyers there are.
     pub buyers: u32,
-    /// How long a buyer thinks between two operations, in milliseconds.
+    /// The time from the beginning of one operation of a buyer to that of the next, in milliseconds.
     pub thinking_ms: std::ops::Range<u64>,
 }
 
@@ -137,18 +137,29 @@ impl Default for Setup {
 /// The api servers.
 const BACKENDS: [&str; 3] = ["api-1", "api-2", "api-3"];
 
-/// One operation of a buyer, and how long the buyer thinks before it.
+/// One operation of a buyer. Its time is that of the run and not relative to the operation before, so that leaving one
+/// out leaves the others where they were.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// Time since the operation before.
-    pub after_ms: u64,
+    /// When it begins, unless the operation before has not ended by then.
+    pub at_ms: u64,
     /// What is done.
     pub operation: Operation,
 }
 
+/// How long a buyer who is late pauses between two operations.
+pub const PAUSE: Duration = millis(100);
+
 fn steps(thinking_ms: std::ops::Range<u64>) -> impl Strategy<Value = Vec<Step>> {
-    let step = (thinking_ms, workload::operation()).prop_map(|(after_ms, operation)| Step { after_ms, operation });
-    proptest::collection::vec(step, 60..=60)
+    let add_up = |steps: Vec<(u64, Operation)>| {
+        let mut at_ms = 0;
+        let step = |(thinking_ms, operation)| {
+            at_ms += thinking_ms;
+            Step { at_ms, operation }
+        };
+        steps.into_iter().map(step).collect()
+    };
+    proptest::collection::vec((thinking_ms, workload::operation()), 60..=60).prop_map(add_up)
 }
 
 /// How long before the end the buyers cease and the books are audited.
@@ -206,7 +217,7 @@ async fn buy(cx: HostContext, steps: Vec<Step>, config: ClientConfig) {
     let (run_for, settle_for) = cx.phases();
     let last_start = (run_for + settle_for).saturating_sub(AUDIT + secs(5));
     for step in steps {
-        tokio::time::sleep(millis(step.after_ms)).await;
+        tokio::time::sleep(millis(step.at_ms).saturating_sub(cx.elapsed()).max(PAUSE)).await;
         if cx.elapsed() >= last_start {
             break;
         }

@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Explore(Explore),
     /// Runs one case again and shows what happened.
     Replay(Replay),
+    /// Makes a failing case smaller, for longer than an exploration does.
+    Shrink(Shrink),
 }
 
 #[derive(Debug, Args)]
@@ -58,6 +60,31 @@ pub(crate) struct Explore {
     /// End a run that has used so many seconds of CPU time. Default: the scenario's own limit.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) hang_after: Option<Duration>,
+    /// How long the first failure may be made smaller, `0` for not at all.
+    #[arg(long, value_name = "TIME", value_parser = time_or_none, default_value = "20s")]
+    pub(crate) shrink_for: Duration,
+    /// How long it may take to find out why the first failure fails, `0` for not at all.
+    #[arg(long, value_name = "TIME", value_parser = time_or_none, default_value = "5s")]
+    pub(crate) explain_for: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Shrink {
+    /// A case file.
+    #[arg(value_name = "FILE.json")]
+    pub(crate) file: PathBuf,
+    /// How long to go on.
+    #[arg(long = "for", value_name = "TIME", value_parser = duration, default_value = "2m")]
+    pub(crate) duration: Duration,
+    /// Where to write the smaller case. Default: beside the file, with `-shrunk` in its name.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to: Option<PathBuf>,
+    /// How many runs at once. Default: the number of processors.
+    #[arg(long, value_name = "N", value_parser = jobs)]
+    pub(crate) jobs: Option<NonZeroUsize>,
+    /// End a run that has used so many seconds of CPU time. Default: the scenario's own limit.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) hang_after: Option<Duration>,
 }
 
 #[derive(Debug, Args)]
@@ -83,6 +110,14 @@ fn jobs(text: &str) -> Result<NonZeroUsize, String> {
 fn seconds(text: &str) -> Result<Duration, String> {
     let parsed = text.trim_end_matches('s').parse().ok().and_then(|secs| Duration::try_from_secs_f64(secs).ok());
     parsed.filter(|time| !time.is_zero()).ok_or_else(|| "expected a number of seconds above 0".to_owned())
+}
+
+/// A span of time that may be zero.
+fn time_or_none(text: &str) -> Result<Duration, String> {
+    match text {
+        "0" | "0s" | "0m" => Ok(Duration::ZERO),
+        text => duration(text),
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -10,11 +10,11 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use super::arguments::{Arguments, Command, Explore, Replay};
-use super::{USAGE, describe, processors, replay_line, seeds_from_environment};
+use super::{USAGE, describe, is_plain, processors, replay_line, screen_style, seeds_from_environment};
 use crate::case_file::{self, CaseFile};
-use crate::explore::{self, Exploration, Observer, Options, Pool, SeedRange, Standing, Subject, Verify};
+use crate::explore::{self, Exploration, Observer, Options, Pool, SeedRange, Size, Standing, Subject, Verify};
 use crate::fault::duration_text;
-use crate::report::{TimelineOptions, text, timeline};
+use crate::report::{TimelineOptions, screen, text, timeline};
 use crate::run::{Outcome, SourceBites};
 use crate::sandbox::Entry;
 use crate::scenario::Scenario;
@@ -37,6 +37,7 @@ pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &[String]) -> u8 {
         Some(Command::List) => list(&scenarios),
         Some(Command::Explore(explore)) => explore_all(scenarios, &explore),
         Some(Command::Replay(replay)) => replay_one(scenarios, &replay),
+        Some(Command::Shrink(shrink)) => super::shrink::run(scenarios, &shrink),
         None => explore_all(scenarios, &arguments.explore),
     };
     result.unwrap_or_else(|error| refuse(&error))
@@ -55,7 +56,7 @@ fn first_line(error: &clap::Error) -> String {
 }
 
 /// Prints to standard output; that nobody reads it any more is no failure.
-fn say(text: &str) {
+pub(super) fn say(text: &str) {
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }
 
@@ -84,7 +85,14 @@ fn explore_all(scenarios: Arc<[Scenario]>, arguments: &Explore) -> Result<u8, St
     };
     let verify = if arguments.verify { Verify::All } else { Verify::Failing };
     let within = arguments.duration;
-    let options = Options { within, keep_going: arguments.keep_going, verify, ..Options::new(seeds) };
+    let options = Options {
+        within,
+        keep_going: arguments.keep_going,
+        verify,
+        shrink_for: arguments.shrink_for,
+        explain_for: arguments.explain_for,
+        ..Options::new(seeds)
+    };
     let mut watcher = Watcher {
         bar: progress_bar(),
         fingerprints: arguments.fingerprints.as_deref().map(Output::create).transpose()?,
@@ -102,7 +110,7 @@ fn explore_all(scenarios: Arc<[Scenario]>, arguments: &Explore) -> Result<u8, St
         explorations.push(exploration);
     }
     for exploration in &explorations {
-        say(&describe(exploration));
+        say(&describe(exploration, screen_style()));
     }
     say(&text::table(&explorations));
     watcher.finish(&explorations)?;
@@ -110,9 +118,9 @@ fn explore_all(scenarios: Arc<[Scenario]>, arguments: &Explore) -> Result<u8, St
     Ok(worst.exit_code())
 }
 
-fn progress_bar() -> ProgressBar {
+pub(super) fn progress_bar() -> ProgressBar {
     let bar = ProgressBar::no_length();
-    if !std::io::stderr().is_terminal() {
+    if is_plain() || !std::io::stderr().is_terminal() {
         bar.set_draw_target(ProgressDrawTarget::hidden());
     }
     bar
@@ -179,6 +187,13 @@ impl Observer for Watcher {
             self.outcomes.push(outcome.clone());
         }
     }
+
+    fn shrinking(&mut self, runs: u64, size: Size) {
+        let Size { faults, operations } = size;
+        self.bar
+            .set_message(format!("a failure, made smaller by {runs} runs: {faults} faults, {operations} operations"));
+        self.bar.tick();
+    }
 }
 
 #[derive(Serialize)]
@@ -244,7 +259,7 @@ fn replay_one(scenarios: Arc<[Scenario]>, arguments: &Replay) -> Result<u8, Stri
                 Some(_) => format!("cargo sims replay {}", arguments.what),
                 None => replay_line(&failure),
             };
-            say(&text::failure(&failure, &line));
+            say(&screen(&failure, &line, None, screen_style()));
         }
     }
     Ok(failure.standing().exit_code())

@@ -4,7 +4,9 @@
 mod arguments;
 mod commands;
 mod plain_test;
+mod shrink;
 
+use std::io::IsTerminal;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -13,7 +15,7 @@ use libtest_mimic::{Failed, Trial};
 
 use crate::explore::job::handler;
 use crate::explore::{self, Exploration, Options, Pool, SeedRange, Standing, Verify};
-use crate::report::text;
+use crate::report::{ScreenStyle, failure_line, screen, text};
 use crate::sandbox::{self, Entry};
 use crate::scenario::Scenario;
 
@@ -51,6 +53,17 @@ pub fn main(scenarios: impl IntoIterator<Item = fn() -> Scenario>) -> ExitCode {
         return ExitCode::from(commands::run(scenarios, &arguments[2..]));
     }
     run_as_tests(scenarios)
+}
+
+/// Whether nobody watches: `CI` is set, as all services for continuous integration do.
+fn is_plain() -> bool {
+    std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")
+}
+
+/// Colours where somebody watches a terminal, unless `NO_COLOR` is set.
+fn screen_style() -> ScreenStyle {
+    let is_wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && !is_plain();
+    ScreenStyle { colours: is_wanted && std::io::stdout().is_terminal() }
 }
 
 /// As many workers as there are processors.
@@ -94,18 +107,18 @@ fn test(pool: &Pool, index: usize, seeds: SeedRange) -> Result<(), Failed> {
     let exploration = explore::explore(pool, index, &options, &mut ()).map_err(|error| error.to_string())?;
     match exploration.standing() {
         Standing::Pass => Ok(()),
-        _ => Err(describe(&exploration).into()),
+        _ => Err(describe(&exploration, ScreenStyle::default()).into()),
     }
 }
 
 /// The first failure in full, the others in a line each, and all remarks.
-fn describe(exploration: &Exploration) -> String {
+fn describe(exploration: &Exploration, style: ScreenStyle) -> String {
     let mut report = String::new();
     for (index, failure) in exploration.failures.iter().enumerate() {
         if index == 0 {
-            report.push_str(&text::failure(failure, &replay_line(failure)));
+            report.push_str(&screen(failure, &replay_line(failure), Some(exploration.seeds), style));
         } else {
-            report.push_str(&text::failure_line(failure));
+            report.push_str(&failure_line(failure));
             report.push('\n');
         }
     }

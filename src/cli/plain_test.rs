@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{describe, processors};
 use crate::explore::job::handler;
 use crate::explore::{self, Options, Pool, SeedRange, Standing, Verify};
+use crate::report::ScreenStyle;
 use crate::sandbox::{self, Entry};
 use crate::scenario::Scenario;
 
@@ -33,7 +34,7 @@ impl Scenario {
         let options = Options { verify: Verify::First, ..Options::new(seeds) };
         match explore::explore(&pool, 0, &options, &mut ()) {
             Ok(exploration) if exploration.standing() == Standing::Pass => {}
-            Ok(exploration) => panic!("{}", describe(&exploration)),
+            Ok(exploration) => panic!("{}", describe(&exploration, ScreenStyle::default())),
             Err(error) => panic!("{name}: {error}"),
         }
     }

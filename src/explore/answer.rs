@@ -1,5 +1,7 @@
 //! What came of a run, however it ended: a run that did not live to tell is an outcome, too.
 
+use std::time::Duration;
+
 use super::Error;
 use super::job::{Reply, Subject};
 use crate::check::{Finding, Verdict};
@@ -27,6 +29,8 @@ pub(crate) struct Answer {
     /// All that happened, if it was asked for and the run lived to tell.
     pub(crate) recording: Option<Box<Recording>>,
     pub(crate) ending: Ending,
+    /// The CPU time that it took.
+    pub(crate) cpu: Duration,
     /// What it wrote to standard output and standard error.
     pub(crate) output: Vec<u8>,
 }
@@ -48,7 +52,8 @@ impl Answer {
             Reply::Case(_) => return Err(Error::Refused("a case came instead of an outcome".to_owned())),
             Reply::Refused(why) => return Err(Error::Refused(why)),
         };
-        Ok(Answer { outcome, recording, ending: Ending::Returned, output: finished.output })
+        let Finished { output, cpu, .. } = finished;
+        Ok(Answer { outcome, recording, ending: Ending::Returned, cpu, output })
     }
 
     fn of_lost_run(scenario: &Scenario, subject: &Subject, limits: &Limits, finished: Finished) -> Answer {
@@ -75,7 +80,7 @@ impl Answer {
             escapes: Vec::new(),
             panics: finished.panics,
         };
-        Answer { outcome, recording: None, ending, output: finished.output }
+        Answer { outcome, recording: None, ending, cpu: finished.cpu, output: finished.output }
     }
 
     /// Whether both are the same run, as far as can be told.

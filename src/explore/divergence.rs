@@ -81,10 +81,10 @@ pub fn record_line(hosts: &[String], record: &Record) -> String {
             format!("sent {kind:?} {} of {length} bytes, digest {digest:016x}", flow(key, *forward))
         }
         Event::Arrived { flow: key, forward, kind } => format!("arrived {kind:?} {}", flow(key, *forward)),
-        Event::Bitten { fault, flow: key, kind, late } => {
+        Event::Bitten { fault, flow: key, forward, segment, kind, late, .. } => {
             let fault = fault.map_or("lost power".to_owned(), |fault| format!("fault {}", fault + 1));
             let late = late.map_or("kept back".to_owned(), |late| format!("late by {}", duration_text(late)));
-            format!("bitten {kind:?} {}: {late} ({fault})", flow(key, true))
+            format!("bitten {kind:?} {} segment {segment}: {late} ({fault})", flow(key, *forward))
         }
         Event::Mark(mark) => format!("{mark:?}"),
         other => format!("{other:?}"),

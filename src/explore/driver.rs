@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
 
 use super::answer::Answer;
-use super::failure::{Evidence, investigate_answer};
+use super::failure::{Evidence, investigate_answer, study};
 use super::job::{Subject, Want};
 use super::pool::{Done, Pool};
 use super::{Error, Exploration, Observer, Options, Verify};
@@ -44,7 +44,11 @@ pub fn explore(
     };
     driver.run_controls()?;
     driver.run_seeds(observer)?;
-    Ok(driver.finish())
+    let mut exploration = driver.finish();
+    if let Some(first) = exploration.failures.first_mut() {
+        study(pool, scenario, first, options, &mut |runs, size| observer.shrinking(runs, size))?;
+    }
+    Ok(exploration)
 }
 
 /// What is known of a seed whose turn has not come.

@@ -4,9 +4,12 @@ use std::path::{Path, PathBuf};
 
 use super::answer::{Answer, Ending};
 use super::divergence::Divergence;
+use super::explain::{Why, explain};
 use super::job::{Subject, Want};
 use super::pool::Pool;
-use super::{Error, Standing};
+use super::promise::Promise;
+use super::shrink::{Progress, Shrunk, shrink};
+use super::{Error, Options, Standing};
 use crate::case_file::{self, CaseFile, CaseFileError};
 use crate::run::{Outcome, Recording};
 use crate::scenario::Case;
@@ -37,6 +40,19 @@ pub struct Failure {
     pub repeat: Repeat,
     /// Where its case was saved; nowhere if it passes, or if it was given as a case and so is kept by somebody else.
     pub saved: Result<Option<PathBuf>, CaseFileError>,
+    /// What it was made from, if it has been made smaller; all else is then that of the smaller case.
+    pub as_found: Option<Box<AsFound>>,
+    /// Why it fails, if that was asked for.
+    pub why: Option<Why>,
+}
+
+/// A failure as it was before it was made smaller.
+#[derive(Debug)]
+pub struct AsFound {
+    /// The failure.
+    pub failure: Failure,
+    /// How it was made smaller.
+    pub shrunk: Shrunk,
 }
 
 impl Failure {
@@ -97,10 +113,7 @@ pub(crate) fn investigate_answer(
         Some(recording) => recording.case.clone(),
         None => pool.draw(scenario, subject)?,
     };
-    let path = match directory {
-        Some(directory) => directory.join(case_file::default_path(&case).file_name().unwrap_or_default()),
-        None => case_file::default_path(&case),
-    };
+    let path = place(&case, directory, "");
     let passes = is_same && first.outcome.verdict.is_pass();
     let saved = if passes || matches!(subject, Subject::Case(_)) {
         Ok(None)
@@ -110,7 +123,64 @@ pub(crate) fn investigate_answer(
     };
     let recording = recorded.recording.filter(|_| first.ending == Ending::Returned);
     let subject = subject.clone();
-    Ok(Failure { subject, outcome: first.outcome, case, recording, output: first.output, repeat, saved })
+    Ok(Failure {
+        subject,
+        outcome: first.outcome,
+        case,
+        recording,
+        output: first.output,
+        repeat,
+        saved,
+        as_found: None,
+        why: None,
+    })
+}
+
+fn place(case: &Case, directory: Option<&Path>, suffix: &str) -> PathBuf {
+    let path = case_file::default_path(case);
+    let name = format!("{}{suffix}.json", path.file_stem().unwrap_or_default().to_string_lossy());
+    match directory {
+        Some(directory) => directory.join(name),
+        None => path.with_file_name(name),
+    }
+}
+
+/// Makes a failure smaller, and finds out why it fails, in the time that the options give. A failure that is no broken
+/// promise, or that cannot be repeated, is left as it is.
+///
+/// # Errors
+/// If runs cannot be carried out at all.
+pub fn study(
+    pool: &Pool,
+    scenario: usize,
+    failure: &mut Failure,
+    options: &Options,
+    progress: &mut Progress<'_>,
+) -> Result<(), Error> {
+    let (true, Repeat::Same) = (failure.outcome.verdict.is_fail(), &failure.repeat) else { return Ok(()) };
+    let Some(promise) = Promise::of(&failure.outcome) else { return Ok(()) };
+    let mut without = Vec::new();
+    if !options.shrink_for.is_zero()
+        && let Some(shrunk) = shrink(pool, scenario, &failure.case, &failure.outcome, options.shrink_for, progress)?
+    {
+        without.clone_from(&shrunk.without);
+        let smaller = investigate(pool, scenario, &Subject::Case(Box::new(shrunk.case.clone())), None)?;
+        if promise.is_broken_by(&smaller.outcome) {
+            let was_given = matches!(failure.subject, Subject::Case(_));
+            let directory = options.case_directory.as_deref();
+            let path = place(&shrunk.case, directory, "-shrunk");
+            let outcome = &smaller.outcome;
+            let file = CaseFile::new(shrunk.case.clone(), outcome.fingerprint, outcome.verdict.clone());
+            let saved = if was_given { Ok(None) } else { file.save(&path).map(|()| Some(path)) };
+            let subject = failure.subject.clone();
+            let found = std::mem::replace(failure, Failure { subject, saved, ..smaller });
+            failure.as_found = Some(Box::new(AsFound { failure: found, shrunk }));
+        }
+    }
+    if !options.explain_for.is_zero() {
+        failure.why = Some(explain(pool, scenario, &failure.case, &promise, &without, options.explain_for)?);
+    }
+    Ok(())
 }
 
 /// Recording never changes a run, but it takes time and memory: a run near its limits may not survive it.

@@ -7,20 +7,28 @@
 mod answer;
 mod divergence;
 mod driver;
+mod explain;
 mod failure;
 pub(crate) mod job;
 mod pool;
+mod promise;
 mod seeds;
+mod shrink;
+mod trials;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub use divergence::{Divergence, record_line};
 pub use driver::explore;
-pub use failure::{Failure, Repeat, investigate};
+pub use explain::{FaultWhy, Pair, Reach, Why, explain};
+pub use failure::{AsFound, Failure, Repeat, investigate, study};
 pub use job::Subject;
 pub use pool::Pool;
+pub use promise::Promise;
 pub use seeds::{SeedRange, SeedRangeError};
+pub use shrink::{Progress, Shrunk, Size, shrink};
+pub use trials::Trial;
 
 use crate::check::Verdict;
 use crate::run::{Outcome, SourceBites};
@@ -54,12 +62,30 @@ pub struct Options {
     pub controls: u64,
     /// Where failing cases are saved; in cargo's target directory if not given.
     pub case_directory: Option<PathBuf>,
+    /// How long the first failure may be made smaller; zero for not at all.
+    pub shrink_for: Duration,
+    /// How long it may take to find out why the first failure fails; zero for not at all.
+    pub explain_for: Duration,
 }
+
+/// How long a failure is made smaller unless something else is said.
+pub const SHRINK_FOR: Duration = Duration::from_secs(20);
+/// How long is spent on why a failure fails unless something else is said.
+pub const EXPLAIN_FOR: Duration = Duration::from_secs(5);
 
 impl Options {
     /// These seeds, one control, and an end at the first seed that fails.
     pub fn new(seeds: SeedRange) -> Options {
-        Options { seeds, within: None, keep_going: false, verify: Verify::Failing, controls: 1, case_directory: None }
+        Options {
+            seeds,
+            within: None,
+            keep_going: false,
+            verify: Verify::Failing,
+            controls: 1,
+            case_directory: None,
+            shrink_for: SHRINK_FOR,
+            explain_for: EXPLAIN_FOR,
+        }
     }
 }
 
@@ -84,6 +110,11 @@ pub trait Observer {
     /// A run has been judged; runs come in the order of their seeds.
     fn judged(&mut self, outcome: &Outcome) {
         let _ = outcome;
+    }
+
+    /// A failure is being made smaller: so many runs have been made, and this is the size of what is left.
+    fn shrinking(&mut self, runs: u64, size: Size) {
+        let _ = (runs, size);
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError};
 use std::thread::JoinHandle;
@@ -23,16 +24,28 @@ pub struct Pool {
     threads: Vec<JoinHandle<()>>,
 }
 
+/// A run to be made.
+pub(crate) struct Errand {
+    pub(crate) scenario: usize,
+    pub(crate) subject: Subject,
+    pub(crate) want: Want,
+    /// Replaces the scenario's limit of CPU time, if it is lower.
+    pub(crate) cpu_limit: Option<Duration>,
+    /// Once this is set, the run is not begun any more, and nothing is sent back.
+    pub(crate) is_cancelled: Option<Arc<AtomicBool>>,
+    /// Comes back with the result.
+    pub(crate) tag: usize,
+}
+
 /// A run that was asked for and has ended.
 pub(crate) struct Done {
+    pub(crate) tag: usize,
     pub(crate) subject: Subject,
     pub(crate) finished: std::io::Result<Finished>,
 }
 
 struct Task {
-    scenario: usize,
-    subject: Subject,
-    want: Want,
+    errand: Errand,
     reply: Sender<Done>,
 }
 
@@ -99,8 +112,11 @@ impl Pool {
     }
 
     pub(crate) fn submit(&self, scenario: usize, subject: Subject, want: Want, reply: &Sender<Done>) {
-        let task = Task { scenario, subject, want, reply: reply.clone() };
-        self.queue.lock().tasks.push_back(task);
+        self.send(Errand { scenario, subject, want, cpu_limit: None, is_cancelled: None, tag: 0 }, reply);
+    }
+
+    pub(crate) fn send(&self, errand: Errand, reply: &Sender<Done>) {
+        self.queue.lock().tasks.push_back(Task { errand, reply: reply.clone() });
         self.queue.changed.notify_one();
     }
 
@@ -168,14 +184,17 @@ struct Driver {
 
 impl Driver {
     fn drive(mut self, queue: &Queue) {
-        while let Some(task) = queue.next() {
-            let finished = self.run(&task);
+        while let Some(Task { errand, reply }) = queue.next() {
+            if errand.is_cancelled.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+                continue;
+            }
+            let finished = self.run(&errand);
             // Who does not wait any more has stopped at an earlier seed.
-            let _ = task.reply.send(Done { subject: task.subject, finished });
+            let _ = reply.send(Done { tag: errand.tag, subject: errand.subject, finished });
         }
     }
 
-    fn run(&mut self, task: &Task) -> std::io::Result<Finished> {
+    fn run(&mut self, task: &Errand) -> std::io::Result<Finished> {
         let scenario = &self.scenarios[task.scenario];
         let worker = match &mut self.worker {
             Some(worker) => worker,
@@ -185,7 +204,8 @@ impl Driver {
                 none.insert(worker)
             }
         };
-        let limits = limits(scenario, self.hang_after);
+        let mut limits = limits(scenario, self.hang_after);
+        limits.cpu = task.cpu_limit.map_or(limits.cpu, |limit| limit.min(limits.cpu));
         let mut run = |subject: &Subject, want| worker.run(&job::encode(scenario.name(), subject, want), &limits);
         if task.want == Want::Case || matches!(task.subject, Subject::Case(_)) {
             return run(&task.subject, task.want);

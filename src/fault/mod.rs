@@ -1,6 +1,7 @@
 //! Faults as data: what goes wrong, where, when and for how long. It knows nothing of how a fault is carried out.
 
 mod duration;
+mod fate;
 mod source;
 mod target;
 
@@ -10,10 +11,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use duration::{micros, millis, secs, text as duration_text, text_duration};
+pub use fate::{SegmentFate, TRANSMISSIONS};
 pub use source::{
     FaultSource, RollingStop, Source, hold, kill, latency, loss, partition, partition_one_way, plan, power_off,
     rolling_stop, scripted, stop,
 };
+pub(crate) use target::pick;
 pub use target::{Selector, Stage, StageHost, Target, all, majority, minority, one};
 
 /// What goes wrong.
@@ -34,6 +37,11 @@ pub enum FaultKind {
         /// Upper bound of what is added.
         #[serde(with = "text_duration")]
         at_most: Duration,
+    },
+    /// These very segments are lost or late, and no others: what loss or latency came down to in one run.
+    Segments {
+        /// The segments.
+        fates: Vec<SegmentFate>,
     },
     /// Nothing passes between the two sides, in both directions, without a word to either.
     Partition,
@@ -59,6 +67,7 @@ impl FaultKind {
         match self {
             FaultKind::Loss { .. } => "loss",
             FaultKind::Latency { .. } => "latency",
+            FaultKind::Segments { .. } => "segments",
             FaultKind::Partition => "partition",
             FaultKind::PartitionOneWay => "one-way partition",
             FaultKind::Hold => "hold",
@@ -121,6 +130,11 @@ impl Fault {
             FaultKind::Latency { at_least, at_most } if at_least > at_most => {
                 return Some("latency `at_least` exceeds `at_most`".to_owned());
             }
+            FaultKind::Segments { fates } => {
+                if let Some(defect) = fates.iter().find_map(SegmentFate::defect) {
+                    return Some(defect);
+                }
+            }
             _ => {}
         }
         match (&self.target, self.kind.is_for_hosts()) {
@@ -133,6 +147,9 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let FaultKind::Segments { fates } = &self.kind {
+            return segments_text(f, fates, self);
+        }
         write!(f, "{}", self.kind.name())?;
         match &self.kind {
             FaultKind::Loss { rate } => write!(f, " {:.1} %", rate * 100.0)?,
@@ -149,6 +166,24 @@ impl fmt::Display for Fault {
         }
         write!(f, " at {} for {}", duration_text(self.begins_at()), duration_text(self.lasting))
     }
+}
+
+/// One segment in full, or how many there are.
+fn segments_text(f: &mut fmt::Formatter<'_>, fates: &[SegmentFate], fault: &Fault) -> fmt::Result {
+    if let [only] = fates {
+        return write!(f, "{only}");
+    }
+    let lost = fates.iter().filter(|fate| !fate.lost.is_empty()).count();
+    let words = match (lost, fates.len() - lost) {
+        (lost, 0) => format!("{lost} segments lost"),
+        (0, late) => format!("{late} segments late"),
+        (lost, late) => format!("{lost} segments lost, {late} late"),
+    };
+    match &fault.target {
+        Target::Links { from, to } => write!(f, "{words} {from} ↔ {to}")?,
+        Target::Hosts(hosts) => write!(f, "{words} {hosts}")?,
+    }
+    write!(f, " from {} on", duration_text(fault.begins_at()))
 }
 
 /// The ordered faults of one run, drawn before the run starts.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::seed::Seed;
 use crate::trace::HostId;
 
 /// A host as fault sources see it.
@@ -123,6 +124,11 @@ impl Selector {
         let names = self.resolve(stage, pick).into_iter().map(|id| stage.hosts[id.index()].name.clone());
         Selector::Names(names.collect())
     }
+}
+
+/// What decides which hosts a selector means: one side of the fault at this place in the plan.
+pub(crate) fn pick(seed: Seed, fault: usize, side: u64) -> u64 {
+    seed.decide("target", &[fault as u64, side])
 }
 
 fn exact(stage: &Stage, name: &str) -> Option<HostId> {

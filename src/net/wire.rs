@@ -4,23 +4,23 @@
 //! Every decision is a hash of the seed and of what is decided (connection, direction, n-th segment, n-th attempt), so
 //! that taking one fault away leaves all other decisions as they were.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use turmoil::{Protocol, Segment, SentRef, Sim};
 
-use super::flow::{Flow, Packet};
+use super::flow::{Flow, Packet, Side};
 use super::kernel::{CARD_PORT, Net};
+use crate::fault::TRANSMISSIONS;
 use crate::seed::Seed;
-use crate::trace::{Event, HostId, SegmentKind};
+use crate::trace::{Event, FlowKey, HostId, SegmentKind};
 
 /// What Linux adds to the round trip before it sends bytes again (`TCP_RTO_MIN`).
 const RETRANSMIT_AFTER: Duration = Duration::from_millis(200);
 /// No retransmission timeout grows beyond this (`TCP_RTO_MAX`).
 const RETRANSMIT_CAP: Duration = Duration::from_secs(120);
-/// After so many lost attempts the next one gets through: Linux would give the connection up (`tcp_retries2`).
-const ATTEMPTS: u32 = 16;
 
 /// How links behave when nothing is wrong.
 #[derive(Clone, Debug)]
@@ -41,12 +41,35 @@ pub(crate) enum BlockKind {
     Hold,
 }
 
+/// What becomes of single segments, by connection, direction (true from the connecting host on) and number: which of
+/// their transmissions are lost (bit n for the n-th), and by how much they are late.
+pub(crate) type Fates = BTreeMap<(FlowKey, bool, u32), (u32, Duration)>;
+
 /// What is wrong with one direction of a link.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum LinkFault {
     Block(BlockKind),
     Loss { rate: f64, until: Duration },
     Latency { at_least: Duration, at_most: Duration },
+    Segments(Arc<Fates>),
+}
+
+/// What one fault did to one segment.
+#[derive(Debug)]
+struct Hit {
+    fault: u32,
+    /// Bit n for the n-th transmission.
+    lost: u32,
+    extra: Duration,
+}
+
+/// The entry of a fault, made if there is none. Nothing is allocated for segments that nothing befalls.
+fn hit(hits: &mut Vec<Hit>, fault: u32) -> &mut Hit {
+    let index = hits.iter().position(|hit| hit.fault == fault).unwrap_or_else(|| {
+        hits.push(Hit { fault, lost: 0, extra: Duration::ZERO });
+        hits.len() - 1
+    });
+    &mut hits[index]
 }
 
 #[derive(Debug)]
@@ -151,7 +174,16 @@ impl Wire {
                 continue;
             };
             self.bites[fault as usize] += 1;
-            let event = Event::Bitten { fault: Some(fault), flow: key, kind, late: None };
+            let event = Event::Bitten {
+                fault: Some(fault),
+                flow: key,
+                forward: packet.side == Side::Client,
+                segment: packet.ordinal,
+                kind,
+                lost: 0,
+                extra: Duration::ZERO,
+                late: None,
+            };
             net.tape.lock().trace.push(sent_at, Some(from), event);
             if block == BlockKind::Partition && is_sent_once(kind) {
                 drop_packet(net, *id, sent_at);
@@ -175,38 +207,46 @@ impl Wire {
             let hosts = (u64::from(key.from.0) << 32) | (u64::from(key.to.0) << 16) | u64::from(key.port);
             [hosts, u64::from(key.ordinal), segment, u64::from(attempt)]
         };
+        let (segment, forward) = (packet.ordinal, side == Side::Client);
         let mut at = first;
         let mut attempt = 0;
-        let mut culprit = None;
-        while let Some(fault) = lost(self.seed, link, &name(attempt), at) {
-            culprit = Some(fault);
+        let mut hits = Vec::new();
+        while let Some(fault) = lost(self.seed, link, &(key, forward, segment), &name(attempt), at) {
+            hit(&mut hits, fault).lost |= 1 << attempt;
             self.bites[fault as usize] += 1;
             attempt += 1;
-            if is_sent_once(kind) || attempt == ATTEMPTS {
+            if is_sent_once(kind) || attempt == TRANSMISSIONS {
                 break;
             }
             at = next_attempt(sent_at, at + Duration::from_nanos(1), link.retransmission_timeout());
         }
-        if culprit.is_some() && is_sent_once(kind) {
-            let event = Event::Bitten { fault: culprit, flow: key, kind, late: None };
-            net.tape.lock().trace.push(sent_at, Some(from), event);
-            return drop_packet(net, id, sent_at);
-        }
-        let mut latency = within(&link.latency, self.seed.decide_unit("latency", &name(attempt)));
-        for (fault, what) in &link.faults {
-            if let LinkFault::Latency { at_least, at_most } = what {
-                let unit = self.seed.decide_unit("extra latency", &name(attempt));
-                let extra = within(&(*at_least..*at_most), unit);
+        let is_dropped = !hits.is_empty() && is_sent_once(kind);
+        let mut latency = Duration::ZERO;
+        if !is_dropped {
+            latency = within(&link.latency, self.seed.decide_unit("latency", &name(attempt)));
+            for (fault, what) in &link.faults {
+                let extra = match what {
+                    LinkFault::Latency { at_least, at_most } => {
+                        let unit = self.seed.decide_unit("extra latency", &name(attempt));
+                        within(&(*at_least..*at_most), unit)
+                    }
+                    LinkFault::Segments(fates) => fates.get(&(key, forward, segment)).map_or(Duration::ZERO, |f| f.1),
+                    _ => Duration::ZERO,
+                };
                 if !extra.is_zero() {
                     self.bites[*fault as usize] += 1;
-                    culprit = culprit.or(Some(*fault));
+                    hit(&mut hits, *fault).extra += extra;
                 }
                 latency += extra;
             }
         }
-        if culprit.is_some() {
-            let event = Event::Bitten { fault: culprit, flow: key, kind, late: Some(at + latency - sent_at) };
+        let late = (!is_dropped).then(|| at + latency - sent_at);
+        for Hit { fault, lost, extra } in hits {
+            let event = Event::Bitten { fault: Some(fault), flow: key, forward, segment, kind, lost, extra, late };
             net.tape.lock().trace.push(sent_at, Some(from), event);
+        }
+        if is_dropped {
+            return drop_packet(net, id, sent_at);
         }
         let flow = packet_flow(net, id);
         let flow = &mut net.flows[flow];
@@ -305,11 +345,13 @@ fn next_attempt(sent_at: Duration, now: Duration, timeout: Duration) -> Duration
     at
 }
 
-fn lost(seed: Seed, link: &Link, name: &[u64], at: Duration) -> Option<u32> {
+/// The fault that loses this transmission of a segment, if any.
+fn lost(seed: Seed, link: &Link, segment: &(FlowKey, bool, u32), name: &[u64; 4], at: Duration) -> Option<u32> {
     link.faults.iter().find_map(|(fault, what)| match what {
-        LinkFault::Loss { rate, until } if at < *until => {
-            let parts: [u64; 5] = [name[0], name[1], name[2], name[3], u64::from(*fault)];
-            (seed.decide_unit("loss", &parts[..4]) < *rate).then_some(*fault)
+        LinkFault::Loss { rate, until } if at < *until => (seed.decide_unit("loss", name) < *rate).then_some(*fault),
+        LinkFault::Segments(fates) => {
+            let (lost, _) = fates.get(segment)?;
+            (lost >> name[3] & 1 == 1).then_some(*fault)
         }
         _ => None,
     })

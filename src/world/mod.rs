@@ -8,14 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
 use crate::disk::DiskImage;
-use crate::fault::{Fault, FaultKind, Plan, Selector, Stage, Target};
+use crate::fault::{self, Fault, FaultKind, Plan, SegmentFate, Selector, Stage, Target};
 use crate::gate::Gate;
 use crate::history::{History, SharedTape};
 use crate::host::{HostContext, HostSpec, Shutdown};
-use crate::net::{BlockKind, LinkFault, SharedNet, Wire, WireSettings};
+use crate::net::{BlockKind, Fates, LinkFault, SharedNet, Wire, WireSettings};
 use crate::sandbox::{self, Notes};
 use crate::seed::Seed;
-use crate::trace::{Event, HostId, Trace};
+use crate::trace::{Event, FlowKey, HostId, Trace};
 
 use life::{Exit, Life, Slot, run_life};
 
@@ -403,18 +403,19 @@ impl<'a> World<'a> {
     }
 
     fn resolve(&self, hosts: &Selector, index: usize, side: u64) -> Vec<HostId> {
-        hosts.resolve(self.spec.stage, self.spec.seed.decide("target", &[index as u64, side]))
+        hosts.resolve(self.spec.stage, fault::pick(self.spec.seed, index, side))
     }
 
     /// The directed links that a fault befalls, and what befalls them.
     fn link_faults(&self, index: usize) -> Vec<(HostId, HostId, LinkFault)> {
         let fault = &self.spec.plan.faults[index];
         let Target::Links { from, to } = &fault.target else { return Vec::new() };
-        let what = match fault.kind {
+        let what = match &fault.kind {
+            FaultKind::Segments { fates } => return self.segment_faults(fates),
             FaultKind::Partition | FaultKind::PartitionOneWay => LinkFault::Block(BlockKind::Partition),
             FaultKind::Hold => LinkFault::Block(BlockKind::Hold),
-            FaultKind::Loss { rate } => LinkFault::Loss { rate, until: fault.ends_at() },
-            FaultKind::Latency { at_least, at_most } => LinkFault::Latency { at_least, at_most },
+            FaultKind::Loss { rate } => LinkFault::Loss { rate: *rate, until: fault.ends_at() },
+            FaultKind::Latency { at_least, at_most } => LinkFault::Latency { at_least: *at_least, at_most: *at_most },
             FaultKind::Kill | FaultKind::PowerOff | FaultKind::Stop { .. } => return Vec::new(),
         };
         let mut pairs = std::collections::BTreeSet::new();
@@ -429,6 +430,27 @@ impl<'a> World<'a> {
             }
         }
         pairs.into_iter().map(|(a, b)| (a, b, what.clone())).collect()
+    }
+
+    /// The directed links that single segments cross, and what becomes of those.
+    fn segment_faults(&self, fates: &[SegmentFate]) -> Vec<(HostId, HostId, LinkFault)> {
+        let host = |name: &str| {
+            let index = self.spec.hosts.iter().position(|host| host.name == name);
+            index.map_or(HostId::UNKNOWN, |index| HostId(index as u16))
+        };
+        let mut links: BTreeMap<(HostId, HostId), Fates> = BTreeMap::new();
+        for fate in fates {
+            let (from, to) = (host(&fate.from), host(&fate.to));
+            if from == HostId::UNKNOWN || to == HostId::UNKNOWN {
+                continue;
+            }
+            let link = if fate.back { (to, from) } else { (from, to) };
+            let key = FlowKey { from, to, port: fate.port, ordinal: fate.connect };
+            let lost = fate.lost.iter().fold(0, |lost, transmission| lost | 1 << transmission);
+            links.entry(link).or_default().insert((key, !fate.back, fate.segment), (lost, fate.late));
+        }
+        let links = links.into_iter();
+        links.map(|((from, to), fates)| (from, to, LinkFault::Segments(Arc::new(fates)))).collect()
     }
 
     /// Ends the run: from now on no destructor acts.

@@ -41,7 +41,7 @@ impl Requests {
     pub(super) fn of(recording: &Recording) -> Requests {
         let mut bites = BTreeMap::new();
         for record in &recording.records {
-            if let (Event::Bitten { fault, flow, kind: SegmentKind::Data, late }, Some(host)) =
+            if let (Event::Bitten { fault, flow, kind: SegmentKind::Data, late, .. }, Some(host)) =
                 (&record.event, record.host)
             {
                 bites.entry((*flow, host, record.at)).or_insert_with(|| bite(*fault, *late));

@@ -137,7 +137,7 @@ impl Story<'_> {
                 let moments = self.requests.closed_by_server(at, *flow);
                 self.moments.extend(moments);
             }
-            (Event::Bitten { fault, flow, kind: SegmentKind::Syn, late }, _)
+            (Event::Bitten { fault, flow, kind: SegmentKind::Syn, late, .. }, _)
                 if *host == Some(flow.from) && self.held_links.insert((*fault, flow.from, flow.to)) =>
             {
                 let place = Place::Between { from: flow.from, to: flow.to };

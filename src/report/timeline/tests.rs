@@ -80,7 +80,16 @@ fn example() -> Recording {
     // The fate of the last request is recorded after later things.
     let mut late =
         vec![sent(3_000, flow(BUYER, API, 2), true, "GET /orders/1"), sent(3_500, flow(BUYER, API, 2), true, "")];
-    let bitten = Event::Bitten { fault: Some(0), flow: flow(BUYER, API, 2), kind: SegmentKind::Data, late: None };
+    let bitten = Event::Bitten {
+        fault: Some(0),
+        flow: flow(BUYER, API, 2),
+        forward: true,
+        segment: 0,
+        kind: SegmentKind::Data,
+        lost: 0,
+        extra: Duration::ZERO,
+        late: None,
+    };
     late.push(record(3_000, Some(BUYER), bitten, ""));
     late.push(sent(3_600, flow(BUYER, API, 2), false, "200 OK"));
     let operation = |client, completed| Operation {

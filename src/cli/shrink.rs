@@ -1,0 +1,57 @@
+//! `cargo sims shrink`: makes a case that was saved smaller, for as long as one likes.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::arguments::Shrink;
+use super::commands::{progress_bar, say};
+use super::{processors, screen_style};
+use crate::case_file::CaseFile;
+use crate::explore::{self, EXPLAIN_FOR, Options, Pool, SeedRange, Subject};
+use crate::report::screen;
+use crate::sandbox::Entry;
+use crate::scenario::Scenario;
+
+/// Returns the exit code: that of the run of the case.
+pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Shrink) -> Result<u8, String> {
+    let file = CaseFile::load(&arguments.file).map_err(|error| error.to_string())?;
+    let index = file.scenario_in(&arguments.file, &scenarios).map_err(|error| error.to_string())?;
+    let jobs = arguments.jobs.unwrap_or_else(processors);
+    let pool = Pool::new(scenarios, jobs, Entry::Main, arguments.hang_after);
+    let subject = Subject::Case(Box::new(file.case.clone()));
+    let mut failure = explore::investigate(&pool, index, &subject, None).map_err(|error| error.to_string())?;
+    let standing = failure.standing();
+    if !failure.outcome.verdict.is_fail() || standing == explore::Standing::NotDeterministic {
+        say(&format!("{}: {}: there is nothing to make smaller\n", arguments.file.display(), standing.word()));
+        return Ok(standing.exit_code());
+    }
+    let options = Options {
+        shrink_for: arguments.duration,
+        explain_for: EXPLAIN_FOR,
+        ..Options::new(SeedRange::only(file.case.seed))
+    };
+    let bar = progress_bar();
+    let told = |runs: u64, size: explore::Size| {
+        bar.set_message(format!("{runs} runs: {} faults, {} operations", size.faults, size.operations));
+        bar.tick();
+    };
+    explore::study(&pool, index, &mut failure, &options, &mut { told }).map_err(|error| error.to_string())?;
+    bar.finish_and_clear();
+    let path = arguments.to.clone().unwrap_or_else(|| beside(&arguments.file));
+    let Some(found) = &failure.as_found else {
+        return Err(format!("{}: the case failed once and then did not", arguments.file.display()));
+    };
+    let smaller =
+        CaseFile::new(found.shrunk.case.clone(), failure.outcome.fingerprint, failure.outcome.verdict.clone());
+    smaller.save(&path).map_err(|error| error.to_string())?;
+    failure.saved = Ok(Some(path.clone()));
+    say(&screen(&failure, &format!("cargo sims replay {}", path.display()), None, screen_style()));
+    Ok(standing.exit_code())
+}
+
+/// `x.json` becomes `x-shrunk.json`, and what is called that already keeps its name.
+fn beside(path: &Path) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let stem = stem.strip_suffix("-shrunk").unwrap_or(&stem);
+    path.with_file_name(format!("{stem}-shrunk.json"))
+}

@@ -1,0 +1,197 @@
+//! Why a run failed: which faults it needs, how far each can be moved, and which belong together. It knows nothing of how
+//! that is told.
+
+use std::time::Duration;
+
+use super::Error;
+use super::pool::Pool;
+use super::promise::Promise;
+use super::shrink::{with_fault, without_fault};
+use super::trials::{Trial, Trials};
+use crate::fault::{Fault, FaultKind, Trigger};
+use crate::scenario::{Case, Scenario};
+
+/// How far a fault can be moved in one direction with the promise still broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// By at least so much: there is no more room, and the promise is still broken.
+    Anywhere(Duration),
+    /// By so much and, within one step, no more.
+    UpTo(Duration),
+    /// Not even by one step.
+    Nowhere,
+    /// There was no time to find out, or it makes no sense for this fault.
+    NotKnown,
+}
+
+/// What is known of one fault's part in a failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaultWhy {
+    /// What comes of the run without this fault; none if there was no time to find out.
+    pub without: Option<Trial>,
+    /// How much earlier it can begin.
+    pub earlier: Reach,
+    /// How much later it can begin.
+    pub later: Reach,
+}
+
+/// Two faults, by their index in the plan, that matter together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pair {
+    /// The first.
+    pub first: usize,
+    /// The second.
+    pub second: usize,
+    /// Both begin so much later and the promise is still broken, although it is kept if only one of them does.
+    pub moved_by: Option<Duration>,
+    /// Whether the promise is broken by these two alone, of more than two faults.
+    pub suffices: bool,
+}
+
+/// Why a run failed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Why {
+    /// By the faults' order in the plan.
+    pub faults: Vec<FaultWhy>,
+    /// The pairs that matter as such.
+    pub pairs: Vec<Pair>,
+    /// How many runs it took to find out.
+    pub runs: u64,
+}
+
+/// Finds out why this case breaks the promise, within a span of time. `without` says what is known already of the run
+/// without each fault.
+///
+/// # Errors
+/// If runs cannot be carried out at all.
+pub fn explain(
+    pool: &Pool,
+    scenario: usize,
+    case: &Case,
+    promise: &Promise,
+    without: &[Trial],
+    within: Duration,
+) -> Result<Why, Error> {
+    let mut trials = Trials::new(pool, scenario, promise.clone(), within);
+    // Measured without faults, as only a run that passes says what is usual.
+    trials.measure(&Case { plan: crate::fault::Plan::none(), ..case.clone() })?;
+    let mut without = without.to_vec();
+    for index in without.len()..case.plan.faults.len() {
+        without.extend(trials.until(&[without_fault(case, index)], |_| true)?);
+    }
+    let mut explainer = Explainer { scenario: &pool.scenarios()[scenario], case, trials };
+    let mut faults = Vec::new();
+    for index in 0..case.plan.faults.len() {
+        let (earlier, later) = (explainer.reach(index, Way::Earlier)?, explainer.reach(index, Way::Later)?);
+        faults.push(FaultWhy { without: without.get(index).cloned(), earlier, later });
+    }
+    let pairs = explainer.pairs(&faults)?;
+    Ok(Why { faults, pairs, runs: explainer.trials.runs })
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Earlier,
+    Later,
+}
+
+struct Explainer<'a> {
+    scenario: &'a Scenario,
+    case: &'a Case,
+    trials: Trials<'a>,
+}
+
+impl Explainer<'_> {
+    /// How far a fault can be moved: doubled steps until the promise is kept, then halves between.
+    fn reach(&mut self, index: usize, way: Way) -> Result<Reach, Error> {
+        let fault = &self.case.plan.faults[index];
+        if matches!(fault.kind, FaultKind::Segments { .. }) {
+            return Ok(Reach::NotKnown);
+        }
+        let room = match way {
+            Way::Earlier => fault.begins_at(),
+            Way::Later => self.scenario.run_for.saturating_sub(fault.ends_at()),
+        };
+        let step = self.scenario.step.max(Duration::from_millis(1));
+        let mut shifts: Vec<Duration> = (0..20).map(|n| step * (1 << n)).take_while(|shift| *shift < room).collect();
+        if room.is_zero() {
+            return Ok(Reach::NotKnown);
+        }
+        shifts.push(room);
+        let candidates: Vec<Case> = shifts.iter().map(|shift| self.moved(&[index], way, *shift)).collect();
+        let found = self.trials.until(&candidates, |trial| *trial != Trial::Broken)?;
+        if found.last().is_none_or(|last| *last == Trial::Broken) {
+            let is_all = found.len() == shifts.len();
+            return Ok(if is_all { Reach::Anywhere(room) } else { Reach::NotKnown });
+        }
+        let first_kept = found.len() - 1;
+        let mut broken = if first_kept == 0 { Duration::ZERO } else { shifts[first_kept - 1] };
+        let mut kept = shifts[first_kept];
+        while kept - broken > step {
+            let middle = broken + step * ((kept - broken).div_duration_f64(step) / 2.0).max(1.0) as u32;
+            match self.trials.until(&[self.moved(&[index], way, middle)], |_| true)?.first() {
+                Some(Trial::Broken) => broken = middle,
+                Some(_) if middle < kept => kept = middle,
+                _ => break,
+            }
+        }
+        Ok(if broken.is_zero() { Reach::Nowhere } else { Reach::UpTo(broken) })
+    }
+
+    /// The pairs of faults that must keep their distance, or that suffice without the others.
+    fn pairs(&mut self, faults: &[FaultWhy]) -> Result<Vec<Pair>, Error> {
+        let mut pairs = Vec::new();
+        for first in 0..faults.len() {
+            for second in first + 1..faults.len() {
+                let moved_by = self.moved_together(faults, first, second)?;
+                let suffices = faults.len() > 2 && self.suffice(first, second)?;
+                if moved_by.is_some() || suffices {
+                    pairs.push(Pair { first, second, moved_by, suffices });
+                }
+            }
+        }
+        Ok(pairs)
+    }
+
+    fn moved_together(&mut self, faults: &[FaultWhy], first: usize, second: usize) -> Result<Option<Duration>, Error> {
+        let step = self.scenario.step.max(Duration::from_millis(1));
+        let alone = |index: usize| match faults[index].later {
+            Reach::UpTo(reach) => Some(reach + step),
+            Reach::Nowhere => Some(step),
+            Reach::Anywhere(_) | Reach::NotKnown => None,
+        };
+        let (Some(a), Some(b)) = (alone(first), alone(second)) else { return Ok(None) };
+        let shift = a.max(b);
+        let last_end = [first, second].map(|index| self.case.plan.faults[index].ends_at()).into_iter().max();
+        if last_end.unwrap_or_default() + shift > self.scenario.run_for {
+            return Ok(None);
+        }
+        // Either of them alone must be too far away, or the two say nothing that one does not.
+        let candidates =
+            [vec![first, second], vec![first], vec![second]].map(|moved| self.moved(&moved, Way::Later, shift));
+        let trials = self.trials.until(&candidates, |_| false)?;
+        let [together, first, second] = trials.as_slice() else { return Ok(None) };
+        let is_pair = *together == Trial::Broken && *first != Trial::Broken && *second != Trial::Broken;
+        Ok(is_pair.then_some(shift))
+    }
+
+    fn suffice(&mut self, first: usize, second: usize) -> Result<bool, Error> {
+        let faults = [first, second].map(|index| self.case.plan.faults[index].clone());
+        let case = Case { plan: crate::fault::Plan { faults: faults.to_vec() }, ..self.case.clone() };
+        Ok(self.trials.until(&[case], |_| true)?.first() == Some(&Trial::Broken))
+    }
+
+    fn moved(&self, indexes: &[usize], way: Way, by: Duration) -> Case {
+        let mut case = self.case.clone();
+        for index in indexes {
+            let fault = &case.plan.faults[*index];
+            let at = match way {
+                Way::Earlier => fault.begins_at().saturating_sub(by),
+                Way::Later => fault.begins_at() + by,
+            };
+            let fault = Fault { trigger: Trigger::At(at), ..fault.clone() };
+            case = with_fault(&case, *index, fault);
+        }
+        case
+    }
+}

@@ -1,0 +1,126 @@
+//! Makes all of a case's chance plain data: rates become the decisions that bit, and selectors the hosts they meant.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::fault::{Fault, FaultKind, Plan, SegmentFate, Target};
+use crate::run::Recording;
+use crate::scenario::{Case, Scenario};
+use crate::trace::{Event, FlowKey};
+
+/// The same case with nothing left to chance in its faults: a run of it is the same run.
+pub(super) fn explicit(scenario: &Scenario, recording: &Recording) -> Case {
+    let mut case = recording.case.clone();
+    let stage = scenario.stage();
+    let name = |index: usize, side: u64, selector: &crate::fault::Selector| {
+        selector.named(&stage, crate::fault::pick(case.seed, index, side))
+    };
+    let faults = case.plan.faults.iter().enumerate().map(|(index, fault)| {
+        let target = match &fault.target {
+            Target::Hosts(hosts) => Target::Hosts(name(index, 0, hosts)),
+            Target::Links { from, to } => Target::Links { from: name(index, 0, from), to: name(index, 1, to) },
+        };
+        let kind = match fault.kind {
+            FaultKind::Loss { .. } | FaultKind::Latency { .. } => {
+                FaultKind::Segments { fates: fates(recording, index as u32) }
+            }
+            _ => fault.kind.clone(),
+        };
+        Fault { kind, target, ..fault.clone() }
+    });
+    case.plan = Plan { faults: faults.collect() };
+    case
+}
+
+/// What a fault did to each segment that it bit.
+fn fates(recording: &Recording, index: u32) -> Vec<SegmentFate> {
+    let mut bitten: BTreeMap<(FlowKey, bool, u32), (u32, Duration)> = BTreeMap::new();
+    for record in &recording.records {
+        if let Event::Bitten { fault: Some(fault), flow, forward, segment, lost, extra, .. } = &record.event
+            && *fault == index
+        {
+            let fate = bitten.entry((*flow, *forward, *segment)).or_default();
+            fate.0 |= lost;
+            fate.1 += *extra;
+        }
+    }
+    let name = |host: crate::trace::HostId| recording.hosts.get(host.index()).cloned().unwrap_or_default();
+    let fate = |((flow, forward, segment), (lost, late)): ((FlowKey, bool, u32), (u32, Duration))| SegmentFate {
+        from: name(flow.from),
+        to: name(flow.to),
+        port: flow.port,
+        connect: flow.ordinal,
+        back: !forward,
+        segment,
+        lost: (0..u32::BITS).filter(|transmission| lost >> transmission & 1 == 1).collect(),
+        late,
+    };
+    bitten.into_iter().map(fate).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::prelude::*;
+    use crate::run::{Detail, run};
+
+    fn chatter() -> Scenario {
+        let serve = |cx: HostContext| async move {
+            let mut listener = cx.listener(80);
+            loop {
+                let (mut stream, _) = listener.accept().await?;
+                tokio::spawn(async move {
+                    let mut byte = [0];
+                    while stream.read_exact(&mut byte).await.is_ok() && stream.write_all(&byte).await.is_ok() {}
+                });
+            }
+            #[allow(unreachable_code)]
+            std::io::Result::Ok(())
+        };
+        let ask = |cx: HostContext| async move {
+            for _ in 0..20 {
+                let mut stream = cx.connector().connect("server", 80).await?;
+                for number in 0..10 {
+                    stream.write_all(&[number]).await?;
+                    stream.read_exact(&mut [0]).await?;
+                }
+            }
+            std::io::Result::Ok(())
+        };
+        Scenario::new("chatter")
+            .host("server", serve)
+            .host("client", ask)
+            .fault(fault::loss(0.1, "client", one("server")).once(millis(100)..millis(200)).lasting(secs(5)..secs(9)))
+            .fault(
+                fault::latency(millis(0)..millis(90), "*", "server").once(secs(1)..secs(2)).lasting(secs(4)..secs(5)),
+            )
+            .run_for(secs(15))
+            .settle_for(secs(15))
+    }
+
+    #[test]
+    fn without_chance_it_is_the_same_run() {
+        let scenario = chatter();
+        for seed in (0..4).map(Seed) {
+            let case = scenario.case(seed);
+            let recording = run(&scenario, &case, Detail::Rich).into_recording(case);
+            let explicit = explicit(&scenario, &recording);
+            assert_eq!(scenario.defect(&explicit), None);
+            let counts: Vec<usize> = explicit
+                .plan
+                .faults
+                .iter()
+                .map(|fault| match &fault.kind {
+                    FaultKind::Segments { fates } => fates.len(),
+                    other => panic!("{other:?} is left to chance"),
+                })
+                .collect();
+            assert!(counts.iter().all(|count| *count > 3), "both bit: {counts:?}");
+            let outcome = run(&scenario, &explicit, Detail::Lean).outcome;
+            assert_eq!(outcome.fingerprint, recording.outcome.fingerprint, "seed {seed}");
+            assert_eq!(outcome.fault_bites, recording.outcome.fault_bites);
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Makes a failing case smaller, as plain data, without losing the promise that it breaks. It knows nothing of how a case
+//! was found.
+//!
+//! First all chance in the faults becomes data (the decisions that bit). Then come delta debugging over faults, single
+//! segments and operations, and simpler, narrower, shorter and rounder faults. In the end each fault is left out once
+//! more: none of those that remain can go.
+
+mod ddmin;
+mod explicit;
+mod reduce;
+
+use std::time::{Duration, Instant};
+
+use super::Error;
+use super::job::{Subject, Want};
+use super::pool::Pool;
+use super::promise::Promise;
+use super::trials::{Trial, Trials};
+use crate::fault::{Fault, FaultKind, Plan};
+use crate::run::Outcome;
+use crate::scenario::Case;
+
+pub use reduce::Size;
+pub(in crate::explore) use reduce::{with_fault, without_fault};
+
+/// How long it may take to leave out each fault once more when the time is up.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// Is told how far shrinking is: how many runs have been made, and how large the smallest case up to now is.
+pub type Progress<'a> = dyn FnMut(u64, Size) + 'a;
+
+/// A smaller case that breaks the same promise.
+#[derive(Clone, Debug)]
+pub struct Shrunk {
+    /// The case.
+    pub case: Case,
+    /// The promise that it breaks.
+    pub promise: Promise,
+    /// The size of the case that it was made from.
+    pub from: Size,
+    /// Its own size.
+    pub to: Size,
+    /// How many runs it took.
+    pub runs: u64,
+    /// How long it took.
+    pub took: Duration,
+    /// What comes of the run without each of the faults; shorter than the plan if the time was up.
+    pub without: Vec<Trial>,
+}
+
+impl Shrunk {
+    /// Whether each fault was left out once, and none of them can be.
+    pub fn is_minimal(&self) -> bool {
+        self.without.len() == self.to.faults && !self.without.contains(&Trial::Broken)
+    }
+}
+
+/// Makes the case smaller within a span of time; `outcome` is that of its run. None if the run broke no promise.
+///
+/// # Errors
+/// If runs cannot be carried out at all.
+pub fn shrink(
+    pool: &Pool,
+    scenario: usize,
+    case: &Case,
+    outcome: &Outcome,
+    within: Duration,
+    progress: &mut Progress<'_>,
+) -> Result<Option<Shrunk>, Error> {
+    let Some(promise) = Promise::of(outcome) else { return Ok(None) };
+    let (started, from) = (Instant::now(), Size::of(case));
+    let trials = Trials::new(pool, scenario, promise, within);
+    let step = pool.scenarios()[scenario].step;
+    let mut shrinker = Shrinker { pool, scenario, trials, case: case.clone(), step, progress };
+    shrinker.shrink(&outcome.fault_bites)?;
+    // Rounder times may have changed the order; faults that begin together keep theirs.
+    shrinker.case.plan = Plan::new(std::mem::take(&mut shrinker.case.plan.faults));
+    let without = shrinker.leave_out_each()?;
+    let Shrinker { case, trials, .. } = shrinker;
+    let (to, promise, runs) = (Size::of(&case), trials.promise, trials.runs);
+    Ok(Some(Shrunk { case, promise, from, to, runs, took: started.elapsed(), without }))
+}
+
+struct Shrinker<'a, 'b> {
+    pool: &'a Pool,
+    scenario: usize,
+    trials: Trials<'a>,
+    /// The smallest case up to now.
+    case: Case,
+    step: Duration,
+    progress: &'a mut Progress<'b>,
+}
+
+impl Shrinker<'_, '_> {
+    fn shrink(&mut self, bites: &[u64]) -> Result<(), Error> {
+        // What a run without faults uses is the measure for all candidates; if it fails, no fault is needed.
+        let control = reduce::with_faults(&self.case, Vec::new());
+        if self.trials.measure(&control)? == Trial::Broken {
+            self.case = control;
+        } else {
+            self.drop_idle_faults(bites)?;
+            self.leave_nothing_to_chance()?;
+            self.fewer_faults()?;
+        }
+        self.fewer_operations()?;
+        self.fewer_faults()?;
+        self.smaller_faults()?;
+        self.fewer_operations()
+    }
+
+    /// Goes on from the first candidate that breaks the promise; false if none does.
+    fn take_first(&mut self, candidates: Vec<Case>) -> Result<bool, Error> {
+        let first = self.trials.first_broken(&candidates)?;
+        (self.progress)(self.trials.runs, Size::of(&self.case));
+        match first {
+            Some(index) => {
+                self.case = candidates.into_iter().nth(index).expect("it is one of them");
+                Ok(true)
+            }
+            None => Ok(false),
+        }
+    }
+
+    /// Delta debugging over a list that is part of the case.
+    fn minimise<T: Clone>(&mut self, items: Vec<T>, with: impl Fn(&Case, &[T]) -> Case) -> Result<Vec<T>, Error> {
+        let whole = self.case.clone();
+        ddmin::minimise(items, |lists| {
+            let candidates: Vec<Case> = lists.iter().map(|list| with(&whole, list)).collect();
+            let first = self.trials.first_broken(&candidates)?;
+            if let Some(index) = first {
+                self.case.clone_from(&candidates[index]);
+            }
+            (self.progress)(self.trials.runs, Size::of(&self.case));
+            Ok(first)
+        })
+    }
+
+    fn drop_idle_faults(&mut self, bites: &[u64]) -> Result<(), Error> {
+        let faults = self.case.plan.faults.iter().enumerate();
+        let bitten: Vec<Fault> = faults
+            .filter(|(index, _)| bites.get(*index).is_none_or(|bites| *bites > 0))
+            .map(|(_, fault)| fault.clone())
+            .collect();
+        if bitten.len() < self.case.plan.faults.len() {
+            self.take_first(vec![reduce::with_faults(&self.case, bitten)])?;
+        }
+        Ok(())
+    }
+
+    /// Rates become the decisions that bit. A run that does not live to tell keeps its rates.
+    fn leave_nothing_to_chance(&mut self) -> Result<(), Error> {
+        let subject = Subject::Case(Box::new(self.case.clone()));
+        let recorded = self.pool.run(self.scenario, &subject, Want::Recording)?;
+        self.trials.runs += 1;
+        if let Some(recording) = &recorded.recording {
+            let explicit = explicit::explicit(&self.pool.scenarios()[self.scenario], recording);
+            if explicit != self.case {
+                self.take_first(vec![explicit])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn fewer_faults(&mut self) -> Result<(), Error> {
+        let faults = self.case.plan.faults.clone();
+        self.minimise(faults, |case, faults| reduce::with_faults(case, faults.to_vec()))?;
+        for index in 0..self.case.plan.faults.len() {
+            let FaultKind::Segments { fates } = &self.case.plan.faults[index].kind else { continue };
+            self.minimise(fates.clone(), |case, fates| {
+                let kind = FaultKind::Segments { fates: fates.to_vec() };
+                with_fault(case, index, Fault { kind, ..case.plan.faults[index].clone() })
+            })?;
+        }
+        Ok(())
+    }
+
+    fn fewer_operations(&mut self) -> Result<(), Error> {
+        let clients = reduce::clients(&self.case);
+        if clients.len() > 1 {
+            self.minimise(clients, reduce::with_clients)?;
+        }
+        let operations = reduce::operations(&self.case);
+        self.minimise(operations, reduce::with_operations)?;
+        Ok(())
+    }
+
+    /// Simpler, narrower, shorter, rounder.
+    fn smaller_faults(&mut self) -> Result<(), Error> {
+        for index in 0..self.case.plan.faults.len() {
+            self.replace_fault(index, reduce::simpler_kinds)?;
+            for side in [reduce::Side::First, reduce::Side::Second] {
+                let hosts = reduce::hosts_of(&self.case.plan.faults[index], side);
+                if hosts.len() > 1 {
+                    self.minimise(hosts, |case, hosts| {
+                        let fault = reduce::with_hosts(&case.plan.faults[index], side, hosts.to_vec());
+                        with_fault(case, index, fault)
+                    })?;
+                }
+            }
+            let step = self.step;
+            while self.replace_fault(index, |fault| reduce::shorter(fault, step))? {}
+            self.replace_fault(index, |fault| reduce::rounder(fault, step))?;
+        }
+        Ok(())
+    }
+
+    fn replace_fault(&mut self, index: usize, ways: impl Fn(&Fault) -> Vec<Fault>) -> Result<bool, Error> {
+        let ways = ways(&self.case.plan.faults[index]);
+        let candidates = ways.into_iter().map(|fault| with_fault(&self.case, index, fault)).collect();
+        self.take_first(candidates)
+    }
+
+    /// Leaves out each fault of what has been found, until none of them can go, and says what comes without each.
+    fn leave_out_each(&mut self) -> Result<Vec<Trial>, Error> {
+        // The proof that a plan is minimal is worth a little more time than there was.
+        self.trials.extend(GRACE);
+        loop {
+            let without: Vec<Case> =
+                (0..self.case.plan.faults.len()).map(|index| without_fault(&self.case, index)).collect();
+            let trials = self.trials.until(&without, |trial| *trial == Trial::Broken)?;
+            if trials.last() != Some(&Trial::Broken) {
+                return Ok(trials);
+            }
+            self.case.clone_from(&without[trials.len() - 1]);
+        }
+    }
+}

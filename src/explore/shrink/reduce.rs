@@ -1,0 +1,218 @@
+//! The ways in which a case can be made smaller: each is a pure function from a case to candidates.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::fault::{Fault, FaultKind, Plan, Selector, Target, Trigger, millis};
+use crate::scenario::Case;
+
+/// How large a case is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Size {
+    /// Faults in the plan.
+    pub faults: usize,
+    /// Operations of all clients whose input is a list.
+    pub operations: usize,
+}
+
+impl Size {
+    /// The size of a case.
+    pub fn of(case: &Case) -> Size {
+        Size { faults: case.plan.faults.len(), operations: operations(case).len() }
+    }
+}
+
+/// The same case with other faults.
+pub(super) fn with_faults(case: &Case, faults: Vec<Fault>) -> Case {
+    Case { plan: Plan { faults }, ..case.clone() }
+}
+
+/// The same case with one fault replaced.
+pub(in crate::explore) fn with_fault(case: &Case, index: usize, fault: Fault) -> Case {
+    let mut faults = case.plan.faults.clone();
+    faults[index] = fault;
+    with_faults(case, faults)
+}
+
+/// The same case without one fault.
+pub(in crate::explore) fn without_fault(case: &Case, index: usize) -> Case {
+    let mut faults = case.plan.faults.clone();
+    faults.remove(index);
+    with_faults(case, faults)
+}
+
+/// A place in the input: the group of clients, the client, and the operation of that client.
+pub(super) type Place = (String, usize, usize);
+
+/// The places of all operations, client by client.
+pub(super) fn operations(case: &Case) -> Vec<Place> {
+    let mut places = Vec::new();
+    for (group, clients) in &case.input {
+        for (client, input) in clients.iter().enumerate() {
+            let count = input.as_array().map_or(0, Vec::len);
+            places.extend((0..count).map(|operation| (group.clone(), client, operation)));
+        }
+    }
+    places
+}
+
+/// The clients that have operations.
+pub(super) fn clients(case: &Case) -> Vec<(String, usize)> {
+    let mut clients: Vec<_> = operations(case).into_iter().map(|(group, client, _)| (group, client)).collect();
+    clients.dedup();
+    clients
+}
+
+/// The same case with these operations alone, which must be in order.
+pub(super) fn with_operations(case: &Case, kept: &[Place]) -> Case {
+    retain(case, |place| kept.binary_search(place).is_ok())
+}
+
+/// The same case in which only these clients do anything.
+pub(super) fn with_clients(case: &Case, kept: &[(String, usize)]) -> Case {
+    retain(case, |(group, client, _)| kept.iter().any(|(kept, number)| (kept, number) == (group, client)))
+}
+
+fn retain(case: &Case, mut is_kept: impl FnMut(&Place) -> bool) -> Case {
+    let mut case = case.clone();
+    for (group, clients) in &mut case.input {
+        for (client, input) in clients.iter_mut().enumerate() {
+            if let Value::Array(list) = input {
+                let mut place = (group.clone(), client, 0);
+                list.retain(|_| {
+                    let keep = is_kept(&place);
+                    place.2 += 1;
+                    keep
+                });
+            }
+        }
+    }
+    case
+}
+
+/// Simpler kinds that may do the same.
+pub(super) fn simpler_kinds(fault: &Fault) -> Vec<Fault> {
+    let kinds = match &fault.kind {
+        FaultKind::PowerOff | FaultKind::Stop { .. } => vec![FaultKind::Kill],
+        _ => Vec::new(),
+    };
+    kinds.into_iter().map(|kind| Fault { kind, ..fault.clone() }).collect()
+}
+
+/// Shorter ones, the shortest first.
+pub(super) fn shorter(fault: &Fault, step: Duration) -> Vec<Fault> {
+    if matches!(fault.kind, FaultKind::Segments { .. }) {
+        return Vec::new();
+    }
+    let least = match fault.kind {
+        FaultKind::Stop { grace } => grace.max(step),
+        _ => step,
+    };
+    let fractions = [least, fault.lasting / 8, fault.lasting / 4, fault.lasting / 2, fault.lasting * 3 / 4];
+    let mut lengths: Vec<Duration> =
+        fractions.into_iter().map(|length| whole(length, step)).filter(|length| *length >= least).collect();
+    lengths.sort();
+    lengths.dedup();
+    lengths.retain(|length| *length < fault.lasting);
+    lengths.into_iter().map(|lasting| Fault { lasting, ..fault.clone() }).collect()
+}
+
+/// The same at rounder times, the roundest first.
+pub(super) fn rounder(fault: &Fault, step: Duration) -> Vec<Fault> {
+    if matches!(fault.kind, FaultKind::Segments { .. }) {
+        return Vec::new();
+    }
+    let at = fault.begins_at();
+    let grains = [millis(1_000), millis(500), millis(100), millis(50), millis(10)];
+    let mut rounded = Vec::new();
+    for grain in grains.into_iter().filter(|grain| *grain >= step) {
+        for begins in [whole(at, grain), whole(at, grain) + grain] {
+            let better =
+                begins.as_nanos().is_multiple_of(grain.as_nanos()) && !at.as_nanos().is_multiple_of(grain.as_nanos());
+            if better {
+                rounded.push(Fault { trigger: Trigger::At(begins), ..fault.clone() });
+            }
+        }
+    }
+    rounded
+}
+
+fn whole(duration: Duration, grain: Duration) -> Duration {
+    let grain = grain.as_nanos().max(1);
+    Duration::from_nanos((duration.as_nanos() / grain * grain) as u64)
+}
+
+/// Which side of a target is narrowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    First,
+    Second,
+}
+
+/// The hosts on one side of a fault's target, by name.
+pub(super) fn hosts_of(fault: &Fault, side: Side) -> Vec<String> {
+    let selector = match (&fault.target, side) {
+        (Target::Hosts(hosts), Side::First) => hosts,
+        (Target::Links { from, .. }, Side::First) => from,
+        (Target::Links { to, .. }, Side::Second) => to,
+        (Target::Hosts(_), Side::Second) => return Vec::new(),
+    };
+    match selector {
+        Selector::Names(names) => names.clone(),
+        _ => Vec::new(),
+    }
+}
+
+/// The fault with these hosts alone on one side.
+pub(super) fn with_hosts(fault: &Fault, side: Side, names: Vec<String>) -> Fault {
+    let mut fault = fault.clone();
+    match (&mut fault.target, side) {
+        (Target::Hosts(hosts), Side::First) => *hosts = Selector::Names(names),
+        (Target::Links { from, .. }, Side::First) => *from = Selector::Names(names),
+        (Target::Links { to, .. }, Side::Second) => *to = Selector::Names(names),
+        (Target::Hosts(_), Side::Second) => {}
+    }
+    fault
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::secs;
+    use crate::seed::Seed;
+
+    fn fault(at_ms: u64, lasting_ms: u64) -> Fault {
+        Fault {
+            trigger: Trigger::At(millis(at_ms)),
+            kind: FaultKind::Kill,
+            target: Target::Hosts(Selector::Names(vec!["a".to_owned(), "b".to_owned()])),
+            lasting: millis(lasting_ms),
+            source: "kill".to_owned(),
+        }
+    }
+
+    fn case() -> Case {
+        let input = [("buyer".to_owned(), vec![serde_json::json!([1, 2, 3]), serde_json::json!({"not": "a list"})])];
+        Case { scenario: "s".to_owned(), seed: Seed(1), plan: Plan::new(vec![fault(3_127, 895)]), input: input.into() }
+    }
+
+    #[test]
+    fn operations_are_the_items_of_lists() {
+        assert_eq!(Size::of(&case()), Size { faults: 1, operations: 3 });
+        let kept = with_operations(&case(), &[("buyer".to_owned(), 0, 1)]);
+        assert_eq!(kept.input["buyer"], [serde_json::json!([2]), serde_json::json!({"not": "a list"})]);
+        assert_eq!(operations(&with_clients(&case(), &[])).len(), 0);
+    }
+
+    #[test]
+    fn shorter_and_rounder_faults_come_in_order() {
+        let lengths: Vec<Duration> = shorter(&fault(0, 895), millis(10)).iter().map(|fault| fault.lasting).collect();
+        assert_eq!(lengths, [10, 110, 220, 440, 670].map(millis));
+        assert!(shorter(&fault(0, 10), millis(10)).is_empty());
+        let begins: Vec<Duration> = rounder(&fault(3_127, 10), millis(10)).iter().map(Fault::begins_at).collect();
+        assert_eq!(begins[..2], [secs(3), secs(4)]);
+        assert_eq!(begins.last(), Some(&millis(3_130)));
+        assert!(rounder(&fault(3_000, 10), millis(10)).is_empty());
+    }
+}

@@ -1,0 +1,169 @@
+//! Many candidates for one question, several at once: does this case still break the promise? It knows nothing of where
+//! candidates come from.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hasher;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+use siphasher::sip128::{Hasher128, SipHasher13};
+
+use super::Error;
+use super::job::{Subject, Want};
+use super::pool::{Errand, Pool};
+use super::promise::Promise;
+use crate::check::Verdict;
+use crate::scenario::Case;
+
+/// A candidate may use so many times the CPU time of a run that passes.
+const CPU_FACTOR: u32 = 5;
+/// No candidate is given less CPU time: on a busy machine, a short run may take several times what it usually does.
+const LEAST_CPU: Duration = Duration::from_millis(250);
+
+/// What came of a candidate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trial {
+    /// The promise is broken.
+    Broken,
+    /// All promises are kept.
+    Passes,
+    /// This other promise is broken.
+    Other(String),
+    /// The run does not say.
+    Unknown,
+}
+
+/// Runs candidates of one scenario against one promise, until the time is up.
+pub(super) struct Trials<'a> {
+    pool: &'a Pool,
+    scenario: usize,
+    pub(super) promise: Promise,
+    cpu_limit: Option<Duration>,
+    until: Instant,
+    /// What is known of cases that were tried, by their digest.
+    known: HashMap<u128, Trial>,
+    pub(super) runs: u64,
+}
+
+impl<'a> Trials<'a> {
+    pub(super) fn new(pool: &'a Pool, scenario: usize, promise: Promise, within: Duration) -> Trials<'a> {
+        let now = Instant::now();
+        // An unbounded time is as good as a year.
+        let until = now.checked_add(within).unwrap_or(now + Duration::from_secs(365 * 24 * 3_600));
+        Trials { pool, scenario, promise, cpu_limit: None, until, known: HashMap::new(), runs: 0 }
+    }
+
+    /// Goes on for another span of time from now.
+    pub(super) fn extend(&mut self, within: Duration) {
+        self.until = Instant::now() + within;
+    }
+
+    /// Whether there is no time left.
+    pub(super) fn is_over(&self) -> bool {
+        Instant::now() >= self.until
+    }
+
+    /// From now on a candidate may use five times what this case uses, if its run lives to tell.
+    pub(super) fn measure(&mut self, case: &Case) -> Result<Trial, Error> {
+        let answer = self.pool.run(self.scenario, &Subject::Case(Box::new(case.clone())), Want::Outcome)?;
+        self.runs += 1;
+        if answer.ending == super::answer::Ending::Returned {
+            self.cpu_limit = Some((answer.cpu * CPU_FACTOR).max(LEAST_CPU));
+        }
+        let trial = self.judge(&answer.outcome);
+        self.known.insert(digest(case), trial.clone());
+        Ok(trial)
+    }
+
+    /// The first candidate, in order, that breaks the promise; none if none does, or if the time is up.
+    pub(super) fn first_broken(&mut self, candidates: &[Case]) -> Result<Option<usize>, Error> {
+        let mut first = None;
+        self.run(candidates, |index, trial| {
+            let is_broken = *trial == Trial::Broken;
+            if is_broken {
+                first = Some(index);
+            }
+            is_broken
+        })?;
+        Ok(first)
+    }
+
+    /// What comes of each candidate, in order, up to the first for which `is_last` holds; fewer if the time is up.
+    pub(super) fn until(&mut self, candidates: &[Case], is_last: impl Fn(&Trial) -> bool) -> Result<Vec<Trial>, Error> {
+        let mut trials = Vec::new();
+        self.run(candidates, |_, trial| {
+            trials.push(trial.clone());
+            is_last(trial)
+        })?;
+        Ok(trials)
+    }
+
+    /// Runs candidates, as many at once as the pool does, and takes them in order until `take` says that it is enough.
+    fn run(&mut self, candidates: &[Case], mut take: impl FnMut(usize, &Trial) -> bool) -> Result<(), Error> {
+        let (sender, receiver) = channel();
+        let is_cancelled = Arc::new(AtomicBool::new(false));
+        let mut done: BTreeMap<usize, Trial> = BTreeMap::new();
+        let (mut submitted, mut awaited, mut in_flight) = (0, 0, 0);
+        while awaited < candidates.len() {
+            while submitted < candidates.len() && in_flight < self.pool.jobs() && !self.is_over() {
+                let case = &candidates[submitted];
+                match self.known.get(&digest(case)) {
+                    Some(known) => drop(done.insert(submitted, known.clone())),
+                    None => {
+                        let errand = Errand {
+                            scenario: self.scenario,
+                            subject: Subject::Case(Box::new(case.clone())),
+                            want: Want::Outcome,
+                            cpu_limit: self.cpu_limit,
+                            is_cancelled: Some(is_cancelled.clone()),
+                            tag: submitted,
+                        };
+                        self.pool.send(errand, &sender);
+                        in_flight += 1;
+                    }
+                }
+                submitted += 1;
+            }
+            if let Some(trial) = done.remove(&awaited) {
+                let is_enough = take(awaited, &trial);
+                awaited += 1;
+                if is_enough {
+                    break;
+                }
+            } else if in_flight == 0 {
+                // The time is up.
+                break;
+            } else {
+                let finished = receiver.recv().map_err(|_| Error::Refused("all workers ended".to_owned()))?;
+                in_flight -= 1;
+                let tag = finished.tag;
+                let answer = self.pool.answer(self.scenario, finished)?;
+                self.runs += 1;
+                let trial = self.judge(&answer.outcome);
+                self.known.insert(digest(&candidates[tag]), trial.clone());
+                done.insert(tag, trial);
+            }
+        }
+        is_cancelled.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn judge(&self, outcome: &crate::run::Outcome) -> Trial {
+        if self.promise.is_broken_by(outcome) {
+            return Trial::Broken;
+        }
+        match (&outcome.verdict, Promise::of(outcome)) {
+            (Verdict::Pass, _) => Trial::Passes,
+            (Verdict::Fail(_), Some(other)) => Trial::Other(other.check),
+            _ => Trial::Unknown,
+        }
+    }
+}
+
+fn digest(case: &Case) -> u128 {
+    let mut hasher = SipHasher13::new();
+    hasher.write(&serde_json::to_vec(case).expect("a case came as JSON"));
+    hasher.finish128().as_u128()
+}

@@ -1,0 +1,65 @@
+//! Fates of single segments, as data: which transmissions of it are lost, and by how much it is late. This is what a
+//! fault with a rate comes down to in one run.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{duration_text, text_duration};
+
+/// A segment is transmitted at most so often: the last transmission always gets through (`tcp_retries2` of Linux).
+pub const TRANSMISSIONS: u32 = 16;
+
+/// What becomes of one segment. It is named by its connection and its number there, so that the name means the same
+/// segment whatever other faults there are.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SegmentFate {
+    /// The host that connected.
+    pub from: String,
+    /// The host that listens.
+    pub to: String,
+    /// The port that it listens on.
+    pub port: u16,
+    /// Which connect from this host to this port it was, from 0.
+    pub connect: u32,
+    /// Whether the segment goes back, from the listening host to the one that connected.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub back: bool,
+    /// Which segment of its sender on this connection it is, from 0.
+    pub segment: u32,
+    /// Which of its transmissions are lost, from 0, each below [`TRANSMISSIONS`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<u32>,
+    /// By how much it is late beyond that.
+    #[serde(default, skip_serializing_if = "Duration::is_zero", with = "text_duration")]
+    pub late: Duration,
+}
+
+impl SegmentFate {
+    /// What is wrong with it as data, in one line; none if it can be carried out.
+    pub(super) fn defect(&self) -> Option<String> {
+        if let Some(lost) = self.lost.iter().find(|lost| **lost >= TRANSMISSIONS) {
+            return Some(format!("transmission {lost} cannot be lost: a segment is transmitted {TRANSMISSIONS} times"));
+        }
+        (self.lost.is_empty() && self.late.is_zero()).then(|| "a segment is neither `lost` nor `late`".to_owned())
+    }
+}
+
+impl fmt::Display for SegmentFate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SegmentFate { from, to, port, connect, back, segment, lost, late } = self;
+        let arrow = if *back { '←' } else { '→' };
+        write!(f, "segment {} of {from} {arrow} {to}:{port} (connection {})", segment + 1, connect + 1)?;
+        match lost.len() {
+            0 => {}
+            1 => write!(f, " lost")?,
+            times => write!(f, " lost {times} times")?,
+        }
+        if !late.is_zero() {
+            write!(f, " late by {}", duration_text(*late))?;
+        }
+        Ok(())
+    }
+}

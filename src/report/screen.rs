@@ -1,0 +1,328 @@
+//! The one screen that a failure ends with: what was broken, what it was made from, why, when, and how to see it again.
+//! It knows nothing of how any of that was found.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use console::style;
+
+use super::text::{determinism, duration_of, reasons};
+use super::timeline::{TimelineOptions, timeline_lines};
+use super::why::why_lines;
+use crate::check::Verdict;
+use crate::explore::{Failure, SeedRange, Size, Standing, Subject};
+use crate::fault::duration_text;
+use crate::run::Outcome;
+
+/// Columns of a screen.
+const WIDTH: usize = 100;
+/// Lines of the timeline.
+const TIMELINE_LINES: usize = 18;
+/// Lines of a failing run's output that are shown.
+const OUTPUT_LINES: usize = 12;
+/// Lines of a broken promise's text.
+const PROMISE_LINES: usize = 6;
+/// Operations that are listed; of more, only their number is told.
+const OPERATIONS: usize = 4;
+/// Faults that are listed; of more, those that bit come first.
+const FAULTS: usize = 12;
+
+/// How a screen is drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ScreenStyle {
+    /// Whether colours are used.
+    pub colours: bool,
+}
+
+/// All that is to be known of a failure; `replay` is the line that runs it once more, `seeds` those of the exploration.
+pub fn screen(failure: &Failure, replay: &str, seeds: Option<SeedRange>, style: ScreenStyle) -> String {
+    let mut screen = Screen { text: String::new(), style };
+    screen.headline(failure, seeds);
+    screen.promises(&failure.outcome);
+    screen.size(failure);
+    screen.faults(failure);
+    screen.operations(failure);
+    screen.why(failure);
+    screen.moments(failure);
+    screen.output(&failure.output);
+    screen.plain(&determinism(failure));
+    screen.files(failure, replay);
+    screen.text
+}
+
+struct Screen {
+    text: String,
+    style: ScreenStyle,
+}
+
+impl Screen {
+    fn title(&self, text: &str) -> String {
+        style(text).bold().force_styling(self.style.colours).to_string()
+    }
+
+    fn dim(&self, text: &str) -> String {
+        style(text).dim().force_styling(self.style.colours).to_string()
+    }
+
+    fn line(&mut self, text: &str) {
+        let text = console::truncate_str(text.trim_end(), WIDTH, "…");
+        let _ = writeln!(self.text, "{text}");
+    }
+
+    /// Lines as they are, each cut at the width of the screen.
+    fn plain(&mut self, text: &str) {
+        for line in text.lines() {
+            self.line(line);
+        }
+    }
+
+    fn gap(&mut self) {
+        self.text.push('\n');
+    }
+
+    /// Text in lines of its own, broken between words.
+    fn paragraph(&mut self, text: &str, indent: &str, most: usize) {
+        let options = textwrap::Options::new(WIDTH)
+            .initial_indent(indent)
+            .subsequent_indent(indent)
+            .word_splitter(textwrap::WordSplitter::NoHyphenation);
+        let lines = textwrap::wrap(text, options);
+        let count = lines.len();
+        for line in lines.into_iter().take(most) {
+            self.line(&line);
+        }
+        if count > most {
+            self.line(&format!("{indent}…"));
+        }
+    }
+
+    fn headline(&mut self, failure: &Failure, seeds: Option<SeedRange>) {
+        let word = match failure.standing() {
+            Standing::Fail => "FAILED",
+            Standing::NotDeterministic => "NOT DETERMINISTIC",
+            Standing::Unknown => "UNKNOWN",
+            Standing::Pass => "PASSES",
+        };
+        let word = style(word).bold().red().force_styling(self.style.colours).to_string();
+        let Outcome { scenario, seed, .. } = &failure.outcome;
+        let place = match (&failure.subject, seeds) {
+            (Subject::Control(_), _) => " (the control: without any fault)".to_owned(),
+            (Subject::Seed(_), Some(seeds)) if seeds.count() > 1 => {
+                format!(" (case {} of {})", seed.0.saturating_sub(seeds.first().0) + 1, seeds.count())
+            }
+            _ => String::new(),
+        };
+        self.line(&format!("{word}: {scenario}, seed {seed}{place}"));
+        self.gap();
+    }
+
+    fn promises(&mut self, outcome: &Outcome) {
+        let mut broken = outcome.findings.iter().filter(|finding| !finding.verdict.is_pass());
+        let Some(first) = broken.next() else { return };
+        self.line(&format!("  {}", self.title(&first.check)));
+        let (Verdict::Fail(why) | Verdict::Unknown(why)) = &first.verdict else { return };
+        // A check's own name at the start of its text says nothing new.
+        let short = first.check.split_once(' ').and_then(|(name, _)| why.strip_prefix(&format!("{name}: ")));
+        for line in short.unwrap_or(why).lines().take(PROMISE_LINES) {
+            self.paragraph(line, "    ", PROMISE_LINES);
+        }
+        let others: Vec<&str> = broken.map(|finding| finding.check.as_str()).collect();
+        if !others.is_empty() {
+            self.line(&format!("  also: {}", others.join(", ")));
+        }
+        self.gap();
+    }
+
+    fn size(&mut self, failure: &Failure) {
+        let Some(found) = &failure.as_found else { return };
+        let shrunk = &found.shrunk;
+        let (from, to) = (size_text(shrunk.from), size_text(shrunk.to));
+        let end = if shrunk.is_minimal() { "no fault can be left out" } else { "the time was up" };
+        let took = duration_of(shrunk.took);
+        self.line(&format!("{} from {from}", self.title("shrunk")));
+        self.line(&format!("       to {to}: {end} ({} runs, {took})", shrunk.runs));
+    }
+
+    fn faults(&mut self, failure: &Failure) {
+        let faults = &failure.case.plan.faults;
+        if faults.is_empty() {
+            return;
+        }
+        self.line(&self.title("faults"));
+        let bites = |index: usize| failure.outcome.fault_bites.get(index).copied();
+        let mut shown: Vec<usize> = (0..faults.len()).collect();
+        shown.sort_by_key(|index| bites(*index) == Some(0));
+        shown.truncate(FAULTS);
+        shown.sort_unstable();
+        let lines: Vec<String> = shown.iter().map(|index| faults[*index].to_string()).collect();
+        let widest = lines.iter().map(|line| console::measure_text_width(line)).max().unwrap_or(0).min(WIDTH - 22);
+        for (index, line) in shown.iter().zip(&lines) {
+            let bites = match bites(*index) {
+                None => "bites not known",
+                Some(0) => "did not bite",
+                Some(1) => "1 bite",
+                Some(bites) => &format!("{bites} bites"),
+            };
+            let space = " ".repeat(widest.saturating_sub(console::measure_text_width(line)));
+            self.line(&format!("  f{:<3} {line}{space}  {bites}", index + 1));
+        }
+        if faults.len() > shown.len() {
+            self.line(&format!("  … and {} more", faults.len() - shown.len()));
+        }
+    }
+
+    fn operations(&mut self, failure: &Failure) {
+        if failure.as_found.is_none() {
+            return;
+        }
+        let mut lines = Vec::new();
+        for (group, clients) in &failure.case.input {
+            for (client, input) in clients.iter().enumerate() {
+                let operations = input.as_array().map(Vec::as_slice).unwrap_or_default();
+                lines.extend(operations.iter().map(|operation| format!("  {group} {client}: {operation}")));
+            }
+        }
+        if lines.is_empty() {
+            return;
+        }
+        self.line(&self.title("operations"));
+        for line in lines.iter().take(OPERATIONS) {
+            self.line(line);
+        }
+        if lines.len() > OPERATIONS {
+            self.line(&format!("  … and {} more", lines.len() - OPERATIONS));
+        }
+    }
+
+    fn why(&mut self, failure: &Failure) {
+        let Some(why) = &failure.why else { return };
+        self.line(&self.title("why"));
+        for sentence in why_lines(why, &failure.case) {
+            self.paragraph(&sentence, "  ", 3);
+        }
+        self.gap();
+    }
+
+    /// The timeline up to the decisive moment and a little beyond.
+    fn moments(&mut self, failure: &Failure) {
+        if failure.why.is_none() && !failure.case.plan.faults.is_empty() {
+            self.gap();
+        }
+        let Some(recording) = &failure.recording else {
+            self.line("timeline: none, as the run did not live to tell");
+            self.gap();
+            return;
+        };
+        let decisive = decisive_moment(&failure.outcome);
+        let options =
+            TimelineOptions { around: Some(decisive), max_lines: TIMELINE_LINES, ..TimelineOptions::default() };
+        let lines = timeline_lines(recording, &options);
+        let title = self.title(&format!("timeline around {}", duration_text(decisive)));
+        self.line(&format!("{title} (`--trace` shows all)"));
+        for (index, line) in lines.iter().enumerate() {
+            // The header stands back.
+            if index < 2 { self.line(&self.dim(line)) } else { self.line(line) }
+        }
+        self.gap();
+    }
+
+    fn output(&mut self, output: &[u8]) {
+        if output.is_empty() {
+            return;
+        }
+        let output = String::from_utf8_lossy(output);
+        let lines: Vec<&str> = output.lines().collect();
+        let left_out = lines.len().saturating_sub(OUTPUT_LINES);
+        self.line(&self.title("output of the run"));
+        if left_out > 0 {
+            self.line(&format!("  | ({left_out} lines before)"));
+        }
+        for line in &lines[left_out..] {
+            self.line(&format!("  | {line}"));
+        }
+        self.gap();
+    }
+
+    fn files(&mut self, failure: &Failure, replay: &str) {
+        let place = |failure: &Failure| match &failure.saved {
+            Ok(Some(path)) => Some(path.display().to_string()),
+            Ok(None) => None,
+            Err(error) => Some(format!("could not be saved: {error}")),
+        };
+        // Paths and commands are never cut: they are there to be copied.
+        if let Some(path) = failure.as_found.as_ref().and_then(|found| place(&found.failure)) {
+            let _ = writeln!(self.text, "as found: {path}");
+        }
+        if let Some(path) = place(failure) {
+            let _ = writeln!(self.text, "case: {path}");
+        }
+        let _ = writeln!(self.text, "replay: {}", self.title(replay));
+    }
+}
+
+fn size_text(size: Size) -> String {
+    let count = |number: usize, one: &str| match number {
+        1 => format!("1 {one}"),
+        number => format!("{number} {one}s"),
+    };
+    format!("{} and {}", count(size.faults, "fault"), count(size.operations, "operation"))
+}
+
+/// A failure in one line, for all but the first of many.
+pub fn failure_line(failure: &Failure) -> String {
+    let reason = match failure.standing() {
+        Standing::NotDeterministic => "not deterministic".to_owned(),
+        _ => reasons(&failure.outcome).replace('\n', " "),
+    };
+    let place = match &failure.saved {
+        Ok(Some(path)) => path.display().to_string(),
+        Ok(None) => "not saved".to_owned(),
+        Err(error) => format!("could not be saved: {error}"),
+    };
+    format!("  seed {}: {reason} ({place})", failure.outcome.seed)
+}
+
+/// A panic, or the latest time that the broken promise names, or the end of the run.
+fn decisive_moment(outcome: &Outcome) -> Duration {
+    let of_panic = outcome.panics.first().map(|panic| panic.at);
+    let named = || {
+        let fail = outcome.findings.iter().find(|finding| finding.verdict.is_fail())?;
+        let Verdict::Fail(why) = &fail.verdict else { return None };
+        why.split(|c: char| !c.is_alphanumeric() && c != '.')
+            .filter_map(time_in)
+            .filter(|at| *at <= outcome.simulated)
+            .max()
+    };
+    of_panic.or_else(named).unwrap_or(outcome.simulated)
+}
+
+/// Reads a time such as `12.31s` or `300ms`.
+fn time_in(word: &str) -> Option<Duration> {
+    let (number, unit) = word.split_at(word.find(|c: char| c.is_alphabetic())?);
+    let number: f64 = number.parse().ok()?;
+    let seconds = match unit {
+        "s" => number,
+        "ms" => number / 1e3,
+        _ => return None,
+    };
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::{millis, secs};
+
+    #[test]
+    fn times_are_found_in_running_text() {
+        let check = |word: &str, expected| assert_eq!(time_in(word), expected, "{word}");
+        check("12.5s", Some(millis(12_500)));
+        check("300ms", Some(millis(300)));
+        check("3s", Some(secs(3)));
+        check("s", None);
+        check("", None);
+        check("seconds", None);
+        check("12", None);
+        check("v1.2s3", None);
+    }
+}

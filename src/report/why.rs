@@ -1,0 +1,114 @@
+//! Why a run failed, in short sentences.
+
+use std::time::Duration;
+
+use crate::explore::{FaultWhy, Reach, Trial, Why};
+use crate::fault::{FaultKind, duration_text};
+use crate::scenario::Case;
+
+/// One sentence or two for each fault, and one for each pair that matters as such.
+pub fn why_lines(why: &Why, case: &Case) -> Vec<String> {
+    if why.faults.is_empty() {
+        return vec!["No fault is needed: the promise is broken without any.".to_owned()];
+    }
+    let mut lines = Vec::new();
+    for (index, fault) in why.faults.iter().enumerate() {
+        let is_timed = !matches!(case.plan.faults[index].kind, FaultKind::Segments { .. });
+        let mut line = without(index, fault);
+        if is_timed && let Some(moved) = moved(index, fault) {
+            line = format!("{line} {moved}");
+        }
+        lines.push(line);
+    }
+    for pair in &why.pairs {
+        let (first, second) = (pair.first + 1, pair.second + 1);
+        if let Some(by) = pair.moved_by {
+            let by = duration_text(by);
+            lines.push(format!(
+                "f{first} and f{second} must keep their distance: with both {by} later the promise is still broken, with \
+                 one of them it is kept."
+            ));
+        }
+        if pair.suffices {
+            lines.push(format!("f{first} and f{second} suffice without the others."));
+        }
+    }
+    lines
+}
+
+fn without(index: usize, fault: &FaultWhy) -> String {
+    let name = format!("f{}", index + 1);
+    match &fault.without {
+        None => format!("Whether {name} is needed is not known: the time was up."),
+        Some(Trial::Passes) => format!("Without {name} the run passes."),
+        Some(Trial::Broken) => format!("{name} is not needed."),
+        Some(Trial::Other(check)) => format!("Without {name} another promise is broken ({check})."),
+        Some(Trial::Unknown) => format!("Without {name} the run does not say."),
+    }
+}
+
+/// How far a fault can be moved.
+fn moved(index: usize, fault: &FaultWhy) -> Option<String> {
+    let name = format!("f{}", index + 1);
+    let text = |reach: Reach, word: &str| {
+        let by = |by: Duration| duration_text(by);
+        match reach {
+            Reach::Anywhere(room) => Some(format!("{} {word}, which is all the room there is", by(room))),
+            Reach::UpTo(reach) => Some(format!("{} {word}", by(reach))),
+            Reach::Nowhere => Some(format!("not a step {word}")),
+            Reach::NotKnown => None,
+        }
+    };
+    match (text(fault.earlier, "earlier"), text(fault.later, "later")) {
+        (Some(earlier), Some(later)) => {
+            Some(format!("{name} can begin up to {earlier}, or {later}.").replace("up to not", "not"))
+        }
+        (Some(only), None) | (None, Some(only)) => {
+            Some(format!("{name} can begin up to {only}.").replace("up to not", "not"))
+        }
+        (None, None) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::explore::Pair;
+    use crate::fault::{Fault, Plan, Target, Trigger, millis, secs};
+    use crate::seed::Seed;
+
+    fn told(why: &Why) -> Vec<String> {
+        let fault = Fault {
+            trigger: Trigger::At(secs(1)),
+            kind: FaultKind::Kill,
+            target: Target::Hosts("store".into()),
+            lasting: secs(1),
+            source: String::new(),
+        };
+        let plan = Plan::new(vec![fault; why.faults.len()]);
+        why_lines(why, &Case { scenario: String::new(), seed: Seed(0), plan, input: [].into() })
+    }
+
+    #[test]
+    fn what_is_known_is_told_in_sentences() {
+        let fault = |without, earlier, later| FaultWhy { without: Some(without), earlier, later };
+        let why = Why {
+            faults: vec![
+                fault(Trial::Passes, Reach::UpTo(millis(40)), Reach::Anywhere(secs(9))),
+                fault(Trial::Other("T1".to_owned()), Reach::Nowhere, Reach::NotKnown),
+            ],
+            pairs: vec![Pair { first: 0, second: 1, moved_by: Some(millis(300)), suffices: false }],
+            runs: 9,
+        };
+        assert_eq!(
+            told(&why),
+            [
+                "Without f1 the run passes. f1 can begin up to 40ms earlier, or 9s later, which is all the room there is.",
+                "Without f2 another promise is broken (T1). f2 can begin not a step earlier.",
+                "f1 and f2 must keep their distance: with both 300ms later the promise is still broken, with one of them \
+                 it is kept.",
+            ]
+        );
+        assert_eq!(told(&Why::default()), ["No fault is needed: the promise is broken without any."]);
+    }
+}

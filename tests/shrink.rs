@@ -1,0 +1,173 @@
+//! Failures of deliberately broken shops are made smaller: to few faults, of which none can be left out.
+
+// The scenarios are those of the simulations, built with another setup; what only their table uses is not used here.
+#![allow(dead_code)]
+
+#[path = "../sims/durability.rs"]
+mod durability;
+#[path = "../sims/health_checks.rs"]
+mod health_checks;
+#[path = "../sims/partitions.rs"]
+mod partitions;
+#[path = "../sims/retries.rs"]
+mod retries;
+#[path = "../sims/shop/mod.rs"]
+mod shop;
+#[path = "../sims/stateless_restarts.rs"]
+mod stateless_restarts;
+#[path = "../sims/timeouts.rs"]
+mod timeouts;
+
+use std::num::NonZeroUsize;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use shop::simulated::Setup;
+use squall::explore::{self, Options, Pool, Subject, investigate};
+use squall::fault::Plan;
+use squall::prelude::*;
+use squall::sandbox::{Entry, is_zygote};
+
+/// How long each failure is made smaller.
+const SHRINK_FOR: Duration = secs(6);
+
+fn broken(name: &str, make: fn(Setup) -> Scenario, break_it: fn(&mut Setup)) -> Scenario {
+    let mut setup = Setup::default();
+    break_it(&mut setup);
+    make(setup).renamed(name)
+}
+
+fn no_deadline() -> Scenario {
+    broken("no_deadline", timeouts::with, |setup| {
+        setup.client.mistakes.no_deadline = true;
+        setup.client.mistakes.unlimited_retries = true;
+        setup.client.mistakes.no_budget = true;
+    })
+}
+
+fn attempt_ignores_deadline() -> Scenario {
+    broken("attempt_ignores_deadline", timeouts::with, |setup| setup.client.mistakes.attempt_ignores_deadline = true)
+}
+
+fn unlimited_retries() -> Scenario {
+    broken("unlimited_retries", retries::with, |setup| setup.client.mistakes.unlimited_retries = true)
+}
+
+fn no_budget() -> Scenario {
+    broken("no_budget", retries::with, |setup| setup.client.mistakes.no_budget = true)
+}
+
+fn retries_without_a_key() -> Scenario {
+    broken("retries_without_a_key", retries::with, |setup| {
+        setup.client.mistakes.retry_unkeyed_posts = true;
+        setup.api.requires_key = false;
+    })
+}
+
+fn new_key_per_attempt() -> Scenario {
+    broken("new_key_per_attempt", retries::with, |setup| setup.client.mistakes.new_key_per_attempt = true)
+}
+
+fn new_key_per_attempt_in_partitions() -> Scenario {
+    let name = "new_key_per_attempt_in_partitions";
+    broken(name, partitions::with, |setup| setup.client.mistakes.new_key_per_attempt = true)
+}
+
+fn health_cached_for_ever() -> Scenario {
+    broken("health_cached_for_ever", health_checks::with, |setup| setup.gateway.mistakes.health_cached_for_ever = true)
+}
+
+fn never_readmits() -> Scenario {
+    broken("never_readmits", partitions::with, |setup| setup.gateway.mistakes.never_readmits = true)
+}
+
+fn no_drain() -> Scenario {
+    broken("no_drain", stateless_restarts::with, |setup| {
+        setup.api.mistakes.no_drain = true;
+        setup.api.serve.drain_limit = Some(Duration::ZERO);
+        setup.client.max_attempts = 1;
+    })
+}
+
+fn session_in_memory() -> Scenario {
+    broken("session_in_memory", stateless_restarts::with, |setup| setup.api.mistakes.session_in_memory = true)
+}
+
+fn acknowledges_before_sync() -> Scenario {
+    broken("acknowledges_before_sync", durability::with, |setup| setup.store.acknowledge_before_sync = true)
+}
+
+const BROKEN: [fn() -> Scenario; 12] = [
+    no_deadline,
+    attempt_ignores_deadline,
+    unlimited_retries,
+    no_budget,
+    retries_without_a_key,
+    new_key_per_attempt,
+    new_key_per_attempt_in_partitions,
+    health_cached_for_ever,
+    never_readmits,
+    no_drain,
+    session_in_memory,
+    acknowledges_before_sync,
+];
+
+fn main() -> ExitCode {
+    if is_zygote() || std::env::args().nth(1).as_deref() == Some("cli") {
+        return squall::main(BROKEN);
+    }
+    let name = "broken_shops_shrink_to_two_faults_in_the_median_and_none_can_be_left_out";
+    libtest_mimic::run(&Arguments::from_args(), vec![Trial::test(name, broken_shops)]).exit_code()
+}
+
+fn broken_shops() -> Result<(), Failed> {
+    let scenarios: Arc<[Scenario]> = BROKEN.iter().map(|scenario| scenario()).collect();
+    let jobs = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let pool = Pool::new(scenarios.clone(), jobs, Entry::Main, None);
+    let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("shrink");
+    let mut sizes = Vec::new();
+    for (index, scenario) in scenarios.iter().enumerate() {
+        let options = Options {
+            shrink_for: SHRINK_FOR,
+            explain_for: Duration::ZERO,
+            controls: 0,
+            case_directory: Some(directory.clone()),
+            ..Options::new("0..40".parse()?)
+        };
+        let exploration = explore::explore(&pool, index, &options, &mut ())?;
+        let name = scenario.name();
+        let failure = exploration.failures.first().ok_or_else(|| format!("{name} is not caught"))?;
+        let found = failure.as_found.as_ref().ok_or_else(|| format!("{name} is not made smaller"))?;
+        let shrunk = &found.shrunk;
+        let (from, to) = (shrunk.from, shrunk.to);
+        println!(
+            "{name}: {} from {} faults and {} operations to {} and {} in {} runs, {:.1}s",
+            shrunk.promise.check,
+            from.faults,
+            from.operations,
+            to.faults,
+            to.operations,
+            shrunk.runs,
+            shrunk.took.as_secs_f64()
+        );
+        assert!(shrunk.promise.is_broken_by(&found.failure.outcome), "{name}: it was this promise");
+        assert!(shrunk.promise.is_broken_by(&failure.outcome), "{name}: it still is this promise");
+        assert_eq!(to.faults, failure.case.plan.faults.len());
+        for fault in 0..to.faults {
+            let mut faults = failure.case.plan.faults.clone();
+            let left_out = faults.remove(fault);
+            let case = squall::scenario::Case { plan: Plan::new(faults), ..failure.case.clone() };
+            let replay = investigate(&pool, index, &Subject::Case(Box::new(case)), None)?;
+            assert!(!shrunk.promise.is_broken_by(&replay.outcome), "{name}: {left_out} can be left out");
+        }
+        sizes.push(to.faults);
+    }
+    sizes.sort_unstable();
+    println!("faults left: {sizes:?}");
+    assert!(sizes[sizes.len() / 2] <= 2, "the median of {sizes:?} is more than two");
+    let without_faults = sizes.iter().filter(|size| **size == 0).count();
+    assert!(without_faults <= 1, "shops that fail without faults say nothing about them: {sizes:?}");
+    Ok(())
+}
