@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::ops::Range;
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,6 +78,7 @@ pub struct Scenario {
     pub(crate) limits: Limits,
     pub(crate) allows_panics: bool,
     pub(crate) allowed_escapes: Vec<String>,
+    declared_at: &'static Location<'static>,
 }
 
 impl fmt::Debug for Scenario {
@@ -87,6 +89,7 @@ impl fmt::Debug for Scenario {
 
 impl Scenario {
     /// A scenario without hosts: 60 s of faults, 20 s to recover, links of 10 to 30 ms each way.
+    #[track_caller]
     pub fn new(name: &str) -> Scenario {
         Scenario {
             name: name.to_owned(),
@@ -102,6 +105,7 @@ impl Scenario {
             limits: Limits::default(),
             allows_panics: false,
             allowed_escapes: Vec::new(),
+            declared_at: Location::caller(),
         }
     }
 
@@ -259,6 +263,12 @@ impl Scenario {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Where it was declared: the call of [`Scenario::new`], or that of the outermost function around it that is
+    /// `#[track_caller]`.
+    pub fn declared_at(&self) -> &'static Location<'static> {
+        self.declared_at
     }
 
     /// Simulated time of one run.

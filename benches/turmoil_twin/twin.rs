@@ -20,7 +20,7 @@ use crate::shop::client_config::ClientConfig;
 use crate::shop::net::{Connect, Listen};
 use crate::shop::observe::nobody;
 use crate::shop::serve::Shutdown;
-use crate::shop::simulated::{Setup, Step};
+use crate::shop::simulated::{PAUSE, Setup, Step};
 use crate::shop::workload::User;
 use crate::shop::{api, gateway, pricing, store};
 

@@ -166,6 +166,7 @@ fn steps(thinking_ms: std::ops::Range<u64>) -> impl Strategy<Value = Vec<Step>> 
 const AUDIT: Duration = secs(6);
 
 /// A scenario in which buyers use the shop until shortly before the end, and then an auditor reads all orders.
+#[track_caller]
 pub fn shop(name: &str, setup: Setup) -> Scenario {
     let Setup { client, gateway, api, store, buyers, thinking_ms } = setup;
     let auditing = ClientConfig { client_number: 1_000, ..ClientConfig::default() };
@@ -324,6 +325,7 @@ pub fn always(setup: &Setup) -> Vec<Check> {
 }
 
 /// A scenario of the shop with the promises that hold whatever happens.
+#[track_caller]
 pub fn shop_with_promises(name: &str, setup: Setup) -> Scenario {
     let checks = always(&setup);
     checks.into_iter().fold(shop(name, setup), Scenario::check)

@@ -98,6 +98,9 @@ pub(crate) struct Replay {
     /// Print the whole timeline.
     #[arg(long)]
     pub(crate) trace: bool,
+    /// Find out which faults a failure needs, and how far they can be moved.
+    #[arg(long)]
+    pub(crate) why: bool,
     /// End the run when it has used so many seconds of CPU time. Default: the scenario's own limit.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) hang_after: Option<Duration>,

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -242,7 +243,11 @@ impl Watcher {
 fn replay_one(scenarios: Arc<[Scenario]>, arguments: &Replay) -> Result<u8, String> {
     let (index, subject, recorded) = subject(&scenarios, arguments)?;
     let pool = Pool::new(scenarios, processors(), Entry::Main, arguments.hang_after);
-    let failure = explore::investigate(&pool, index, &subject, None).map_err(|error| error.to_string())?;
+    let mut failure = explore::investigate(&pool, index, &subject, None).map_err(|error| error.to_string())?;
+    if arguments.why {
+        let options = Options { shrink_for: Duration::ZERO, ..Options::new(SeedRange::only(subject.seed())) };
+        explore::study(&pool, index, &mut failure, &options, &mut |_, _| ()).map_err(|error| error.to_string())?;
+    }
     if let Some(recorded) = &recorded {
         say(&compare(recorded, &failure.outcome));
     }

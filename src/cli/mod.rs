@@ -15,7 +15,7 @@ use libtest_mimic::{Failed, Trial};
 
 use crate::explore::job::handler;
 use crate::explore::{self, Exploration, Options, Pool, SeedRange, Standing, Verify};
-use crate::report::{ScreenStyle, failure_line, screen, text};
+use crate::report::{ScreenStyle, annotations, failure_line, screen, text};
 use crate::sandbox::{self, Entry};
 use crate::scenario::Scenario;
 
@@ -123,6 +123,9 @@ fn describe(exploration: &Exploration, style: ScreenStyle) -> String {
         }
     }
     report.push_str(&text::remarks(exploration));
+    if std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true") {
+        report.push_str(&annotations(exploration));
+    }
     report
 }
 

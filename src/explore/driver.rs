@@ -34,7 +34,10 @@ pub fn explore(
         scenario,
         options,
         started: Instant::now(),
-        exploration: Exploration::of(&name, options.seeds),
+        exploration: Exploration {
+            declared_at: Some(pool.scenarios()[scenario].declared_at()),
+            ..Exploration::of(&name, options.seeds)
+        },
         escapes: Vec::new(),
         slots: BTreeMap::new(),
         in_flight: 0,

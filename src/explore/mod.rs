@@ -160,6 +160,8 @@ impl Standing {
 pub struct Exploration {
     /// The scenario's name.
     pub scenario: String,
+    /// Where the scenario was declared, if that is known.
+    pub declared_at: Option<&'static std::panic::Location<'static>>,
     /// The seeds that were asked for.
     pub seeds: SeedRange,
     /// How many of them were judged; controls are not counted.
@@ -204,6 +206,7 @@ impl Exploration {
     pub(crate) fn of(scenario: &str, seeds: SeedRange) -> Exploration {
         Exploration {
             scenario: scenario.to_owned(),
+            declared_at: None,
             seeds,
             runs: 0,
             failed: 0,
