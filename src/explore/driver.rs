@@ -8,7 +8,7 @@ use super::answer::Answer;
 use super::failure::{Evidence, investigate_answer};
 use super::job::{Subject, Want};
 use super::pool::{Done, Pool};
-use super::{Error, Exploration, Observer, Options, Verify};
+use super::{Coverage, Error, Exploration, Observer, Options, Verify};
 use crate::check::Verdict;
 use crate::sandbox::Escape;
 use crate::seed::Seed;
@@ -28,13 +28,14 @@ pub fn explore(
 ) -> Result<Exploration, Error> {
     let name = pool.scenarios()[scenario].name().to_owned();
     observer.begins(&name, options);
+    let coverage = Coverage::of(&pool.scenarios()[scenario]);
     let (sender, receiver) = channel();
     let mut driver = Driver {
         pool,
         scenario,
         options,
         started: Instant::now(),
-        exploration: Exploration::of(&name, options.seeds),
+        exploration: Exploration { coverage, ..Exploration::of(&name, options.seeds) },
         escapes: Vec::new(),
         slots: BTreeMap::new(),
         in_flight: 0,
