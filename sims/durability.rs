@@ -3,6 +3,7 @@
 use squall::prelude::*;
 
 use crate::shop::simulated::{Setup, orders, shop_with_promises};
+use crate::shop::situations;
 
 /// A store that loses its power, or is killed, again and again.
 pub fn scenario() -> Scenario {
@@ -16,4 +17,13 @@ pub fn with(setup: Setup) -> Scenario {
         .fault(fault::kill("store").every(secs(4)..secs(12)).lasting(millis(200)..secs(2)))
         .fault(fault::partition(one("api"), "store").every(secs(5)..secs(15)).lasting(millis(200)..secs(2)))
         .check(orders().acknowledged_survive_crashes())
+        .sometimes(
+            "the store died between a commit and its acknowledgement",
+            situations::the_store_died_between_a_commit_and_its_acknowledgement,
+        )
+        .sometimes("an order outlived the death of the store", situations::an_order_outlived_the_death_of_the_store)
+        .sometimes(
+            "the store lost its power within 100 ms of an acknowledgement",
+            situations::power_was_lost_right_after_an_acknowledgement,
+        )
 }

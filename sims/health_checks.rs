@@ -3,6 +3,7 @@
 use squall::prelude::*;
 
 use crate::shop::simulated::{Setup, health_policy, shop_with_promises};
+use crate::shop::situations;
 
 /// Servers that die and come back, at once or in silence.
 pub fn scenario() -> Scenario {
@@ -18,4 +19,10 @@ pub fn with(setup: Setup) -> Scenario {
         .fault(fault::partition("gateway", one("api")).every(secs(5)..secs(30)).lasting(secs(1)..secs(8)))
         .check(policy.clone().the_dead_get_no_requests())
         .check(policy.the_healthy_get_requests_again())
+        .sometimes("a server was ejected and came back", situations::a_server_was_ejected_and_came_back)
+        .sometimes("a request was sent to a server that was dead", situations::a_request_was_sent_to_a_dead_server)
+        .sometimes(
+            "so many servers were ejected that all were used again",
+            situations::most_servers_were_ejected_at_once,
+        )
 }

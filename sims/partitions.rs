@@ -3,6 +3,7 @@
 use squall::prelude::*;
 
 use crate::shop::simulated::{Setup, health_policy, shop_with_promises};
+use crate::shop::situations;
 
 /// Cuts between all tiers.
 pub fn scenario() -> Scenario {
@@ -19,4 +20,10 @@ pub fn with(setup: Setup) -> Scenario {
         .fault(fault::partition_one_way("gateway", "buyer").every(secs(6)..secs(15)).lasting(millis(300)..secs(4)))
         .fault(fault::partition("api", "pricing").every(secs(4)..secs(10)).lasting(secs(1)..secs(6)))
         .check(policy.the_healthy_get_requests_again())
+        .sometimes(
+            "an order took effect although its client got no answer",
+            situations::an_order_took_effect_without_an_answer,
+        )
+        .sometimes("a server was ejected while it was alive", situations::a_living_server_was_ejected)
+        .sometimes("an old price stood in for a new one", situations::an_old_price_stood_in)
 }

@@ -4,6 +4,7 @@ use squall::check;
 use squall::prelude::*;
 
 use crate::shop::simulated::{Setup, shop_with_promises};
+use crate::shop::situations;
 
 /// A rolling restart, and kills around it.
 pub fn scenario() -> Scenario {
@@ -21,5 +22,17 @@ pub fn with(setup: Setup) -> Scenario {
         )
         .fault(fault::kill(one("api")).once(secs(42)..secs(48)).lasting(millis(200)..secs(3)))
         .check(check::no_operation_fails())
+        .sometimes(
+            "a request was sent to a server that was stopping",
+            situations::a_request_was_sent_to_a_stopping_server,
+        )
+        .sometimes(
+            "a token was accepted by another server than gave it",
+            situations::a_token_was_accepted_by_another_server,
+        )
+        .sometimes(
+            "an order was read from another server than took it",
+            situations::an_order_was_read_from_another_server,
+        )
         .run_for(secs(50))
 }

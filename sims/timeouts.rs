@@ -3,6 +3,7 @@
 use squall::prelude::*;
 
 use crate::shop::simulated::{Setup, shop_with_promises};
+use crate::shop::situations;
 
 /// Slow links, links that stall, and a gateway that cannot be reached.
 pub fn scenario() -> Scenario {
@@ -19,4 +20,13 @@ pub fn with(setup: Setup) -> Scenario {
         )
         .fault(fault::hold("api", "store").every(secs(4)..secs(12)).lasting(millis(500)..secs(5)))
         .fault(fault::partition("buyer", "gateway").every(secs(6)..secs(14)).lasting(secs(1)..secs(6)))
+        .sometimes(
+            "an attempt timed out and its call still succeeded",
+            situations::an_attempt_timed_out_and_its_call_succeeded,
+        )
+        .sometimes("a call ended at its deadline", situations::a_call_ended_at_its_deadline)
+        .sometimes(
+            "an order took effect after its client had given up",
+            situations::an_order_took_effect_after_its_client_gave_up,
+        )
 }

@@ -44,6 +44,8 @@ pub struct Outcome {
     pub bites: Vec<SourceBites>,
     /// Bites of each fault of the plan.
     pub fault_bites: Vec<u64>,
+    /// Which situations were reached, in the scenario's order; empty if the run did not live to tell.
+    pub reached: Vec<bool>,
     /// What left the sandbox.
     pub escapes: Vec<Escape>,
     /// Panics, in any task.
@@ -166,6 +168,7 @@ fn judge(scenario: &Scenario, case: &Case, remains: Remains) -> Run {
         simulated: trace.ended_at,
         bites: by_source(scenario, case, &bites),
         fault_bites: bites,
+        reached: scenario.situations.iter().map(|situation| situation.is_reached(&trace, &history)).collect(),
         escapes: notes.escapes.into_iter().filter(|escape| !is_allowed(escape)).collect(),
         panics: notes.panics,
     };

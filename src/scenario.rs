@@ -13,10 +13,12 @@ use proptest::strategy::{Strategy, ValueTree};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::check::Check;
+use crate::check::{Check, Situation};
 use crate::fault::{self, Plan, Source, Stage, StageHost, millis, secs};
+use crate::history::History;
 use crate::host::{Ending, HostContext, HostSpec, Program};
 use crate::seed::Seed;
+use crate::trace::Trace;
 
 /// The input of every client: by host, then by the client's number.
 pub type Input = BTreeMap<String, Vec<serde_json::Value>>;
@@ -62,6 +64,9 @@ impl Default for Limits {
     }
 }
 
+/// In how many seeds a situation must be reached, unless the scenario says otherwise.
+const SEEDS: u64 = 64;
+
 /// Hosts, workload, fault sources, checks and limits.
 #[derive(Clone)]
 pub struct Scenario {
@@ -70,6 +75,8 @@ pub struct Scenario {
     pub(crate) clients: Vec<ClientSpec>,
     pub(crate) sources: Vec<Source>,
     pub(crate) checks: Vec<Check>,
+    pub(crate) situations: Vec<Situation>,
+    pub(crate) seeds: u64,
     pub(crate) latency: Range<Duration>,
     pub(crate) latencies: Vec<(String, String, Range<Duration>)>,
     pub(crate) step: Duration,
@@ -97,6 +104,8 @@ impl Scenario {
             clients: Vec::new(),
             sources: Vec::new(),
             checks: Vec::new(),
+            situations: Vec::new(),
+            seeds: SEEDS,
             latency: millis(10)..millis(30),
             latencies: Vec::new(),
             step: millis(10),
@@ -195,6 +204,27 @@ impl Scenario {
         self
     }
 
+    /// Names a situation that at least one run of an exploration must reach, by a sentence about what happens in it:
+    /// otherwise the exploration fails, as a promise that was never at stake was not tested.
+    ///
+    /// Judged in explorations of at least as many runs as [`Scenario::seeds`] says.
+    pub fn sometimes(
+        mut self,
+        name: &str,
+        is_reached: impl Fn(&Trace, &History) -> bool + Send + Sync + 'static,
+    ) -> Scenario {
+        let clash = self.situations.iter().any(|known| known.name() == name);
+        assert!(!clash, "two situations of `{}` are named `{name}`", self.name);
+        self.situations.push(Situation::new(name, is_reached));
+        self
+    }
+
+    /// In how many runs each situation of [`Scenario::sometimes`] must be reached at least once. The default is 64.
+    pub fn seeds(mut self, count: u64) -> Scenario {
+        self.seeds = count;
+        self
+    }
+
     /// How long faults may happen.
     pub fn run_for(mut self, duration: Duration) -> Scenario {
         self.run_for = duration;
@@ -284,6 +314,16 @@ impl Scenario {
     /// The names of its checks, in order.
     pub fn check_names(&self) -> impl Iterator<Item = &str> {
         self.checks.iter().map(Check::name)
+    }
+
+    /// The names of the situations that some run must reach, in order.
+    pub fn situation_names(&self) -> impl Iterator<Item = &str> {
+        self.situations.iter().map(Situation::name)
+    }
+
+    /// How many runs must reach each situation at least once.
+    pub fn judged_from(&self) -> u64 {
+        self.seeds
     }
 
     /// The limits of one run.

@@ -16,7 +16,7 @@ fn main() -> ExitCode {
     if is_table || squall::sandbox::is_zygote() {
         return squall::main(table::SCENARIOS);
     }
-    let tests: [(&str, fn()); 17] = [
+    let tests: [(&str, fn()); 18] = [
         ("a_passing_exploration_exits_with_0_and_prints_a_table", passing),
         ("a_broken_promise_exits_with_1_and_explains_itself", broken_promise),
         ("a_failing_case_replays_in_a_fresh_process", replays),
@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         ("what_differs_when_repeated_exits_with_3", not_deterministic),
         ("what_is_unknown_exits_with_3", unknown),
         ("a_fault_that_never_bites_fails_the_exploration", never_bites),
+        ("what_is_never_reached_fails_once_there_are_enough_runs", never_reached),
         ("fingerprints_do_not_depend_on_jobs_or_invocation", fingerprints),
         ("json_is_written", json),
         ("bad_usage_is_one_line_and_exits_with_2", bad_usage),
@@ -173,6 +174,31 @@ fn never_bites() {
     assert_contains(&stdout(&output), &["FAIL: fault source `partition server ↔ bystander` bit only 0 of 40 times"]);
     let few = cli("idle", &["explore", "idle", "--seeds", "0..20"]);
     assert_eq!(code(&few), 0, "too few to judge");
+}
+
+fn never_reached() {
+    let missed = "\"the server was killed\"";
+    let output = cli("sometimes", &["explore", "sometimes", "--seeds", "0..6", "--json", "out.json"]);
+    assert_eq!(code(&output), 1);
+    assert_contains(
+        &stdout(&output),
+        &[
+            &format!("sometimes: FAIL: never reached: {missed} in 6 runs\n"),
+            "  reached in 6 of 6 runs: somebody was answered\n",
+            "  reached in 0 of 6 runs: the server was killed\n",
+        ],
+    );
+    let text = std::fs::read_to_string(directory("sometimes").join("out.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(json[0]["standing"], "fail");
+    assert_eq!(json[0]["sometimes"][0], serde_json::json!({ "situation": "somebody was answered", "runs": 6 }));
+    let few = cli("sometimes", &["explore", "sometimes", "--seeds", "0..5"]);
+    assert_eq!(code(&few), 0, "too few to judge");
+    let line = format!("sometimes: not judged: {missed} was not reached in 5 runs (judged from 6 on)\n");
+    assert_contains(&stdout(&few), &[&line]);
+    assert!(!stdout(&few).contains("not judged: \"somebody"), "what was reached needs no judgement");
+    let list = cli("sometimes", &["list"]);
+    assert_contains(&stdout(&list), &["    sometimes  somebody was answered\n"]);
 }
 
 fn fingerprints() {

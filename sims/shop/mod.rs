@@ -24,6 +24,7 @@
 //! | [`workload`] | what users do |
 //! | [`localhost`] | all of it in one process, on real sockets |
 //! | [`simulated`] | all of it in a scenario, on simulated sockets and disks |
+//! | [`situations`] | when the promises are at stake |
 //!
 //! Rules that hold everywhere: 503 and 4xx say that nothing was done, 502 and 504 that nobody knows; only the client
 //! retries; a budget in `x-deadline-ms` shrinks on its way; only the store has state. A `Mistakes` struct in each
@@ -49,6 +50,7 @@ pub mod pricing;
 pub mod retry;
 pub mod serve;
 pub mod simulated;
+pub mod situations;
 pub mod store;
 pub mod token;
 pub mod workload;

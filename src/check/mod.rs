@@ -5,6 +5,7 @@ mod health;
 mod life;
 mod restarts;
 mod retries;
+mod situation;
 mod timeouts;
 
 use std::fmt;
@@ -19,6 +20,7 @@ pub use effects::{EffectKey, Effects};
 pub use health::HealthPolicy;
 pub use restarts::{no_operation_fails, servers_are_interchangeable, without_faults_no_operation_fails};
 pub use retries::{attempts_at_most, only_safe_requests_are_retried, retries_within_budget};
+pub use situation::Situation;
 pub use timeouts::{attempts_end_within_their_timeout, calls_end_within_their_deadline, recovers_within};
 
 /// What a check says of a run. Merged worst first: fail, then unknown, then pass.

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::arguments::{Arguments, Command, Explore, Replay};
 use super::{USAGE, describe, is_plain, processors, replay_line, screen_style, seeds_from_environment};
 use crate::case_file::{self, CaseFile};
-use crate::explore::{self, Exploration, Observer, Options, Pool, SeedRange, Size, Standing, Subject, Verify};
+use crate::explore::{self, Exploration, Observer, Options, Pool, Reached, SeedRange, Size, Standing, Subject, Verify};
 use crate::fault::duration_text;
 use crate::report::{TimelineOptions, screen, text, timeline};
 use crate::run::{Outcome, SourceBites};
@@ -70,6 +70,9 @@ fn list(scenarios: &[Scenario]) -> Result<u8, String> {
         for check in scenario.check_names() {
             say(&format!("    check  {check}\n"));
         }
+        for situation in scenario.situation_names() {
+            say(&format!("    sometimes  {situation}\n"));
+        }
     }
     Ok(0)
 }
@@ -114,6 +117,9 @@ fn explore_all(scenarios: Arc<[Scenario]>, arguments: &Explore) -> Result<u8, St
         say(&describe(exploration, screen_style()));
     }
     say(&text::table(&explorations));
+    for exploration in &explorations {
+        say(&text::coverage(exploration));
+    }
     watcher.finish(&explorations)?;
     let worst = explorations.iter().map(Exploration::standing).max().unwrap_or(Standing::Pass);
     Ok(worst.exit_code())
@@ -206,6 +212,7 @@ struct Summary<'a> {
     failed: u64,
     unknown: u64,
     bites: &'a [SourceBites],
+    sometimes: &'a [Reached],
     simulated_seconds: f64,
     wall_seconds: f64,
     outcomes: Vec<&'a Outcome>,
@@ -226,6 +233,7 @@ impl Watcher {
                 failed: exploration.failed,
                 unknown: exploration.unknown,
                 bites: &exploration.bites,
+                sometimes: &exploration.coverage.reached,
                 simulated_seconds: exploration.simulated.as_secs_f64(),
                 wall_seconds: exploration.wall.as_secs_f64(),
                 outcomes: outcomes.iter().filter(|outcome| outcome.scenario == exploration.scenario).collect(),

@@ -77,6 +77,7 @@ impl Answer {
             simulated: finished.at,
             bites: bites.map(|source| SourceBites { source: source.to_owned(), ..SourceBites::default() }).collect(),
             fault_bites: Vec::new(),
+            reached: Vec::new(),
             escapes: Vec::new(),
             panics: finished.panics,
         };

@@ -8,7 +8,7 @@ use super::answer::Answer;
 use super::failure::{Evidence, investigate_answer, study};
 use super::job::{Subject, Want};
 use super::pool::{Done, Pool};
-use super::{Error, Exploration, Observer, Options, Verify};
+use super::{Coverage, Error, Exploration, Observer, Options, Verify};
 use crate::check::Verdict;
 use crate::sandbox::Escape;
 use crate::seed::Seed;
@@ -28,6 +28,7 @@ pub fn explore(
 ) -> Result<Exploration, Error> {
     let name = pool.scenarios()[scenario].name().to_owned();
     observer.begins(&name, options);
+    let coverage = Coverage::of(&pool.scenarios()[scenario]);
     let (sender, receiver) = channel();
     let mut driver = Driver {
         pool,
@@ -36,6 +37,7 @@ pub fn explore(
         started: Instant::now(),
         exploration: Exploration {
             declared_at: Some(pool.scenarios()[scenario].declared_at()),
+            coverage,
             ..Exploration::of(&name, options.seeds)
         },
         escapes: Vec::new(),

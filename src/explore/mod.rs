@@ -5,6 +5,7 @@
 //! seeds says the same whatever the number of workers.
 
 mod answer;
+mod coverage;
 mod divergence;
 mod driver;
 mod explain;
@@ -19,6 +20,7 @@ mod trials;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use coverage::{Coverage, Reached};
 pub use divergence::{Divergence, record_line};
 pub use driver::explore;
 pub use explain::{FaultWhy, Pair, Reach, Why, explain};
@@ -176,6 +178,8 @@ pub struct Exploration {
     pub failures: Vec<Failure>,
     /// Planned and bitten faults by source, over all runs.
     pub bites: Vec<SourceBites>,
+    /// Which situations were reached, over all runs.
+    pub coverage: Coverage,
     /// Things worth knowing that are no failures, one line each.
     pub notes: Vec<String>,
     /// The sum of the simulated time of all runs.
@@ -197,7 +201,7 @@ impl Exploration {
     /// What all runs came to.
     pub fn standing(&self) -> Standing {
         let worst = self.failures.iter().map(Failure::standing).max().unwrap_or(Standing::Pass);
-        if !self.idle_sources().is_empty() {
+        if !self.idle_sources().is_empty() || !self.coverage.missed(self.runs).is_empty() {
             return Standing::Fail;
         }
         if self.unknown > 0 { worst.max(Standing::Unknown) } else { worst }
@@ -214,6 +218,7 @@ impl Exploration {
             first_unknown: None,
             failures: Vec::new(),
             bites: Vec::new(),
+            coverage: Coverage::default(),
             notes: Vec::new(),
             simulated: Duration::ZERO,
             wall: Duration::ZERO,
@@ -223,6 +228,7 @@ impl Exploration {
     pub(crate) fn add(&mut self, outcome: &Outcome) {
         self.runs += 1;
         self.simulated += outcome.simulated;
+        self.coverage.add(&outcome.reached);
         match outcome.verdict {
             Verdict::Pass => {}
             Verdict::Unknown(_) => {

@@ -64,12 +64,43 @@ fn long_time(duration: Duration) -> String {
     }
 }
 
-/// What else is to be said of an exploration: sources that do not bite, runs that are unknown, notes. Empty if nothing.
+/// In how many runs each situation was reached, in a line each; empty for a scenario without any.
+pub fn coverage(exploration: &Exploration) -> String {
+    let mut text = String::new();
+    let situations = &exploration.coverage.reached;
+    if situations.is_empty() {
+        return text;
+    }
+    let runs = exploration.runs;
+    let widest = runs.to_string().len();
+    let _ = writeln!(text, "{}:", exploration.scenario);
+    for reached in situations {
+        let _ = writeln!(text, "  reached in {:>widest$} of {runs} runs: {}", reached.runs, reached.situation);
+    }
+    text
+}
+
+/// What else is to be said of an exploration: sources that do not bite, situations that were not
+/// reached, runs that are unknown, notes. Empty if nothing.
 pub fn remarks(exploration: &Exploration) -> String {
     let mut text = String::new();
     let name = &exploration.scenario;
     for line in exploration.idle_sources() {
         let _ = writeln!(text, "{name}: FAIL: {line}; a fault that changes nothing tests nothing");
+    }
+    let missed = exploration.coverage.missed(exploration.runs);
+    // Without a single run there is nothing to say of it.
+    for situation in exploration.coverage.unreached().filter(|_| exploration.runs > 0) {
+        let runs = exploration.runs;
+        let _ = if missed.contains(&situation) {
+            writeln!(text, "{name}: FAIL: never reached: \"{situation}\" in {runs} runs")
+        } else {
+            let judged_from = exploration.coverage.judged_from;
+            writeln!(
+                text,
+                "{name}: not judged: \"{situation}\" was not reached in {runs} runs (judged from {judged_from} on)"
+            )
+        };
     }
     if let Some(outcome) = &exploration.first_unknown {
         let count = exploration.unknown;

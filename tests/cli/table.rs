@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 use squall::history::Completion;
 use squall::prelude::*;
 use squall::scenario::Limits;
+use squall::trace::Event;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// All of them.
-pub const SCENARIOS: [fn() -> Scenario; 13] =
-    [echo, fragile, panics, aborts, overflows, hoards, exits, spins, yields, computes, differs, unknown, idle];
+pub const SCENARIOS: [fn() -> Scenario; 14] = [
+    echo, fragile, panics, aborts, overflows, hoards, exits, spins, yields, computes, differs, unknown, idle, sometimes,
+];
 
 async fn serve(cx: HostContext) -> io::Result<()> {
     let mut listener = cx.listener(80);
@@ -202,4 +204,17 @@ fn idle() -> Scenario {
         .clients("client", 1, numbers(), ask_patiently)
         .host("bystander", |_| async { std::future::pending::<()>().await })
         .fault(fault::partition("server", "bystander").once(secs(1)..secs(2)))
+}
+
+fn somebody_was_answered(_: &Trace, history: &History) -> bool {
+    history.operations.iter().any(|operation| operation.is_ok())
+}
+
+/// One situation that every run reaches, and one that none does.
+fn sometimes() -> Scenario {
+    small("sometimes")
+        .clients("client", 1, numbers(), ask_patiently)
+        .sometimes("somebody was answered", somebody_was_answered)
+        .sometimes("the server was killed", |trace, _| trace.records.iter().any(|r| r.event == Event::Killed))
+        .seeds(6)
 }

@@ -41,6 +41,7 @@ fn recording(records: Vec<Record>, operations: Vec<Operation>) -> Recording {
             counters: Counters::default(),
             simulated: secs(10),
             bites: Vec::new(),
+            reached: Vec::new(),
             fault_bites: vec![3],
             escapes: Vec::new(),
             panics: Vec::new(),

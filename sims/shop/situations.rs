@@ -1,0 +1,221 @@
+//! Situations in which the shop's promises are at stake, each a pure function of a run's trace and history.
+//!
+//! Owns what "at stake" means for the shop. It judges nothing: whether a promise was kept is the checks' business.
+
+mod moments;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use squall::history::{Completion, Operation};
+use squall::prelude::*;
+use squall::trace::{AttemptOutcome, Event, HostId};
+
+use super::client_config::ClientConfig;
+use super::workload::Reply;
+use moments::{
+    Attempt, answered_attempts, applied, attempts, calls_ended, calls_of_orders, deaths, health_changes, is_down,
+    lost_answers, server_of, servers_reached,
+};
+
+/// An order was committed, and the attempt that asked for it got no good answer.
+pub fn an_answer_was_lost_after_its_effect(trace: &Trace, history: &History) -> bool {
+    !lost_answers(trace, history).is_empty()
+}
+
+/// An attempt failed on one server, and the next one of the same call was answered by another.
+pub fn a_retry_reached_another_server(trace: &Trace, _: &History) -> bool {
+    let attempts = attempts(trace);
+    attempts.iter().filter(|retry| retry.number > 1 && retry.is_answered()).any(|retry| {
+        let failed = attempts.iter().find(|other| other.call == retry.call && other.number + 1 == retry.number);
+        let reached = failed.map(|failed| servers_reached(trace, &attempts, failed)).unwrap_or_default();
+        !reached.is_empty() && reached.is_disjoint(&servers_reached(trace, &attempts, retry))
+    })
+}
+
+/// A call made as many attempts as it may.
+pub fn a_call_made_its_last_attempt(trace: &Trace, _: &History) -> bool {
+    let allowed = ClientConfig::default().max_attempts;
+    attempts(trace).iter().any(|attempt| attempt.number == allowed)
+}
+
+/// A call gave up early, with attempts left and nothing to pay them with.
+pub fn the_retry_budget_was_spent(_: &Trace, history: &History) -> bool {
+    let allowed = ClientConfig::default().max_attempts;
+    history.operations.iter().any(|operation| {
+        let Some((_, Completion::Fail(why) | Completion::Unknown(why))) = &operation.completed else { return false };
+        let made = why.strip_prefix("unavailable after ").and_then(|rest| rest.split(' ').next()?.parse::<u32>().ok());
+        made.is_some_and(|made| made < allowed)
+    })
+}
+
+/// A server died after a request had been sent to it, and the attempt got no good answer.
+pub fn a_server_died_with_a_request_in_its_hands(trace: &Trace, _: &History) -> bool {
+    let attempts = attempts(trace);
+    attempts.iter().filter(|attempt| !attempt.is_answered()).any(|attempt| {
+        server_of(trace, &attempts, attempt)
+            .is_some_and(|server| deaths(trace, server).any(|(died, _)| attempt.lasts_at(died)))
+    })
+}
+
+/// An attempt's time was up, and its call was answered all the same.
+pub fn an_attempt_timed_out_and_its_call_succeeded(trace: &Trace, _: &History) -> bool {
+    let ended = calls_ended(trace);
+    let is_ok = |call| ended.get(&call).is_some_and(|(_, ok)| *ok);
+    attempts(trace).iter().any(|attempt| attempt.outcome() == Some(&AttemptOutcome::TimedOut) && is_ok(attempt.call))
+}
+
+/// A call failed because all of its time was used up.
+pub fn a_call_ended_at_its_deadline(trace: &Trace, _: &History) -> bool {
+    let ended = calls_ended(trace);
+    trace.marks().any(|(began, _, mark)| {
+        let Mark::CallStarted { call, deadline } = mark else { return false };
+        // Timers are exact to a millisecond, and the last attempt's limit is rounded to one as well.
+        ended.get(call).is_some_and(|(at, ok)| !ok && *at + millis(2) >= began + *deadline)
+    })
+}
+
+/// An order was committed after its client had given up on it.
+pub fn an_order_took_effect_after_its_client_gave_up(trace: &Trace, history: &History) -> bool {
+    let (calls, ended) = (calls_of_orders(history), calls_ended(trace));
+    applied(trace).any(|(at, order)| {
+        let end = calls.get(&order).and_then(|call| ended.get(call));
+        end.is_some_and(|(ended, ok)| !ok && *ended < at)
+    })
+}
+
+/// An order was committed, and its client never got an answer to it.
+pub fn an_order_took_effect_without_an_answer(trace: &Trace, history: &History) -> bool {
+    let (calls, ended) = (calls_of_orders(history), calls_ended(trace));
+    applied(trace).any(|(_, order)| calls.get(&order).and_then(|call| ended.get(call)).is_some_and(|(_, ok)| !ok))
+}
+
+/// The gateway ejected a server, and took it back later.
+pub fn a_server_was_ejected_and_came_back(trace: &Trace, _: &History) -> bool {
+    let mut ejected = Vec::new();
+    health_changes(trace).any(|(_, server, healthy)| {
+        ejected.push((server, healthy));
+        healthy && ejected.contains(&(server, false))
+    })
+}
+
+/// A request was sent to a server that was dead, because the gateway did not know yet.
+pub fn a_request_was_sent_to_a_dead_server(trace: &Trace, _: &History) -> bool {
+    trace.marks().any(|(at, _, mark)| matches!(mark, Mark::Dispatched { to } if is_down(trace, *to, at)))
+}
+
+/// So many servers were ejected that the gateway used them all again.
+pub fn most_servers_were_ejected_at_once(trace: &Trace, _: &History) -> bool {
+    let servers = trace.hosts.iter().filter(|name| name.starts_with("api-")).count();
+    let mut healthy = BTreeMap::new();
+    health_changes(trace).any(|(_, server, is_healthy)| {
+        healthy.insert(server, is_healthy);
+        let ejected = healthy.values().filter(|is_healthy| !**is_healthy).count();
+        (servers - ejected) * 2 < servers
+    })
+}
+
+/// A server was ejected that was alive: the gateway could not see it.
+pub fn a_living_server_was_ejected(trace: &Trace, _: &History) -> bool {
+    health_changes(trace).any(|(at, server, healthy)| !healthy && !is_down(trace, server, at))
+}
+
+/// A price was an old one, because pricing could not be asked.
+pub fn an_old_price_stood_in(_: &Trace, history: &History) -> bool {
+    history
+        .named("price")
+        .any(|operation| matches!(operation.answer(), Ok(Some(Reply::Price(price))) if price.degraded))
+}
+
+/// A request was sent to a server that had been told to stop and still served.
+pub fn a_request_was_sent_to_a_stopping_server(trace: &Trace, _: &History) -> bool {
+    let stopping = trace.records.iter().filter(|record| record.event == Event::Stopping);
+    stopping.filter_map(|record| Some((record.at, record.host?))).any(|(told, server)| {
+        let gone = deaths(trace, server).map(|(died, _)| died).find(|died| *died >= told).unwrap_or(Duration::MAX);
+        trace.marks().any(|(at, _, mark)| *mark == Mark::Dispatched { to: server } && told < at && at < gone)
+    })
+}
+
+/// A user was recognised by another server than the one that had given the token.
+pub fn a_token_was_accepted_by_another_server(trace: &Trace, history: &History) -> bool {
+    let mut given = BTreeMap::new();
+    crosses_servers(trace, history, |operation, reply, server| match reply {
+        Reply::LoggedIn => {
+            given.insert((operation.host, operation.client), server);
+            None
+        }
+        Reply::User(_) => given.get(&(operation.host, operation.client)).copied(),
+        _ => None,
+    })
+}
+
+/// An order was read from another server than the one that had taken it.
+pub fn an_order_was_read_from_another_server(trace: &Trace, history: &History) -> bool {
+    let mut taken = BTreeMap::new();
+    crosses_servers(trace, history, |_, reply, server| match reply {
+        Reply::Placed(receipt) => {
+            taken.insert(receipt.id, server);
+            None
+        }
+        Reply::Order(receipt) => taken.get(&receipt.id).copied(),
+        _ => None,
+    })
+}
+
+/// Goes through all answers of which the server is known. `earlier` says which server an answer refers back to, where
+/// that is known, too; whether one ever refers to another server than gave it.
+fn crosses_servers(
+    trace: &Trace,
+    history: &History,
+    mut earlier: impl FnMut(&Operation, &Reply, Option<HostId>) -> Option<Option<HostId>>,
+) -> bool {
+    let answered = answered_attempts(trace);
+    history.operations.iter().any(|operation| {
+        let (Ok(Some(reply)), Some((completed, _))) = (operation.answer::<Reply>(), &operation.completed) else {
+            return false;
+        };
+        let server = answered.iter().find_map(|(attempt, server)| {
+            let is_its = attempt.host == operation.host && attempt.client() == operation.client;
+            (is_its && operation.invoked_at <= attempt.began && attempt.lasts_at(*completed)).then_some(*server)
+        });
+        let before = earlier(operation, &reply, server).flatten();
+        before.is_some() && server.is_some() && before != server
+    })
+}
+
+/// The store died after a commit, before the buyer had the answer.
+pub fn the_store_died_between_a_commit_and_its_acknowledgement(trace: &Trace, history: &History) -> bool {
+    let Some(store) = trace.host("store") else { return false };
+    let (calls, ended) = (calls_of_orders(history), calls_ended(trace));
+    applied(trace).any(|(committed, order)| {
+        let end = calls.get(&order).and_then(|call| ended.get(call));
+        end.is_some_and(|(ended, _)| deaths(trace, store).any(|(died, _)| committed < died && died < *ended))
+    })
+}
+
+/// The store died while an attempt to place an order lasted, which failed; a later attempt was acknowledged.
+pub fn an_order_outlived_the_death_of_the_store(trace: &Trace, history: &History) -> bool {
+    let Some(store) = trace.host("store") else { return false };
+    let (calls, ended) = (calls_of_orders(history), calls_ended(trace));
+    let struck = |attempt: &Attempt| deaths(trace, store).any(|(died, _)| attempt.lasts_at(died));
+    let attempts = attempts(trace);
+    calls
+        .values()
+        .filter(|call| ended.get(call).is_some_and(|(_, ok)| *ok))
+        .any(|call| attempts.iter().any(|attempt| attempt.call == *call && !attempt.is_answered() && struck(attempt)))
+}
+
+/// The store lost its power when an order had been acknowledged a moment before.
+pub fn power_was_lost_right_after_an_acknowledgement(trace: &Trace, history: &History) -> bool {
+    let Some(store) = trace.host("store") else { return false };
+    let powered_off = |at: Duration, until: Duration| {
+        trace.records.iter().any(|record| {
+            let is_it = record.host == Some(store) && record.event == Event::PoweredOff;
+            is_it && at <= record.at && record.at <= until
+        })
+    };
+    history.named("place_order").filter(|operation| operation.is_ok()).any(|operation| {
+        let acknowledged = operation.completed.as_ref().map_or(Duration::MAX, |(at, _)| *at);
+        powered_off(acknowledged, acknowledged.saturating_add(millis(100)))
+    })
+}

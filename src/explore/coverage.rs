@@ -1,0 +1,75 @@
+//! How many runs of an exploration reached each situation of its scenario. It knows nothing of the runs themselves.
+
+use serde::Serialize;
+
+use crate::scenario::Scenario;
+
+/// A situation, and how many runs reached it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Reached {
+    /// The situation's name.
+    pub situation: String,
+    /// How many runs reached it.
+    pub runs: u64,
+}
+
+/// All situations of a scenario.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// The situations, in the scenario's order.
+    pub reached: Vec<Reached>,
+    /// Fewer runs than this do not say that a situation is never reached.
+    pub judged_from: u64,
+}
+
+impl Coverage {
+    /// Before the first run.
+    pub(crate) fn of(scenario: &Scenario) -> Coverage {
+        let reached = scenario.situation_names().map(|name| Reached { situation: name.to_owned(), runs: 0 });
+        // An exploration without a single run has not missed anything.
+        Coverage { reached: reached.collect(), judged_from: scenario.judged_from().max(1) }
+    }
+
+    pub(crate) fn add(&mut self, reached: &[bool]) {
+        for (sum, reached) in self.reached.iter_mut().zip(reached) {
+            sum.runs += u64::from(*reached);
+        }
+    }
+
+    /// What no run reached.
+    pub fn unreached(&self) -> impl Iterator<Item = &str> {
+        self.reached.iter().filter(|reached| reached.runs == 0).map(|reached| reached.situation.as_str())
+    }
+
+    /// What `runs` runs should have reached and did not; nothing if there were too few to judge.
+    pub fn missed(&self, runs: u64) -> Vec<&str> {
+        if runs < self.judged_from { Vec::new() } else { self.unreached().collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_never_reached_is_missed_once_there_are_enough_runs() {
+        let scenario = Scenario::new("s").sometimes("a", |_, _| true).sometimes("b", |_, _| false).seeds(3);
+        let mut coverage = Coverage::of(&scenario);
+        let check =
+            |coverage: &Coverage, runs, expected: &[&str]| assert_eq!(coverage.missed(runs), expected, "{runs}");
+        coverage.add(&[true, false]);
+        check(&coverage, 2, &[]);
+        check(&coverage, 3, &["b"]);
+        coverage.add(&[false, true]);
+        check(&coverage, 3, &[]);
+        assert_eq!(coverage.reached.iter().map(|reached| reached.runs).collect::<Vec<_>>(), [1, 1]);
+    }
+
+    #[test]
+    fn a_run_that_did_not_live_to_tell_reached_nothing() {
+        let mut coverage = Coverage::of(&Scenario::new("s").sometimes("a", |_, _| true).seeds(0));
+        coverage.add(&[]);
+        assert_eq!(coverage.missed(0), [""; 0]);
+        assert_eq!(coverage.missed(1), ["a"]);
+    }
+}
