@@ -247,6 +247,9 @@ fn replay_one(scenarios: Arc<[Scenario]>, arguments: &Replay) -> Result<u8, Stri
             say(&text::failure(&failure, &line));
         }
     }
+    if arguments.doctor && matches!(failure.repeat, explore::Repeat::Same) {
+        say(&format!("doctor: {}\n", explore::diagnose(&pool, index, &subject, None).of_equal_runs()));
+    }
     Ok(failure.standing().exit_code())
 }
 

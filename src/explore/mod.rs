@@ -6,6 +6,7 @@
 
 mod answer;
 mod divergence;
+mod doctor;
 mod driver;
 mod failure;
 pub(crate) mod job;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use divergence::{Divergence, record_line};
+pub use doctor::{Diagnosis, diagnose};
 pub use driver::explore;
 pub use failure::{Failure, Repeat, investigate};
 pub use job::Subject;

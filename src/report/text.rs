@@ -240,10 +240,7 @@ fn determinism(text: &mut String, failure: &Failure) {
             writeln!(text, "deterministic: yes, a second run had the same fingerprint {}", failure.outcome.fingerprint)
         }
         Repeat::Same => writeln!(text, "deterministic: a second run ended in the same way"),
-        Repeat::Different(Some(divergence)) => writeln!(text, "deterministic: NO, {divergence}"),
-        Repeat::Different(None) => {
-            writeln!(text, "deterministic: NO, a second run was different (two recorded runs do not show where)")
-        }
+        Repeat::Different(diagnosis) => writeln!(text, "deterministic: NO, {diagnosis}"),
     };
 }
 
