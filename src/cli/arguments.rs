@@ -104,6 +104,9 @@ pub(crate) struct Replay {
     /// End the run when it has used so many seconds of CPU time. Default: the scenario's own limit.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) hang_after: Option<Duration>,
+    /// Run it once more under closer watch and say what leaves the sandbox, even if nothing differs.
+    #[arg(long)]
+    pub(crate) doctor: bool,
 }
 
 fn jobs(text: &str) -> Result<NonZeroUsize, String> {

@@ -275,6 +275,9 @@ fn replay_one(scenarios: Arc<[Scenario]>, arguments: &Replay) -> Result<u8, Stri
             say(&screen(&failure, &line, None, screen_style()));
         }
     }
+    if arguments.doctor && matches!(failure.repeat, explore::Repeat::Same) {
+        say(&format!("doctor: {}\n", explore::diagnose(&pool, index, &subject, None).of_equal_runs()));
+    }
     Ok(failure.standing().exit_code())
 }
 

@@ -49,7 +49,9 @@ impl Answer {
         let (outcome, recording) = match reply {
             Reply::Outcome(outcome) => (*outcome, None),
             Reply::Recording(recording) => (recording.outcome.clone(), Some(recording)),
-            Reply::Case(_) => return Err(Error::Refused("a case came instead of an outcome".to_owned())),
+            Reply::Case(_) | Reply::Examination(_) => {
+                return Err(Error::Refused("something else came instead of an outcome".to_owned()));
+            }
             Reply::Refused(why) => return Err(Error::Refused(why)),
         };
         let Finished { output, cpu, .. } = finished;

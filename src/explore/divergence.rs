@@ -1,6 +1,7 @@
 //! Where two runs of the same case part.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::fault::duration_text;
 use crate::history::{Completion, Operation};
@@ -9,12 +10,18 @@ use crate::trace::{Event, FlowKey, HostId, Record};
 
 /// How many records before the first that differs are shown.
 const BEFORE: usize = 10;
+/// How many columns a line may take.
+const COLUMNS: usize = 100;
 
 /// The first difference between two runs of a case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Divergence {
     /// Which record is the first that differs, from 0.
     pub index: usize,
+    /// The host of that record; "-" if it is of none.
+    pub host: String,
+    /// The virtual time of that record; if both runs have one, of the earlier.
+    pub at: Duration,
     /// The records before it, which both runs have.
     pub common: Vec<String>,
     /// The record of the first run; none if it has ended.
@@ -26,43 +33,73 @@ pub struct Divergence {
 impl Divergence {
     /// The first difference; none if the recordings are equal.
     pub fn between(left: &Recording, right: &Recording) -> Option<Divergence> {
-        let line = |recording: &Recording, index: usize| {
-            recording.records.get(index).map(|record| record_line(&recording.hosts, record))
+        let hosts = &left.hosts;
+        let of_record = |record: &Record| Entry {
+            at: record.at,
+            host: record.host.map_or("-", |host| name(hosts, host)).to_owned(),
+            line: record_line(hosts, record),
         };
-        Divergence::of_lists(&left.records, &right.records, |list_is_left, index| {
-            line(if list_is_left { left } else { right }, index)
-        })
-        .or_else(|| {
+        let of_operation = |operation: &Operation| Entry {
+            at: operation.completed.as_ref().map_or(operation.invoked_at, |(at, _)| *at),
+            host: name(hosts, operation.host).to_owned(),
+            line: operation_line(hosts, operation),
+        };
+        Divergence::of_lists(&left.records, &right.records, of_record)
             // The history is digested with the trace, so a difference may be there alone.
-            let (a, b) = (&left.history.operations, &right.history.operations);
-            Divergence::of_lists(a, b, |list_is_left, index| {
-                if list_is_left { a } else { b }.get(index).map(|operation| operation_line(&left.hosts, operation))
-            })
-        })
+            .or_else(|| Divergence::of_lists(&left.history.operations, &right.history.operations, of_operation))
     }
 
-    fn of_lists<T: PartialEq>(
-        left: &[T],
-        right: &[T],
-        line: impl Fn(bool, usize) -> Option<String>,
-    ) -> Option<Divergence> {
+    fn of_lists<T: PartialEq>(left: &[T], right: &[T], entry: impl Fn(&T) -> Entry) -> Option<Divergence> {
         let longest = left.len().max(right.len());
         let index = (0..longest).find(|index| left.get(*index) != right.get(*index))?;
-        let common = (index.saturating_sub(BEFORE)..index).filter_map(|index| line(true, index)).collect();
-        Some(Divergence { index, common, left: line(true, index), right: line(false, index) })
+        let common = left[index.saturating_sub(BEFORE)..index].iter().map(|item| entry(item).line).collect();
+        let (left, right) = (left.get(index).map(&entry), right.get(index).map(&entry));
+        let (at, host) = [&left, &right].into_iter().flatten().map(|entry| (entry.at, &entry.host)).min()?;
+        let (at, host) = (at, host.clone());
+        let line = |entry: Option<Entry>| entry.map(|entry| entry.line);
+        Some(Divergence { index, host, at, common, left: line(left), right: line(right) })
     }
+}
+
+/// What is shown of a record or an operation.
+struct Entry {
+    at: Duration,
+    host: String,
+    line: String,
 }
 
 impl fmt::Display for Divergence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "the runs part at record {}:", self.index)?;
+        writeln!(f, "the runs part at event {} ({}, {}):", self.index, self.host, duration_text(self.at))?;
         for line in &self.common {
-            writeln!(f, "    both    {line}")?;
+            writeln!(f, "    both    {}", clipped(line, 0))?;
         }
         let ended = "(the run has ended)";
-        writeln!(f, "    first   {}", self.left.as_deref().unwrap_or(ended))?;
-        write!(f, "    second  {}", self.right.as_deref().unwrap_or(ended))
+        let (left, right) = (self.left.as_deref().unwrap_or(ended), self.right.as_deref().unwrap_or(ended));
+        let differs_at = left.chars().zip(right.chars()).take_while(|(a, b)| a == b).count();
+        writeln!(f, "    first   {}", clipped(left, differs_at))?;
+        write!(f, "    second  {}", clipped(right, differs_at))
     }
+}
+
+/// As much of a line as fits behind its title: its beginning, and if that is not enough, what is around the character
+/// `decisive`.
+fn clipped(line: &str, decisive: usize) -> String {
+    const ROOM: usize = COLUMNS - "    second  ".len();
+    const BEGINNING: usize = 40;
+    const BEFORE_IT: usize = 12;
+    let length = line.chars().count();
+    if length <= ROOM {
+        return line.to_owned();
+    }
+    let part = |from: usize, count: usize| line.chars().skip(from).take(count).collect::<String>();
+    if decisive + BEFORE_IT < ROOM {
+        return format!("{}…", part(0, ROOM - 1));
+    }
+    let from = (decisive - BEFORE_IT).min(length - (ROOM - BEGINNING - 1));
+    let rest = part(from, ROOM - BEGINNING - 2);
+    let end = if from + ROOM - BEGINNING - 2 < length { "…" } else { "" };
+    format!("{}…{rest}{end}", part(0, BEGINNING))
 }
 
 fn name(hosts: &[String], host: HostId) -> &str {

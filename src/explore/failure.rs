@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::answer::{Answer, Ending};
 use super::divergence::Divergence;
+use super::doctor::{Diagnosis, diagnose};
 use super::explain::{Why, explain};
 use super::job::{Subject, Want};
 use super::pool::Pool;
@@ -19,8 +20,8 @@ use crate::scenario::Case;
 pub enum Repeat {
     /// It did.
     Same,
-    /// It did not; the first difference between two recorded runs, if those differ.
-    Different(Option<Divergence>),
+    /// It did not; where two recorded runs part, and what left the sandbox before that.
+    Different(Box<Diagnosis>),
 }
 
 /// A run that failed, or that was different when it was repeated.
@@ -104,10 +105,11 @@ pub(crate) fn investigate_answer(
         Repeat::Same
     } else {
         let again = pool.run(scenario, subject, Want::Recording)?;
-        Repeat::Different(match (&recorded.recording, &again.recording) {
+        let divergence = match (&recorded.recording, &again.recording) {
             (Some(left), Some(right)) => Divergence::between(left, right),
             _ => None,
-        })
+        };
+        Repeat::Different(Box::new(diagnose(pool, scenario, subject, divergence)))
     };
     let case = match &recorded.recording {
         Some(recording) => recording.case.clone(),

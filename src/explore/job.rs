@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::doctor::Examination;
 use crate::run::{self, Detail, Outcome, Recording};
 use crate::sandbox::Handler;
 use crate::scenario::{Case, Scenario};
@@ -52,6 +53,9 @@ pub(crate) enum Want {
     /// The case, without running it.
     #[serde(rename = "case")]
     Case,
+    /// What leaves the sandbox in a run that is watched more closely.
+    #[serde(rename = "scan")]
+    Examination,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -68,6 +72,7 @@ pub(crate) enum Reply {
     Outcome(Box<Outcome>),
     Recording(Box<Recording>),
     Case(Box<Case>),
+    Examination(Box<Examination>),
     /// The job makes no sense to this child.
     Refused(String),
 }
@@ -106,6 +111,9 @@ fn serve(scenarios: &[Scenario], job: &[u8]) -> Reply {
     match job.want {
         Want::Case => Reply::Case(Box::new(case)),
         Want::Outcome => Reply::Outcome(Box::new(run::run(scenario, &case, Detail::Lean).outcome)),
+        Want::Examination => Reply::Examination(Box::new(Examination::of(|| {
+            drop(run::run(scenario, &case, Detail::Rich));
+        }))),
         Want::Recording => Reply::Recording(Box::new(run::run(scenario, &case, Detail::Rich).into_recording(case))),
     }
 }

@@ -7,6 +7,7 @@
 mod answer;
 mod coverage;
 mod divergence;
+mod doctor;
 mod driver;
 mod explain;
 mod failure;
@@ -22,6 +23,7 @@ use std::time::Duration;
 
 pub use coverage::{Coverage, Reached};
 pub use divergence::{Divergence, record_line};
+pub use doctor::{Diagnosis, diagnose};
 pub use driver::explore;
 pub use explain::{FaultWhy, Pair, Reach, Why, explain};
 pub use failure::{AsFound, Failure, Repeat, investigate, study};

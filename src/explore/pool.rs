@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::Error;
 use super::answer::Answer;
+use super::doctor::Examination;
 use super::job::{self, Reply, Subject, Want};
 use crate::sandbox::{End, Entry, Finished, Limits, Worker};
 use crate::scenario::{Case, Scenario};
@@ -135,6 +136,19 @@ impl Pool {
                 Err(error) => Err(Error::Refused(format!("unreadable answer: {error}"))),
             },
             end => Err(Error::Refused(format!("the case cannot be drawn: {end:?}"))),
+        }
+    }
+
+    /// Runs a case under closer watch.
+    pub(crate) fn examine(&self, scenario: usize, subject: &Subject) -> Result<Examination, Error> {
+        let finished = self.wait_for(scenario, subject, Want::Examination)?.finished.map_err(Error::Worker)?;
+        match finished.end {
+            End::Returned(reply) => match serde_json::from_slice(&reply) {
+                Ok(Reply::Examination(examination)) => Ok(*examination),
+                Ok(other) => Err(Error::Refused(format!("unexpected answer: {other:?}"))),
+                Err(error) => Err(Error::Refused(format!("unreadable answer: {error}"))),
+            },
+            end => Err(Error::Refused(format!("it did not live to tell: {end:?}"))),
         }
     }
 

@@ -132,10 +132,7 @@ pub(super) fn determinism(failure: &Failure) -> String {
             writeln!(text, "deterministic: yes, a second run had the same fingerprint {}", failure.outcome.fingerprint)
         }
         Repeat::Same => writeln!(text, "deterministic: a second run ended in the same way"),
-        Repeat::Different(Some(divergence)) => writeln!(text, "deterministic: NO, {divergence}"),
-        Repeat::Different(None) => {
-            writeln!(text, "deterministic: NO, a second run was different (two recorded runs do not show where)")
-        }
+        Repeat::Different(diagnosis) => writeln!(text, "deterministic: NO, {diagnosis}"),
     };
     text
 }

@@ -11,7 +11,11 @@
 //!   runs on a fresh thread ([`Worker::is_forked`] tells).
 //!
 //! Stated gaps: code that reads the time stamp counter (quanta) or makes system calls without the C library (rustix,
-//! the Go runtime) is not seen; neither is `fopen`, nor a program that replaces the panic hook.
+//! the Go runtime) is not seen; neither is `fopen` or the age of a file, nor a program that replaces the panic hook.
+//! [`watch_system_calls`] closes the first two and names what came through, at the price of a signal for each call: it
+//! is for a closer look at a run that cannot be repeated. On aarch64, clocks read through the vDSO and threads made by
+//! raw system calls remain unseen even then; everywhere, the coarse clocks of the vDSO do, instructions such as
+//! `rdrand` and `cpuid`, and all that other threads do but for having been started.
 
 #![allow(unsafe_code)]
 // Without hooks there is nobody who asks for what a simulation would answer.
@@ -45,6 +49,10 @@ mod worker;
 
 pub use notes::{Escape, EscapeKind, Notes, PanicNote};
 pub use simulated::{
-    Settings, current_host, enter, enter_host, is_simulating, leave, now, set_outside_host, set_step, set_wall_offset,
+    Settings, current_host, enter, enter_host, is_simulating, last_escapes, leave, now, set_outside_host, set_step,
+    set_wall_offset,
 };
-pub use worker::{End, Entry, Finished, Handler, Limits, Worker, current_test_name, is_zygote, serve_if_zygote};
+pub use worker::{
+    End, Entry, Finished, Handler, Limits, Worker, addresses_are_fixed, current_test_name, is_zygote, serve_if_zygote,
+    watch_system_calls,
+};

@@ -48,6 +48,21 @@ pub enum EscapeKind {
     UnmodelledClock,
     /// A host runs on a tokio runtime whose time is not paused.
     UnpausedRuntime,
+    /// A process was started. It sees the real clocks, real entropy and real files.
+    Process,
+    /// A system call that a hook does not know, made by the C library. Seen only under [`watch_system_calls`].
+    ///
+    /// [`watch_system_calls`]: super::watch_system_calls
+    SystemCall,
+    /// A system call made without the C library. Seen only under [`watch_system_calls`].
+    ///
+    /// [`watch_system_calls`]: super::watch_system_calls
+    RawSystemCall,
+    /// The time stamp counter was read, by an instruction or through the kernel's page for clocks. Seen only under
+    /// [`watch_system_calls`].
+    ///
+    /// [`watch_system_calls`]: super::watch_system_calls
+    TimeStampCounter,
 }
 
 impl EscapeKind {
@@ -61,6 +76,10 @@ impl EscapeKind {
             EscapeKind::BlockingSleep => "blocking-sleep",
             EscapeKind::UnmodelledClock => "unmodelled-clock",
             EscapeKind::UnpausedRuntime => "unpaused-runtime",
+            EscapeKind::Process => "process",
+            EscapeKind::SystemCall => "system-call",
+            EscapeKind::RawSystemCall => "raw-system-call",
+            EscapeKind::TimeStampCounter => "time-stamp-counter",
         }
     }
 }

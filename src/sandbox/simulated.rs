@@ -41,6 +41,8 @@ pub(super) struct Simulation {
 thread_local! {
     // A plain pointer without a destructor: hooks may read it at any moment of a thread's life.
     static SIMULATION: Cell<*const Simulation> = const { Cell::new(std::ptr::null()) };
+    // What escaped from the last simulation of this thread, for a closer look.
+    static LAST_ESCAPES: RefCell<Vec<Escape>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The simulation of this thread, if there is one.
@@ -88,7 +90,17 @@ pub fn leave() -> Notes {
         escape.backtrace = readable(&backtrace);
         escape
     });
-    Notes { escapes: escapes.collect(), panics: simulation.panics.into_inner() }
+    let notes = Notes { escapes: escapes.collect(), panics: simulation.panics.into_inner() };
+    if platform::is_watched() {
+        LAST_ESCAPES.replace(notes.escapes.clone());
+    }
+    notes
+}
+
+/// All that escaped from the simulation that this thread left last, also what a scenario allows. Nothing unless
+/// [`watch_system_calls`](super::watch_system_calls) was called before it.
+pub fn last_escapes() -> Vec<Escape> {
+    LAST_ESCAPES.take()
 }
 
 /// Whether this thread simulates.
@@ -216,9 +228,48 @@ impl Simulation {
     }
 }
 
+/// What a new record adds to those that there are.
+enum Addition {
+    /// One more like the one at this place.
+    Another(usize),
+    /// The first, with its particulars.
+    First(String),
+    Nothing,
+}
+
 /// Records that something left the simulation. Does nothing on a thread that does not simulate.
 #[cold]
 pub(super) fn record_escape(kind: EscapeKind, detail: impl FnOnce() -> String) {
+    record(kind, |escapes, host| {
+        match escapes.iter().position(|(escape, _)| escape.kind == kind && escape.host.as_deref() == host) {
+            Some(index) => Addition::Another(index),
+            None => Addition::First(detail()),
+        }
+    });
+}
+
+/// Records a system call that no hook knows, by what it does: `describe` gives that, `None` if it is of no concern, and
+/// is told the particulars of what this host has done before. Does nothing on a thread that does not simulate.
+#[cold]
+pub(super) fn record_system_call(kind: EscapeKind, describe: impl FnOnce(&[&str]) -> Option<String>) {
+    /// More different calls than this of one kind and host are counted with the last.
+    const MOST: usize = 16;
+    record(kind, |escapes, host| {
+        let of_host = || escapes.iter().enumerate().filter(|(_, (escape, _))| escape.host.as_deref() == host);
+        let known: Vec<&str> = of_host().map(|(_, (escape, _))| escape.detail.as_str()).collect();
+        let Some(detail) = describe(&known) else { return Addition::Nothing };
+        let mut alike = of_host().filter(|(_, (escape, _))| escape.kind == kind);
+        if let Some((index, _)) = alike.clone().find(|(_, (escape, _))| escape.detail == detail) {
+            return Addition::Another(index);
+        }
+        match alike.nth(MOST - 1) {
+            Some((index, _)) => Addition::Another(index),
+            None => Addition::First(detail),
+        }
+    });
+}
+
+fn record(kind: EscapeKind, look_up: impl FnOnce(&[(Escape, Backtrace)], Option<&str>) -> Addition) {
     let Some(simulation) = simulation() else { return };
     // Recording itself opens files and takes locks; that is not the run's doing.
     if simulation.clocks.is_quiet() {
@@ -228,12 +279,14 @@ pub(super) fn record_escape(kind: EscapeKind, detail: impl FnOnce() -> String) {
     simulation.clocks.set_quiet(true);
     let host = simulation.name_of(look.slot);
     let mut escapes = simulation.escapes.borrow_mut();
-    if let Some((escape, _)) = escapes.iter_mut().find(|(escape, _)| escape.kind == kind && escape.host == host) {
-        escape.count += 1;
-    } else {
-        let at = Duration::from_nanos(look.virtual_nanos);
-        let escape = Escape { kind, detail: detail(), host, at, count: 1, backtrace: String::new() };
-        escapes.push((escape, Backtrace::force_capture()));
+    match look_up(&escapes, host.as_deref()) {
+        Addition::Another(index) => escapes[index].0.count += 1,
+        Addition::First(detail) => {
+            let at = Duration::from_nanos(look.virtual_nanos);
+            let escape = Escape { kind, detail, host, at, count: 1, backtrace: String::new() };
+            escapes.push((escape, Backtrace::force_capture()));
+        }
+        Addition::Nothing => {}
     }
     drop(escapes);
     simulation.clocks.set_quiet(false);
@@ -280,7 +333,8 @@ pub(super) fn message_of(payload: &(dyn Any + Send)) -> String {
     }
 }
 
-/// The frames of a backtrace between the recording, which comes first, and what runs a job, which comes last.
+/// The frames of a backtrace between the recording, which comes first, and what runs a job, which comes last; without
+/// the hooks in between.
 fn readable(backtrace: &Backtrace) -> String {
     const MOST_FRAMES: usize = 40;
     let text = backtrace.to_string();
@@ -292,10 +346,11 @@ fn readable(backtrace: &Backtrace) -> String {
             _ => frames.push(vec![line]),
         }
     }
+    let has = |frame: &Vec<&str>, names: &[&str]| frame.iter().any(|line| names.iter().any(|name| line.contains(name)));
+    let runs_job = |frame: &Vec<&str>| has(frame, &["/src/sandbox/linux/child.rs", "/src/sandbox/thread.rs"]);
     let is_ours = |frame: &Vec<&str>| {
-        let ours = ["std::backtrace", "std/src/backtrace.rs", "squall::sandbox::", "/src/sandbox/"];
-        frame.iter().any(|line| ours.iter().any(|name| line.contains(name)))
+        has(frame, &["std::backtrace", "std/src/backtrace.rs", "squall::sandbox::", "/src/sandbox/"])
     };
-    let frames = frames.iter().skip_while(|frame| is_ours(frame)).take_while(|frame| !is_ours(frame));
+    let frames = frames.iter().take_while(|frame| !runs_job(frame)).filter(|frame| !is_ours(frame));
     frames.take(MOST_FRAMES).flatten().copied().collect::<Vec<_>>().join("\n")
 }

@@ -149,6 +149,21 @@ pub fn serve_if_zygote(handler: impl Fn(&[u8]) -> Vec<u8>) {
     }
 }
 
+/// From now on, what this process does that no hook sees is recorded, too, while its thread simulates: system calls made
+/// without the C library, those of it that have no hook, and reads of the time stamp counter. To be called by a handler
+/// before it enters a simulation; the run goes on as before, but slower.
+///
+/// # Errors
+/// With the reason, where a run has no process of its own or the system refuses.
+pub fn watch_system_calls() -> Result<(), String> {
+    platform::watch_system_calls()
+}
+
+/// Whether no run in this process can see other addresses than a run in another process of the same executable.
+pub fn addresses_are_fixed() -> bool {
+    platform::addresses_are_fixed()
+}
+
 /// The name of the test that calls this, as libtest knows it.
 pub fn current_test_name() -> Option<String> {
     if let Some(name) = std::thread::current().name()

@@ -11,6 +11,7 @@ use libc::{c_int, siginfo_t};
 
 use super::board::{self, Board};
 use super::raw::call;
+use super::watch;
 use super::zygote::{BOARD_FD, COMMAND_FD, Command, JOB_FD, OUTCOME_FD, OUTPUT_FD, RESULT_FD};
 use crate::sandbox::simulated::{self, Simulation, leave, record_panics};
 
@@ -199,26 +200,28 @@ fn watch_faults() {
             libc::sigaltstack(&stack, ptr::null_mut());
         }
         let previous = &raw mut PREVIOUS_FAULT_ACTIONS;
-        install(libc::SIGSEGV, on_fault, (*previous)[0].as_mut_ptr());
-        install(libc::SIGBUS, on_fault, (*previous)[1].as_mut_ptr());
-        install(libc::SIGABRT, on_abort, ptr::null_mut());
-        install(libc::SIGPROF, on_limit, ptr::null_mut());
+        install(libc::SIGSEGV, on_fault, 0, (*previous)[0].as_mut_ptr());
+        install(libc::SIGBUS, on_fault, 0, (*previous)[1].as_mut_ptr());
+        install(libc::SIGABRT, on_abort, 0, ptr::null_mut());
+        install(libc::SIGPROF, on_limit, 0, ptr::null_mut());
         let mut set: libc::sigset_t = mem::zeroed();
         libc::sigemptyset(&mut set);
         libc::sigprocmask(libc::SIG_SETMASK, &set, ptr::null_mut());
     }
 }
 
-type SignalHandler = extern "C" fn(c_int, *mut siginfo_t, *mut c_void);
+pub(super) type SignalHandler = extern "C" fn(c_int, *mut siginfo_t, *mut c_void);
 
+/// Installs a handler that runs on the stack for signals; `flags` are further ones.
+///
 /// # Safety
 /// `previous` must be null or a place for an action, and the handler safe in a signal's context.
-unsafe fn install(signal: c_int, handler: SignalHandler, previous: *mut libc::sigaction) {
+pub(super) unsafe fn install(signal: c_int, handler: SignalHandler, flags: c_int, previous: *mut libc::sigaction) {
     // SAFETY: all zeros is a valid action to start from.
     unsafe {
         let mut action: libc::sigaction = mem::zeroed();
         action.sa_sigaction = handler as *const () as usize;
-        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | flags;
         libc::sigaction(signal, &action, previous);
     }
 }
@@ -248,6 +251,9 @@ extern "C" fn on_fault(signal: c_int, information: *mut siginfo_t, context: *mut
     const CLOSE: usize = 256 * 1024;
     // SAFETY: the kernel gives valid information, and the previous actions were stored before this one was installed.
     unsafe {
+        if signal == libc::SIGSEGV && watch::is_counter(information, context) {
+            return;
+        }
         if let Some(board) = board() {
             show_final_position(board);
             if ((*information).si_addr() as usize).abs_diff(stack_pointer(context)) < CLOSE {

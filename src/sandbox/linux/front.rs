@@ -22,6 +22,11 @@ use crate::sandbox::worker::{End, Entry, Finished, Limits};
 /// How long a zygote may take until it is ready.
 const READY_WITHIN_MS: c_int = 60_000;
 
+/// Whether the system randomises no addresses at all.
+pub(super) fn randomises_nothing() -> bool {
+    std::fs::read("/proc/sys/kernel/randomize_va_space").is_ok_and(|value| value.starts_with(b"0"))
+}
+
 /// Gives jobs to one zygote, and replaces it if it dies.
 pub(in crate::sandbox) struct Forker {
     entry: Entry,
@@ -119,9 +124,7 @@ impl Zygote {
             Zygote { pid, addresses_fixed: false, commands, reports, job, outcome, output, log, board, report };
         match zygote.receive(Some(READY_WITHIN_MS)) {
             Ok(report) => {
-                let system_wide =
-                    std::fs::read("/proc/sys/kernel/randomize_va_space").is_ok_and(|v| v.starts_with(b"0"));
-                zygote.addresses_fixed = report.status != 0 || system_wide;
+                zygote.addresses_fixed = report.status != 0 || randomises_nothing();
                 Ok(Spawned::Ready(zygote))
             }
             Err(why) => {

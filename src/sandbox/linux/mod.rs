@@ -6,15 +6,22 @@ mod front;
 mod hooks;
 mod raw;
 mod start;
+mod watch;
 mod zygote;
 
 use super::notes::PanicNote;
 
 pub(super) use front::Forker;
+pub(super) use watch::{is_watched, watch_system_calls};
 pub(super) use zygote::{is_zygote, serve};
 
 /// Whether `Instant::now` and its kin ask the simulation.
 pub(super) const INTERPOSES: bool = true;
+
+/// Whether runs see the same addresses in every process of this executable: by the process's own choice or the system's.
+pub(super) fn addresses_are_fixed() -> bool {
+    zygote::addresses_are_fixed() || front::randomises_nothing()
+}
 
 /// Makes sure that the hooks are part of any binary that simulates.
 pub(super) fn keep_hooks_linked() {

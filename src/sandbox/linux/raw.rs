@@ -1,11 +1,71 @@
 //! System calls without the C library, `errno`, and the next definition of an interposed symbol.
 
-use std::arch::asm;
+use std::arch::global_asm;
 use std::ffi::CStr;
 use std::mem;
+use std::ops::Range;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use libc::{c_int, c_long, c_void};
+
+// All system calls that Squall makes itself leave through this one instruction, so that a filter on system calls can
+// tell them from those of the code under test by where they come from (see `watch`).
+#[cfg(target_arch = "x86_64")]
+global_asm!(
+    ".pushsection .text.squall_gate, \"ax\", @progbits",
+    ".balign 16",
+    ".hidden squall_gate",
+    ".globl squall_gate",
+    ".type squall_gate, @function",
+    "squall_gate:",
+    "mov rax, rdi",
+    "mov rdi, rsi",
+    "mov rsi, rdx",
+    "mov rdx, rcx",
+    "mov r10, r8",
+    "mov r8, r9",
+    "mov r9, [rsp + 8]",
+    "syscall",
+    ".hidden squall_gate_end",
+    ".globl squall_gate_end",
+    "ret",
+    "squall_gate_end:",
+    ".size squall_gate, . - squall_gate",
+    ".popsection",
+);
+#[cfg(target_arch = "aarch64")]
+global_asm!(
+    ".pushsection .text.squall_gate, \"ax\", @progbits",
+    ".balign 16",
+    ".hidden squall_gate",
+    ".globl squall_gate",
+    ".type squall_gate, @function",
+    "squall_gate:",
+    "mov x8, x0",
+    "mov x0, x1",
+    "mov x1, x2",
+    "mov x2, x3",
+    "mov x3, x4",
+    "mov x4, x5",
+    "mov x5, x6",
+    "svc 0",
+    ".hidden squall_gate_end",
+    ".globl squall_gate_end",
+    "ret",
+    "squall_gate_end:",
+    ".size squall_gate, . - squall_gate",
+    ".popsection",
+);
+
+unsafe extern "C" {
+    fn squall_gate(number: c_long, a: usize, b: usize, c: usize, d: usize, e: usize, f: usize) -> isize;
+    static squall_gate_end: u8;
+}
+
+/// The code from which [`system_call`] leaves.
+pub(super) fn gate() -> Range<usize> {
+    squall_gate as *const () as usize..&raw const squall_gate_end as usize
+}
 
 /// Makes a system call and returns what the kernel returned: a negative errno on failure.
 ///
@@ -14,30 +74,8 @@ use libc::{c_int, c_long, c_void};
 #[inline]
 pub(super) unsafe fn system_call(number: c_long, arguments: [usize; 6]) -> isize {
     let [a, b, c, d, e, f] = arguments;
-    let result: isize;
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: the kernel's calling convention; it clobbers rcx and r11 only.
-    unsafe {
-        asm!(
-            "syscall",
-            inlateout("rax") number as isize => result,
-            in("rdi") a, in("rsi") b, in("rdx") c, in("r10") d, in("r8") e, in("r9") f,
-            lateout("rcx") _, lateout("r11") _,
-            options(nostack)
-        );
-    }
-    #[cfg(target_arch = "aarch64")]
-    // SAFETY: the kernel's calling convention; it clobbers nothing but x0.
-    unsafe {
-        asm!(
-            "svc 0",
-            in("x8") number as isize,
-            inlateout("x0") a => result,
-            in("x1") b, in("x2") c, in("x3") d, in("x4") e, in("x5") f,
-            options(nostack)
-        );
-    }
-    result
+    // SAFETY: the gate does nothing but this call, for whose arguments the caller vouches.
+    unsafe { squall_gate(number, a, b, c, d, e, f) }
 }
 
 /// The convention of the C library for what the kernel returned: -1 and `errno` on failure.

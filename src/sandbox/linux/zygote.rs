@@ -76,10 +76,7 @@ pub(in crate::sandbox) fn serve(handler: &impl Fn(&[u8]) -> Vec<u8>) -> ! {
     let Ok(board) = Board::map(BOARD_FD) else { leave(125) };
     // SAFETY: the mapping lasts as long as the process.
     let board = unsafe { board.as_ref() };
-    // SAFETY: asks for the persona without changing it.
-    let persona = unsafe { libc::personality(0xffff_ffff) };
-    let fixed = persona >= 0 && persona & libc::ADDR_NO_RANDOMIZE != 0;
-    send(&Report { magic: MAGIC, status: i32::from(fixed), killed: 0, cpu_nanos: 0 });
+    send(&Report { magic: MAGIC, status: i32::from(addresses_are_fixed()), killed: 0, cpu_nanos: 0 });
     let zygote = call!(libc::SYS_getpid) as pid_t;
     // What is looked up at first use must not be looked up after the first fork, or the second child differs.
     monotonic_nanos();
@@ -97,6 +94,13 @@ pub(in crate::sandbox) fn serve(handler: &impl Fn(&[u8]) -> Vec<u8>) -> ! {
         }
         send(&wait(pid, &command));
     }
+}
+
+/// Whether the addresses of this process are not randomised.
+pub(super) fn addresses_are_fixed() -> bool {
+    // SAFETY: asks for the persona without changing it.
+    let persona = unsafe { libc::personality(0xffff_ffff) };
+    persona >= 0 && persona & libc::ADDR_NO_RANDOMIZE != 0
 }
 
 /// Makes the kernel kill this process when `parent` is gone.

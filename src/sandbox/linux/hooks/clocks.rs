@@ -39,13 +39,19 @@ pub(super) unsafe extern "C" fn clock_gettime(clock: clockid_t, result: *mut tim
         }
         record_escape(EscapeKind::UnmodelledClock, || format!("clock {clock}"));
     }
+    // What passes through has been recorded, and is not to be recorded again under a filter.
+    let was_quiet = simulation().map(|simulation| simulation.clocks.set_quiet(true));
     // The C library's own definition makes no system call for the common clocks.
     static NEXT: Next = Next::new(c"clock_gettime");
     // SAFETY: this is the type of the symbol, and the arguments are the caller's.
-    match unsafe { NEXT.get::<unsafe extern "C" fn(clockid_t, *mut timespec) -> c_int>() } {
+    let answer = match unsafe { NEXT.get::<unsafe extern "C" fn(clockid_t, *mut timespec) -> c_int>() } {
         Some(next) => unsafe { next(clock, result) },
         None => call!(libc::SYS_clock_gettime, clock, result) as c_int,
+    };
+    if let (Some(simulation), Some(was_quiet)) = (simulation(), was_quiet) {
+        simulation.clocks.set_quiet(was_quiet);
     }
+    answer
 }
 
 /// # Safety

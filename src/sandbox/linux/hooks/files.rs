@@ -13,6 +13,11 @@ use crate::sandbox::simulated::{record_escape, simulation};
 const ALLOWED: [&[u8]; 6] =
     [b"/proc/", b"/sys/", b"/usr/share/zoneinfo", b"/etc/localtime", b"/etc/timezone", b"/dev/null"];
 
+/// Whether a run may read the file at `path` without a note.
+pub(in crate::sandbox::platform) fn is_allowed_file(path: &[u8]) -> bool {
+    ALLOWED.iter().any(|allowed| path.starts_with(allowed))
+}
+
 /// # Safety
 /// `path` must be null or a C string.
 unsafe fn open_at(directory: c_int, path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
@@ -28,7 +33,7 @@ unsafe fn open_at(directory: c_int, path: *const c_char, flags: c_int, mode: mod
             b"/dev/urandom" | b"/dev/random" => {
                 record_escape(EscapeKind::EntropyDevice, || path.to_string_lossy().into_owned());
             }
-            bytes if ALLOWED.iter().any(|allowed| bytes.starts_with(allowed)) => {}
+            bytes if is_allowed_file(bytes) => {}
             _ => record_escape(EscapeKind::RealFile, || path.to_string_lossy().into_owned()),
         }
     }

@@ -10,6 +10,8 @@ mod waits;
 
 use std::ffi::c_void;
 
+pub(super) use files::is_allowed_file;
+
 /// Every hook, so that the linker takes the object files that hold them: nothing else in a binary may refer to them
 /// before the C library's own definitions are found.
 struct Hooks([*const c_void; 21]);

@@ -1,0 +1,221 @@
+//! Why a run cannot be repeated: what left the sandbox before the two runs part. It knows nothing of how that is caught.
+
+use std::fmt;
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+
+use super::divergence::Divergence;
+use super::job::Subject;
+use super::pool::Pool;
+use crate::fault::duration_text;
+use crate::sandbox::{self, Escape, EscapeKind};
+
+/// How many frames of a backtrace are shown.
+const FRAMES: usize = 6;
+/// How many columns a line may take.
+const COLUMNS: usize = 100;
+
+/// What a run under closer watch did, as its process tells.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Examination {
+    /// All that left the sandbox, also what the scenario allows.
+    escapes: Vec<Escape>,
+    /// Why system calls could not be watched, if they could not.
+    unwatched: Option<String>,
+    /// Whether other processes of this executable see the same addresses.
+    addresses_are_fixed: bool,
+}
+
+impl Examination {
+    /// Carries out a run and tells what it did; in the process of the run.
+    pub(crate) fn of(run: impl FnOnce()) -> Examination {
+        let watched = sandbox::watch_system_calls();
+        run();
+        Examination {
+            escapes: sandbox::last_escapes(),
+            unwatched: watched.err(),
+            addresses_are_fixed: sandbox::addresses_are_fixed(),
+        }
+    }
+}
+
+/// Why a case gives different runs, as far as can be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnosis {
+    /// Where two recorded runs part; none if they do not, or did not live to tell.
+    pub divergence: Option<Divergence>,
+    /// What left the sandbox in a further run before the point where the runs part, in the order in which it first did;
+    /// all that did if that point is not known.
+    pub suspects: Vec<Escape>,
+    /// How many different things left the sandbox after that point only.
+    pub later: usize,
+    /// Why system calls could not be watched, if they could not: then only what has a hook was seen.
+    pub unwatched: Option<String>,
+    /// Whether each process of this executable sees the same addresses.
+    pub addresses_are_fixed: bool,
+}
+
+/// Runs a case once more under closer watch, and says what leaves the sandbox before the given point.
+pub fn diagnose(pool: &Pool, scenario: usize, subject: &Subject, divergence: Option<Divergence>) -> Diagnosis {
+    let examination = pool.examine(scenario, subject).unwrap_or_else(|error| Examination {
+        escapes: Vec::new(),
+        unwatched: Some(format!("the run under watch failed: {error}")),
+        addresses_are_fixed: true,
+    });
+    let Examination { escapes, unwatched, addresses_are_fixed } = examination;
+    let is_before = |escape: &Escape| divergence.as_ref().is_none_or(|divergence| escape.at <= divergence.at);
+    let (suspects, later): (Vec<_>, Vec<_>) = escapes.into_iter().partition(is_before);
+    Diagnosis { divergence, suspects, later: later.len(), unwatched, addresses_are_fixed }
+}
+
+impl Diagnosis {
+    /// What left the sandbox in runs that are all the same, in lines without an end of the last.
+    pub fn of_equal_runs(&self) -> String {
+        let mut text = String::new();
+        match self.suspects.as_slice() {
+            [] => text.push_str("nothing left the sandbox"),
+            escapes => {
+                text.push_str("the runs are equal, but this left the sandbox:");
+                escapes.iter().for_each(|escape| describe(&mut text, escape));
+            }
+        }
+        if let Some(why) = &self.unwatched {
+            let _ = write!(text, "\n  only calls of the C library were watched: {why}");
+        }
+        text
+    }
+
+    fn likely_causes(&self) -> Vec<String> {
+        let mut causes = Vec::new();
+        if let Some(why) = &self.unwatched {
+            causes.push(format!("a system call that no hook sees; they could not be watched: {why}"));
+        }
+        if !self.addresses_are_fixed {
+            causes.push("code that hashes or orders addresses, which are randomised here".to_owned());
+        }
+        if cfg!(not(target_arch = "x86_64")) {
+            causes.push("a clock that is read through the vDSO or the counter of the processor".to_owned());
+        }
+        causes.push("an instruction of the processor that tells of the machine (rdrand, cpuid)".to_owned());
+        causes.push("a coarse clock that is read through the vDSO without the C library".to_owned());
+        causes
+    }
+}
+
+impl fmt::Display for Diagnosis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = match &self.divergence {
+            Some(divergence) => divergence.to_string(),
+            None => "a second run was different (two recorded runs do not show where):".to_owned(),
+        };
+        let before = if self.divergence.is_some() { " before that point" } else { "" };
+        if self.suspects.is_empty() {
+            let _ = write!(
+                text,
+                "\n  nothing was seen to leave the sandbox{before}. Each run starts from the same memory, so"
+            );
+            text.push_str("\n  that no static or cache of an earlier run is to blame. What remains:");
+            for cause in self.likely_causes() {
+                push_line(&mut text, "    ", &cause);
+            }
+        } else {
+            let _ = write!(text, "\n  this left the sandbox{before}:");
+            self.suspects.iter().for_each(|escape| describe(&mut text, escape));
+            if let Some(why) = &self.unwatched {
+                push_line(&mut text, "  ", &format!("only calls of the C library were watched: {why}"));
+            }
+        }
+        match self.later {
+            0 => {}
+            1 => text.push_str("\n  and one more thing did later"),
+            later => {
+                let _ = write!(text, "\n  and {later} more things did later");
+            }
+        }
+        f.write_str(&text)
+    }
+}
+
+/// Appends a line of its own, cut to what fits.
+fn push_line(text: &mut String, indent: &str, line: &str) {
+    text.push('\n');
+    text.push_str(indent);
+    let room = COLUMNS - indent.len();
+    if line.chars().count() <= room {
+        text.push_str(line);
+    } else {
+        text.extend(line.chars().take(room - 1).chain(['…']));
+    }
+}
+
+/// Appends what escaped, where and when, and the code that did it.
+fn describe(text: &mut String, escape: &Escape) {
+    let name = escape.kind.name().replace('-', " ");
+    let what = match escape.kind {
+        EscapeKind::RealFile | EscapeKind::EntropyDevice | EscapeKind::SystemCall | EscapeKind::RawSystemCall => {
+            format!("{name} {}", escape.detail)
+        }
+        _ => format!("{name} ({})", escape.detail),
+    };
+    let host = escape.host.as_deref().map_or("outside of any host".to_owned(), |host| format!("on {host}"));
+    let count = if escape.count > 1 { format!(" (first of {})", escape.count) } else { String::new() };
+    push_line(text, "    ", &format!("{what} {host} at {}{count}", duration_text(escape.at)));
+    for frame in short_backtrace(&escape.backtrace) {
+        push_line(text, "        at ", &frame);
+    }
+}
+
+/// The first frames of the code under test: `function (file:line)`, innermost first.
+fn short_backtrace(backtrace: &str) -> Vec<String> {
+    let mut frames: Vec<(&str, Option<&str>)> = Vec::new();
+    for line in backtrace.lines() {
+        let line = line.trim();
+        match (line.strip_prefix("at "), frames.last_mut()) {
+            (Some(place), Some(frame)) => frame.1 = Some(place),
+            _ => frames.push((line.split_once(": ").map_or(line, |(_, name)| name), None)),
+        }
+    }
+    let shown = |frames: &[(&str, Option<&str>)]| {
+        let mut lines: Vec<String> = frames.iter().map(|(name, place)| frame_line(name, *place)).collect();
+        lines.dedup();
+        lines.truncate(FRAMES);
+        lines
+    };
+    let own: Vec<_> = frames.iter().filter(|(name, place)| !is_foreign(name, *place)).copied().collect();
+    // A call that only foreign code has made is still somebody's.
+    shown(if own.is_empty() { &frames } else { &own })
+}
+
+/// Whether a frame is of a library that every run goes through, rather than of the code under test.
+fn is_foreign(name: &str, place: Option<&str>) -> bool {
+    const CRATES: [&str; 10] =
+        ["std::", "core::", "alloc::", "squall::", "tokio::", "turmoil::", "futures", "libc::", "tracing", "hyper"];
+    let name = name.trim_start_matches(['<', '&']);
+    let is_of_crate = CRATES.iter().any(|of| name.starts_with(of));
+    let is_of_c = !name.contains("::");
+    is_of_crate || is_of_c || place.is_some_and(|place| place.starts_with("/rustc/"))
+}
+
+fn frame_line(name: &str, place: Option<&str>) -> String {
+    let name = name.replace("::{{closure}}", "");
+    match place {
+        None => name,
+        Some(place) => format!("{name} ({})", short_place(place)),
+    }
+}
+
+/// A file and its line without the directories above its package, and without the column.
+fn short_place(place: &str) -> String {
+    let file_and_line = match place.rsplit_once(':') {
+        Some((before, _column)) if before.contains(':') => before,
+        _ => place,
+    };
+    let parts: Vec<&str> = file_and_line.split('/').collect();
+    const ROOTS: [&str; 5] = ["src", "tests", "sims", "examples", "benches"];
+    let root = parts.iter().rposition(|part| ROOTS.contains(part)).unwrap_or(parts.len().saturating_sub(1));
+    // A file of another package says which.
+    let from =
+        if place.contains("/registry/") || place.contains("/git/checkouts/") { root.saturating_sub(1) } else { root };
+    parts[from..].join("/")
+}

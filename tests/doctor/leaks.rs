@@ -1,0 +1,302 @@
+//! Programs that look at what no case holds, each in one way, and note what they saw.
+
+#![allow(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use squall::prelude::*;
+
+/// All of them.
+pub const SCENARIOS: [fn() -> Scenario; 16] = [
+    races,
+    entropy_device,
+    real_socket,
+    modification_time,
+    rustix_entropy,
+    raw_clock,
+    vdso_clock,
+    counter,
+    raw_file,
+    raw_thread,
+    child_process,
+    twice,
+    late,
+    variable,
+    cache,
+    addresses,
+];
+
+/// Where the file is whose age is looked at.
+pub const AGING_FILE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/doctor/aging");
+
+/// A server that does something after two seconds and notes what it saw.
+fn sees(name: &str, look: fn() -> String) -> Scenario {
+    Scenario::new(name)
+        .host("bystander", |_| async { std::future::pending::<()>().await })
+        .host("server", move |cx| async move {
+            tokio::time::sleep(secs(2)).await;
+            let seen = look();
+            tokio::time::sleep(millis(500)).await;
+            cx.recorder().note("seen", &seen);
+            std::future::pending::<()>().await;
+        })
+        .run_for(secs(4))
+        .settle_for(secs(1))
+}
+
+/// Two threads that count against each other.
+fn races() -> Scenario {
+    fn race() -> String {
+        static STEPS: AtomicU64 = AtomicU64::new(0);
+        let other = std::thread::spawn(|| {
+            for _ in 0..200_000 {
+                STEPS.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let mut seen = 0;
+        for _ in 0..1_000_000 {
+            seen = STEPS.load(Ordering::Relaxed);
+            if seen > 100_000 {
+                break;
+            }
+        }
+        let _ = other.join();
+        format!("{seen}")
+    }
+    sees("races", race)
+}
+
+fn entropy_device() -> Scenario {
+    fn read_urandom() -> String {
+        let mut bytes = [0; 8];
+        let read = std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
+        format!("{read:?} {bytes:?}")
+    }
+    sees("entropy_device", read_urandom)
+}
+
+fn real_socket() -> Scenario {
+    fn listen_for_real() -> String {
+        let bound = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        format!("{bound:?}")
+    }
+    sees("real_socket", listen_for_real)
+}
+
+fn modification_time() -> Scenario {
+    fn ask_for_age() -> String {
+        format!("{:?}", std::fs::metadata(AGING_FILE).and_then(|data| data.modified()))
+    }
+    sees("modification_time", ask_for_age)
+}
+
+/// Through a library that does not use the C library.
+fn rustix_entropy() -> Scenario {
+    fn draw() -> String {
+        let mut bytes = [0_u8; 8];
+        let drawn = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
+        format!("{drawn:?} {bytes:?}")
+    }
+    sees("rustix_entropy", draw)
+}
+
+/// Makes a system call as code does that has no C library.
+#[inline(always)]
+unsafe fn system_call(number: libc::c_long, arguments: [usize; 4]) -> isize {
+    let [a, b, c, d] = arguments;
+    let result: isize;
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the caller vouches for the arguments.
+    unsafe {
+        std::arch::asm!(
+            "syscall", inlateout("rax") number as isize => result,
+            in("rdi") a, in("rsi") b, in("rdx") c, in("r10") d,
+            lateout("rcx") _, lateout("r11") _, options(nostack)
+        );
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: the caller vouches for the arguments.
+    unsafe {
+        std::arch::asm!(
+            "svc 0", in("x8") number as isize, inlateout("x0") a => result,
+            in("x1") b, in("x2") c, in("x3") d, options(nostack)
+        );
+    }
+    result
+}
+
+fn raw_clock() -> Scenario {
+    #[inline(never)]
+    fn ask_kernel_for_time() -> String {
+        let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        let arguments = [libc::CLOCK_MONOTONIC as usize, &raw mut now as usize, 0, 0];
+        // SAFETY: a clock and a place of ours.
+        let result = unsafe { system_call(libc::SYS_clock_gettime, arguments) };
+        format!("{result} {} {}", now.tv_sec, now.tv_nsec)
+    }
+    sees("raw_clock", ask_kernel_for_time)
+}
+
+/// Through the page that the kernel maps into every process.
+fn vdso_clock() -> Scenario {
+    fn ask_page_for_time() -> String {
+        format!("{:?}", rustix::time::clock_gettime(rustix::time::ClockId::Monotonic))
+    }
+    sees("vdso_clock", ask_page_for_time)
+}
+
+fn counter() -> Scenario {
+    #[cfg(target_arch = "x86_64")]
+    fn read_counter() -> String {
+        let mut processor = 0;
+        // SAFETY: every processor of this kind has these instructions.
+        let counters = unsafe { [core::arch::x86_64::_rdtsc(), core::arch::x86_64::__rdtscp(&mut processor)] };
+        format!("{counters:?}")
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    fn read_counter() -> String {
+        String::new()
+    }
+    sees("counter", read_counter)
+}
+
+fn raw_file() -> Scenario {
+    fn read_file_for_real() -> String {
+        let mut bytes = [0_u8; 16];
+        // SAFETY: a C string and a buffer of ours.
+        let read = unsafe {
+            let at = libc::AT_FDCWD as usize;
+            let file = system_call(libc::SYS_openat, [at, c"/dev/random".as_ptr() as usize, 0, 0]) as usize;
+            let read = system_call(libc::SYS_read, [file, bytes.as_mut_ptr() as usize, bytes.len(), 0]);
+            system_call(libc::SYS_close, [file, 0, 0, 0]);
+            read
+        };
+        format!("{read} {bytes:?}")
+    }
+    sees("raw_file", read_file_for_real)
+}
+
+/// A thread that the C library does not know of, which counts and ends.
+fn raw_thread() -> Scenario {
+    #[cfg(target_arch = "x86_64")]
+    fn start_thread_for_real() -> String {
+        static STEPS: AtomicU64 = AtomicU64::new(0);
+        extern "C" fn count() -> ! {
+            for _ in 0..1_000_000 {
+                STEPS.fetch_add(1, Ordering::Relaxed);
+            }
+            // SAFETY: ends this thread alone.
+            unsafe { system_call(libc::SYS_exit, [0; 4]) };
+            unreachable!("the thread has ended")
+        }
+        let mut stack = vec![0_u64; 8 * 1024];
+        let top = stack.as_mut_ptr_range().end as usize & !15;
+        let flags = libc::CLONE_VM | libc::CLONE_FS | libc::CLONE_FILES | libc::CLONE_SIGHAND | libc::CLONE_THREAD;
+        let flags = flags | libc::CLONE_SYSVSEM;
+        let thread: isize;
+        // SAFETY: the thread runs on its own stack, touches no thread-local, and ends before the stack is freed.
+        unsafe {
+            std::arch::asm!(
+                "syscall",
+                "test rax, rax",
+                "jnz 2f",
+                "xor ebp, ebp",
+                "call r12",
+                "ud2",
+                "2:",
+                inlateout("rax") libc::SYS_clone as isize => thread,
+                in("rdi") flags as usize, in("rsi") top, in("rdx") 0, in("r10") 0, in("r8") 0,
+                in("r12") count as *const (),
+                lateout("rcx") _, lateout("r11") _,
+            );
+        }
+        let mut seen = 0;
+        for _ in 0..100_000 {
+            seen = STEPS.load(Ordering::Relaxed);
+        }
+        while STEPS.load(Ordering::Relaxed) < 1_000_000 {
+            std::hint::spin_loop();
+        }
+        // Its last words are a few instructions; the stack must outlive them.
+        std::mem::forget(stack);
+        format!("{} {seen}", thread > 0)
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    fn start_thread_for_real() -> String {
+        String::new()
+    }
+    sees("raw_thread", start_thread_for_real)
+}
+
+fn child_process() -> Scenario {
+    fn start_process() -> String {
+        let output = std::process::Command::new("/bin/sh").args(["-c", "echo $$"]).output();
+        format!("{:?}", output.map(|output| output.stdout))
+    }
+    sees("child_process", start_process)
+}
+
+/// Draws three times before the runs part.
+fn twice() -> Scenario {
+    fn draw_thrice() -> String {
+        let mut bytes = [0_u8; 8];
+        for _ in 0..3 {
+            let _ = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
+        }
+        format!("{bytes:?}")
+    }
+    sees("twice", draw_thrice)
+}
+
+/// Draws, and once the runs have parted does other things outside.
+fn late() -> Scenario {
+    Scenario::new("late")
+        .host("server", |cx| async move {
+            tokio::time::sleep(secs(1)).await;
+            let mut bytes = [0_u8; 8];
+            let _ = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
+            cx.recorder().note("seen", &format!("{bytes:?}"));
+            tokio::time::sleep(secs(1)).await;
+            let _ = std::net::UdpSocket::bind("127.0.0.1:0");
+            std::future::pending::<()>().await;
+        })
+        .run_for(secs(3))
+        .settle_for(secs(1))
+}
+
+/// An environment variable of the user.
+fn variable() -> Scenario {
+    fn read_variable() -> String {
+        format!("{:?}", std::env::var("PLANTED_VARIABLE"))
+    }
+    sees("variable", read_variable).check(Check::new("the variable is not seen", |trace, _| {
+        let text = format!("{:?}", trace.records);
+        if text.contains("planted") { Verdict::Fail("it is seen".to_owned()) } else { Verdict::Pass }
+    }))
+}
+
+/// State of the whole process that an earlier run would have filled.
+fn cache() -> Scenario {
+    fn fill_cache() -> String {
+        static RUNS: AtomicU64 = AtomicU64::new(0);
+        format!("runs before this one: {}", RUNS.fetch_add(1, Ordering::Relaxed))
+    }
+    sees("cache", fill_cache).check(Check::new("the cache is empty", |trace, _| {
+        let text = format!("{:?}", trace.records);
+        if text.contains("runs before this one: 0") { Verdict::Pass } else { Verdict::Fail(text) }
+    }))
+}
+
+/// The order of addresses, and an address itself.
+fn addresses() -> Scenario {
+    fn order_addresses() -> String {
+        static PLACE: u64 = 0;
+        let boxes: Vec<Box<usize>> = (0..16).map(Box::new).collect();
+        let by_address: BTreeMap<usize, usize> =
+            boxes.iter().map(|b| (&raw const **b as usize * 0x9e37_79b9 % 1_009, **b)).collect();
+        format!("{:?} {:p} {:p}", by_address.values().collect::<Vec<_>>(), &PLACE, &*boxes[0])
+    }
+    sees("addresses", order_addresses)
+}
