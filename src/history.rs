@@ -85,6 +85,32 @@ impl History {
     }
 }
 
+/// What a rich trace keeps of the history, for the case that the run dies.
+#[derive(Serialize, Deserialize)]
+enum Note<O, C> {
+    Invoked(O),
+    Completed(usize, Duration, C),
+}
+
+impl History {
+    /// The history up to the death of a run, from what its trace kept.
+    pub(crate) fn from_notes(notes: &[&[u8]]) -> History {
+        let mut history = History::default();
+        for note in notes {
+            match serde_json::from_slice::<Note<Operation, Completion>>(note) {
+                Ok(Note::Invoked(operation)) => history.operations.push(operation),
+                Ok(Note::Completed(index, at, completion)) => {
+                    if let Some(operation) = history.operations.get_mut(index) {
+                        operation.completed = Some((at, completion));
+                    }
+                }
+                Err(_) => break,
+            }
+        }
+        history
+    }
+}
+
 /// What is written while a run lasts.
 #[derive(Debug)]
 pub(crate) struct Tape {
@@ -156,14 +182,16 @@ impl Recorder {
         tape.trace.digest(1, at, name.as_bytes());
         tape.trace.digest(2, at, input.as_bytes());
         let index = tape.history.operations.len();
-        tape.history.operations.push(Operation {
+        let operation = Operation {
             host: self.host,
             client: self.client,
             name: name.to_owned(),
             input,
             invoked_at: at,
             completed: None,
-        });
+        };
+        tape.trace.note(&Note::<_, Completion>::Invoked(&operation));
+        tape.history.operations.push(operation);
         Pending { recorder: self.clone(), index }
     }
 }
@@ -205,6 +233,7 @@ impl Pending {
         };
         tape.trace.digest(tag, at, &(self.index as u64).to_le_bytes());
         tape.trace.digest(tag, at, text.as_bytes());
+        tape.trace.note(&Note::<Operation, _>::Completed(self.index, at, &completion));
         if let Some(operation) = tape.history.operations.get_mut(self.index) {
             operation.completed = Some((at, completion));
         }

@@ -121,10 +121,6 @@ pub fn run(scenario: &Scenario, case: &Case, detail: Detail) -> Run {
             latencies.extend(id(b).into_iter().filter(|to| *to != from).map(|to| (from, to, range.clone())));
         }
     }
-    let smallest = latencies.iter().map(|(_, _, range)| range.start).chain([scenario.latency.start]).min();
-    // Nothing that is sent in a step may arrive in it, or it would come late.
-    let step = scenario.step.min(smallest.unwrap_or(scenario.step)).max(Duration::from_millis(1));
-    let step = Duration::from_millis(step.as_millis() as u64);
     let remains = simulate(&WorldSpec {
         seed: case.seed,
         hosts: &hosts,
@@ -132,7 +128,7 @@ pub fn run(scenario: &Scenario, case: &Case, detail: Detail) -> Run {
         stage: &stage,
         latency: scenario.latency.clone(),
         latencies,
-        step,
+        step: scenario.step_of_run(),
         run_for: scenario.run_for,
         settle_for: scenario.settle_for,
         rich: detail == Detail::Rich,

@@ -326,6 +326,14 @@ impl Scenario {
         self.seeds
     }
 
+    /// The length of a simulation step: nothing sent in a step may arrive in it, or it would come late.
+    pub(crate) fn step_of_run(&self) -> Duration {
+        let latencies = self.latencies.iter().map(|(_, _, range)| range.start);
+        let smallest = latencies.chain([self.latency.start]).min();
+        let step = self.step.min(smallest.unwrap_or(self.step)).max(millis(1));
+        millis(step.as_millis() as u64)
+    }
+
     /// The limits of one run.
     pub fn run_limits(&self) -> &Limits {
         &self.limits

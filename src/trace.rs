@@ -6,6 +6,8 @@
 
 mod capture;
 
+pub(crate) use capture::read as read_captured;
+
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
@@ -404,6 +406,13 @@ impl Trace {
             self.records = self.captured.records();
         }
         self.captured.release();
+    }
+
+    /// Keeps something of the run that is no event, in a rich trace, for the case that the run dies. It is not digested.
+    pub(crate) fn note(&mut self, note: &impl Serialize) {
+        if self.captured.is_rich {
+            self.captured.note(note);
+        }
     }
 
     /// Digests bytes that belong to the run but are kept elsewhere, such as the history.

@@ -134,7 +134,7 @@ fn replayed_from_file() {
     cli(&["explore", "broken", "--seeds", "0..5", "--keep-going"]);
     let cases: Vec<_> =
         fs::read_dir(directory.join("target/squall")).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert_eq!(cases.len(), 6, "five seeds and a control");
+    assert_eq!(cases.len(), 7, "five seeds, a control, and the first of them made smaller");
     for case in cases {
         let output = cli(&["replay", case.to_str().unwrap()]);
         let text = String::from_utf8(output.stdout).unwrap();

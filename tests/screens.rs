@@ -75,7 +75,7 @@ fn one(pool: &Pool, index: usize, name: &str) -> Result<(), Failed> {
     assert!(matches!(failure.repeat, Repeat::Same), "it is deterministic");
     let path = failure.saved.as_ref().map_err(ToString::to_string)?.as_ref().ok_or("it was not saved")?;
     let replay = format!("cargo sims replay {}", path.display());
-    let text = screen(failure, &replay, Some(exploration.seeds), ScreenStyle::default());
+    let text = screen(failure, &replay, Some(&exploration), ScreenStyle::default());
     for line in text.lines().filter(|line| !line.contains("cargo sims") && !line.contains("target/")) {
         assert!(line.chars().count() <= COLUMNS, "{} columns: {line}", line.chars().count());
     }

@@ -116,7 +116,7 @@ fn describe(exploration: &Exploration, style: ScreenStyle) -> String {
     let mut report = String::new();
     for (index, failure) in exploration.failures.iter().enumerate() {
         if index == 0 {
-            report.push_str(&screen(failure, &replay_line(failure), Some(exploration.seeds), style));
+            report.push_str(&screen(failure, &replay_line(failure), Some(exploration), style));
         } else {
             report.push_str(&failure_line(failure));
             report.push('\n');

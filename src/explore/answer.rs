@@ -6,10 +6,11 @@ use super::Error;
 use super::job::{Reply, Subject};
 use crate::check::{Finding, Verdict};
 use crate::fault::duration_text;
+use crate::history::History;
 use crate::run::{Outcome, Recording, SourceBites};
 use crate::sandbox::{End, Finished, Limits};
-use crate::scenario::Scenario;
-use crate::trace::{Counters, Fingerprint};
+use crate::scenario::{Case, Scenario};
+use crate::trace::{self, Counters, Event, Fingerprint, Record};
 
 /// How a run's process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub(crate) struct Answer {
     /// All that happened, if it was asked for and the run lived to tell.
     pub(crate) recording: Option<Box<Recording>>,
     pub(crate) ending: Ending,
+    /// What a rich run kept up to its death, if it died.
+    ledger: Vec<u8>,
     /// The CPU time that it took.
     pub(crate) cpu: Duration,
     /// What it wrote to standard output and standard error.
@@ -55,7 +58,7 @@ impl Answer {
             Reply::Refused(why) => return Err(Error::Refused(why)),
         };
         let Finished { output, cpu, .. } = finished;
-        Ok(Answer { outcome, recording, ending: Ending::Returned, cpu, output })
+        Ok(Answer { outcome, recording, ending: Ending::Returned, ledger: Vec::new(), cpu, output })
     }
 
     fn of_lost_run(scenario: &Scenario, subject: &Subject, limits: &Limits, finished: Finished) -> Answer {
@@ -81,9 +84,29 @@ impl Answer {
             fault_bites: Vec::new(),
             reached: Vec::new(),
             escapes: Vec::new(),
-            panics: finished.panics,
+            panics: finished.panics.clone(),
         };
-        Answer { outcome, recording: None, ending, cpu: finished.cpu, output: finished.output }
+        let Finished { ledger, cpu, output, .. } = finished;
+        Answer { outcome, recording: None, ending, ledger, cpu, output }
+    }
+
+    /// All that is known to have happened: of a run that died, what it had kept up to then.
+    pub(crate) fn into_recording(self, scenario: &Scenario, case: &Case) -> Option<Box<Recording>> {
+        if self.ending == Ending::Returned || self.ledger.is_empty() {
+            return self.recording;
+        }
+        let (records, notes) = trace::read_captured(&self.ledger);
+        let mut outcome = self.outcome;
+        outcome.fault_bites = bites(&records, case.plan.faults.len());
+        Some(Box::new(Recording {
+            outcome,
+            case: case.clone(),
+            hosts: scenario.stage().hosts.into_iter().map(|host| host.name).collect(),
+            step: scenario.step_of_run(),
+            run_for: scenario.run_for,
+            history: History::from_notes(&notes),
+            records,
+        }))
     }
 
     /// Whether both are the same run, as far as can be told.
@@ -93,6 +116,35 @@ impl Answer {
         both_hung
             || (self.ending == other.ending && this.fingerprint == that.fingerprint && this.verdict == that.verdict)
     }
+}
+
+/// How often each fault changed something, as far as records tell: segments that it bit, and hosts that it struck, which
+/// follow its beginning.
+fn bites(records: &[Record], faults: usize) -> Vec<u64> {
+    let mut bites = vec![0; faults];
+    let mut begun = None;
+    for record in records {
+        let bitten = match record.event {
+            Event::FaultBegan { fault } => {
+                begun = Some(fault);
+                continue;
+            }
+            Event::Killed | Event::PoweredOff | Event::Stopping => begun,
+            Event::Bitten { fault, .. } => {
+                begun = None;
+                fault
+            }
+            // A host that is struck idles at once, which says nothing.
+            _ => {
+                begun = None;
+                continue;
+            }
+        };
+        if let Some(bites) = bitten.and_then(|fault| bites.get_mut(fault as usize)) {
+            *bites += 1;
+        }
+    }
+    bites
 }
 
 fn describe(scenario: &Scenario, limits: &Limits, finished: &Finished) -> (Ending, String) {

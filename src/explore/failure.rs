@@ -33,7 +33,7 @@ pub struct Failure {
     pub outcome: Outcome,
     /// The case.
     pub case: Case,
-    /// All that happened, unless the run did not live to tell.
+    /// All that happened; of a run that died, up to its death, as far as that is known.
     pub recording: Option<Box<Recording>>,
     /// What it wrote to standard output and standard error.
     pub output: Vec<u8>,
@@ -123,19 +123,14 @@ pub(crate) fn investigate_answer(
         let file = CaseFile::new(case.clone(), first.outcome.fingerprint, first.outcome.verdict.clone());
         file.save(&path).map(|()| Some(path))
     };
-    let recording = recorded.recording.filter(|_| first.ending == Ending::Returned);
+    let ends_alike = first.ending == recorded.ending;
+    let recording = recorded.into_recording(&pool.scenarios()[scenario], &case).filter(|_| ends_alike);
+    let mut outcome = first.outcome;
+    if let (Some(recording), true) = (&recording, outcome.fault_bites.is_empty()) {
+        outcome.fault_bites.clone_from(&recording.outcome.fault_bites);
+    }
     let subject = subject.clone();
-    Ok(Failure {
-        subject,
-        outcome: first.outcome,
-        case,
-        recording,
-        output: first.output,
-        repeat,
-        saved,
-        as_found: None,
-        why: None,
-    })
+    Ok(Failure { subject, outcome, case, recording, output: first.output, repeat, saved, as_found: None, why: None })
 }
 
 fn place(case: &Case, directory: Option<&Path>, suffix: &str) -> PathBuf {

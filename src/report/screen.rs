@@ -10,7 +10,7 @@ use super::text::{determinism, duration_of, reasons};
 use super::timeline::{TimelineOptions, timeline_lines};
 use super::why::why_lines;
 use crate::check::Verdict;
-use crate::explore::{Failure, SeedRange, Size, Standing, Subject};
+use crate::explore::{Exploration, Failure, SeedRange, Size, Standing, Subject};
 use crate::fault::duration_text;
 use crate::run::Outcome;
 
@@ -34,10 +34,10 @@ pub struct ScreenStyle {
     pub colours: bool,
 }
 
-/// All that is to be known of a failure; `replay` is the line that runs it once more, `seeds` those of the exploration.
-pub fn screen(failure: &Failure, replay: &str, seeds: Option<SeedRange>, style: ScreenStyle) -> String {
+/// All that is to be known of a failure; `replay` is the line that runs it once more, `exploration` what found it.
+pub fn screen(failure: &Failure, replay: &str, exploration: Option<&Exploration>, style: ScreenStyle) -> String {
     let mut screen = Screen { text: String::new(), style };
-    screen.headline(failure, seeds);
+    screen.headline(failure, exploration.map(|exploration| exploration.seeds));
     screen.promises(&failure.outcome);
     screen.size(failure);
     screen.faults(failure);
@@ -46,6 +46,7 @@ pub fn screen(failure: &Failure, replay: &str, seeds: Option<SeedRange>, style: 
     screen.moments(failure);
     screen.output(&failure.output);
     screen.plain(&determinism(failure));
+    screen.coverage(exploration);
     screen.files(failure, replay);
     screen.text
 }
@@ -209,7 +210,7 @@ impl Screen {
             self.gap();
         }
         let Some(recording) = &failure.recording else {
-            self.line("timeline: none, as the run did not live to tell");
+            self.line("timeline: none, as nothing is known of the run but its end");
             self.gap();
             return;
         };
@@ -241,6 +242,23 @@ impl Screen {
             self.line(&format!("  | {line}"));
         }
         self.gap();
+    }
+
+    /// What runs of the exploration reached up to the failure.
+    fn coverage(&mut self, exploration: Option<&Exploration>) {
+        let Some(exploration) = exploration.filter(|exploration| !exploration.coverage.reached.is_empty()) else {
+            return;
+        };
+        let situations = &exploration.coverage.reached;
+        let reached = situations.iter().filter(|situation| situation.runs > 0).count();
+        let runs = match exploration.runs {
+            1 => "1 run".to_owned(),
+            runs => format!("{runs} runs"),
+        };
+        let not_yet: Vec<String> = exploration.coverage.unreached().map(|name| format!("\"{name}\"")).collect();
+        let not_yet = if not_yet.is_empty() { String::new() } else { format!("; not yet {}", not_yet.join(", ")) };
+        let text = format!("sometimes: {reached} of {} situations reached in {runs}{not_yet}", situations.len());
+        self.paragraph(&text, "", 2);
     }
 
     fn files(&mut self, failure: &Failure, replay: &str) {

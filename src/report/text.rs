@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::check::Verdict;
 use crate::explore::{Exploration, Failure, Repeat};
 use crate::run::Outcome;
+use crate::trace::Fingerprint;
 
 /// Scenario, seeds, verdict, faults, and how fast time went, one line for each exploration.
 pub fn table(explorations: &[Exploration]) -> String {
@@ -128,7 +129,7 @@ pub(super) fn reasons(outcome: &Outcome) -> String {
 pub(super) fn determinism(failure: &Failure) -> String {
     let mut text = String::new();
     let _ = match &failure.repeat {
-        Repeat::Same if failure.recording.is_some() => {
+        Repeat::Same if failure.outcome.fingerprint != Fingerprint::default() => {
             writeln!(text, "deterministic: yes, a second run had the same fingerprint {}", failure.outcome.fingerprint)
         }
         Repeat::Same => writeln!(text, "deterministic: a second run ended in the same way"),

@@ -40,6 +40,7 @@ mod platform;
 mod platform;
 
 mod clock;
+mod ledger;
 mod notes;
 mod simulated;
 #[cfg(test)]
@@ -47,6 +48,7 @@ mod tests;
 mod thread;
 mod worker;
 
+pub(crate) use ledger::Ledger;
 pub use notes::{Escape, EscapeKind, Notes, PanicNote};
 pub use simulated::{
     Settings, current_host, enter, enter_host, is_simulating, last_escapes, leave, now, set_outside_host, set_step,

@@ -36,5 +36,5 @@ pub(super) fn run(handler: &Handler, job: &[u8]) -> io::Result<Finished> {
         }
     };
     let at = panics.last().map_or(Duration::ZERO, |panic| panic.at);
-    Ok(Finished { end, host: None, at, panics, output: Vec::new(), cpu: start.elapsed() })
+    Ok(Finished { end, host: None, at, panics, ledger: Vec::new(), output: Vec::new(), cpu: start.elapsed() })
 }

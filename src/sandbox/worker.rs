@@ -47,6 +47,8 @@ pub struct Finished {
     pub at: Duration,
     /// The panics up to the end, for a job that did not live to return its notes.
     pub panics: Vec<PanicNote>,
+    /// What it kept up to the end, if it did not return.
+    pub ledger: Vec<u8>,
     /// What it wrote to standard output and standard error; of more than 256 KiB, the head and the tail.
     pub output: Vec<u8>,
     /// The CPU time that it took.

@@ -1,90 +1,115 @@
-//! Where a rich trace keeps everything: memory that is reserved before the run, so that keeping more moves nothing else.
+//! Where a rich trace keeps everything: memory that is reserved before the run, so that keeping more moves nothing else,
+//! and that outlives the process of a run that dies.
 
 use std::fmt;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::{Event, HostId, Record};
+use crate::sandbox::Ledger;
 
-/// How much a rich trace may hold; what comes later is left out. Lean traces reserve as much and never touch it, so that
-/// code which hashes addresses finds everything at the same place in both.
-const CAPTURED_BYTES: usize = 64 << 20;
+/// What a frame holds.
+const EVENT: u8 = 1;
+const TEXT: u8 = 2;
+const NOTE: u8 = 3;
 
-/// Everything that happened, with texts, encoded into memory that was reserved beforehand.
+/// The kind and the length of a frame stand before it.
+const HEADER_BYTES: usize = 5;
+
+/// Everything that happened, with texts, encoded into memory that was reserved beforehand. Lean traces reserve as much and
+/// never touch it, so that code which hashes addresses finds everything at the same place in both.
 #[derive(Clone, Debug)]
 pub(super) struct Captured {
     pub(super) is_rich: bool,
-    bytes: Vec<u8>,
+    ledger: Ledger,
 }
 
 impl Captured {
     pub(super) fn new(is_rich: bool) -> Captured {
-        Captured { is_rich, bytes: Vec::with_capacity(CAPTURED_BYTES) }
+        Captured { is_rich, ledger: Ledger::open() }
     }
 
-    /// Appends the event and its text, each behind its length, without any allocation.
+    /// Appends the event and its text without any allocation. What does not fit any more is left out.
     pub(super) fn push(
         &mut self,
         record: &(Duration, Option<HostId>, &Event),
         text: impl FnOnce(&mut dyn fmt::Write) -> fmt::Result,
     ) {
-        let start = self.bytes.len();
-        let is_whole = self.frame(|bounded| serde_json::to_writer(bounded, record).is_ok())
-            && self.frame(|bounded| text(bounded).is_ok());
+        let start = self.ledger.bytes().len();
+        let is_whole = self.frame(EVENT, |out| serde_json::to_writer(out, record).is_ok())
+            && self.frame(TEXT, |out| text(out).is_ok());
         if !is_whole {
-            self.bytes.truncate(start);
+            self.ledger.truncate(start);
+        }
+    }
+
+    /// Appends something that belongs to the run but not to the trace.
+    pub(super) fn note(&mut self, note: &impl Serialize) {
+        let start = self.ledger.bytes().len();
+        if !self.frame(NOTE, |out| serde_json::to_writer(out, note).is_ok()) {
+            self.ledger.truncate(start);
         }
     }
 
     /// Gives the memory back.
     pub(super) fn release(&mut self) {
-        self.bytes = Vec::new();
+        self.ledger = Ledger::Own(Vec::new());
     }
 
-    fn frame(&mut self, write: impl FnOnce(&mut Bounded<'_>) -> bool) -> bool {
-        let start = self.bytes.len();
-        if !Bounded(&mut self.bytes).append(&[0; 4]) || !write(&mut Bounded(&mut self.bytes)) {
+    fn frame(&mut self, kind: u8, write: impl FnOnce(&mut Writer<'_>) -> bool) -> bool {
+        let start = self.ledger.bytes().len();
+        // A process that dies while it writes leaves a frame of no kind, with which reading ends.
+        if !self.ledger.append(&[0; HEADER_BYTES]) || !write(&mut Writer(&mut self.ledger)) {
             return false;
         }
-        let length = (self.bytes.len() - start - 4) as u32;
-        self.bytes[start..start + 4].copy_from_slice(&length.to_le_bytes());
+        let length = (self.ledger.bytes().len() - start - HEADER_BYTES) as u32;
+        let [a, b, c, d] = length.to_le_bytes();
+        self.ledger.overwrite(start, &[kind, a, b, c, d]);
         true
     }
 
     pub(super) fn records(&self) -> Vec<Record> {
-        let mut records = Vec::new();
-        let mut rest = self.bytes.as_slice();
-        while let (Some(event), Some(text)) = (next_frame(&mut rest), next_frame(&mut rest)) {
-            let Ok((at, host, event)) = serde_json::from_slice(event) else { break };
-            let text = (!text.is_empty()).then(|| String::from_utf8_lossy(text).into_owned());
-            records.push(Record { at, host, event, text });
-        }
-        records
+        read(self.ledger.bytes()).0
     }
 }
 
-fn next_frame<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let (length, after) = rest.split_first_chunk::<4>()?;
+/// What a ledger holds: the records, and the notes as JSON, up to the first frame that is not whole.
+pub(crate) fn read(mut rest: &[u8]) -> (Vec<Record>, Vec<&[u8]>) {
+    let (mut records, mut notes) = (Vec::new(), Vec::new());
+    while let Some((kind, frame)) = next_frame(&mut rest) {
+        match kind {
+            EVENT => {
+                let Ok((at, host, event)) = serde_json::from_slice(frame) else { break };
+                records.push(Record { at, host, event, text: None });
+            }
+            TEXT => {
+                if let Some(record) = records.last_mut()
+                    && !frame.is_empty()
+                {
+                    record.text = Some(String::from_utf8_lossy(frame).into_owned());
+                }
+            }
+            NOTE => notes.push(frame),
+            _ => break,
+        }
+    }
+    (records, notes)
+}
+
+fn next_frame<'a>(rest: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
+    let ([kind, length @ ..], after) = rest.split_first_chunk::<HEADER_BYTES>()?;
     let (frame, after) = after.split_at_checked(u32::from_le_bytes(*length) as usize)?;
     *rest = after;
-    Some(frame)
+    Some((*kind, frame))
 }
 
 /// Writes into what was reserved and never beyond.
-struct Bounded<'a>(&'a mut Vec<u8>);
+struct Writer<'a>(&'a mut Ledger);
 
-impl Bounded<'_> {
-    fn append(&mut self, bytes: &[u8]) -> bool {
-        let fits = self.0.len() + bytes.len() <= CAPTURED_BYTES;
-        if fits {
-            self.0.extend_from_slice(bytes);
-        }
-        fits
-    }
-}
-
-impl std::io::Write for Bounded<'_> {
+impl std::io::Write for Writer<'_> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        if self.append(bytes) { Ok(bytes.len()) } else { Err(std::io::ErrorKind::StorageFull.into()) }
+        if self.0.append(bytes) { Ok(bytes.len()) } else { Err(std::io::ErrorKind::StorageFull.into()) }
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
@@ -92,8 +117,8 @@ impl std::io::Write for Bounded<'_> {
     }
 }
 
-impl fmt::Write for Bounded<'_> {
+impl fmt::Write for Writer<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        if self.append(text.as_bytes()) { Ok(()) } else { Err(fmt::Error) }
+        if self.0.append(text.as_bytes()) { Ok(()) } else { Err(fmt::Error) }
     }
 }

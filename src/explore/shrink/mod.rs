@@ -147,13 +147,14 @@ impl Shrinker<'_, '_> {
         Ok(())
     }
 
-    /// Rates become the decisions that bit. A run that does not live to tell keeps its rates.
+    /// Rates become the decisions that bit; of a run that dies, those up to its death.
     fn leave_nothing_to_chance(&mut self) -> Result<(), Error> {
         let subject = Subject::Case(Box::new(self.case.clone()));
         let recorded = self.pool.run(self.scenario, &subject, Want::Recording)?;
         self.trials.runs += 1;
-        if let Some(recording) = &recorded.recording {
-            let explicit = explicit::explicit(&self.pool.scenarios()[self.scenario], recording);
+        let scenario = &self.pool.scenarios()[self.scenario];
+        if let Some(recording) = recorded.into_recording(scenario, &self.case) {
+            let explicit = explicit::explicit(scenario, &recording);
             if explicit != self.case {
                 self.take_first(vec![explicit])?;
             }

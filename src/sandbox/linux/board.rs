@@ -1,4 +1,5 @@
-//! The board: a few pages that a child shares with the front, so that it can tell where it is however it ends.
+//! The board: memory that a child shares with the front, so that it can tell where it is, and what has happened up to then,
+//! however it ends.
 
 use std::cell::UnsafeCell;
 use std::io;
@@ -8,6 +9,7 @@ use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::sandbox::ledger::LEDGER_BYTES;
 use crate::sandbox::notes::PanicNote;
 
 /// The child said nothing about how it ended.
@@ -39,6 +41,14 @@ pub(super) struct Board {
     panics_length: AtomicU32,
     /// One line of JSON for each panic.
     panics: UnsafeCell<[u8; PANICS_BYTES]>,
+    ledger_length: AtomicU64,
+    ledger: UnsafeCell<[u8; LEDGER_BYTES]>,
+}
+
+impl std::fmt::Debug for Board {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Board").finish_non_exhaustive()
+    }
 }
 
 // SAFETY: the text is written by one process before another one reads it.
@@ -77,6 +87,7 @@ impl Board {
         self.at.store(0, Ordering::Relaxed);
         self.final_position.store(0, Ordering::Relaxed);
         self.panics_length.store(0, Ordering::Relaxed);
+        self.clear_ledger();
     }
 
     pub(super) fn show_position(&self, host: Option<usize>, at: u64) {
@@ -120,6 +131,42 @@ impl Board {
             start.copy_from_nonoverlapping(line.as_ptr(), line.len());
         }
         self.panics_length.store((used + line.len()) as u32, Ordering::Release);
+    }
+
+    /// Gives the pages of a ledger that was used back to the system.
+    fn clear_ledger(&self) {
+        let used = self.ledger_length.swap(0, Ordering::Relaxed) as usize;
+        if used > 0 {
+            // SAFETY: whole pages within the ledger, which nobody reads or writes now. A refusal leaves bytes that nobody
+            // reads.
+            unsafe {
+                let page = libc::sysconf(libc::_SC_PAGESIZE) as usize;
+                let start = self.ledger.get().cast::<u8>();
+                let first = start.add(start.align_offset(page));
+                let length = used.next_multiple_of(page).min(LEDGER_BYTES - page);
+                libc::madvise(first.cast(), length / page * page, libc::MADV_REMOVE);
+            }
+        }
+    }
+
+    /// Writes into the ledger; what lies beyond it is left out.
+    pub(super) fn write_ledger(&self, at: usize, bytes: &[u8]) {
+        if at.saturating_add(bytes.len()) > LEDGER_BYTES {
+            return;
+        }
+        // SAFETY: the range is within the ledger, and this process is the only one that writes.
+        unsafe { self.ledger.get().cast::<u8>().add(at).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+    }
+
+    pub(super) fn set_ledger_length(&self, length: usize) {
+        self.ledger_length.store(length.min(LEDGER_BYTES) as u64, Ordering::Release);
+    }
+
+    /// What the ledger holds.
+    pub(super) fn ledger(&self) -> &[u8] {
+        let used = (self.ledger_length.load(Ordering::Acquire) as usize).min(LEDGER_BYTES);
+        // SAFETY: the range is within the ledger; it is read by the process that writes it, or after that one has ended.
+        unsafe { std::slice::from_raw_parts(self.ledger.get().cast::<u8>(), used) }
     }
 
     /// The panics that were appended.

@@ -210,7 +210,9 @@ impl Zygote {
         };
         let (host, at) = if matches!(end, End::Returned(_)) { (None, Duration::ZERO) } else { (host, at) };
         let cpu = Duration::from_nanos(self.report.cpu_nanos);
-        Ok(Finished { end, host, at, panics: board.panics(), output, cpu })
+        // A job that returned has said all there is to say.
+        let ledger = if matches!(end, End::Returned(_)) { Vec::new() } else { board.ledger().to_vec() };
+        Ok(Finished { end, host, at, panics: board.panics(), ledger, output, cpu })
     }
 
     /// The captured output: all of it, or its head and its tail.

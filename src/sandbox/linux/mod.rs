@@ -4,6 +4,7 @@ mod board;
 mod child;
 mod front;
 mod hooks;
+mod ledger;
 mod raw;
 mod start;
 mod watch;
@@ -12,6 +13,7 @@ mod zygote;
 use super::notes::PanicNote;
 
 pub(super) use front::Forker;
+pub(super) use ledger::SharedLedger;
 pub(super) use watch::{is_watched, watch_system_calls};
 pub(super) use zygote::{is_zygote, serve};
 
