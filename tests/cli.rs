@@ -152,7 +152,7 @@ fn ways_to_die() {
 fn not_deterministic() {
     let output = cli("differs", &["explore", "differs", "--seeds", "0..4", "--verify"]);
     assert_eq!(code(&output), 3, "{}", stdout(&output));
-    assert_contains(&stdout(&output), &["NOT DETERMINISTIC", "the runs part at record", "first", "second"]);
+    assert_contains(&stdout(&output), &["NOT DETERMINISTIC", "the runs part at event", "first", "second"]);
     let by_escape = cli("differs", &["explore", "differs", "--seeds", "0..4"]);
     assert_eq!(code(&by_escape), 3, "an escape is judged by repetition: {}", stdout(&by_escape));
 }

@@ -12,7 +12,7 @@ mod zygote;
 use super::notes::PanicNote;
 
 pub(super) use front::Forker;
-pub(super) use watch::{is_watched, watch_system_calls};
+pub(super) use watch::watch_system_calls;
 pub(super) use zygote::{is_zygote, serve};
 
 /// Whether `Instant::now` and its kin ask the simulation.
