@@ -10,6 +10,7 @@ use super::job::Subject;
 use super::pool::Pool;
 use crate::fault::duration_text;
 use crate::sandbox::{self, Escape, EscapeKind};
+use crate::trace::Fingerprint;
 
 /// How many frames of a backtrace are shown.
 const FRAMES: usize = 6;
@@ -25,14 +26,17 @@ pub(crate) struct Examination {
     unwatched: Option<String>,
     /// Whether other processes of this executable see the same addresses.
     addresses_are_fixed: bool,
+    /// Of the run.
+    fingerprint: Fingerprint,
 }
 
 impl Examination {
     /// Carries out a run and tells what it did; in the process of the run.
-    pub(crate) fn of(run: impl FnOnce()) -> Examination {
+    pub(crate) fn of(run: impl FnOnce() -> Fingerprint) -> Examination {
         let watched = sandbox::watch_system_calls();
-        run();
+        let fingerprint = run();
         Examination {
+            fingerprint,
             escapes: sandbox::last_escapes(),
             unwatched: watched.err(),
             addresses_are_fixed: sandbox::addresses_are_fixed(),
@@ -50,23 +54,29 @@ pub struct Diagnosis {
     pub suspects: Vec<Escape>,
     /// How many different things left the sandbox after that point only.
     pub later: usize,
-    /// Why system calls could not be watched, if they could not: then only what has a hook was seen.
-    pub unwatched: Option<String>,
+    /// What could not be seen, and why, in a line; none if everything was watched that can be.
+    pub gap: Option<String>,
     /// Whether each process of this executable sees the same addresses.
     pub addresses_are_fixed: bool,
+    /// Of the run under watch, if it lived to tell; it is that of the other runs if nothing left the sandbox.
+    pub fingerprint: Option<Fingerprint>,
 }
 
 /// Runs a case once more under closer watch, and says what leaves the sandbox before the given point.
 pub fn diagnose(pool: &Pool, scenario: usize, subject: &Subject, divergence: Option<Divergence>) -> Diagnosis {
-    let examination = pool.examine(scenario, subject).unwrap_or_else(|error| Examination {
-        escapes: Vec::new(),
-        unwatched: Some(format!("the run under watch failed: {error}")),
-        addresses_are_fixed: true,
-    });
-    let Examination { escapes, unwatched, addresses_are_fixed } = examination;
+    let Examination { escapes, unwatched, addresses_are_fixed, fingerprint } = match pool.examine(scenario, subject) {
+        Ok(examination) => examination,
+        Err(error) => {
+            let gap = Some(format!("the run under watch failed, so that nothing is known: {error}"));
+            let (suspects, fingerprint) = (Vec::new(), None);
+            return Diagnosis { divergence, suspects, later: 0, gap, addresses_are_fixed: true, fingerprint };
+        }
+    };
     let is_before = |escape: &Escape| divergence.as_ref().is_none_or(|divergence| escape.at <= divergence.at);
     let (suspects, later): (Vec<_>, Vec<_>) = escapes.into_iter().partition(is_before);
-    Diagnosis { divergence, suspects, later: later.len(), unwatched, addresses_are_fixed }
+    let gap = unwatched.map(|why| format!("system calls were not watched: {why}"));
+    let (later, fingerprint) = (later.len(), Some(fingerprint));
+    Diagnosis { divergence, suspects, later, gap, addresses_are_fixed, fingerprint }
 }
 
 impl Diagnosis {
@@ -80,16 +90,16 @@ impl Diagnosis {
                 escapes.iter().for_each(|escape| describe(&mut text, escape));
             }
         }
-        if let Some(why) = &self.unwatched {
-            let _ = write!(text, "\n  only calls of the C library were watched: {why}");
+        if let Some(gap) = &self.gap {
+            push_line(&mut text, "  ", gap);
         }
         text
     }
 
     fn likely_causes(&self) -> Vec<String> {
         let mut causes = Vec::new();
-        if let Some(why) = &self.unwatched {
-            causes.push(format!("a system call that no hook sees; they could not be watched: {why}"));
+        if self.gap.is_some() {
+            causes.push("a system call that is made without the C library".to_owned());
         }
         if !self.addresses_are_fixed {
             causes.push("code that hashes or orders addresses, which are randomised here".to_owned());
@@ -122,9 +132,9 @@ impl fmt::Display for Diagnosis {
         } else {
             let _ = write!(text, "\n  this left the sandbox{before}:");
             self.suspects.iter().for_each(|escape| describe(&mut text, escape));
-            if let Some(why) = &self.unwatched {
-                push_line(&mut text, "  ", &format!("only calls of the C library were watched: {why}"));
-            }
+        }
+        if let Some(gap) = &self.gap {
+            push_line(&mut text, "  ", gap);
         }
         match self.later {
             0 => {}
@@ -160,10 +170,23 @@ fn describe(text: &mut String, escape: &Escape) {
     };
     let host = escape.host.as_deref().map_or("outside of any host".to_owned(), |host| format!("on {host}"));
     let count = if escape.count > 1 { format!(" (first of {})", escape.count) } else { String::new() };
-    push_line(text, "    ", &format!("{what} {host} at {}{count}", duration_text(escape.at)));
+    let place = format!("{host} at {}{count}", duration_text(escape.at));
+    let room = COLUMNS.saturating_sub("     ".len() + place.chars().count());
+    push_line(text, "    ", &format!("{} {place}", shortened(&what, room)));
     for frame in short_backtrace(&escape.backtrace) {
         push_line(text, "        at ", &frame);
     }
+}
+
+/// As much of the beginning and the end of a text as there is room for: the end of a path tells most.
+fn shortened(text: &str, room: usize) -> String {
+    const BEGINNING: usize = 30;
+    let length = text.chars().count();
+    if length <= room || room <= BEGINNING + 1 {
+        return text.to_owned();
+    }
+    let end = text.chars().skip(length - (room - BEGINNING - 1));
+    text.chars().take(BEGINNING).chain(['…']).chain(end).collect()
 }
 
 /// The first frames of the code under test: `function (file:line)`, innermost first.
@@ -172,7 +195,8 @@ fn short_backtrace(backtrace: &str) -> Vec<String> {
     for line in backtrace.lines() {
         let line = line.trim();
         match (line.strip_prefix("at "), frames.last_mut()) {
-            (Some(place), Some(frame)) => frame.1 = Some(place),
+            // Runs live in the root directory, and places are told from there.
+            (Some(place), Some(frame)) => frame.1 = Some(place.strip_prefix('.').unwrap_or(place)),
             _ => frames.push((line.split_once(": ").map_or(line, |(_, name)| name), None)),
         }
     }
@@ -189,20 +213,43 @@ fn short_backtrace(backtrace: &str) -> Vec<String> {
 
 /// Whether a frame is of a library that every run goes through, rather than of the code under test.
 fn is_foreign(name: &str, place: Option<&str>) -> bool {
-    const CRATES: [&str; 10] =
-        ["std::", "core::", "alloc::", "squall::", "tokio::", "turmoil::", "futures", "libc::", "tracing", "hyper"];
-    let name = name.trim_start_matches(['<', '&']);
-    let is_of_crate = CRATES.iter().any(|of| name.starts_with(of));
-    let is_of_c = !name.contains("::");
-    is_of_crate || is_of_c || place.is_some_and(|place| place.starts_with("/rustc/"))
+    const PACKAGES: [&str; 7] = ["tokio", "turmoil", "futures", "hyper", "tracing", "libc", "squall"];
+    let Some(place) = place else {
+        // Without its place, a frame is known by its name, and what has no path is not of Rust.
+        let name = name.trim_start_matches(['<', '&']);
+        let is_of_std = ["std::", "core::", "alloc::"].iter().any(|library| name.starts_with(library));
+        return is_of_std || !name.contains("::") || PACKAGES.iter().any(|package| name.starts_with(package));
+    };
+    let is_of_std = place.starts_with("/rustc/") || place.contains("/rustlib/src/rust/library/");
+    let is_of_us = place.strip_prefix(env!("CARGO_MANIFEST_DIR")).is_some_and(|below| below.starts_with("/src/"));
+    let package = place.split_once("/registry/src/").and_then(|(_, below)| below.split('/').nth(1));
+    let is_of_package = package.is_some_and(|found| PACKAGES.iter().any(|package| found.starts_with(package)));
+    is_of_std || is_of_us || is_of_package || !place.contains(".rs:")
 }
 
 fn frame_line(name: &str, place: Option<&str>) -> String {
-    let name = name.replace("::{{closure}}", "");
+    let name = without_parameters(name).replace("::{{closure}}", "");
     match place {
         None => name,
         Some(place) => format!("{name} ({})", short_place(place)),
     }
+}
+
+/// A function's name without the types that it was made for.
+fn without_parameters(name: &str) -> String {
+    if name.starts_with('<') {
+        return name.to_owned();
+    }
+    let (mut depth, mut before) = (0, ' ');
+    let outside = |c: &char| {
+        depth += i32::from(*c == '<');
+        let is_outside = depth == 0;
+        // An arrow between a function's arguments and its result closes nothing.
+        depth -= i32::from(*c == '>' && before != '-' && depth > 0);
+        before = *c;
+        is_outside
+    };
+    name.chars().filter(outside).collect()
 }
 
 /// A file and its line without the directories above its package, and without the column.

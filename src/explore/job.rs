@@ -111,9 +111,10 @@ fn serve(scenarios: &[Scenario], job: &[u8]) -> Reply {
     match job.want {
         Want::Case => Reply::Case(Box::new(case)),
         Want::Outcome => Reply::Outcome(Box::new(run::run(scenario, &case, Detail::Lean).outcome)),
-        Want::Examination => Reply::Examination(Box::new(Examination::of(|| {
-            drop(run::run(scenario, &case, Detail::Rich));
-        }))),
+        Want::Examination => {
+            let run = || run::run(scenario, &case, Detail::Rich).outcome.fingerprint;
+            Reply::Examination(Box::new(Examination::of(run)))
+        }
         Want::Recording => Reply::Recording(Box::new(run::run(scenario, &case, Detail::Rich).into_recording(case))),
     }
 }

@@ -19,10 +19,6 @@ pub(super) fn watch_system_calls() -> Result<(), String> {
     Err("this needs Linux and a process for each run".to_owned())
 }
 
-pub(super) fn is_watched() -> bool {
-    false
-}
-
 pub(super) fn addresses_are_fixed() -> bool {
     false
 }

@@ -1,14 +1,14 @@
 //! The state of a simulating thread: its clocks, its entropy, and what escaped. Hooks and the world meet here.
 
 use std::any::Any;
-use std::backtrace::Backtrace;
 use std::cell::{Cell, RefCell};
 use std::panic::PanicHookInfo;
 use std::sync::Once;
 use std::time::Duration;
 
 use super::clock::{Clocks, SPIN_LIMIT, nanos};
-use super::notes::{Escape, EscapeKind, Notes, PanicNote};
+use super::escapes::{self, Recorded, record_escape};
+use super::notes::{EscapeKind, Notes, PanicNote};
 use super::platform;
 use crate::seed::Seed;
 
@@ -34,15 +34,13 @@ pub(super) struct Simulation {
     own_requests: Cell<u64>,
     /// How many threads this one started. While there are any, a timed wait has to wait for them.
     pub(super) threads: Cell<u32>,
-    escapes: RefCell<Vec<(Escape, Backtrace)>>,
+    pub(super) escapes: RefCell<Vec<Recorded>>,
     panics: RefCell<Vec<PanicNote>>,
 }
 
 thread_local! {
     // A plain pointer without a destructor: hooks may read it at any moment of a thread's life.
     static SIMULATION: Cell<*const Simulation> = const { Cell::new(std::ptr::null()) };
-    // What escaped from the last simulation of this thread, for a closer look.
-    static LAST_ESCAPES: RefCell<Vec<Escape>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The simulation of this thread, if there is one.
@@ -86,21 +84,7 @@ pub fn leave() -> Notes {
     }
     // SAFETY: the pointer came from `Box::into_raw` in `enter`, and the thread-local no longer holds it.
     let simulation = unsafe { Box::from_raw(pointer.cast_mut()) };
-    let escapes = simulation.escapes.into_inner().into_iter().map(|(mut escape, backtrace)| {
-        escape.backtrace = readable(&backtrace);
-        escape
-    });
-    let notes = Notes { escapes: escapes.collect(), panics: simulation.panics.into_inner() };
-    if platform::is_watched() {
-        LAST_ESCAPES.replace(notes.escapes.clone());
-    }
-    notes
-}
-
-/// All that escaped from the simulation that this thread left last, also what a scenario allows. Nothing unless
-/// [`watch_system_calls`](super::watch_system_calls) was called before it.
-pub fn last_escapes() -> Vec<Escape> {
-    LAST_ESCAPES.take()
+    Notes { escapes: escapes::finish(simulation.escapes.into_inner()), panics: simulation.panics.into_inner() }
 }
 
 /// Whether this thread simulates.
@@ -223,73 +207,9 @@ impl Simulation {
         self.clocks.host_of(self.clocks.current_slot()).map(|host| self.settings.hosts[host].as_str())
     }
 
-    fn name_of(&self, slot: usize) -> Option<String> {
+    pub(super) fn name_of(&self, slot: usize) -> Option<String> {
         self.clocks.host_of(slot).map(|host| self.settings.hosts[host].clone())
     }
-}
-
-/// What a new record adds to those that there are.
-enum Addition {
-    /// One more like the one at this place.
-    Another(usize),
-    /// The first, with its particulars.
-    First(String),
-    Nothing,
-}
-
-/// Records that something left the simulation. Does nothing on a thread that does not simulate.
-#[cold]
-pub(super) fn record_escape(kind: EscapeKind, detail: impl FnOnce() -> String) {
-    record(kind, |escapes, host| {
-        match escapes.iter().position(|(escape, _)| escape.kind == kind && escape.host.as_deref() == host) {
-            Some(index) => Addition::Another(index),
-            None => Addition::First(detail()),
-        }
-    });
-}
-
-/// Records a system call that no hook knows, by what it does: `describe` gives that, `None` if it is of no concern, and
-/// is told the particulars of what this host has done before. Does nothing on a thread that does not simulate.
-#[cold]
-pub(super) fn record_system_call(kind: EscapeKind, describe: impl FnOnce(&[&str]) -> Option<String>) {
-    /// More different calls than this of one kind and host are counted with the last.
-    const MOST: usize = 16;
-    record(kind, |escapes, host| {
-        let of_host = || escapes.iter().enumerate().filter(|(_, (escape, _))| escape.host.as_deref() == host);
-        let known: Vec<&str> = of_host().map(|(_, (escape, _))| escape.detail.as_str()).collect();
-        let Some(detail) = describe(&known) else { return Addition::Nothing };
-        let mut alike = of_host().filter(|(_, (escape, _))| escape.kind == kind);
-        if let Some((index, _)) = alike.clone().find(|(_, (escape, _))| escape.detail == detail) {
-            return Addition::Another(index);
-        }
-        match alike.nth(MOST - 1) {
-            Some((index, _)) => Addition::Another(index),
-            None => Addition::First(detail),
-        }
-    });
-}
-
-fn record(kind: EscapeKind, look_up: impl FnOnce(&[(Escape, Backtrace)], Option<&str>) -> Addition) {
-    let Some(simulation) = simulation() else { return };
-    // Recording itself opens files and takes locks; that is not the run's doing.
-    if simulation.clocks.is_quiet() {
-        return;
-    }
-    let look = simulation.clocks.look();
-    simulation.clocks.set_quiet(true);
-    let host = simulation.name_of(look.slot);
-    let mut escapes = simulation.escapes.borrow_mut();
-    match look_up(&escapes, host.as_deref()) {
-        Addition::Another(index) => escapes[index].0.count += 1,
-        Addition::First(detail) => {
-            let at = Duration::from_nanos(look.virtual_nanos);
-            let escape = Escape { kind, detail, host, at, count: 1, backtrace: String::new() };
-            escapes.push((escape, Backtrace::force_capture()));
-        }
-        Addition::Nothing => {}
-    }
-    drop(escapes);
-    simulation.clocks.set_quiet(false);
 }
 
 /// Makes every panic of a simulating thread leave a note, then does what was done with panics before. Once a process.
@@ -331,26 +251,4 @@ pub(super) fn message_of(payload: &(dyn Any + Send)) -> String {
         (_, Some(text)) => text.clone(),
         _ => "(a panic whose payload is not text)".to_owned(),
     }
-}
-
-/// The frames of a backtrace between the recording, which comes first, and what runs a job, which comes last; without
-/// the hooks in between.
-fn readable(backtrace: &Backtrace) -> String {
-    const MOST_FRAMES: usize = 40;
-    let text = backtrace.to_string();
-    // A frame is a line with its number and name, and mostly one with its place.
-    let mut frames: Vec<Vec<&str>> = Vec::new();
-    for line in text.lines() {
-        match frames.last_mut() {
-            Some(frame) if line.trim_start().starts_with("at ") => frame.push(line),
-            _ => frames.push(vec![line]),
-        }
-    }
-    let has = |frame: &Vec<&str>, names: &[&str]| frame.iter().any(|line| names.iter().any(|name| line.contains(name)));
-    let runs_job = |frame: &Vec<&str>| has(frame, &["/src/sandbox/linux/child.rs", "/src/sandbox/thread.rs"]);
-    let is_ours = |frame: &Vec<&str>| {
-        has(frame, &["std::backtrace", "std/src/backtrace.rs", "squall::sandbox::", "/src/sandbox/"])
-    };
-    let frames = frames.iter().take_while(|frame| !runs_job(frame)).filter(|frame| !is_ours(frame));
-    frames.take(MOST_FRAMES).flatten().copied().collect::<Vec<_>>().join("\n")
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::notes::PanicNote;
-use super::{platform, thread};
+use super::{escapes, platform, thread};
 
 /// Job bytes in, outcome bytes out. It runs in the forked child, on its only thread.
 pub type Handler = Arc<dyn Fn(&[u8]) -> Vec<u8> + Send + Sync>;
@@ -153,11 +153,13 @@ pub fn serve_if_zygote(handler: impl Fn(&[u8]) -> Vec<u8>) {
 
 /// From now on, what this process does that no hook sees is recorded, too, while its thread simulates: system calls made
 /// without the C library, those of it that have no hook, and reads of the time stamp counter. To be called by a handler
-/// before it enters a simulation; the run goes on as before, but slower.
+/// before it enters a simulation; the run goes on as before, but slower. What escapes, however it was seen, is kept for
+/// [`last_escapes`](super::last_escapes).
 ///
 /// # Errors
 /// With the reason, where a run has no process of its own or the system refuses.
 pub fn watch_system_calls() -> Result<(), String> {
+    escapes::keep_escapes();
     platform::watch_system_calls()
 }
 

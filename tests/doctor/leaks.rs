@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use squall::prelude::*;
 
@@ -46,29 +46,29 @@ fn sees(name: &str, look: fn() -> String) -> Scenario {
         .settle_for(secs(1))
 }
 
-/// Two threads that count against each other.
+/// A thread that counts until another stops it.
 fn races() -> Scenario {
+    #[inline(never)]
     fn race() -> String {
         static STEPS: AtomicU64 = AtomicU64::new(0);
+        static IS_OVER: AtomicBool = AtomicBool::new(false);
         let other = std::thread::spawn(|| {
-            for _ in 0..200_000 {
+            while !IS_OVER.load(Ordering::Relaxed) {
                 STEPS.fetch_add(1, Ordering::Relaxed);
             }
         });
-        let mut seen = 0;
-        for _ in 0..1_000_000 {
-            seen = STEPS.load(Ordering::Relaxed);
-            if seen > 100_000 {
-                break;
-            }
+        while STEPS.load(Ordering::Relaxed) < 1_000 {
+            std::hint::spin_loop();
         }
+        IS_OVER.store(true, Ordering::Relaxed);
         let _ = other.join();
-        format!("{seen}")
+        format!("{}", STEPS.load(Ordering::Relaxed))
     }
     sees("races", race)
 }
 
 fn entropy_device() -> Scenario {
+    #[inline(never)]
     fn read_urandom() -> String {
         let mut bytes = [0; 8];
         let read = std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
@@ -78,6 +78,7 @@ fn entropy_device() -> Scenario {
 }
 
 fn real_socket() -> Scenario {
+    #[inline(never)]
     fn listen_for_real() -> String {
         let bound = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         format!("{bound:?}")
@@ -86,6 +87,7 @@ fn real_socket() -> Scenario {
 }
 
 fn modification_time() -> Scenario {
+    #[inline(never)]
     fn ask_for_age() -> String {
         format!("{:?}", std::fs::metadata(AGING_FILE).and_then(|data| data.modified()))
     }
@@ -94,12 +96,14 @@ fn modification_time() -> Scenario {
 
 /// Through a library that does not use the C library.
 fn rustix_entropy() -> Scenario {
-    fn draw() -> String {
-        let mut bytes = [0_u8; 8];
-        let drawn = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
-        format!("{drawn:?} {bytes:?}")
-    }
     sees("rustix_entropy", draw)
+}
+
+#[inline(never)]
+fn draw() -> String {
+    let mut bytes = [0_u8; 8];
+    let drawn = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
+    format!("{drawn:?} {bytes:?}")
 }
 
 /// Makes a system call as code does that has no C library.
@@ -141,6 +145,7 @@ fn raw_clock() -> Scenario {
 
 /// Through the page that the kernel maps into every process.
 fn vdso_clock() -> Scenario {
+    #[inline(never)]
     fn ask_page_for_time() -> String {
         format!("{:?}", rustix::time::clock_gettime(rustix::time::ClockId::Monotonic))
     }
@@ -149,6 +154,7 @@ fn vdso_clock() -> Scenario {
 
 fn counter() -> Scenario {
     #[cfg(target_arch = "x86_64")]
+    #[inline(never)]
     fn read_counter() -> String {
         let mut processor = 0;
         // SAFETY: every processor of this kind has these instructions.
@@ -156,6 +162,7 @@ fn counter() -> Scenario {
         format!("{counters:?}")
     }
     #[cfg(not(target_arch = "x86_64"))]
+    #[inline(never)]
     fn read_counter() -> String {
         String::new()
     }
@@ -163,6 +170,7 @@ fn counter() -> Scenario {
 }
 
 fn raw_file() -> Scenario {
+    #[inline(never)]
     fn read_file_for_real() -> String {
         let mut bytes = [0_u8; 16];
         // SAFETY: a C string and a buffer of ours.
@@ -181,15 +189,20 @@ fn raw_file() -> Scenario {
 /// A thread that the C library does not know of, which counts and ends.
 fn raw_thread() -> Scenario {
     #[cfg(target_arch = "x86_64")]
+    #[inline(never)]
     fn start_thread_for_real() -> String {
         static STEPS: AtomicU64 = AtomicU64::new(0);
+        static IS_OVER: AtomicBool = AtomicBool::new(false);
+        static HAS_ENDED: AtomicBool = AtomicBool::new(false);
         extern "C" fn count() -> ! {
-            for _ in 0..1_000_000 {
+            while !IS_OVER.load(Ordering::Relaxed) {
                 STEPS.fetch_add(1, Ordering::Relaxed);
             }
-            // SAFETY: ends this thread alone.
-            unsafe { system_call(libc::SYS_exit, [0; 4]) };
-            unreachable!("the thread has ended")
+            HAS_ENDED.store(true, Ordering::SeqCst);
+            loop {
+                // SAFETY: ends this thread alone.
+                unsafe { system_call(libc::SYS_exit, [0; 4]) };
+            }
         }
         let mut stack = vec![0_u64; 8 * 1024];
         let top = stack.as_mut_ptr_range().end as usize & !15;
@@ -212,18 +225,19 @@ fn raw_thread() -> Scenario {
                 lateout("rcx") _, lateout("r11") _,
             );
         }
-        let mut seen = 0;
-        for _ in 0..100_000 {
-            seen = STEPS.load(Ordering::Relaxed);
+        while thread > 0 && STEPS.load(Ordering::Relaxed) < 1_000 {
+            std::hint::spin_loop();
         }
-        while STEPS.load(Ordering::Relaxed) < 1_000_000 {
+        IS_OVER.store(true, Ordering::Relaxed);
+        while thread > 0 && !HAS_ENDED.load(Ordering::SeqCst) {
             std::hint::spin_loop();
         }
         // Its last words are a few instructions; the stack must outlive them.
         std::mem::forget(stack);
-        format!("{} {seen}", thread > 0)
+        format!("{} {}", thread > 0, STEPS.load(Ordering::Relaxed))
     }
     #[cfg(not(target_arch = "x86_64"))]
+    #[inline(never)]
     fn start_thread_for_real() -> String {
         String::new()
     }
@@ -231,6 +245,7 @@ fn raw_thread() -> Scenario {
 }
 
 fn child_process() -> Scenario {
+    #[inline(never)]
     fn start_process() -> String {
         let output = std::process::Command::new("/bin/sh").args(["-c", "echo $$"]).output();
         format!("{:?}", output.map(|output| output.stdout))
@@ -240,12 +255,9 @@ fn child_process() -> Scenario {
 
 /// Draws three times before the runs part.
 fn twice() -> Scenario {
+    #[inline(never)]
     fn draw_thrice() -> String {
-        let mut bytes = [0_u8; 8];
-        for _ in 0..3 {
-            let _ = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
-        }
-        format!("{bytes:?}")
+        format!("{} {} {}", draw(), draw(), draw())
     }
     sees("twice", draw_thrice)
 }
@@ -255,9 +267,7 @@ fn late() -> Scenario {
     Scenario::new("late")
         .host("server", |cx| async move {
             tokio::time::sleep(secs(1)).await;
-            let mut bytes = [0_u8; 8];
-            let _ = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
-            cx.recorder().note("seen", &format!("{bytes:?}"));
+            cx.recorder().note("seen", &draw());
             tokio::time::sleep(secs(1)).await;
             let _ = std::net::UdpSocket::bind("127.0.0.1:0");
             std::future::pending::<()>().await;
@@ -268,6 +278,7 @@ fn late() -> Scenario {
 
 /// An environment variable of the user.
 fn variable() -> Scenario {
+    #[inline(never)]
     fn read_variable() -> String {
         format!("{:?}", std::env::var("PLANTED_VARIABLE"))
     }
@@ -279,6 +290,7 @@ fn variable() -> Scenario {
 
 /// State of the whole process that an earlier run would have filled.
 fn cache() -> Scenario {
+    #[inline(never)]
     fn fill_cache() -> String {
         static RUNS: AtomicU64 = AtomicU64::new(0);
         format!("runs before this one: {}", RUNS.fetch_add(1, Ordering::Relaxed))
@@ -291,11 +303,12 @@ fn cache() -> Scenario {
 
 /// The order of addresses, and an address itself.
 fn addresses() -> Scenario {
+    #[inline(never)]
     fn order_addresses() -> String {
         static PLACE: u64 = 0;
         let boxes: Vec<Box<usize>> = (0..16).map(Box::new).collect();
         let by_address: BTreeMap<usize, usize> =
-            boxes.iter().map(|b| (&raw const **b as usize * 0x9e37_79b9 % 1_009, **b)).collect();
+            boxes.iter().map(|b| ((&raw const **b as usize).wrapping_mul(0x9e37_79b9) % 1_009, **b)).collect();
         format!("{:?} {:p} {:p}", by_address.values().collect::<Vec<_>>(), &PLACE, &*boxes[0])
     }
     sees("addresses", order_addresses)

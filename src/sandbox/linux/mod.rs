@@ -14,7 +14,7 @@ use super::notes::PanicNote;
 
 pub(super) use front::Forker;
 pub(super) use ledger::SharedLedger;
-pub(super) use watch::{is_watched, watch_system_calls};
+pub(super) use watch::watch_system_calls;
 pub(super) use zygote::{is_zygote, serve};
 
 /// Whether `Instant::now` and its kin ask the simulation.

@@ -5,8 +5,9 @@ use std::ffi::c_void;
 use libc::{c_int, clockid_t, time_t, timespec, timeval};
 
 use super::super::raw::{Next, call, set_errno};
+use crate::sandbox::escapes::record_escape;
 use crate::sandbox::notes::EscapeKind;
-use crate::sandbox::simulated::{record_escape, simulation};
+use crate::sandbox::simulated::simulation;
 
 /// # Safety
 /// As in the C library.

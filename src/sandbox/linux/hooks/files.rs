@@ -5,8 +5,9 @@ use std::ffi::CStr;
 use libc::{c_char, c_int, mode_t};
 
 use super::super::raw::{call, set_errno};
+use crate::sandbox::escapes::record_escape;
 use crate::sandbox::notes::EscapeKind;
-use crate::sandbox::simulated::{record_escape, simulation};
+use crate::sandbox::simulated::simulation;
 
 /// What a run may read without a note: facts about the process and the machine that are the same in every run, or that
 /// are hooked elsewhere.

@@ -6,8 +6,9 @@ use libc::{c_char, c_int, c_long, pid_t, size_t};
 
 use super::super::raw::{Next, call, set_errno};
 use super::super::{child, zygote};
+use crate::sandbox::escapes::record_escape;
 use crate::sandbox::notes::EscapeKind;
-use crate::sandbox::simulated::{record_escape, simulation};
+use crate::sandbox::simulated::simulation;
 
 /// The number of CPUs that every simulated machine has.
 const CPUS: usize = 4;
@@ -17,6 +18,9 @@ pub(super) const PROCESS: pid_t = 4242;
 static PTHREAD_CREATE: Next = Next::new(c"pthread_create");
 static SYSCONF: Next = Next::new(c"sysconf");
 static EXIT: Next = Next::new(c"exit");
+static FORK: Next = Next::new(c"fork");
+static SPAWN: Next = Next::new(c"posix_spawn");
+static SPAWN_BY_NAME: Next = Next::new(c"posix_spawnp");
 
 /// Looks up what these hooks pass through to.
 pub(super) fn look_up() {
@@ -25,6 +29,9 @@ pub(super) fn look_up() {
         PTHREAD_CREATE.get::<ThreadCreate>();
         SYSCONF.get::<extern "C" fn(c_int) -> c_long>();
         EXIT.get::<extern "C" fn(c_int) -> !>();
+        FORK.get::<unsafe extern "C" fn() -> pid_t>();
+        SPAWN.get::<Spawn>();
+        SPAWN_BY_NAME.get::<Spawn>();
     }
 }
 
@@ -54,6 +61,76 @@ pub(super) unsafe extern "C" fn pthread_create(
     match unsafe { PTHREAD_CREATE.get::<ThreadCreate>() } {
         Some(next) => unsafe { next(thread, attributes, start, argument) },
         None => libc::EAGAIN,
+    }
+}
+
+/// # Safety
+/// As in the C library.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn fork() -> pid_t {
+    record_escape(EscapeKind::Process, || "a copy of this process was started".to_owned());
+    // SAFETY: this is the type of the symbol.
+    match unsafe { FORK.get::<unsafe extern "C" fn() -> pid_t>() } {
+        // SAFETY: the caller vouches for what the child does.
+        Some(next) => unsafe { next() },
+        None => {
+            set_errno(libc::ENOSYS);
+            -1
+        }
+    }
+}
+
+type Spawn = unsafe extern "C" fn(
+    *mut pid_t,
+    *const c_char,
+    *const c_void,
+    *const c_void,
+    *const *mut c_char,
+    *const *mut c_char,
+) -> c_int;
+
+fn record_program(path: *const c_char) {
+    record_escape(EscapeKind::Process, || {
+        // SAFETY: who starts a program gives its name.
+        unsafe { std::ffi::CStr::from_ptr(path) }.to_string_lossy().into_owned()
+    });
+}
+
+/// # Safety
+/// As in the C library.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn posix_spawn(
+    process: *mut pid_t,
+    path: *const c_char,
+    actions: *const c_void,
+    attributes: *const c_void,
+    arguments: *const *mut c_char,
+    environment: *const *mut c_char,
+) -> c_int {
+    record_program(path);
+    // SAFETY: this is the type of the symbol, and the arguments are the caller's.
+    match unsafe { SPAWN.get::<Spawn>() } {
+        Some(next) => unsafe { next(process, path, actions, attributes, arguments, environment) },
+        None => libc::ENOSYS,
+    }
+}
+
+/// # Safety
+/// As in the C library.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn posix_spawnp(
+    process: *mut pid_t,
+    name: *const c_char,
+    actions: *const c_void,
+    attributes: *const c_void,
+    arguments: *const *mut c_char,
+    environment: *const *mut c_char,
+) -> c_int {
+    record_program(name);
+    // SAFETY: this is the type of the symbol, and the arguments are the caller's.
+    match unsafe { SPAWN_BY_NAME.get::<Spawn>() } {
+        Some(next) => unsafe { next(process, name, actions, attributes, arguments, environment) },
+        None => libc::ENOSYS,
     }
 }
 

@@ -14,7 +14,7 @@ pub(super) use files::is_allowed_file;
 
 /// Every hook, so that the linker takes the object files that hold them: nothing else in a binary may refer to them
 /// before the C library's own definitions are found.
-struct Hooks([*const c_void; 21]);
+struct Hooks([*const c_void; 24]);
 
 // SAFETY: these are addresses of functions.
 unsafe impl Sync for Hooks {}
@@ -31,6 +31,9 @@ static HOOKS: Hooks = Hooks([
     files::openat64 as *const c_void,
     files::socket as *const c_void,
     machine::pthread_create as *const c_void,
+    machine::fork as *const c_void,
+    machine::posix_spawn as *const c_void,
+    machine::posix_spawnp as *const c_void,
     machine::sched_getaffinity as *const c_void,
     machine::sysconf as *const c_void,
     machine::getpid as *const c_void,

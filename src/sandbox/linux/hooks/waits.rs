@@ -10,8 +10,9 @@ use libc::{c_int, c_long, c_uint, clockid_t, timespec};
 use super::super::child;
 use super::super::raw::{call, returned, set_errno, system_call};
 use super::{entropy, machine};
+use crate::sandbox::escapes::record_escape;
 use crate::sandbox::notes::EscapeKind;
-use crate::sandbox::simulated::{Simulation, record_escape, simulation};
+use crate::sandbox::simulated::{Simulation, simulation};
 
 /// The C library's function takes a variable number of arguments; on these machines they arrive as if there were always
 /// six, and what the caller did not give is not read by the kernel either.

@@ -28,6 +28,7 @@ pub(super) enum Subject {
     /// The clock of this number.
     Clock(usize),
     /// A new process or thread, which runs on a stack of its own.
+    #[cfg_attr(target_arch = "aarch64", allow(dead_code))]
     Child,
 }
 

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use libc::{c_int, c_long, siginfo_t, ucontext_t};
 
 use super::super::raw::system_call;
+use crate::sandbox::escapes::record_escape;
 use crate::sandbox::notes::EscapeKind;
-use crate::sandbox::simulated::record_escape;
 
 /// The arguments of the system call that was handed back.
 pub(super) fn arguments(context: &ucontext_t) -> [usize; 6] {

@@ -20,8 +20,8 @@ use libc::{c_int, c_long, siginfo_t};
 use self::calls::Call;
 use super::child;
 use super::raw::{gate, system_call};
+use crate::sandbox::escapes::record_system_call;
 use crate::sandbox::notes::EscapeKind;
-use crate::sandbox::simulated::record_system_call;
 
 /// Where the code of the C library is.
 static LIBRARY_START: AtomicUsize = AtomicUsize::new(0);
@@ -68,16 +68,11 @@ pub(in crate::sandbox) fn watch_system_calls() -> Result<(), String> {
     };
     if refused != 0 {
         let error = std::io::Error::from_raw_os_error(-refused as c_int);
-        return Err(format!("the system does not let a process watch its system calls: {error}"));
+        return Err(format!("the system refuses a filter on them: {}", error.kind()));
     }
     IS_ON.store(true, Ordering::Relaxed);
     machine::watch_counter();
     Ok(())
-}
-
-/// Whether this process is watched.
-pub(in crate::sandbox) fn is_watched() -> bool {
-    IS_ON.load(Ordering::Relaxed)
 }
 
 /// The addresses of the C library's code; nothing if it cannot be found.

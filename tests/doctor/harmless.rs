@@ -1,0 +1,91 @@
+//! What the sandbox makes harmless is the same in every run, and clean runs are not accused.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use libtest_mimic::Trial;
+use squall::explore::{Pool, Repeat, Subject, diagnose, investigate};
+use squall::prelude::*;
+use squall::sandbox::Entry;
+
+use crate::{command, directory, parts, scenarios, trial};
+
+pub fn trials() -> Vec<Trial> {
+    vec![
+        trial("harmless::real_programs_are_not_accused_and_run_as_before", || as_before("timeouts", 0..3)),
+        trial("harmless::programs_with_a_database_are_not_accused", || as_before("durability", 0..2)),
+        trial("harmless::addresses_stay_as_they_are_under_watch", || as_before("addresses", 0..1)),
+        trial("harmless::the_command_line_asks_the_doctor", asked),
+        trial("harmless::the_users_environment_is_not_seen", environment),
+        trial("harmless::what_an_earlier_run_cached_is_forgotten", cache),
+        trial("harmless::the_order_of_addresses_is_the_same", addresses),
+    ]
+}
+
+/// Under watch, a run leaves no note and is the same run.
+fn as_before(name: &str, seeds: std::ops::Range<u64>) {
+    let scenarios: Arc<[Scenario]> = scenarios().into_iter().map(|scenario| scenario()).collect();
+    let index = scenarios.iter().position(|scenario| scenario.name() == name).unwrap();
+    let pool = Pool::new(scenarios, NonZeroUsize::MIN, Entry::Main, None);
+    for seed in seeds.map(Seed) {
+        let subject = Subject::Seed(seed);
+        let run = investigate(&pool, index, &subject, Some(&directory(name))).unwrap();
+        assert!(matches!(run.repeat, Repeat::Same), "{:?}", run.repeat);
+        let diagnosis = diagnose(&pool, index, &subject, None);
+        assert_eq!(diagnosis.of_equal_runs(), "nothing left the sandbox");
+        assert_eq!((diagnosis.suspects.len(), diagnosis.later, &diagnosis.gap), (0, 0, &None));
+        assert_eq!(diagnosis.fingerprint, Some(run.outcome.fingerprint), "seed {seed} runs as before");
+    }
+}
+
+fn asked() {
+    let replay = |scenario: &str| {
+        let (code, report, errors) =
+            parts(command("asked", &["replay", scenario, "--seed", "0", "--doctor"]).output().unwrap());
+        assert_eq!(code, Some(if scenario == "timeouts" { 0 } else { 3 }), "{report}{errors}");
+        report
+    };
+    assert!(replay("timeouts").ends_with("doctor: nothing left the sandbox\n"));
+    let leaks = replay("raw_clock");
+    assert!(leaks.contains("raw system call clock_gettime") && !leaks.contains("doctor:"), "it is told once:\n{leaks}");
+}
+
+/// The fingerprints of an exploration in which every run is repeated and passes.
+fn fingerprints(scenario: &str, file: &str, variable: Option<&str>) -> (String, String) {
+    let arguments = ["explore", scenario, "--seeds", "0..6", "--verify", "--fingerprints", file];
+    let mut command = command(scenario, &arguments);
+    match variable {
+        Some(value) => command.env("PLANTED_VARIABLE", value),
+        None => command.env_remove("PLANTED_VARIABLE"),
+    };
+    let (code, report, errors) = parts(command.output().unwrap());
+    assert_eq!(code, Some(0), "{report}{errors}");
+    assert!(!report.contains("note:"), "{report}");
+    let lines = std::fs::read_to_string(directory(scenario).join(file)).unwrap();
+    assert_eq!(lines.lines().count(), 6, "{lines}");
+    (lines, errors)
+}
+
+fn environment() {
+    let (without, _) = fingerprints("variable", "without", None);
+    for value in ["planted", "planted-and-longer"] {
+        assert_eq!(fingerprints("variable", value, Some(value)).0, without);
+    }
+}
+
+fn cache() {
+    // The scenario's own check wants that no run has been there before.
+    let (first, _) = fingerprints("cache", "first", None);
+    assert_eq!(fingerprints("cache", "second", None).0, first);
+}
+
+fn addresses() {
+    let arguments = ["replay", "addresses", "--seed", "0"];
+    let (_, _, errors) = parts(command("addresses", &arguments).output().unwrap());
+    if errors.contains("address randomisation cannot be turned off") {
+        eprintln!("SKIPPED: address randomisation cannot be turned off here, so that addresses may differ: {errors}");
+        return;
+    }
+    let (first, _) = fingerprints("addresses", "first", None);
+    assert_eq!(fingerprints("addresses", "second", Some("another environment")).0, first);
+}

@@ -1,0 +1,147 @@
+//! Each planted leak is named: what it was, on which host, when, and the code that did it.
+
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use libtest_mimic::Trial;
+
+use crate::leaks::AGING_FILE;
+use crate::{REFUSE, command, directory, parts, trial};
+
+/// A scenario, what the report calls its leak, and the function that leaks.
+const LEAKS: &[(&str, &str, &str)] = &[
+    ("races", "thread (a thread was started) on server at 2s", "race"),
+    ("entropy_device", "entropy device /dev/urandom on server at 2s", "read_urandom"),
+    ("real_socket", "real socket (a socket of family 2 (internet), type 1) on server at 2s", "listen_for_real"),
+    ("child_process", "process (/bin/sh) on server at 2s", "start_process"),
+];
+
+/// The same for what only a filter on system calls sees.
+const SEEN_BY_FILTER: &[(&str, &str, &str)] = &[
+    ("modification_time", "doctor/aging on server at 2s", "ask_for_age"),
+    ("rustix_entropy", "raw system call getrandom on server at 2s", "draw"),
+    ("twice", "raw system call getrandom on server at 2s (first of 3)", "draw_thrice"),
+    ("raw_clock", "raw system call clock_gettime of clock 1 on server at 2s", "ask_kernel_for_time"),
+    ("raw_file", "raw system call openat of /dev/random on server at 2s", "read_file_for_real"),
+];
+
+/// The same for what only a filter on this processor sees.
+#[cfg(target_arch = "x86_64")]
+const SEEN_HERE: &[(&str, &str, &str)] = &[
+    ("raw_thread", "raw system call clone (a thread or a process) on server at 2s", "start_thread_for_real"),
+    ("counter", "time stamp counter (rdtsc) on server at 2s", "read_counter"),
+    ("vdso_clock", "time stamp counter (a clock read through the vDSO) on server at 2s", "ask_page_for_time"),
+];
+#[cfg(not(target_arch = "x86_64"))]
+const SEEN_HERE: &[(&str, &str, &str)] = &[];
+
+pub fn trials() -> Vec<Trial> {
+    let each = [LEAKS, SEEN_BY_FILTER, SEEN_HERE].into_iter().flatten();
+    let mut trials: Vec<Trial> = each
+        .map(|(scenario, what, function)| trial(format!("named::{scenario}"), || is_named(scenario, what, function)))
+        .collect();
+    trials.push(trial("named::what_left_later_is_only_counted", later));
+    trials.push(trial("named::where_filters_are_refused_the_report_says_so", refused));
+    trials
+}
+
+/// Writes to the file whose age is looked at for as long as it lives.
+fn keep_aging(is_over: &AtomicBool) {
+    while !is_over.load(Ordering::Relaxed) {
+        std::fs::write(AGING_FILE, "older").unwrap();
+        std::thread::sleep(Duration::from_micros(500));
+    }
+}
+
+/// The part of a report that says whether the run is deterministic.
+fn diagnosis(mut command: Command) -> String {
+    let (code, report, errors) = parts(command.output().unwrap());
+    println!("{report}{errors}");
+    assert_eq!(code, Some(3), "{report}{errors}");
+    let start = report.find("deterministic: NO, the runs part at event").expect("the runs part");
+    let end = report[start..].find("\ncase: ").expect("a case was saved");
+    let text = report[start..start + end].to_owned();
+    let widest = text.lines().map(|line| line.chars().count()).max();
+    assert!(widest <= Some(100), "{widest:?} columns:\n{text}");
+    text
+}
+
+/// The lines below the one that says `what`, up to the next that is less indented.
+fn frames<'a>(text: &'a str, what: &str) -> Vec<&'a str> {
+    let lines = text.lines().skip_while(|line| !line.contains(what)).skip(1);
+    lines.take_while(|line| line.starts_with("        at ")).collect()
+}
+
+fn is_named(scenario: &str, what: &str, function: &str) {
+    directory(scenario);
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        if scenario == "modification_time" {
+            scope.spawn(|| keep_aging(&is_over));
+            while !std::path::Path::new(AGING_FILE).exists() {
+                std::thread::yield_now();
+            }
+        }
+        let found = std::panic::catch_unwind(|| {
+            let text = diagnosis(command(scenario, &["explore", scenario, "--seeds", "0..2", "--verify"]));
+            assert!(text.contains("first   ") && text.contains("second  "), "{text}");
+            assert!(text.contains("this left the sandbox before that point:") && text.contains(what), "{text}");
+            let frames = frames(&text, what);
+            assert!((1..=6).contains(&frames.len()), "{text}");
+            let is_ours = |frame: &&&str| frame.contains(function) && frame.contains("(tests/doctor/leaks.rs:");
+            assert!(frames.iter().find(is_ours).is_some(), "`{function}` is missing:\n{text}");
+            assert!(!text.contains("more thing"), "nothing else leaves the sandbox:\n{text}");
+        });
+        is_over.store(true, Ordering::Relaxed);
+        if let Err(payload) = found {
+            std::panic::resume_unwind(payload);
+        }
+    });
+}
+
+fn later() {
+    let text = diagnosis(command("late", &["explore", "late", "--seeds", "0..2", "--verify"]));
+    assert!(text.contains("raw system call getrandom on server at 1s") && !text.contains("real socket"), "{text}");
+    assert!(text.ends_with("  and 2 more things did later"), "a socket and its address:\n{text}");
+}
+
+fn refused() {
+    let explore = |scenario| {
+        let mut command = command("refused", &["explore", scenario, "--seeds", "0..2", "--verify"]);
+        command.env(REFUSE, "1");
+        diagnosis(command)
+    };
+    let why = "  system calls were not watched: the system refuses a filter on them: ";
+    let hooked = explore("entropy_device");
+    assert!(hooked.contains("entropy device /dev/urandom on server at 2s") && hooked.contains(why), "{hooked}");
+    let raw = explore("rustix_entropy");
+    assert!(raw.contains("nothing was seen to leave the sandbox before that point") && raw.contains(why), "{raw}");
+    assert!(raw.contains("    a system call that is made without the C library"), "{raw}");
+}
+
+/// From now on the kernel refuses filters on system calls to this process and its children.
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code)]
+pub fn refuse_filters() {
+    const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
+    const IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+    const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+    let filter = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+    let mut filters = [
+        filter(LOAD, 0, 0, 0),
+        filter(IF_EQUAL, 0, 1, libc::SYS_seccomp as u32),
+        filter(RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32),
+        filter(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog { len: filters.len() as u16, filter: filters.as_mut_ptr() };
+    // SAFETY: a valid program for the kernel's filter machine.
+    unsafe {
+        assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+        assert_eq!(libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program), 0);
+    }
+}
+
+/// There are none.
+#[cfg(not(target_os = "linux"))]
+pub fn refuse_filters() {}
