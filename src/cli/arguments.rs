@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::explore::SeedRange;
+use crate::fault::text_duration;
 use crate::seed::Seed;
 
 /// Explores, replays and lists simulation scenarios.
@@ -27,6 +28,14 @@ pub(crate) enum Command {
     Explore(Explore),
     /// Runs one case again and shows what happened.
     Replay(Replay),
+    /// Moves a failing case to sims/regressions, from where it is run first, and must pass.
+    Keep(Keep),
+    /// Prints a case as a Rust test to paste.
+    Rust {
+        /// The case file.
+        #[arg(value_name = "FILE.json")]
+        file: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -71,9 +80,25 @@ pub(crate) struct Replay {
     /// Print the whole timeline.
     #[arg(long)]
     pub(crate) trace: bool,
+    /// Print the timeline up to this virtual time, for example `3.2s` or `300ms`.
+    #[arg(long, value_name = "TIME", value_parser = virtual_time)]
+    pub(crate) until: Option<Duration>,
+    /// Stop in the debugger at the first event whose line contains this text, or at a mark given as `host:name`.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) break_on: Option<String>,
     /// End the run when it has used so many seconds of CPU time. Default: the scenario's own limit.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) hang_after: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Keep {
+    /// The case file.
+    #[arg(value_name = "FILE.json")]
+    pub(crate) file: PathBuf,
+    /// The directory to move it to. Default: sims/regressions/NAME in the project.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: Option<PathBuf>,
 }
 
 fn jobs(text: &str) -> Result<NonZeroUsize, String> {
@@ -83,6 +108,10 @@ fn jobs(text: &str) -> Result<NonZeroUsize, String> {
 fn seconds(text: &str) -> Result<Duration, String> {
     let parsed = text.trim_end_matches('s').parse().ok().and_then(|secs| Duration::try_from_secs_f64(secs).ok());
     parsed.filter(|time| !time.is_zero()).ok_or_else(|| "expected a number of seconds above 0".to_owned())
+}
+
+fn virtual_time(text: &str) -> Result<Duration, String> {
+    text_duration::parse(text).ok_or_else(|| "expected a virtual time such as 3.2s or 300ms".to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -45,7 +45,9 @@ impl Answer {
         let (outcome, recording) = match reply {
             Reply::Outcome(outcome) => (*outcome, None),
             Reply::Recording(recording) => (recording.outcome.clone(), Some(recording)),
-            Reply::Case(_) => return Err(Error::Refused("a case came instead of an outcome".to_owned())),
+            Reply::Case(_) | Reply::Stopped(_) => {
+                return Err(Error::Refused("something else came instead of an outcome".to_owned()));
+            }
             Reply::Refused(why) => return Err(Error::Refused(why)),
         };
         Ok(Answer { outcome, recording, ending: Ending::Returned, output: finished.output })

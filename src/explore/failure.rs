@@ -6,6 +6,7 @@ use super::answer::{Answer, Ending};
 use super::divergence::Divergence;
 use super::job::{Subject, Want};
 use super::pool::Pool;
+use super::trace_file::{self, event_lines};
 use super::{Error, Standing};
 use crate::case_file::{self, CaseFile, CaseFileError};
 use crate::run::{Outcome, Recording};
@@ -105,8 +106,10 @@ pub(crate) fn investigate_answer(
     let saved = if passes || matches!(subject, Subject::Case(_)) {
         Ok(None)
     } else {
-        let file = CaseFile::new(case.clone(), first.outcome.fingerprint, first.outcome.verdict.clone());
-        file.save(&path).map(|()| Some(path))
+        let events = recorded.recording.as_ref().map(|recording| event_lines(recording)).unwrap_or_default();
+        let (scenario, outcome) = (&pool.scenarios()[scenario], &first.outcome);
+        let file = CaseFile::new(scenario, case.clone(), outcome.fingerprint, outcome.verdict.clone(), &events);
+        trace_file::save(&file, &events, &path).map(|()| Some(path))
     };
     let recording = recorded.recording.filter(|_| first.ending == Ending::Returned);
     let subject = subject.clone();

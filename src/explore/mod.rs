@@ -5,24 +5,30 @@
 //! seeds says the same whatever the number of workers.
 
 mod answer;
+mod breakpoint;
 mod coverage;
 mod divergence;
 mod driver;
 mod failure;
 pub(crate) mod job;
 mod pool;
+mod recheck;
 mod seeds;
+mod trace_file;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use breakpoint::break_on;
 pub use coverage::{Coverage, Reached};
 pub use divergence::{Divergence, record_line};
 pub use driver::explore;
 pub use failure::{Failure, Repeat, investigate};
 pub use job::Subject;
 pub use pool::Pool;
+pub use recheck::recheck;
 pub use seeds::{SeedRange, SeedRangeError};
+pub use trace_file::{Parting, event_lines, trace_path};
 
 use crate::check::Verdict;
 use crate::run::{Outcome, SourceBites};

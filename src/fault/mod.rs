@@ -1,6 +1,7 @@
 //! Faults as data: what goes wrong, where, when and for how long. It knows nothing of how a fault is carried out.
 
 mod duration;
+mod script;
 mod source;
 mod target;
 

@@ -36,6 +36,7 @@ mod platform;
 mod platform;
 
 mod clock;
+mod debugger;
 mod notes;
 mod simulated;
 #[cfg(test)]
@@ -43,6 +44,7 @@ mod tests;
 mod thread;
 mod worker;
 
+pub use debugger::trap_if_debugged;
 pub use notes::{Escape, EscapeKind, Notes, PanicNote};
 pub use simulated::{
     Settings, current_host, enter, enter_host, is_simulating, leave, now, set_outside_host, set_step, set_wall_offset,

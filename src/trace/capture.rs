@@ -21,18 +21,20 @@ impl Captured {
         Captured { is_rich, bytes: Vec::with_capacity(CAPTURED_BYTES) }
     }
 
-    /// Appends the event and its text, each behind its length, without any allocation.
+    /// Appends the event and its text, each behind its length, without any allocation. Returns the text.
     pub(super) fn push(
         &mut self,
         record: &(Duration, Option<HostId>, &Event),
         text: impl FnOnce(&mut dyn fmt::Write) -> fmt::Result,
-    ) {
+    ) -> &str {
         let start = self.bytes.len();
-        let is_whole = self.frame(|bounded| serde_json::to_writer(bounded, record).is_ok())
-            && self.frame(|bounded| text(bounded).is_ok());
-        if !is_whole {
+        let is_event_whole = self.frame(|bounded| serde_json::to_writer(bounded, record).is_ok());
+        let event_end = self.bytes.len();
+        if !is_event_whole || !self.frame(|bounded| text(bounded).is_ok()) {
             self.bytes.truncate(start);
         }
+        // Behind its length, which takes 4 bytes.
+        self.bytes.get(event_end + 4..).and_then(|text| str::from_utf8(text).ok()).unwrap_or_default()
     }
 
     /// Gives the memory back.

@@ -1,0 +1,29 @@
+//! Lets somebody see the events of a rich trace while they happen. Nobody does unless a debugger is wanted.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use super::{Event, HostId, Record};
+
+/// Is shown the names of the hosts, and each event.
+pub(crate) type Watcher = Box<dyn Fn(&[String], &Record)>;
+
+thread_local! {
+    static WATCHER: RefCell<Option<Watcher>> = const { RefCell::new(None) };
+}
+
+/// From now on, the events of rich traces on this thread are shown to this watcher, or to nobody.
+pub(crate) fn watch(watcher: Option<Watcher>) {
+    WATCHER.set(watcher);
+}
+
+pub(super) fn show(hosts: &[String], at: Duration, host: Option<HostId>, event: &Event, text: &str) {
+    WATCHER.with(|watcher| {
+        // What the watcher itself makes happen is not shown.
+        let Ok(watcher) = watcher.try_borrow() else { return };
+        if let Some(watcher) = &*watcher {
+            let text = (!text.is_empty()).then(|| text.to_owned());
+            watcher(hosts, &Record { at, host, event: event.clone(), text });
+        }
+    });
+}
