@@ -1,6 +1,9 @@
 //! Case files: one case with what is known of its run, as JSON that people read, edit and commit. It knows nothing of how
 //! a case is found or run.
 
+mod checkpoints;
+mod layout;
+
 use std::fs;
 use std::hash::Hasher;
 use std::io::Read;
@@ -11,11 +14,14 @@ use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher13;
 
 use crate::check::Verdict;
-use crate::scenario::{Case, Scenario};
+use crate::scenario::{Case, Definition, Scenario};
 use crate::trace::Fingerprint;
 
+pub use checkpoints::Checkpoints;
+pub(crate) use layout::lay_out;
+
 /// The version of the format that this build writes and reads.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// A case with what is known of its run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,10 +29,18 @@ pub const FORMAT_VERSION: u32 = 1;
 pub struct CaseFile {
     /// The version of the format.
     pub squall: u32,
+    /// The version of Squall that ran it.
+    pub version: String,
     /// The executable that ran it, see [`build_id`].
     pub build: String,
+    /// The digest of the scenario's definition, see [`Scenario::definition`].
+    pub definition: Definition,
     /// The digest of the run.
     pub fingerprint: Fingerprint,
+    /// How many events were recorded; 0 if the run was not recorded.
+    pub events: usize,
+    /// Digests of what was recorded, which tell where another run parts from this one.
+    pub checkpoints: Checkpoints,
     /// What the run came to.
     pub verdict: Verdict,
     /// The case.
@@ -55,9 +69,30 @@ pub enum CaseFileError {
 }
 
 impl CaseFile {
-    /// The file for a run of a case by this executable.
-    pub fn new(case: Case, fingerprint: Fingerprint, verdict: Verdict) -> CaseFile {
-        CaseFile { squall: FORMAT_VERSION, build: build_id().to_owned(), fingerprint, verdict, case }
+    /// The file for a run of a case of `scenario` by this executable. `events` are those of its recording, each as text.
+    pub fn new<S: AsRef<str>>(
+        scenario: &Scenario,
+        case: Case,
+        fingerprint: Fingerprint,
+        verdict: Verdict,
+        events: &[S],
+    ) -> CaseFile {
+        CaseFile {
+            squall: FORMAT_VERSION,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            build: build_id().to_owned(),
+            definition: scenario.definition(),
+            fingerprint,
+            events: events.len(),
+            checkpoints: Checkpoints::of(events),
+            verdict,
+            case,
+        }
+    }
+
+    /// The same without what only tells where another run parts from the recorded one.
+    pub fn without_recording(self) -> CaseFile {
+        CaseFile { events: 0, checkpoints: Checkpoints::default(), ..self }
     }
 
     /// Writes the file, and the directories that it needs.
@@ -69,9 +104,8 @@ impl CaseFile {
         if let Some(directory) = path.parent() {
             fs::create_dir_all(directory).map_err(io_error)?;
         }
-        let mut text = serde_json::to_string_pretty(self).map_err(|error| io_error(error.into()))?;
-        text.push('\n');
-        fs::write(path, text).map_err(io_error)
+        let json = serde_json::to_string(self).map_err(|error| io_error(error.into()))?;
+        fs::write(path, layout::lay_out_whole(&json) + "\n").map_err(io_error)
     }
 
     /// Reads a file.
@@ -121,11 +155,15 @@ fn read(text: &str) -> Result<CaseFile, String> {
         None => return Err("squall: the format version is missing: this is not a case file".to_owned()),
     }
     let mut reader = serde_json::Deserializer::from_str(text);
-    serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+    let file: CaseFile = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
         let error = error.into_inner();
         if path == "." { error.to_string() } else { format!("{path}: {error}") }
-    })
+    })?;
+    if !file.checkpoints.fit(file.events) {
+        return Err(format!("checkpoints: they are not those of a run of {} events", file.events));
+    }
+    Ok(file)
 }
 
 /// The index of the scenario with this name.
@@ -171,11 +209,21 @@ fn digest_of_executable() -> std::io::Result<u64> {
 
 /// Where the case of a scenario and seed is saved: `squall/` in cargo's target directory.
 pub fn default_path(case: &Case) -> PathBuf {
+    target_directory().join("squall").join(file_name(case))
+}
+
+/// The name of the file for a case: its scenario and its seed.
+pub fn file_name(case: &Case) -> String {
     let suffix = if case.plan.faults.is_empty() { "-control" } else { "" };
-    // A scenario's name may hold anything, a file's name may not.
-    let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' };
-    let name: String = case.scenario.chars().map(plain).collect();
-    target_directory().join("squall").join(format!("{name}-{}{suffix}.json", case.seed))
+    format!("{}-{}{suffix}.json", plain_name(&case.scenario), case.seed)
+}
+
+/// A scenario's name as part of a path: it may hold anything, a file's name may not.
+pub fn plain_name(scenario: &str) -> String {
+    let name = scenario.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' });
+    let name: String = name.collect();
+    // `.` and `..` are no names of directories of one's own.
+    if name.chars().all(|c| c == '.') { name.replace('.', "_") } else { name }
 }
 
 /// `CARGO_TARGET_DIR`, or the nearest `target` upwards of the current directory or of the executable.
@@ -197,57 +245,87 @@ fn target_directory() -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::{Fault, FaultKind, Plan, Target, Trigger, secs};
+    use crate::fault::{Fault, all, millis, one, secs};
     use crate::seed::Seed;
 
     fn example() -> CaseFile {
-        let fault = Fault {
-            trigger: Trigger::At(secs(3)),
-            kind: FaultKind::Kill,
-            target: Target::Hosts("api".into()),
-            lasting: secs(1),
-            source: "kill api".to_owned(),
-        };
-        let input = [("client".to_owned(), vec![serde_json::json!([1, 2])])].into();
-        let case = Case { scenario: "echo".to_owned(), seed: Seed(0x51f3), plan: Plan::new(vec![fault]), input };
-        CaseFile {
-            squall: FORMAT_VERSION,
-            build: "0".to_owned(),
-            fingerprint: Fingerprint(7),
-            verdict: Verdict::Fail("lost".to_owned()),
-            case,
-        }
+        let fault = Fault::kill("api").at(secs(3));
+        let stop = Fault::stop(["api-1"], secs(2)).at(millis(4_500)).lasting(secs(8));
+        let slow = Fault::latency(millis(1)..millis(2), all(), one("api")).at(secs(5));
+        let case = Case::new("echo", Seed(0x51f3)).fault(fault).fault(stop).fault(slow);
+        let case = case.fault(Fault::loss(0.25, "a", "b").at(secs(6))).input("client", "[1,2]");
+        let verdict = Verdict::Fail("lost".to_owned());
+        let mut file = CaseFile::new(&Scenario::new("echo"), case, Fingerprint(7), verdict, &["one", "two"]);
+        file.build = "0123".to_owned();
+        file.definition = "00000000000000ff".parse().unwrap();
+        file
+    }
+
+    fn text_of(file: &CaseFile) -> String {
+        layout::lay_out_whole(&serde_json::to_string(file).unwrap())
     }
 
     #[test]
     fn reads_what_it_writes() {
-        let text = serde_json::to_string_pretty(&example()).unwrap();
-        assert_eq!(read(&text).unwrap(), example());
+        assert_eq!(read(&text_of(&example())).unwrap(), example());
+        let bare = example().without_recording();
+        assert_eq!(read(&text_of(&bare)).unwrap(), bare);
     }
 
     #[test]
     fn damage_is_named_with_field_and_line() {
-        let whole = serde_json::to_string_pretty(&example()).unwrap();
+        let whole = text_of(&example());
         let check = |from: &str, to: &str, expected: &[&str]| {
-            assert!(whole.contains(from), "{from}");
+            assert_eq!(whole.matches(from).count(), 1, "{from} in {whole}");
             let error = read(&whole.replacen(from, to, 1)).unwrap_err();
             for part in expected {
                 assert!(error.contains(part), "{from} -> {to}: {error}");
             }
             assert!(!error.contains('\n'), "{error}");
         };
-        check("\"squall\": 1", "\"squall\": 2", &["squall: format version 2"]);
-        check("\"squall\": 1", "\"squal\": 1", &["squall", "missing"]);
+        check("\"squall\": 2", "\"squall\": 1", &["squall: format version 1"]);
+        check("\"squall\": 2", "\"squal\": 2", &["squall", "missing"]);
+        let version = concat!("\"version\": \"", env!("CARGO_PKG_VERSION"), "\"");
+        check(version, "\"version\": 1", &["version: invalid type: integer `1`", "line"]);
+        check("\"0123\"", "null", &["build: invalid type: null", "line"]);
+        check("\"00000000000000ff\"", "\"ff\"", &["definition: `ff` is not a digest of 16", "line"]);
+        check("\"fingerprint\": \"0", "\"fingerprint\": \"x", &["fingerprint: `x", "line"]);
+        check("\"events\": 2", "\"events\": -2", &["events: invalid value: integer `-2`", "line"]);
+        check("\"events\": 2", "\"events\": 3", &["checkpoints: they are not those of a run of 3 events"]);
+        check("\"checkpoints\": \"", "\"checkpoints\": \"z", &["checkpoints: `z", "line"]);
+        check("\"fail\"", "\"failed\"", &["verdict", "unknown variant `failed`", "line"]);
+        check("\"lost\"", "[]", &["verdict.fail: invalid type: sequence", "line"]);
+        check("\"case\"", "\"cases\"", &["cases: unknown field `cases`", "line"]);
+        check("\"echo\"", "[]", &["case.scenario: invalid type: sequence", "line"]);
         check("\"0x51f3\"", "\"0xzz\"", &["case.seed: `0xzz` is not a seed", "line"]);
         check("\"0x51f3\"", "7", &["case.seed: invalid type: integer `7`", "line"]);
-        check("\"1s\"", "\"one second\"", &["case.plan[0].lasting: `one second` is not a duration", "line"]);
-        check("\"lasting\"", "\"last\"", &["case.plan[0].last: unknown field `last`", "line"]);
+        check("\"plan\"", "\"plans\"", &["case.plans: unknown field `plans`", "line"]);
+        check("{\"at\": \"3s\"}", "{\"on\": \"3s\"}", &["case.plan[0].trigger", "unknown variant `on`", "line"]);
+        check("\"3s\"", "\"soon\"", &["case.plan[0].trigger.at: `soon` is not a duration", "line"]);
         check("\"kill\"", "\"maim\"", &["case.plan[0].kind", "unknown variant `maim`", "line"]);
-        check("\"echo\"", "[]", &["case.scenario: invalid type: sequence", "line"]);
-        check("\"fingerprint\": \"0", "\"fingerprint\": \"x", &["fingerprint: `x", "line"]);
-        check("{", "[", &["line"]);
+        check("\"grace\": \"2s\"", "\"grace\": 2", &["case.plan[1].kind", "invalid type: integer `2`", "line"]);
+        check("\"names\"", "\"name\"", &["case.plan[1].target.hosts", "unknown variant `name`", "line"]);
+        check("[\"api-1\"]", "[1]", &["case.plan[1].target.hosts.names[0]: invalid type", "line"]);
+        check("\"lasting\": \"8s\"", "\"lasting\": \"8\"", &["case.plan[1].lasting: `8` is not a duration", "line"]);
+        check("\"lasting\": \"8s\"", "\"last\": \"8s\"", &["case.plan[1].last: unknown field `last`", "line"]);
+        check("\"at_least\": \"1ms\"", "\"at_least\": \"\"", &["case.plan[2].kind", "is not a duration", "line"]);
+        check("\"at_most\": \"2ms\"", "\"most\": \"2ms\"", &["case.plan[2].kind", "`most`", "line"]);
+        check("{\"one\"", "{\"two\"", &["case.plan[2].target.links", "unknown variant `two`", "line"]);
+        check("\"rate\": 0.25", "\"rate\": \"often\"", &["case.plan[3].kind", "\"often\"", "line"]);
+        check("\"input\": {", "\"input\": 5, \"x\": {", &["case.input: invalid type: integer `5`", "line"]);
+        check("[[1, 2]]", "7", &["case.input.client: invalid type: integer `7`", "line"]);
+        let source = whole.replacen("\"by hand\"", "0", 1);
+        assert!(read(&source).unwrap_err().starts_with("case.plan[0].source: invalid type: integer `0`"));
+        assert!(read(&whole.replacen('{', "[", 1)).unwrap_err().contains("line"));
         assert!(read(&whole[..whole.len() / 2]).unwrap_err().contains("cut off"));
         assert!(read("").unwrap_err().contains("cut off"));
         assert!(read("hello").unwrap_err().contains("not JSON"));
+    }
+
+    #[test]
+    fn a_name_of_a_scenario_is_a_name_of_a_file() {
+        for (name, expected) in [("a b/c", "a_b_c"), ("..", "__"), ("v1.2-x_y", "v1.2-x_y")] {
+            assert_eq!(plain_name(name), expected);
+        }
     }
 }

@@ -1,6 +1,9 @@
 //! Scenarios: hosts, workload, fault sources, checks and limits, put together by a builder; and cases, the data that one
 //! run of a scenario depends on. It knows nothing of how a run is carried out.
 
+mod by_hand;
+mod definition;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
@@ -19,6 +22,8 @@ use crate::history::History;
 use crate::host::{Ending, HostContext, HostSpec, Program};
 use crate::seed::Seed;
 use crate::trace::Trace;
+
+pub use definition::Definition;
 
 /// The input of every client: by host, then by the client's number.
 pub type Input = BTreeMap<String, Vec<serde_json::Value>>;

@@ -5,6 +5,7 @@
 //! same fingerprint whether it is being explored or recorded.
 
 mod capture;
+mod watch;
 
 pub(crate) use capture::read as read_captured;
 
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 use capture::Captured;
+pub(crate) use watch::watch;
 
 /// A host's index in its scenario, in the order of declaration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -387,7 +389,8 @@ impl Trace {
         self.digest.write_u16(host.unwrap_or(HostId::UNKNOWN).0);
         event.hash(&mut self.digest);
         if self.captured.is_rich {
-            self.captured.push(&(at, host, &event), text);
+            let text = self.captured.push(&(at, host, &event), text);
+            watch::show(&self.hosts, at, host, &event, text);
         }
         if event.is_for_checks() {
             self.records.push(Record { at, host, event, text: None });

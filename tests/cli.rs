@@ -3,6 +3,10 @@
 //! This executable is itself a table of scenarios: started with the word `cli`, or with `SQUALL_TABLE` set, it is what a
 //! user's table would be; otherwise it runs the tests, which start it again in these ways.
 
+#[path = "cli/kept.rs"]
+mod kept;
+#[path = "cli/replays.rs"]
+mod replays;
 #[path = "cli/table.rs"]
 mod table;
 
@@ -16,10 +20,10 @@ fn main() -> ExitCode {
     if is_table || squall::sandbox::is_zygote() {
         return squall::main(table::SCENARIOS);
     }
-    let tests: [(&str, fn()); 18] = [
+    let tests: [(&str, fn()); 27] = [
         ("a_passing_exploration_exits_with_0_and_prints_a_table", passing),
         ("a_broken_promise_exits_with_1_and_explains_itself", broken_promise),
-        ("a_failing_case_replays_in_a_fresh_process", replays),
+        ("a_failing_case_replays_in_a_fresh_process", replays_afresh),
         ("every_way_to_die_is_reported_with_its_seed_while_other_runs_go_on", ways_to_die),
         ("what_differs_when_repeated_exits_with_3", not_deterministic),
         ("what_is_unknown_exits_with_3", unknown),
@@ -35,6 +39,15 @@ fn main() -> ExitCode {
         ("nobody_needs_to_read_the_output", broken_pipe),
         ("an_edited_case_is_replayed_as_it_is_and_left_alone", edited_case),
         ("an_interrupt_leaves_no_process", interrupt),
+        ("a_kept_case_is_run_first_and_must_pass", kept::a_kept_case_is_run_first),
+        ("keeping_overwrites_no_other_case", kept::keeping_takes_care),
+        ("a_kept_case_that_cannot_be_run_is_one_line", kept::a_kept_case_that_cannot_be_run_is_one_line),
+        ("a_case_is_printed_as_a_test", kept::a_case_is_printed_as_a_test),
+        ("another_run_is_said_to_part_where_it_does", replays::another_run_is_said_to_part_where_it_does),
+        ("a_changed_definition_or_version_is_said", replays::what_else_has_changed_is_said),
+        ("the_timeline_ends_where_it_is_told_to", replays::the_timeline_ends_where_it_is_told_to),
+        ("without_a_debugger_nothing_stops", replays::without_a_debugger_nothing_stops),
+        ("a_debugger_stops_in_the_code_under_test", replays::a_debugger_stops_in_the_code_under_test),
     ];
     let trials = tests.map(|(name, test)| {
         Trial::test(name, move || {
@@ -57,8 +70,17 @@ fn forget_cases(name: &str) {
     let _ = std::fs::remove_dir_all(directory(name).join("target/squall"));
 }
 
+/// The case that was saved there.
+fn saved_case(name: &str) -> PathBuf {
+    let saved = std::fs::read_dir(directory(name).join("target/squall")).unwrap();
+    let mut paths = saved.map(|entry| entry.unwrap().path());
+    paths.find(|path| path.extension().is_some_and(|extension| extension == "json")).expect("a case was saved")
+}
+
 fn command(name: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
+    // The directory stands for a project of its own.
+    command.env("CARGO_MANIFEST_DIR", directory(name));
     command.current_dir(directory(name)).env_remove("CARGO_TARGET_DIR").env_remove("SQUALL_SEEDS");
     command
 }
@@ -114,12 +136,12 @@ fn broken_promise() {
     assert_contains(&stdout(&output), &parts);
 }
 
-fn replays() {
+fn replays_afresh() {
     let name = "replays";
     forget_cases(name);
     cli(name, &["explore", "fragile", "--seeds", "0..50"]);
-    let saved = std::fs::read_dir(directory(name).join("target/squall")).unwrap().next().unwrap().unwrap();
-    let path = format!("target/squall/{}", saved.file_name().to_string_lossy());
+    let saved = saved_case(name);
+    let path = format!("target/squall/{}", saved.file_name().unwrap().to_string_lossy());
     let output = cli(name, &["replay", &path]);
     assert_eq!(code(&output), 1);
     assert_contains(&stdout(&output), &["the same run: recorded", "FAILED: fragile", "every_answer_comes"]);
@@ -265,17 +287,28 @@ fn damaged_files() {
     let name = "damaged";
     forget_cases(name);
     cli(name, &["explore", "fragile", "--seeds", "0..50"]);
-    let saved = std::fs::read_dir(directory(name).join("target/squall")).unwrap().next().unwrap().unwrap().path();
-    let whole = std::fs::read_to_string(saved).unwrap();
+    let whole = std::fs::read_to_string(saved_case(name)).unwrap();
     let check = |from: &str, to: &str, expected: &str| {
         assert!(whole.contains(from), "{from} is not in {whole}");
         std::fs::write(directory(name).join("damaged.json"), whole.replacen(from, to, 1)).unwrap();
         assert_one_line(&cli(name, &["replay", "damaged.json"]), expected, 2);
     };
-    check("\"squall\": 1", "\"squall\": 9", "damaged.json: squall: format version 9 is not 1");
+    check("\"squall\": 2", "\"squall\": 9", "damaged.json: squall: format version 9 is not 2");
+    check("\"version\": ", "\"version\": 7, \"x\": ", "version: invalid type: integer `7`");
+    check("\"definition\": \"", "\"definition\": \"z", "definition: `z");
+    check("\"fingerprint\": \"", "\"fingerprint\": \"z", "fingerprint: `z");
+    check("\"events\": ", "\"events\": 0", "this is not JSON");
+    check("\"events\": ", "\"events\": 1, \"x\": ", "unknown field `x`");
+    check("\"events\": ", "\"events\": -", "events: invalid value: integer `-");
+    check("\"checkpoints\": \"", "\"checkpoints\": \"000000", "checkpoints: they are not those of a run of ");
+    check("\"checkpoints\": \"", "\"checkpoints\": \"z", "checkpoints: `z");
+    check("\"fail\": ", "\"failed\": ", "unknown variant `failed`");
+    check("\"case\": ", "\"cases\": ", "cases: unknown field `cases`");
     check("\"scenario\": \"fragile\"", "\"scenario\": \"fragil\"", "did you mean `fragile`?");
     check("\"seed\": \"", "\"seed\": \"z", "case.seed: `z");
     check("\"is\": \"kill\"", "\"is\": \"maim\"", "unknown variant `maim`");
+    check("\"at\": \"", "\"at\": \"x", "case.plan[0].trigger.at: `x");
+    check("\"source\": \"", "\"source\": 7, \"x\": \"", "case.plan[0].source: invalid type: integer `7`");
     check("\"server\"", "\"sever\"", "the scenario has no host named `sever`");
     check("\"lasting\": \"", "\"lasting\": \"x", "case.plan[0].lasting");
     check("\"client\": [", "\"clients\": [", "the scenario has no clients named `clients`");
@@ -332,7 +365,7 @@ fn edited_case() {
     let name = "edited";
     forget_cases(name);
     cli(name, &["explore", "fragile", "--seeds", "0..50"]);
-    let saved = directory(name).join("target/squall/fragile-0x0.json");
+    let saved = saved_case(name);
     let mut file: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&saved).unwrap()).unwrap();
     file["case"]["plan"] = serde_json::json!([]);
     let text = serde_json::to_string(&file).unwrap();
@@ -342,7 +375,8 @@ fn edited_case() {
     assert_eq!(code(&output), 0, "without its fault, the case passes: {}", stdout(&output));
     assert_contains(&stdout(&output), &["another run: recorded", "by the same executable", "passes"]);
     assert_eq!(before, std::fs::read(&saved).unwrap());
-    assert_eq!(std::fs::read_dir(directory(name).join("target/squall")).unwrap().count(), 2);
+    // The case and its smaller version, and the trace beside each.
+    assert_eq!(std::fs::read_dir(directory(name).join("target/squall")).unwrap().count(), 4);
 }
 
 #[cfg(not(target_os = "linux"))]

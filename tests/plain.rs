@@ -21,3 +21,66 @@ fn a_failure_is_reported() {
 fn an_empty_range_is_refused() {
     everything::without_addresses().assert_passes(3..3);
 }
+
+/// Starts this very binary for one test, in a directory of its own.
+fn start(test: &str, directory: &str, case: Option<&str>) -> String {
+    let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(directory);
+    std::fs::create_dir_all(directory.join("target")).unwrap();
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args([test, "--exact", "--nocapture"]).current_dir(directory).env_remove("CARGO_TARGET_DIR");
+    match case {
+        Some(case) => command.env("SQUALL_CASE", case),
+        None => command.env_remove("SQUALL_CASE"),
+    };
+    let output = command.output().unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+#[test]
+fn the_line_that_replays_works_in_this_test() {
+    let failed = start("a_failure_is_reported", "plain", None);
+    let line = failed.lines().find_map(|line| line.strip_prefix("replay: ")).expect("a line that replays");
+    let (variable, command) = line.split_once(' ').unwrap();
+    assert_eq!(command, "cargo test a_failure_is_reported -- --exact");
+    let case = variable.strip_prefix("SQUALL_CASE=").unwrap();
+    let again = start("a_failure_is_reported", "plain", Some(case));
+    for part in ["the same run: recorded", "FAILED: broken, seed 0x0", line] {
+        assert!(again.contains(part), "`{part}` is missing in {again}");
+    }
+    let elsewhere = start("what_hashes_no_addresses_passes_and_repeats", "plain", Some(case));
+    assert!(elsewhere.contains("no scenario is named `broken`"), "{elsewhere}");
+}
+
+fn case_of(scenario: &squall::prelude::Scenario) -> squall::scenario::Case {
+    squall::scenario::Case::new(scenario.name(), squall::prelude::Seed(3))
+}
+
+#[test]
+fn a_case_that_passes_is_no_failure() {
+    let scenario = everything::without_addresses();
+    let case = case_of(&scenario);
+    scenario.assert_case_passes(case);
+}
+
+#[test]
+#[should_panic(expected = "FAILED: broken, seed 0x3")]
+fn a_case_that_fails_is_reported() {
+    let scenario = everything::broken();
+    let case = case_of(&scenario);
+    scenario.assert_case_passes(case);
+}
+
+#[test]
+#[should_panic(expected = "this is a case of `broken`, not of")]
+fn a_case_of_another_scenario_is_refused() {
+    let case = case_of(&everything::broken());
+    everything::without_addresses().assert_case_passes(case);
+}
+
+#[test]
+#[should_panic(expected = "plan[0]: the scenario has no host named `nobody`")]
+fn a_case_that_does_not_fit_is_refused() {
+    let scenario = everything::without_addresses();
+    let case = case_of(&scenario).fault(squall::fault::Fault::kill(["nobody"]));
+    scenario.assert_case_passes(case);
+}

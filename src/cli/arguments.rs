@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::explore::SeedRange;
+use crate::fault::text_duration;
 use crate::seed::Seed;
 
 /// Explores, replays and lists simulation scenarios.
@@ -29,6 +30,14 @@ pub(crate) enum Command {
     Replay(Replay),
     /// Makes a failing case smaller, for longer than an exploration does.
     Shrink(Shrink),
+    /// Moves a failing case to sims/regressions, from where it is run first, and must pass.
+    Keep(Keep),
+    /// Prints a case as a Rust test to paste.
+    Rust {
+        /// The case file.
+        #[arg(value_name = "FILE.json")]
+        file: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -101,12 +110,28 @@ pub(crate) struct Replay {
     /// Find out which faults a failure needs, and how far they can be moved.
     #[arg(long)]
     pub(crate) why: bool,
+    /// Print the timeline up to this virtual time, for example `3.2s` or `300ms`.
+    #[arg(long, value_name = "TIME", value_parser = virtual_time)]
+    pub(crate) until: Option<Duration>,
+    /// Stop in the debugger at the first event whose line contains this text, or at a mark given as `host:name`.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) break_on: Option<String>,
     /// End the run when it has used so many seconds of CPU time. Default: the scenario's own limit.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) hang_after: Option<Duration>,
     /// Run it once more under closer watch and say what leaves the sandbox, even if nothing differs.
     #[arg(long)]
     pub(crate) doctor: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Keep {
+    /// The case file.
+    #[arg(value_name = "FILE.json")]
+    pub(crate) file: PathBuf,
+    /// The directory to move it to. Default: sims/regressions/NAME in the project.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: Option<PathBuf>,
 }
 
 fn jobs(text: &str) -> Result<NonZeroUsize, String> {
@@ -124,6 +149,10 @@ fn time_or_none(text: &str) -> Result<Duration, String> {
         "0" | "0s" | "0m" => Ok(Duration::ZERO),
         text => duration(text),
     }
+}
+
+fn virtual_time(text: &str) -> Result<Duration, String> {
+    text_duration::parse(text).ok_or_else(|| "expected a virtual time such as 3.2s or 300ms".to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -4,18 +4,17 @@ use std::fs::File;
 use std::io::{BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
-use super::arguments::{Arguments, Command, Explore, Replay};
-use super::{USAGE, describe, is_plain, processors, replay_line, screen_style, seeds_from_environment};
-use crate::case_file::{self, CaseFile};
-use crate::explore::{self, Exploration, Observer, Options, Pool, Reached, SeedRange, Size, Standing, Subject, Verify};
+use super::arguments::{Arguments, Command, Explore};
+use super::{USAGE, describe, is_plain, processors, regressions, replay_line, seeds_from_environment};
+use crate::case_file;
+use crate::explore::{self, Exploration, Observer, Options, Pool, Reached, SeedRange, Size, Standing, Verify};
 use crate::fault::duration_text;
-use crate::report::{TimelineOptions, screen, text, timeline};
+use crate::report::text;
 use crate::run::{Outcome, SourceBites};
 use crate::sandbox::Entry;
 use crate::scenario::Scenario;
@@ -37,8 +36,10 @@ pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &[String]) -> u8 {
     let result = match arguments.command {
         Some(Command::List) => list(&scenarios),
         Some(Command::Explore(explore)) => explore_all(scenarios, &explore),
-        Some(Command::Replay(replay)) => replay_one(scenarios, &replay),
+        Some(Command::Replay(replay)) => super::replay::run(scenarios, &replay),
         Some(Command::Shrink(shrink)) => super::shrink::run(scenarios, &shrink),
+        Some(Command::Keep(keep)) => super::keep::keep(&scenarios, &keep),
+        Some(Command::Rust { file }) => super::keep::print_rust(&scenarios, &file),
         None => explore_all(scenarios, &arguments.explore),
     };
     result.unwrap_or_else(|error| refuse(&error))
@@ -107,21 +108,23 @@ fn explore_all(scenarios: Arc<[Scenario]>, arguments: &Explore) -> Result<u8, St
     let jobs = arguments.jobs.unwrap_or_else(processors);
     eprintln!("seeds {seeds}, {jobs} at once");
     let pool = Pool::new(scenarios, jobs, Entry::Main, arguments.hang_after);
+    let (said, kept) = regressions::run(&pool, &chosen)?;
+    say(&said);
     let mut explorations = Vec::new();
-    for index in chosen {
-        let exploration = explore::explore(&pool, index, &options, &mut watcher).map_err(|error| error.to_string())?;
+    for index in &chosen {
+        let exploration = explore::explore(&pool, *index, &options, &mut watcher).map_err(|error| error.to_string())?;
         watcher.bar.finish_and_clear();
         explorations.push(exploration);
     }
     for exploration in &explorations {
-        say(&describe(exploration, screen_style()));
+        say(&describe(exploration, &replay_line));
     }
     say(&text::table(&explorations));
     for exploration in &explorations {
         say(&text::coverage(exploration));
     }
     watcher.finish(&explorations)?;
-    let worst = explorations.iter().map(Exploration::standing).max().unwrap_or(Standing::Pass);
+    let worst = explorations.iter().map(Exploration::standing).max().unwrap_or(Standing::Pass).max(kept);
     Ok(worst.exit_code())
 }
 
@@ -246,68 +249,4 @@ impl Watcher {
         }
         Ok(())
     }
-}
-
-fn replay_one(scenarios: Arc<[Scenario]>, arguments: &Replay) -> Result<u8, String> {
-    let (index, subject, recorded) = subject(&scenarios, arguments)?;
-    let pool = Pool::new(scenarios, processors(), Entry::Main, arguments.hang_after);
-    let mut failure = explore::investigate(&pool, index, &subject, None).map_err(|error| error.to_string())?;
-    if arguments.why {
-        let options = Options { shrink_for: Duration::ZERO, ..Options::new(SeedRange::only(subject.seed())) };
-        explore::study(&pool, index, &mut failure, &options, &mut |_, _| ()).map_err(|error| error.to_string())?;
-    }
-    if let Some(recorded) = &recorded {
-        say(&compare(recorded, &failure.outcome));
-    }
-    if let (true, Some(recording)) = (arguments.trace, &failure.recording) {
-        say(&timeline(recording, &TimelineOptions::default()));
-    }
-    match failure.standing() {
-        Standing::Pass => {
-            let Outcome { scenario, seed, fingerprint, .. } = &failure.outcome;
-            say(&format!("{scenario}, seed {seed}: passes (fingerprint {fingerprint})\n"));
-        }
-        _ => {
-            let line = match &recorded {
-                Some(_) => format!("cargo sims replay {}", arguments.what),
-                None => replay_line(&failure),
-            };
-            say(&screen(&failure, &line, None, screen_style()));
-        }
-    }
-    if arguments.doctor && matches!(failure.repeat, explore::Repeat::Same) {
-        say(&format!("doctor: {}\n", explore::diagnose(&pool, index, &subject, None).of_equal_runs()));
-    }
-    Ok(failure.standing().exit_code())
-}
-
-fn subject(scenarios: &[Scenario], arguments: &Replay) -> Result<(usize, Subject, Option<CaseFile>), String> {
-    let is_file = arguments.what.ends_with(".json") || arguments.what.contains('/');
-    match (arguments.seed, is_file) {
-        (Some(_), true) => Err("a case file has its own seed: leave --seed out".to_owned()),
-        (Some(seed), false) => Ok((case_file::find(scenarios, &arguments.what)?, Subject::Seed(seed), None)),
-        (None, false) => {
-            case_file::find(scenarios, &arguments.what)?;
-            Err(format!("which seed of `{}`? Add --seed, or name a case file", arguments.what))
-        }
-        (None, true) => {
-            let path = Path::new(&arguments.what);
-            let file = CaseFile::load(path).map_err(|error| error.to_string())?;
-            let index = file.scenario_in(path, scenarios).map_err(|error| error.to_string())?;
-            Ok((index, Subject::Case(Box::new(file.case.clone())), Some(file)))
-        }
-    }
-}
-
-/// Whether the replay is the run that was recorded.
-fn compare(recorded: &CaseFile, outcome: &Outcome) -> String {
-    let is_same = recorded.fingerprint == outcome.fingerprint;
-    let build = if recorded.build == case_file::build_id() {
-        "by the same executable"
-    } else {
-        "by another executable: the code may have changed, or it was built for another command or profile"
-    };
-    let (word, verdict) = (if is_same { "the same run" } else { "another run" }, outcome.verdict.word());
-    let now = outcome.fingerprint;
-    format!("{word}: recorded {} ({}) {build}; now {now} ({verdict})\n", recorded.fingerprint, recorded.verdict.word(),)
 }

@@ -3,7 +3,10 @@
 
 mod arguments;
 mod commands;
+mod keep;
 mod plain_test;
+mod regressions;
+mod replay;
 mod shrink;
 
 use std::io::IsTerminal;
@@ -14,7 +17,7 @@ use std::sync::Arc;
 use libtest_mimic::{Failed, Trial};
 
 use crate::explore::job::handler;
-use crate::explore::{self, Exploration, Options, Pool, SeedRange, Standing, Verify};
+use crate::explore::{self, Exploration, Failure, Options, Pool, SeedRange, Standing, Verify};
 use crate::report::{ScreenStyle, annotations, failure_line, screen, text};
 use crate::sandbox::{self, Entry};
 use crate::scenario::Scenario;
@@ -28,7 +31,7 @@ const USAGE: u8 = 2;
 /// The whole `main` of a table of scenarios.
 ///
 /// Started with the word `cli` first, it is a command line (`cli --help` says which commands there are); otherwise it
-/// speaks libtest's protocol, with a test for each scenario.
+/// speaks libtest's protocol, with a test for each scenario and for each case in the project's `sims/regressions/`.
 ///
 /// Exit codes of the command line: 0 if all promises were kept, 1 if one was broken, 2 for wrong usage or a failure of
 /// the harness, 3 if a run does not say or is not deterministic.
@@ -91,13 +94,22 @@ fn run_as_tests(scenarios: Arc<[Scenario]>) -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
+    let kept = match regressions::kept(&scenarios) {
+        Ok(kept) => kept,
+        Err(error) => {
+            eprintln!("squall: {error}");
+            return ExitCode::from(USAGE);
+        }
+    };
     let jobs = arguments.test_threads.and_then(NonZeroUsize::new).unwrap_or_else(processors);
     let pool = Arc::new(Pool::new(scenarios.clone(), jobs, Entry::Main, None));
     let trial = |(index, scenario): (usize, &Scenario)| {
         let pool = pool.clone();
         Trial::test(scenario.name(), move || test(&pool, index, seeds))
     };
-    let trials = scenarios.iter().enumerate().map(trial).collect();
+    // What failed once is tried first.
+    let mut trials = regressions::trials(&pool, kept);
+    trials.extend(scenarios.iter().enumerate().map(trial));
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
@@ -107,16 +119,16 @@ fn test(pool: &Pool, index: usize, seeds: SeedRange) -> Result<(), Failed> {
     let exploration = explore::explore(pool, index, &options, &mut ()).map_err(|error| error.to_string())?;
     match exploration.standing() {
         Standing::Pass => Ok(()),
-        _ => Err(describe(&exploration, ScreenStyle::default()).into()),
+        _ => Err(describe(&exploration, &replay_line).into()),
     }
 }
 
 /// The first failure in full, the others in a line each, and all remarks.
-fn describe(exploration: &Exploration, style: ScreenStyle) -> String {
+fn describe(exploration: &Exploration, replay_line: &dyn Fn(&Failure) -> String) -> String {
     let mut report = String::new();
     for (index, failure) in exploration.failures.iter().enumerate() {
         if index == 0 {
-            report.push_str(&screen(failure, &replay_line(failure), Some(exploration), style));
+            report.push_str(&screen(failure, &replay_line(failure), Some(exploration), screen_style()));
         } else {
             report.push_str(&failure_line(failure));
             report.push('\n');
@@ -129,8 +141,13 @@ fn describe(exploration: &Exploration, style: ScreenStyle) -> String {
     report
 }
 
+/// All that is to be known of a failure, on one screen.
+fn failure_screen(failure: &Failure, replay_line: &str) -> String {
+    screen(failure, replay_line, None, screen_style())
+}
+
 /// The line that replays a failure in a fresh process.
-fn replay_line(failure: &explore::Failure) -> String {
+fn replay_line(failure: &Failure) -> String {
     match &failure.saved {
         Ok(Some(path)) => format!("cargo sims replay {}", path.display()),
         Ok(None) | Err(_) => format!("cargo sims replay {} --seed {}", failure.outcome.scenario, failure.outcome.seed),

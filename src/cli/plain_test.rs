@@ -1,14 +1,19 @@
 //! Scenarios inside plain `#[test]` functions.
 
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
-use super::{describe, processors};
+use super::replay::compare;
+use super::{describe, failure_screen, processors};
+use crate::case_file::CaseFile;
 use crate::explore::job::handler;
-use crate::explore::{self, Options, Pool, SeedRange, Standing, Verify};
-use crate::report::ScreenStyle;
+use crate::explore::{self, Failure, Options, Pool, SeedRange, Standing, Subject, Verify};
 use crate::sandbox::{self, Entry};
-use crate::scenario::Scenario;
+use crate::scenario::{Case, Scenario};
+
+/// Names a case file that a test runs instead of its seeds.
+const CASE: &str = "SQUALL_CASE";
 
 impl Scenario {
     /// Explores these seeds, and the control of the first, from a `#[test]` function; to be called once in it.
@@ -16,25 +21,106 @@ impl Scenario {
     /// The test binary is started once more for this one test, and each run is forked there. What cannot be the same in
     /// every invocation of a test binary (code that hashes addresses) is not guaranteed to be.
     ///
+    /// If the environment variable `SQUALL_CASE` names a case file, that case is run instead.
+    ///
     /// # Panics
     /// With a report of the first seed that does not pass.
     pub fn assert_passes(self, seeds: Range<u64>) {
-        let name = self.name().to_owned();
-        let scenarios: Arc<[Scenario]> = [self].into();
+        let test = PlainTest::begin(self);
+        if let Some(path) = std::env::var_os(CASE).filter(|path| !path.is_empty()) {
+            return test.replay(Path::new(&path));
+        }
+        let name = test.scenario().name();
+        let seeds = SeedRange::try_from(seeds).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let pool = test.pool();
+        println!("{name}: seeds {seeds}");
+        let options = Options { verify: Verify::First, ..Options::new(seeds) };
+        match explore::explore(&pool, 0, &options, &mut ()) {
+            Ok(exploration) if exploration.standing() == Standing::Pass => {}
+            Ok(exploration) => panic!("{}", describe(&exploration, &|failure| test.replay_line(failure))),
+            Err(error) => panic!("{name}: {error}"),
+        }
+    }
+
+    /// Runs one case from a `#[test]` function, like [`Scenario::assert_passes`].
+    ///
+    /// # Panics
+    /// With a report if it does not pass, and if it is no case of this scenario.
+    pub fn assert_case_passes(self, case: Case) {
+        let test = PlainTest::begin(self);
+        let again = format!("cargo test {} -- --exact", test.name());
+        test.assert_passes(&case, |failure| failure_screen(failure, &again));
+    }
+}
+
+/// One scenario, and how this test gets to run it in processes of its own.
+struct PlainTest {
+    scenarios: Arc<[Scenario]>,
+    entry: Entry,
+}
+
+impl PlainTest {
+    /// Never returns in a process that runs cases.
+    fn begin(scenario: Scenario) -> PlainTest {
+        let scenarios: Arc<[Scenario]> = [scenario].into();
         let serve = handler(scenarios.clone());
         sandbox::serve_if_zygote(move |job| serve(job));
-        let seeds = SeedRange::try_from(seeds).unwrap_or_else(|error| panic!("{name}: {error}"));
         let entry = match sandbox::current_test_name() {
             Some(test) => Entry::Test(test),
             // Not within libtest: whoever calls this from a `main` is started the same way again.
             None => Entry::Main,
         };
-        let pool = Pool::new(scenarios, processors(), entry, None);
-        println!("{name}: seeds {seeds}");
-        let options = Options { verify: Verify::First, ..Options::new(seeds) };
-        match explore::explore(&pool, 0, &options, &mut ()) {
-            Ok(exploration) if exploration.standing() == Standing::Pass => {}
-            Ok(exploration) => panic!("{}", describe(&exploration, ScreenStyle::default())),
+        PlainTest { scenarios, entry }
+    }
+
+    fn scenario(&self) -> &Scenario {
+        &self.scenarios[0]
+    }
+
+    fn pool(&self) -> Pool {
+        Pool::new(self.scenarios.clone(), processors(), self.entry.clone(), None)
+    }
+
+    /// The name by which cargo finds the test; of what is no test, nothing.
+    fn name(&self) -> &str {
+        match &self.entry {
+            Entry::Test(name) => name,
+            Entry::Main => "",
+        }
+    }
+
+    /// The line that runs the case of a failure in this very test: its scenario may be in no table.
+    fn replay_line(&self, failure: &Failure) -> String {
+        let test = self.name();
+        match &failure.saved {
+            Ok(Some(path)) => format!("{CASE}={} cargo test {test} -- --exact", path.display()),
+            Ok(None) | Err(_) => format!("cargo test {test} -- --exact"),
+        }
+    }
+
+    fn replay(&self, path: &Path) {
+        let name = self.scenario().name();
+        let file = CaseFile::load(path).unwrap_or_else(|error| panic!("{CASE}: {error}"));
+        if let Err(error) = file.scenario_in(path, &self.scenarios) {
+            panic!("{CASE}: {error}; this test runs `{name}` alone");
+        }
+        self.assert_passes(&file.case, |failure| {
+            let again = format!("{CASE}={} cargo test {} -- --exact", path.display(), self.name());
+            compare(&file, path, self.scenario(), failure) + &failure_screen(failure, &again)
+        });
+        println!("{name}: the case in {} passes", path.display());
+    }
+
+    fn assert_passes(&self, case: &Case, report: impl Fn(&Failure) -> String) {
+        let name = self.scenario().name();
+        assert!(case.scenario == name, "this is a case of `{}`, not of `{name}`", case.scenario);
+        if let Some(defect) = self.scenario().defect(case) {
+            panic!("{name}: {defect}");
+        }
+        let subject = Subject::Case(Box::new(case.clone()));
+        match explore::investigate(&self.pool(), 0, &subject, None) {
+            Ok(run) if run.standing() == Standing::Pass => {}
+            Ok(failure) => panic!("{}", report(&failure)),
             Err(error) => panic!("{name}: {error}"),
         }
     }

@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use super::arguments::Shrink;
 use super::commands::{progress_bar, say};
-use super::{processors, screen_style};
+use super::{failure_screen, processors};
 use crate::case_file::CaseFile;
 use crate::explore::{self, EXPLAIN_FOR, Options, Pool, SeedRange, Subject};
-use crate::report::screen;
 use crate::sandbox::Entry;
 use crate::scenario::Scenario;
 
@@ -41,11 +40,11 @@ pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Shrink) -> Result<u8, 
     let Some(found) = &failure.as_found else {
         return Err(format!("{}: the case failed once and then did not", arguments.file.display()));
     };
-    let smaller =
-        CaseFile::new(found.shrunk.case.clone(), failure.outcome.fingerprint, failure.outcome.verdict.clone());
-    smaller.save(&path).map_err(|error| error.to_string())?;
+    let scenario = &pool.scenarios()[index];
+    explore::save(scenario, &found.shrunk.case, &failure.outcome, failure.recording.as_deref(), &path)
+        .map_err(|error| error.to_string())?;
     failure.saved = Ok(Some(path.clone()));
-    say(&screen(&failure, &format!("cargo sims replay {}", path.display()), None, screen_style()));
+    say(&failure_screen(&failure, &format!("cargo sims replay {}", path.display())));
     Ok(standing.exit_code())
 }
 

@@ -52,7 +52,7 @@ impl Answer {
         let (outcome, recording) = match reply {
             Reply::Outcome(outcome) => (*outcome, None),
             Reply::Recording(recording) => (recording.outcome.clone(), Some(recording)),
-            Reply::Case(_) | Reply::Examination(_) => {
+            Reply::Case(_) | Reply::Examination(_) | Reply::Stopped(_) => {
                 return Err(Error::Refused("something else came instead of an outcome".to_owned()));
             }
             Reply::Refused(why) => return Err(Error::Refused(why)),

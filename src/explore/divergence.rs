@@ -130,7 +130,8 @@ pub fn record_line(hosts: &[String], record: &Record) -> String {
     format!("{:>12.6}s {host} {event}{text}", record.at.as_secs_f64())
 }
 
-fn operation_line(hosts: &[String], operation: &Operation) -> String {
+/// An operation in one line.
+pub(super) fn operation_line(hosts: &[String], operation: &Operation) -> String {
     let Operation { host, client, name: operation_name, input, invoked_at, completed } = operation;
     let end = match completed {
         None => "never completed".to_owned(),

@@ -10,10 +10,11 @@ use super::job::{Subject, Want};
 use super::pool::Pool;
 use super::promise::Promise;
 use super::shrink::{Progress, Shrunk, shrink};
+use super::trace_file::{self, event_lines};
 use super::{Error, Options, Standing};
 use crate::case_file::{self, CaseFile, CaseFileError};
 use crate::run::{Outcome, Recording};
-use crate::scenario::Case;
+use crate::scenario::{Case, Scenario};
 
 /// Whether the same case gave the same run again.
 #[derive(Debug)]
@@ -115,22 +116,37 @@ pub(crate) fn investigate_answer(
         Some(recording) => recording.case.clone(),
         None => pool.draw(scenario, subject)?,
     };
-    let path = place(&case, directory, "");
-    let passes = is_same && first.outcome.verdict.is_pass();
-    let saved = if passes || matches!(subject, Subject::Case(_)) {
-        Ok(None)
-    } else {
-        let file = CaseFile::new(case.clone(), first.outcome.fingerprint, first.outcome.verdict.clone());
-        file.save(&path).map(|()| Some(path))
-    };
     let ends_alike = first.ending == recorded.ending;
     let recording = recorded.into_recording(&pool.scenarios()[scenario], &case).filter(|_| ends_alike);
     let mut outcome = first.outcome;
     if let (Some(recording), true) = (&recording, outcome.fault_bites.is_empty()) {
         outcome.fault_bites.clone_from(&recording.outcome.fault_bites);
     }
+    let passes = is_same && outcome.verdict.is_pass();
+    let saved = if passes || matches!(subject, Subject::Case(_)) {
+        Ok(None)
+    } else {
+        let path = place(&case, directory, "");
+        save(&pool.scenarios()[scenario], &case, &outcome, recording.as_deref(), &path).map(|()| Some(path))
+    };
     let subject = subject.clone();
     Ok(Failure { subject, outcome, case, recording, output: first.output, repeat, saved, as_found: None, why: None })
+}
+
+/// Saves a case and, beside it, the trace of its run.
+///
+/// # Errors
+/// If a file cannot be written.
+pub fn save(
+    scenario: &Scenario,
+    case: &Case,
+    outcome: &Outcome,
+    recording: Option<&Recording>,
+    path: &Path,
+) -> Result<(), CaseFileError> {
+    let events = recording.map(event_lines).unwrap_or_default();
+    let file = CaseFile::new(scenario, case.clone(), outcome.fingerprint, outcome.verdict.clone(), &events);
+    trace_file::save(&file, &events, path)
 }
 
 fn place(case: &Case, directory: Option<&Path>, suffix: &str) -> PathBuf {
@@ -166,9 +182,11 @@ pub fn study(
             let was_given = matches!(failure.subject, Subject::Case(_));
             let directory = options.case_directory.as_deref();
             let path = place(&shrunk.case, directory, "-shrunk");
-            let outcome = &smaller.outcome;
-            let file = CaseFile::new(shrunk.case.clone(), outcome.fingerprint, outcome.verdict.clone());
-            let saved = if was_given { Ok(None) } else { file.save(&path).map(|()| Some(path)) };
+            let (scenario, recording) = (&pool.scenarios()[scenario], smaller.recording.as_deref());
+            let saved = match was_given {
+                true => Ok(None),
+                false => save(scenario, &shrunk.case, &smaller.outcome, recording, &path).map(|()| Some(path)),
+            };
             let subject = failure.subject.clone();
             let found = std::mem::replace(failure, Failure { subject, saved, ..smaller });
             failure.as_found = Some(Box::new(AsFound { failure: found, shrunk }));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::breakpoint;
 use super::doctor::Examination;
 use crate::run::{self, Detail, Outcome, Recording};
 use crate::sandbox::Handler;
@@ -63,6 +64,9 @@ struct Job {
     scenario: String,
     subject: Subject,
     want: Want,
+    /// Where to stop for a debugger, instead of an answer to what is wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    break_on: Option<String>,
 }
 
 /// What a child answers.
@@ -73,14 +77,25 @@ pub(crate) enum Reply {
     Recording(Box<Recording>),
     Case(Box<Case>),
     Examination(Box<Examination>),
+    /// What came of a run that was to stop for a debugger.
+    Stopped(String),
     /// The job makes no sense to this child.
     Refused(String),
 }
 
 /// A job as bytes.
 pub(crate) fn encode(scenario: &str, subject: &Subject, want: Want) -> Vec<u8> {
-    let job = Job { scenario: scenario.to_owned(), subject: subject.clone(), want };
-    serde_json::to_vec(&job).expect("a job holds nothing that JSON cannot")
+    encode_job(&Job { scenario: scenario.to_owned(), subject: subject.clone(), want, break_on: None })
+}
+
+/// A job that stops for a debugger, as bytes.
+pub(super) fn encode_break(scenario: &str, subject: &Subject, pattern: &str) -> Vec<u8> {
+    let (scenario, break_on) = (scenario.to_owned(), Some(pattern.to_owned()));
+    encode_job(&Job { scenario, subject: subject.clone(), want: Want::Recording, break_on })
+}
+
+fn encode_job(job: &Job) -> Vec<u8> {
+    serde_json::to_vec(job).expect("a job holds nothing that JSON cannot")
 }
 
 /// The half that runs in the child.
@@ -108,6 +123,9 @@ fn serve(scenarios: &[Scenario], job: &[u8]) -> Reply {
         ));
     };
     let case = job.subject.case(scenario);
+    if let Some(pattern) = &job.break_on {
+        return Reply::Stopped(breakpoint::run_until(scenario, &case, pattern));
+    }
     match job.want {
         Want::Case => Reply::Case(Box::new(case)),
         Want::Outcome => Reply::Outcome(Box::new(run::run(scenario, &case, Detail::Lean).outcome)),

@@ -5,6 +5,7 @@
 //! seeds says the same whatever the number of workers.
 
 mod answer;
+mod breakpoint;
 mod coverage;
 mod divergence;
 mod doctor;
@@ -14,24 +15,29 @@ mod failure;
 pub(crate) mod job;
 mod pool;
 mod promise;
+mod recheck;
 mod seeds;
 mod shrink;
+mod trace_file;
 mod trials;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use breakpoint::break_on;
 pub use coverage::{Coverage, Reached};
 pub use divergence::{Divergence, record_line};
 pub use doctor::{Diagnosis, diagnose};
 pub use driver::explore;
 pub use explain::{FaultWhy, Pair, Reach, Why, explain};
-pub use failure::{AsFound, Failure, Repeat, investigate, study};
+pub use failure::{AsFound, Failure, Repeat, investigate, save, study};
 pub use job::Subject;
 pub use pool::Pool;
 pub use promise::Promise;
+pub use recheck::recheck;
 pub use seeds::{SeedRange, SeedRangeError};
 pub use shrink::{Progress, Shrunk, Size, shrink};
+pub use trace_file::{Parting, event_lines, trace_path};
 pub use trials::Trial;
 
 use crate::check::Verdict;

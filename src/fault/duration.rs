@@ -36,7 +36,7 @@ pub fn text(duration: Duration) -> String {
 }
 
 /// Reads what [`text`] writes.
-fn parse(text: &str) -> Option<Duration> {
+fn parse_text(text: &str) -> Option<Duration> {
     let number_end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
     let (number, unit) = text.split_at(number_end);
     let digits = match unit {
@@ -62,6 +62,11 @@ pub mod text_duration {
     use super::*;
     use serde::{Deserialize, Deserializer, Serializer};
 
+    /// Reads a duration from text such as `1.25s`; none if it is none.
+    pub fn parse(text: &str) -> Option<Duration> {
+        parse_text(text)
+    }
+
     /// Writes a duration as text such as `1.25s`.
     ///
     /// # Errors
@@ -76,7 +81,7 @@ pub mod text_duration {
     /// If the text is no duration with one of the units s, ms, us, ns.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         let written = String::deserialize(deserializer)?;
-        parse(&written).ok_or_else(|| {
+        parse_text(&written).ok_or_else(|| {
             serde::de::Error::custom(format!("`{written}` is not a duration such as 1.25s, 300ms, 20us or 7ns"))
         })
     }
@@ -100,10 +105,10 @@ mod tests {
             (nanos(1_500), "1.5us"),
         ] {
             assert_eq!(text(duration), expected);
-            assert_eq!(parse(expected), Some(duration));
+            assert_eq!(parse_text(expected), Some(duration));
         }
         for bad in ["", "s", "1", "1.5.5s", "1.0000000001s", "-1s", "1 s", "99999999999999s", "1.5ns"] {
-            assert_eq!(parse(bad), None, "{bad}");
+            assert_eq!(parse_text(bad), None, "{bad}");
         }
     }
 }

@@ -38,6 +38,30 @@ pub struct SegmentFate {
 }
 
 impl SegmentFate {
+    /// Segment `segment` (from 0) that the host which connected sends on connection `connect` (from 0) to this port.
+    pub fn new(from: &str, to: &str, port: u16, connect: u32, segment: u32) -> SegmentFate {
+        let (from, to) = (from.to_owned(), to.to_owned());
+        SegmentFate { from, to, port, connect, back: false, segment, lost: Vec::new(), late: Duration::ZERO }
+    }
+
+    /// It goes back: the host that listens sends it.
+    pub fn back(mut self) -> SegmentFate {
+        self.back = true;
+        self
+    }
+
+    /// Which of its transmissions are lost, from 0.
+    pub fn lost<const COUNT: usize>(mut self, transmissions: [u32; COUNT]) -> SegmentFate {
+        self.lost = transmissions.to_vec();
+        self
+    }
+
+    /// By how much it is late.
+    pub fn late(mut self, by: Duration) -> SegmentFate {
+        self.late = by;
+        self
+    }
+
     /// What is wrong with it as data, in one line; none if it can be carried out.
     pub(super) fn defect(&self) -> Option<String> {
         if let Some(lost) = self.lost.iter().find(|lost| **lost >= TRANSMISSIONS) {

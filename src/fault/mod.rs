@@ -2,6 +2,7 @@
 
 mod duration;
 mod fate;
+mod script;
 mod source;
 mod target;
 

@@ -40,6 +40,7 @@ mod platform;
 mod platform;
 
 mod clock;
+mod debugger;
 mod escapes;
 mod ledger;
 mod notes;
@@ -49,6 +50,7 @@ mod tests;
 mod thread;
 mod worker;
 
+pub use debugger::trap_if_debugged;
 pub use escapes::last_escapes;
 pub(crate) use ledger::Ledger;
 pub use notes::{Escape, EscapeKind, Notes, PanicNote};

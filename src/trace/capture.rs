@@ -30,18 +30,21 @@ impl Captured {
         Captured { is_rich, ledger: Ledger::open() }
     }
 
-    /// Appends the event and its text without any allocation. What does not fit any more is left out.
+    /// Appends the event and its text without any allocation. What does not fit any more is left out. Returns the text.
     pub(super) fn push(
         &mut self,
         record: &(Duration, Option<HostId>, &Event),
         text: impl FnOnce(&mut dyn fmt::Write) -> fmt::Result,
-    ) {
+    ) -> &str {
         let start = self.ledger.bytes().len();
-        let is_whole = self.frame(EVENT, |out| serde_json::to_writer(out, record).is_ok())
-            && self.frame(TEXT, |out| text(out).is_ok());
-        if !is_whole {
+        let is_event_whole = self.frame(EVENT, |out| serde_json::to_writer(out, record).is_ok());
+        let event_end = self.ledger.bytes().len();
+        if !is_event_whole || !self.frame(TEXT, |out| text(out).is_ok()) {
             self.ledger.truncate(start);
         }
+        // Behind its header.
+        let text = self.ledger.bytes().get(event_end + HEADER_BYTES..);
+        text.and_then(|text| str::from_utf8(text).ok()).unwrap_or_default()
     }
 
     /// Appends something that belongs to the run but not to the trace.

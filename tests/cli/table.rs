@@ -10,8 +10,9 @@ use squall::trace::Event;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// All of them.
-pub const SCENARIOS: [fn() -> Scenario; 14] = [
-    echo, fragile, panics, aborts, overflows, hoards, exits, spins, yields, computes, differs, unknown, idle, sometimes,
+pub const SCENARIOS: [fn() -> Scenario; 15] = [
+    echo, fragile, panics, aborts, overflows, hoards, exits, spins, yields, computes, differs, unknown, idle,
+    sometimes, drifts,
 ];
 
 async fn serve(cx: HostContext) -> io::Result<()> {
@@ -212,9 +213,41 @@ fn somebody_was_answered(_: &Trace, history: &History) -> bool {
 
 /// One situation that every run reaches, and one that none does.
 fn sometimes() -> Scenario {
-    small("sometimes")
+    Scenario::new("sometimes")
+        .host("server", |cx| async move {
+            greet(&cx);
+            serve(cx).await
+        })
+        .run_for(secs(6))
+        .settle_for(secs(4))
         .clients("client", 1, numbers(), ask_patiently)
         .sometimes("somebody was answered", somebody_was_answered)
         .sometimes("the server was killed", |trace, _| trace.records.iter().any(|r| r.event == Event::Killed))
         .seeds(6)
+}
+
+/// What a debugger is to find in a backtrace.
+#[inline(never)]
+fn greet(cx: &HostContext) {
+    cx.recorder().note("greeting", "hello");
+}
+
+/// A file that says from which tick on `drifts` does something else.
+pub const DRIFT: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/cli/drift");
+
+/// A program whose behaviour a test can change as if its code had been changed: what it does is read from a real file.
+fn drifts() -> Scenario {
+    Scenario::new("drifts")
+        .host("server", |cx| async move {
+            let from: u32 = std::fs::read_to_string(DRIFT).ok().and_then(|text| text.parse().ok()).unwrap_or(u32::MAX);
+            for tick in 0..200 {
+                let detail = if tick < from { "as before" } else { "drifted" };
+                cx.recorder().note(&format!("tick {tick}"), detail);
+                tokio::time::sleep(millis(10)).await;
+            }
+        })
+        .allow_escape("RealFile")
+        .check(Check::new("nobody is content", |_, _| Verdict::Fail("as always".to_owned())))
+        .run_for(secs(2))
+        .settle_for(secs(1))
 }

@@ -52,3 +52,16 @@ pub(super) fn end_in_spin(host: Option<usize>, at: u64) {
         child::end(board, board::CLOCK_SPIN, host, at);
     }
 }
+
+/// Whether a debugger is attached to this process.
+pub(super) fn is_debugged() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"));
+    tracer.is_some_and(|pid| pid.trim() != "0")
+}
+
+/// Stops this thread for the debugger.
+pub(super) fn trap() {
+    // SAFETY: without a handler the signal goes to the debugger, which the caller has made sure of.
+    unsafe { libc::raise(libc::SIGTRAP) };
+}

@@ -1,0 +1,144 @@
+//! Cases that failed once and are kept in the project, so that what broke them stays mended: each must pass. It knows
+//! nothing of how they came there.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use libtest_mimic::{Failed, Trial};
+
+use super::failure_screen;
+use crate::case_file::{CaseFile, plain_name};
+use crate::explore::{self, Pool, Standing};
+use crate::scenario::{Case, Scenario};
+
+/// A kept case.
+pub(super) struct Kept {
+    /// Where it is, as short as it can be written.
+    path: PathBuf,
+    /// The directory that it is in, which is its scenario's name for all that `keep` has put there.
+    directory: String,
+    /// Its scenario's index and the case, or why it cannot be run.
+    case: Result<(usize, Case), String>,
+}
+
+/// The project that this executable belongs to: what cargo says, or the nearest directory upwards with a `Cargo.toml` and
+/// `sims/`.
+pub(super) fn project() -> Option<PathBuf> {
+    if let Some(directory) = std::env::var_os("CARGO_MANIFEST_DIR").filter(|directory| !directory.is_empty()) {
+        return Some(directory.into());
+    }
+    let here = std::env::current_dir().ok()?;
+    let is_project = |directory: &&Path| directory.join("Cargo.toml").is_file() && directory.join("sims").is_dir();
+    here.ancestors().find(is_project).map(Path::to_owned)
+}
+
+/// Where a project keeps its cases.
+pub(super) fn directory_in(project: &Path) -> PathBuf {
+    shortened(&project.join("sims").join("regressions"))
+}
+
+/// The path from the current directory, if it is below that.
+pub(super) fn shortened(path: &Path) -> PathBuf {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(here).unwrap_or(path).to_owned()
+}
+
+/// All kept cases of this project, by directory and name.
+///
+/// # Errors
+/// If a directory cannot be read.
+pub(super) fn kept(scenarios: &[Scenario]) -> Result<Vec<Kept>, String> {
+    let Some(project) = project() else { return Ok(Vec::new()) };
+    let mut all = Vec::new();
+    for directory in entries(&directory_in(&project))?.into_iter().filter(|path| path.is_dir()) {
+        let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let is_case = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "json");
+        for path in entries(&directory)?.into_iter().filter(is_case) {
+            let case = load(&path, scenarios);
+            all.push(Kept { path, directory: name.clone(), case });
+        }
+    }
+    Ok(all)
+}
+
+fn entries(directory: &Path) -> Result<Vec<PathBuf>, String> {
+    let wrong = |error| format!("{}: {error}", directory.display());
+    let entries = match std::fs::read_dir(directory) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(wrong)?,
+    };
+    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, _>>().map_err(wrong)?;
+    paths.sort();
+    Ok(paths)
+}
+
+fn load(path: &Path, scenarios: &[Scenario]) -> Result<(usize, Case), String> {
+    let file = CaseFile::load(path).map_err(|error| error.to_string())?;
+    let index = file.scenario_in(path, scenarios).map_err(|error| error.to_string())?;
+    Ok((index, file.case))
+}
+
+impl Kept {
+    /// The name of its test: scenario, and file without its ending.
+    fn test_name(&self, scenarios: &[Scenario]) -> String {
+        let scenario = match &self.case {
+            Ok((index, _)) => scenarios[*index].name(),
+            Err(_) => &self.directory,
+        };
+        format!("{scenario}::regression::{}", self.path.file_stem().unwrap_or_default().to_string_lossy())
+    }
+
+    /// The line that replays it.
+    fn replay_line(&self) -> String {
+        format!("cargo sims replay {}", self.path.display())
+    }
+}
+
+/// A test for each kept case.
+pub(super) fn trials(pool: &Arc<Pool>, kept: Vec<Kept>) -> Vec<Trial> {
+    let trial = |kept: Kept| {
+        let pool = pool.clone();
+        Trial::test(kept.test_name(pool.scenarios()), move || {
+            let (index, case) = kept.case.as_ref().map_err(|defect| Failed::from(defect.as_str()))?;
+            match explore::recheck(&pool, *index, case).map_err(|error| error.to_string())? {
+                None => Ok(()),
+                Some(failure) => Err(failure_screen(&failure, &kept.replay_line()).into()),
+            }
+        })
+    };
+    kept.into_iter().map(trial).collect()
+}
+
+/// Runs the kept cases of the chosen scenarios; returns what is to be said of them, and the worst that they came to.
+///
+/// # Errors
+/// If one of them cannot be run.
+pub(super) fn run(pool: &Pool, chosen: &[usize]) -> Result<(String, Standing), String> {
+    let scenarios = pool.scenarios();
+    let is_everything = chosen.len() == scenarios.len();
+    let is_chosen = |kept: &Kept| match &kept.case {
+        Ok((index, _)) => chosen.contains(index),
+        // Whose it is can only be told by its directory.
+        Err(_) => is_everything || chosen.iter().any(|index| plain_name(scenarios[*index].name()) == kept.directory),
+    };
+    let kept: Vec<Kept> = kept(scenarios)?.into_iter().filter(is_chosen).collect();
+    let (mut text, mut failed, mut worst) = (String::new(), 0, Standing::Pass);
+    let count = kept.len();
+    let cases = kept.iter().map(|kept| Ok((kept, kept.case.as_ref()?))).collect::<Result<Vec<_>, &String>>();
+    for (kept, (index, case)) in cases.map_err(Clone::clone)? {
+        if let Some(failure) = explore::recheck(pool, *index, case).map_err(|error| error.to_string())? {
+            failed += 1;
+            worst = worst.max(failure.standing());
+            text.push_str(&failure_screen(&failure, &kept.replay_line()));
+        }
+    }
+    let noun = |count| if count == 1 { "kept case" } else { "kept cases" };
+    text.push_str(&match (count, failed) {
+        (0, _) => String::new(),
+        (1, 0) => "regressions: 1 kept case passes\n".to_owned(),
+        (count, 0) => format!("regressions: {count} kept cases pass\n"),
+        (count, failed) => format!("regressions: {failed} of {count} {} did not pass\n", noun(count)),
+    });
+    Ok((text, worst))
+}

@@ -1,0 +1,100 @@
+//! `cargo sims replay`: one case once more, compared with what was recorded of it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::arguments::Replay;
+use super::commands::say;
+use super::{failure_screen, processors, replay_line};
+use crate::case_file::{self, CaseFile};
+use crate::explore::{self, Failure, Options, Parting, Pool, SeedRange, Standing, Subject};
+use crate::report::{TimelineOptions, timeline};
+use crate::run::Outcome;
+use crate::sandbox::Entry;
+use crate::scenario::Scenario;
+
+/// Returns the exit code: that of the run.
+pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Replay) -> Result<u8, String> {
+    let (index, subject, recorded) = subject(&scenarios, arguments)?;
+    if let Some(pattern) = &arguments.break_on {
+        let said = explore::break_on(&scenarios, index, &subject, pattern).map_err(|error| error.to_string())?;
+        say(&format!("--break-on {pattern:?}: {said}\n"));
+    }
+    let pool = Pool::new(scenarios, processors(), Entry::Main, arguments.hang_after);
+    let mut failure = explore::investigate(&pool, index, &subject, None).map_err(|error| error.to_string())?;
+    if arguments.why {
+        let options = Options { shrink_for: Duration::ZERO, ..Options::new(SeedRange::only(subject.seed())) };
+        explore::study(&pool, index, &mut failure, &options, &mut |_, _| ()).map_err(|error| error.to_string())?;
+    }
+    if let Some(recorded) = &recorded {
+        say(&compare(recorded, Path::new(&arguments.what), &pool.scenarios()[index], &failure));
+    }
+    let shows_timeline = arguments.trace || arguments.until.is_some();
+    if let (true, Some(recording)) = (shows_timeline, &failure.recording) {
+        say(&timeline(recording, &TimelineOptions { until: arguments.until, ..TimelineOptions::default() }));
+    }
+    match failure.standing() {
+        Standing::Pass => {
+            let Outcome { scenario, seed, fingerprint, .. } = &failure.outcome;
+            say(&format!("{scenario}, seed {seed}: passes (fingerprint {fingerprint})\n"));
+        }
+        _ => {
+            let line = match &recorded {
+                Some(_) => format!("cargo sims replay {}", arguments.what),
+                None => replay_line(&failure),
+            };
+            say(&failure_screen(&failure, &line));
+        }
+    }
+    if arguments.doctor && matches!(failure.repeat, explore::Repeat::Same) {
+        say(&format!("doctor: {}\n", explore::diagnose(&pool, index, &subject, None).of_equal_runs()));
+    }
+    Ok(failure.standing().exit_code())
+}
+
+fn subject(scenarios: &[Scenario], arguments: &Replay) -> Result<(usize, Subject, Option<CaseFile>), String> {
+    let is_file = arguments.what.ends_with(".json") || arguments.what.contains('/');
+    match (arguments.seed, is_file) {
+        (Some(_), true) => Err("a case file has its own seed: leave --seed out".to_owned()),
+        (Some(seed), false) => Ok((case_file::find(scenarios, &arguments.what)?, Subject::Seed(seed), None)),
+        (None, false) => {
+            case_file::find(scenarios, &arguments.what)?;
+            Err(format!("which seed of `{}`? Add --seed, or name a case file", arguments.what))
+        }
+        (None, true) => {
+            let path = Path::new(&arguments.what);
+            let file = CaseFile::load(path).map_err(|error| error.to_string())?;
+            let index = file.scenario_in(path, scenarios).map_err(|error| error.to_string())?;
+            Ok((index, Subject::Case(Box::new(file.case.clone())), Some(file)))
+        }
+    }
+}
+
+/// Whether the replay is the run that was recorded; if not, where the two part, and what else has changed.
+pub(super) fn compare(recorded: &CaseFile, path: &Path, scenario: &Scenario, failure: &Failure) -> String {
+    let outcome = &failure.outcome;
+    let is_same = recorded.fingerprint == outcome.fingerprint;
+    let build = if recorded.build == case_file::build_id() {
+        "by the same executable"
+    } else {
+        "by another executable: the code may have changed, or it was built for another command or profile"
+    };
+    let (word, verdict) = (if is_same { "the same run" } else { "another run" }, outcome.verdict.word());
+    let now = outcome.fingerprint;
+    let (then, was) = (recorded.fingerprint, recorded.verdict.word());
+    let mut text = format!("{word}: recorded {then} ({was}) {build}; now {now} ({verdict})\n");
+    if recorded.version != env!("CARGO_PKG_VERSION") {
+        let (theirs, ours) = (&recorded.version, env!("CARGO_PKG_VERSION"));
+        text.push_str(&format!("the version of Squall has changed: recorded by {theirs}, now {ours}\n"));
+    }
+    if recorded.definition != scenario.definition() {
+        let (then, now) = (recorded.definition, scenario.definition());
+        let what = "its hosts, clients, sources, checks, times or limits";
+        text.push_str(&format!("the scenario's definition has changed: {what} (digest {then}, now {now})\n"));
+    }
+    if let (false, Some(recording)) = (is_same, &failure.recording) {
+        text.push_str(&format!("{}\n", Parting::of(recorded, path, recording)));
+    }
+    text
+}

@@ -1,0 +1,106 @@
+//! Stops a run in a debugger at an event. It changes nothing but the clock on the wall.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Error;
+use super::divergence::record_line;
+use super::job::{self, Reply, Subject};
+use crate::run::{self, Detail};
+use crate::sandbox::{self, End, Entry, Limits, Worker};
+use crate::scenario::{Case, Scenario};
+use crate::trace::{self, Event, Mark, Record};
+
+/// How long somebody may look at a run that has stopped.
+const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// Runs a case in a process of its own, which stops at the first event that matches if a debugger is attached to it.
+/// Returns what came of it, in one line.
+///
+/// # Errors
+/// If it cannot be run at all.
+pub fn break_on(
+    scenarios: &Arc<[Scenario]>,
+    scenario: usize,
+    subject: &Subject,
+    pattern: &str,
+) -> Result<String, Error> {
+    // Not by the pool: the run must be the first child of its parent, as a debugger follows the first.
+    let mut worker = Worker::spawn(Entry::Main, job::handler(scenarios.clone())).map_err(Error::Worker)?;
+    let memory_bytes = scenarios[scenario].run_limits().memory_bytes;
+    let limits = Limits { cpu: LONGEST, wall: LONGEST, memory_bytes };
+    let job = job::encode_break(scenarios[scenario].name(), subject, pattern);
+    let finished = worker.run(&job, &limits).map_err(Error::Worker)?;
+    match finished.end {
+        End::Returned(reply) => match serde_json::from_slice(&reply) {
+            Ok(Reply::Stopped(said)) => Ok(said),
+            Ok(other) => Err(Error::Refused(format!("unexpected answer: {other:?}"))),
+            Err(error) => Err(Error::Refused(format!("unreadable answer: {error}"))),
+        },
+        end => Ok(format!("the run did not live to tell: {end:?}")),
+    }
+}
+
+/// The half that runs in the child.
+pub(super) fn run_until(scenario: &Scenario, case: &Case, pattern: &str) -> String {
+    let said = Rc::new(RefCell::new(None));
+    let (found, pattern) = (said.clone(), pattern.to_owned());
+    trace::watch(Some(Box::new(move |hosts, record| {
+        if found.borrow().is_some() || !matches(hosts, record, &pattern) {
+            return;
+        }
+        // Before the stop, so that what happens while it lasts cannot stop it again.
+        found.replace(Some(String::new()));
+        let is_debugged = sandbox::trap_if_debugged();
+        let what = if is_debugged { "stopped for the debugger" } else { "no debugger is attached, so nothing stops" };
+        found.replace(Some(format!("{what} at {}", record_line(hosts, record).trim_start())));
+    })));
+    run::run(scenario, case, Detail::Rich);
+    trace::watch(None);
+    let said = said.take();
+    said.unwrap_or_else(|| "no event matches".to_owned())
+}
+
+/// Whether the pattern is part of the event's line, or `host:name` of a mark.
+fn matches(hosts: &[String], record: &Record, pattern: &str) -> bool {
+    let host = record.host.and_then(|host| hosts.get(host.index())).map_or("-", String::as_str);
+    let is_mark = |mark: &Mark| {
+        let name = match mark {
+            Mark::Note { name, .. } => name.clone(),
+            other => format!("{other:?}").chars().take_while(|c| c.is_alphanumeric()).collect(),
+        };
+        pattern.split_once(':').is_some_and(|(on, wanted)| on == host && wanted == name)
+    };
+    matches!(&record.event, Event::Mark(mark) if is_mark(mark)) || record_line(hosts, record).contains(pattern)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::HostId;
+
+    #[test]
+    fn events_are_found_by_their_line_or_by_host_and_mark() {
+        let hosts = ["store".to_owned()];
+        let event = |event, text: Option<&str>| Record {
+            at: Duration::from_secs(1),
+            host: Some(HostId(0)),
+            event,
+            text: text.map(str::to_owned),
+        };
+        let check = |record: &Record, pattern: &str, expected| {
+            assert_eq!(matches(&hosts, record, pattern), expected, "{pattern}");
+        };
+        let killed = event(Event::Killed, None);
+        check(&killed, "store Killed", true);
+        check(&killed, "1.000000s", true);
+        check(&killed, "store:Killed", false);
+        let note = event(Event::Mark(Mark::Note { name: "audit done".to_owned(), detail: String::new() }), None);
+        check(&note, "store:audit done", true);
+        check(&note, "other:audit done", false);
+        check(&event(Event::Mark(Mark::Ready(true)), None), "store:Ready", true);
+        check(&event(Event::Log { callsite: 7 }, Some("INFO draining")), "draining", true);
+    }
+}

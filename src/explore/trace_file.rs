@@ -1,0 +1,180 @@
+//! What is kept of a failing run beside its case, and where a later run of the case parts from it. Nothing of it changes
+//! how a case is run.
+
+use std::fmt::{self, Write as _};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::divergence::{operation_line, record_line};
+use crate::case_file::{CaseFile, CaseFileError};
+use crate::run::Recording;
+use crate::trace::{Event, Fingerprint};
+
+/// How many events before the first that differs are shown.
+const BEFORE: usize = 5;
+/// How many events are shown of the stretch in which runs part.
+const WITHIN: usize = 20;
+
+/// Every record of a run and then every operation of its clients, a line each.
+pub fn event_lines(recording: &Recording) -> Vec<String> {
+    let records = recording.records.iter().map(|record| match &record.event {
+        // The place of a log line is a digest of file and line, which changes with every line that is added above it.
+        Event::Log { .. } => {
+            let host = record.host.and_then(|host| recording.hosts.get(host.index())).map_or("-", String::as_str);
+            let text = record.text.as_deref().unwrap_or_default().replace('\n', "\\n");
+            format!("{:>12.6}s {host} logs | {text}", record.at.as_secs_f64())
+        }
+        _ => record_line(&recording.hosts, record),
+    });
+    let operations = recording.history.operations.iter();
+    records.chain(operations.map(|operation| operation_line(&recording.hosts, operation))).collect()
+}
+
+/// Where the events of a case's run are kept: beside its file.
+pub fn trace_path(case_file: &Path) -> PathBuf {
+    case_file.with_extension("trace")
+}
+
+/// Saves a case, and beside it the events of its run, if there are any.
+pub(crate) fn save(file: &CaseFile, events: &[String], path: &Path) -> Result<(), CaseFileError> {
+    file.save(path)?;
+    if events.is_empty() {
+        return Ok(());
+    }
+    let mut text = header(file.fingerprint);
+    for event in events {
+        let _ = write!(text, "\n{event}");
+    }
+    text.push('\n');
+    let path = trace_path(path);
+    fs::write(&path, text).map_err(|error| CaseFileError::Io { path, error })
+}
+
+/// A trace belongs to one run: a case that was edited has none until it is recorded anew.
+fn header(fingerprint: Fingerprint) -> String {
+    format!("squall trace of the run with fingerprint {fingerprint}")
+}
+
+/// The events beside a case file; none if there is no such file, or it is that of another run.
+fn load(case_file: &Path, fingerprint: Fingerprint) -> Option<Vec<String>> {
+    let text = fs::read_to_string(trace_path(case_file)).ok()?;
+    let events = text.strip_prefix(&header(fingerprint))?;
+    Some(events.lines().skip(1).map(str::to_owned).collect())
+}
+
+/// Where a run parts from the one that was recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Parting {
+    /// At this event.
+    At {
+        /// Counted from 1.
+        event: usize,
+        /// Some of the events before it, which both runs have.
+        common: Vec<String>,
+        /// What was recorded; none if the recorded run had ended.
+        recorded: Option<String>,
+        /// What happened now; none if the run has ended.
+        now: Option<String>,
+    },
+    /// After one event and not after another: nothing more was kept.
+    Within {
+        /// The number of the last event that is known to be the same, and what it was; none if none is.
+        same: Option<(usize, String)>,
+        /// The number of an event by which the runs have parted.
+        differs_by: usize,
+        /// What happened now in between, or some of it; the first of them may still be the same.
+        now: Vec<String>,
+    },
+    /// No event differs: the code that logs has moved.
+    Nowhere,
+    /// The recorded run left nothing to compare with.
+    Unknown,
+}
+
+impl Parting {
+    /// Compares a run with the one that a case file, and the trace beside it, tell of.
+    pub fn of(file: &CaseFile, path: &Path, now: &Recording) -> Parting {
+        let now = event_lines(now);
+        match load(path, file.fingerprint) {
+            Some(recorded) => Parting::between(&recorded, &now),
+            None if file.events == 0 => Parting::Unknown,
+            None => match file.checkpoints.parting(file.events, &now) {
+                None => Parting::Nowhere,
+                Some(range) => Parting::Within {
+                    same: range.start.checked_sub(1).and_then(|last| Some((range.start, now.get(last)?.clone()))),
+                    differs_by: range.end,
+                    now: now.iter().take(range.end).skip(range.start).take(WITHIN).cloned().collect(),
+                },
+            },
+        }
+    }
+
+    fn between(recorded: &[String], now: &[String]) -> Parting {
+        let longest = recorded.len().max(now.len());
+        match (0..longest).find(|index| recorded.get(*index) != now.get(*index)) {
+            None => Parting::Nowhere,
+            Some(index) => Parting::At {
+                event: index + 1,
+                common: now[index.saturating_sub(BEFORE)..index].to_vec(),
+                recorded: recorded.get(index).cloned(),
+                now: now.get(index).cloned(),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Parting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Parting::At { event, common, recorded, now } => {
+                let at = now.as_ref().or(recorded.as_ref()).map_or("", |line| time_of(line));
+                writeln!(f, "the runs part at event {event}, at {at}:")?;
+                for line in common {
+                    writeln!(f, "    both      {line}")?;
+                }
+                writeln!(f, "    recorded  {}", recorded.as_deref().unwrap_or("(the run had ended)"))?;
+                write!(f, "    now       {}", now.as_deref().unwrap_or("(the run has ended)"))
+            }
+            Parting::Within { same, differs_by, now } => {
+                let from = match same {
+                    Some((event, line)) => format!("event {event} at {}", time_of(line)),
+                    None => "the start".to_owned(),
+                };
+                let until = now.last().map_or("the end", |line| time_of(line));
+                write!(f, "the runs part between {from} and event {differs_by}, shown up to {until}:")?;
+                if let Some((_, line)) = same {
+                    write!(f, "\n    both      {line}")?;
+                }
+                now.iter().try_for_each(|line| write!(f, "\n    now       {line}"))
+            }
+            Parting::Nowhere => write!(f, "no event differs: only the code that logs has moved"),
+            Parting::Unknown => write!(f, "where they part is not known: the recorded run left no events"),
+        }
+    }
+}
+
+/// The virtual time with which a line begins.
+fn time_of(line: &str) -> &str {
+    line.split_whitespace().next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(count: usize) -> Vec<String> {
+        (1..=count).map(|number| format!("{:>12.6}s a event {number}", number as f64)).collect()
+    }
+
+    #[test]
+    fn the_first_event_that_differs_is_shown_with_those_before_it() {
+        let (recorded, mut now) = (lines(9), lines(9));
+        now[7] = "    8.500000s a something else".to_owned();
+        let text = Parting::between(&recorded, &now).to_string();
+        assert!(text.starts_with("the runs part at event 8, at 8.500000s:\n    both          3.000000s a"), "{text}");
+        assert!(text.contains("\n    recorded      8.000000s a event 8\n    now           8.500000s a some"), "{text}");
+        assert!(Parting::between(&recorded, &lines(8)).to_string().ends_with("now       (the run has ended)"));
+        assert!(Parting::between(&lines(8), &recorded).to_string().contains("recorded  (the run had ended)"));
+        assert_eq!(Parting::between(&recorded, &recorded), Parting::Nowhere);
+    }
+}

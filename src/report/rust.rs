@@ -1,0 +1,212 @@
+//! A case as a Rust test, for somebody to paste. It knows nothing of how the case was found.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::case_file::{CaseFile, lay_out};
+use crate::check::Verdict;
+use crate::fault::{Fault, FaultKind, SegmentFate, Selector, Target, Trigger};
+use crate::scenario::Case;
+
+/// The source of a test that passes when the case does. Everything that it uses is imported in its body, but for the
+/// function that makes the scenario, which is taken to bear the scenario's name.
+pub fn rust_test(file: &CaseFile) -> String {
+    let case = &file.case;
+    let (scenario, name) = (&case.scenario, identifier(&case.scenario));
+    let mut text = String::new();
+    let came_to = match &file.verdict {
+        Verdict::Pass => "passes".to_owned(),
+        Verdict::Unknown(why) => format!("is unknown: {}", why.lines().next().unwrap_or_default()),
+        Verdict::Fail(why) => format!("fails: {}", why.lines().next().unwrap_or_default()),
+    };
+    let _ = writeln!(text, "/// `{scenario}`, seed {}, {came_to}", case.seed);
+    let _ = writeln!(text, "#[test]\nfn {name}_{}() {{", case.seed);
+    if !case.plan.faults.is_empty() {
+        text.push_str("    use squall::fault::Fault;\n");
+    }
+    text.push_str("    use squall::prelude::*;\n    use squall::scenario::Case;\n\n");
+    let _ = write!(text, "    let case = Case::new({scenario:?}, Seed({}))", case.seed);
+    for fault in &case.plan.faults {
+        let _ = write!(text, "\n        .fault({})", fault_code(fault));
+    }
+    inputs(&mut text, case);
+    text.push_str(";\n");
+    let _ = writeln!(text, "    // `{name}` stands for the function that makes the scenario.");
+    let _ = writeln!(text, "    {name}().assert_case_passes(case);\n}}");
+    text
+}
+
+/// A name that Rust accepts.
+fn identifier(name: &str) -> String {
+    let plain: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    if plain.starts_with(|c: char| c.is_ascii_digit()) || plain.is_empty() { format!("_{plain}") } else { plain }
+}
+
+fn inputs(text: &mut String, case: &Case) {
+    for (clients, inputs) in &case.input {
+        for input in inputs {
+            // Inside of the raw text, lines are set in as in a case file.
+            let json = lay_out(&input.to_string(), 12);
+            let marks = "#".repeat(marks_around(&json));
+            let _ = if json.contains('\n') {
+                write!(
+                    text,
+                    "\n        .input(\n            {clients:?},\n            r{marks}\"{json}\"{marks},\n        )"
+                )
+            } else {
+                write!(text, "\n        .input({clients:?}, r{marks}\"{json}\"{marks})")
+            };
+        }
+    }
+}
+
+/// How many marks a raw text needs so that nothing in it ends it.
+fn marks_around(text: &str) -> usize {
+    let after_quotes = text.split('"').skip(1);
+    after_quotes.map(|rest| rest.len() - rest.trim_start_matches('#').len()).max().unwrap_or(0) + 1
+}
+
+fn fault_code(fault: &Fault) -> String {
+    let Trigger::At(begins) = fault.trigger;
+    format!("{}.at({}).lasting({})", what(fault), duration(begins), duration(fault.lasting))
+}
+
+/// The constructor of the fault's kind.
+fn what(fault: &Fault) -> String {
+    let target = match &fault.target {
+        Target::Hosts(hosts) => selector(hosts),
+        Target::Links { from, to } => format!("{}, {}", selector(from), selector(to)),
+    };
+    match &fault.kind {
+        FaultKind::Loss { rate } => format!("Fault::loss({rate:?}, {target})"),
+        FaultKind::Latency { at_least, at_most } => {
+            format!("Fault::latency({}..{}, {target})", duration(*at_least), duration(*at_most))
+        }
+        FaultKind::Segments { fates } => {
+            let fates: Vec<String> = fates.iter().map(fate).collect();
+            format!("Fault::segments({target}, [{}])", fates.join(", "))
+        }
+        FaultKind::Partition => format!("Fault::partition({target})"),
+        FaultKind::PartitionOneWay => format!("Fault::partition_one_way({target})"),
+        FaultKind::Hold => format!("Fault::hold({target})"),
+        FaultKind::Kill => format!("Fault::kill({target})"),
+        FaultKind::PowerOff => format!("Fault::power_off({target})"),
+        FaultKind::Stop { grace } => format!("Fault::stop({target}, {})", duration(*grace)),
+    }
+}
+
+fn fate(fate: &SegmentFate) -> String {
+    let SegmentFate { from, to, port, connect, back, segment, lost, late } = fate;
+    let mut text = format!("fault::SegmentFate::new({from:?}, {to:?}, {port}, {connect}, {segment})");
+    if *back {
+        text.push_str(".back()");
+    }
+    if !lost.is_empty() {
+        let _ = write!(text, ".lost({lost:?})");
+    }
+    if !late.is_zero() {
+        let _ = write!(text, ".late({})", duration(*late));
+    }
+    text
+}
+
+fn selector(selector: &Selector) -> String {
+    match selector {
+        Selector::Names(names) => format!("{names:?}"),
+        Selector::Matching(pattern) => format!("{pattern:?}"),
+        Selector::One(pattern) => format!("one({pattern:?})"),
+        Selector::Minority(pattern) => format!("minority({pattern:?})"),
+        Selector::Majority(pattern) => format!("majority({pattern:?})"),
+        Selector::All => "all()".to_owned(),
+    }
+}
+
+/// In the largest unit in which it is a whole number.
+fn duration(duration: Duration) -> String {
+    let nanos = duration.as_nanos();
+    let units = [("secs", 1_000_000_000), ("millis", 1_000_000), ("micros", 1_000)];
+    match units.into_iter().find(|(_, unit)| nanos.is_multiple_of(*unit)) {
+        Some((name, unit)) => format!("{name}({})", grouped(nanos / unit)),
+        None => format!("std::time::Duration::from_nanos({})", grouped(nanos)),
+    }
+}
+
+/// `12_345_678`.
+fn grouped(number: u128) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push('_');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::{self, all, micros, millis, minority, one, secs};
+    use crate::scenario::Scenario;
+    use crate::seed::Seed;
+    use crate::trace::Fingerprint;
+
+    /// What the test below prints; it is compiled here, and must make the same case.
+    fn example() -> Case {
+        Case::new("two words", Seed(0x51f3))
+            .fault(Fault::kill(["store"]).at(millis(3_127)).lasting(millis(895)))
+            .fault(Fault::loss(0.15, all(), ["gateway", "api-1"]).at(secs(4)).lasting(micros(12_345_678)))
+            .fault(Fault::stop(one("api"), secs(8)).at(secs(0)).lasting(std::time::Duration::from_nanos(1_001)))
+            .fault(Fault::latency(millis(300)..millis(2_500), "a*", minority("b")).at(secs(5)).lasting(secs(1)))
+            .fault(
+                Fault::segments(
+                    ["a"],
+                    ["b"],
+                    [fault::SegmentFate::new("a", "b", 80, 14, 0).back().lost([0, 1]).late(millis(7))],
+                )
+                .at(secs(6))
+                .lasting(secs(2)),
+            )
+            .input("buyer", r#"[{"after_ms": 853, "operation": {"PlaceOrder": {"quantity": 9, "sku": "sku-8"}}}]"#)
+            .input("buyer", r###"["\"## is not the end"]"###)
+    }
+
+    #[test]
+    fn a_case_is_printed_as_it_would_be_written() {
+        let scenario = Scenario::new("two words");
+        let verdict = Verdict::Fail("an order is gone\nand more".to_owned());
+        let file = CaseFile::new::<&str>(&scenario, example(), Fingerprint(7), verdict, &[]);
+        let printed = rust_test(&file);
+        let (before, after) = printed.split_once("    let case = ").unwrap();
+        let expected = "/// `two words`, seed 0x51f3, fails: an order is gone\n#[test]\nfn two_words_0x51f3() {\n    \
+                        use squall::fault::Fault;\n    use squall::prelude::*;\n    use squall::scenario::Case;\n\n";
+        assert_eq!(before, expected);
+        let (code, after) = after.split_once(";\n").unwrap();
+        // The code is the body of the function above, word for word.
+        let source = include_str!("rust.rs").split("fn example() -> Case {\n").nth(1).unwrap();
+        let source = source.split("\n    }\n").next().unwrap();
+        let plain = |text: &str| text.split_whitespace().collect::<String>().replace(",)", ")").replace(",]", "]");
+        assert_eq!(plain(code), plain(source));
+        assert!(after.ends_with("    two_words().assert_case_passes(case);\n}\n"), "{after}");
+    }
+
+    #[test]
+    fn long_input_has_an_operation_on_each_line() {
+        let operations: Vec<String> = (0..40).map(|number| format!("[{number}, \"place an order\"]")).collect();
+        let case = Case::new("s", Seed(1)).input("buyer", &format!("[{}]", operations.join(",")));
+        let printed = rust_test(&CaseFile::new::<&str>(&Scenario::new("s"), case, Fingerprint(7), Verdict::Pass, &[]));
+        assert!(
+            printed.contains("\n                [39, \"place an order\"]\n            ]\"#,\n        );"),
+            "{printed}"
+        );
+        assert!(!printed.contains("use squall::fault::Fault;"), "{printed}");
+    }
+
+    #[test]
+    fn any_scenario_has_a_name_that_rust_accepts() {
+        for (name, expected) in [("a-b c", "a_b_c"), ("3 servers", "_3_servers"), ("", "_"), ("ü", "_")] {
+            assert_eq!(identifier(name), expected);
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Cases that are written by hand, or printed for somebody to paste.
+
+use super::Case;
+use crate::fault::{Fault, Plan};
+use crate::seed::Seed;
+
+impl Case {
+    /// A case of this scenario without faults and without input. All decisions of its run are derived from the seed.
+    pub fn new(scenario: &str, seed: Seed) -> Case {
+        Case { scenario: scenario.to_owned(), seed, plan: Plan::none(), input: Default::default() }
+    }
+
+    /// Adds a fault at the end of the plan.
+    pub fn fault(mut self, fault: Fault) -> Case {
+        self.plan.faults.push(fault);
+        self
+    }
+
+    /// Adds a client of this group: what it does, as JSON. The first call is for client 0, the next for client 1.
+    ///
+    /// # Panics
+    /// If it is not JSON.
+    pub fn input(mut self, clients: &str, json: &str) -> Case {
+        let input = serde_json::from_str(json)
+            .unwrap_or_else(|error| panic!("the input of a client of `{clients}` is not JSON: {error}"));
+        self.input.entry(clients.to_owned()).or_default().push(input);
+        self
+    }
+}
