@@ -132,8 +132,9 @@ fn replayed_from_file() {
         command.current_dir(&directory).env_remove("CARGO_TARGET_DIR").arg("cli").args(arguments).output().unwrap()
     };
     cli(&["explore", "broken", "--seeds", "0..5", "--keep-going"]);
-    let cases: Vec<_> =
-        fs::read_dir(directory.join("target/squall")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let saved = fs::read_dir(directory.join("target/squall")).unwrap().map(|entry| entry.unwrap().path());
+    // Beside each case is the trace of its run.
+    let cases: Vec<_> = saved.filter(|path| path.extension().is_some_and(|extension| extension == "json")).collect();
     assert_eq!(cases.len(), 6, "five seeds and a control");
     for case in cases {
         let output = cli(&["replay", case.to_str().unwrap()]);
