@@ -64,7 +64,15 @@ pub struct Diagnosis {
 
 /// Runs a case once more under closer watch, and says what leaves the sandbox before the given point.
 pub fn diagnose(pool: &Pool, scenario: usize, subject: &Subject, divergence: Option<Divergence>) -> Diagnosis {
-    let Examination { escapes, unwatched, addresses_are_fixed, fingerprint } = match pool.examine(scenario, subject) {
+    // What differs from run to run may end one of them early; the next may live to tell.
+    const ATTEMPTS: usize = 3;
+    let mut examined = pool.examine(scenario, subject);
+    for _ in 1..ATTEMPTS {
+        if examined.is_err() {
+            examined = pool.examine(scenario, subject);
+        }
+    }
+    let Examination { escapes, unwatched, addresses_are_fixed, fingerprint } = match examined {
         Ok(examination) => examination,
         Err(error) => {
             let gap = Some(format!("the run under watch failed, so that nothing is known: {error}"));
@@ -265,4 +273,53 @@ fn short_place(place: &str) -> String {
     let from =
         if place.contains("/registry/") || place.contains("/git/checkouts/") { root.saturating_sub(1) } else { root };
     parts[from..].join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::secs;
+
+    #[test]
+    fn a_backtrace_is_cut_to_the_code_under_test() {
+        let check = |backtrace: &str, expected: &[&str]| assert_eq!(short_backtrace(backtrace), expected);
+        let backtrace = "   3: std::fs::File::open\n             at ./rustc/59807/library/std/src/fs.rs:396:9\n   \
+                         4: read<&str>\n             at ./home/me/bank/src/store/file.rs:12:5\n   \
+                         5: poll<bank::store::Store>\n             at \
+                         ./home/me/.cargo/registry/src/index/tokio-1.54.1/src/task.rs:9:1\n   \
+                         6: <bank::Api as bank::Serve>::serve::{{closure}}\n             at ./home/me/bank/src/api.rs:7:1";
+        check(backtrace, &["read (src/store/file.rs:12)", "<bank::Api as bank::Serve>::serve (src/api.rs:7)"]);
+        check("1: std::fs::read\n2: bank::load<fn() -> u8>\n3: main", &["bank::load"]);
+        let of_package = "1: getrandom\n at /home/me/.cargo/registry/src/index/rustix-1.1.6/src/rand.rs:2:1";
+        check(of_package, &["getrandom (rustix-1.1.6/src/rand.rs:2)"]);
+        // If there is nothing else, the library's own frames are all there is to say.
+        check("1: std::fs::read", &["std::fs::read"]);
+        check("", &[]);
+    }
+
+    fn diagnosis(suspects: Vec<Escape>) -> Diagnosis {
+        let (divergence, fingerprint) = (None, None);
+        Diagnosis { divergence, suspects, later: 0, gap: None, addresses_are_fixed: false, fingerprint }
+    }
+
+    #[test]
+    fn where_nothing_escaped_the_likely_causes_are_named() {
+        let text = diagnosis(Vec::new()).to_string();
+        assert!(text.contains("nothing was seen to leave the sandbox."), "{text}");
+        assert!(text.contains("    code that hashes or orders addresses, which are randomised here"), "{text}");
+        let fixed = Diagnosis { addresses_are_fixed: true, ..diagnosis(Vec::new()) }.to_string();
+        assert!(!fixed.contains("addresses"), "{fixed}");
+        assert_eq!(diagnosis(Vec::new()).of_equal_runs(), "nothing left the sandbox");
+    }
+
+    #[test]
+    fn a_long_path_keeps_its_end_and_the_place() {
+        let detail = format!("statx of /{}/the/last", "long/".repeat(30));
+        let (kind, host, at) = (EscapeKind::SystemCall, Some("api".to_owned()), secs(3));
+        let escape = Escape { kind, detail, host, at, count: 2, backtrace: String::new() };
+        let text = diagnosis(vec![escape]).to_string();
+        let line = text.lines().last().unwrap();
+        assert!(line.starts_with("    system call statx of /long"), "{line}");
+        assert!(line.ends_with("/the/last on api at 3s (first of 2)") && line.chars().count() == COLUMNS, "{line}");
+    }
 }
