@@ -129,7 +129,7 @@ impl Default for Setup {
             api: api::Config::default(),
             store: store::Mistakes::default(),
             buyers: 4,
-            thinking_ms: 200..1_800,
+            thinking_ms: 300..2_000,
         }
     }
 }
