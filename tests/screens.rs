@@ -40,7 +40,7 @@ const FAILING: [fn() -> Scenario; 9] = [
 
 /// Columns and lines of a screen.
 const COLUMNS: usize = 100;
-const LINES: usize = 60;
+const LINES: usize = 48;
 
 fn main() -> ExitCode {
     if is_zygote() || std::env::args().nth(1).as_deref() == Some("cli") {

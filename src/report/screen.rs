@@ -17,7 +17,7 @@ use crate::run::Outcome;
 /// Columns of a screen.
 const WIDTH: usize = 100;
 /// Lines of the timeline.
-const TIMELINE_LINES: usize = 18;
+const TIMELINE_LINES: usize = 14;
 /// Lines of a failing run's output that are shown.
 const OUTPUT_LINES: usize = 12;
 /// Lines of a broken promise's text.
