@@ -7,6 +7,8 @@
 mod kept;
 #[path = "cli/replays.rs"]
 mod replays;
+#[path = "cli/smaller.rs"]
+mod smaller;
 #[path = "cli/table.rs"]
 mod table;
 
@@ -20,7 +22,7 @@ fn main() -> ExitCode {
     if is_table || squall::sandbox::is_zygote() {
         return squall::main(table::SCENARIOS);
     }
-    let tests: [(&str, fn()); 27] = [
+    let tests: [(&str, fn()); 30] = [
         ("a_passing_exploration_exits_with_0_and_prints_a_table", passing),
         ("a_broken_promise_exits_with_1_and_explains_itself", broken_promise),
         ("a_failing_case_replays_in_a_fresh_process", replays_afresh),
@@ -47,6 +49,9 @@ fn main() -> ExitCode {
         ("a_changed_definition_or_version_is_said", replays::what_else_has_changed_is_said),
         ("the_timeline_ends_where_it_is_told_to", replays::the_timeline_ends_where_it_is_told_to),
         ("without_a_debugger_nothing_stops", replays::without_a_debugger_nothing_stops),
+        ("a_saved_case_is_made_smaller_later", smaller::a_saved_case_is_made_smaller_later),
+        ("what_passes_is_not_made_smaller", smaller::what_passes_is_not_made_smaller),
+        ("where_github_runs_it_failures_are_annotations", smaller::where_github_runs_it_failures_are_annotations),
         ("a_debugger_stops_in_the_code_under_test", replays::a_debugger_stops_in_the_code_under_test),
     ];
     let trials = tests.map(|(name, test)| {

@@ -72,6 +72,9 @@ pub(crate) struct Explore {
     /// How long the first failure may be made smaller, `0` for not at all.
     #[arg(long, value_name = "TIME", value_parser = time_or_none, default_value = "20s")]
     pub(crate) shrink_for: Duration,
+    /// How many runs may be made for that.
+    #[arg(long, value_name = "N", default_value_t = crate::explore::SHRINK_RUNS)]
+    pub(crate) shrink_runs: u64,
     /// How long it may take to find out why the first failure fails, `0` for not at all.
     #[arg(long, value_name = "TIME", value_parser = time_or_none, default_value = "5s")]
     pub(crate) explain_for: Duration,
@@ -85,6 +88,9 @@ pub(crate) struct Shrink {
     /// How long to go on.
     #[arg(long = "for", value_name = "TIME", value_parser = duration, default_value = "2m")]
     pub(crate) duration: Duration,
+    /// How many runs may be made.
+    #[arg(long, value_name = "N", default_value_t = u64::MAX, hide_default_value = true)]
+    pub(crate) runs: u64,
     /// Where to write the smaller case. Default: beside the file, with `-shrunk` in its name.
     #[arg(long, value_name = "FILE")]
     pub(crate) to: Option<PathBuf>,

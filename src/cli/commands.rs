@@ -95,6 +95,7 @@ fn explore_all(scenarios: Arc<[Scenario]>, arguments: &Explore) -> Result<u8, St
         keep_going: arguments.keep_going,
         verify,
         shrink_for: arguments.shrink_for,
+        shrink_runs: arguments.shrink_runs,
         explain_for: arguments.explain_for,
         ..Options::new(seeds)
     };

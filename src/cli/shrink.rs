@@ -26,6 +26,7 @@ pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Shrink) -> Result<u8, 
     }
     let options = Options {
         shrink_for: arguments.duration,
+        shrink_runs: arguments.runs,
         explain_for: EXPLAIN_FOR,
         ..Options::new(SeedRange::only(file.case.seed))
     };

@@ -11,6 +11,9 @@ use super::trials::{Trial, Trials};
 use crate::fault::{Fault, FaultKind, Trigger};
 use crate::scenario::{Case, Scenario};
 
+/// More runs than these tell nothing that is worth their time.
+const MOST_RUNS: u64 = 500;
+
 /// How far a fault can be moved in one direction with the promise still broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
@@ -72,7 +75,7 @@ pub fn explain(
     without: &[Trial],
     within: Duration,
 ) -> Result<Why, Error> {
-    let mut trials = Trials::new(pool, scenario, promise.clone(), within);
+    let mut trials = Trials::new(pool, scenario, promise.clone(), within, MOST_RUNS);
     // Measured without faults, as only a run that passes says what is usual.
     trials.measure(&Case { plan: crate::fault::Plan::none(), ..case.clone() })?;
     let mut without = without.to_vec();

@@ -9,7 +9,7 @@ use super::explain::{Why, explain};
 use super::job::{Subject, Want};
 use super::pool::Pool;
 use super::promise::Promise;
-use super::shrink::{Progress, Shrunk, shrink};
+use super::shrink::{Bounds, Progress, Shrunk, shrink};
 use super::trace_file::{self, event_lines};
 use super::{Error, Options, Standing};
 use crate::case_file::{self, CaseFile, CaseFileError};
@@ -173,8 +173,9 @@ pub fn study(
     let (true, Repeat::Same) = (failure.outcome.verdict.is_fail(), &failure.repeat) else { return Ok(()) };
     let Some(promise) = Promise::of(&failure.outcome) else { return Ok(()) };
     let mut without = Vec::new();
+    let bounds = Bounds { within: options.shrink_for, runs: options.shrink_runs };
     if !options.shrink_for.is_zero()
-        && let Some(shrunk) = shrink(pool, scenario, &failure.case, &failure.outcome, options.shrink_for, progress)?
+        && let Some(shrunk) = shrink(pool, scenario, &failure.case, &failure.outcome, bounds, progress)?
     {
         without.clone_from(&shrunk.without);
         let smaller = investigate(pool, scenario, &Subject::Case(Box::new(shrunk.case.clone())), None)?;

@@ -36,7 +36,7 @@ pub use pool::Pool;
 pub use promise::Promise;
 pub use recheck::recheck;
 pub use seeds::{SeedRange, SeedRangeError};
-pub use shrink::{Progress, Shrunk, Size, shrink};
+pub use shrink::{Bounds, Progress, Shrunk, Size, shrink};
 pub use trace_file::{Parting, event_lines, trace_path};
 pub use trials::Trial;
 
@@ -74,12 +74,16 @@ pub struct Options {
     pub case_directory: Option<PathBuf>,
     /// How long the first failure may be made smaller; zero for not at all.
     pub shrink_for: Duration,
+    /// How many runs may be made for that.
+    pub shrink_runs: u64,
     /// How long it may take to find out why the first failure fails; zero for not at all.
     pub explain_for: Duration,
 }
 
 /// How long a failure is made smaller unless something else is said.
 pub const SHRINK_FOR: Duration = Duration::from_secs(20);
+/// How many runs a failure is made smaller with unless something else is said.
+pub const SHRINK_RUNS: u64 = 5_000;
 /// How long is spent on why a failure fails unless something else is said.
 pub const EXPLAIN_FOR: Duration = Duration::from_secs(5);
 
@@ -94,6 +98,7 @@ impl Options {
             controls: 1,
             case_directory: None,
             shrink_for: SHRINK_FOR,
+            shrink_runs: SHRINK_RUNS,
             explain_for: EXPLAIN_FOR,
         }
     }

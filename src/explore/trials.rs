@@ -35,34 +35,43 @@ pub enum Trial {
     Unknown,
 }
 
-/// Runs candidates of one scenario against one promise, until the time is up.
+/// Runs candidates of one scenario against one promise, until the time is up or there have been enough.
 pub(super) struct Trials<'a> {
     pool: &'a Pool,
     scenario: usize,
     pub(super) promise: Promise,
     cpu_limit: Option<Duration>,
     until: Instant,
+    /// No run is begun once there have been so many.
+    most_runs: u64,
     /// What is known of cases that were tried, by their digest.
     known: HashMap<u128, Trial>,
     pub(super) runs: u64,
 }
 
 impl<'a> Trials<'a> {
-    pub(super) fn new(pool: &'a Pool, scenario: usize, promise: Promise, within: Duration) -> Trials<'a> {
+    pub(super) fn new(
+        pool: &'a Pool,
+        scenario: usize,
+        promise: Promise,
+        within: Duration,
+        most_runs: u64,
+    ) -> Trials<'a> {
         let now = Instant::now();
         // An unbounded time is as good as a year.
         let until = now.checked_add(within).unwrap_or(now + Duration::from_secs(365 * 24 * 3_600));
-        Trials { pool, scenario, promise, cpu_limit: None, until, known: HashMap::new(), runs: 0 }
+        Trials { pool, scenario, promise, cpu_limit: None, until, most_runs, known: HashMap::new(), runs: 0 }
     }
 
-    /// Goes on for another span of time from now.
-    pub(super) fn extend(&mut self, within: Duration) {
+    /// Goes on for another span of time from now, and for some more runs.
+    pub(super) fn extend(&mut self, within: Duration, runs: u64) {
         self.until = Instant::now() + within;
+        self.most_runs = self.runs + runs;
     }
 
-    /// Whether there is no time left.
-    pub(super) fn is_over(&self) -> bool {
-        Instant::now() >= self.until
+    /// Whether there is no time left, or no run.
+    fn is_over(&self) -> bool {
+        self.runs >= self.most_runs || Instant::now() >= self.until
     }
 
     /// From now on a candidate may use five times what this case uses, if its run lives to tell.

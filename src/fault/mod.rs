@@ -178,6 +178,7 @@ fn segments_text(f: &mut fmt::Formatter<'_>, fates: &[SegmentFate], fault: &Faul
     let words = match (lost, fates.len() - lost) {
         (lost, 0) => format!("{lost} segments lost"),
         (0, late) => format!("{late} segments late"),
+        (1, late) => format!("1 segment lost, {late} late"),
         (lost, late) => format!("{lost} segments lost, {late} late"),
     };
     match &fault.target {
@@ -205,5 +206,26 @@ impl Plan {
     pub fn new(mut faults: Vec<Fault>) -> Plan {
         faults.sort_by_key(Fault::begins_at);
         Plan { faults }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn single_segments_are_told_in_words_and_checked() {
+        let fate = || SegmentFate::new("client", "server", 80, 14, 0);
+        let check = |fates: Vec<SegmentFate>, text: &str, defect: Option<&str>| {
+            let fault = Fault { kind: FaultKind::Segments { fates }, ..Fault::hold(["client"], ["server"]) };
+            assert!(fault.to_string().starts_with(text), "{fault}");
+            assert_eq!(fault.defect().as_deref(), defect);
+        };
+        check(vec![fate().lost([0])], "segment 1 of client → server:80 (connection 15) lost", None);
+        check(vec![fate().back().late(millis(7))], "segment 1 of client ← server:80 (connection 15) late by 7ms", None);
+        check(vec![fate().lost([0, 1]), fate().late(millis(7))], "1 segment lost, 1 late client ↔ server", None);
+        check(vec![fate()], "segment 1 of client", Some("a segment is neither `lost` nor `late`"));
+        let never = "transmission 16 cannot be lost: a segment is transmitted 16 times";
+        check(vec![fate().lost([16])], "segment 1 of client", Some(never));
     }
 }

@@ -25,6 +25,8 @@ pub(in crate::explore) use reduce::{with_fault, without_fault};
 
 /// How long it may take to leave out each fault once more when the time is up.
 const GRACE: Duration = Duration::from_secs(3);
+/// How many runs that may take.
+const GRACE_RUNS: u64 = 50;
 
 /// Is told how far shrinking is: how many runs have been made, and how large the smallest case up to now is.
 pub type Progress<'a> = dyn FnMut(u64, Size) + 'a;
@@ -55,7 +57,16 @@ impl Shrunk {
     }
 }
 
-/// Makes the case smaller within a span of time; `outcome` is that of its run. None if the run broke no promise.
+/// How far shrinking may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// How long it may take.
+    pub within: Duration,
+    /// How many runs it may make.
+    pub runs: u64,
+}
+
+/// Makes the case smaller; `outcome` is that of its run. None if the run broke no promise.
 ///
 /// # Errors
 /// If runs cannot be carried out at all.
@@ -64,12 +75,12 @@ pub fn shrink(
     scenario: usize,
     case: &Case,
     outcome: &Outcome,
-    within: Duration,
+    bounds: Bounds,
     progress: &mut Progress<'_>,
 ) -> Result<Option<Shrunk>, Error> {
     let Some(promise) = Promise::of(outcome) else { return Ok(None) };
     let (started, from) = (Instant::now(), Size::of(case));
-    let trials = Trials::new(pool, scenario, promise, within);
+    let trials = Trials::new(pool, scenario, promise, bounds.within, bounds.runs);
     let step = pool.scenarios()[scenario].step;
     let mut shrinker = Shrinker { pool, scenario, trials, case: case.clone(), step, progress };
     shrinker.shrink(&outcome.fault_bites)?;
@@ -214,7 +225,7 @@ impl Shrinker<'_, '_> {
     /// Leaves out each fault of what has been found, until none of them can go, and says what comes without each.
     fn leave_out_each(&mut self) -> Result<Vec<Trial>, Error> {
         // The proof that a plan is minimal is worth a little more time than there was.
-        self.trials.extend(GRACE);
+        self.trials.extend(GRACE, GRACE_RUNS);
         loop {
             let without: Vec<Case> =
                 (0..self.case.plan.faults.len()).map(|index| without_fault(&self.case, index)).collect();
