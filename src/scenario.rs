@@ -43,6 +43,7 @@ pub struct Case {
 }
 
 type DrawInput = dyn Fn(Seed, &str) -> serde_json::Value + Send + Sync;
+type InputDefect = dyn Fn(&serde_json::Value) -> Option<String> + Send + Sync;
 type StartClient = dyn Fn(HostContext, serde_json::Value) -> crate::host::ProgramFuture + Send + Sync;
 
 /// A group of clients on one host.
@@ -51,6 +52,7 @@ pub(crate) struct ClientSpec {
     name: String,
     count: u32,
     draw: Arc<DrawInput>,
+    defect: Arc<InputDefect>,
     start: Arc<StartClient>,
 }
 
@@ -180,6 +182,7 @@ impl Scenario {
             let tree = input.new_tree(&mut seed.runner(label)).expect("the strategy of a workload must yield a value");
             serde_json::to_value(tree.current()).expect("the input of a client must be writable as JSON")
         };
+        let defect = |input: &serde_json::Value| S::Value::deserialize(input).err().map(|error| error.to_string());
         let start = move |context: HostContext, input: serde_json::Value| -> crate::host::ProgramFuture {
             match serde_json::from_value(input) {
                 Ok(input) => {
@@ -189,7 +192,13 @@ impl Scenario {
                 Err(error) => Box::pin(std::future::ready(Err(format!("the case's input does not fit: {error}")))),
             }
         };
-        self.clients.push(ClientSpec { name: name.to_owned(), count, draw: Arc::new(draw), start: Arc::new(start) });
+        self.clients.push(ClientSpec {
+            name: name.to_owned(),
+            count,
+            draw: Arc::new(draw),
+            defect: Arc::new(defect),
+            start: Arc::new(start),
+        });
         // The program is put in when the case is known.
         self.add_host(name, name, 0, Program::new(|_| std::future::ready(())))
     }
@@ -382,10 +391,18 @@ impl Scenario {
                 fault::Target::Links { from, to } => vec![from, to],
             };
             for selector in selectors {
-                if let fault::Selector::Names(names) = selector
-                    && let Some(name) = names.iter().find(|name| stage.hosts.iter().all(|host| &host.name != *name))
-                {
-                    return Some(format!("plan[{index}]: the scenario has no host named `{name}`"));
+                let defect = match selector {
+                    fault::Selector::Names(names) => {
+                        let unknown = names.iter().find(|name| stage.hosts.iter().all(|host| &host.name != *name));
+                        unknown.map(|name| format!("the scenario has no host named `{name}`"))
+                    }
+                    pattern => {
+                        let none = pattern.resolve(&stage, 0).is_empty();
+                        none.then(|| format!("no host of the scenario is meant by `{pattern}`"))
+                    }
+                };
+                if let Some(defect) = defect {
+                    return Some(format!("plan[{index}]: {defect}"));
                 }
             }
         }
@@ -398,8 +415,21 @@ impl Scenario {
         if unknown_in_fates.is_some() {
             return unknown_in_fates;
         }
-        let unknown = case.input.keys().find(|name| self.clients.iter().all(|client| &client.name != *name));
-        unknown.map(|name| format!("input: the scenario has no clients named `{name}`"))
+        for (name, inputs) in &case.input {
+            let Some(client) = self.clients.iter().find(|client| &client.name == name) else {
+                return Some(format!("input: the scenario has no clients named `{name}`"));
+            };
+            if inputs.len() > client.count as usize {
+                let (given, count) = (inputs.len(), client.count);
+                return Some(format!("input.{name}: input for {given} clients, of which there are {count}"));
+            }
+            for (number, input) in inputs.iter().enumerate() {
+                if let Some(defect) = (client.defect)(input) {
+                    return Some(format!("input.{name}[{number}]: {defect}"));
+                }
+            }
+        }
+        None
     }
 
     /// The hosts with the clients' input put in.

@@ -44,11 +44,18 @@ impl fmt::Display for Fingerprint {
     }
 }
 
-impl FromStr for Fingerprint {
-    type Err = std::num::ParseIntError;
+/// A text that is not 32 hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a fingerprint of 32 hexadecimal digits")]
+pub struct ParseFingerprintError(String);
 
-    fn from_str(text: &str) -> Result<Fingerprint, Self::Err> {
-        u128::from_str_radix(text, 16).map(Fingerprint)
+impl FromStr for Fingerprint {
+    type Err = ParseFingerprintError;
+
+    fn from_str(text: &str) -> Result<Fingerprint, ParseFingerprintError> {
+        let is_whole = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let parsed = is_whole.then(|| u128::from_str_radix(text, 16).ok()).flatten();
+        parsed.map(Fingerprint).ok_or_else(|| ParseFingerprintError(text.to_owned()))
     }
 }
 
@@ -61,8 +68,7 @@ impl Serialize for Fingerprint {
 impl<'de> Deserialize<'de> for Fingerprint {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Fingerprint, D::Error> {
         let text = String::deserialize(deserializer)?;
-        text.parse()
-            .map_err(|_| serde::de::Error::custom(format!("`{text}` is not a fingerprint of 32 hexadecimal digits")))
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 

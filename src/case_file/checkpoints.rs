@@ -47,7 +47,8 @@ fn count(events: usize) -> usize {
 
 /// How many events the checkpoint with this index covers.
 fn position(index: usize, checkpoints: usize, events: usize) -> usize {
-    (index + 1) * events / checkpoints.max(1)
+    // A file may claim any number of events.
+    ((index as u128 + 1) * events as u128 / checkpoints.max(1) as u128) as usize
 }
 
 /// The checkpoints that fall within `events`, spaced for a run of `recorded` events.

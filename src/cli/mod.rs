@@ -18,7 +18,7 @@ use libtest_mimic::{Failed, Trial};
 
 use crate::explore::job::handler;
 use crate::explore::{self, Exploration, Failure, Options, Pool, SeedRange, Standing, Verify};
-use crate::report::{ScreenStyle, annotations, failure_line, screen, text};
+use crate::report::{ScreenStyle, annotation, annotations, failure_line, screen, text};
 use crate::sandbox::{self, Entry};
 use crate::scenario::Scenario;
 
@@ -61,6 +61,11 @@ pub fn main(scenarios: impl IntoIterator<Item = fn() -> Scenario>) -> ExitCode {
 /// Whether nobody watches: `CI` is set, as all services for continuous integration do.
 fn is_plain() -> bool {
     std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")
+}
+
+/// Whether this runs as a GitHub action.
+fn is_on_github() -> bool {
+    std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true")
 }
 
 /// Colours where somebody watches a terminal, unless `NO_COLOR` is set.
@@ -118,7 +123,10 @@ fn test(pool: &Pool, index: usize, seeds: SeedRange) -> Result<(), Failed> {
     let options = Options { verify: Verify::First, ..Options::new(seeds) };
     let exploration = explore::explore(pool, index, &options, &mut ()).map_err(|error| error.to_string())?;
     match exploration.standing() {
-        Standing::Pass => Ok(()),
+        Standing::Pass => {
+            print!("{}", text::remarks(&exploration));
+            Ok(())
+        }
         _ => Err(describe(&exploration, &replay_line).into()),
     }
 }
@@ -135,7 +143,7 @@ fn describe(exploration: &Exploration, replay_line: &dyn Fn(&Failure) -> String)
         }
     }
     report.push_str(&text::remarks(exploration));
-    if std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true") {
+    if is_on_github() {
         report.push_str(&annotations(exploration));
     }
     report
@@ -143,7 +151,11 @@ fn describe(exploration: &Exploration, replay_line: &dyn Fn(&Failure) -> String)
 
 /// All that is to be known of a failure, on one screen.
 fn failure_screen(failure: &Failure, replay_line: &str) -> String {
-    screen(failure, replay_line, None, screen_style())
+    let mut text = screen(failure, replay_line, None, screen_style());
+    if is_on_github() {
+        text.push_str(&annotation(failure));
+    }
+    text
 }
 
 /// The line that replays a failure in a fresh process.

@@ -13,6 +13,7 @@ use crate::report::{TimelineOptions, timeline};
 use crate::run::Outcome;
 use crate::sandbox::Entry;
 use crate::scenario::Scenario;
+use crate::trace::Fingerprint;
 
 /// Returns the exit code: that of the run.
 pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Replay) -> Result<u8, String> {
@@ -74,16 +75,24 @@ fn subject(scenarios: &[Scenario], arguments: &Replay) -> Result<(usize, Subject
 /// Whether the replay is the run that was recorded; if not, where the two part, and what else has changed.
 pub(super) fn compare(recorded: &CaseFile, path: &Path, scenario: &Scenario, failure: &Failure) -> String {
     let outcome = &failure.outcome;
-    let is_same = recorded.fingerprint == outcome.fingerprint;
     let build = if recorded.build == case_file::build_id() {
         "by the same executable"
     } else {
         "by another executable: the code may have changed, or it was built for another command or profile"
     };
-    let (word, verdict) = (if is_same { "the same run" } else { "another run" }, outcome.verdict.word());
-    let now = outcome.fingerprint;
-    let (then, was) = (recorded.fingerprint, recorded.verdict.word());
-    let mut text = format!("{word}: recorded {then} ({was}) {build}; now {now} ({verdict})\n");
+    let (was, verdict) = (recorded.verdict.word(), outcome.verdict.word());
+    let (then, now) = (recorded.fingerprint, outcome.fingerprint);
+    let has_died = |fingerprint: Fingerprint| fingerprint == Fingerprint::default();
+    let is_same = then == now && (!has_died(now) || recorded.verdict == outcome.verdict);
+    let mut text = match (has_died(then) || has_died(now), is_same) {
+        (false, _) => {
+            let word = if is_same { "the same run" } else { "another run" };
+            format!("{word}: recorded {then} ({was}) {build}; now {now} ({verdict})\n")
+        }
+        // A run that dies has no fingerprint: what is known of it is its end.
+        (true, true) => format!("the same end: recorded {build}; {}\n", outcome.verdict),
+        (true, false) => format!("another end: recorded {build}: {}; now {}\n", recorded.verdict, outcome.verdict),
+    };
     if recorded.version != env!("CARGO_PKG_VERSION") {
         let (theirs, ours) = (&recorded.version, env!("CARGO_PKG_VERSION"));
         text.push_str(&format!("the version of Squall has changed: recorded by {theirs}, now {ours}\n"));

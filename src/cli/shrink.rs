@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use indicatif::ProgressStyle;
+
 use super::arguments::Shrink;
 use super::commands::{progress_bar, say};
 use super::{failure_screen, processors};
@@ -31,6 +33,10 @@ pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Shrink) -> Result<u8, 
         ..Options::new(SeedRange::only(file.case.seed))
     };
     let bar = progress_bar();
+    // The template is a constant that is known to be right; without it, indicatif's own is shown.
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
+        bar.set_style(style);
+    }
     let told = |runs: u64, size: explore::Size| {
         bar.set_message(format!("{runs} runs: {} faults, {} operations", size.faults, size.operations));
         bar.tick();
@@ -39,7 +45,8 @@ pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Shrink) -> Result<u8, 
     bar.finish_and_clear();
     let path = arguments.to.clone().unwrap_or_else(|| beside(&arguments.file));
     let Some(found) = &failure.as_found else {
-        return Err(format!("{}: the case failed once and then did not", arguments.file.display()));
+        say(&failure_screen(&failure, &format!("cargo sims replay {}", arguments.file.display())));
+        return Ok(failure.standing().exit_code());
     };
     let scenario = &pool.scenarios()[index];
     explore::save(scenario, &found.shrunk.case, &failure.outcome, failure.recording.as_deref(), &path)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Error;
 use super::job::{Reply, Subject};
 use crate::check::{Finding, Verdict};
-use crate::fault::duration_text;
+use crate::fault::{Fault, Plan, Selector, Target, duration_text};
 use crate::history::History;
 use crate::run::{Outcome, Recording, SourceBites};
 use crate::sandbox::{End, Finished, Limits};
@@ -97,11 +97,12 @@ impl Answer {
         }
         let (records, notes) = trace::read_captured(&self.ledger);
         let mut outcome = self.outcome;
-        outcome.fault_bites = bites(&records, case.plan.faults.len());
+        let hosts: Vec<String> = scenario.stage().hosts.into_iter().map(|host| host.name).collect();
+        outcome.fault_bites = bites(&records, &case.plan, &hosts);
         Some(Box::new(Recording {
             outcome,
             case: case.clone(),
-            hosts: scenario.stage().hosts.into_iter().map(|host| host.name).collect(),
+            hosts,
             step: scenario.step_of_run(),
             run_for: scenario.run_for,
             history: History::from_notes(&notes),
@@ -118,23 +119,31 @@ impl Answer {
     }
 }
 
-/// How often each fault changed something, as far as records tell: segments that it bit, and hosts that it struck, which
-/// follow its beginning.
-fn bites(records: &[Record], faults: usize) -> Vec<u64> {
-    let mut bites = vec![0; faults];
+/// How often each fault changed something, as far as records tell: segments that it bit, and hosts that it struck, whose
+/// deaths follow its beginning.
+fn bites(records: &[Record], plan: &Plan, hosts: &[String]) -> Vec<u64> {
+    let mut bites = vec![0; plan.faults.len()];
     let mut begun = None;
     for record in records {
+        let is_meant = |fault: &Fault| {
+            let name = record.host.and_then(|host| hosts.get(host.index()));
+            match &fault.target {
+                Target::Hosts(Selector::Names(names)) => name.is_some_and(|name| names.contains(name)),
+                Target::Hosts(_) => true,
+                Target::Links { .. } => false,
+            }
+        };
         let bitten = match record.event {
             Event::FaultBegan { fault } => {
                 begun = Some(fault);
                 continue;
             }
-            Event::Killed | Event::PoweredOff | Event::Stopping => begun,
-            Event::Bitten { fault, .. } => {
-                begun = None;
-                fault
+            Event::Killed | Event::PoweredOff | Event::Stopping => {
+                begun.filter(|fault| plan.faults.get(*fault as usize).is_some_and(is_meant))
             }
-            // A host that is struck idles at once, which says nothing.
+            Event::Bitten { fault, .. } => fault,
+            // What a kernel sends for a process that was killed, between the deaths of two hosts.
+            Event::Sent { .. } | Event::Started => continue,
             _ => {
                 begun = None;
                 continue;

@@ -47,6 +47,11 @@ impl Divergence {
         Divergence::of_lists(&left.records, &right.records, of_record)
             // The history is digested with the trace, so a difference may be there alone.
             .or_else(|| Divergence::of_lists(&left.history.operations, &right.history.operations, of_operation))
+            // Operations are counted behind the records.
+            .map(|found| match left.records == right.records {
+                true => Divergence { index: found.index + left.records.len(), ..found },
+                false => found,
+            })
     }
 
     fn of_lists<T: PartialEq>(left: &[T], right: &[T], entry: impl Fn(&T) -> Entry) -> Option<Divergence> {
@@ -70,7 +75,7 @@ struct Entry {
 
 impl fmt::Display for Divergence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "the runs part at event {} ({}, {}):", self.index, self.host, duration_text(self.at))?;
+        writeln!(f, "the runs part at event {} ({}, {}):", self.index + 1, self.host, duration_text(self.at))?;
         for line in &self.common {
             writeln!(f, "    both    {}", clipped(line, 0))?;
         }
@@ -118,16 +123,23 @@ pub fn record_line(hosts: &[String], record: &Record) -> String {
             format!("sent {kind:?} {} of {length} bytes, digest {digest:016x}", flow(key, *forward))
         }
         Event::Arrived { flow: key, forward, kind } => format!("arrived {kind:?} {}", flow(key, *forward)),
-        Event::Bitten { fault, flow: key, forward, segment, kind, late, .. } => {
+        Event::Bitten { fault, flow: key, forward, segment, kind, lost, extra, late } => {
             let fault = fault.map_or("lost power".to_owned(), |fault| format!("fault {}", fault + 1));
             let late = late.map_or("kept back".to_owned(), |late| format!("late by {}", duration_text(late)));
-            format!("bitten {kind:?} {} segment {segment}: {late} ({fault})", flow(key, *forward))
+            let extra = if extra.is_zero() { String::new() } else { format!(", {} of it", duration_text(*extra)) };
+            let lost = if *lost == 0 { String::new() } else { format!(", {} times lost", lost.count_ones()) };
+            format!("bitten {kind:?} {} segment {segment}: {late} ({fault}{lost}{extra})", flow(key, *forward))
         }
         Event::Mark(mark) => format!("{mark:?}"),
         other => format!("{other:?}"),
     };
-    let text = record.text.as_deref().map(|text| format!(" | {}", text.replace('\n', "\\n"))).unwrap_or_default();
+    let text = record.text.as_deref().map(|text| format!(" | {}", one_line(text))).unwrap_or_default();
     format!("{:>12.6}s {host} {event}{text}", record.at.as_secs_f64())
+}
+
+/// Text as a part of a line.
+pub(super) fn one_line(text: &str) -> String {
+    text.replace('\n', "\\n").replace('\r', "\\r")
 }
 
 /// An operation in one line.
@@ -141,7 +153,7 @@ pub(super) fn operation_line(hosts: &[String], operation: &Operation) -> String 
                 Completion::Fail(text) => ("fail", text),
                 Completion::Unknown(text) => ("unknown", text),
             };
-            format!("{word} at {}: {text}", duration_text(*at))
+            format!("{word} at {}: {}", duration_text(*at), one_line(text))
         }
     };
     let host = name(hosts, *host);

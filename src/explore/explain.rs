@@ -79,9 +79,8 @@ pub fn explain(
     // Measured without faults, as only a run that passes says what is usual.
     trials.measure(&Case { plan: crate::fault::Plan::none(), ..case.clone() })?;
     let mut without = without.to_vec();
-    for index in without.len()..case.plan.faults.len() {
-        without.extend(trials.until(&[without_fault(case, index)], |_| true)?);
-    }
+    let missing: Vec<Case> = (without.len()..case.plan.faults.len()).map(|index| without_fault(case, index)).collect();
+    without.extend(trials.until(&missing, |_| false)?);
     let mut explainer = Explainer { scenario: &pool.scenarios()[scenario], case, trials };
     let mut faults = Vec::new();
     for index in 0..case.plan.faults.len() {
@@ -115,7 +114,7 @@ impl Explainer<'_> {
             Way::Earlier => fault.begins_at(),
             Way::Later => self.scenario.run_for.saturating_sub(fault.ends_at()),
         };
-        let step = self.scenario.step.max(Duration::from_millis(1));
+        let step = self.scenario.step_of_run();
         let mut shifts: Vec<Duration> = (0..20).map(|n| step * (1 << n)).take_while(|shift| *shift < room).collect();
         if room.is_zero() {
             return Ok(Reach::NotKnown);
@@ -157,7 +156,7 @@ impl Explainer<'_> {
     }
 
     fn moved_together(&mut self, faults: &[FaultWhy], first: usize, second: usize) -> Result<Option<Duration>, Error> {
-        let step = self.scenario.step.max(Duration::from_millis(1));
+        let step = self.scenario.step_of_run();
         let alone = |index: usize| match faults[index].later {
             Reach::UpTo(reach) => Some(reach + step),
             Reach::Nowhere => Some(step),

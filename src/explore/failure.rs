@@ -21,6 +21,8 @@ use crate::scenario::{Case, Scenario};
 pub enum Repeat {
     /// It did.
     Same,
+    /// It is not known: recording the run again took more than its limits.
+    NotKnown,
     /// It did not; where two recorded runs part, and what left the sandbox before that.
     Different(Box<Diagnosis>),
 }
@@ -44,6 +46,8 @@ pub struct Failure {
     pub saved: Result<Option<PathBuf>, CaseFileError>,
     /// What it was made from, if it has been made smaller; all else is then that of the smaller case.
     pub as_found: Option<Box<AsFound>>,
+    /// What is to be said of it besides.
+    pub remark: Option<&'static str>,
     /// Why it fails, if that was asked for.
     pub why: Option<Why>,
 }
@@ -64,8 +68,8 @@ impl Failure {
         match (&self.outcome.verdict, &self.repeat) {
             (Verdict::Fail(_), _) => Standing::Fail,
             (_, Repeat::Different(_)) => Standing::NotDeterministic,
-            (Verdict::Unknown(_), Repeat::Same) => Standing::Unknown,
-            (Verdict::Pass, Repeat::Same) => Standing::Pass,
+            (Verdict::Unknown(_), _) => Standing::Unknown,
+            (Verdict::Pass, _) => Standing::Pass,
         }
     }
 }
@@ -102,7 +106,10 @@ pub(crate) fn investigate_answer(
 ) -> Result<Failure, Error> {
     let recorded = pool.run(scenario, subject, Want::Recording)?;
     let is_same = evidence != Evidence::Different && is_recorded(&first, &recorded);
-    let repeat = if is_same {
+    let went_over = first.ending == Ending::Returned && recorded.ending == Ending::Hung;
+    let repeat = if is_same && went_over && evidence != Evidence::Same {
+        Repeat::NotKnown
+    } else if is_same {
         Repeat::Same
     } else {
         let again = pool.run(scenario, subject, Want::Recording)?;
@@ -130,7 +137,18 @@ pub(crate) fn investigate_answer(
         save(&pool.scenarios()[scenario], &case, &outcome, recording.as_deref(), &path).map(|()| Some(path))
     };
     let subject = subject.clone();
-    Ok(Failure { subject, outcome, case, recording, output: first.output, repeat, saved, as_found: None, why: None })
+    Ok(Failure {
+        subject,
+        outcome,
+        case,
+        recording,
+        output: first.output,
+        repeat,
+        saved,
+        as_found: None,
+        remark: None,
+        why: None,
+    })
 }
 
 /// Saves a case and, beside it, the trace of its run.
@@ -170,16 +188,20 @@ pub fn study(
     options: &Options,
     progress: &mut Progress<'_>,
 ) -> Result<(), Error> {
-    let (true, Repeat::Same) = (failure.outcome.verdict.is_fail(), &failure.repeat) else { return Ok(()) };
+    if !failure.outcome.verdict.is_fail() || matches!(failure.repeat, Repeat::Different(_)) {
+        return Ok(());
+    }
     let Some(promise) = Promise::of(&failure.outcome) else { return Ok(()) };
     let mut without = Vec::new();
     let bounds = Bounds { within: options.shrink_for, runs: options.shrink_runs };
     if !options.shrink_for.is_zero()
         && let Some(shrunk) = shrink(pool, scenario, &failure.case, &failure.outcome, bounds, progress)?
     {
-        without.clone_from(&shrunk.without);
         let smaller = investigate(pool, scenario, &Subject::Case(Box::new(shrunk.case.clone())), None)?;
-        if promise.is_broken_by(&smaller.outcome) {
+        if !promise.is_broken_by(&smaller.outcome) {
+            failure.remark = Some("a smaller case was found, but with the full limits of a run it did not fail");
+        } else {
+            without.clone_from(&shrunk.without);
             let was_given = matches!(failure.subject, Subject::Case(_));
             let directory = options.case_directory.as_deref();
             let path = place(&shrunk.case, directory, "-shrunk");

@@ -32,7 +32,7 @@ impl Subject {
         }
     }
 
-    fn case(&self, scenario: &Scenario) -> Case {
+    pub(super) fn case(&self, scenario: &Scenario) -> Case {
         match self {
             Subject::Seed(seed) => scenario.case(*seed),
             Subject::Control(seed) => scenario.control(*seed),

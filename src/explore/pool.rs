@@ -219,7 +219,11 @@ impl Driver {
             }
         };
         let mut limits = limits(scenario, self.hang_after);
-        limits.cpu = task.cpu_limit.map_or(limits.cpu, |limit| limit.min(limits.cpu));
+        if let Some(limit) = task.cpu_limit {
+            limits.cpu = limit.min(limits.cpu);
+            // A candidate that waits for ever must not use up the time of all others.
+            limits.wall = limits.cpu.saturating_mul(12).max(Duration::from_secs(5)).min(limits.wall);
+        }
         let mut run = |subject: &Subject, want| worker.run(&job::encode(scenario.name(), subject, want), &limits);
         if task.want == Want::Case || matches!(task.subject, Subject::Case(_)) {
             return run(&task.subject, task.want);

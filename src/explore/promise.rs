@@ -3,6 +3,9 @@
 use crate::check::{Finding, Verdict};
 use crate::run::Outcome;
 
+/// The place of a run that took too long.
+pub(super) const HANG: &str = "hang";
+
 /// A broken promise: the check, and for what has no check of its own, the place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Promise {
@@ -30,7 +33,7 @@ fn place(finding: &Finding, outcome: &Outcome) -> String {
     let Verdict::Fail(why) = &finding.verdict else { return String::new() };
     match finding.check.as_str() {
         // A hang is ended by a limit, which differs from run to run.
-        "process" if why.starts_with("hang") => "hang".to_owned(),
+        "process" if why.starts_with(HANG) => HANG.to_owned(),
         "process" => [" on host ", " outside of "].iter().fold(why.as_str(), |text, end| up_to(text, end)).to_owned(),
         "program" => up_to(why, " failed").to_owned(),
         "no_panics" => outcome.panics.first().map(|panic| panic.location.clone()).unwrap_or_default(),

@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::divergence::{operation_line, record_line};
+use super::divergence::{one_line, operation_line, record_line};
 use crate::case_file::{CaseFile, CaseFileError};
 use crate::run::Recording;
 use crate::trace::{Event, Fingerprint};
@@ -21,7 +21,7 @@ pub fn event_lines(recording: &Recording) -> Vec<String> {
         // The place of a log line is a digest of file and line, which changes with every line that is added above it.
         Event::Log { .. } => {
             let host = record.host.and_then(|host| recording.hosts.get(host.index())).map_or("-", String::as_str);
-            let text = record.text.as_deref().unwrap_or_default().replace('\n', "\\n");
+            let text = one_line(record.text.as_deref().unwrap_or_default());
             format!("{:>12.6}s {host} logs | {text}", record.at.as_secs_f64())
         }
         _ => record_line(&recording.hosts, record),
@@ -85,7 +85,7 @@ pub enum Parting {
         /// What happened now in between, or some of it; the first of them may still be the same.
         now: Vec<String>,
     },
-    /// No event differs: the code that logs has moved.
+    /// No event that was kept differs: the code that logs may have moved, which is digested but not kept.
     Nowhere,
     /// The recorded run left nothing to compare with.
     Unknown,
@@ -147,7 +147,7 @@ impl fmt::Display for Parting {
                 }
                 now.iter().try_for_each(|line| write!(f, "\n    now       {line}"))
             }
-            Parting::Nowhere => write!(f, "no event differs: only the code that logs has moved"),
+            Parting::Nowhere => write!(f, "no event differs as far as it was kept: code that logs may have moved"),
             Parting::Unknown => write!(f, "where they part is not known: the recorded run left no events"),
         }
     }

@@ -13,8 +13,9 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 use super::Error;
 use super::job::{Subject, Want};
 use super::pool::{Errand, Pool};
-use super::promise::Promise;
+use super::promise::{HANG, Promise};
 use crate::check::Verdict;
+use crate::run::Recording;
 use crate::scenario::Case;
 
 /// A candidate may use so many times the CPU time of a run that passes.
@@ -63,33 +64,36 @@ impl<'a> Trials<'a> {
         Trials { pool, scenario, promise, cpu_limit: None, until, most_runs, known: HashMap::new(), runs: 0 }
     }
 
-    /// Goes on for another span of time from now, and for some more runs.
+    /// Sees to it that there are at least so much time and so many runs left.
     pub(super) fn extend(&mut self, within: Duration, runs: u64) {
-        self.until = Instant::now() + within;
-        self.most_runs = self.runs + runs;
+        self.until = self.until.max(Instant::now() + within);
+        self.most_runs = self.most_runs.max(self.runs.saturating_add(runs));
     }
 
     /// Whether there is no time left, or no run.
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.runs >= self.most_runs || Instant::now() >= self.until
     }
 
-    /// From now on a candidate may use five times what this case uses, if its run lives to tell.
+    /// From now on a candidate may use a multiple of what this case uses, if its run lives to tell.
     pub(super) fn measure(&mut self, case: &Case) -> Result<Trial, Error> {
         let answer = self.pool.run(self.scenario, &Subject::Case(Box::new(case.clone())), Want::Outcome)?;
         self.runs += 1;
         if answer.ending == super::answer::Ending::Returned {
-            self.cpu_limit = Some((answer.cpu * CPU_FACTOR).max(LEAST_CPU));
+            // A hang is told from a slow run by its CPU time alone, so that it takes more of it to call a run hung.
+            let is_hang = self.promise.place == HANG;
+            let (factor, least) = if is_hang { (4 * CPU_FACTOR, 4 * LEAST_CPU) } else { (CPU_FACTOR, LEAST_CPU) };
+            self.cpu_limit = Some((answer.cpu * factor).max(least));
         }
         let trial = self.judge(&answer.outcome);
         self.known.insert(digest(case), trial.clone());
         Ok(trial)
     }
 
-    /// The first candidate, in order, that breaks the promise; none if none does, or if the time is up.
-    pub(super) fn first_broken(&mut self, candidates: &[Case]) -> Result<Option<usize>, Error> {
+    /// The first candidate, in order, that breaks the promise; none if none does, or if there was no time for all of them.
+    pub(super) fn first_broken(&mut self, count: usize, make: &dyn Fn(usize) -> Case) -> Result<Option<usize>, Error> {
         let mut first = None;
-        self.run(candidates, |index, trial| {
+        self.run(count, make, |index, trial| {
             let is_broken = *trial == Trial::Broken;
             if is_broken {
                 first = Some(index);
@@ -102,36 +106,62 @@ impl<'a> Trials<'a> {
     /// What comes of each candidate, in order, up to the first for which `is_last` holds; fewer if the time is up.
     pub(super) fn until(&mut self, candidates: &[Case], is_last: impl Fn(&Trial) -> bool) -> Result<Vec<Trial>, Error> {
         let mut trials = Vec::new();
-        self.run(candidates, |_, trial| {
+        self.run(candidates.len(), &|index| candidates[index].clone(), |_, trial| {
             trials.push(trial.clone());
             is_last(trial)
         })?;
         Ok(trials)
     }
 
+    /// Records a case, within the limits of a candidate (recording takes longer, too).
+    pub(super) fn record(&mut self, case: &Case) -> Result<Option<Box<Recording>>, Error> {
+        let (sender, receiver) = channel();
+        let limit = self.cpu_limit.map(|limit| limit * 2);
+        self.pool.send(self.errand(case.clone(), Want::Recording, limit, None, 0), &sender);
+        drop(sender);
+        let done = receiver.recv().map_err(|_| Error::Refused("the thread of a worker ended".to_owned()))?;
+        self.runs += 1;
+        let answer = self.pool.answer(self.scenario, done)?;
+        Ok(answer.into_recording(&self.pool.scenarios()[self.scenario], case))
+    }
+
+    fn errand(
+        &self,
+        case: Case,
+        want: Want,
+        cpu_limit: Option<Duration>,
+        is_cancelled: Option<Arc<AtomicBool>>,
+        tag: usize,
+    ) -> Errand {
+        Errand { scenario: self.scenario, subject: Subject::Case(Box::new(case)), want, cpu_limit, is_cancelled, tag }
+    }
+
     /// Runs candidates, as many at once as the pool does, and takes them in order until `take` says that it is enough.
-    fn run(&mut self, candidates: &[Case], mut take: impl FnMut(usize, &Trial) -> bool) -> Result<(), Error> {
+    /// Each is made when its turn comes, as all of them together may need more memory than there is.
+    fn run(
+        &mut self,
+        count: usize,
+        make: &dyn Fn(usize) -> Case,
+        mut take: impl FnMut(usize, &Trial) -> bool,
+    ) -> Result<(), Error> {
         let (sender, receiver) = channel();
         let is_cancelled = Arc::new(AtomicBool::new(false));
         let mut done: BTreeMap<usize, Trial> = BTreeMap::new();
-        let (mut submitted, mut awaited, mut in_flight) = (0, 0, 0);
-        while awaited < candidates.len() {
-            while submitted < candidates.len() && in_flight < self.pool.jobs() && !self.is_over() {
-                let case = &candidates[submitted];
-                match self.known.get(&digest(case)) {
-                    Some(known) => drop(done.insert(submitted, known.clone())),
-                    None => {
-                        let errand = Errand {
-                            scenario: self.scenario,
-                            subject: Subject::Case(Box::new(case.clone())),
-                            want: Want::Outcome,
-                            cpu_limit: self.cpu_limit,
-                            is_cancelled: Some(is_cancelled.clone()),
-                            tag: submitted,
-                        };
-                        self.pool.send(errand, &sender);
-                        in_flight += 1;
-                    }
+        let mut digests: BTreeMap<usize, u128> = BTreeMap::new();
+        let (mut submitted, mut awaited) = (0, 0);
+        while awaited < count {
+            while submitted < count && digests.len() < self.pool.jobs() && !self.is_over() {
+                let case = make(submitted);
+                let digest = digest(&case);
+                if let Some(known) = self.known.get(&digest) {
+                    done.insert(submitted, known.clone());
+                } else if self.pool.scenarios()[self.scenario].defect(&case).is_some() {
+                    // What cannot be run at all breaks nothing.
+                    done.insert(submitted, Trial::Unknown);
+                } else {
+                    let cancel = Some(is_cancelled.clone());
+                    self.pool.send(self.errand(case, Want::Outcome, self.cpu_limit, cancel, submitted), &sender);
+                    digests.insert(submitted, digest);
                 }
                 submitted += 1;
             }
@@ -141,17 +171,16 @@ impl<'a> Trials<'a> {
                 if is_enough {
                     break;
                 }
-            } else if in_flight == 0 {
+            } else if digests.is_empty() {
                 // The time is up.
                 break;
             } else {
                 let finished = receiver.recv().map_err(|_| Error::Refused("all workers ended".to_owned()))?;
-                in_flight -= 1;
-                let tag = finished.tag;
+                let (tag, digest) = (finished.tag, digests.remove(&finished.tag));
                 let answer = self.pool.answer(self.scenario, finished)?;
                 self.runs += 1;
                 let trial = self.judge(&answer.outcome);
-                self.known.insert(digest(&candidates[tag]), trial.clone());
+                self.known.extend(digest.map(|digest| (digest, trial.clone())));
                 done.insert(tag, trial);
             }
         }

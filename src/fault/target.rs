@@ -150,7 +150,7 @@ impl fmt::Display for Selector {
 
 /// Where a fault strikes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Target {
     /// These hosts.
     Hosts(Selector),

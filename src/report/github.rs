@@ -1,27 +1,44 @@
 //! Failures as annotations that GitHub shows beside the code (its "workflow commands").
 
-use std::fmt::Write as _;
+use crate::explore::{Exploration, Failure, Standing};
+use crate::run::Outcome;
 
-use crate::explore::Exploration;
-
-/// One line for each failure of an exploration, at the place where its scenario was declared.
+/// One line for each thing that makes an exploration fail, at the place where its scenario was declared.
 pub fn annotations(exploration: &Exploration) -> String {
-    let mut text = String::new();
     let place = exploration
         .declared_at
         .map_or(String::new(), |place| format!("file={},line={},", property(place.file()), place.line()));
-    let mut add = |title: &str, message: &str| {
-        let title = property(&format!("{}: {title}", exploration.scenario));
-        let _ = writeln!(text, "::error {place}title={title}::{}", data(message));
-    };
+    let name = &exploration.scenario;
+    let mut text = String::new();
     for failure in &exploration.failures {
-        let seed = failure.outcome.seed;
-        add(&format!("seed {seed}"), &super::text::reasons(&failure.outcome));
+        text.push_str(&of_failure(failure, &place));
     }
     for line in exploration.idle_sources() {
-        add("a fault that changes nothing", &line);
+        text.push_str(&error(&place, &format!("{name}: a fault that changes nothing"), &line));
+    }
+    for situation in exploration.coverage.missed(exploration.runs) {
+        let message = format!("never reached in {} runs: {situation}", exploration.runs);
+        text.push_str(&error(&place, &format!("{name}: a promise that was not at stake"), &message));
     }
     text
+}
+
+/// One line for a failure that no exploration found.
+pub fn annotation(failure: &Failure) -> String {
+    of_failure(failure, "")
+}
+
+fn of_failure(failure: &Failure, place: &str) -> String {
+    let Outcome { scenario, seed, .. } = &failure.outcome;
+    let message = match failure.standing() {
+        Standing::NotDeterministic => "not deterministic: a second run was different".to_owned(),
+        _ => super::text::reasons(&failure.outcome),
+    };
+    error(place, &format!("{scenario}: seed {seed}"), &message)
+}
+
+fn error(place: &str, title: &str, message: &str) -> String {
+    format!("::error {place}title={}::{}\n", property(title), data(message))
 }
 
 /// What a message must not hold as it is.

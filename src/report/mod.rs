@@ -7,7 +7,7 @@ pub mod text;
 pub mod timeline;
 mod why;
 
-pub use github::annotations;
+pub use github::{annotation, annotations};
 pub use rust::rust_test;
 pub use screen::{ScreenStyle, failure_line, screen};
 pub use timeline::{TimelineOptions, timeline};

@@ -109,7 +109,12 @@ impl Screen {
         let place = match (&failure.subject, seeds) {
             (Subject::Control(_), _) => " (the control: without any fault)".to_owned(),
             (Subject::Seed(_), Some(seeds)) if seeds.count() > 1 => {
-                format!(" (case {} of {})", seed.0.saturating_sub(seeds.first().0) + 1, seeds.count())
+                let number = seed.0.saturating_sub(seeds.first().0).saturating_add(1);
+                // Without an end, there is no number of all.
+                match seeds.count() {
+                    u64::MAX => format!(" (case {number})"),
+                    count => format!(" (case {number} of {count})"),
+                }
             }
             _ => String::new(),
         };
@@ -135,10 +140,17 @@ impl Screen {
     }
 
     fn size(&mut self, failure: &Failure) {
+        if let Some(remark) = failure.remark {
+            self.line(&format!("note: {remark}"));
+        }
         let Some(found) = &failure.as_found else { return };
         let shrunk = &found.shrunk;
         let (from, to) = (size_text(shrunk.from), size_text(shrunk.to));
-        let end = if shrunk.is_minimal() { "no fault can be left out" } else { "the time was up" };
+        let end = match (shrunk.is_minimal(), shrunk.to.faults) {
+            (true, 0) => "no fault is needed",
+            (true, _) => "no fault can be left out",
+            (false, _) => "the time was up",
+        };
         let took = duration_of(shrunk.took);
         self.line(&format!("{} from {from}", self.title("shrunk")));
         self.line(&format!("       to {to}: {end} ({} runs, {took})", shrunk.runs));

@@ -133,6 +133,9 @@ pub(super) fn determinism(failure: &Failure) -> String {
             writeln!(text, "deterministic: yes, a second run had the same fingerprint {}", failure.outcome.fingerprint)
         }
         Repeat::Same => writeln!(text, "deterministic: a second run ended in the same way"),
+        Repeat::NotKnown => {
+            writeln!(text, "deterministic: not known, as recording a second run took more than the limits of a run")
+        }
         Repeat::Different(diagnosis) => writeln!(text, "deterministic: NO, {diagnosis}"),
     };
     text

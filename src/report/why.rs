@@ -1,7 +1,5 @@
 //! Why a run failed, in short sentences.
 
-use std::time::Duration;
-
 use crate::explore::{FaultWhy, Reach, Trial, Why};
 use crate::fault::{FaultKind, duration_text};
 use crate::scenario::Case;
@@ -50,22 +48,24 @@ fn without(index: usize, fault: &FaultWhy) -> String {
 /// How far a fault can be moved.
 fn moved(index: usize, fault: &FaultWhy) -> Option<String> {
     let name = format!("f{}", index + 1);
-    let text = |reach: Reach, word: &str| {
-        let by = |by: Duration| duration_text(by);
-        match reach {
-            Reach::Anywhere(room) => Some(format!("{} {word}, which is all the room there is", by(room))),
-            Reach::UpTo(reach) => Some(format!("{} {word}", by(reach))),
-            Reach::Nowhere => Some(format!("not a step {word}")),
-            Reach::NotKnown => None,
-        }
+    let can = |reach: Reach, word: &str| match reach {
+        Reach::Anywhere(room) => Some(format!("{} {word} (there is no more room)", duration_text(room))),
+        Reach::UpTo(reach) => Some(format!("{} {word}", duration_text(reach))),
+        Reach::Nowhere | Reach::NotKnown => None,
     };
-    match (text(fault.earlier, "earlier"), text(fault.later, "later")) {
-        (Some(earlier), Some(later)) => {
-            Some(format!("{name} can begin up to {earlier}, or {later}.").replace("up to not", "not"))
+    let cannot = |reach: Reach, word: &str| (reach == Reach::Nowhere).then(|| format!("a step {word}"));
+    let join = |first: Option<String>, second: Option<String>| match (first, second) {
+        (Some(first), Some(second)) => Some(format!("{first} or {second}")),
+        (only, None) | (None, only) => only,
+    };
+    let reach = join(can(fault.earlier, "earlier"), can(fault.later, "later"));
+    let limit = join(cannot(fault.earlier, "earlier"), cannot(fault.later, "later"));
+    match (reach, limit) {
+        (Some(reach), None) => Some(format!("The promise stays broken with {name} up to {reach}.")),
+        (Some(reach), Some(limit)) => {
+            Some(format!("The promise stays broken with {name} up to {reach}, and is kept with it {limit}."))
         }
-        (Some(only), None) | (None, Some(only)) => {
-            Some(format!("{name} can begin up to {only}.").replace("up to not", "not"))
-        }
+        (None, Some(limit)) => Some(format!("The promise is kept with {name} {limit}.")),
         (None, None) => None,
     }
 }
@@ -103,8 +103,9 @@ mod tests {
         assert_eq!(
             told(&why),
             [
-                "Without f1 the run passes. f1 can begin up to 40ms earlier, or 9s later, which is all the room there is.",
-                "Without f2 another promise is broken (T1). f2 can begin not a step earlier.",
+                "Without f1 the run passes. The promise stays broken with f1 up to 40ms earlier or 9s later (there is no \
+                 more room).",
+                "Without f2 another promise is broken (T1). The promise is kept with f2 a step earlier.",
                 "f1 and f2 must keep their distance: with both 300ms later the promise is still broken, with one of them \
                  it is kept.",
             ]

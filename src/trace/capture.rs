@@ -22,12 +22,14 @@ const HEADER_BYTES: usize = 5;
 #[derive(Clone, Debug)]
 pub(super) struct Captured {
     pub(super) is_rich: bool,
+    /// Whether something did not fit: nothing is kept after that, so that what is kept has no holes.
+    is_full: bool,
     ledger: Ledger,
 }
 
 impl Captured {
     pub(super) fn new(is_rich: bool) -> Captured {
-        Captured { is_rich, ledger: Ledger::open() }
+        Captured { is_rich, is_full: false, ledger: Ledger::open() }
     }
 
     /// Appends the event and its text without any allocation. What does not fit any more is left out. Returns the text.
@@ -63,7 +65,8 @@ impl Captured {
     fn frame(&mut self, kind: u8, write: impl FnOnce(&mut Writer<'_>) -> bool) -> bool {
         let start = self.ledger.bytes().len();
         // A process that dies while it writes leaves a frame of no kind, with which reading ends.
-        if !self.ledger.append(&[0; HEADER_BYTES]) || !write(&mut Writer(&mut self.ledger)) {
+        if self.is_full || !self.ledger.append(&[0; HEADER_BYTES]) || !write(&mut Writer(&mut self.ledger)) {
+            self.is_full = true;
             return false;
         }
         let length = (self.ledger.bytes().len() - start - HEADER_BYTES) as u32;

@@ -63,7 +63,7 @@ pub fn keeping_takes_care() {
     assert_contains(&stdout(&again), &["is this case: it was kept before"]);
     assert!(!directory(name).join(case).exists());
 
-    let other = String::from_utf8(file).unwrap().replacen("\"client\": [", "\"client\": [[7], ", 1);
+    let other = String::from_utf8(file).unwrap().replacen("\"lasting\": \"", "\"lasting\": \"1", 1);
     std::fs::write(directory(name).join(case), other).unwrap();
     assert_one_line(&cli(name, &["keep", case]), "is another case and stays as it is", 2);
     assert!(directory(name).join(case).exists());

@@ -12,13 +12,14 @@ mod reduce;
 use std::time::{Duration, Instant};
 
 use super::Error;
-use super::job::{Subject, Want};
 use super::pool::Pool;
 use super::promise::Promise;
 use super::trials::{Trial, Trials};
 use crate::fault::{Fault, FaultKind, Plan};
 use crate::run::Outcome;
-use crate::scenario::Case;
+use crate::scenario::{Case, Scenario};
+
+use ddmin::Answer;
 
 pub use reduce::Size;
 pub(in crate::explore) use reduce::{with_fault, without_fault};
@@ -81,8 +82,8 @@ pub fn shrink(
     let Some(promise) = Promise::of(outcome) else { return Ok(None) };
     let (started, from) = (Instant::now(), Size::of(case));
     let trials = Trials::new(pool, scenario, promise, bounds.within, bounds.runs);
-    let step = pool.scenarios()[scenario].step;
-    let mut shrinker = Shrinker { pool, scenario, trials, case: case.clone(), step, progress };
+    let scenario = &pool.scenarios()[scenario];
+    let mut shrinker = Shrinker { scenario, trials, case: case.clone(), step: scenario.step_of_run(), progress };
     shrinker.shrink(&outcome.fault_bites)?;
     // Rounder times may have changed the order; faults that begin together keep theirs.
     shrinker.case.plan = Plan::new(std::mem::take(&mut shrinker.case.plan.faults));
@@ -93,8 +94,7 @@ pub fn shrink(
 }
 
 struct Shrinker<'a, 'b> {
-    pool: &'a Pool,
-    scenario: usize,
+    scenario: &'a Scenario,
     trials: Trials<'a>,
     /// The smallest case up to now.
     case: Case,
@@ -121,28 +121,31 @@ impl Shrinker<'_, '_> {
 
     /// Goes on from the first candidate that breaks the promise; false if none does.
     fn take_first(&mut self, candidates: Vec<Case>) -> Result<bool, Error> {
-        let first = self.trials.first_broken(&candidates)?;
-        (self.progress)(self.trials.runs, Size::of(&self.case));
-        match first {
-            Some(index) => {
-                self.case = candidates.into_iter().nth(index).expect("it is one of them");
-                Ok(true)
-            }
-            None => Ok(false),
+        let first = self.trials.first_broken(candidates.len(), &|index| candidates[index].clone())?;
+        let chosen = first.and_then(|index| candidates.into_iter().nth(index));
+        let is_smaller = chosen.is_some();
+        if let Some(chosen) = chosen {
+            self.case = chosen;
         }
+        (self.progress)(self.trials.runs, Size::of(&self.case));
+        Ok(is_smaller)
     }
 
     /// Delta debugging over a list that is part of the case.
     fn minimise<T: Clone>(&mut self, items: Vec<T>, with: impl Fn(&Case, &[T]) -> Case) -> Result<Vec<T>, Error> {
         let whole = self.case.clone();
-        ddmin::minimise(items, |lists| {
-            let candidates: Vec<Case> = lists.iter().map(|list| with(&whole, list)).collect();
-            let first = self.trials.first_broken(&candidates)?;
+        ddmin::minimise(items, |count, list: &dyn Fn(usize) -> Vec<T>| {
+            let make = |index: usize| with(&whole, &list(index));
+            let first = self.trials.first_broken(count, &make)?;
             if let Some(index) = first {
-                self.case.clone_from(&candidates[index]);
+                self.case = make(index);
             }
             (self.progress)(self.trials.runs, Size::of(&self.case));
-            Ok(first)
+            Ok(match first {
+                Some(index) => Answer::Found(index),
+                None if self.trials.is_over() => Answer::Over,
+                None => Answer::None,
+            })
         })
     }
 
@@ -160,12 +163,8 @@ impl Shrinker<'_, '_> {
 
     /// Rates become the decisions that bit; of a run that dies, those up to its death.
     fn leave_nothing_to_chance(&mut self) -> Result<(), Error> {
-        let subject = Subject::Case(Box::new(self.case.clone()));
-        let recorded = self.pool.run(self.scenario, &subject, Want::Recording)?;
-        self.trials.runs += 1;
-        let scenario = &self.pool.scenarios()[self.scenario];
-        if let Some(recording) = recorded.into_recording(scenario, &self.case) {
-            let explicit = explicit::explicit(scenario, &recording);
+        if let Some(recording) = self.trials.record(&self.case)? {
+            let explicit = explicit::explicit(self.scenario, &recording);
             if explicit != self.case {
                 self.take_first(vec![explicit])?;
             }
