@@ -1,5 +1,8 @@
 //! The simulated network against what a peer on a real kernel sees: every fault is proved by its effect.
 
+#[path = "network/kinds.rs"]
+mod kinds;
+
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

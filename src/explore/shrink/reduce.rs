@@ -95,6 +95,7 @@ fn retain(case: &Case, mut is_kept: impl FnMut(&Place) -> bool) -> Case {
 pub(super) fn simpler_kinds(fault: &Fault) -> Vec<Fault> {
     let kinds = match &fault.kind {
         FaultKind::PowerOff | FaultKind::Stop { .. } => vec![FaultKind::Kill],
+        FaultKind::Reject => vec![FaultKind::Partition],
         _ => Vec::new(),
     };
     kinds.into_iter().map(|kind| Fault { kind, ..fault.clone() }).collect()
@@ -154,8 +155,8 @@ pub(super) enum Side {
 pub(super) fn hosts_of(fault: &Fault, side: Side) -> Vec<String> {
     let selector = match (&fault.target, side) {
         (Target::Hosts(hosts), Side::First) => hosts,
-        (Target::Links { from, .. }, Side::First) => from,
-        (Target::Links { to, .. }, Side::Second) => to,
+        (Target::Links { from, .. } | Target::OneWay { from, .. }, Side::First) => from,
+        (Target::Links { to, .. } | Target::OneWay { to, .. }, Side::Second) => to,
         (Target::Hosts(_), Side::Second) => return Vec::new(),
     };
     match selector {
@@ -169,8 +170,8 @@ pub(super) fn with_hosts(fault: &Fault, side: Side, names: Vec<String>) -> Fault
     let mut fault = fault.clone();
     match (&mut fault.target, side) {
         (Target::Hosts(hosts), Side::First) => *hosts = Selector::Names(names),
-        (Target::Links { from, .. }, Side::First) => *from = Selector::Names(names),
-        (Target::Links { to, .. }, Side::Second) => *to = Selector::Names(names),
+        (Target::Links { from, .. } | Target::OneWay { from, .. }, Side::First) => *from = Selector::Names(names),
+        (Target::Links { to, .. } | Target::OneWay { to, .. }, Side::Second) => *to = Selector::Names(names),
         (Target::Hosts(_), Side::Second) => {}
     }
     fault
