@@ -2,6 +2,8 @@
 
 #[path = "network/kinds.rs"]
 mod kinds;
+#[path = "network/sources.rs"]
+mod sources;
 
 use std::io;
 use std::sync::{Arc, Mutex};

@@ -1,5 +1,6 @@
 //! Faults as data: what goes wrong, where, when and for how long. It knows nothing of how a fault is carried out.
 
+mod compose;
 mod duration;
 mod fate;
 mod pace;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use compose::{ComposedSource, bridge, flapping, partition_groups, slow_host, swizzle};
 pub use duration::{micros, millis, secs, text as duration_text, text_duration};
 pub use fate::{SegmentFate, TRANSMISSIONS};
 pub use source::{
