@@ -4,6 +4,7 @@ mod compose;
 mod duration;
 mod fate;
 mod pace;
+mod palette;
 mod script;
 mod source;
 mod target;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use compose::{ComposedSource, bridge, flapping, partition_groups, slow_host, swizzle};
 pub use duration::{micros, millis, secs, text as duration_text, text_duration};
 pub use fate::{SegmentFate, TRANSMISSIONS};
+pub use palette::{PaletteEntry, compositions, kinds};
 pub use source::{
     FaultSource, RollingStop, Source, bandwidth, burst_loss, hold, isolate, kill, latency, latency_wave, loss,
     partition, partition_one_way, plan, power_off, reject, rolling_stop, scripted, stop,
@@ -81,7 +83,7 @@ pub enum FaultKind {
     PartitionOneWay,
     /// Nothing passes between the two sides, and whoever tries is answered: a firewall in the middle of the link drops
     /// what crosses and sends a reset back, which arrives after one latency of the link. Connects are refused; open
-    /// connections are reset when they next send.
+    /// connections are reset when they next send. Code on plain turmoil sockets meets silence.
     Reject,
     /// Nothing passes while it lasts, then everything at once.
     Hold,

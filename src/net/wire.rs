@@ -66,8 +66,8 @@ impl Wire {
         let link = &mut self.links[from.index()][to.index()];
         let ended = link.faults.iter().find(|(id, _)| *id == fault).map(|(_, what)| what.clone());
         link.faults.retain(|(id, _)| *id != fault);
-        let block = link.block().map(|(_, block)| block);
-        if matches!(block, Some(BlockKind::Partition | BlockKind::Hold)) {
+        let block = link.block();
+        if matches!(block, Some((_, BlockKind::Partition | BlockKind::Hold))) {
             return;
         }
         let stalled = std::mem::take(&mut link.stalled);
@@ -80,12 +80,31 @@ impl Wire {
                 }
                 _ => next_attempt(packet.sent_at, now, self.links[from.index()][to.index()].retransmission_timeout()),
             };
-            if block == Some(BlockKind::Reject) {
+            if let Some((fault, BlockKind::Reject)) = block {
+                self.bitten_by_block(net, id, fault, now);
                 self.answer_with_reset(net, id, attempt);
             } else {
                 self.schedule(net, id, attempt);
             }
         }
+    }
+
+    /// Counts and records that a fault lets a segment not pass.
+    fn bitten_by_block(&mut self, net: &Net, id: u32, fault: u32, at: Duration) {
+        let Some(packet) = net.packets.get(id) else { return };
+        let flow = &net.flows[packet.flow as usize];
+        self.bites[fault as usize] += 1;
+        let event = Event::Bitten {
+            fault: Some(fault),
+            flow: flow.key,
+            forward: packet.side == Side::Client,
+            segment: packet.ordinal,
+            kind: packet.kind,
+            lost: 0,
+            extra: Duration::ZERO,
+            late: None,
+        };
+        net.tape.lock().trace.push(at, Some(flow.host(packet.side)), event);
     }
 
     /// A firewall in the middle of the link drops a segment and sends its sender a reset: half the way there and half the
@@ -119,23 +138,12 @@ impl Wire {
             let Some(packet) = net.packets.get(*id) else { continue };
             let sent_at = packet.sent_at;
             let flow = &net.flows[packet.flow as usize];
-            let (from, to, key, kind) = (flow.host(packet.side), flow.host(packet.side.other()), flow.key, packet.kind);
+            let (from, to, kind) = (flow.host(packet.side), flow.host(packet.side.other()), packet.kind);
             let Some((fault, block)) = self.links[from.index()][to.index()].block() else {
                 self.schedule(net, *id, sent_at);
                 continue;
             };
-            self.bites[fault as usize] += 1;
-            let event = Event::Bitten {
-                fault: Some(fault),
-                flow: key,
-                forward: packet.side == Side::Client,
-                segment: packet.ordinal,
-                kind,
-                lost: 0,
-                extra: Duration::ZERO,
-                late: None,
-            };
-            net.tape.lock().trace.push(sent_at, Some(from), event);
+            self.bitten_by_block(net, *id, fault, sent_at);
             match block {
                 BlockKind::Reject => self.answer_with_reset(net, *id, sent_at),
                 BlockKind::Partition if is_sent_once(kind) => drop_packet(net, *id, sent_at),

@@ -199,7 +199,7 @@ fn a_firewall_on_the_way_back_resets_the_answering_side_alone() {
 fn what_a_partition_kept_back_is_reset_if_a_firewall_stands_behind_it() {
     let cut = Fault::partition("client", "server").at(secs(1)).lasting(secs(2));
     let reject = Fault::reject("client", "server").at(secs(1)).lasting(secs(9));
-    let (_, seen) = world(20, vec![cut, reject], |cx, seen| async move {
+    let (run, seen) = world(20, vec![cut, reject], |cx, seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         tokio::time::sleep(millis(1_500).saturating_sub(cx.elapsed())).await;
         stream.write_all(b"ping").await.unwrap();
@@ -208,6 +208,7 @@ fn what_a_partition_kept_back_is_reset_if_a_firewall_stands_behind_it() {
     });
     // Transmissions at 1.5, 1.74, 2.22 and 3.18 s: the last meets the firewall.
     assert_between(at(&seen, "reset"), 3_200, 3_202);
+    assert_eq!(run.outcome.fault_bites, vec![1, 1]);
 }
 
 #[test]

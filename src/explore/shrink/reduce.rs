@@ -207,6 +207,15 @@ mod tests {
     }
 
     #[test]
+    fn a_one_way_fault_is_narrowed_and_stays_one_way() {
+        let fault = Fault::reject(["a", "b"], ["c"]).one_way();
+        assert_eq!(simpler_kinds(&fault), [Fault { kind: FaultKind::Partition, ..fault.clone() }]);
+        assert_eq!(hosts_of(&fault, Side::First), ["a", "b"]);
+        let narrow = with_hosts(&fault, Side::First, vec!["b".to_owned()]);
+        assert_eq!(narrow, Fault::reject(["b"], ["c"]).one_way());
+    }
+
+    #[test]
     fn shorter_and_rounder_faults_come_in_order() {
         let lengths: Vec<Duration> = shorter(&fault(0, 895), millis(10)).iter().map(|fault| fault.lasting).collect();
         assert_eq!(lengths, [10, 110, 220, 440, 670].map(millis));
