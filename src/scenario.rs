@@ -388,7 +388,7 @@ impl Scenario {
             }
             let selectors = match &fault.target {
                 fault::Target::Hosts(hosts) => vec![hosts],
-                fault::Target::Links { from, to } => vec![from, to],
+                fault::Target::Links { from, to } | fault::Target::OneWay { from, to } => vec![from, to],
             };
             for selector in selectors {
                 let defect = match selector {

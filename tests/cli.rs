@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     if is_table || squall::sandbox::is_zygote() {
         return squall::main(table::SCENARIOS);
     }
-    let tests: [(&str, fn()); 30] = [
+    let tests: [(&str, fn()); 31] = [
         ("a_passing_exploration_exits_with_0_and_prints_a_table", passing),
         ("a_broken_promise_exits_with_1_and_explains_itself", broken_promise),
         ("a_failing_case_replays_in_a_fresh_process", replays_afresh),
@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         ("libtests_protocol_is_spoken", protocol),
         ("the_number_of_seeds_comes_from_the_environment", seeds_from_environment),
         ("help_is_given", help),
+        ("the_palette_of_faults_is_shown", palette),
         ("nobody_needs_to_read_the_output", broken_pipe),
         ("an_edited_case_is_replayed_as_it_is_and_left_alone", edited_case),
         ("an_interrupt_leaves_no_process", interrupt),
@@ -352,6 +353,15 @@ fn help() {
         assert_eq!(code(&output), 0);
         assert_contains(&stdout(&output), &["Usage: cargo sims"]);
     }
+}
+
+fn palette() {
+    let output = cli("palette", &["faults"]);
+    assert_eq!(code(&output), 0);
+    let bandwidth = "\nbandwidth         fault::bandwidth(bytes_per_second, queue_bytes, from, to)\n";
+    let queue = "      queue_bytes       how much may wait before the rest is lost\n";
+    assert_contains(&stdout(&output), &[bandwidth, queue, "\nswizzle           fault::swizzle(hosts)\n"]);
+    assert!(stdout(&output).lines().all(|line| line.chars().count() <= 120), "{}", stdout(&output));
 }
 
 fn broken_pipe() {

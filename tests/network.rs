@@ -1,5 +1,10 @@
 //! The simulated network against what a peer on a real kernel sees: every fault is proved by its effect.
 
+#[path = "network/kinds.rs"]
+mod kinds;
+#[path = "network/sources.rs"]
+mod sources;
+
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -24,6 +24,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Lists all scenarios.
     List,
+    /// Shows all faults that there are: what a peer sees of each, and how it is written.
+    Faults,
     /// Runs scenarios over many seeds (all scenarios if none is named).
     Explore(Explore),
     /// Runs one case again and shows what happened.

@@ -14,7 +14,7 @@ use super::{USAGE, describe, is_plain, processors, regressions, replay_line, see
 use crate::case_file;
 use crate::explore::{self, Exploration, Observer, Options, Pool, Reached, SeedRange, Size, Standing, Verify};
 use crate::fault::duration_text;
-use crate::report::text;
+use crate::report::{palette, text};
 use crate::run::{Outcome, SourceBites};
 use crate::sandbox::Entry;
 use crate::scenario::Scenario;
@@ -35,6 +35,10 @@ pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &[String]) -> u8 {
     };
     let result = match arguments.command {
         Some(Command::List) => list(&scenarios),
+        Some(Command::Faults) => {
+            say(&palette());
+            Ok(0)
+        }
         Some(Command::Explore(explore)) => explore_all(scenarios, &explore),
         Some(Command::Replay(replay)) => super::replay::run(scenarios, &replay),
         Some(Command::Shrink(shrink)) => super::shrink::run(scenarios, &shrink),

@@ -130,7 +130,7 @@ fn bites(records: &[Record], plan: &Plan, hosts: &[String]) -> Vec<u64> {
             match &fault.target {
                 Target::Hosts(Selector::Names(names)) => name.is_some_and(|name| names.contains(name)),
                 Target::Hosts(_) => true,
-                Target::Links { .. } => false,
+                Target::Links { .. } | Target::OneWay { .. } => false,
             }
         };
         let bitten = match record.event {

@@ -1,7 +1,10 @@
 //! Faults as data: what goes wrong, where, when and for how long. It knows nothing of how a fault is carried out.
 
+mod compose;
 mod duration;
 mod fate;
+mod pace;
+mod palette;
 mod script;
 mod source;
 mod target;
@@ -11,11 +14,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use compose::{ComposedSource, bridge, flapping, partition_groups, slow_host, swizzle};
 pub use duration::{micros, millis, secs, text as duration_text, text_duration};
 pub use fate::{SegmentFate, TRANSMISSIONS};
+pub use palette::{PaletteEntry, compositions, kinds};
 pub use source::{
-    FaultSource, RollingStop, Source, hold, kill, latency, loss, partition, partition_one_way, plan, power_off,
-    rolling_stop, scripted, stop,
+    FaultSource, RollingStop, Source, bandwidth, burst_loss, hold, isolate, kill, latency, latency_wave, loss,
+    partition, partition_one_way, plan, power_off, reject, rolling_stop, scripted, stop,
 };
 pub(crate) use target::pick;
 pub use target::{Selector, Stage, StageHost, Target, all, majority, minority, one};
@@ -30,6 +35,19 @@ pub enum FaultKind {
         /// Probability in `[0, 1]`.
         rate: f64,
     },
+    /// Segments are lost in runs: each direction of the link is either well or in a burst, and a segment in a burst is lost
+    /// with probability `rate` per transmission. The states change by chance from one [`BURST_SLOT`] to the next, after
+    /// Gilbert, "Capacity of a burst-noise channel" (1960), with a rate within bursts as in Elliott (1963).
+    BurstLoss {
+        /// The mean time from the end of one burst to the beginning of the next, at least [`BURST_SLOT`].
+        #[serde(with = "text_duration")]
+        gap: Duration,
+        /// The mean length of a burst, at least [`BURST_SLOT`].
+        #[serde(with = "text_duration")]
+        burst: Duration,
+        /// Probability in `[0, 1]` that a burst loses a transmission.
+        rate: f64,
+    },
     /// Each segment on the link takes longer, by a time drawn uniformly from `at_least..=at_most`.
     Latency {
         /// Lower bound of what is added.
@@ -38,6 +56,21 @@ pub enum FaultKind {
         /// Upper bound of what is added.
         #[serde(with = "text_duration")]
         at_most: Duration,
+    },
+    /// Each segment on the link takes longer, by a time that rises evenly from nothing to `peak` in the middle of the
+    /// fault, and falls evenly to nothing at its end.
+    LatencyWave {
+        /// What is added in the middle.
+        #[serde(with = "text_duration")]
+        peak: Duration,
+    },
+    /// Each direction of the link carries so much and no more. What it cannot carry yet waits in a queue, in order; what
+    /// finds the queue full is lost, and sent again after the retransmission timeout. A deep queue is a bufferbloat.
+    Bandwidth {
+        /// Bytes that pass in a second, headers included; at least 1.
+        bytes_per_second: u64,
+        /// Bytes that may wait. A segment that finds the link idle passes whatever its size.
+        queue_bytes: u64,
     },
     /// These very segments are lost or late, and no others: what loss or latency came down to in one run.
     Segments {
@@ -48,6 +81,10 @@ pub enum FaultKind {
     Partition,
     /// Nothing passes from the first side to the second; the other direction works.
     PartitionOneWay,
+    /// Nothing passes between the two sides, and whoever tries is answered: a firewall in the middle of the link drops
+    /// what crosses and sends a reset back, which arrives after one latency of the link. Connects are refused; open
+    /// connections are reset when they next send. Code on plain turmoil sockets meets silence.
+    Reject,
     /// Nothing passes while it lasts, then everything at once.
     Hold,
     /// The process dies at once and is restarted at the end; its machine lives on.
@@ -67,10 +104,14 @@ impl FaultKind {
     pub fn name(&self) -> &'static str {
         match self {
             FaultKind::Loss { .. } => "loss",
+            FaultKind::BurstLoss { .. } => "burst loss",
             FaultKind::Latency { .. } => "latency",
+            FaultKind::LatencyWave { .. } => "latency wave",
+            FaultKind::Bandwidth { .. } => "bandwidth",
             FaultKind::Segments { .. } => "segments",
             FaultKind::Partition => "partition",
             FaultKind::PartitionOneWay => "one-way partition",
+            FaultKind::Reject => "reject",
             FaultKind::Hold => "hold",
             FaultKind::Kill => "kill",
             FaultKind::PowerOff => "power off",
@@ -83,6 +124,9 @@ impl FaultKind {
         matches!(self, FaultKind::Kill | FaultKind::PowerOff | FaultKind::Stop { .. })
     }
 }
+
+/// In burst loss, a direction of a link stays in its state for a whole number of such spans of time.
+pub const BURST_SLOT: Duration = millis(10);
 
 /// When a fault begins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,6 +172,18 @@ impl Fault {
             FaultKind::Loss { rate } if !(0.0..=1.0).contains(rate) => {
                 return Some(format!("loss rate {rate} is not between 0 and 1"));
             }
+            FaultKind::BurstLoss { rate, .. } if !(0.0..=1.0).contains(rate) => {
+                return Some(format!("the rate {rate} of losses in a burst is not between 0 and 1"));
+            }
+            FaultKind::BurstLoss { gap, burst, .. } if *gap.min(burst) < BURST_SLOT => {
+                return Some(format!(
+                    "burst loss needs a `gap` and a `burst` of at least {}",
+                    duration_text(BURST_SLOT)
+                ));
+            }
+            FaultKind::Bandwidth { bytes_per_second: 0, .. } => {
+                return Some("a bandwidth of nothing is a partition; at least 1 byte per second must pass".to_owned());
+            }
             FaultKind::Latency { at_least, at_most } if at_least > at_most => {
                 return Some("latency `at_least` exceeds `at_most`".to_owned());
             }
@@ -139,9 +195,11 @@ impl Fault {
             _ => {}
         }
         match (&self.target, self.kind.is_for_hosts()) {
-            (Target::Hosts(_), true) | (Target::Links { .. }, false) => None,
+            (Target::Hosts(_), true) | (Target::Links { .. } | Target::OneWay { .. }, false) => None,
             (Target::Hosts(_), false) => Some(format!("{} needs a target of two sides (`links`)", self.kind.name())),
-            (Target::Links { .. }, true) => Some(format!("{} needs a target of hosts (`hosts`)", self.kind.name())),
+            (Target::Links { .. } | Target::OneWay { .. }, true) => {
+                Some(format!("{} needs a target of hosts (`hosts`)", self.kind.name()))
+            }
         }
     }
 }
@@ -154,17 +212,21 @@ impl fmt::Display for Fault {
         write!(f, "{}", self.kind.name())?;
         match &self.kind {
             FaultKind::Loss { rate } => write!(f, " {:.1} %", rate * 100.0)?,
+            FaultKind::BurstLoss { gap, burst, rate } => {
+                let (gap, burst) = (duration_text(*gap), duration_text(*burst));
+                write!(f, " {:.1} % in bursts of {burst} every {gap}", rate * 100.0)?;
+            }
             FaultKind::Latency { at_least, at_most } => {
                 write!(f, " +{}..{}", duration_text(*at_least), duration_text(*at_most))?;
+            }
+            FaultKind::LatencyWave { peak } => write!(f, " up to +{}", duration_text(*peak))?,
+            FaultKind::Bandwidth { bytes_per_second, queue_bytes } => {
+                write!(f, " {} per second, queue {}", bytes_text(*bytes_per_second), bytes_text(*queue_bytes))?;
             }
             FaultKind::Stop { grace } => write!(f, " (grace {})", duration_text(*grace))?,
             _ => {}
         }
-        let arrow = if self.kind == FaultKind::PartitionOneWay { "→" } else { "↔" };
-        match &self.target {
-            Target::Hosts(hosts) => write!(f, " {hosts}")?,
-            Target::Links { from, to } => write!(f, " {from} {arrow} {to}")?,
-        }
+        write!(f, " {}", place(&self.kind, &self.target))?;
         write!(f, " at {} for {}", duration_text(self.begins_at()), duration_text(self.lasting))
     }
 }
@@ -181,11 +243,26 @@ fn segments_text(f: &mut fmt::Formatter<'_>, fates: &[SegmentFate], fault: &Faul
         (1, late) => format!("1 segment lost, {late} late"),
         (lost, late) => format!("{lost} segments lost, {late} late"),
     };
-    match &fault.target {
-        Target::Links { from, to } => write!(f, "{words} {from} ↔ {to}")?,
-        Target::Hosts(hosts) => write!(f, "{words} {hosts}")?,
+    write!(f, "{words} {} from {} on", place(&fault.kind, &fault.target), duration_text(fault.begins_at()))
+}
+
+/// Where a fault of this kind strikes, in words.
+fn place(kind: &FaultKind, target: &Target) -> String {
+    match target {
+        Target::Hosts(hosts) => hosts.to_string(),
+        Target::Links { from, to } if *kind != FaultKind::PartitionOneWay => format!("{from} ↔ {to}"),
+        Target::Links { from, to } | Target::OneWay { from, to } => format!("{from} → {to}"),
     }
-    write!(f, " from {} on", duration_text(fault.begins_at()))
+}
+
+/// A number of bytes in the largest unit in which it is whole: `64 kB`.
+fn bytes_text(bytes: u64) -> String {
+    match bytes {
+        0 => "0 B".to_owned(),
+        bytes if bytes.is_multiple_of(1_000_000) => format!("{} MB", bytes / 1_000_000),
+        bytes if bytes.is_multiple_of(1_000) => format!("{} kB", bytes / 1_000),
+        bytes => format!("{bytes} B"),
+    }
 }
 
 /// The ordered faults of one run, drawn before the run starts.

@@ -54,9 +54,46 @@ impl Fault {
         Fault::on_links(FaultKind::Loss { rate }, from, to)
     }
 
+    /// Segments between the two sides are lost in runs: in bursts of mean length `burst`, which come a mean time of `gap`
+    /// apart, a transmission is lost with probability `rate`.
+    pub fn burst_loss(
+        gap: Duration,
+        burst: Duration,
+        rate: f64,
+        from: impl Into<Selector>,
+        to: impl Into<Selector>,
+    ) -> Fault {
+        Fault::on_links(FaultKind::BurstLoss { gap, burst, rate }, from, to)
+    }
+
     /// Segments between the two sides take longer by a time drawn from `extra`, its end included.
     pub fn latency(extra: Range<Duration>, from: impl Into<Selector>, to: impl Into<Selector>) -> Fault {
         Fault::on_links(FaultKind::Latency { at_least: extra.start, at_most: extra.end }, from, to)
+    }
+
+    /// Segments between the two sides take longer by a time that rises to `peak` and falls again.
+    pub fn latency_wave(peak: Duration, from: impl Into<Selector>, to: impl Into<Selector>) -> Fault {
+        Fault::on_links(FaultKind::LatencyWave { peak }, from, to)
+    }
+
+    /// Each direction between two hosts carries `bytes_per_second`, and up to `queue_bytes` wait.
+    pub fn bandwidth(
+        bytes_per_second: u64,
+        queue_bytes: u64,
+        from: impl Into<Selector>,
+        to: impl Into<Selector>,
+    ) -> Fault {
+        Fault::on_links(FaultKind::Bandwidth { bytes_per_second, queue_bytes }, from, to)
+    }
+
+    /// No segment passes between the two sides, and each sender is answered with a reset.
+    pub fn reject(from: impl Into<Selector>, to: impl Into<Selector>) -> Fault {
+        Fault::on_links(FaultKind::Reject, from, to)
+    }
+
+    /// No segment passes between these hosts and any other, either way.
+    pub fn isolate(hosts: impl Into<Selector>) -> Fault {
+        Fault::partition(hosts, Selector::All)
     }
 
     /// These very segments between the two sides are lost or late.
@@ -71,6 +108,12 @@ impl Fault {
     /// When it begins, in virtual time since the start of the run.
     pub fn at(mut self, begins: Duration) -> Fault {
         self.trigger = Trigger::At(begins);
+        self
+    }
+
+    /// Only what goes from the first side to the second is befallen. A fault of hosts stays as it is.
+    pub fn one_way(mut self) -> Fault {
+        self.target = self.target.one_way();
         self
     }
 
@@ -108,5 +151,40 @@ mod tests {
         check(Fault::hold("a", "b"), "hold a ↔ b at 0s for 1s");
         check(Fault::loss(0.25, "a", "b"), "loss 25.0 % a ↔ b at 0s for 1s");
         check(Fault::latency(millis(1)..millis(2), "a", "b"), "latency +1ms..2ms a ↔ b at 0s for 1s");
+        check(Fault::loss(0.25, "a", "b").one_way(), "loss 25.0 % a → b at 0s for 1s");
+        check(Fault::isolate("a"), "partition a ↔ all at 0s for 1s");
+        check(Fault::reject("a", "b"), "reject a ↔ b at 0s for 1s");
+        check(Fault::latency_wave(millis(300), "a", "b"), "latency wave up to +300ms a ↔ b at 0s for 1s");
+        check(
+            Fault::burst_loss(millis(500), millis(50), 1.0, "a", "b"),
+            "burst loss 100.0 % in bursts of 50ms every 500ms a ↔ b at 0s for 1s",
+        );
+        check(
+            Fault::bandwidth(100_000, 65_536, "a", "b"),
+            "bandwidth 100 kB per second, queue 65536 B a ↔ b at 0s for 1s",
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_carried_out_is_said() {
+        for (fault, expected) in [
+            (Fault::loss(f64::NAN, "a", "b"), "loss rate NaN is not between 0 and 1"),
+            (
+                Fault::burst_loss(secs(1), secs(1), 1.5, "a", "b"),
+                "the rate 1.5 of losses in a burst is not between 0 and 1",
+            ),
+            (
+                Fault::burst_loss(secs(1), millis(9), 1.0, "a", "b"),
+                "burst loss needs a `gap` and a `burst` of at least 10ms",
+            ),
+            (
+                Fault::bandwidth(0, 1, "a", "b"),
+                "a bandwidth of nothing is a partition; at least 1 byte per second must pass",
+            ),
+        ] {
+            assert_eq!(fault.defect().as_deref(), Some(expected));
+        }
+        let no_host = Fault { target: Fault::loss(0.1, "a", "b").one_way().target, ..Fault::kill("a") };
+        assert_eq!(no_host.defect().as_deref(), Some("kill needs a target of hosts (`hosts`)"));
     }
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::{Fault, FaultKind, Plan, Selector, Stage, Target, Trigger, millis, secs};
+use super::pace::{Moment, Pace, paced, uniform};
+use super::{Fault, FaultKind, Plan, Selector, Stage, Target, Trigger, place, secs};
 
 type Draw = dyn Fn(&Stage) -> BoxedStrategy<Vec<Fault>> + Send + Sync;
 
@@ -63,92 +64,37 @@ pub fn plan(stage: &Stage, sources: &[Source]) -> BoxedStrategy<Plan> {
 pub struct FaultSource {
     kind: FaultKind,
     target: Target,
-    every: Range<Duration>,
-    lasting: Range<Duration>,
-    at_most: usize,
+    pace: Pace,
 }
+
+paced!(FaultSource);
 
 impl FaultSource {
     fn new(kind: FaultKind, target: Target) -> FaultSource {
-        FaultSource { kind, target, every: secs(5)..secs(15), lasting: millis(500)..secs(3), at_most: usize::MAX }
+        FaultSource { kind, target, pace: Pace::default() }
     }
 
-    /// The time from the start of the run, and then from the end of one fault, to the beginning of the next.
-    pub fn every(mut self, range: Range<Duration>) -> FaultSource {
-        self.every = range;
-        self
-    }
-
-    /// How long each lasts.
-    pub fn lasting(mut self, range: Range<Duration>) -> FaultSource {
-        self.lasting = range;
-        self
-    }
-
-    /// One fault in a run, beginning within `range`.
-    pub fn once(mut self, range: Range<Duration>) -> FaultSource {
-        self.every = range;
-        self.at_most = 1;
-        self
-    }
-
-    /// One fault in a run that lasts from the start until the faults are over.
-    pub fn throughout(mut self) -> FaultSource {
-        self.every = Duration::ZERO..Duration::ZERO;
-        self.lasting = Duration::MAX..Duration::MAX;
-        self.at_most = 1;
-        self
-    }
-
-    /// At most this many faults in a run.
-    pub fn at_most(mut self, count: usize) -> FaultSource {
-        self.at_most = count;
+    /// Only what goes from the first side to the second is befallen. A fault of hosts stays as it is.
+    pub fn one_way(mut self) -> FaultSource {
+        self.target = self.target.one_way();
         self
     }
 
     fn name(&self) -> String {
-        let arrow = if self.kind == FaultKind::PartitionOneWay { "→" } else { "↔" };
-        match &self.target {
-            Target::Hosts(hosts) => format!("{} {hosts}", self.kind.name()),
-            Target::Links { from, to } => format!("{} {from} {arrow} {to}", self.kind.name()),
-        }
+        format!("{} {}", self.kind.name(), place(&self.kind, &self.target))
     }
 
     fn strategy(&self, stage: &Stage) -> BoxedStrategy<Vec<Fault>> {
-        let shortest = self.every.start + self.lasting.start.min(stage.run_for);
-        // With gaps and lengths of zero the number of faults would have no bound.
-        let fits = stage.run_for.as_millis() / shortest.as_millis().max(100) + 1;
-        let count = usize::try_from(fits).unwrap_or(usize::MAX).min(self.at_most).min(1_000);
-        let (this, stage) = (self.clone(), stage.clone());
-        let draws = (uniform(&self.every), uniform(&self.lasting), any::<u64>(), any::<u64>());
-        vec(draws, count..=count).prop_map(move |draws| this.spread(&stage, draws)).boxed()
-    }
-
-    fn spread(&self, stage: &Stage, draws: Vec<(Duration, Duration, u64, u64)>) -> Vec<Fault> {
-        let mut faults = Vec::new();
-        let mut from = Duration::ZERO;
-        for (gap, lasting, pick, pick_to) in draws {
-            let at = from + gap;
-            if at >= stage.run_for {
-                break;
-            }
-            let lasting = lasting.min(stage.run_for - at);
-            let target = match &self.target {
-                Target::Hosts(hosts) => Target::Hosts(hosts.named(stage, pick)),
-                Target::Links { from, to } => {
-                    Target::Links { from: from.named(stage, pick), to: to.named(stage, pick_to) }
-                }
-            };
-            faults.push(Fault {
-                trigger: Trigger::At(at),
-                kind: self.kind.clone(),
-                target,
-                lasting,
-                source: String::new(),
-            });
-            from = at + lasting;
-        }
-        faults
+        let (this, own) = (self.clone(), stage.clone());
+        let fault = move |Moment { at, lasting, picks }: Moment| Fault {
+            trigger: Trigger::At(at),
+            kind: this.kind.clone(),
+            target: this.target.map(|side, hosts| hosts.named(&own, picks[side as usize])),
+            lasting,
+            source: String::new(),
+        };
+        let faults = move |moments: Vec<Moment>| moments.into_iter().map(&fault).collect::<Vec<Fault>>();
+        self.pace.moments(stage).prop_map(faults).boxed()
     }
 }
 
@@ -156,16 +102,6 @@ impl From<FaultSource> for Source {
     fn from(source: FaultSource) -> Source {
         Source::new(&source.name(), move |stage| source.strategy(stage))
     }
-}
-
-/// Whole milliseconds, uniformly from the range; the start alone if the range is empty.
-fn uniform(range: &Range<Duration>) -> BoxedStrategy<Duration> {
-    let (start, end) = (range.start, range.end);
-    if end <= start {
-        return Just(start).boxed();
-    }
-    let (start, end) = (start.as_millis() as u64, (end.as_millis() as u64).max(start.as_millis() as u64 + 1));
-    (start..end).prop_map(Duration::from_millis).boxed()
 }
 
 fn on_hosts(kind: FaultKind, hosts: impl Into<Selector>) -> FaultSource {
@@ -209,6 +145,43 @@ pub fn hold(from: impl Into<Selector>, to: impl Into<Selector>) -> FaultSource {
 /// Segments between the two sides are lost with probability `rate` per transmission.
 pub fn loss(rate: f64, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultSource {
     on_links(FaultKind::Loss { rate }, from, to)
+}
+
+/// Segments between the two sides are lost in runs: in bursts of mean length `burst`, which come a mean time of `gap`
+/// apart, a transmission is lost with probability `rate`.
+pub fn burst_loss(
+    gap: Duration,
+    burst: Duration,
+    rate: f64,
+    from: impl Into<Selector>,
+    to: impl Into<Selector>,
+) -> FaultSource {
+    on_links(FaultKind::BurstLoss { gap, burst, rate }, from, to)
+}
+
+/// Segments between the two sides take longer by a time that rises to `peak` and falls again.
+pub fn latency_wave(peak: Duration, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultSource {
+    on_links(FaultKind::LatencyWave { peak }, from, to)
+}
+
+/// Each direction between two hosts carries `bytes_per_second`, and up to `queue_bytes` wait.
+pub fn bandwidth(
+    bytes_per_second: u64,
+    queue_bytes: u64,
+    from: impl Into<Selector>,
+    to: impl Into<Selector>,
+) -> FaultSource {
+    on_links(FaultKind::Bandwidth { bytes_per_second, queue_bytes }, from, to)
+}
+
+/// No segment passes between the two sides, and each sender is answered with a reset.
+pub fn reject(from: impl Into<Selector>, to: impl Into<Selector>) -> FaultSource {
+    on_links(FaultKind::Reject, from, to)
+}
+
+/// No segment passes between these hosts and any other, either way.
+pub fn isolate(hosts: impl Into<Selector>) -> FaultSource {
+    partition(hosts, Selector::All)
 }
 
 /// Segments between the two sides take longer by a time drawn from `extra`.

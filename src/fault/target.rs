@@ -161,6 +161,40 @@ pub enum Target {
         /// The other.
         to: Selector,
     },
+    /// The same links, but only what goes from the first side to the second.
+    OneWay {
+        /// Where it comes from.
+        from: Selector,
+        /// Where it goes.
+        to: Selector,
+    },
+}
+
+impl Target {
+    /// The two sides of links; none for hosts.
+    pub(crate) fn sides(&self) -> Option<(&Selector, &Selector)> {
+        match self {
+            Target::Hosts(_) => None,
+            Target::Links { from, to } | Target::OneWay { from, to } => Some((from, to)),
+        }
+    }
+
+    /// The same links in one direction; hosts stay what they are.
+    pub(super) fn one_way(self) -> Target {
+        match self {
+            Target::Links { from, to } => Target::OneWay { from, to },
+            other => other,
+        }
+    }
+
+    /// The same target with other selectors; what replaces a selector is given its side, 0 or 1.
+    pub(crate) fn map(&self, change: impl Fn(u64, &Selector) -> Selector) -> Target {
+        match self {
+            Target::Hosts(hosts) => Target::Hosts(change(0, hosts)),
+            Target::Links { from, to } => Target::Links { from: change(0, from), to: change(1, to) },
+            Target::OneWay { from, to } => Target::OneWay { from: change(0, from), to: change(1, to) },
+        }
+    }
 }
 
 #[cfg(test)]

@@ -307,6 +307,19 @@ impl Net {
         tape.trace.push_with(now, Some(from), event, |text| text.write_str(headline(bytes).unwrap_or_default()));
     }
 
+    /// Somebody on the way resets an end of a connection: the segment reaches its kernel at `due` without crossing a link.
+    pub(super) fn reset_from_outside(&mut self, flow: FlowId, victim: Side, sent_at: Duration, due: Duration) {
+        let host = self.flows[flow as usize].host(victim);
+        let (kind, bytes) = (SegmentKind::Rst, Bytes::new());
+        // No kernel counts it among its segments, and the wire does not decide about it.
+        let (side, room, ordinal) = (victim.other(), 0, u32::MAX);
+        let packet = Packet { flow, side, kind, bytes, room, ordinal, sent_at, due, dropped: false };
+        let arrival = Reverse((due, self.packets.push(packet)));
+        let kernel = &mut self.kernels[host.index()];
+        kernel.arrivals.push(arrival);
+        self.wake.extend(kernel.task.take());
+    }
+
     fn transmit(&self, from: HostId, id: u32) {
         let Some(packet) = self.packets.get(id) else { return };
         let flow = &self.flows[packet.flow as usize];
@@ -418,6 +431,10 @@ impl Net {
             SegmentKind::Rst => {
                 end.state = EndState::Reset;
                 end.wake_all(&mut self.wake);
+            }
+            // The peer may not know: a firewall can reset one end alone.
+            SegmentKind::Data if end.state == EndState::Reset => {
+                self.send(flow, side, SegmentKind::Rst, Bytes::new(), 0);
             }
             _ if end.state == EndState::Reset => {}
             SegmentKind::SynAck => {

@@ -27,4 +27,4 @@ pub use socket::{Connector, OwnedReadHalf, OwnedWriteHalf, TcpListener, TcpStrea
 
 pub(crate) use card::run_kernel;
 pub(crate) use kernel::{SharedNet, address};
-pub(crate) use wire::{BlockKind, Fates, LinkFault, Wire, WireSettings};
+pub(crate) use wire::{BlockKind, Chain, Fates, LinkFault, Queue, Wire, WireSettings};

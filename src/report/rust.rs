@@ -68,17 +68,26 @@ fn marks_around(text: &str) -> usize {
 
 fn fault_code(fault: &Fault) -> String {
     let Trigger::At(begins) = fault.trigger;
-    format!("{}.at({}).lasting({})", what(fault), duration(begins), duration(fault.lasting))
+    let way = if matches!(fault.target, Target::OneWay { .. }) { ".one_way()" } else { "" };
+    format!("{}{way}.at({}).lasting({})", what(fault), duration(begins), duration(fault.lasting))
 }
 
 /// The constructor of the fault's kind.
 fn what(fault: &Fault) -> String {
     let target = match &fault.target {
         Target::Hosts(hosts) => selector(hosts),
-        Target::Links { from, to } => format!("{}, {}", selector(from), selector(to)),
+        Target::Links { from, to } | Target::OneWay { from, to } => format!("{}, {}", selector(from), selector(to)),
     };
     match &fault.kind {
         FaultKind::Loss { rate } => format!("Fault::loss({rate:?}, {target})"),
+        FaultKind::BurstLoss { gap, burst, rate } => {
+            format!("Fault::burst_loss({}, {}, {rate:?}, {target})", duration(*gap), duration(*burst))
+        }
+        FaultKind::LatencyWave { peak } => format!("Fault::latency_wave({}, {target})", duration(*peak)),
+        FaultKind::Bandwidth { bytes_per_second, queue_bytes } => {
+            let (bytes_per_second, queue) = (grouped((*bytes_per_second).into()), grouped((*queue_bytes).into()));
+            format!("Fault::bandwidth({bytes_per_second}, {queue}, {target})")
+        }
         FaultKind::Latency { at_least, at_most } => {
             format!("Fault::latency({}..{}, {target})", duration(*at_least), duration(*at_most))
         }
@@ -88,6 +97,7 @@ fn what(fault: &Fault) -> String {
         }
         FaultKind::Partition => format!("Fault::partition({target})"),
         FaultKind::PartitionOneWay => format!("Fault::partition_one_way({target})"),
+        FaultKind::Reject => format!("Fault::reject({target})"),
         FaultKind::Hold => format!("Fault::hold({target})"),
         FaultKind::Kill => format!("Fault::kill({target})"),
         FaultKind::PowerOff => format!("Fault::power_off({target})"),
@@ -159,6 +169,10 @@ mod tests {
             .fault(Fault::loss(0.15, all(), ["gateway", "api-1"]).at(secs(4)).lasting(micros(12_345_678)))
             .fault(Fault::stop(one("api"), secs(8)).at(secs(0)).lasting(std::time::Duration::from_nanos(1_001)))
             .fault(Fault::latency(millis(300)..millis(2_500), "a*", minority("b")).at(secs(5)).lasting(secs(1)))
+            .fault(Fault::burst_loss(millis(500), millis(50), 1.0, "a", "b").one_way().at(secs(5)).lasting(secs(1)))
+            .fault(Fault::latency_wave(millis(1_500), "a", "b").at(secs(5)).lasting(secs(1)))
+            .fault(Fault::bandwidth(100_000, 64_000, "a", "b").at(secs(5)).lasting(secs(1)))
+            .fault(Fault::reject("a", all()).at(secs(5)).lasting(secs(1)))
             .fault(
                 Fault::segments(
                     ["a"],

@@ -1,6 +1,7 @@
 //! The world: turmoil's simulation, the wire and the plan, step by step. It knows nothing of scenarios or verdicts.
 
 mod life;
+mod links;
 mod log;
 
 use std::collections::BTreeMap;
@@ -8,14 +9,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
 use crate::disk::DiskImage;
-use crate::fault::{self, Fault, FaultKind, Plan, SegmentFate, Selector, Stage, Target};
+use crate::fault::{Fault, FaultKind, Plan, Stage, Target};
 use crate::gate::Gate;
 use crate::history::{History, SharedTape};
 use crate::host::{HostContext, HostSpec, Shutdown};
-use crate::net::{BlockKind, Fates, LinkFault, SharedNet, Wire, WireSettings};
+use crate::net::{SharedNet, Wire, WireSettings};
 use crate::sandbox::{self, Notes};
 use crate::seed::Seed;
-use crate::trace::{Event, FlowKey, HostId, Trace};
+use crate::trace::{Event, HostId, Trace};
 
 use life::{Exit, Life, Slot, run_life};
 
@@ -324,7 +325,7 @@ impl<'a> World<'a> {
                     self.strike(host, index, fault);
                 }
             }
-            Target::Links { .. } => {
+            Target::Links { .. } | Target::OneWay { .. } => {
                 for (from, to, what) in self.link_faults(index) {
                     self.wire.begin(from, to, index as u32, what);
                 }
@@ -371,7 +372,7 @@ impl<'a> World<'a> {
                     self.release_host(host, index);
                 }
             }
-            Target::Links { .. } => {
+            Target::Links { .. } | Target::OneWay { .. } => {
                 for (from, to, _) in self.link_faults(index) {
                     self.wire.end(&mut self.net.lock(), from, to, index as u32, self.now);
                 }
@@ -400,57 +401,6 @@ impl<'a> World<'a> {
             self.end_fault(index);
         }
         self.record(None, Event::FaultsOver, None);
-    }
-
-    fn resolve(&self, hosts: &Selector, index: usize, side: u64) -> Vec<HostId> {
-        hosts.resolve(self.spec.stage, fault::pick(self.spec.seed, index, side))
-    }
-
-    /// The directed links that a fault befalls, and what befalls them.
-    fn link_faults(&self, index: usize) -> Vec<(HostId, HostId, LinkFault)> {
-        let fault = &self.spec.plan.faults[index];
-        let Target::Links { from, to } = &fault.target else { return Vec::new() };
-        let what = match &fault.kind {
-            FaultKind::Segments { fates } => return self.segment_faults(fates),
-            FaultKind::Partition | FaultKind::PartitionOneWay => LinkFault::Block(BlockKind::Partition),
-            FaultKind::Hold => LinkFault::Block(BlockKind::Hold),
-            FaultKind::Loss { rate } => LinkFault::Loss { rate: *rate, until: fault.ends_at() },
-            FaultKind::Latency { at_least, at_most } => LinkFault::Latency { at_least: *at_least, at_most: *at_most },
-            FaultKind::Kill | FaultKind::PowerOff | FaultKind::Stop { .. } => return Vec::new(),
-        };
-        let mut pairs = std::collections::BTreeSet::new();
-        for a in self.resolve(from, index, 0) {
-            for b in self.resolve(to, index, 1) {
-                if a != b {
-                    pairs.insert((a, b));
-                    if fault.kind != FaultKind::PartitionOneWay {
-                        pairs.insert((b, a));
-                    }
-                }
-            }
-        }
-        pairs.into_iter().map(|(a, b)| (a, b, what.clone())).collect()
-    }
-
-    /// The directed links that single segments cross, and what becomes of those.
-    fn segment_faults(&self, fates: &[SegmentFate]) -> Vec<(HostId, HostId, LinkFault)> {
-        let host = |name: &str| {
-            let index = self.spec.hosts.iter().position(|host| host.name == name);
-            index.map_or(HostId::UNKNOWN, |index| HostId(index as u16))
-        };
-        let mut links: BTreeMap<(HostId, HostId), Fates> = BTreeMap::new();
-        for fate in fates {
-            let (from, to) = (host(&fate.from), host(&fate.to));
-            if from == HostId::UNKNOWN || to == HostId::UNKNOWN {
-                continue;
-            }
-            let link = if fate.back { (to, from) } else { (from, to) };
-            let key = FlowKey { from, to, port: fate.port, ordinal: fate.connect };
-            let lost = fate.lost.iter().fold(0, |lost, transmission| lost | 1 << transmission);
-            links.entry(link).or_default().insert((key, !fate.back, fate.segment), (lost, fate.late));
-        }
-        let links = links.into_iter();
-        links.map(|((from, to), fates)| (from, to, LinkFault::Segments(Arc::new(fates)))).collect()
     }
 
     /// Ends the run: from now on no destructor acts.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::fault::{Fault, FaultKind, Plan, SegmentFate, Target};
+use crate::fault::{Fault, FaultKind, Plan, SegmentFate};
 use crate::run::Recording;
 use crate::scenario::{Case, Scenario};
 use crate::trace::{Event, FlowKey};
@@ -16,14 +16,13 @@ pub(super) fn explicit(scenario: &Scenario, recording: &Recording) -> Case {
         selector.named(&stage, crate::fault::pick(case.seed, index, side))
     };
     let faults = case.plan.faults.iter().enumerate().map(|(index, fault)| {
-        let target = match &fault.target {
-            Target::Hosts(hosts) => Target::Hosts(name(index, 0, hosts)),
-            Target::Links { from, to } => Target::Links { from: name(index, 0, from), to: name(index, 1, to) },
-        };
+        let target = fault.target.map(|side, hosts| name(index, side, hosts));
         let kind = match fault.kind {
-            FaultKind::Loss { .. } | FaultKind::Latency { .. } => {
-                FaultKind::Segments { fates: fates(recording, index as u32) }
-            }
+            FaultKind::Loss { .. }
+            | FaultKind::BurstLoss { .. }
+            | FaultKind::Latency { .. }
+            | FaultKind::LatencyWave { .. }
+            | FaultKind::Bandwidth { .. } => FaultKind::Segments { fates: fates(recording, index as u32) },
             _ => fault.kind.clone(),
         };
         Fault { kind, target, ..fault.clone() }
@@ -66,7 +65,7 @@ mod tests {
     use crate::prelude::*;
     use crate::run::{Detail, run};
 
-    fn chatter() -> Scenario {
+    fn chatter(sources: [fault::FaultSource; 2]) -> Scenario {
         let serve = |cx: HostContext| async move {
             let mut listener = cx.listener(80);
             loop {
@@ -89,20 +88,27 @@ mod tests {
             }
             std::io::Result::Ok(())
         };
+        let [first, second] = sources;
         Scenario::new("chatter")
             .host("server", serve)
             .host("client", ask)
-            .fault(fault::loss(0.1, "client", one("server")).once(millis(100)..millis(200)).lasting(secs(5)..secs(9)))
-            .fault(
-                fault::latency(millis(0)..millis(90), "*", "server").once(secs(1)..secs(2)).lasting(secs(4)..secs(5)),
-            )
+            .fault(first.once(millis(100)..millis(200)).lasting(secs(5)..secs(9)))
+            .fault(second.once(secs(1)..secs(2)).lasting(secs(4)..secs(5)))
             .run_for(secs(15))
             .settle_for(secs(15))
     }
 
     #[test]
     fn without_chance_it_is_the_same_run() {
-        let scenario = chatter();
+        let mild = fault::latency(millis(0)..millis(90), "*", "server");
+        check([fault::loss(0.1, "client", one("server")), mild.clone()]);
+        check([fault::burst_loss(millis(200), millis(50), 0.7, "client", one("server")).one_way(), mild]);
+        let narrow = fault::bandwidth(2_000, 200, "client", "server");
+        check([fault::latency_wave(millis(300), all(), "server"), narrow]);
+    }
+
+    fn check(sources: [fault::FaultSource; 2]) {
+        let scenario = chatter(sources);
         for seed in (0..4).map(Seed) {
             let case = scenario.case(seed);
             let recording = run(&scenario, &case, Detail::Rich).into_recording(case);

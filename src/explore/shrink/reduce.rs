@@ -95,6 +95,7 @@ fn retain(case: &Case, mut is_kept: impl FnMut(&Place) -> bool) -> Case {
 pub(super) fn simpler_kinds(fault: &Fault) -> Vec<Fault> {
     let kinds = match &fault.kind {
         FaultKind::PowerOff | FaultKind::Stop { .. } => vec![FaultKind::Kill],
+        FaultKind::Reject => vec![FaultKind::Partition],
         _ => Vec::new(),
     };
     kinds.into_iter().map(|kind| Fault { kind, ..fault.clone() }).collect()
@@ -154,8 +155,8 @@ pub(super) enum Side {
 pub(super) fn hosts_of(fault: &Fault, side: Side) -> Vec<String> {
     let selector = match (&fault.target, side) {
         (Target::Hosts(hosts), Side::First) => hosts,
-        (Target::Links { from, .. }, Side::First) => from,
-        (Target::Links { to, .. }, Side::Second) => to,
+        (Target::Links { from, .. } | Target::OneWay { from, .. }, Side::First) => from,
+        (Target::Links { to, .. } | Target::OneWay { to, .. }, Side::Second) => to,
         (Target::Hosts(_), Side::Second) => return Vec::new(),
     };
     match selector {
@@ -169,8 +170,8 @@ pub(super) fn with_hosts(fault: &Fault, side: Side, names: Vec<String>) -> Fault
     let mut fault = fault.clone();
     match (&mut fault.target, side) {
         (Target::Hosts(hosts), Side::First) => *hosts = Selector::Names(names),
-        (Target::Links { from, .. }, Side::First) => *from = Selector::Names(names),
-        (Target::Links { to, .. }, Side::Second) => *to = Selector::Names(names),
+        (Target::Links { from, .. } | Target::OneWay { from, .. }, Side::First) => *from = Selector::Names(names),
+        (Target::Links { to, .. } | Target::OneWay { to, .. }, Side::Second) => *to = Selector::Names(names),
         (Target::Hosts(_), Side::Second) => {}
     }
     fault
@@ -203,6 +204,15 @@ mod tests {
         let kept = with_operations(&case(), &[("buyer".to_owned(), 0, 1)]);
         assert_eq!(kept.input["buyer"], [serde_json::json!([2]), serde_json::json!({"not": "a list"})]);
         assert_eq!(operations(&with_clients(&case(), &[])).len(), 0);
+    }
+
+    #[test]
+    fn a_one_way_fault_is_narrowed_and_stays_one_way() {
+        let fault = Fault::reject(["a", "b"], ["c"]).one_way();
+        assert_eq!(simpler_kinds(&fault), [Fault { kind: FaultKind::Partition, ..fault.clone() }]);
+        assert_eq!(hosts_of(&fault, Side::First), ["a", "b"]);
+        let narrow = with_hosts(&fault, Side::First, vec!["b".to_owned()]);
+        assert_eq!(narrow, Fault::reject(["b"], ["c"]).one_way());
     }
 
     #[test]

@@ -1,0 +1,237 @@
+//! Sources that draw several faults which belong together: groups, bridges, flapping links, swizzles, slow hosts. They are
+//! made of faults that exist by themselves, so that shrinking can leave out each of them.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::pace::{Moment, Pace, paced};
+use super::{Fault, Selector, Source, Stage, millis};
+use crate::seed::Seed;
+use crate::trace::HostId;
+
+/// No link flaps faster: below a step or two of the world it would not flap at all.
+const SHORTEST_PERIOD: Duration = millis(20);
+
+type Compose = dyn Fn(&Stage, &Moment) -> Vec<Fault> + Send + Sync;
+
+/// Describes repeated sets of faults that belong together; becomes a [`Source`]. What is said of a fault's time holds for
+/// the whole set.
+#[derive(Clone)]
+pub struct ComposedSource {
+    name: String,
+    pace: Pace,
+    compose: Arc<Compose>,
+}
+
+paced!(ComposedSource);
+
+impl fmt::Debug for ComposedSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ComposedSource").field("name", &self.name).field("pace", &self.pace).finish_non_exhaustive()
+    }
+}
+
+impl ComposedSource {
+    fn new(name: String, compose: impl Fn(&Stage, &Moment) -> Vec<Fault> + Send + Sync + 'static) -> ComposedSource {
+        ComposedSource { name, pace: Pace::default(), compose: Arc::new(compose) }
+    }
+
+    fn strategy(&self, stage: &Stage) -> BoxedStrategy<Vec<Fault>> {
+        let (this, own) = (self.clone(), stage.clone());
+        let compose = move |moments: Vec<Moment>| {
+            moments.iter().flat_map(|moment| (this.compose)(&own, moment)).collect::<Vec<Fault>>()
+        };
+        self.pace.moments(stage).prop_map(compose).boxed()
+    }
+}
+
+impl From<ComposedSource> for Source {
+    fn from(source: ComposedSource) -> Source {
+        Source::new(&source.name.clone(), move |stage| source.strategy(stage))
+    }
+}
+
+/// Nothing passes between hosts of different groups. A host that is in several groups counts for the first of them; what is
+/// in none can talk to everybody.
+pub fn partition_groups<const COUNT: usize>(groups: [impl Into<Selector>; COUNT]) -> ComposedSource {
+    let groups: Vec<Selector> = groups.into_iter().map(Into::into).collect();
+    let names: Vec<String> = groups.iter().map(Selector::to_string).collect();
+    ComposedSource::new(format!("partition {}", names.join(" | ")), move |stage, moment| {
+        let mut seen: Vec<HostId> = Vec::new();
+        let mut members: Vec<Vec<HostId>> = Vec::new();
+        for (index, group) in groups.iter().enumerate() {
+            let pick = Seed(moment.picks[0]).decide("group", &[index as u64]);
+            let mut hosts = group.resolve(stage, pick);
+            hosts.retain(|host| !seen.contains(host));
+            seen.extend(&hosts);
+            members.push(hosts);
+        }
+        members.retain(|hosts| !hosts.is_empty());
+        let cut = |index: usize| {
+            let others: Vec<HostId> = members[index + 1..].concat();
+            Fault::partition(named(stage, &members[index]), named(stage, &others)).during(moment)
+        };
+        (0..members.len().saturating_sub(1)).map(cut).collect()
+    })
+}
+
+/// The hosts fall apart into two halves, and one host, the bridge, can talk to both: nobody sees the same world.
+pub fn bridge(hosts: impl Into<Selector>) -> ComposedSource {
+    let hosts: Selector = hosts.into();
+    ComposedSource::new(format!("bridge within {hosts}"), move |stage, moment| {
+        let drawn = shuffled(hosts.resolve(stage, moment.picks[0]), moment.picks[1], "bridge");
+        let Some((_, others)) = drawn.split_first() else { return Vec::new() };
+        let (first, second) = others.split_at(others.len() / 2);
+        if first.is_empty() {
+            return Vec::new();
+        }
+        vec![Fault::partition(named(stage, first), named(stage, second)).during(moment)]
+    })
+}
+
+/// The links between the two sides are cut and healed, again and again: cut in the first half of each `period` (at least
+/// 20 ms), healed in the second.
+pub fn flapping(period: Duration, from: impl Into<Selector>, to: impl Into<Selector>) -> ComposedSource {
+    let (from, to): (Selector, Selector) = (from.into(), to.into());
+    let period = period.max(SHORTEST_PERIOD);
+    ComposedSource::new(format!("flapping {from} ↔ {to}"), move |stage, moment| {
+        let (from, to) = (from.named(stage, moment.picks[0]), to.named(stage, moment.picks[1]));
+        let (mut at, end) = (moment.at, moment.at + moment.lasting);
+        let mut faults = Vec::new();
+        while at < end {
+            let lasting = (period / 2).min(end - at);
+            faults.push(Fault::partition(from.clone(), to.clone()).at(at).lasting(lasting));
+            at += period;
+        }
+        faults
+    })
+}
+
+/// The hosts are cut from everybody one by one, in the first third of the time, and come back one by one in the last
+/// third, in another order (after FoundationDB's "swizzle-clogging").
+pub fn swizzle(hosts: impl Into<Selector>) -> ComposedSource {
+    let hosts: Selector = hosts.into();
+    ComposedSource::new(format!("swizzle {hosts}"), move |stage, moment| {
+        let leaving = shuffled(hosts.resolve(stage, moment.picks[0]), moment.picks[1], "leaving");
+        let mut returning = shuffled(leaving.clone(), moment.picks[1], "returning");
+        if returning == leaving {
+            returning.reverse();
+        }
+        let third = moment.lasting / 3;
+        let of_third =
+            |number: usize| Duration::from_millis((third.as_millis() as u64 * number as u64) / leaving.len() as u64);
+        let cut = |(number, host): (usize, &HostId)| {
+            let place = returning.iter().position(|other| other == host).unwrap_or(number);
+            let (begins, ends) = (of_third(number), third * 2 + of_third(place + 1));
+            let fault = Fault::isolate(named(stage, &[*host]));
+            fault.at(moment.at + begins).lasting(ends - begins)
+        };
+        leaving.iter().enumerate().map(cut).collect()
+    })
+}
+
+/// All links of the hosts become bad at once: segments take longer by a time drawn from `extra`, and are lost with
+/// probability `rate` per transmission.
+pub fn slow_host(extra: Range<Duration>, rate: f64, hosts: impl Into<Selector>) -> ComposedSource {
+    let hosts: Selector = hosts.into();
+    ComposedSource::new(format!("slow host {hosts}"), move |stage, moment| {
+        let slow = hosts.named(stage, moment.picks[0]);
+        let everybody = Selector::All.named(stage, 0);
+        vec![
+            Fault::latency(extra.clone(), slow.clone(), everybody.clone()).during(moment),
+            Fault::loss(rate, slow, everybody).during(moment),
+        ]
+    })
+}
+
+impl Fault {
+    fn during(self, moment: &Moment) -> Fault {
+        self.at(moment.at).lasting(moment.lasting)
+    }
+}
+
+fn named(stage: &Stage, hosts: &[HostId]) -> Selector {
+    let mut hosts = hosts.to_vec();
+    hosts.sort();
+    Selector::Names(hosts.into_iter().map(|host| stage.hosts[host.index()].name.clone()).collect())
+}
+
+/// The hosts in an order that `pick` decides.
+fn shuffled(mut hosts: Vec<HostId>, pick: u64, label: &str) -> Vec<HostId> {
+    hosts.sort_by_key(|host| Seed(pick).decide(label, &[u64::from(host.0)]));
+    hosts
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::strategy::ValueTree;
+
+    use super::*;
+    use crate::fault::{one, secs};
+
+    /// The faults that a source draws on a stage of a client and four nodes, from 10 s on, for 6 s.
+    fn drawn(source: ComposedSource, seed: u64) -> Vec<String> {
+        let stage = Stage::of(&["client", "n1", "n2", "n3", "n4"], secs(60));
+        let source: Source = source.once(secs(10)..secs(10)).lasting(secs(6)..secs(6)).into();
+        let faults = source.strategy(&stage).new_tree(&mut Seed(seed).runner("test")).unwrap().current();
+        assert!(faults.iter().all(|fault| fault.defect().is_none() && fault.source == source.name()));
+        assert!(faults.iter().all(|fault| fault.begins_at() >= secs(10) && fault.ends_at() <= secs(16)));
+        faults.iter().map(Fault::to_string).collect()
+    }
+
+    #[test]
+    fn groups_are_cut_from_all_others() {
+        let groups = drawn(partition_groups(["n1", "n2", "n*"]), 1);
+        let expected = ["partition n1 ↔ n2, n3, n4 at 10s for 6s", "partition n2 ↔ n3, n4 at 10s for 6s"];
+        assert_eq!(groups, expected);
+        assert!(drawn(partition_groups(["n1", "store"]), 1).is_empty());
+    }
+
+    #[test]
+    fn a_bridge_is_in_neither_half() {
+        let mut bridges = std::collections::BTreeSet::new();
+        for seed in 0..20 {
+            let faults = drawn(bridge("n*"), seed);
+            let [only] = faults.as_slice() else { panic!("{faults:?}") };
+            let missing: Vec<&str> = ["n1", "n2", "n3", "n4"].into_iter().filter(|name| !only.contains(name)).collect();
+            assert_eq!(missing.len(), 1, "{only}");
+            bridges.insert(missing[0].to_owned());
+        }
+        assert_eq!(bridges.len(), 4, "anybody can be the bridge");
+    }
+
+    #[test]
+    fn a_flapping_link_is_cut_for_half_of_each_period() {
+        let flaps = drawn(flapping(secs(4), "client", "n1"), 1);
+        assert_eq!(flaps, ["partition client ↔ n1 at 10s for 2s", "partition client ↔ n1 at 14s for 2s"]);
+        assert_eq!(drawn(flapping(Duration::ZERO, "client", "n1"), 1).len(), 300);
+    }
+
+    #[test]
+    fn swizzled_hosts_leave_and_return_in_different_orders() {
+        let stage = Stage::of(&["client", "n1", "n2", "n3", "n4"], secs(60));
+        for seed in 0..20 {
+            let source = swizzle("n*").once(secs(10)..secs(10)).lasting(secs(6)..secs(6));
+            let mut faults = source.strategy(&stage).new_tree(&mut Seed(seed).runner("test")).unwrap().current();
+            assert_eq!(faults.len(), 4);
+            assert!(faults.is_sorted_by(|a, b| a.begins_at() < b.begins_at()));
+            let leaving: Vec<String> = faults.iter().map(|fault| format!("{:?}", fault.target)).collect();
+            let last_cut = faults[3].begins_at();
+            faults.sort_by_key(Fault::ends_at);
+            assert!(last_cut < faults[0].ends_at(), "for a while all are cut");
+            let returning: Vec<String> = faults.iter().map(|fault| format!("{:?}", fault.target)).collect();
+            assert_ne!(leaving, returning);
+        }
+    }
+
+    #[test]
+    fn a_slow_host_is_late_and_lossy_towards_everybody() {
+        let slow = drawn(slow_host(millis(50)..millis(80), 0.02, one("n2")), 1);
+        let expected = ["latency +50ms..80ms n2 ↔ client, n1, n2, n3, n4", "loss 2.0 % n2 ↔ client, n1, n2, n3, n4"];
+        assert_eq!(slow, expected.map(|text| format!("{text} at 10s for 6s")));
+    }
+}

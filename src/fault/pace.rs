@@ -1,0 +1,111 @@
+//! When the faults of a source happen: how often, how long, how many. It knows nothing of what happens.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::{Stage, millis, secs};
+
+/// How often faults happen, and how long each lasts.
+#[derive(Clone, Debug)]
+pub(super) struct Pace {
+    pub(super) every: Range<Duration>,
+    pub(super) lasting: Range<Duration>,
+    pub(super) at_most: usize,
+}
+
+impl Default for Pace {
+    fn default() -> Pace {
+        Pace { every: secs(5)..secs(15), lasting: millis(500)..secs(3), at_most: usize::MAX }
+    }
+}
+
+/// When one fault happens.
+#[derive(Clone, Debug)]
+pub(super) struct Moment {
+    pub(super) at: Duration,
+    pub(super) lasting: Duration,
+    /// What decides where a source leaves a choice.
+    pub(super) picks: [u64; 2],
+}
+
+impl Pace {
+    /// The strategy over the moments in a run on this stage: all begin and end while faults may happen.
+    pub(super) fn moments(&self, stage: &Stage) -> BoxedStrategy<Vec<Moment>> {
+        let run_for = stage.run_for;
+        let shortest = self.every.start + self.lasting.start.min(run_for);
+        // With gaps and lengths of zero the number of faults would have no bound.
+        let fits = run_for.as_millis() / shortest.as_millis().max(100) + 1;
+        let count = usize::try_from(fits).unwrap_or(usize::MAX).min(self.at_most).min(1_000);
+        let draws = (uniform(&self.every), uniform(&self.lasting), any::<u64>(), any::<u64>());
+        let spread = move |draws: Vec<(Duration, Duration, u64, u64)>| {
+            let mut moments = Vec::new();
+            let mut from = Duration::ZERO;
+            for (gap, lasting, pick, pick_to) in draws {
+                let at = from + gap;
+                if at >= run_for {
+                    break;
+                }
+                let lasting = lasting.min(run_for - at);
+                moments.push(Moment { at, lasting, picks: [pick, pick_to] });
+                from = at + lasting;
+            }
+            moments
+        };
+        vec(draws, count..=count).prop_map(spread).boxed()
+    }
+}
+
+/// Whole milliseconds, uniformly from the range; the start alone if the range is empty.
+pub(super) fn uniform(range: &Range<Duration>) -> BoxedStrategy<Duration> {
+    let (start, end) = (range.start, range.end);
+    if end <= start {
+        return Just(start).boxed();
+    }
+    let (start, end) = (start.as_millis() as u64, (end.as_millis() as u64).max(start.as_millis() as u64 + 1));
+    (start..end).prop_map(Duration::from_millis).boxed()
+}
+
+/// The setters of a source with a `pace`.
+macro_rules! paced {
+    ($source:ident) => {
+        impl $source {
+            /// The time from the start of the run, and then from the end of one fault, to the beginning of the next.
+            pub fn every(mut self, range: Range<Duration>) -> $source {
+                self.pace.every = range;
+                self
+            }
+
+            /// How long each lasts.
+            pub fn lasting(mut self, range: Range<Duration>) -> $source {
+                self.pace.lasting = range;
+                self
+            }
+
+            /// One fault in a run, beginning within `range`.
+            pub fn once(mut self, range: Range<Duration>) -> $source {
+                self.pace.every = range;
+                self.pace.at_most = 1;
+                self
+            }
+
+            /// One fault in a run that lasts from the start until the faults are over.
+            pub fn throughout(mut self) -> $source {
+                self.pace.every = Duration::ZERO..Duration::ZERO;
+                self.pace.lasting = Duration::MAX..Duration::MAX;
+                self.pace.at_most = 1;
+                self
+            }
+
+            /// At most this many faults in a run.
+            pub fn at_most(mut self, count: usize) -> $source {
+                self.pace.at_most = count;
+                self
+            }
+        }
+    };
+}
+
+pub(super) use paced;

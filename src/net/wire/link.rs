@@ -1,0 +1,143 @@
+//! One direction of a link: what is wrong with it, and what each fault does to one transmission. It knows nothing of
+//! kernels and of turmoil.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::RETRANSMIT_AFTER;
+use super::burst::Chain;
+use super::queue::Queue;
+use crate::seed::Seed;
+use crate::trace::{FlowKey, HostId};
+
+/// How links behave when nothing is wrong.
+#[derive(Clone, Debug)]
+pub(crate) struct WireSettings {
+    pub(crate) seed: Seed,
+    /// One-way latency of every link.
+    pub(crate) latency: Range<Duration>,
+    /// One-way latency of some links, both ways.
+    pub(crate) latencies: Vec<(HostId, HostId, Range<Duration>)>,
+}
+
+/// Why nothing passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum BlockKind {
+    /// Segments are lost, and sent again by their kernels.
+    Partition,
+    /// Segments are lost, and their senders are answered with a reset.
+    Reject,
+    /// Segments wait.
+    Hold,
+}
+
+/// What becomes of single segments, by connection, direction (true from the connecting host on) and number: which of
+/// their transmissions are lost (bit n for the n-th), and by how much they are late.
+pub(crate) type Fates = BTreeMap<(FlowKey, bool, u32), (u32, Duration)>;
+
+/// What is wrong with one direction of a link.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum LinkFault {
+    Block(BlockKind),
+    Loss { rate: f64, until: Duration },
+    Burst { chain: Chain, rate: f64, until: Duration },
+    Latency { at_least: Duration, at_most: Duration },
+    Wave { peak: Duration, begins: Duration, lasting: Duration },
+    Bandwidth(Queue),
+    Segments(Arc<Fates>),
+}
+
+/// What one fault did to one segment.
+#[derive(Debug)]
+pub(super) struct Hit {
+    pub(super) fault: u32,
+    /// Bit n for the n-th transmission.
+    pub(super) lost: u32,
+    pub(super) extra: Duration,
+}
+
+/// The entry of a fault, made if there is none. Nothing is allocated for segments that nothing befalls.
+pub(super) fn hit(hits: &mut Vec<Hit>, fault: u32) -> &mut Hit {
+    let index = hits.iter().position(|hit| hit.fault == fault).unwrap_or_else(|| {
+        hits.push(Hit { fault, lost: 0, extra: Duration::ZERO });
+        hits.len() - 1
+    });
+    &mut hits[index]
+}
+
+/// One transmission of a segment.
+pub(super) struct Transmission {
+    /// Its connection, its direction (true from the connecting host on) and its number there.
+    pub(super) segment: (FlowKey, bool, u32),
+    /// The same with the number of the transmission, as what names a decision.
+    pub(super) name: [u64; 4],
+    pub(super) at: Duration,
+    pub(super) bytes: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) latency: Range<Duration>,
+    pub(super) faults: Vec<(u32, LinkFault)>,
+    pub(super) stalled: Vec<u32>,
+}
+
+impl Link {
+    pub(super) fn block(&self) -> Option<(u32, BlockKind)> {
+        let blocks = self.faults.iter().filter_map(|(fault, what)| match what {
+            LinkFault::Block(kind) => Some((*fault, *kind)),
+            _ => None,
+        });
+        // A partition beside a hold loses what asks for a connection, so it goes first; where it loses everything,
+        // nobody is left to answer.
+        blocks.min_by_key(|(_, kind)| *kind)
+    }
+
+    pub(super) fn retransmission_timeout(&self) -> Duration {
+        self.latency.start + self.latency.end + RETRANSMIT_AFTER
+    }
+
+    /// The fault that loses this transmission, if any.
+    pub(super) fn lost(&mut self, seed: Seed, sent: &Transmission) -> Option<u32> {
+        let Transmission { segment, name, at, bytes } = sent;
+        let is_lost = |what: &mut LinkFault| match what {
+            LinkFault::Loss { rate, until } => at < until && seed.decide_unit("loss", name) < *rate,
+            LinkFault::Burst { chain, rate, until } => {
+                at < until && chain.is_in_burst(seed, *at) && seed.decide_unit("loss in a burst", name) < *rate
+            }
+            LinkFault::Bandwidth(queue) => queue.is_full(*at, *bytes),
+            LinkFault::Segments(fates) => fates.get(segment).is_some_and(|(lost, _)| lost >> name[3] & 1 == 1),
+            LinkFault::Block(_) | LinkFault::Latency { .. } | LinkFault::Wave { .. } => false,
+        };
+        self.faults.iter_mut().find_map(|(fault, what)| is_lost(what).then_some(*fault))
+    }
+}
+
+impl LinkFault {
+    /// By how much this fault delays a transmission that gets through; `first_sent_at` is when the segment was first sent.
+    pub(super) fn extra(&mut self, seed: Seed, sent: &Transmission, first_sent_at: Duration) -> Duration {
+        match self {
+            LinkFault::Latency { at_least, at_most } => {
+                within(&(*at_least..*at_most), seed.decide_unit("extra latency", &sent.name))
+            }
+            LinkFault::Wave { peak, begins, lasting } => {
+                let elapsed = sent.at.saturating_sub(*begins);
+                let to_the_nearer_end = elapsed.min(lasting.saturating_sub(elapsed));
+                let half = lasting.checked_div(2).filter(|half| !half.is_zero());
+                half.map_or(Duration::ZERO, |half| peak.mul_f64(to_the_nearer_end.div_duration_f64(half).min(1.0)))
+            }
+            LinkFault::Bandwidth(queue) => {
+                queue.forget_before(first_sent_at);
+                queue.enqueue(sent.at, sent.bytes)
+            }
+            LinkFault::Segments(fates) => fates.get(&sent.segment).map_or(Duration::ZERO, |(_, late)| *late),
+            LinkFault::Block(_) | LinkFault::Loss { .. } | LinkFault::Burst { .. } => Duration::ZERO,
+        }
+    }
+}
+
+pub(super) fn within(range: &Range<Duration>, unit: f64) -> Duration {
+    range.start + range.end.saturating_sub(range.start).mul_f64(unit)
+}

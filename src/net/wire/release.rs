@@ -1,0 +1,97 @@
+//! Lets through turmoil's links what is due, and decides about segments of code on plain turmoil sockets. It knows nothing of
+//! how the fate of Squall's own segments was decided.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use turmoil::{Protocol, Segment, SentRef, Sim};
+
+use super::Wire;
+use super::link::{Link, within};
+use crate::net::kernel::{CARD_PORT, Net};
+
+/// A segment that is not Squall's own. Turmoil appends new ones to a link's queue, so that its place there names it.
+#[derive(Debug)]
+pub(super) struct Foreign {
+    due: Option<Duration>,
+    forward: bool,
+    released: bool,
+}
+
+impl Wire {
+    /// Releases the datagrams of all segments that arrive before `step_end`, at the start of the step.
+    pub(crate) fn release(&mut self, net: &mut Net, sim: &Sim<'_>, now: Duration, step_end: Duration) {
+        sim.links(|links| {
+            for (index, link) in links.enumerate() {
+                if self.foreign.len() <= index {
+                    self.foreign.push(VecDeque::new());
+                }
+                self.foreign[index].retain(|foreign| !foreign.released);
+                let mut place = 0;
+                let pair = link.pair();
+                for sent in link {
+                    match ticket(&sent) {
+                        Some(id) => {
+                            // An unknown ticket was dropped at its sender's or receiver's end: let it pass, to be thrown away.
+                            if net.packets.get(id).is_none_or(|packet| packet.due < step_end) {
+                                sent.deliver();
+                            }
+                        }
+                        None => {
+                            let forward = sent.pair().0.ip() == pair.0;
+                            self.release_foreign(index, place, &sent, forward, now);
+                            let foreign = &mut self.foreign[index][place];
+                            place += 1;
+                            if foreign.due.is_some_and(|due| due < step_end) {
+                                foreign.released = true;
+                                sent.deliver();
+                            }
+                        }
+                    }
+                }
+            }
+        });
+    }
+
+    /// Decides about a segment of a plain turmoil socket: latency and partitions, exact to a step.
+    fn release_foreign(&mut self, index: usize, place: usize, sent: &SentRef<'_>, forward: bool, now: Duration) {
+        let (from, to) = (host_at(sent.pair().0.ip()), host_at(sent.pair().1.ip()));
+        let known = self.links.len();
+        let link = (from < known && to < known).then(|| &self.links[from][to]);
+        let is_new = place == self.foreign[index].len();
+        if is_new {
+            self.foreign[index].push_back(Foreign { due: None, forward, released: false });
+        } else if self.foreign[index][place].due.is_some() {
+            return;
+        }
+        if let Some((fault, _)) = link.and_then(Link::block) {
+            if is_new {
+                self.bites[fault as usize] += 1;
+            }
+            return;
+        }
+        let latency = link.map_or(Duration::ZERO, |link| {
+            let unit = self.seed.decide_unit("turmoil latency", &[from as u64, to as u64, now.as_nanos() as u64]);
+            within(&link.latency, unit)
+        });
+        // Turmoil's streams put segments in order, but none may overtake another on the way either.
+        let ahead = self.foreign[index].iter().take(place).filter(|f| f.forward == forward).filter_map(|f| f.due).max();
+        self.foreign[index][place].due = Some((now + latency).max(ahead.unwrap_or_default()));
+    }
+}
+
+fn ticket(sent: &SentRef<'_>) -> Option<u32> {
+    match sent.protocol() {
+        Protocol::Udp(datagram) if sent.pair().1.port() == CARD_PORT => {
+            Some(u32::from_le_bytes(datagram.0.as_ref().try_into().ok()?))
+        }
+        Protocol::Udp(_) | Protocol::Tcp(Segment::Syn(_) | Segment::Data(..) | Segment::Fin(_) | Segment::Rst) => None,
+    }
+}
+
+fn host_at(ip: std::net::IpAddr) -> usize {
+    match ip {
+        std::net::IpAddr::V4(ip) => (u32::from(ip) & 0xffff) as usize - 1,
+        std::net::IpAddr::V6(_) => usize::MAX,
+    }
+}

@@ -1,0 +1,79 @@
+//! Which links a fault befalls, and what it is to the wire.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::World;
+use crate::fault::{self, Fault, FaultKind, SegmentFate, Selector, Target};
+use crate::net::{BlockKind, Chain, Fates, LinkFault, Queue};
+use crate::trace::{FlowKey, HostId};
+
+impl World<'_> {
+    pub(super) fn resolve(&self, hosts: &Selector, index: usize, side: u64) -> Vec<HostId> {
+        hosts.resolve(self.spec.stage, fault::pick(self.spec.seed, index, side))
+    }
+
+    /// The directed links that a fault befalls, and what befalls them.
+    pub(super) fn link_faults(&self, index: usize) -> Vec<(HostId, HostId, LinkFault)> {
+        let fault = &self.spec.plan.faults[index];
+        let Some((first, second)) = fault.target.sides() else { return Vec::new() };
+        if let FaultKind::Segments { fates } = &fault.kind {
+            return self.segment_faults(fates);
+        }
+        let is_one_way = matches!(fault.target, Target::OneWay { .. }) || fault.kind == FaultKind::PartitionOneWay;
+        let mut pairs = BTreeSet::new();
+        for a in self.resolve(first, index, 0) {
+            for b in self.resolve(second, index, 1) {
+                if a != b {
+                    pairs.insert((a, b));
+                    if !is_one_way {
+                        pairs.insert((b, a));
+                    }
+                }
+            }
+        }
+        pairs.into_iter().filter_map(|(from, to)| Some((from, to, link_fault(fault, from, to)?))).collect()
+    }
+
+    /// The directed links that single segments cross, and what becomes of those.
+    fn segment_faults(&self, fates: &[SegmentFate]) -> Vec<(HostId, HostId, LinkFault)> {
+        let host = |name: &str| {
+            let index = self.spec.hosts.iter().position(|host| host.name == name);
+            index.map_or(HostId::UNKNOWN, |index| HostId(index as u16))
+        };
+        let mut links: BTreeMap<(HostId, HostId), Fates> = BTreeMap::new();
+        for fate in fates {
+            let (from, to) = (host(&fate.from), host(&fate.to));
+            if from == HostId::UNKNOWN || to == HostId::UNKNOWN {
+                continue;
+            }
+            let link = if fate.back { (to, from) } else { (from, to) };
+            let key = FlowKey { from, to, port: fate.port, ordinal: fate.connect };
+            let lost = fate.lost.iter().fold(0, |lost, transmission| lost | 1 << transmission);
+            links.entry(link).or_default().insert((key, !fate.back, fate.segment), (lost, fate.late));
+        }
+        let links = links.into_iter();
+        links.map(|((from, to), fates)| (from, to, LinkFault::Segments(Arc::new(fates)))).collect()
+    }
+}
+
+/// What a fault is to one direction of a link; none for faults of hosts and of single segments.
+fn link_fault(fault: &Fault, from: HostId, to: HostId) -> Option<LinkFault> {
+    let (begins, until) = (fault.begins_at(), fault.ends_at());
+    let what = match &fault.kind {
+        FaultKind::Partition | FaultKind::PartitionOneWay => LinkFault::Block(BlockKind::Partition),
+        FaultKind::Reject => LinkFault::Block(BlockKind::Reject),
+        FaultKind::Hold => LinkFault::Block(BlockKind::Hold),
+        FaultKind::Loss { rate } => LinkFault::Loss { rate: *rate, until },
+        FaultKind::BurstLoss { gap, burst, rate } => {
+            LinkFault::Burst { chain: Chain::new(from, to, begins, *gap, *burst), rate: *rate, until }
+        }
+        FaultKind::Latency { at_least, at_most } => LinkFault::Latency { at_least: *at_least, at_most: *at_most },
+        FaultKind::LatencyWave { peak } => LinkFault::Wave { peak: *peak, begins, lasting: fault.lasting },
+        FaultKind::Bandwidth { bytes_per_second, queue_bytes } => {
+            LinkFault::Bandwidth(Queue::new(*bytes_per_second, *queue_bytes))
+        }
+        FaultKind::Segments { .. } | FaultKind::Kill | FaultKind::PowerOff | FaultKind::Stop { .. } => return None,
+    };
+    Some(what)
+}

@@ -1,0 +1,261 @@
+//! What single faults of links do, as a peer sees it: bursts, waves of latency, narrow links, firewalls, one-way faults.
+
+use super::*;
+
+/// The lengths of all runs of `true`.
+fn runs(states: &[bool]) -> Vec<usize> {
+    states.split(|state| !state).map(<[bool]>::len).filter(|length| *length > 0).collect()
+}
+
+/// How long each of `count` pings on one connection takes, one begun every `every_ms`.
+async fn round_trips(cx: &HostContext, seen: &Seen, count: u64, every_ms: u64) {
+    let mut stream = cx.connector().connect("server", 80).await.unwrap();
+    let started = cx.elapsed();
+    for number in 0..count {
+        let due = started + millis(number * every_ms);
+        tokio::time::sleep(due.saturating_sub(cx.elapsed())).await;
+        let asked = cx.elapsed();
+        ping(&mut stream).await.unwrap();
+        let took = cx.elapsed() - asked;
+        seen.lock().unwrap().push((asked.as_millis().to_string(), took));
+    }
+}
+
+fn taken(seen: &Seen) -> Vec<Duration> {
+    seen.lock().unwrap().iter().map(|(_, took)| *took).collect()
+}
+
+#[test]
+fn burst_loss_comes_in_runs_and_never_breaks() {
+    let lossy = Fault::burst_loss(millis(500), millis(50), 1.0, "client", "server").one_way().lasting(secs(60));
+    let (run, seen) = world(20, vec![lossy], |cx, seen| async move {
+        // Each connect asks once, and again after a second if that was lost: its time tells.
+        let mut connects = Vec::new();
+        for _ in 0..5_000 {
+            let connector = cx.connector();
+            let own = cx.clone();
+            connects.push(tokio::spawn(async move {
+                let asked = own.elapsed();
+                connector.connect("server", 80).await.map(|_| own.elapsed() - asked)
+            }));
+            tokio::time::sleep(millis(10)).await;
+        }
+        for connect in connects {
+            let took = connect.await.unwrap().unwrap();
+            seen.lock().unwrap().push(("connect".into(), took));
+        }
+        let mut stream = cx.connector().connect("server", 80).await.unwrap();
+        for _ in 0..100 {
+            ping(&mut stream).await.unwrap();
+        }
+        note(&seen, &cx, "pinged");
+    });
+    assert!(saw(&seen, "pinged"));
+    let lost: Vec<bool> = taken(&seen)[..5_000].iter().map(|took| *took > millis(1_000)).collect();
+    let runs = runs(&lost);
+    let count = lost.iter().filter(|lost| **lost).count();
+    // A burst lasts five slots of 10 ms in the mean; at the same rate, independent losses come in runs of 1.1.
+    let mean = count as f64 / runs.len() as f64;
+    assert!((4.0..6.0).contains(&mean), "runs of {mean} in the mean: {runs:?}");
+    assert!((250..=700).contains(&count), "{count} of 5,000 were lost, where a burst has one slot of eleven");
+    assert!(run.outcome.fault_bites[0] as usize >= count);
+}
+
+#[test]
+fn a_wave_of_latency_rises_and_falls() {
+    let wave = Fault::latency_wave(millis(300), "client", "server").at(secs(1)).lasting(secs(20));
+    let (_, seen) = world(20, vec![wave], |cx, seen| async move { round_trips(&cx, &seen, 24, 1_000).await });
+    let took = taken(&seen);
+    assert_between(took[0], 40, 42);
+    assert!(took[..=11].is_sorted(), "{took:?}");
+    assert!(took[11..22].is_sorted_by(|a, b| a >= b), "{took:?}");
+    // Each way takes up to 20 + 300 ms.
+    assert_between(took[11], 600, 641);
+    assert_between(took[5], 280, 400);
+    assert_between(took[23], 40, 42);
+}
+
+/// Echoes on port 80; on port 81 reads what comes, and says so at its end.
+async fn echo_and_sink(cx: HostContext) -> io::Result<()> {
+    let mut sink = cx.listener(81);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = sink.accept().await {
+            let mut bytes = Vec::new();
+            if stream.read_to_end(&mut bytes).await.is_ok() {
+                let _ = stream.write_all(b"all").await;
+            }
+        }
+    });
+    echo(cx.listener(80)).await
+}
+
+/// Sends a megabyte between 5 s and as long as it takes, and pings all the time.
+async fn upload_beside_pings(cx: HostContext, seen: Seen) {
+    let own = cx.clone();
+    let upload = tokio::spawn(async move {
+        let mut stream = own.connector().connect("server", 81).await.unwrap();
+        tokio::time::sleep(millis(5_000).saturating_sub(own.elapsed())).await;
+        stream.write_all(&vec![7; 1 << 20]).await.unwrap();
+        stream.shutdown().await.unwrap();
+        stream.read_exact(&mut [0; 3]).await.unwrap();
+        own.elapsed()
+    });
+    round_trips(&cx, &seen, 60, 500).await;
+    let ended = upload.await.unwrap();
+    seen.lock().unwrap().push(("uploaded".into(), ended));
+}
+
+#[test]
+fn a_narrow_link_with_a_deep_queue_delays_under_load_and_recovers() {
+    let narrow = Fault::bandwidth(100_000, 1_000_000, "client", "server").lasting(secs(100));
+    let (run, seen) = world_with(20, vec![narrow], echo_and_sink, upload_beside_pings, |s| s);
+    let took = taken(&seen);
+    // Idle, a ping is 70 bytes with its headers: 0.7 ms each way.
+    for idle in &took[..9] {
+        assert_between(*idle, 41, 43);
+    }
+    // The window of 256 KiB is in the queue before the ping: up to 2.6 s at this rate.
+    let worst = took[..60].iter().max().unwrap();
+    assert_between(*worst, 2_000, 2_700);
+    assert_between(took[59], 41, 43);
+    // A megabyte takes 10.5 s at the very least.
+    assert_between(at(&seen, "uploaded") - secs(5), 10_480, 11_500);
+    assert!(run.outcome.fault_bites[0] > 100);
+}
+
+#[test]
+fn a_shallow_queue_loses_its_tail_which_is_sent_again() {
+    let narrow = Fault::bandwidth(100_000, 20_000, "client", "server").lasting(secs(150));
+    let (_, seen) = world_with(20, vec![narrow], echo_and_sink, upload_beside_pings, |s| s);
+    let took = taken(&seen);
+    assert_between(took[0], 41, 43);
+    // What finds the queue full comes again after 240 ms at the earliest; what is let in waits for 0.66 s at most.
+    let resent = took[..60].iter().filter(|took| **took > millis(240)).count();
+    assert!(resent >= 3, "{took:?}");
+    assert!(saw(&seen, "uploaded"), "losses delay and never break");
+}
+
+#[test]
+fn a_firewall_that_answers_resets_what_crosses_and_refuses_connects() {
+    let server = |cx: HostContext| async move {
+        let mut listener = cx.listener(80);
+        let (mut first, _) = listener.accept().await?;
+        tokio::spawn(async move {
+            // Only after the heal does this side learn that its peer was reset.
+            tokio::time::sleep(secs(5)).await;
+            assert!(first.read(&mut [0; 16]).await.is_ok_and(|length| length == 5));
+            first.write_all(b"anybody there?").await.unwrap();
+            let error = first.read(&mut [0; 16]).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        });
+        echo(listener).await
+    };
+    let client = |cx: HostContext, seen: Seen| async move {
+        let mut stream = cx.connector().connect("server", 80).await.unwrap();
+        stream.write_all(b"hello").await.unwrap();
+        tokio::time::sleep(millis(1_500).saturating_sub(cx.elapsed())).await;
+        stream.write_all(b"ping").await.unwrap();
+        let error = stream.read(&mut [0; 16]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        note(&seen, &cx, "reset");
+        let error = cx.connector().connect("server", 80).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        note(&seen, &cx, "refused");
+        tokio::time::sleep(secs(3).saturating_sub(cx.elapsed())).await;
+        ping(&mut cx.connector().connect("server", 80).await.unwrap()).await.unwrap();
+        note(&seen, &cx, "answered");
+        tokio::time::sleep(secs(10)).await;
+        drop(stream);
+    };
+    let reject = Fault::reject("client", "server").at(secs(1)).lasting(secs(2));
+    let (run, seen) = world_with(20, vec![reject], server, client, |s| s);
+    // The firewall is half-way: its answer takes one latency in all.
+    assert_between(at(&seen, "reset"), 1_520, 1_521);
+    assert_between(at(&seen, "refused"), 1_540, 1_542);
+    assert_between(at(&seen, "answered"), 3_080, 3_085);
+    assert_eq!(run.outcome.fault_bites, vec![2]);
+}
+
+#[test]
+fn a_firewall_on_the_way_back_resets_the_answering_side_alone() {
+    let reject = Fault::reject("server", "client").one_way().at(secs(1)).lasting(secs(2));
+    let (run, seen) = world(20, vec![reject], |cx, seen| async move {
+        let mut stream = cx.connector().connect("server", 80).await.unwrap();
+        tokio::time::sleep(millis(1_500).saturating_sub(cx.elapsed())).await;
+        stream.write_all(b"ping").await.unwrap();
+        let quiet = tokio::time::timeout(secs(2), stream.read(&mut [0; 16])).await;
+        note(&seen, &cx, if quiet.is_err() { "silence" } else { "answer" });
+        stream.write_all(b"ping").await.unwrap();
+        let error = stream.read(&mut [0; 16]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        note(&seen, &cx, "reset");
+    });
+    assert!(saw(&seen, "silence"));
+    assert_between(at(&seen, "reset") - at(&seen, "silence"), 40, 42);
+    assert_eq!(run.outcome.fault_bites, vec![1]);
+}
+
+#[test]
+fn what_a_partition_kept_back_is_reset_if_a_firewall_stands_behind_it() {
+    let cut = Fault::partition("client", "server").at(secs(1)).lasting(secs(2));
+    let reject = Fault::reject("client", "server").at(secs(1)).lasting(secs(9));
+    let (run, seen) = world(20, vec![cut, reject], |cx, seen| async move {
+        let mut stream = cx.connector().connect("server", 80).await.unwrap();
+        tokio::time::sleep(millis(1_500).saturating_sub(cx.elapsed())).await;
+        stream.write_all(b"ping").await.unwrap();
+        assert_eq!(stream.read(&mut [0; 16]).await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+        note(&seen, &cx, "reset");
+    });
+    // Transmissions at 1.5, 1.74, 2.22 and 3.18 s: the last meets the firewall.
+    assert_between(at(&seen, "reset"), 3_200, 3_202);
+    assert_eq!(run.outcome.fault_bites, vec![1, 1]);
+}
+
+#[test]
+fn a_one_way_fault_leaves_the_way_back_alone() {
+    let slow = Fault::latency(millis(100)..millis(100), "server", "client").one_way().at(secs(1)).lasting(secs(9));
+    let (_, seen) = world(20, vec![slow], |cx, seen| async move { round_trips(&cx, &seen, 3, 2_000).await });
+    let took = taken(&seen);
+    assert_between(took[0], 40, 42);
+    assert_between(took[1], 140, 142);
+
+    let lossy = Fault::loss(1.0, "server", "client").one_way().at(secs(1)).lasting(secs(2));
+    let hold = Fault::hold("server", "client").one_way().at(secs(1)).lasting(secs(2));
+    for fault in [lossy, hold] {
+        let asked = Seen::default();
+        let shared = asked.clone();
+        let server = move |cx: HostContext| {
+            let asked = shared.clone();
+            async move {
+                let (mut stream, _) = cx.listener(80).accept().await?;
+                stream.read_exact(&mut [0; 4]).await?;
+                note(&asked, &cx, "asked");
+                stream.write_all(b"pong").await?;
+                std::future::pending().await
+            }
+        };
+        let client = |cx: HostContext, seen: Seen| async move {
+            let mut stream = cx.connector().connect("server", 80).await.unwrap();
+            tokio::time::sleep(millis(1_500).saturating_sub(cx.elapsed())).await;
+            ping(&mut stream).await.unwrap();
+            note(&seen, &cx, "answered");
+        };
+        let (_, seen) = world_with(20, vec![fault], server, client, |s| s);
+        assert_between(at(&asked, "asked"), 1_520, 1_521);
+        // The answer was sent at 1.52 s: it waits for the end, or for the transmission after it at 3.2 s.
+        assert_between(at(&seen, "answered"), 3_000, 3_225);
+    }
+}
+
+#[test]
+fn removing_a_fault_leaves_bursts_as_they_were() {
+    let times = |mut faults: Vec<Fault>| {
+        faults.push(Fault::burst_loss(millis(200), millis(100), 0.8, "client", "server").lasting(secs(100)));
+        let (_, seen) = world(20, faults, |cx, seen| async move { round_trips(&cx, &seen, 200, 50).await });
+        taken(&seen)
+    };
+    let alone = times(vec![]);
+    assert!(alone.iter().any(|took| *took > millis(200)), "{alone:?}");
+    // A fault before it in the plan that does nothing to these segments.
+    assert_eq!(alone, times(vec![Fault::loss(0.0, "client", "server").lasting(secs(100))]));
+}
