@@ -1,6 +1,6 @@
 //! How fast histories are judged: those with known verdicts, and registers with many clients.
 //!
-//! `cargo bench --bench linear`. Each number is the median of several rounds on one thread, in CPU time.
+//! `cargo bench --bench linear`. Each number is the median of several rounds on one thread, by the wall clock.
 
 #[path = "../tests/linear/generate.rs"]
 mod generate;
@@ -30,7 +30,10 @@ fn is_linearizable<M: Model>(model: &M, history: &History<M::Op, M::Output>) -> 
     match judge(model, history, &Options::default()) {
         Judgement::Linearizable(_) => true,
         Judgement::Violated(_) => false,
-        Judgement::GaveUp(configurations) => panic!("gave up after {configurations} configurations"),
+        Judgement::GaveUp(configurations) => {
+            println!("gave up after {configurations} configurations");
+            std::process::exit(1);
+        }
     }
 }
 
@@ -76,15 +79,14 @@ fn key_value(histories: &Path) {
 }
 
 fn registers() {
-    for (clients, operations, unknown) in [(8, 10_000, 0), (8, 100_000, 0), (32, 100_000, 0), (8, 100_000, 1)] {
-        let mut history = generate::register(Seed(1), clients, operations, unknown);
+    for (clients, operations, unknown) in [(8, 10_000, 0), (8, 100_000, 0), (8, 100_000, 1), (32, 100_000, 0)] {
+        let history = generate::register(Seed(1), clients, operations, unknown);
         let model = Register::new(0);
         let right = milliseconds(5, || assert!(is_linearizable(&model, &history)));
-        generate::spoil(Seed(1), &mut history);
-        let wrong = milliseconds(5, || assert!(!is_linearizable(&model, &history)));
-        println!(
-            "register, {clients} clients, {operations} operations, {unknown} of 1000 unknown: {right:.1} ms, {wrong:.1} ms \
-             once spoilt"
-        );
+        println!("register, {clients} clients, {operations} operations, {unknown} of 1000 unknown: {right:.1} ms");
     }
+    let mut history = generate::register(Seed(1), 8, 100_000, 0);
+    generate::spoil(Seed(1), &mut history);
+    let wrong = milliseconds(5, || assert!(!is_linearizable(&Register::new(0), &history)));
+    println!("register, 8 clients, 100000 operations, one wrong: {wrong:.1} ms");
 }

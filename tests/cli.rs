@@ -3,6 +3,8 @@
 //! This executable is itself a table of scenarios: started with the word `cli`, or with `SQUALL_TABLE` set, it is what a
 //! user's table would be; otherwise it runs the tests, which start it again in these ways.
 
+#[path = "cli/check_history.rs"]
+mod check_history;
 #[path = "cli/kept.rs"]
 mod kept;
 #[path = "cli/replays.rs"]
@@ -20,7 +22,7 @@ fn main() -> ExitCode {
     if is_table || squall::sandbox::is_zygote() {
         return squall::main(table::SCENARIOS);
     }
-    let tests: [(&str, fn()); 27] = [
+    let tests: [(&str, fn()); 28] = [
         ("a_passing_exploration_exits_with_0_and_prints_a_table", passing),
         ("a_broken_promise_exits_with_1_and_explains_itself", broken_promise),
         ("a_failing_case_replays_in_a_fresh_process", replays_afresh),
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         ("a_changed_definition_or_version_is_said", replays::what_else_has_changed_is_said),
         ("the_timeline_ends_where_it_is_told_to", replays::the_timeline_ends_where_it_is_told_to),
         ("without_a_debugger_nothing_stops", replays::without_a_debugger_nothing_stops),
+        ("a_history_that_somebody_brings_is_judged", check_history::a_history_that_somebody_brings_is_judged),
         ("a_debugger_stops_in_the_code_under_test", replays::a_debugger_stops_in_the_code_under_test),
     ];
     let trials = tests.map(|(name, test)| {

@@ -51,8 +51,14 @@ fn judged<M: Model>(model: &M, history: &History<M::Op, M::Output>, options: &Op
 /// All shortcuts, none, and each one left out.
 fn all_options() -> Vec<Options> {
     let all = Options::default();
-    let none =
-        Options { observers_at_once: false, one_of_equals: false, only_changes: false, skip_supersets: false, ..all };
+    let none = Options {
+        observers_at_once: false,
+        one_of_equals: false,
+        only_changes: false,
+        skip_supersets: false,
+        look_ahead: false,
+        ..all
+    };
     let all = Options::default;
     vec![
         all(),
@@ -61,6 +67,7 @@ fn all_options() -> Vec<Options> {
         Options { one_of_equals: false, ..all() },
         Options { only_changes: false, ..all() },
         Options { skip_supersets: false, ..all() },
+        Options { look_ahead: false, ..all() },
     ]
 }
 

@@ -26,6 +26,7 @@
 
 mod core;
 mod history;
+mod look_ahead;
 pub mod models;
 mod prepared;
 pub mod read;
@@ -74,6 +75,24 @@ pub trait Model {
         false
     }
 
+    /// The only state in which `op` can return this output; none if it can in several, or if that is not known. With
+    /// [`leads_to`](Model::leads_to) and [`may_grow`](Model::may_grow), the search sees early that a state which is
+    /// still needed cannot come again.
+    fn needs(&self, _op: &Self::Op, _output: &Self::Output) -> Option<Self::State> {
+        None
+    }
+
+    /// The only state that `op` can leave where it changes something, whatever it returns; none if it depends.
+    fn leads_to(&self, _op: &Self::Op) -> Option<Self::State> {
+        None
+    }
+
+    /// Whether operations for which [`leads_to`](Model::leads_to) gives none may lead from one state to another. Saying
+    /// `true` is always right.
+    fn may_grow(&self, _from: &Self::State, _to: &Self::State) -> bool {
+        true
+    }
+
     /// Whether `op` can return this output in this state. To be written anew where [`step`](Model::step) copies much.
     fn allows(&self, state: &Self::State, op: &Self::Op, output: &Self::Output) -> bool {
         self.step(state, op, Some(output)).is_some()
@@ -92,6 +111,8 @@ pub struct Options {
     pub only_changes: bool,
     /// A configuration with more unknown operations used than one that failed is not tried.
     pub skip_supersets: bool,
+    /// A configuration from which a state that is needed soon cannot come is not tried.
+    pub look_ahead: bool,
     /// After so many configurations, of all parts together, the answer is unknown. One takes some 50 bytes, and the
     /// states come on top.
     pub budget: u64,
@@ -104,6 +125,7 @@ impl Default for Options {
             one_of_equals: true,
             only_changes: true,
             skip_supersets: true,
+            look_ahead: true,
             budget: 4_000_000,
         }
     }

@@ -76,6 +76,25 @@ impl<V: Value> Model for Register<V> {
     fn is_observer(&self, op: &RegisterOp<V>, output: Option<&RegisterOutput<V>>) -> bool {
         matches!(op, RegisterOp::Read) || matches!(output, Some(RegisterOutput::Swapped(false)))
     }
+
+    fn needs(&self, op: &RegisterOp<V>, output: &RegisterOutput<V>) -> Option<V> {
+        match (op, output) {
+            (RegisterOp::Read, RegisterOutput::Value(value)) => Some(value.clone()),
+            (RegisterOp::CompareAndSet(expected, _), RegisterOutput::Swapped(true)) => Some(expected.clone()),
+            _ => None,
+        }
+    }
+
+    fn leads_to(&self, op: &RegisterOp<V>) -> Option<V> {
+        match op {
+            RegisterOp::Read => None,
+            RegisterOp::Write(value) | RegisterOp::CompareAndSet(_, value) => Some(value.clone()),
+        }
+    }
+
+    fn may_grow(&self, _: &V, _: &V) -> bool {
+        false
+    }
 }
 
 /// A map from keys to texts, which are empty at first.
@@ -142,6 +161,24 @@ impl Model for KeyValue {
 
     fn is_observer(&self, op: &KeyValueOp, _: Option<&KeyValueOutput>) -> bool {
         op.action == KeyValueAction::Get
+    }
+
+    fn needs(&self, _: &KeyValueOp, output: &KeyValueOutput) -> Option<String> {
+        match output {
+            KeyValueOutput::Text(text) => Some(text.clone()),
+            KeyValueOutput::Done => None,
+        }
+    }
+
+    fn leads_to(&self, op: &KeyValueOp) -> Option<String> {
+        match &op.action {
+            KeyValueAction::Put(text) => Some(text.clone()),
+            KeyValueAction::Get | KeyValueAction::Append(_) => None,
+        }
+    }
+
+    fn may_grow(&self, from: &String, to: &String) -> bool {
+        to.starts_with(from.as_str())
     }
 
     fn allows(&self, state: &String, op: &KeyValueOp, output: &KeyValueOutput) -> bool {

@@ -14,6 +14,8 @@ pub(super) struct Completed<'a, M: Model> {
     pub(super) index: usize,
     /// Operations that are open at the same time have different slots.
     pub(super) slot: u32,
+    /// The frontier at which it becomes open.
+    pub(super) entered: u32,
     /// The operation that had the slot before; [`NONE`] if none did.
     pub(super) slot_before: u32,
     /// Equal for operations with equal effects.
@@ -78,6 +80,7 @@ impl<'a, M: Model> Prepared<'a, M> {
                 output: *output,
                 index: *index,
                 slot: 0,
+                entered: 0,
                 slot_before: NONE,
                 effect,
                 is_observer,
@@ -110,6 +113,7 @@ impl<'a, M: Model> Prepared<'a, M> {
                 });
                 let entered = &mut prepared.completed[number as usize];
                 entered.slot = slot;
+                entered.entered = frontier as u32;
                 entered.slot_before = std::mem::replace(&mut last_in_slot[slot as usize], number);
                 called += 1;
             }

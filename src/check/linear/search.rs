@@ -11,9 +11,12 @@
 //!   here, the two can change places.
 //! - An unknown operation that changes nothing here can be left out, or put where it changes something.
 //! - If a configuration failed, it fails with less to use, too: hence the antichains of used unknown operations.
+//! - An operation that is not yet ordered may need one certain state. Where the state is another, and nothing that can
+//!   still come before it leads there, every order fails, only later.
 //!
 //! Operations that must return first are tried first, and unknown ones last: most often they are not needed.
 
+use super::look_ahead::LookAhead;
 use super::prepared::Prepared;
 use super::table::{Interner, Key, NONE, Visited};
 use super::{Model, Options};
@@ -65,7 +68,10 @@ struct Frame<const W: usize> {
     /// How many operations are ordered, and how many of them are unknown.
     ordered: usize,
     unknowns: usize,
-    /// Completed operations below this number have been tried.
+    /// Whether only operations are tried that lead to what the frontier needs. They come first: whatever else is ordered
+    /// before them is missing later.
+    is_direct: bool,
+    /// Completed operations below this number have been tried, as far as `is_direct` lets them.
     next_completed: u32,
     /// Unknown operations below this number have been tried.
     next_unknown: u32,
@@ -82,6 +88,7 @@ struct Search<'a, 'p, M: Model, const W: usize> {
     prepared: &'p Prepared<'a, M>,
     options: &'p Options,
     states: Interner<M::State>,
+    look_ahead: LookAhead,
     visited: Visited<W>,
     frames: Vec<Frame<W>>,
     order: Vec<u32>,
@@ -122,10 +129,16 @@ fn slots<const W: usize>(bits: [u64; W], without: [u64; W]) -> impl Iterator<Ite
 
 impl<'a, 'p, M: Model, const W: usize> Search<'a, 'p, M, W> {
     fn new(prepared: &'p Prepared<'a, M>, options: &'p Options) -> Self {
+        let mut states = Interner::new();
+        let look_ahead = match options.look_ahead {
+            true => LookAhead::new(prepared, &mut states),
+            false => LookAhead::default(),
+        };
         Search {
             prepared,
             options,
-            states: Interner::new(),
+            states,
+            look_ahead,
             visited: Visited::new(prepared.unknown.len(), options.skip_supersets),
             frames: Vec::new(),
             order: Vec::new(),
@@ -150,7 +163,7 @@ impl<'a, 'p, M: Model, const W: usize> Search<'a, 'p, M, W> {
         loop {
             let Some(frame) = self.frames.last() else {
                 return match self.best {
-                    Some(best) => Found::None(self.furthest(&best)),
+                    Some(best) => Found::None(self.furthest(best)),
                     // The first configuration is always arrived at, and it is the best as long as none is better.
                     None => Found::GaveUp,
                 };
@@ -192,31 +205,36 @@ impl<'a, 'p, M: Model, const W: usize> Search<'a, 'p, M, W> {
     /// The pending operation that is to be tried next: the one that returns first of those that are possible.
     fn next_completed(&mut self, frame: &Frame<W>) -> Option<(u32, u32)> {
         let prepared = self.prepared;
-        let mut from = frame.next_completed;
-        loop {
+        let frontier = frame.key.frontier;
+        let has_direct = self.look_ahead.has_direct(frontier, frame.key.state);
+        let (mut is_direct, mut from) = (frame.is_direct, frame.next_completed);
+        let found = loop {
             let pending = || slots(frame.key.pending, self.observers).map(|slot| self.open[slot as usize]);
-            let next = pending().filter(|number| *number >= from).min();
-            let number = next.unwrap_or(NONE);
-            from = number.saturating_add(1);
-            let found = next.map(|number| {
-                let Some(completed) = prepared.completed.get(number as usize) else { return None };
-                let is_equal =
-                    |other: u32| other < number && prepared.completed[other as usize].effect == completed.effect;
-                if self.options.one_of_equals && pending().any(is_equal) {
-                    return None;
+            let is_in_turn = |number: &u32| {
+                *number >= from && (!has_direct || self.look_ahead.is_direct(frontier, *number) == is_direct)
+            };
+            let Some(number) = pending().filter(is_in_turn).min() else {
+                if !is_direct {
+                    break None;
                 }
-                let state = self.states.get(frame.key.state);
-                prepared.model.step(state, completed.op, Some(completed.output))
-            });
-            if let Some(last) = self.frames.last_mut() {
-                last.next_completed = from;
+                (is_direct, from) = (false, 0);
+                continue;
+            };
+            from = number + 1;
+            let completed = &prepared.completed[number as usize];
+            let is_equal = |other: u32| other < number && prepared.completed[other as usize].effect == completed.effect;
+            if self.options.one_of_equals && pending().any(is_equal) {
+                continue;
             }
-            match found {
-                None => return None,
-                Some(None) => {}
-                Some(Some(state)) => return Some((number, self.states.intern(state))),
+            let state = self.states.get(frame.key.state);
+            if let Some(state) = prepared.model.step(state, completed.op, Some(completed.output)) {
+                break Some((number, self.states.intern(state)));
             }
+        };
+        if let Some(last) = self.frames.last_mut() {
+            (last.is_direct, last.next_completed) = (is_direct, from);
         }
+        found
     }
 
     /// The unknown operation that is to be tried next.
@@ -247,19 +265,43 @@ impl<'a, 'p, M: Model, const W: usize> Search<'a, 'p, M, W> {
     /// Settles in a configuration, and makes it the last frame if it is new.
     fn arrive(&mut self, mut key: Key<W>, used: u32, unknowns: usize) -> Step {
         self.settle(&mut key);
-        if !self.visited.is_new(key, used) {
-            self.go_back();
-            return Step::Known;
-        }
-        let frame = Frame { key, used, ordered: self.order.len(), unknowns, next_completed: 0, next_unknown: 0 };
-        self.frames.push(frame);
+        let frame = Frame {
+            key,
+            used,
+            ordered: self.order.len(),
+            unknowns,
+            is_direct: self.look_ahead.has_direct(key.frontier, key.state),
+            next_completed: 0,
+            next_unknown: 0,
+        };
         if self.best.is_none_or(|best| best.ordered - best.unknowns < frame.ordered - unknowns) {
             self.best = Some(frame);
             self.best_order.truncate(self.in_common);
             self.best_order.extend_from_slice(&self.order[self.in_common..]);
             self.in_common = self.order.len();
         }
+        if self.is_hopeless(&key, used) || !self.visited.is_new(key, used) {
+            self.go_back();
+            return Step::Known;
+        }
+        self.frames.push(frame);
         Step::New
+    }
+
+    /// Whether a state that is needed soon cannot come.
+    fn is_hopeless(&mut self, key: &Key<W>, used: u32) -> bool {
+        if self.look_ahead.is_idle() {
+            return false;
+        }
+        let pending = slots(key.pending, [0; W]).map(|slot| self.open[slot as usize]);
+        self.look_ahead.is_hopeless(
+            self.prepared,
+            &self.states,
+            (key.frontier, key.state),
+            pending,
+            |slot| is_set(&key.pending, slot),
+            |unknown| self.visited.is_used(used, unknown),
+        )
     }
 
     /// Returns to the last frame.
@@ -338,7 +380,22 @@ impl<'a, 'p, M: Model, const W: usize> Search<'a, 'p, M, W> {
         order.iter().map(position).collect()
     }
 
-    fn furthest(&self, best: &Frame<W>) -> Furthest {
+    /// Goes on from the best configuration as far as any operation that returned is possible. The search itself may have
+    /// turned back there, because it saw that it comes to nothing.
+    fn furthest(&mut self, mut best: Frame<W>) -> Furthest {
+        self.order = std::mem::take(&mut self.best_order);
+        self.position = 0;
+        self.observers = [0; W];
+        for frontier in 0..=best.key.frontier as usize {
+            self.enter(frontier, &mut [0; W]);
+        }
+        while let Some((number, state)) = self.next_completed(&best) {
+            best.key.state = state;
+            set(&mut best.key.pending, self.prepared.completed[number as usize].slot, false);
+            self.order.push(number);
+            self.settle(&mut best.key);
+            best.is_direct = self.look_ahead.has_direct(best.key.frontier, best.key.state);
+        }
         let frontier = best.key.frontier as usize;
         let called = &self.prepared.by_call[..self.prepared.called[frontier] as usize];
         // Everything below the frontier is ordered; its slot may be somebody else's.
@@ -348,7 +405,7 @@ impl<'a, 'p, M: Model, const W: usize> Search<'a, 'p, M, W> {
         pending.sort_unstable();
         let unknown = (0..self.prepared.unknown_called[frontier]).filter(|n| !self.visited.is_used(best.used, *n));
         Furthest {
-            order: self.positions(&self.best_order),
+            order: self.positions(&self.order),
             frontier,
             pending,
             unknown: unknown.map(|number| self.prepared.unknown[number as usize].index).collect(),

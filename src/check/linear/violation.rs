@@ -25,7 +25,7 @@ pub struct Violation {
     pub part: String,
     /// All operations of the part.
     pub members: Vec<usize>,
-    /// The longest order that was found: no other orders more operations that returned.
+    /// The longest order that was found. No operation that returned can extend it.
     pub order: Vec<usize>,
     /// What the object remembers after it.
     pub state: String,
