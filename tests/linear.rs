@@ -98,7 +98,9 @@ fn small_histories_are_judged_as_by_brute_force() {
         let model = Register::new(0);
         let expected = brute::is_linearizable(&model, history.entries());
         linearizable += u64::from(expected);
-        for options in &options {
+        // With all shortcuts and with none, and in turn with each one left out.
+        let left_out = 2 + number as usize % (options.len() - 2);
+        for options in [0, 1, left_out].map(|index| &options[index]) {
             let found = judged(&model, &history, options);
             assert_eq!(found, expected, "history {number} with {options:?}: {history:#?}");
         }
