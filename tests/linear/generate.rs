@@ -9,6 +9,9 @@ use squall::seed::Seed;
 
 type Registered = History<RegisterOp<u32>, RegisterOutput<u32>>;
 
+/// An operation that was called, and what it returns if it has taken effect.
+type Running = (RegisterOp<u32>, Option<RegisterOutput<u32>>);
+
 /// Draws numbers one by one.
 pub struct Draw {
     seed: Seed,
@@ -106,7 +109,7 @@ pub fn register(seed: Seed, clients: u64, operations: usize, unknown: u64) -> Re
     let mut value = 0;
     // For each client: its process id, and what it got if its operation has taken effect.
     let mut processes: Vec<u64> = (0..clients).collect();
-    let mut running: Vec<Option<(RegisterOp<u32>, Option<RegisterOutput<u32>>)>> = vec![None; clients as usize];
+    let mut running: Vec<Option<Running>> = vec![None; clients as usize];
     while history.entries().len() < operations || running.iter().any(Option::is_some) {
         let client = draw.below(clients) as usize;
         let process = processes[client];

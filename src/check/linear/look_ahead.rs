@@ -71,13 +71,13 @@ impl LookAhead {
         self.sources.push(state);
         self.sources.extend(pending.map(|number| self.leads[number as usize]).filter(|lead| *lead != NONE));
         let mut called = prepared.called[from] as usize;
-        for number in from..completed.len().min(from + self.reach) {
+        for (number, operation) in completed.iter().enumerate().skip(from).take(self.reach) {
             // Whatever is called before the operation returns may come before it.
             let entered = &prepared.by_call[called..prepared.called[number] as usize];
             self.sources.extend(entered.iter().map(|other| self.leads[*other as usize]).filter(|lead| *lead != NONE));
             called += entered.len();
             let need = self.needs[number];
-            let is_ordered = completed[number].entered <= frontier && !is_pending(completed[number].slot);
+            let is_ordered = operation.entered <= frontier && !is_pending(operation.slot);
             if need == NONE || is_ordered || self.sources.iter().any(|source| leads_to(*source, need)) {
                 continue;
             }
