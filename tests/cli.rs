@@ -3,6 +3,8 @@
 //! This executable is itself a table of scenarios: started with the word `cli`, or with `SQUALL_TABLE` set, it is what a
 //! user's table would be; otherwise it runs the tests, which start it again in these ways.
 
+#[path = "cli/check_history.rs"]
+mod check_history;
 #[path = "cli/kept.rs"]
 mod kept;
 #[path = "cli/replays.rs"]
@@ -22,7 +24,7 @@ fn main() -> ExitCode {
     if is_table || squall::sandbox::is_zygote() {
         return squall::main(table::SCENARIOS);
     }
-    let tests: [(&str, fn()); 31] = [
+    let tests: [(&str, fn()); 32] = [
         ("a_passing_exploration_exits_with_0_and_prints_a_table", passing),
         ("a_broken_promise_exits_with_1_and_explains_itself", broken_promise),
         ("a_failing_case_replays_in_a_fresh_process", replays_afresh),
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         ("a_saved_case_is_made_smaller_later", smaller::a_saved_case_is_made_smaller_later),
         ("what_passes_is_not_made_smaller", smaller::what_passes_is_not_made_smaller),
         ("where_github_runs_it_failures_are_annotations", smaller::where_github_runs_it_failures_are_annotations),
+        ("a_history_that_somebody_brings_is_judged", check_history::a_history_that_somebody_brings_is_judged),
         ("a_debugger_stops_in_the_code_under_test", replays::a_debugger_stops_in_the_code_under_test),
     ];
     let trials = tests.map(|(name, test)| {

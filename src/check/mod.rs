@@ -3,6 +3,7 @@
 mod effects;
 mod health;
 mod life;
+pub mod linear;
 mod restarts;
 mod retries;
 mod situation;
@@ -18,6 +19,7 @@ use crate::trace::Trace;
 
 pub use effects::{EffectKey, Effects};
 pub use health::HealthPolicy;
+pub use linear::{is_linearizable, linearizable};
 pub use restarts::{no_operation_fails, servers_are_interchangeable, without_faults_no_operation_fails};
 pub use retries::{attempts_at_most, only_safe_requests_are_retried, retries_within_budget};
 pub use situation::Situation;

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::explore::SeedRange;
 use crate::fault::text_duration;
@@ -40,6 +40,8 @@ pub(crate) enum Command {
         #[arg(value_name = "FILE.json")]
         file: PathBuf,
     },
+    /// Says whether a history that was recorded elsewhere is linearizable.
+    Check(CheckHistory),
 }
 
 #[derive(Debug, Args)]
@@ -140,6 +142,27 @@ pub(crate) struct Keep {
     /// The directory to move it to. Default: sims/regressions/NAME in the project.
     #[arg(long, value_name = "DIR")]
     pub(crate) to: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckHistory {
+    /// The history.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// What the history is of, and how it is written.
+    #[arg(long)]
+    pub(crate) model: HistoryModel,
+    /// After how many configurations the search gives up.
+    #[arg(long, value_name = "N")]
+    pub(crate) budget: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum HistoryModel {
+    /// A register with compare-and-set, absent at first: the log lines of a Jepsen test.
+    CasRegister,
+    /// A map from keys to texts with get, put and append: porcupine's key-value format.
+    Kv,
 }
 
 fn jobs(text: &str) -> Result<NonZeroUsize, String> {

@@ -44,6 +44,7 @@ pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &[String]) -> u8 {
         Some(Command::Shrink(shrink)) => super::shrink::run(scenarios, &shrink),
         Some(Command::Keep(keep)) => super::keep::keep(&scenarios, &keep),
         Some(Command::Rust { file }) => super::keep::print_rust(&scenarios, &file),
+        Some(Command::Check(check)) => super::check_history::run(&check),
         None => explore_all(scenarios, &arguments.explore),
     };
     result.unwrap_or_else(|error| refuse(&error))

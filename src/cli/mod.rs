@@ -2,6 +2,7 @@
 //! knows nothing of how runs are made or judged.
 
 mod arguments;
+mod check_history;
 mod commands;
 mod keep;
 mod plain_test;

@@ -1,0 +1,92 @@
+//! How fast histories are judged: those with known verdicts, and registers with many clients.
+//!
+//! `cargo bench --bench linear`. Each number is the median of several rounds on one thread, by the wall clock.
+
+#[path = "../tests/linear/generate.rs"]
+mod generate;
+mod support;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use squall::check::linear::models::{KeyValue, Register};
+use squall::check::linear::read::{jepsen_register, porcupine_key_value};
+use squall::check::linear::{History, Judgement, Model, Options, judge};
+use squall::seed::Seed;
+
+use support::median;
+
+/// The median time of a round, in milliseconds.
+fn milliseconds(rounds: usize, mut round: impl FnMut()) -> f64 {
+    let times = (0..rounds).map(|_| {
+        let start = Instant::now();
+        round();
+        start.elapsed()
+    });
+    median(times.map(|time: Duration| time.as_secs_f64() * 1e3).collect())
+}
+
+fn is_linearizable<M: Model>(model: &M, history: &History<M::Op, M::Output>) -> bool {
+    match judge(model, history, &Options::default()) {
+        Judgement::Linearizable(_) => true,
+        Judgement::Violated(_) => false,
+        Judgement::GaveUp(configurations) => {
+            println!("gave up after {configurations} configurations");
+            std::process::exit(1);
+        }
+    }
+}
+
+fn main() {
+    let histories = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/histories");
+    etcd(&histories);
+    key_value(&histories);
+    registers();
+}
+
+fn etcd(histories: &Path) {
+    let mut paths: Vec<_> = std::fs::read_dir(histories.join("etcd"))
+        .expect("the histories are there")
+        .map(|entry| entry.expect("the directory can be read").path())
+        .collect();
+    paths.sort();
+    let texts: Vec<_> = paths.iter().map(|path| std::fs::read_to_string(path).expect("a text")).collect();
+    let read = || texts.iter().map(|text| jepsen_register(text).expect("a history")).collect::<Vec<_>>();
+    let all = read();
+    let model = Register::new(None);
+    let mut linearizable = 0;
+    let judging = milliseconds(101, || linearizable = all.iter().filter(|h| is_linearizable(&model, h)).count());
+    let reading = milliseconds(101, || assert_eq!(read().len(), texts.len()));
+    println!("etcd, {} files: {judging:.2} ms to judge, {reading:.2} ms to read", texts.len());
+    println!("    {linearizable} are linearizable");
+    let worst = all.iter().map(|history| {
+        milliseconds(11, || {
+            is_linearizable(&model, history);
+        })
+    });
+    println!("    the slowest takes {:.3} ms", worst.fold(0.0, f64::max));
+}
+
+fn key_value(histories: &Path) {
+    for name in ["c01-ok", "c01-bad", "c10-ok", "c10-bad", "c50-ok"] {
+        let text = std::fs::read_to_string(histories.join("kv").join(name).with_extension("txt")).expect("a text");
+        let history = porcupine_key_value(&text).expect("a history");
+        let mut found = false;
+        let judging = milliseconds(21, || found = is_linearizable(&KeyValue, &history));
+        let reading = milliseconds(21, || assert!(porcupine_key_value(&text).is_ok()));
+        println!("{name}: {judging:.2} ms to judge (linearizable: {found}), {reading:.2} ms to read");
+    }
+}
+
+fn registers() {
+    for (clients, operations, unknown) in [(8, 10_000, 0), (8, 100_000, 0), (8, 100_000, 1), (32, 100_000, 0)] {
+        let history = generate::register(Seed(1), clients, operations, unknown);
+        let model = Register::new(0);
+        let right = milliseconds(5, || assert!(is_linearizable(&model, &history)));
+        println!("register, {clients} clients, {operations} operations, {unknown} of 1000 unknown: {right:.1} ms");
+    }
+    let mut history = generate::register(Seed(1), 8, 100_000, 0);
+    generate::spoil(Seed(1), &mut history);
+    let wrong = milliseconds(5, || assert!(!is_linearizable(&Register::new(0), &history)));
+    println!("register, 8 clients, 100000 operations, one wrong: {wrong:.1} ms");
+}

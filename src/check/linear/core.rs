@@ -1,0 +1,102 @@
+//! The smallest part of a wrong history that is still wrong, found by leaving out as much as possible. It knows nothing
+//! of how the search works.
+//!
+//! Leaving out a write would make any history wrong that reads it. So an operation that may change the state is not left
+//! out but loosened: its outcome is taken as unknown, so that it may take effect at any time after its call, or never.
+//! Observers are left out. Either only adds orders: what is wrong with less is wrong with more.
+
+use super::{Entry, History, Judgement, Model, Options, Violation, judge};
+
+/// How many configurations one attempt may visit, and all together. What takes more is kept.
+const BUDGET_EACH: u64 = 50_000;
+const BUDGET: u64 = 2_000_000;
+
+/// Operations that suffice to make a history wrong, as positions in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Core {
+    /// They cannot be ordered. Each of them is needed, unless the search for less gave up.
+    pub kept: Vec<usize>,
+    /// They may be there, but nothing is asked of them: each may take effect at any time after its call, or never.
+    pub loosened: Vec<usize>,
+}
+
+impl Core {
+    /// The history that is left: what is kept, and what is loosened with unknown outcomes.
+    pub fn history<Op: Clone, Output: Clone>(&self, history: &History<Op, Output>) -> History<Op, Output> {
+        let entry = |index: &usize| history.entries().get(*index).cloned();
+        let kept = self.kept.iter().filter_map(entry);
+        let loosened = self.loosened.iter().filter_map(entry).map(|entry| Entry { ret: None, ..entry });
+        let mut entries: Vec<_> = kept.chain(loosened).collect();
+        entries.sort_by_key(|entry| entry.call);
+        History::of_entries(entries)
+    }
+}
+
+impl Violation {
+    /// Finds operations that suffice to make this history wrong, by delta debugging from the last returns on.
+    pub fn core<M: Model>(&self, model: &M, history: &History<M::Op, M::Output>) -> Core {
+        let entries = history.entries();
+        let (mut kept, mut loosened): (Vec<usize>, Vec<usize>) =
+            self.members.iter().partition(|index| entries.get(**index).is_some_and(|entry| entry.ret.is_some()));
+        let ret = |index: &usize| entries[*index].ret.as_ref().map(|(ret, _)| *ret);
+        kept.sort_by_key(|index| (ret(index), *index));
+        let mut smaller = Smaller { model, history, left: BUDGET };
+        let mut size = kept.len();
+        while size > 0 {
+            let mut end = kept.len();
+            let mut has_changed = false;
+            while end > 0 {
+                let start = end.saturating_sub(size);
+                let without = smaller.without(&kept, &loosened, start..end);
+                if let Some(core) = without {
+                    (kept, loosened) = (core.kept, core.loosened);
+                    has_changed = true;
+                }
+                end = start;
+            }
+            // Singles are tried until none can be spared: what was needed with others may not be needed without them.
+            if size > 1 || !has_changed {
+                size /= 2;
+            }
+        }
+        kept.sort_by_key(|index| (entries[*index].call, *index));
+        loosened.sort_by_key(|index| (entries[*index].call, *index));
+        Core { kept, loosened }
+    }
+}
+
+/// Tries smaller histories.
+struct Smaller<'a, M: Model> {
+    model: &'a M,
+    history: &'a History<M::Op, M::Output>,
+    left: u64,
+}
+
+impl<M: Model> Smaller<'_, M> {
+    /// The core without some of what is kept, if it is still wrong.
+    fn without(&mut self, kept: &[usize], loosened: &[usize], range: std::ops::Range<usize>) -> Option<Core> {
+        let entries = self.history.entries();
+        let may_change = |index: &&usize| {
+            let entry = &entries[**index];
+            !self.model.is_observer(&entry.op, entry.ret.as_ref().map(|(_, output)| output))
+        };
+        let loose = kept[range.clone()].iter().filter(may_change);
+        let loosened = loosened.iter().chain(loose).copied().collect();
+        let kept = kept[..range.start].iter().chain(&kept[range.end..]).copied().collect();
+        let core = Core { kept, loosened };
+        let budget = self.left.min(BUDGET_EACH);
+        let options = Options { budget, ..Options::default() };
+        match judge(self.model, &core.history(self.history), &options) {
+            Judgement::Violated(_) => Some(core),
+            Judgement::Linearizable(_) => {
+                // What an attempt really takes is not told; a fiftieth is more than most take.
+                self.left = self.left.saturating_sub(BUDGET_EACH / 50);
+                None
+            }
+            Judgement::GaveUp(spent) => {
+                self.left = self.left.saturating_sub(spent);
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The subcommand that judges a history which somebody brings. It knows nothing of scenarios and runs.
+
+use std::fmt::Debug;
+use std::path::Path;
+
+use super::arguments::{CheckHistory, HistoryModel};
+use super::commands::say;
+use crate::check::linear::models::{KeyValue, Register};
+use crate::check::linear::{self, History, Judgement, Model, Options, read};
+use crate::explore::Standing;
+
+/// Judges the history in a file; returns the exit code.
+pub(super) fn run(arguments: &CheckHistory) -> Result<u8, String> {
+    let path = &arguments.file;
+    let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let text = String::from_utf8(bytes).map_err(|_| format!("{}: this is not a text file", path.display()))?;
+    let damaged = |error: read::Damaged| format!("{}: {error}", path.display());
+    let options = Options { budget: arguments.budget.unwrap_or(Options::default().budget), ..Options::default() };
+    let standing = match arguments.model {
+        HistoryModel::CasRegister => {
+            tell(path, &Register::new(None), &read::jepsen_register(&text).map_err(damaged)?, &options)
+        }
+        HistoryModel::Kv => tell(path, &KeyValue, &read::porcupine_key_value(&text).map_err(damaged)?, &options),
+    };
+    Ok(standing.exit_code())
+}
+
+fn tell<M: Model>(path: &Path, model: &M, history: &History<M::Op, M::Output>, options: &Options) -> Standing
+where
+    M::Op: Debug,
+{
+    let path = path.display();
+    let count = history.entries().len();
+    match linear::judge(model, history, options) {
+        Judgement::Linearizable(_) => {
+            let unknown = history.entries().iter().filter(|entry| entry.ret.is_none()).count();
+            say(&format!("{path}: linearizable: {count} operations, {unknown} of them with unknown outcomes\n"));
+            Standing::Pass
+        }
+        Judgement::Violated(violation) => {
+            let core = violation.core(model, history);
+            say(&format!("{path}: {}", violation.text(history, Some(&core))));
+            Standing::Fail
+        }
+        Judgement::GaveUp(configurations) => {
+            say(&format!("{path}: unknown: {}\n", linear::gave_up(configurations)));
+            Standing::Unknown
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! The checker of linearizability against known verdicts, against a brute-force checker, and against what it promises
+//! of its own answers.
+
+#[path = "linear/brute.rs"]
+mod brute;
+#[path = "linear/generate.rs"]
+mod generate;
+
+use std::path::{Path, PathBuf};
+
+use squall::check::linear::models::*;
+use squall::check::linear::read::{jepsen_register, porcupine_key_value};
+use squall::check::linear::{Entry, History, Impossible, Judgement, Model, Options, judge, linearizable};
+use squall::check::{self, Verdict};
+use squall::seed::Seed;
+
+use generate::{Draw, small_register};
+
+fn histories() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/histories")
+}
+
+/// All files with known verdicts: path, and whether it is linearizable.
+fn known() -> Vec<(PathBuf, bool)> {
+    let table = std::fs::read_to_string(histories().join("verdicts.csv")).unwrap();
+    let known: Vec<_> = table.lines().skip(1).map(|line| line.split_once(',').unwrap()).collect();
+    let path = |name: &str| match name.starts_with("etcd") {
+        true => histories().join("etcd").join(name).with_extension("log"),
+        false => histories().join("kv").join(name).with_extension("txt"),
+    };
+    known.into_iter().map(|(name, verdict)| (path(name), verdict.parse().unwrap())).collect()
+}
+
+/// Judges, and proves the answer as far as it can be proved.
+fn judged<M: Model>(model: &M, history: &History<M::Op, M::Output>, options: &Options) -> bool {
+    match judge(model, history, options) {
+        Judgement::Linearizable(orders) => {
+            brute::assert_explains(model, history, &orders);
+            true
+        }
+        Judgement::Violated(violation) => {
+            assert!(violation.stuck.iter().all(|stuck| !violation.order.contains(&stuck.operation)));
+            assert_eq!(violation.stuck[0].operation, violation.must_come);
+            brute::assert_stuck(model, history, &violation);
+            false
+        }
+        Judgement::GaveUp(configurations) => panic!("gave up after {configurations}"),
+    }
+}
+
+/// All shortcuts, none, and each one left out.
+fn all_options() -> Vec<Options> {
+    let all = Options::default();
+    let none = Options {
+        observers_at_once: false,
+        one_of_equals: false,
+        only_changes: false,
+        skip_supersets: false,
+        look_ahead: false,
+        ..all
+    };
+    let all = Options::default;
+    vec![
+        all(),
+        none,
+        Options { observers_at_once: false, ..all() },
+        Options { one_of_equals: false, ..all() },
+        Options { only_changes: false, ..all() },
+        Options { skip_supersets: false, ..all() },
+        Options { look_ahead: false, ..all() },
+    ]
+}
+
+#[test]
+fn all_known_verdicts_are_found() {
+    let known = known();
+    assert_eq!(known.len(), 85);
+    for (path, expected) in known {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let found = match path.extension().unwrap() == "log" {
+            true => judged(&Register::new(None), &jepsen_register(&text).unwrap(), &Options::default()),
+            false => judged(&KeyValue, &porcupine_key_value(&text).unwrap(), &Options::default()),
+        };
+        assert_eq!(found, expected, "{}", path.display());
+    }
+}
+
+#[test]
+fn small_histories_are_judged_as_by_brute_force() {
+    let count = match std::env::var("SQUALL_HISTORIES") {
+        Ok(text) => text.parse().expect("SQUALL_HISTORIES is a number"),
+        Err(_) => 200_000,
+    };
+    let options = all_options();
+    let mut linearizable = 0_u64;
+    for number in 0..count {
+        let history = small_register(Draw::new(Seed(number)));
+        let model = Register::new(0);
+        let expected = brute::is_linearizable(&model, history.entries());
+        linearizable += u64::from(expected);
+        // With all shortcuts and with none, and in turn with each one left out.
+        let left_out = 2 + number as usize % (options.len() - 2);
+        for options in [0, 1, left_out].map(|index| &options[index]) {
+            let found = judged(&model, &history, options);
+            assert_eq!(found, expected, "history {number} with {options:?}: {history:#?}");
+        }
+    }
+    // Were all alike, the comparison would say little.
+    assert!(linearizable > count / 10 && linearizable < count * 9 / 10, "{linearizable} of {count}");
+}
+
+#[test]
+fn small_histories_of_other_objects_are_judged_as_by_brute_force() {
+    fn agree<M: Model>(model: &M, make: impl Fn(Draw) -> History<M::Op, M::Output>) {
+        let mut linearizable = 0;
+        for number in 0..5_000 {
+            let history = make(Draw::new(Seed(number)));
+            let expected = brute::is_linearizable(model, history.entries());
+            linearizable += usize::from(expected);
+            for options in all_options() {
+                assert_eq!(judged(model, &history, &options), expected, "history {number}: {history:#?}");
+            }
+        }
+        assert!((500..4_500).contains(&linearizable), "{linearizable} of 5000");
+    }
+    agree(&KeyValue, generate::small_key_value);
+    agree(&Counter, generate::small_counter);
+    agree(&Set::default(), generate::small_set);
+    agree(&Queue::default(), generate::small_queue);
+}
+
+#[test]
+fn a_larger_history_is_refuted_once_it_is_spoilt() {
+    for seed in 0..40 {
+        let mut history = generate::register(Seed(seed), 8, 1_000, 20);
+        let model = Register::new(0);
+        assert!(judged(&model, &history, &Options::default()), "seed {seed}");
+        generate::spoil(Seed(seed), &mut history);
+        assert!(!judged(&model, &history, &Options::default()), "seed {seed}, spoilt");
+    }
+}
+
+type Registered = History<RegisterOp<u8>, RegisterOutput<u8>>;
+
+/// `x` is written, then `y`; then somebody reads.
+fn written_then(read: u8) -> Registered {
+    let mut history = History::new();
+    for (process, value) in [(1, 1), (2, 2)] {
+        history.call(process, RegisterOp::Write(value)).unwrap();
+        history.ret(process, RegisterOutput::Done).unwrap();
+    }
+    history.call(3, RegisterOp::Read).unwrap();
+    history.ret(3, RegisterOutput::Value(read)).unwrap();
+    history
+}
+
+#[test]
+fn a_stale_read_shows_itself() {
+    let history = written_then(1);
+    let Judgement::Violated(violation) = judge(&Register::new(0), &history, &Options::default()) else {
+        panic!("it is wrong")
+    };
+    assert_eq!((&violation.order[..], violation.must_come), (&[0, 1][..], 2));
+    let core = violation.core(&Register::new(0), &history);
+    assert_eq!((&core.kept[..], core.loosened.len()), (&[0, 1, 2][..], 0), "each of the three is needed");
+    let text = violation.text(&history, Some(&core));
+    let parts = [
+        "not linearizable: after 2 operations the state is 2; next is Read = Value(1) by process 3 (events 4 to 5), but it \
+         cannot come",
+        "Read = Value(1) by process 3 (events 4 to 5): it cannot return Value(1) when the state is 2",
+        "these suffice:",
+    ];
+    for part in parts {
+        assert!(text.contains(part), "`{part}` is missing in:\n{text}");
+    }
+}
+
+#[test]
+fn what_is_not_needed_is_not_in_the_core() {
+    let mut history = generate::register(Seed(3), 5, 200, 5);
+    generate::spoil(Seed(3), &mut history);
+    let model = Register::new(0);
+    let Judgement::Violated(violation) = judge(&model, &history, &Options::default()) else { panic!("it is wrong") };
+    let core = violation.core(&model, &history);
+    assert!(core.kept.len() <= 12, "{core:?}");
+    assert!(!judged(&model, &core.history(&history), &Options::default()), "it is still wrong");
+    for index in 0..core.kept.len() {
+        let mut less = core.clone();
+        let dropped = less.kept.remove(index);
+        if !model.is_observer(&history.entries()[dropped].op, history.entries()[dropped].ret.as_ref().map(|ret| &ret.1))
+        {
+            less.loosened.push(dropped);
+        }
+        assert!(judged(&model, &less.history(&history), &Options::default()), "{dropped} is needed");
+    }
+}
+
+#[test]
+fn intervals_are_closed() {
+    let entry = |process, call, ret, op| Entry { process, call, ret: Some((ret, RegisterOutput::Done)), op };
+    let read = |call| Entry { process: 3, call, ret: Some((9, RegisterOutput::Value(1))), op: RegisterOp::Read };
+    let history = |call| {
+        let entries = vec![entry(1, 0, 4, RegisterOp::Write(1)), entry(2, call, 8, RegisterOp::Write(2)), read(9)];
+        History::from_entries(entries).unwrap()
+    };
+    assert!(linearizable(&Register::new(0), &history(4)).is_pass(), "what touches is concurrent");
+    assert!(linearizable(&Register::new(0), &history(5)).is_fail());
+}
+
+#[test]
+fn unknown_writes_take_effect_late_or_never() {
+    let mut history = History::new();
+    history.call(1, RegisterOp::Write(1)).unwrap();
+    history.give_up(1).unwrap();
+    let mut read = |value: u8| {
+        history.call(2, RegisterOp::Read).unwrap();
+        history.ret(2, RegisterOutput::Value(value)).unwrap();
+        linearizable(&Register::new(0), &history).word()
+    };
+    assert_eq!([read(0), read(0), read(1), read(1), read(0)], ["pass", "pass", "pass", "pass", "fail"]);
+}
+
+#[test]
+fn a_search_that_gives_up_says_so() {
+    let history = generate::register(Seed(1), 8, 1_000, 0);
+    let options = Options { budget: 100, ..Options::default() };
+    assert_eq!(judge(&Register::new(0), &history, &options), Judgement::GaveUp(100));
+}
+
+#[test]
+fn hundreds_of_clients_are_told_apart() {
+    for clients in [65, 300, 1_100] {
+        let history = generate::all_at_once(clients);
+        assert!(judged(&Register::new(0), &history, &Options::default()), "{clients} clients");
+    }
+}
+
+#[test]
+fn impossible_events_are_refused() {
+    let mut history: Registered = History::new();
+    assert_eq!(history.ret(1, RegisterOutput::Done), Err(Impossible::NoCall(1)));
+    assert_eq!(history.give_up(1), Err(Impossible::NoCall(1)));
+    history.call(1, RegisterOp::Read).unwrap();
+    assert_eq!(history.call(1, RegisterOp::Read), Err(Impossible::TwoCalls(1)));
+    let backwards =
+        Entry { process: 0, call: 2, ret: Some((1, RegisterOutput::<u8>::Done)), op: RegisterOp::Write(1_u8) };
+    assert_eq!(History::from_entries(vec![backwards]), Err(Impossible::Backwards(0)));
+}
+
+#[test]
+fn nothing_is_linearizable() {
+    assert_eq!(linearizable(&Register::new(0_u8), &History::new()), Verdict::Pass);
+}
+
+#[test]
+fn a_run_is_judged() {
+    use squall::history::{Completion, History as RunHistory, Operation};
+    use squall::prelude::{Trace, millis, secs};
+    use squall::trace::HostId;
+
+    let operation = |client, name: &str, input: &str, at, completed| Operation {
+        host: HostId(0),
+        client,
+        name: name.into(),
+        input: input.into(),
+        invoked_at: millis(at),
+        completed,
+    };
+    let ok = |at, answer: &str| Some((millis(at), Completion::Ok(answer.into())));
+    let check =
+        check::is_linearizable("the register is linearizable", Register::new(0_u8), |operation| {
+            match operation.name.as_str() {
+                "read" => Some((RegisterOp::Read, operation.answer().ok()?.map(RegisterOutput::Value))),
+                "write" => {
+                    let output = operation.is_ok().then_some(RegisterOutput::Done);
+                    Some((RegisterOp::Write(operation.input().ok()?), output))
+                }
+                _ => None,
+            }
+        });
+    let trace = Trace::new(vec!["client".into()], millis(10), secs(60), false);
+    let mut history = RunHistory::default();
+    let mut word = |operation| {
+        history.operations.push(operation);
+        check.judge(&trace, &history).word()
+    };
+    assert_eq!(word(operation(0, "write", "1", 0, ok(10, "null"))), "pass");
+    assert_eq!(word(operation(0, "write", "2", 20, Some((millis(30), Completion::Unknown("?".into()))))), "pass");
+    assert_eq!(word(operation(0, "write", "3", 40, Some((millis(50), Completion::Fail("full".into()))))), "pass");
+    assert_eq!(word(operation(1, "who", "null", 40, ok(50, "7"))), "pass", "it is left out");
+    assert_eq!(word(operation(1, "read", "null", 60, ok(70, "2"))), "pass");
+    assert_eq!(word(operation(2, "read", "null", 70, ok(80, "1"))), "pass", "at the same time as the end of the first");
+    assert_eq!(word(operation(1, "read", "null", 90, ok(95, "3"))), "fail", "what was refused had no effect");
+}
+
+#[test]
+fn damaged_histories_are_refused_with_their_line() {
+    let etcd = |text: &str| jepsen_register(text).unwrap_err().to_string();
+    let line = |rest: &str| format!("INFO  jepsen.util - {rest}\n");
+    let call = line("0 :invoke :write 3");
+    for (text, expected) in [
+        (String::new(), "line 1: there is no operation up to here"),
+        (line("0 :ok :read 3"), "line 1: process 0 returns although it has no call open"),
+        (call.clone() + &line("0 :invoke :read nil"), "line 2: process 0 calls although its call before has not"),
+        (call.clone() + &line("0 :ok :read 3"), "line 2: process 0 called Write(Some(3)), but :read returns"),
+        (call.clone() + &line("0 :ok :write 4"), "line 2: process 0 called Write(Some(3)), but :write 4 returns"),
+        (call.clone() + &line("0 :ok :write :timed-out"), "line 2: `:timed-out` is no value"),
+        (call.clone() + &line("0 :done :write 3"), "line 2: `:done` is none of"),
+        (call.clone() + &line("0 :ok"), "line 2: it ends in the middle"),
+        (call.clone() + "INFO  jepsen.u", "line 2: `INFO  jepsen.u` is no line"),
+        (line("x :invoke :read nil"), "line 1: `x` is not the number of a process"),
+        (line("0 :invoke :cas [1]"), "line 1: `[1]` is not a pair"),
+        (line("0 :invoke :push 1"), "line 1: `:push` is none of"),
+    ] {
+        assert!(etcd(&text).starts_with(expected), "{}", etcd(&text));
+    }
+    let kv = |text: &str| porcupine_key_value(text).unwrap_err().to_string();
+    let call = "{:process 0, :type :invoke, :f :append, :key \"1\", :value \"x\"}\n";
+    for (text, expected) in [
+        ("{:process 0, :type :ok, :f :get, :key \"1\", :value \"\"}".to_owned(), "line 1: process 0 returns although"),
+        (call.repeat(2), "line 2: process 0 calls although"),
+        (call.replace("}", ""), "line 1: it ends in the middle"),
+        (call.replace("\"x\"", "\"x"), "line 1: a text is not closed"),
+        (call.replace(":key \"1\", ", ""), "line 1: `:key` is missing"),
+        (call.replace("\"1\"", "1"), "line 1: `:key` is `1`, but a text"),
+        (call.replace(":f", ":type"), "line 1: `:type` is there twice"),
+        (call.replace("append", "cut"), "line 1: `:cut` is none of"),
+        (call.to_owned() + &call.replace("invoke", "ok").replace("\"x\"", "\"y\""), "line 2: process 0 called"),
+        ("hello".to_owned(), "line 1: `hello` does not begin with {"),
+    ] {
+        assert!(kv(&text).starts_with(expected), "{} instead of {expected}", kv(&text));
+    }
+}
+
+#[test]
+fn texts_are_read_as_they_were_written() {
+    let text = r#"{:process 0, :type :invoke, :f :put, :key "a, b}", :value "\"x\"\n"}
+        {:value "\"x\"\n" :key "a, b}" :f :put :type :ok :process 0}"#;
+    let history = porcupine_key_value(text).unwrap();
+    let [entry] = history.entries() else { panic!("one operation") };
+    assert_eq!((entry.op.key.as_str(), entry.call), ("a, b}", 0));
+    assert_eq!(entry.op.action, KeyValueAction::Put("\"x\"\n".to_owned()));
+    assert_eq!(entry.ret, Some((1, KeyValueOutput::Done)));
+}

@@ -1,0 +1,179 @@
+//! Histories drawn from a seed. The benchmark draws its histories here, too.
+
+// The benchmark uses a part of it.
+#![allow(dead_code)]
+
+use squall::check::linear::models::*;
+use squall::check::linear::{Entry, History, Model};
+use squall::seed::Seed;
+
+type Registered = History<RegisterOp<u32>, RegisterOutput<u32>>;
+
+/// An operation that was called, and what it returns if it has taken effect.
+type Running = (RegisterOp<u32>, Option<RegisterOutput<u32>>);
+
+/// Draws numbers one by one.
+pub struct Draw {
+    seed: Seed,
+    drawn: u64,
+}
+
+impl Draw {
+    pub fn new(seed: Seed) -> Draw {
+        Draw { seed, drawn: 0 }
+    }
+
+    /// A number below `end`.
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.drawn += 1;
+        self.seed.decide("history", &[self.drawn]) % end
+    }
+}
+
+/// Operations of up to four processes at random times, with random outputs or none.
+fn small<M: Model>(
+    mut draw: Draw,
+    mut operation: impl FnMut(&mut Draw) -> (M::Op, M::Output),
+) -> History<M::Op, M::Output> {
+    let count = 2 + draw.below(5);
+    let mut entries = Vec::new();
+    for process in 0..count {
+        let (op, output) = operation(&mut draw);
+        let call = draw.below(10);
+        let lasts = draw.below(6);
+        let ret = (draw.below(4) > 0).then_some((call + lasts, output));
+        entries.push(Entry { process, call, ret, op });
+    }
+    History::from_entries(entries).expect("returns come after calls")
+}
+
+pub fn small_register(draw: Draw) -> Registered {
+    small::<Register<u32>>(draw, |draw| {
+        let mut value = || draw.below(3) as u32;
+        let (a, b) = (value(), value());
+        match draw.below(4) {
+            0 | 1 => (RegisterOp::Read, RegisterOutput::Value(a)),
+            2 => (RegisterOp::Write(a), RegisterOutput::Done),
+            _ => (RegisterOp::CompareAndSet(a, b), RegisterOutput::Swapped(draw.below(2) == 0)),
+        }
+    })
+}
+
+pub fn small_key_value(draw: Draw) -> History<KeyValueOp, KeyValueOutput> {
+    small::<KeyValue>(draw, |draw| {
+        let key = if draw.below(4) == 0 { "b" } else { "a" }.to_owned();
+        let text = ["", "x", "y", "xy"][draw.below(4) as usize].to_owned();
+        match draw.below(4) {
+            0 | 1 => (KeyValueOp { key, action: KeyValueAction::Get }, KeyValueOutput::Text(text)),
+            2 => (KeyValueOp { key, action: KeyValueAction::Put(text) }, KeyValueOutput::Done),
+            _ => (KeyValueOp { key, action: KeyValueAction::Append(text) }, KeyValueOutput::Done),
+        }
+    })
+}
+
+pub fn small_counter(draw: Draw) -> History<CounterOp, CounterOutput> {
+    small::<Counter>(draw, |draw| {
+        let number = draw.below(3) as i64;
+        match draw.below(4) {
+            0 | 1 => (CounterOp::Read, CounterOutput::Value(number)),
+            2 => (CounterOp::Add(number), CounterOutput::Done),
+            _ => (CounterOp::AddAndRead(number), CounterOutput::Value(number + draw.below(2) as i64)),
+        }
+    })
+}
+
+pub fn small_set(draw: Draw) -> History<SetOp<u64>, SetOutput<u64>> {
+    small::<Set<u64>>(draw, |draw| {
+        let value = draw.below(2);
+        match draw.below(5) {
+            0 | 1 => (SetOp::Add(value), SetOutput::Done),
+            2 => (SetOp::Remove(value), SetOutput::Done),
+            3 => (SetOp::Contains(value), SetOutput::Has(draw.below(2) == 0)),
+            _ => (SetOp::Read, SetOutput::Values((0..2).filter(|_| draw.below(2) == 0).collect())),
+        }
+    })
+}
+
+pub fn small_queue(draw: Draw) -> History<QueueOp<u64>, QueueOutput<u64>> {
+    small::<Queue<u64>>(draw, |draw| match draw.below(2) {
+        0 => (QueueOp::Enqueue(draw.below(2)), QueueOutput::Done),
+        _ => (QueueOp::Dequeue, QueueOutput::Taken([None, Some(0), Some(1)][draw.below(3) as usize])),
+    })
+}
+
+/// What a real register would show: each operation takes effect at a random moment between its call and its return. Half
+/// of them read, a quarter write one of five values, a quarter compare and set. Of a thousand, `unknown` do not return.
+pub fn register(seed: Seed, clients: u64, operations: usize, unknown: u64) -> Registered {
+    let mut draw = Draw::new(seed);
+    let mut history = History::new();
+    let mut value = 0;
+    // For each client: its process id, and what it got if its operation has taken effect.
+    let mut processes: Vec<u64> = (0..clients).collect();
+    let mut running: Vec<Option<Running>> = vec![None; clients as usize];
+    while history.entries().len() < operations || running.iter().any(Option::is_some) {
+        let client = draw.below(clients) as usize;
+        let process = processes[client];
+        match running[client].take() {
+            None if history.entries().len() < operations => {
+                let (a, b) = (draw.below(5) as u32, draw.below(5) as u32);
+                let op = match draw.below(4) {
+                    0 | 1 => RegisterOp::Read,
+                    2 => RegisterOp::Write(a),
+                    _ => RegisterOp::CompareAndSet(a, b),
+                };
+                history.call(process, op.clone()).expect("the client is idle");
+                running[client] = Some((op, None));
+            }
+            None => {}
+            Some((op, None)) => {
+                let output = match &op {
+                    RegisterOp::Read => RegisterOutput::Value(value),
+                    RegisterOp::Write(new) => {
+                        value = *new;
+                        RegisterOutput::Done
+                    }
+                    RegisterOp::CompareAndSet(expected, new) => {
+                        let is_there = *expected == value;
+                        value = if is_there { *new } else { value };
+                        RegisterOutput::Swapped(is_there)
+                    }
+                };
+                running[client] = Some((op, Some(output)));
+            }
+            Some((_, Some(_))) if draw.below(1_000) < unknown => {
+                history.give_up(process).expect("the client has called");
+                // As in Jepsen's tests, a process that gave up is not heard of again.
+                processes[client] += clients;
+            }
+            Some((_, Some(output))) => history.ret(process, output).expect("the client has called"),
+        }
+    }
+    history
+}
+
+/// Makes a history wrong: a read in its second half returns a value that nobody ever wrote.
+pub fn spoil(seed: Seed, history: &mut Registered) {
+    let mut entries = history.entries().to_vec();
+    let half = entries.len() / 2;
+    let is_read = |entry: &Entry<RegisterOp<u32>, _>| entry.op == RegisterOp::Read && entry.ret.is_some();
+    let reads: Vec<usize> = (half..entries.len()).filter(|index| is_read(&entries[*index])).collect();
+    let chosen = reads[Draw::new(seed).below(reads.len() as u64) as usize];
+    if let Some((_, output)) = &mut entries[chosen].ret {
+        *output = RegisterOutput::Value(77);
+    }
+    *history = History::from_entries(entries).expect("only an output has changed");
+}
+
+/// So many writes of so many values, all at once, and then a read of the one that returned last.
+pub fn all_at_once(clients: u32) -> Registered {
+    let mut history = History::new();
+    for client in 0..clients {
+        history.call(client.into(), RegisterOp::Write(client + 1)).expect("the client is idle");
+    }
+    for client in 0..clients {
+        history.ret(client.into(), RegisterOutput::Done).expect("the client has called");
+    }
+    history.call(0, RegisterOp::Read).expect("the client is idle");
+    history.ret(0, RegisterOutput::Value(clients)).expect("the client has called");
+    history
+}
