@@ -113,7 +113,7 @@ pub fn a_debugger_stops_in_the_code_under_test() {
         .output()
         .unwrap();
     let text = stdout(&output) + &crate::stderr(&output);
-    assert_contains(&text, &["received signal SIGTRAP", "cli::table::greet", "trap_if_debugged"]);
+    assert_contains(&text, &["received signal SIGTRAP", "greet", "tests/cli/table.rs", "trap_if_debugged"]);
     assert_contains(&text, &["--break-on \"server:greeting\": stopped for the debugger at 0.000000s server Note"]);
     assert_contains(&text, &["sometimes, seed 0x0: passes"]);
 }
