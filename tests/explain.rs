@@ -69,6 +69,8 @@ fn case(faults: Vec<Fault>) -> Case {
     Case { plan: Plan::new(faults), ..Case::new("either", Seed(1)) }
 }
 
+type Test = fn(&Pool) -> Result<(), Failed>;
+
 fn main() -> ExitCode {
     if is_zygote() {
         return squall::main([either as fn() -> Scenario]);
@@ -76,7 +78,7 @@ fn main() -> ExitCode {
     let scenarios: Arc<[Scenario]> = [either()].into();
     let jobs = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let pool = Arc::new(Pool::new(scenarios, jobs, Entry::Main, None));
-    let tests: [(&str, fn(&Pool) -> Result<(), Failed>); 3] = [
+    let tests: [(&str, Test); 3] = [
         ("faults_can_be_moved_as_far_as_is_said_and_no_farther", reaches_are_true),
         ("two_faults_that_must_keep_their_distance_are_a_pair", pairs),
         ("a_fault_that_is_not_needed_is_called_that", not_needed),
