@@ -12,6 +12,9 @@ mod harmless;
 mod leaks;
 #[path = "doctor/named.rs"]
 mod named;
+#[cfg(target_os = "linux")]
+#[path = "support/refuse.rs"]
+mod refuse;
 #[path = "../sims/shop/mod.rs"]
 mod shop;
 #[path = "../sims/timeouts.rs"]

@@ -8,6 +8,9 @@ mod ends;
 mod escapes;
 #[path = "sandbox/jobs.rs"]
 mod jobs;
+#[cfg(target_os = "linux")]
+#[path = "support/refuse.rs"]
+mod refuse;
 #[path = "sandbox/sameness.rs"]
 mod sameness;
 #[path = "sandbox/time.rs"]
