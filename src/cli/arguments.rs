@@ -44,6 +44,17 @@ pub(crate) enum Command {
     Check(CheckHistory),
 }
 
+/// How many runs there are at once, and when one of them is ended.
+#[derive(Debug, Args)]
+pub(crate) struct Workers {
+    /// How many runs at once. Default: the number of processors.
+    #[arg(long, value_name = "N", value_parser = jobs)]
+    pub(crate) jobs: Option<NonZeroUsize>,
+    /// End a run that has used so many seconds of CPU time. Default: the scenario's own limit.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) hang_after: Option<Duration>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Explore {
     /// The scenarios to explore; all if none is named.
@@ -55,9 +66,8 @@ pub(crate) struct Explore {
     /// How long to explore each scenario, from seed 0 on, for example `60s` or `5m`.
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     pub(crate) duration: Option<Duration>,
-    /// How many runs at once. Default: the number of processors.
-    #[arg(long, value_name = "N", value_parser = jobs)]
-    pub(crate) jobs: Option<NonZeroUsize>,
+    #[command(flatten)]
+    pub(crate) workers: Workers,
     /// Go on after a seed that fails.
     #[arg(long)]
     pub(crate) keep_going: bool,
@@ -70,9 +80,6 @@ pub(crate) struct Explore {
     /// Write a line `NAME SEED FINGERPRINT VERDICT` for each run to this file.
     #[arg(long, value_name = "FILE")]
     pub(crate) fingerprints: Option<PathBuf>,
-    /// End a run that has used so many seconds of CPU time. Default: the scenario's own limit.
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
-    pub(crate) hang_after: Option<Duration>,
     /// How long the first failure may be made smaller, `0` for not at all.
     #[arg(long, value_name = "TIME", value_parser = time_or_none, default_value = "20s")]
     pub(crate) shrink_for: Duration,
@@ -98,12 +105,8 @@ pub(crate) struct Shrink {
     /// Where to write the smaller case. Default: beside the file, with `-shrunk` in its name.
     #[arg(long, value_name = "FILE")]
     pub(crate) to: Option<PathBuf>,
-    /// How many runs at once. Default: the number of processors.
-    #[arg(long, value_name = "N", value_parser = jobs)]
-    pub(crate) jobs: Option<NonZeroUsize>,
-    /// End a run that has used so many seconds of CPU time. Default: the scenario's own limit.
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
-    pub(crate) hang_after: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) workers: Workers,
 }
 
 #[derive(Debug, Args)]

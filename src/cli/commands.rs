@@ -111,9 +111,9 @@ fn explore_all(scenarios: Arc<[Scenario]>, arguments: &Explore) -> Result<u8, St
         outcomes: Vec::new(),
         failed: 0,
     };
-    let jobs = arguments.jobs.unwrap_or_else(processors);
+    let jobs = arguments.workers.jobs.unwrap_or_else(processors);
     eprintln!("seeds {seeds}, {jobs} at once");
-    let pool = Pool::new(scenarios, jobs, Entry::Main, arguments.hang_after);
+    let pool = Pool::new(scenarios, jobs, Entry::Main, arguments.workers.hang_after);
     let (said, kept) = regressions::run(&pool, &chosen)?;
     say(&said);
     let mut explorations = Vec::new();

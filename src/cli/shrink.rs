@@ -17,8 +17,8 @@ use crate::scenario::Scenario;
 pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Shrink) -> Result<u8, String> {
     let file = CaseFile::load(&arguments.file).map_err(|error| error.to_string())?;
     let index = file.scenario_in(&arguments.file, &scenarios).map_err(|error| error.to_string())?;
-    let jobs = arguments.jobs.unwrap_or_else(processors);
-    let pool = Pool::new(scenarios, jobs, Entry::Main, arguments.hang_after);
+    let jobs = arguments.workers.jobs.unwrap_or_else(processors);
+    let pool = Pool::new(scenarios, jobs, Entry::Main, arguments.workers.hang_after);
     let subject = Subject::Case(Box::new(file.case.clone()));
     let mut failure = explore::investigate(&pool, index, &subject, None).map_err(|error| error.to_string())?;
     let standing = failure.standing();

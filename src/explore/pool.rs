@@ -38,6 +38,13 @@ pub(crate) struct Errand {
     pub(crate) tag: usize,
 }
 
+impl Errand {
+    /// A run within its scenario's limits.
+    pub(crate) fn plain(scenario: usize, subject: Subject, want: Want) -> Errand {
+        Errand { scenario, subject, want, cpu_limit: None, is_cancelled: None, tag: 0 }
+    }
+}
+
 /// A run that was asked for and has ended.
 pub(crate) struct Done {
     pub(crate) tag: usize,
@@ -113,7 +120,7 @@ impl Pool {
     }
 
     pub(crate) fn submit(&self, scenario: usize, subject: Subject, want: Want, reply: &Sender<Done>) {
-        self.send(Errand { scenario, subject, want, cpu_limit: None, is_cancelled: None, tag: 0 }, reply);
+        self.send(Errand::plain(scenario, subject, want), reply);
     }
 
     pub(crate) fn send(&self, errand: Errand, reply: &Sender<Done>) {
@@ -123,32 +130,39 @@ impl Pool {
 
     /// Runs a case and waits for it.
     pub(crate) fn run(&self, scenario: usize, subject: &Subject, want: Want) -> Result<Answer, Error> {
-        self.answer(scenario, self.wait_for(scenario, subject, want)?)
+        self.run_errand(Errand::plain(scenario, subject.clone(), want))
+    }
+
+    /// Makes a run and waits for it.
+    pub(crate) fn run_errand(&self, errand: Errand) -> Result<Answer, Error> {
+        let scenario = errand.scenario;
+        self.answer(scenario, self.wait_for(errand)?)
     }
 
     /// Draws a case in a child, where all that a strategy may depend on is the same as for the run itself.
     pub(crate) fn draw(&self, scenario: usize, subject: &Subject) -> Result<Case, Error> {
-        let finished = self.wait_for(scenario, subject, Want::Case)?.finished.map_err(Error::Worker)?;
-        match finished.end {
-            End::Returned(reply) => match serde_json::from_slice(&reply) {
-                Ok(Reply::Case(case)) => Ok(*case),
-                Ok(other) => Err(Error::Refused(format!("unexpected answer: {other:?}"))),
-                Err(error) => Err(Error::Refused(format!("unreadable answer: {error}"))),
-            },
-            end => Err(Error::Refused(format!("the case cannot be drawn: {end:?}"))),
+        match self.ask(scenario, subject, Want::Case)? {
+            Reply::Case(case) => Ok(*case),
+            other => Err(unexpected(&other)),
         }
     }
 
     /// Runs a case under closer watch.
     pub(crate) fn examine(&self, scenario: usize, subject: &Subject) -> Result<Examination, Error> {
-        let finished = self.wait_for(scenario, subject, Want::Examination)?.finished.map_err(Error::Worker)?;
-        match finished.end {
-            End::Returned(reply) => match serde_json::from_slice(&reply) {
-                Ok(Reply::Examination(examination)) => Ok(*examination),
-                Ok(other) => Err(Error::Refused(format!("unexpected answer: {other:?}"))),
-                Err(error) => Err(Error::Refused(format!("unreadable answer: {error}"))),
-            },
-            end => Err(Error::Refused(format!("it did not live to tell: {end:?}"))),
+        match self.ask(scenario, subject, Want::Examination)? {
+            Reply::Examination(examination) => Ok(*examination),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// What a child replies that lives to do so.
+    fn ask(&self, scenario: usize, subject: &Subject, want: Want) -> Result<Reply, Error> {
+        let errand = Errand::plain(scenario, subject.clone(), want);
+        match self.wait_for(errand)?.finished.map_err(Error::Worker)?.end {
+            End::Returned(reply) => {
+                serde_json::from_slice(&reply).map_err(|error| Error::Refused(format!("unreadable answer: {error}")))
+            }
+            end => Err(Error::Refused(format!("it did not live to answer: {end:?}"))),
         }
     }
 
@@ -157,12 +171,16 @@ impl Pool {
         Answer::new(&self.scenarios[scenario], &done.subject, &limits, done.finished.map_err(Error::Worker)?)
     }
 
-    fn wait_for(&self, scenario: usize, subject: &Subject, want: Want) -> Result<Done, Error> {
+    fn wait_for(&self, errand: Errand) -> Result<Done, Error> {
         let (sender, receiver) = channel();
-        self.submit(scenario, subject.clone(), want, &sender);
+        self.send(errand, &sender);
         drop(sender);
         receiver.recv().map_err(|_| Error::Refused("the thread of a worker ended".to_owned()))
     }
+}
+
+fn unexpected(reply: &Reply) -> Error {
+    Error::Refused(format!("unexpected answer: {reply:?}"))
 }
 
 impl Drop for Pool {

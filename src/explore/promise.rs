@@ -44,3 +44,61 @@ fn place(finding: &Finding, outcome: &Outcome) -> String {
 fn up_to<'a>(text: &'a str, end: &str) -> &'a str {
     text.split_once(end).map_or(text, |(before, _)| before)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::sandbox::PanicNote;
+    use crate::scenario::Scenario;
+    use crate::seed::Seed;
+
+    fn outcome(findings: &[(&str, &str)], panic_at: Option<&str>) -> Outcome {
+        let scenario = Scenario::new("s").run_for(Duration::ZERO).settle_for(Duration::ZERO);
+        let case = scenario.case(Seed(1));
+        let finding = |(check, why): &(&str, &str)| Finding {
+            check: (*check).to_owned(),
+            verdict: Verdict::Fail((*why).to_owned()),
+        };
+        let panic = |location: &str| PanicNote {
+            message: "no".to_owned(),
+            location: location.to_owned(),
+            host: None,
+            at: Duration::ZERO,
+        };
+        Outcome {
+            findings: findings.iter().map(finding).collect(),
+            panics: panic_at.map(panic).into_iter().collect(),
+            ..crate::run::run(&scenario, &case, crate::run::Detail::Lean).outcome
+        }
+    }
+
+    #[test]
+    fn the_same_promise_is_that_of_the_same_check_and_place() {
+        let check = |broken: &[(&str, &str)], again: &[(&str, &str)], expected| {
+            let promise = Promise::of(&outcome(broken, None)).unwrap();
+            assert_eq!(promise.is_broken_by(&outcome(again, None)), expected, "{broken:?} and {again:?}");
+        };
+        check(&[("T1", "took 5s")], &[("T1", "took 9s")], true);
+        check(&[("T1", "took 5s")], &[("T2", "took 5s")], false);
+        check(&[("T1", "took 5s")], &[], false);
+        check(&[("T1", "took 5s"), ("T2", "late")], &[("R1", "many"), ("T1", "took 6s")], true);
+        let aborted = |place: &str| format!("the program aborted (signal 6){place}");
+        check(&[("process", &aborted(" on host a at 1s"))], &[("process", &aborted(" on host b at 2s"))], true);
+        let exited = "the program ended the whole process with exit code 0 on host a at 1s";
+        check(&[("process", exited)], &[("process", &aborted(" on host a at 1s"))], false);
+        check(&[("process", "hang: it used 10s")], &[("process", "hang: it used 250ms")], true);
+        check(&[("program", "the program of a failed: x")], &[("program", "the program of a failed: y")], true);
+        check(&[("program", "the program of a failed: x")], &[("program", "the program of b failed: x")], false);
+        assert_eq!(Promise::of(&outcome(&[], None)), None);
+    }
+
+    #[test]
+    fn panics_are_told_apart_by_their_place() {
+        let panicked = |location| outcome(&[("no_panics", "a task of a panicked")], Some(location));
+        let promise = Promise::of(&panicked("a.rs:1:2")).unwrap();
+        assert!(promise.is_broken_by(&panicked("a.rs:1:2")));
+        assert!(!promise.is_broken_by(&panicked("a.rs:9:2")));
+    }
+}

@@ -115,25 +115,17 @@ impl<'a> Trials<'a> {
 
     /// Records a case, within the limits of a candidate (recording takes longer, too).
     pub(super) fn record(&mut self, case: &Case) -> Result<Option<Box<Recording>>, Error> {
-        let (sender, receiver) = channel();
-        let limit = self.cpu_limit.map(|limit| limit * 2);
-        self.pool.send(self.errand(case.clone(), Want::Recording, limit, None, 0), &sender);
-        drop(sender);
-        let done = receiver.recv().map_err(|_| Error::Refused("the thread of a worker ended".to_owned()))?;
+        let errand = self.errand(case.clone(), Want::Recording);
+        let cpu_limit = self.cpu_limit.map(|limit| limit * 2);
+        let answer = self.pool.run_errand(Errand { cpu_limit, ..errand })?;
         self.runs += 1;
-        let answer = self.pool.answer(self.scenario, done)?;
         Ok(answer.into_recording(&self.pool.scenarios()[self.scenario], case))
     }
 
-    fn errand(
-        &self,
-        case: Case,
-        want: Want,
-        cpu_limit: Option<Duration>,
-        is_cancelled: Option<Arc<AtomicBool>>,
-        tag: usize,
-    ) -> Errand {
-        Errand { scenario: self.scenario, subject: Subject::Case(Box::new(case)), want, cpu_limit, is_cancelled, tag }
+    /// A run of a candidate, within the limits of one.
+    fn errand(&self, case: Case, want: Want) -> Errand {
+        let plain = Errand::plain(self.scenario, Subject::Case(Box::new(case)), want);
+        Errand { cpu_limit: self.cpu_limit, ..plain }
     }
 
     /// Runs candidates, as many at once as the pool does, and takes them in order until `take` says that it is enough.
@@ -159,8 +151,9 @@ impl<'a> Trials<'a> {
                     // What cannot be run at all breaks nothing.
                     done.insert(submitted, Trial::Unknown);
                 } else {
-                    let cancel = Some(is_cancelled.clone());
-                    self.pool.send(self.errand(case, Want::Outcome, self.cpu_limit, cancel, submitted), &sender);
+                    let errand = self.errand(case, Want::Outcome);
+                    let is_cancelled = Some(is_cancelled.clone());
+                    self.pool.send(Errand { is_cancelled, tag: submitted, ..errand }, &sender);
                     digests.insert(submitted, digest);
                 }
                 submitted += 1;

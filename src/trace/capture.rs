@@ -128,3 +128,32 @@ impl fmt::Write for Writer<'_> {
         if self.0.append(text.as_bytes()) { Ok(()) } else { Err(fmt::Error) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_has_no_holes_and_reading_ends_where_writing_did() {
+        let mut captured = Captured::new(true);
+        let event = |number: u64, text: &str, captured: &mut Captured| {
+            captured.push(&(Duration::from_secs(number), None, &Event::FaultsOver), |out| out.write_str(text));
+        };
+        event(1, "small", &mut captured);
+        captured.note(&"a note");
+        let large = "x".repeat(20 << 20);
+        (2..6).for_each(|number| event(number, &large, &mut captured));
+        // Small enough to fit, and too late.
+        event(6, "small", &mut captured);
+        captured.note(&"another");
+        let (records, notes) = read(captured.ledger.bytes());
+        let times: Vec<u64> = records.iter().map(|record| record.at.as_secs()).collect();
+        assert_eq!((times, notes), (vec![1, 2, 3, 4], vec![&b"\"a note\""[..]]));
+        assert_eq!(records[0].text.as_deref(), Some("small"));
+        // A process that died while it wrote the last frame.
+        let bytes = captured.ledger.bytes();
+        assert_eq!(read(&bytes[..bytes.len() - 1]).0.len(), 4);
+        assert_eq!(read(&bytes[..bytes.len() - 1]).0[3].text, None);
+        assert_eq!(read(&[bytes, &[0; HEADER_BYTES + 3]].concat()).0.len(), 4);
+    }
+}
