@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     if is_table || squall::sandbox::is_zygote() {
         return squall::main(table::SCENARIOS);
     }
-    let tests: [(&str, fn()); 32] = [
+    let tests: [(&str, fn()); 34] = [
         ("a_passing_exploration_exits_with_0_and_prints_a_table", passing),
         ("a_broken_promise_exits_with_1_and_explains_itself", broken_promise),
         ("a_failing_case_replays_in_a_fresh_process", replays_afresh),
@@ -47,6 +47,11 @@ fn main() -> ExitCode {
         ("a_kept_case_is_run_first_and_must_pass", kept::a_kept_case_is_run_first),
         ("keeping_overwrites_no_other_case", kept::keeping_takes_care),
         ("a_kept_case_that_cannot_be_run_is_one_line", kept::a_kept_case_that_cannot_be_run_is_one_line),
+        (
+            "a_kept_case_that_passes_by_luck_is_not_deterministic",
+            kept::a_kept_case_that_passes_by_luck_is_not_deterministic,
+        ),
+        ("runs_that_died_are_compared_by_their_ends", replays::runs_that_died_are_compared_by_their_ends),
         ("a_case_is_printed_as_a_test", kept::a_case_is_printed_as_a_test),
         ("another_run_is_said_to_part_where_it_does", replays::another_run_is_said_to_part_where_it_does),
         ("a_changed_definition_or_version_is_said", replays::what_else_has_changed_is_said),

@@ -104,47 +104,46 @@ impl From<FaultSource> for Source {
     }
 }
 
-fn on_hosts(kind: FaultKind, hosts: impl Into<Selector>) -> FaultSource {
-    FaultSource::new(kind, Target::Hosts(hosts.into()))
-}
-
-fn on_links(kind: FaultKind, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultSource {
-    FaultSource::new(kind, Target::Links { from: from.into(), to: to.into() })
+/// Draws faults of this kind, at this target; when and for how long is drawn.
+impl From<Fault> for FaultSource {
+    fn from(fault: Fault) -> FaultSource {
+        FaultSource::new(fault.kind, fault.target)
+    }
 }
 
 /// Processes that die at once and are restarted at the end of the fault.
 pub fn kill(hosts: impl Into<Selector>) -> FaultSource {
-    on_hosts(FaultKind::Kill, hosts)
+    Fault::kill(hosts).into()
 }
 
 /// Machines that lose power, and unsynced data with it, and are powered on at the end of the fault.
 pub fn power_off(hosts: impl Into<Selector>) -> FaultSource {
-    on_hosts(FaultKind::PowerOff, hosts)
+    Fault::power_off(hosts).into()
 }
 
 /// Programs that are asked to stop, killed after `grace`, and restarted at the end of the fault.
 pub fn stop(hosts: impl Into<Selector>, grace: Duration) -> FaultSource {
-    on_hosts(FaultKind::Stop { grace }, hosts)
+    Fault::stop(hosts, grace).into()
 }
 
 /// No segment passes between the two sides, either way.
 pub fn partition(from: impl Into<Selector>, to: impl Into<Selector>) -> FaultSource {
-    on_links(FaultKind::Partition, from, to)
+    Fault::partition(from, to).into()
 }
 
 /// No segment passes from the first side to the second.
 pub fn partition_one_way(from: impl Into<Selector>, to: impl Into<Selector>) -> FaultSource {
-    on_links(FaultKind::PartitionOneWay, from, to)
+    Fault::partition_one_way(from, to).into()
 }
 
 /// Segments between the two sides wait until the end of the fault, then arrive all at once.
 pub fn hold(from: impl Into<Selector>, to: impl Into<Selector>) -> FaultSource {
-    on_links(FaultKind::Hold, from, to)
+    Fault::hold(from, to).into()
 }
 
 /// Segments between the two sides are lost with probability `rate` per transmission.
 pub fn loss(rate: f64, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultSource {
-    on_links(FaultKind::Loss { rate }, from, to)
+    Fault::loss(rate, from, to).into()
 }
 
 /// Segments between the two sides are lost in runs: in bursts of mean length `burst`, which come a mean time of `gap`
@@ -156,12 +155,12 @@ pub fn burst_loss(
     from: impl Into<Selector>,
     to: impl Into<Selector>,
 ) -> FaultSource {
-    on_links(FaultKind::BurstLoss { gap, burst, rate }, from, to)
+    Fault::burst_loss(gap, burst, rate, from, to).into()
 }
 
 /// Segments between the two sides take longer by a time that rises to `peak` and falls again.
 pub fn latency_wave(peak: Duration, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultSource {
-    on_links(FaultKind::LatencyWave { peak }, from, to)
+    Fault::latency_wave(peak, from, to).into()
 }
 
 /// Each direction between two hosts carries `bytes_per_second`, and up to `queue_bytes` wait.
@@ -171,12 +170,12 @@ pub fn bandwidth(
     from: impl Into<Selector>,
     to: impl Into<Selector>,
 ) -> FaultSource {
-    on_links(FaultKind::Bandwidth { bytes_per_second, queue_bytes }, from, to)
+    Fault::bandwidth(bytes_per_second, queue_bytes, from, to).into()
 }
 
 /// No segment passes between the two sides, and each sender is answered with a reset.
 pub fn reject(from: impl Into<Selector>, to: impl Into<Selector>) -> FaultSource {
-    on_links(FaultKind::Reject, from, to)
+    Fault::reject(from, to).into()
 }
 
 /// No segment passes between these hosts and any other, either way.
@@ -186,7 +185,7 @@ pub fn isolate(hosts: impl Into<Selector>) -> FaultSource {
 
 /// Segments between the two sides take longer by a time drawn from `extra`.
 pub fn latency(extra: Range<Duration>, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultSource {
-    on_links(FaultKind::Latency { at_least: extra.start, at_most: extra.end }, from, to)
+    Fault::latency(extra, from, to).into()
 }
 
 /// These faults in every run: a scripted plan as a source.

@@ -74,6 +74,20 @@ pub fn keeping_takes_care() {
     assert_one_line(&cli(name, &["keep", "missing.json"]), "missing.json: No such file", 2);
 }
 
+pub fn a_kept_case_that_passes_by_luck_is_not_deterministic() {
+    let name = "lucky";
+    forget_cases(name);
+    let _ = std::fs::remove_dir_all(directory(name).join("sims"));
+    std::fs::write(directory(name).join("Cargo.toml"), "").unwrap();
+    let output = cli(name, &["explore", "differs", "--seeds", "0..1"]);
+    assert_eq!(code(&output), 3);
+    let text = stdout(&output);
+    let case = text.lines().find_map(|line| line.strip_prefix("case: ")).expect("a case was saved");
+    assert_eq!(code(&cli(name, &["keep", case])), 0);
+    let test = command(name).env("SQUALL_TABLE", "1").arg("differs::regression").output().unwrap();
+    assert_contains(&stdout(&test), &["1 failed", "NOT DETERMINISTIC: differs", "entropy device /dev/urandom"]);
+}
+
 pub fn a_kept_case_that_cannot_be_run_is_one_line() {
     let name = "unfit";
     let case = failed(name);

@@ -48,6 +48,21 @@ pub fn another_run_is_said_to_part_where_it_does() {
     assert_contains(&replay(), &["the same run: recorded"]);
 }
 
+pub fn runs_that_died_are_compared_by_their_ends() {
+    let name = "ends";
+    forget_cases(name);
+    cli(name, &["explore", "aborts", "--seeds", "0..16", "--shrink-for", "0", "--explain-for", "0"]);
+    let saved = saved_case(name);
+    let replay = || stdout(&cli(name, &["replay", saved.to_str().unwrap()]));
+    let end = "the same end: recorded by the same executable; fail: the program aborted (signal 6) on host server at ";
+    assert_contains(&replay(), &[end]);
+    let text = std::fs::read_to_string(&saved).unwrap();
+    std::fs::write(&saved, text.replacen("the program aborted", "the program was tired", 1)).unwrap();
+    let other =
+        "another end: recorded by the same executable: fail: the program was tired (signal 6) on host server at ";
+    assert_contains(&replay(), &[other, "; now fail: the program aborted (signal 6) on host server at "]);
+}
+
 pub fn what_else_has_changed_is_said() {
     let name = "redefined";
     forget_cases(name);
