@@ -86,6 +86,33 @@ fn all_known_verdicts_are_found() {
 }
 
 #[test]
+fn a_part_that_gives_up_does_not_hide_one_that_is_violated() {
+    let op = |key: &str, action| KeyValueOp { key: key.to_owned(), action };
+    let read = |text: &str| KeyValueOutput::Text(text.to_owned());
+    let mut history = History::new();
+    // Many writers at once and a read of what nobody wrote: hard, without shortcuts.
+    for process in 0..12 {
+        history.call(process, op("hard", KeyValueAction::Append(process.to_string()))).unwrap();
+    }
+    history.call(12, op("hard", KeyValueAction::Get)).unwrap();
+    history.ret(12, read("nobody wrote this")).unwrap();
+    (0..12).for_each(|process| history.ret(process, KeyValueOutput::Done).unwrap());
+    let hard_alone = history.clone();
+    for number in 0..30 {
+        history.call(0, op("wrong", KeyValueAction::Put(number.to_string()))).unwrap();
+        history.ret(0, KeyValueOutput::Done).unwrap();
+    }
+    history.call(0, op("wrong", KeyValueAction::Get)).unwrap();
+    history.ret(0, read("28")).unwrap();
+    let options = Options { look_ahead: false, budget: 400, ..Options::default() };
+    assert!(matches!(judge(&KeyValue, &hard_alone, &options), Judgement::GaveUp(400)));
+    match judge(&KeyValue, &history, &options) {
+        Judgement::Violated(violation) => assert_eq!(violation.part, "\"wrong\""),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn small_histories_are_judged_as_by_brute_force() {
     let count = match std::env::var("SQUALL_HISTORIES") {
         Ok(text) => text.parse().expect("SQUALL_HISTORIES is a number"),

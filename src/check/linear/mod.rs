@@ -159,7 +159,7 @@ pub(crate) fn gave_up(configurations: u64) -> String {
 }
 
 /// Judges a history and says why, as data. Of parts, the smallest are judged first, and the first that is violated ends
-/// it.
+/// it; each may use an equal share of what the ones before it left of the budget.
 pub fn judge<M: Model>(model: &M, history: &History<M::Op, M::Output>, options: &Options) -> Judgement {
     let mut parts: BTreeMap<M::Key, Vec<usize>> = BTreeMap::new();
     for (index, entry) in history.entries().iter().enumerate() {
@@ -172,21 +172,24 @@ pub fn judge<M: Model>(model: &M, history: &History<M::Op, M::Output>, options: 
     let mut orders = Vec::new();
     let mut left = options.budget;
     let mut has_given_up = false;
-    for (key, members) in parts {
+    let count = parts.len();
+    for (number, (key, members)) in parts.into_iter().enumerate() {
+        // An equal share of what is left: one part that is too hard must not hide that another is violated.
+        let share = left / (count - number) as u64;
+        let mut of_share = share;
         let prepared = Prepared::new(model, history.entries(), &members, options);
-        match search::search(&prepared, options, &mut left) {
+        let found = search::search(&prepared, options, &mut of_share);
+        left -= share - of_share;
+        match found {
             Found::Order(order) => orders.push(order),
             Found::None(furthest) => {
                 let part = if is_only_part { String::new() } else { format!("{key:?}") };
                 return Judgement::Violated(Box::new(Violation::new(&prepared, part, members.clone(), furthest)));
             }
-            Found::GaveUp => {
-                has_given_up = true;
-                break;
-            }
+            Found::GaveUp => has_given_up = true,
         }
     }
-    if has_given_up { Judgement::GaveUp(options.budget) } else { Judgement::Linearizable(orders) }
+    if has_given_up { Judgement::GaveUp(options.budget - left) } else { Judgement::Linearizable(orders) }
 }
 
 /// A check of a scenario: what its clients saw is linearizable. `read` gives what an operation called and what it learnt,
