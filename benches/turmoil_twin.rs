@@ -110,15 +110,19 @@ fn main() {
     row("squall", |pair| pair.0);
     row("squall, a process a run", |pair| pair.2);
 
-    println!("\n{:<26} {:>14} {:>14} {:>14}", "median of pair ratios", "CPU", "messages", "CPU/operation");
+    println!(
+        "\n{:<26} {:>8} {:>10} {:>14} {:>12}",
+        "median of pair ratios", "CPU", "messages", "CPU/operation", "CPU/message"
+    );
     let ratios = |name: &str, pick: fn(&(Sample, Sample, Sample)) -> Sample| {
         let cpu = |pair: &(Sample, Sample, Sample)| pick(pair).cpu.as_secs_f64() / pair.1.cpu.as_secs_f64();
         let messages = |pair: &(Sample, Sample, Sample)| pick(pair).messages as f64 / pair.1.messages as f64;
         let of = |ratio: &dyn Fn(&(Sample, Sample, Sample)) -> f64| median(pairs.iter().map(ratio).collect());
-        // Equal work: turmoil grants connections without a message, so messages would flatter the side that counts more.
+        // Equal work: turmoil grants connections without a message, so messages flatter the side that counts more.
         let operations = |pair: &(Sample, Sample, Sample)| pick(pair).operations as f64 / pair.1.operations as f64;
         let each = of(&|pair| cpu(pair) / operations(pair));
-        println!("{name:<26} {:>14.3} {:>14.3} {each:>14.3}", of(&cpu), of(&messages));
+        let of_message = of(&|pair| cpu(pair) / messages(pair));
+        println!("{name:<26} {:>8.3} {:>10.3} {each:>14.3} {of_message:>12.3}", of(&cpu), of(&messages));
     };
     ratios("squall / twin", |pair| pair.0);
     ratios("squall, a process a run", |pair| pair.2);
