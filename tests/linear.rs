@@ -86,6 +86,22 @@ fn all_known_verdicts_are_found() {
 }
 
 #[test]
+fn an_unknown_operation_that_helps_is_not_passed_over() {
+    let mut history = History::new();
+    history.call(1, RegisterOp::Write(5)).unwrap();
+    history.call(2, RegisterOp::Read).unwrap();
+    history.ret(2, RegisterOutput::Value(5)).unwrap();
+    history.call(2, RegisterOp::Read).unwrap();
+    history.ret(2, RegisterOutput::Value(77)).unwrap();
+    let Judgement::Violated(violation) = judge(&Register::new(0), &history, &Options::default()) else {
+        panic!("nobody wrote 77")
+    };
+    // The write, whose outcome is unknown, explains the first read; the second cannot be explained.
+    assert_eq!((violation.order.as_slice(), violation.must_come), (&[0, 1][..], 2));
+    assert!(violation.is_exhaustive);
+}
+
+#[test]
 fn a_part_that_gives_up_does_not_hide_one_that_is_violated() {
     let op = |key: &str, action| KeyValueOp { key: key.to_owned(), action };
     let read = |text: &str| KeyValueOutput::Text(text.to_owned());

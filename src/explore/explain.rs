@@ -19,8 +19,10 @@ const MOST_RUNS: u64 = 500;
 pub enum Reach {
     /// By at least so much: there is no more room, and the promise is still broken.
     Anywhere(Duration),
-    /// By so much and, within one step, no more.
+    /// By so much; one step farther, the promise is kept or another one broken.
     UpTo(Duration),
+    /// By so much; there was no time to find out how much farther.
+    AtLeast(Duration),
     /// Not even by one step.
     Nowhere,
     /// There was no time to find out, or it makes no sense for this fault.
@@ -122,19 +124,24 @@ impl Explainer<'_> {
         shifts.push(room);
         let candidates: Vec<Case> = shifts.iter().map(|shift| self.moved(&[index], way, *shift)).collect();
         let found = self.trials.until(&candidates, |trial| *trial != Trial::Broken)?;
-        if found.last().is_none_or(|last| *last == Trial::Broken) {
-            let is_all = found.len() == shifts.len();
-            return Ok(if is_all { Reach::Anywhere(room) } else { Reach::NotKnown });
+        let broken_up_to = found.iter().take_while(|trial| **trial == Trial::Broken).count();
+        let known = if broken_up_to == 0 { Reach::NotKnown } else { Reach::AtLeast(shifts[broken_up_to - 1]) };
+        match found.get(broken_up_to) {
+            None if broken_up_to == shifts.len() => return Ok(Reach::Anywhere(room)),
+            // There was no time, or the run does not say.
+            None | Some(Trial::Unknown | Trial::Broken) => return Ok(known),
+            Some(Trial::Passes | Trial::Other(_)) => {}
         }
-        let first_kept = found.len() - 1;
+        let first_kept = broken_up_to;
         let mut broken = if first_kept == 0 { Duration::ZERO } else { shifts[first_kept - 1] };
         let mut kept = shifts[first_kept];
         while kept - broken > step {
             let middle = broken + step * ((kept - broken).div_duration_f64(step) / 2.0).max(1.0) as u32;
             match self.trials.until(&[self.moved(&[index], way, middle)], |_| true)?.first() {
                 Some(Trial::Broken) => broken = middle,
-                Some(_) if middle < kept => kept = middle,
-                _ => break,
+                Some(Trial::Passes | Trial::Other(_)) if middle < kept => kept = middle,
+                _ if broken.is_zero() => return Ok(Reach::NotKnown),
+                _ => return Ok(Reach::AtLeast(broken)),
             }
         }
         Ok(if broken.is_zero() { Reach::Nowhere } else { Reach::UpTo(broken) })
@@ -160,7 +167,7 @@ impl Explainer<'_> {
         let alone = |index: usize| match faults[index].later {
             Reach::UpTo(reach) => Some(reach + step),
             Reach::Nowhere => Some(step),
-            Reach::Anywhere(_) | Reach::NotKnown => None,
+            Reach::Anywhere(_) | Reach::AtLeast(_) | Reach::NotKnown => None,
         };
         let (Some(a), Some(b)) = (alone(first), alone(second)) else { return Ok(None) };
         let shift = a.max(b);
@@ -173,7 +180,8 @@ impl Explainer<'_> {
             [vec![first, second], vec![first], vec![second]].map(|moved| self.moved(&moved, Way::Later, shift));
         let trials = self.trials.until(&candidates, |_| false)?;
         let [together, first, second] = trials.as_slice() else { return Ok(None) };
-        let is_pair = *together == Trial::Broken && *first != Trial::Broken && *second != Trial::Broken;
+        let is_kept = |trial: &Trial| matches!(trial, Trial::Passes | Trial::Other(_));
+        let is_pair = *together == Trial::Broken && is_kept(first) && is_kept(second);
         Ok(is_pair.then_some(shift))
     }
 

@@ -30,7 +30,8 @@ pub use target::{Selector, Stage, StageHost, Target, all, majority, minority, on
 #[serde(tag = "is", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum FaultKind {
     /// Each segment on the link is lost with probability `rate` per transmission. Lost bytes are sent again after the
-    /// retransmission timeout, a lost connection request after a second.
+    /// retransmission timeout, a lost connection request after a second. The luck of a segment is its own: of two such
+    /// faults at a time on one link, the one with the higher rate decides.
     Loss {
         /// Probability in `[0, 1]`.
         rate: f64,
@@ -214,7 +215,7 @@ impl fmt::Display for Fault {
             FaultKind::Loss { rate } => write!(f, " {:.1} %", rate * 100.0)?,
             FaultKind::BurstLoss { gap, burst, rate } => {
                 let (gap, burst) = (duration_text(*gap), duration_text(*burst));
-                write!(f, " {:.1} % in bursts of {burst} every {gap}", rate * 100.0)?;
+                write!(f, " {:.1} % in bursts of {burst}, {gap} apart", rate * 100.0)?;
             }
             FaultKind::Latency { at_least, at_most } => {
                 write!(f, " +{}..{}", duration_text(*at_least), duration_text(*at_most))?;

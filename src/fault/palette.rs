@@ -34,7 +34,7 @@ pub fn kinds() -> Vec<(FaultKind, PaletteEntry)> {
             "fault::burst_loss(gap, burst, rate, from, to)",
             "as with loss, but in runs: for a while hardly anything gets through, then all is well again",
             &[
-                ("gap", "mean time from one burst to the next, at least 10 ms"),
+                ("gap", "mean time from the end of one burst to the beginning of the next, at least 10 ms"),
                 ("burst", "mean length of a burst, at least 10 ms"),
                 ("rate", "probability in [0, 1] that a burst loses a transmission"),
             ],

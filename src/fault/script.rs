@@ -157,7 +157,7 @@ mod tests {
         check(Fault::latency_wave(millis(300), "a", "b"), "latency wave up to +300ms a ↔ b at 0s for 1s");
         check(
             Fault::burst_loss(millis(500), millis(50), 1.0, "a", "b"),
-            "burst loss 100.0 % in bursts of 50ms every 500ms a ↔ b at 0s for 1s",
+            "burst loss 100.0 % in bursts of 50ms, 500ms apart a ↔ b at 0s for 1s",
         );
         check(
             Fault::bandwidth(100_000, 65_536, "a", "b"),

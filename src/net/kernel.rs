@@ -461,9 +461,12 @@ impl Net {
 
     fn arrive_syn(&mut self, host: HostId, flow: FlowId) {
         let port = self.flows[flow as usize].key.port;
-        if self.flows[flow as usize].ends[Side::Server.index()].is_some() {
+        match self.flows[flow as usize].ends[Side::Server.index()].as_ref().map(|end| end.state) {
+            None => {}
+            // A firewall reset this end while the client went on asking: its connection is gone.
+            Some(EndState::Reset) => return self.send(flow, Side::Server, SegmentKind::Rst, Bytes::new(), 0),
             // The grant was lost, and the client asked again.
-            return self.send(flow, Side::Server, SegmentKind::SynAck, Bytes::new(), 0);
+            Some(_) => return self.send(flow, Side::Server, SegmentKind::SynAck, Bytes::new(), 0),
         }
         match self.kernels[host.index()].listeners.get_mut(&port) {
             None => self.send(flow, Side::Server, SegmentKind::Rst, Bytes::new(), 0),

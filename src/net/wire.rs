@@ -66,10 +66,12 @@ impl Wire {
         let link = &mut self.links[from.index()][to.index()];
         let ended = link.faults.iter().find(|(id, _)| *id == fault).map(|(_, what)| what.clone());
         link.faults.retain(|(id, _)| *id != fault);
-        let block = link.block();
-        if matches!(block, Some((_, BlockKind::Partition | BlockKind::Hold))) {
+        let keeps = |what: &LinkFault| matches!(what, LinkFault::Block(BlockKind::Partition | BlockKind::Hold));
+        // What waits does so because of a partition or a hold, and until the last of them is over.
+        if !ended.as_ref().is_some_and(keeps) || link.faults.iter().any(|(_, what)| keeps(what)) {
             return;
         }
+        let block = link.block();
         let stalled = std::mem::take(&mut link.stalled);
         for id in stalled {
             let Some(packet) = net.packets.get(id) else { continue };

@@ -51,6 +51,7 @@ fn moved(index: usize, fault: &FaultWhy) -> Option<String> {
     let can = |reach: Reach, word: &str| match reach {
         Reach::Anywhere(room) => Some(format!("{} {word} (there is no more room)", duration_text(room))),
         Reach::UpTo(reach) => Some(format!("{} {word}", duration_text(reach))),
+        Reach::AtLeast(reach) => Some(format!("{} {word} (farther was not tried)", duration_text(reach))),
         Reach::Nowhere | Reach::NotKnown => None,
     };
     let cannot = |reach: Reach, word: &str| (reach == Reach::Nowhere).then(|| format!("a step {word}"));

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::World;
 use crate::fault::{self, Fault, FaultKind, SegmentFate, Selector, Target};
@@ -32,7 +33,8 @@ impl World<'_> {
                 }
             }
         }
-        pairs.into_iter().filter_map(|(from, to)| Some((from, to, link_fault(fault, from, to)?))).collect()
+        let run_for = self.spec.run_for;
+        pairs.into_iter().filter_map(|(from, to)| Some((from, to, link_fault(fault, from, to, run_for)?))).collect()
     }
 
     /// The directed links that single segments cross, and what becomes of those.
@@ -49,8 +51,15 @@ impl World<'_> {
             }
             let link = if fate.back { (to, from) } else { (from, to) };
             let key = FlowKey { from, to, port: fate.port, ordinal: fate.connect };
-            let lost = fate.lost.iter().fold(0, |lost, transmission| lost | 1 << transmission);
-            links.entry(link).or_default().insert((key, !fate.back, fate.segment), (lost, fate.late));
+            let lost = fate
+                .lost
+                .iter()
+                .filter(|lost| **lost < fault::TRANSMISSIONS)
+                .fold(0, |lost, number| lost | 1 << number);
+            // A segment may be named twice, once as lost and once as late.
+            let known = links.entry(link).or_default().entry((key, !fate.back, fate.segment)).or_default();
+            known.0 |= lost;
+            known.1 += fate.late;
         }
         let links = links.into_iter();
         links.map(|((from, to), fates)| (from, to, LinkFault::Segments(Arc::new(fates)))).collect()
@@ -58,8 +67,9 @@ impl World<'_> {
 }
 
 /// What a fault is to one direction of a link; none for faults of hosts and of single segments.
-fn link_fault(fault: &Fault, from: HostId, to: HostId) -> Option<LinkFault> {
-    let (begins, until) = (fault.begins_at(), fault.ends_at());
+/// Transmissions are decided when their segment is first sent, so that each fault says until when it acts.
+fn link_fault(fault: &Fault, from: HostId, to: HostId, run_for: Duration) -> Option<LinkFault> {
+    let (begins, until) = (fault.begins_at(), fault.ends_at().min(run_for));
     let what = match &fault.kind {
         FaultKind::Partition | FaultKind::PartitionOneWay => LinkFault::Block(BlockKind::Partition),
         FaultKind::Reject => LinkFault::Block(BlockKind::Reject),
@@ -68,10 +78,12 @@ fn link_fault(fault: &Fault, from: HostId, to: HostId) -> Option<LinkFault> {
         FaultKind::BurstLoss { gap, burst, rate } => {
             LinkFault::Burst { chain: Chain::new(from, to, begins, *gap, *burst), rate: *rate, until }
         }
-        FaultKind::Latency { at_least, at_most } => LinkFault::Latency { at_least: *at_least, at_most: *at_most },
+        FaultKind::Latency { at_least, at_most } => {
+            LinkFault::Latency { at_least: *at_least, at_most: *at_most, until }
+        }
         FaultKind::LatencyWave { peak } => LinkFault::Wave { peak: *peak, begins, lasting: fault.lasting },
         FaultKind::Bandwidth { bytes_per_second, queue_bytes } => {
-            LinkFault::Bandwidth(Queue::new(*bytes_per_second, *queue_bytes))
+            LinkFault::Bandwidth { queue: Queue::new(*bytes_per_second, *queue_bytes), until }
         }
         FaultKind::Segments { .. } | FaultKind::Kill | FaultKind::PowerOff | FaultKind::Stop { .. } => return None,
     };

@@ -65,5 +65,15 @@ pub fn assert_stuck<M: Model>(model: &M, history: &History<M::Op, M::Output>, vi
         let entry = &history.entries()[stuck.operation];
         let (_, output) = entry.ret.as_ref().expect("what is stuck has returned");
         assert!(model.step(&state, &entry.op, Some(output)).is_none(), "operation {} could follow", stuck.operation);
+        if !violation.is_exhaustive {
+            continue;
+        }
+        // Nor after one of the unknown ones: it would come farther.
+        for unknown in &violation.unknown {
+            let entry_of_unknown = &history.entries()[*unknown];
+            let Some(after) = model.step(&state, &entry_of_unknown.op, None) else { continue };
+            let follows = model.step(&after, &entry.op, Some(output)).is_some();
+            assert!(!follows, "operation {} could follow after {unknown}", stuck.operation);
+        }
     }
 }

@@ -259,3 +259,34 @@ fn removing_a_fault_leaves_bursts_as_they_were() {
     // A fault before it in the plan that does nothing to these segments.
     assert_eq!(alone, times(vec![Fault::loss(0.0, "client", "server").lasting(secs(100))]));
 }
+
+#[test]
+fn what_waits_in_a_queue_leaves_when_the_link_is_wide_again() {
+    // A ping would need a minute on this link.
+    let narrow = Fault::bandwidth(1, 1_000_000, "client", "server").at(secs(2)).lasting(secs(5));
+    let (_, seen) = world(20, vec![narrow], |cx, seen| async move { round_trips(&cx, &seen, 4, 3_000).await });
+    let took = taken(&seen);
+    assert_between(took[0], 40, 42);
+    // Asked at about 3 s, it waits until 7 s.
+    assert_between(took[1], 3_900, 4_100);
+    assert_between(took[2], 40, 1_100);
+    assert_between(took[3], 40, 42);
+}
+
+#[test]
+fn the_end_of_another_fault_releases_nothing_that_is_held() {
+    let held = |faults: Vec<Fault>| {
+        let hold = Fault::hold("client", "server").at(secs(1)).lasting(secs(9));
+        let reject = Fault::reject("client", "server").at(secs(5)).lasting(secs(3));
+        let (_, seen) = world(20, [vec![hold, reject], faults].concat(), |cx, seen| async move {
+            let mut stream = cx.connector().connect("server", 80).await.unwrap();
+            tokio::time::sleep(millis(1_500)).await;
+            ping(&mut stream).await.unwrap();
+            note(&seen, &cx, "answered");
+        });
+        at(&seen, "answered")
+    };
+    let latency = Fault::latency(Duration::ZERO..Duration::ZERO, "client", "server").at(secs(4)).lasting(secs(2));
+    assert_between(held(vec![]), 10_000, 10_100);
+    assert_eq!(held(vec![latency]), held(vec![]));
+}

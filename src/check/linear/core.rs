@@ -42,10 +42,10 @@ impl Violation {
         kept.sort_by_key(|index| (ret(index), *index));
         let mut smaller = Smaller { model, history, left: BUDGET };
         let mut size = kept.len();
-        while size > 0 {
+        while size > 0 && smaller.left > 0 {
             let mut end = kept.len();
             let mut has_changed = false;
-            while end > 0 {
+            while end > 0 && smaller.left > 0 {
                 let start = end.saturating_sub(size);
                 let without = smaller.without(&kept, &loosened, start..end);
                 if let Some(core) = without {
@@ -86,17 +86,10 @@ impl<M: Model> Smaller<'_, M> {
         let core = Core { kept, loosened };
         let budget = self.left.min(BUDGET_EACH);
         let options = Options { budget, ..Options::default() };
-        match judge(self.model, &core.history(self.history), &options) {
-            Judgement::Violated(_) => Some(core),
-            Judgement::Linearizable(_) => {
-                // What an attempt really takes is not told; a fiftieth is more than most take.
-                self.left = self.left.saturating_sub(BUDGET_EACH / 50);
-                None
-            }
-            Judgement::GaveUp(spent) => {
-                self.left = self.left.saturating_sub(spent);
-                None
-            }
-        }
+        let judgement = judge(self.model, &core.history(self.history), &options);
+        // What an attempt really takes is told only if it gave up; a fiftieth is more than most take.
+        let spent = if let Judgement::GaveUp(spent) = judgement { spent } else { BUDGET_EACH / 50 };
+        self.left = self.left.saturating_sub(spent);
+        matches!(judgement, Judgement::Violated(_)).then_some(core)
     }
 }

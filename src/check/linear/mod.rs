@@ -118,6 +118,12 @@ pub struct Options {
     pub budget: u64,
 }
 
+/// A run has its own limits of memory and CPU time, within which its checks must stay.
+const BUDGET_IN_A_RUN: u64 = 400_000;
+
+/// So many configurations may be visited to find out how far an order comes.
+const EXPLAINING_BUDGET: u64 = 400_000;
+
 impl Default for Options {
     fn default() -> Options {
         Options {
@@ -146,7 +152,11 @@ pub enum Judgement {
 /// Judges a history: passed if it is linearizable, failed if not (the words say how far an order comes and what cannot
 /// come next), unknown if the search gave up.
 pub fn linearizable<M: Model>(model: &M, history: &History<M::Op, M::Output>) -> Verdict {
-    match judge(model, history, &Options::default()) {
+    verdict(history, judge(model, history, &Options::default()))
+}
+
+fn verdict<Op: Debug, Output: Debug>(history: &History<Op, Output>, judgement: Judgement) -> Verdict {
+    match judgement {
         Judgement::Linearizable(_) => Verdict::Pass,
         Judgement::Violated(violation) => Verdict::Fail(violation.summary(history)),
         Judgement::GaveUp(configurations) => Verdict::Unknown(gave_up(configurations)),
@@ -184,6 +194,9 @@ pub fn judge<M: Model>(model: &M, history: &History<M::Op, M::Output>, options: 
             Found::Order(order) => orders.push(order),
             Found::None(furthest) => {
                 let part = if is_only_part { String::new() } else { format!("{key:?}") };
+                if let Some(violation) = without_look_ahead(model, history, options, &part, &members) {
+                    return Judgement::Violated(Box::new(violation));
+                }
                 return Judgement::Violated(Box::new(Violation::new(&prepared, part, members.clone(), furthest)));
             }
             Found::GaveUp => has_given_up = true,
@@ -192,12 +205,36 @@ pub fn judge<M: Model>(model: &M, history: &History<M::Op, M::Output>, options: 
     if has_given_up { Judgement::GaveUp(options.budget - left) } else { Judgement::Linearizable(orders) }
 }
 
+/// The violation as a search sees it that never turns back early, and so comes as far as any order does; none if that
+/// takes too long.
+fn without_look_ahead<M: Model>(
+    model: &M,
+    history: &History<M::Op, M::Output>,
+    options: &Options,
+    part: &str,
+    members: &[usize],
+) -> Option<Violation> {
+    let options = Options { look_ahead: false, ..options.clone() };
+    let prepared = Prepared::new(model, history.entries(), members, &options);
+    match search::search(&prepared, &options, &mut EXPLAINING_BUDGET.min(options.budget)) {
+        Found::None(furthest) => {
+            let found = Violation::new(&prepared, part.to_owned(), members.to_vec(), furthest);
+            Some(Violation { is_exhaustive: true, ..found })
+        }
+        Found::Order(_) | Found::GaveUp => None,
+    }
+}
+
 /// A check of a scenario: what its clients saw is linearizable. `read` gives what an operation called and what it learnt,
-/// or none if the operation is to be left out; see [`History::of_run`].
+/// or none if the operation is to be left out; see [`History::of_run`]. A history that is too hard to judge within the
+/// limits of a run is unknown.
 pub fn is_linearizable<M: Model + Send + Sync + 'static>(
     name: &str,
     model: M,
     read: impl Fn(&Operation) -> Option<(M::Op, Option<M::Output>)> + Send + Sync + 'static,
 ) -> Check {
-    Check::new(name, move |_, history| linearizable(&model, &History::of_run(history, &read)))
+    Check::new(name, move |_, history| {
+        let history = History::of_run(history, &read);
+        verdict(&history, judge(&model, &history, &Options { budget: BUDGET_IN_A_RUN, ..Options::default() }))
+    })
 }

@@ -33,8 +33,11 @@ pub struct Violation {
     pub must_come: usize,
     /// All operations that returned and may come next by time, and why they cannot. The first must come.
     pub stuck: Vec<Stuck>,
-    /// Operations with unknown outcomes that may take effect here; none of them helps.
+    /// Operations with unknown outcomes that may take effect here.
     pub unknown: Vec<usize>,
+    /// Whether all orders were tried, with and without the unknown operations: then none comes farther. Otherwise the
+    /// search saw that none comes to the end, and another may come farther than this one.
+    pub is_exhaustive: bool,
 }
 
 impl Violation {
@@ -58,6 +61,7 @@ impl Violation {
             order: furthest.order,
             state: furthest.state,
             unknown: furthest.unknown,
+            is_exhaustive: false,
         }
     }
 
@@ -88,7 +92,11 @@ impl Violation {
         lines.push(String::new());
         lines.push("what was called before the next return, and cannot come next:".to_owned());
         lines.extend(self.stuck.iter().map(|stuck| format!("  {}: {}", line(&stuck.operation), stuck.why)));
-        if !self.unknown.is_empty() {
+        if !self.is_exhaustive {
+            lines.push(
+                "  (no order comes to the end; whether another comes farther than this was not tried)".to_owned(),
+            );
+        } else if !self.unknown.is_empty() {
             lines.push(format!("  {} with unknown outcomes were tried, too", self.unknown.len()));
         }
         if let Some(core) = core {

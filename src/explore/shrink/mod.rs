@@ -109,8 +109,9 @@ impl Shrinker<'_, '_> {
         if self.trials.measure(&control)? == Trial::Broken {
             self.case = control;
         } else {
-            self.drop_idle_faults(bites)?;
+            // Which hosts a selector means may depend on the fault's place in the plan, so names come first.
             self.leave_nothing_to_chance()?;
+            self.drop_idle_faults(bites)?;
             self.fewer_faults()?;
         }
         self.fewer_operations()?;

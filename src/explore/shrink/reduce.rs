@@ -110,7 +110,7 @@ pub(super) fn shorter(fault: &Fault, step: Duration) -> Vec<Fault> {
         FaultKind::Stop { grace } => grace.max(step),
         _ => step,
     };
-    let fractions = [least, fault.lasting / 8, fault.lasting / 4, fault.lasting / 2, fault.lasting * 3 / 4];
+    let fractions = [least, fault.lasting / 8, fault.lasting / 4, fault.lasting / 2, fault.lasting / 4 * 3];
     let mut lengths: Vec<Duration> =
         fractions.into_iter().map(|length| whole(length, step)).filter(|length| *length >= least).collect();
     lengths.sort();
@@ -153,6 +153,10 @@ pub(super) enum Side {
 
 /// The hosts on one side of a fault's target, by name.
 pub(super) fn hosts_of(fault: &Fault, side: Side) -> Vec<String> {
+    if matches!(fault.kind, FaultKind::Segments { .. }) {
+        // Segments name their hosts themselves, whatever the target says.
+        return Vec::new();
+    }
     let selector = match (&fault.target, side) {
         (Target::Hosts(hosts), Side::First) => hosts,
         (Target::Links { from, .. } | Target::OneWay { from, .. }, Side::First) => from,

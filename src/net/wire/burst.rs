@@ -74,4 +74,17 @@ mod tests {
         assert!((9.0..11.0).contains(&mean), "bursts of {mean} slots in the mean");
         assert!((0.09..0.11).contains(&share), "{share} of the time");
     }
+
+    #[test]
+    fn each_direction_has_a_weather_of_its_own_and_begins_anywhere_in_it() {
+        let ms = Duration::from_millis;
+        let chain = |from: u16, to: u16| Chain::new(HostId(from), HostId(to), ms(0), ms(100), ms(100));
+        let states =
+            |mut chain: Chain| (0..200).map(|slot| chain.is_in_burst(Seed(3), ms(slot * 10))).collect::<Vec<_>>();
+        assert_ne!(states(chain(0, 1)), states(chain(1, 0)));
+        assert_ne!(states(chain(0, 1)), states(chain(0, 2)));
+        // Half of the time is bursts, and so are half of the first slots.
+        let at_first = (0..400).filter(|seed| chain(0, 1).is_in_burst(Seed(*seed), ms(0))).count();
+        assert!((150..250).contains(&at_first), "{at_first} of 400");
+    }
 }

@@ -43,9 +43,9 @@ pub(crate) enum LinkFault {
     Block(BlockKind),
     Loss { rate: f64, until: Duration },
     Burst { chain: Chain, rate: f64, until: Duration },
-    Latency { at_least: Duration, at_most: Duration },
+    Latency { at_least: Duration, at_most: Duration, until: Duration },
     Wave { peak: Duration, begins: Duration, lasting: Duration },
-    Bandwidth(Queue),
+    Bandwidth { queue: Queue, until: Duration },
     Segments(Arc<Fates>),
 }
 
@@ -107,7 +107,7 @@ impl Link {
             LinkFault::Burst { chain, rate, until } => {
                 at < until && chain.is_in_burst(seed, *at) && seed.decide_unit("loss in a burst", name) < *rate
             }
-            LinkFault::Bandwidth(queue) => queue.is_full(*at, *bytes),
+            LinkFault::Bandwidth { queue, until } => at < until && queue.is_full(*at, *bytes),
             LinkFault::Segments(fates) => fates.get(segment).is_some_and(|(lost, _)| lost >> name[3] & 1 == 1),
             LinkFault::Block(_) | LinkFault::Latency { .. } | LinkFault::Wave { .. } => false,
         };
@@ -119,7 +119,8 @@ impl LinkFault {
     /// By how much this fault delays a transmission that gets through; `first_sent_at` is when the segment was first sent.
     pub(super) fn extra(&mut self, seed: Seed, sent: &Transmission, first_sent_at: Duration) -> Duration {
         match self {
-            LinkFault::Latency { at_least, at_most } => {
+            LinkFault::Latency { until, .. } if sent.at >= *until => Duration::ZERO,
+            LinkFault::Latency { at_least, at_most, .. } => {
                 within(&(*at_least..*at_most), seed.decide_unit("extra latency", &sent.name))
             }
             LinkFault::Wave { peak, begins, lasting } => {
@@ -128,9 +129,11 @@ impl LinkFault {
                 let half = lasting.checked_div(2).filter(|half| !half.is_zero());
                 half.map_or(Duration::ZERO, |half| peak.mul_f64(to_the_nearer_end.div_duration_f64(half).min(1.0)))
             }
-            LinkFault::Bandwidth(queue) => {
+            LinkFault::Bandwidth { until, .. } if sent.at >= *until => Duration::ZERO,
+            LinkFault::Bandwidth { queue, until } => {
                 queue.forget_before(first_sent_at);
-                queue.enqueue(sent.at, sent.bytes)
+                // What still waits when the fault is over leaves at once.
+                queue.enqueue(sent.at, sent.bytes).min(*until - sent.at)
             }
             LinkFault::Segments(fates) => fates.get(&sent.segment).map_or(Duration::ZERO, |(_, late)| *late),
             LinkFault::Block(_) | LinkFault::Loss { .. } | LinkFault::Burst { .. } => Duration::ZERO,
