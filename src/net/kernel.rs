@@ -2,7 +2,7 @@
 //! all. It decides nothing about a segment on its way; the wire does.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::hash::Hasher;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -15,6 +15,7 @@ use siphasher::sip::SipHasher13;
 use turmoil::net::UdpSocket;
 
 use super::flow::{End, EndState, Flow, FlowId, Packet, Side};
+use super::listening::Listening;
 use super::packets::Packets;
 use crate::history::SharedTape;
 use crate::sandbox;
@@ -25,9 +26,6 @@ pub(crate) const CARD_PORT: u16 = 1;
 
 /// How long a segment takes from a machine to itself.
 const LOOPBACK: Duration = Duration::from_micros(50);
-
-/// Connections that may wait to be accepted; Linux's `net.core.somaxconn` was this for decades.
-const BACKLOG: usize = 128;
 
 /// Linux's default ephemeral ports.
 const EPHEMERAL: std::ops::RangeInclusive<u16> = 32_768..=60_999;
@@ -41,19 +39,13 @@ pub(crate) enum MachineState {
     Off,
 }
 
-#[derive(Debug)]
-struct Listening {
-    queue: VecDeque<FlowId>,
-    acceptor: Option<Waker>,
-}
-
 /// The kernel of one machine.
 #[derive(Debug)]
 pub(crate) struct Kernel {
     ip: IpAddr,
     state: MachineState,
     pub(super) card: Option<Arc<UdpSocket>>,
-    listeners: BTreeMap<u16, Listening>,
+    pub(super) listeners: BTreeMap<u16, Listening>,
     connects: BTreeMap<(HostId, u16), u32>,
     ports: BTreeSet<u16>,
     next_port: u16,
@@ -94,7 +86,7 @@ pub(crate) struct Net {
     /// Segments about which the wire has not decided yet.
     pub(crate) undecided: Vec<u32>,
     pub(super) kernels: Vec<Kernel>,
-    wake: Vec<Waker>,
+    pub(super) wake: Vec<Waker>,
 }
 
 /// A shared handle to the network.
@@ -174,36 +166,6 @@ impl Net {
         SocketAddr::new(self.kernels[flow.host(side).index()].ip, port)
     }
 
-    /// Starts listening.
-    pub(crate) fn listen(&mut self, host: HostId, port: u16) -> io::Result<()> {
-        let name = &self.names[host.index()];
-        let kernel = &mut self.kernels[host.index()];
-        if kernel.listeners.contains_key(&port) {
-            let text = format!("{name} already listens on port {port}");
-            return Err(io::Error::new(io::ErrorKind::AddrInUse, text));
-        }
-        kernel.listeners.insert(port, Listening { queue: VecDeque::new(), acceptor: None });
-        Ok(())
-    }
-
-    /// The next connection that waits on a port, or none, in which case `waker` is woken when there is one.
-    pub(crate) fn accept(&mut self, host: HostId, port: u16, waker: &Waker) -> Option<FlowId> {
-        let listening = self.kernels[host.index()].listeners.get_mut(&port)?;
-        let flow = listening.queue.pop_front();
-        if flow.is_none() {
-            listening.acceptor = Some(waker.clone());
-        }
-        flow
-    }
-
-    /// Stops listening; whoever waited to be accepted is reset.
-    pub(crate) fn unlisten(&mut self, host: HostId, port: u16) {
-        let Some(listening) = self.kernels[host.index()].listeners.remove(&port) else { return };
-        for flow in listening.queue {
-            self.abort(flow, Side::Server);
-        }
-    }
-
     /// A new connection from `host`; its SYN is yet to be sent.
     pub(crate) fn open(&mut self, host: HostId, to: HostId, port: u16) -> io::Result<FlowId> {
         let name = &self.names[host.index()];
@@ -240,7 +202,7 @@ impl Net {
         }
     }
 
-    fn abort(&mut self, flow: FlowId, side: Side) {
+    pub(super) fn abort(&mut self, flow: FlowId, side: Side) {
         if let Some(end) = self.take_end(flow, side)
             && end.state == EndState::Open
         {
@@ -456,30 +418,6 @@ impl Net {
                 self.wake.extend(end.writer.take());
             }
             SegmentKind::Syn => {}
-        }
-    }
-
-    fn arrive_syn(&mut self, host: HostId, flow: FlowId) {
-        let port = self.flows[flow as usize].key.port;
-        match self.flows[flow as usize].ends[Side::Server.index()].as_ref().map(|end| end.state) {
-            None => {}
-            // A firewall reset this end while the client went on asking: its connection is gone.
-            Some(EndState::Reset) => return self.send(flow, Side::Server, SegmentKind::Rst, Bytes::new(), 0),
-            // The grant was lost, and the client asked again.
-            Some(_) => return self.send(flow, Side::Server, SegmentKind::SynAck, Bytes::new(), 0),
-        }
-        match self.kernels[host.index()].listeners.get_mut(&port) {
-            None => self.send(flow, Side::Server, SegmentKind::Rst, Bytes::new(), 0),
-            // A full backlog drops the request without a word; the client will ask again.
-            Some(listening) if listening.queue.len() >= BACKLOG => {}
-            Some(listening) => {
-                listening.queue.push_back(flow);
-                let acceptor = listening.acceptor.take();
-                let end = End::new(EndState::Open);
-                self.wake.extend(acceptor);
-                self.flows[flow as usize].ends[Side::Server.index()] = Some(end);
-                self.send(flow, Side::Server, SegmentKind::SynAck, Bytes::new(), 0);
-            }
         }
     }
 }

@@ -17,6 +17,7 @@ mod adapters;
 mod card;
 mod flow;
 mod kernel;
+mod listening;
 mod packets;
 mod socket;
 mod wire;
