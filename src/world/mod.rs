@@ -1,5 +1,6 @@
 //! The world: turmoil's simulation, the wire and the plan, step by step. It knows nothing of scenarios or verdicts.
 
+mod afflict;
 mod life;
 mod links;
 mod log;
@@ -320,9 +321,14 @@ impl<'a> World<'a> {
         self.active.push(index);
         self.schedule(fault.ends_at().max(self.now), Action::End(index));
         match &fault.target {
-            Target::Hosts(hosts) => {
+            Target::Hosts(hosts) if fault.kind.takes_hosts_down() => {
                 for host in self.resolve(hosts, index, 0) {
                     self.strike(host, index, fault);
+                }
+            }
+            Target::Hosts(hosts) => {
+                for host in self.resolve(hosts, index, 0) {
+                    self.afflict(host);
                 }
             }
             Target::Links { .. } | Target::OneWay { .. } => {
@@ -367,9 +373,14 @@ impl<'a> World<'a> {
         self.record(None, Event::FaultEnded { fault: index as u32 }, None);
         let fault = &self.spec.plan.faults[index];
         match &fault.target {
-            Target::Hosts(hosts) => {
+            Target::Hosts(hosts) if fault.kind.takes_hosts_down() => {
                 for host in self.resolve(hosts, index, 0) {
                     self.release_host(host, index);
+                }
+            }
+            Target::Hosts(hosts) => {
+                for host in self.resolve(hosts, index, 0) {
+                    self.afflict(host);
                 }
             }
             Target::Links { .. } | Target::OneWay { .. } => {
