@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::gate::Gate;
+use crate::moment::Moments;
 use crate::sandbox;
 use crate::trace::{Event, HostId, Mark, Trace};
 
@@ -116,6 +117,7 @@ impl History {
 pub(crate) struct Tape {
     pub(crate) trace: Trace,
     pub(crate) history: History,
+    pub(crate) moments: Moments,
 }
 
 /// A shared handle to the tape.
@@ -124,7 +126,7 @@ pub(crate) struct SharedTape(Arc<Mutex<Tape>>);
 
 impl SharedTape {
     pub(crate) fn new(trace: Trace) -> SharedTape {
-        SharedTape(Arc::new(Mutex::new(Tape { trace, history: History::default() })))
+        SharedTape(Arc::new(Mutex::new(Tape { trace, history: History::default(), moments: Moments::default() })))
     }
 
     /// The tape. A panic elsewhere while it was held leaves it readable: the run is reported all the same.
@@ -151,8 +153,17 @@ impl Recorder {
 
     /// Makes a moment known to the checks.
     pub fn mark(&self, mark: Mark) {
-        if self.gate.is_open() {
-            self.tape.lock().trace.push(sandbox::now(), Some(self.host), Event::Mark(mark));
+        if !self.gate.is_open() {
+            return;
+        }
+        let event = Event::Mark(mark);
+        let mut tape = self.tape.lock();
+        let due = tape.moments.event(self.host, &event);
+        tape.trace.push(sandbox::now(), Some(self.host), event);
+        let strike = if due.is_empty() { None } else { tape.moments.strike.clone() };
+        drop(tape);
+        if let Some(strike) = strike {
+            due.into_iter().for_each(|fault| strike(fault, self.host));
         }
     }
 

@@ -62,6 +62,7 @@ pub mod fault;
 pub mod gate;
 pub mod history;
 pub mod host;
+mod moment;
 pub mod net;
 pub mod report;
 pub mod run;

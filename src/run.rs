@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Finding, Verdict};
+use crate::fault::{Stage, Trigger};
 use crate::history::History;
 use crate::sandbox::{Escape, PanicNote};
 use crate::scenario::{Case, Scenario};
@@ -112,6 +113,21 @@ pub enum Detail {
 ///
 /// Two runs of a case are the same run only in processes that started alike (see [`crate::sandbox`]).
 pub fn run(scenario: &Scenario, case: &Case, detail: Detail) -> Run {
+    judge(scenario, case, carry_out(scenario, case, detail, &[]))
+}
+
+/// The case that a seed draws. If a source of the scenario waits for moments, a run without faults counts them first.
+pub fn draw(scenario: &Scenario, seed: Seed) -> Case {
+    let moments = scenario.moments();
+    if moments.is_empty() {
+        return scenario.case(seed);
+    }
+    let remains = carry_out(scenario, &scenario.control(seed), Detail::Lean, &moments);
+    let seen = moments.into_iter().zip(remains.census).collect();
+    scenario.case_on(&Stage { seen, ..scenario.stage() }, seed)
+}
+
+fn carry_out(scenario: &Scenario, case: &Case, detail: Detail, census: &[Trigger]) -> Remains {
     let stage = scenario.stage();
     let hosts = scenario.hosts_for(&case.input);
     let id = |pattern: &str| stage.matching(pattern);
@@ -121,7 +137,7 @@ pub fn run(scenario: &Scenario, case: &Case, detail: Detail) -> Run {
             latencies.extend(id(b).into_iter().filter(|to| *to != from).map(|to| (from, to, range.clone())));
         }
     }
-    let remains = simulate(&WorldSpec {
+    simulate(&WorldSpec {
         seed: case.seed,
         hosts: &hosts,
         plan: &case.plan,
@@ -132,12 +148,12 @@ pub fn run(scenario: &Scenario, case: &Case, detail: Detail) -> Run {
         run_for: scenario.run_for,
         settle_for: scenario.settle_for,
         rich: detail == Detail::Rich,
-    });
-    judge(scenario, case, remains)
+        census,
+    })
 }
 
 fn judge(scenario: &Scenario, case: &Case, remains: Remains) -> Run {
-    let Remains { trace, history, bites, failures, notes } = remains;
+    let Remains { trace, history, bites, failures, notes, census: _ } = remains;
     let mut findings: Vec<Finding> = failures.iter().map(|(host, error)| failure(&trace, *host, error)).collect();
     if !scenario.allows_panics {
         // A program whose main task panicked has been reported already, but the panic says where.

@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, Situation};
-use crate::fault::{self, Plan, Source, Stage, StageHost, millis, secs};
+use crate::fault::{self, Plan, Source, Stage, StageHost, Trigger, millis, secs};
 use crate::history::History;
 use crate::host::{Ending, HostContext, HostSpec, Program};
 use crate::seed::Seed;
@@ -356,12 +356,29 @@ impl Scenario {
     /// What its sources need to know to draw a plan.
     pub fn stage(&self) -> Stage {
         let host = |host: &HostSpec| StageHost { name: host.name.clone(), group: host.group.clone() };
-        Stage { hosts: self.hosts.iter().map(host).collect(), run_for: self.run_for }
+        Stage { hosts: self.hosts.iter().map(host).collect(), run_for: self.run_for, seen: Vec::new() }
     }
 
-    /// The case that this seed draws.
+    /// The moments that its sources wait for, each once.
+    pub fn moments(&self) -> Vec<Trigger> {
+        let mut moments: Vec<Trigger> = Vec::new();
+        for moment in self.sources.iter().filter_map(Source::moment) {
+            if !moments.contains(moment) {
+                moments.push(moment.clone());
+            }
+        }
+        moments
+    }
+
+    /// The case that this seed draws. Sources that wait for moments draw nothing here, as nobody has looked how often they
+    /// come; [`run::draw`](crate::run::draw) looks.
     pub fn case(&self, seed: Seed) -> Case {
-        let plan = fault::plan(&self.stage(), &self.sources).new_tree(&mut seed.runner("plan"));
+        self.case_on(&self.stage(), seed)
+    }
+
+    /// The case that this seed draws on a stage of its own, for example one that knows how often moments come.
+    pub(crate) fn case_on(&self, stage: &Stage, seed: Seed) -> Case {
+        let plan = fault::plan(stage, &self.sources).new_tree(&mut seed.runner("plan"));
         let plan = plan.expect("the strategies of fault sources must yield a plan").current();
         Case { scenario: self.name.clone(), seed, plan, input: self.draw_input(seed) }
     }
@@ -386,12 +403,10 @@ impl Scenario {
             if let Some(defect) = fault.defect() {
                 return Some(format!("plan[{index}]: {defect}"));
             }
-            let selectors = match &fault.target {
-                fault::Target::Hosts(hosts) => vec![hosts],
-                fault::Target::Links { from, to } | fault::Target::OneWay { from, to } => vec![from, to],
-            };
-            for selector in selectors {
+            let of_trigger = fault.trigger.selectors().into_iter().map(|(_, selector)| selector);
+            for selector in fault.target.selectors().into_iter().chain(of_trigger) {
                 let defect = match selector {
+                    fault::Selector::Here => None,
                     fault::Selector::Names(names) => {
                         let unknown = names.iter().find(|name| stage.hosts.iter().all(|host| &host.name != *name));
                         unknown.map(|name| format!("the scenario has no host named `{name}`"))

@@ -5,6 +5,7 @@
 //! same fingerprint whether it is being explored or recorded.
 
 mod capture;
+mod names;
 mod watch;
 
 pub(crate) use capture::read as read_captured;

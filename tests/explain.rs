@@ -111,7 +111,7 @@ fn reaches_are_true(pool: &Pool) -> Result<(), Failed> {
             let Reach::UpTo(reach) = reach else { return Err(format!("f{}: {reach:?}", index + 1).into()) };
             for (by, is_broken) in [(reach, true), (reach + STEP, false)] {
                 let mut moved = faults.clone();
-                let at = moved[index].begins_at();
+                let at = moved[index].begins_at().unwrap();
                 moved[index] = moved[index].clone().at(if sign < 0 { at - by } else { at + by });
                 let is = promise.is_broken_by(&outcome(pool, &case(moved))?);
                 assert_eq!(is, is_broken, "f{} moved by {sign} * {by:?}", index + 1);
@@ -130,7 +130,7 @@ fn pairs(pool: &Pool) -> Result<(), Failed> {
     for (moved, is_broken) in [(vec![0, 1], true), (vec![0], false), (vec![1], false)] {
         let mut faults = faults.clone();
         for index in &moved {
-            faults[*index] = faults[*index].clone().at(faults[*index].begins_at() + by);
+            faults[*index] = faults[*index].clone().at(faults[*index].begins_at().unwrap() + by);
         }
         assert_eq!(promise.is_broken_by(&outcome(pool, &case(faults))?), is_broken, "{moved:?} by {by:?}");
     }

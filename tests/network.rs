@@ -2,6 +2,8 @@
 
 #[path = "network/kinds.rs"]
 mod kinds;
+#[path = "network/moments.rs"]
+mod moments;
 #[path = "network/sockets.rs"]
 mod sockets;
 #[path = "network/sources.rs"]

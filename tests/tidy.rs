@@ -4,12 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules from the bottom up: each may use only those before it (and itself).
-const ORDER: [&str; 17] = [
+const ORDER: [&str; 18] = [
     "seed",
     "sandbox",
     "fault",
     "trace",
     "gate",
+    "moment",
     "history",
     "net",
     "disk",

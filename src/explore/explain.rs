@@ -112,9 +112,10 @@ impl Explainer<'_> {
         if matches!(fault.kind, FaultKind::Segments { .. }) {
             return Ok(Reach::NotKnown);
         }
+        let (Some(begins), Some(ends)) = (fault.begins_at(), fault.ends_at()) else { return Ok(Reach::NotKnown) };
         let room = match way {
-            Way::Earlier => fault.begins_at(),
-            Way::Later => self.scenario.run_for.saturating_sub(fault.ends_at()),
+            Way::Earlier => begins,
+            Way::Later => self.scenario.run_for.saturating_sub(ends),
         };
         let step = self.scenario.step_of_run();
         let mut shifts: Vec<Duration> = (0..20).map(|n| step * (1 << n)).take_while(|shift| *shift < room).collect();
@@ -171,7 +172,7 @@ impl Explainer<'_> {
         };
         let (Some(a), Some(b)) = (alone(first), alone(second)) else { return Ok(None) };
         let shift = a.max(b);
-        let last_end = [first, second].map(|index| self.case.plan.faults[index].ends_at()).into_iter().max();
+        let last_end = [first, second].map(|index| self.case.plan.faults[index].ends_at()).into_iter().max().flatten();
         if last_end.unwrap_or_default() + shift > self.scenario.run_for {
             return Ok(None);
         }
@@ -195,9 +196,11 @@ impl Explainer<'_> {
         let mut case = self.case.clone();
         for index in indexes {
             let fault = &case.plan.faults[*index];
+            // Only faults that begin at a time are moved.
+            let Some(begins) = fault.begins_at() else { continue };
             let at = match way {
-                Way::Earlier => fault.begins_at().saturating_sub(by),
-                Way::Later => fault.begins_at() + by,
+                Way::Earlier => begins.saturating_sub(by),
+                Way::Later => begins + by,
             };
             let fault = Fault { trigger: Trigger::At(at), ..fault.clone() };
             case = with_fault(&case, *index, fault);

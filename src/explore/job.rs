@@ -34,7 +34,7 @@ impl Subject {
 
     pub(super) fn case(&self, scenario: &Scenario) -> Case {
         match self {
-            Subject::Seed(seed) => scenario.case(*seed),
+            Subject::Seed(seed) => run::draw(scenario, *seed),
             Subject::Control(seed) => scenario.control(*seed),
             Subject::Case(case) => (**case).clone(),
         }

@@ -179,7 +179,7 @@ mod tests {
         let source: Source = source.once(secs(10)..secs(10)).lasting(secs(6)..secs(6)).into();
         let faults = source.strategy(&stage).new_tree(&mut Seed(seed).runner("test")).unwrap().current();
         assert!(faults.iter().all(|fault| fault.defect().is_none() && fault.source == source.name()));
-        assert!(faults.iter().all(|fault| fault.begins_at() >= secs(10) && fault.ends_at() <= secs(16)));
+        assert!(faults.iter().all(|fault| fault.begins_at() >= Some(secs(10)) && fault.ends_at() <= Some(secs(16))));
         faults.iter().map(Fault::to_string).collect()
     }
 

@@ -9,6 +9,7 @@ mod palette;
 mod script;
 mod source;
 mod target;
+mod trigger;
 
 use std::fmt;
 use std::time::Duration;
@@ -25,15 +26,8 @@ pub use source::{
     partition, partition_one_way, plan, power_off, reject, rolling_stop, scripted, stop,
 };
 pub(crate) use target::pick;
-pub use target::{Selector, Stage, StageHost, Target, all, majority, minority, one};
-
-/// When a fault begins.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Trigger {
-    /// At this virtual time since the start of the run. It takes effect at the start of the step that holds it.
-    At(#[serde(with = "text_duration")] Duration),
-}
+pub use target::{Selector, Stage, StageHost, Target, all, here, majority, minority, one};
+pub use trigger::{EventMoment, MessageMoment, Trigger};
 
 /// One thing that goes wrong.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,22 +47,30 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// When it begins.
-    pub fn begins_at(&self) -> Duration {
+    /// When it begins; none if the run itself brings that about.
+    pub fn begins_at(&self) -> Option<Duration> {
         match self.trigger {
-            Trigger::At(at) => at,
+            Trigger::At(at) => Some(at),
+            Trigger::Message(_) | Trigger::Event(_) => None,
         }
     }
 
-    /// When it is over.
-    pub fn ends_at(&self) -> Duration {
-        self.begins_at().saturating_add(self.lasting)
+    /// When it is over; none if that depends on when the run makes it begin.
+    pub fn ends_at(&self) -> Option<Duration> {
+        Some(self.begins_at()?.saturating_add(self.lasting))
     }
 
     /// What is wrong with this fault as data, in one line; none if it can be carried out.
     pub fn defect(&self) -> Option<String> {
-        if let Some(defect) = self.kind.defect() {
+        if let Some(defect) = self.kind.defect().or_else(|| self.trigger.defect()) {
             return Some(defect);
+        }
+        let is_here = |selector: &Selector| *selector == Selector::Here;
+        if self.trigger.selectors().into_iter().any(|(_, selector)| is_here(selector)) {
+            return Some("what is waited for must be said; it cannot be `here`".to_owned());
+        }
+        if self.begins_at().is_some() && self.target.selectors().into_iter().any(is_here) {
+            return Some("only a fault that begins with a message or an event has a `here`".to_owned());
         }
         match (&self.target, self.kind.is_for_hosts()) {
             (Target::Hosts(_), true) | (Target::Links { .. } | Target::OneWay { .. }, false) => None,
@@ -87,7 +89,7 @@ impl fmt::Display for Fault {
         }
         write!(f, "{}", self.kind)?;
         write!(f, " {}", place(&self.kind, &self.target))?;
-        write!(f, " at {} for {}", duration_text(self.begins_at()), duration_text(self.lasting))
+        write!(f, " {} for {}", self.trigger, duration_text(self.lasting))
     }
 }
 
@@ -103,7 +105,9 @@ fn segments_text(f: &mut fmt::Formatter<'_>, fates: &[SegmentFate], fault: &Faul
         (1, late) => format!("1 segment lost, {late} late"),
         (lost, late) => format!("{lost} segments lost, {late} late"),
     };
-    write!(f, "{words} {} from {} on", place(&fault.kind, &fault.target), duration_text(fault.begins_at()))
+    let from =
+        fault.begins_at().map_or_else(|| fault.trigger.to_string(), |at| format!("from {} on", duration_text(at)));
+    write!(f, "{words} {} {from}", place(&fault.kind, &fault.target))
 }
 
 /// Where a fault of this kind strikes, in words.
@@ -119,7 +123,7 @@ fn place(kind: &FaultKind, target: &Target) -> String {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Plan {
-    /// The faults, by the time of their beginning.
+    /// The faults, by the time of their beginning; last those whose beginning the run brings about.
     pub faults: Vec<Fault>,
 }
 
@@ -129,9 +133,9 @@ impl Plan {
         Plan::default()
     }
 
-    /// A plan of these faults, put in order.
+    /// A plan of these faults, put in order: first those that begin at a time, by that time.
     pub fn new(mut faults: Vec<Fault>) -> Plan {
-        faults.sort_by_key(Fault::begins_at);
+        faults.sort_by_key(|fault| (fault.begins_at().is_none(), fault.begins_at()));
         Plan { faults }
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::{Fault, FaultKind, SegmentFate, Selector, Target, Trigger, secs};
+use super::{EventMoment, Fault, FaultKind, MessageMoment, SegmentFate, Selector, Target, Trigger, secs};
 
 impl Fault {
     /// It begins with the run and lasts a second, unless something else is said.
@@ -111,6 +111,26 @@ impl Fault {
         self
     }
 
+    /// It begins just before the `nth` message from the one side to the other leaves whose bytes contain this text, counted
+    /// from 1. Every message contains the empty text.
+    pub fn at_message(
+        mut self,
+        from: impl Into<Selector>,
+        to: impl Into<Selector>,
+        containing: &str,
+        nth: u32,
+    ) -> Fault {
+        let (from, to, containing) = (from.into(), to.into(), containing.to_owned());
+        self.trigger = Trigger::Message(MessageMoment { from, to, containing, nth });
+        self
+    }
+
+    /// It begins just after the `nth` event of these hosts that has this name, counted from 1.
+    pub fn at_event(mut self, host: impl Into<Selector>, named: &str, nth: u32) -> Fault {
+        self.trigger = Trigger::Event(EventMoment { host: host.into(), named: named.to_owned(), nth });
+        self
+    }
+
     /// Only what goes from the first side to the second is befallen. A fault of hosts stays as it is.
     pub fn one_way(mut self) -> Fault {
         self.target = self.target.one_way();
@@ -151,6 +171,12 @@ mod tests {
         check(Fault::hold("a", "b"), "hold a ↔ b at 0s for 1s");
         check(Fault::loss(0.25, "a", "b"), "loss 25.0 % a ↔ b at 0s for 1s");
         check(Fault::latency(millis(1)..millis(2), "a", "b"), "latency +1ms..2ms a ↔ b at 0s for 1s");
+        check(
+            Fault::kill("a").at_message("a", one("b"), "HTTP/1.1 200", 3),
+            "kill a at message 3 a → one of b with \"HTTP/1.1 200\" for 1s",
+        );
+        check(Fault::hold("a", "b").at_message("a", "b", "", 1), "hold a ↔ b at message 1 a → b for 1s");
+        check(Fault::kill("a").at_event("a", "applied", 2), "kill a at event 2 `applied` of a for 1s");
         check(Fault::loss(0.25, "a", "b").one_way(), "loss 25.0 % a → b at 0s for 1s");
         check(Fault::isolate("a"), "partition a ↔ all at 0s for 1s");
         check(Fault::reject("a", "b"), "reject a ↔ b at 0s for 1s");
@@ -181,6 +207,8 @@ mod tests {
                 Fault::bandwidth(0, 1, "a", "b"),
                 "a bandwidth of nothing is a partition; at least 1 byte per second must pass",
             ),
+            (Fault::kill("a").at_message("a", "b", "", 0), "messages and events are counted from 1"),
+            (Fault::kill("a").at_event("a", "", 1), "an event needs a name"),
         ] {
             assert_eq!(fault.defect().as_deref(), Some(expected));
         }

@@ -9,14 +9,20 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::pace::{Moment, Pace, paced, uniform};
-use super::{Fault, FaultKind, Plan, Selector, Stage, Target, Trigger, place, secs};
+use super::{EventMoment, Fault, FaultKind, MessageMoment, Plan, Selector, Stage, Target, Trigger, place, secs};
 
 type Draw = dyn Fn(&Stage) -> BoxedStrategy<Vec<Fault>> + Send + Sync;
+
+/// The number of a moment that stands for any of its sort.
+const ANY: u32 = 1;
+/// No source draws more faults at moments than these for a run, however many it may.
+const MOST_MOMENTS: usize = 3;
 
 /// Draws faults of one sort. Bites are counted per source.
 #[derive(Clone)]
 pub struct Source {
     name: String,
+    moment: Option<Trigger>,
     draw: Arc<Draw>,
 }
 
@@ -32,7 +38,12 @@ impl Source {
     where
         S: Strategy<Value = Vec<Fault>> + 'static,
     {
-        Source { name: name.to_owned(), draw: Arc::new(move |stage| draw(stage).boxed()) }
+        Source { name: name.to_owned(), moment: None, draw: Arc::new(move |stage| draw(stage).boxed()) }
+    }
+
+    /// The moment that its faults wait for, whatever its number: a run without faults is to count how often it comes.
+    pub fn moment(&self) -> Option<&Trigger> {
+        self.moment.as_ref()
     }
 
     /// The name under which its bites are counted.
@@ -65,13 +76,15 @@ pub struct FaultSource {
     kind: FaultKind,
     target: Target,
     pace: Pace,
+    /// What its faults begin with, if not at a time.
+    moment: Option<Trigger>,
 }
 
 paced!(FaultSource);
 
 impl FaultSource {
     fn new(kind: FaultKind, target: Target) -> FaultSource {
-        FaultSource { kind, target, pace: Pace::default() }
+        FaultSource { kind, target, pace: Pace::default(), moment: None }
     }
 
     /// Only what goes from the first side to the second is befallen. A fault of hosts stays as it is.
@@ -80,11 +93,64 @@ impl FaultSource {
         self
     }
 
+    /// Its faults begin each with a message from the one side to the other whose bytes contain this text. Which of them
+    /// is drawn from those that a fault-free run of the same seed showed. What is said of when and how often faults happen
+    /// means nothing then, but for [`FaultSource::at_most`]; there are one to three in a run.
+    pub fn at_message(mut self, from: impl Into<Selector>, to: impl Into<Selector>, containing: &str) -> FaultSource {
+        let (from, to, containing) = (from.into(), to.into(), containing.to_owned());
+        self.moment = Some(Trigger::Message(MessageMoment { from, to, containing, nth: ANY }));
+        self
+    }
+
+    /// Its faults begin each with an event of these hosts that has this name (see [`EventMoment`]), as with
+    /// [`FaultSource::at_message`].
+    pub fn at_event(mut self, host: impl Into<Selector>, named: &str) -> FaultSource {
+        self.moment = Some(Trigger::Event(EventMoment { host: host.into(), named: named.to_owned(), nth: ANY }));
+        self
+    }
+
     fn name(&self) -> String {
-        format!("{} {}", self.kind.name(), place(&self.kind, &self.target))
+        let name = format!("{} {}", self.kind.name(), place(&self.kind, &self.target));
+        match &self.moment {
+            None | Some(Trigger::At(_)) => name,
+            Some(Trigger::Message(MessageMoment { from, to, containing, .. })) if containing.is_empty() => {
+                format!("{name} at a message {from} → {to}")
+            }
+            Some(Trigger::Message(MessageMoment { from, to, containing, .. })) => {
+                format!("{name} at a message {from} → {to} with {containing:?}")
+            }
+            Some(Trigger::Event(EventMoment { host, named, .. })) => format!("{name} at an event `{named}` of {host}"),
+        }
+    }
+
+    /// Faults at moments that came in a run without faults.
+    fn at_moments(&self, stage: &Stage, moment: &Trigger) -> BoxedStrategy<Vec<Fault>> {
+        let seen = stage.seen.iter().find(|(seen, _)| seen == moment).map_or(0, |(_, count)| *count);
+        if seen == 0 {
+            return Just(Vec::new()).boxed();
+        }
+        let most = self.pace.at_most.min(MOST_MOMENTS);
+        let draws = vec((1..=seen, uniform(&self.pace.lasting), any::<[u64; 2]>()), most.min(1)..=most);
+        let (this, stage, moment) = (self.clone(), stage.clone(), moment.clone());
+        let faults = move |mut draws: Vec<(u32, Duration, [u64; 2])>| {
+            draws.sort_by_key(|(nth, ..)| *nth);
+            draws.dedup_by_key(|(nth, ..)| *nth);
+            let fault = |(nth, lasting, picks): (u32, Duration, [u64; 2])| Fault {
+                trigger: moment.with_nth(nth),
+                kind: this.kind.clone(),
+                target: this.target.map(|side, hosts| hosts.named(&stage, picks[side as usize])),
+                lasting: lasting.min(stage.run_for),
+                source: String::new(),
+            };
+            draws.into_iter().map(fault).collect::<Vec<Fault>>()
+        };
+        draws.prop_map(faults).boxed()
     }
 
     fn strategy(&self, stage: &Stage) -> BoxedStrategy<Vec<Fault>> {
+        if let Some(moment) = &self.moment {
+            return self.at_moments(stage, moment);
+        }
         let (this, own) = (self.clone(), stage.clone());
         let fault = move |Moment { at, lasting, picks }: Moment| Fault {
             trigger: Trigger::At(at),
@@ -100,7 +166,8 @@ impl FaultSource {
 
 impl From<FaultSource> for Source {
     fn from(source: FaultSource) -> Source {
-        Source::new(&source.name(), move |stage| source.strategy(stage))
+        let (name, moment) = (source.name(), source.moment.clone());
+        Source { moment, ..Source::new(&name, move |stage| source.strategy(stage)) }
     }
 }
 
@@ -284,7 +351,7 @@ mod tests {
         ])) {
             prop_assert!(drawn.faults.len() >= 4);
             for fault in &drawn.faults {
-                prop_assert!(fault.begins_at() < secs(60) && fault.ends_at() <= secs(60));
+                prop_assert!(fault.begins_at() < Some(secs(60)) && fault.ends_at() <= Some(secs(60)));
                 prop_assert_eq!(fault.defect(), None);
             }
             prop_assert!(drawn.faults.is_sorted_by_key(Fault::begins_at));

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::Trigger;
 use crate::seed::Seed;
 use crate::trace::HostId;
 
@@ -24,13 +25,15 @@ pub struct Stage {
     pub hosts: Vec<StageHost>,
     /// How long faults may happen.
     pub run_for: Duration,
+    /// How often the moments came in a fault-free run of the same seed that sources wait for: what they draw from.
+    pub seen: Vec<(Trigger, u32)>,
 }
 
 impl Stage {
     /// A stage of single hosts with these names.
     pub fn of(hosts: &[&str], run_for: Duration) -> Stage {
         let hosts = hosts.iter().map(|name| StageHost { name: (*name).to_owned(), group: (*name).to_owned() });
-        Stage { hosts: hosts.collect(), run_for }
+        Stage { hosts: hosts.collect(), run_for, seen: Vec::new() }
     }
 
     /// The hosts whose name or group is `pattern`, in which `*` stands for any text.
@@ -66,6 +69,8 @@ pub enum Selector {
     Majority(String),
     /// Every host.
     All,
+    /// The host where the fault's moment came: the sender of the message, or the host of the event.
+    Here,
 }
 
 /// One of the hosts that match the pattern.
@@ -86,6 +91,11 @@ pub fn majority(pattern: &str) -> Selector {
 /// Every host.
 pub fn all() -> Selector {
     Selector::All
+}
+
+/// The host where the moment came that a fault begins with: the sender of the message, or the host of the event.
+pub fn here() -> Selector {
+    Selector::Here
 }
 
 impl From<&str> for Selector {
@@ -115,12 +125,17 @@ impl Selector {
             Selector::One(pattern) => some(pattern, |_| 1),
             Selector::Minority(pattern) => some(pattern, |n| ((n.saturating_sub(1)) / 2).max(1)),
             Selector::Majority(pattern) => some(pattern, |n| n / 2 + 1),
+            // Only a run knows.
+            Selector::Here => Vec::new(),
             Selector::All => (0..stage.hosts.len()).map(|index| HostId(index as u16)).collect(),
         }
     }
 
-    /// The same hosts, by name: what a drawn plan holds.
+    /// The same hosts, by name: what a drawn plan holds. Where a moment comes is known only when it comes.
     pub(crate) fn named(&self, stage: &Stage, pick: u64) -> Selector {
+        if *self == Selector::Here {
+            return Selector::Here;
+        }
         let names = self.resolve(stage, pick).into_iter().map(|id| stage.hosts[id.index()].name.clone());
         Selector::Names(names.collect())
     }
@@ -144,6 +159,7 @@ impl fmt::Display for Selector {
             Selector::Minority(pattern) => write!(f, "a minority of {pattern}"),
             Selector::Majority(pattern) => write!(f, "a majority of {pattern}"),
             Selector::All => write!(f, "all"),
+            Selector::Here => write!(f, "whoever that is"),
         }
     }
 }
@@ -171,6 +187,14 @@ pub enum Target {
 }
 
 impl Target {
+    /// All its selectors.
+    pub(crate) fn selectors(&self) -> Vec<&Selector> {
+        match self {
+            Target::Hosts(hosts) => vec![hosts],
+            Target::Links { from, to } | Target::OneWay { from, to } => vec![from, to],
+        }
+    }
+
     /// The two sides of links; none for hosts.
     pub(crate) fn sides(&self) -> Option<(&Selector, &Selector)> {
         match self {
@@ -204,7 +228,7 @@ mod tests {
     fn stage() -> Stage {
         let host = |name: &str, group: &str| StageHost { name: name.into(), group: group.into() };
         let hosts = vec![host("gateway", "gateway"), host("api-1", "api"), host("api-2", "api"), host("api-3", "api")];
-        Stage { hosts, run_for: Duration::from_secs(1) }
+        Stage { hosts, run_for: Duration::from_secs(1), seen: Vec::new() }
     }
 
     #[test]

@@ -17,6 +17,8 @@ use turmoil::net::UdpSocket;
 use super::flow::{End, EndState, Flow, FlowId, Packet, Side};
 use super::listening::Listening;
 use super::packets::Packets;
+use super::strike::{Strike, Struck};
+use crate::gate::Gate;
 use crate::history::SharedTape;
 use crate::sandbox;
 use crate::trace::{Event, FlowKey, HostId, SegmentKind};
@@ -86,6 +88,14 @@ pub(crate) struct Net {
     /// Segments about which the wire has not decided yet.
     pub(crate) undecided: Vec<u32>,
     pub(super) kernels: Vec<Kernel>,
+    /// The gate of each host's program.
+    pub(super) gates: Vec<Gate>,
+    /// What is to be done when the moment of a fault comes, by the fault's index in the plan.
+    pub(crate) strikes: BTreeMap<u32, Strike>,
+    /// The faults whose moment came since the world last looked.
+    pub(crate) struck: Vec<Struck>,
+    /// Whether anybody waits for a message.
+    pub(crate) watches_messages: bool,
     pub(super) wake: Vec<Waker>,
 }
 
@@ -122,14 +132,18 @@ impl Drop for NetGuard<'_> {
 
 impl SharedNet {
     pub(crate) fn new(tape: SharedTape, names: Vec<String>) -> SharedNet {
-        let kernels = (0..names.len()).map(|index| Kernel::new(address(index))).collect();
+        let kernels: Vec<Kernel> = (0..names.len()).map(|index| Kernel::new(address(index))).collect();
         let net = Net {
             tape,
             names,
             flows: Vec::new(),
             packets: Packets::default(),
             undecided: Vec::new(),
+            gates: vec![Gate::default(); kernels.len()],
             kernels,
+            strikes: BTreeMap::new(),
+            struck: Vec::new(),
+            watches_messages: false,
             wake: Vec::new(),
         };
         SharedNet(Arc::new(Mutex::new(net)))
@@ -227,6 +241,10 @@ impl Net {
         if self.kernels[from.index()].state == MachineState::Off {
             return;
         }
+        if self.watches_messages && kind == SegmentKind::Data && !self.is_sent_still(from, to, &bytes) {
+            return;
+        }
+        let state = &mut self.flows[flow as usize];
         let ordinal = state.sent[side.index()];
         state.sent[side.index()] += 1;
         self.record_sent(now, from, key, side, kind, &bytes);
@@ -251,6 +269,15 @@ impl Net {
             let task = self.kernels[from.index()].task.take();
             self.wake.extend(task);
         }
+    }
+
+    /// Counts a message for whoever waits for it; false if it must not leave, as its sender goes down by it.
+    fn is_sent_still(&mut self, from: HostId, to: HostId, bytes: &Bytes) -> bool {
+        let due = self.tape.lock().moments.message(from, to, bytes);
+        for fault in due {
+            self.strike(fault, from);
+        }
+        self.gates[from.index()].is_open()
     }
 
     fn record_sent(&self, now: Duration, from: HostId, key: FlowKey, side: Side, kind: SegmentKind, bytes: &Bytes) {

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! TcpStream, TcpListener      what code under test holds            (socket)
-//!   Kernel, one per host      connections, windows, backlogs        (kernel)
+//!   Kernel, one per host      connections, windows, backlogs        (kernel; strike: what cannot wait for the step's end)
 //!     a turmoil datagram      a ticket for each segment             (card, packets)
 //!       Wire                  decides each segment's fate, once     (wire)
 //! ```
@@ -20,6 +20,7 @@ mod kernel;
 mod listening;
 mod packets;
 mod socket;
+mod strike;
 mod wire;
 
 #[cfg(feature = "tonic")]
@@ -28,4 +29,5 @@ pub use socket::{Connector, OwnedReadHalf, OwnedWriteHalf, TcpListener, TcpStrea
 
 pub(crate) use card::run_kernel;
 pub(crate) use kernel::{SharedNet, address};
+pub(crate) use strike::{Down, Strike, Struck, Victims};
 pub(crate) use wire::{BlockKind, Chain, Fates, LinkFault, Queue, Wire, WireSettings};

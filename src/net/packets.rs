@@ -13,9 +13,15 @@ pub(crate) struct Packets {
 }
 
 impl Packets {
+    /// The ticket of the segment that comes next.
+    pub(super) fn next_ticket(&self) -> u32 {
+        self.first + self.slots.len() as u32
+    }
+
     pub(super) fn push(&mut self, packet: Packet) -> u32 {
+        let ticket = self.next_ticket();
         self.slots.push_back(Some(packet));
-        self.first + self.slots.len() as u32 - 1
+        ticket
     }
 
     pub(crate) fn get(&self, ticket: u32) -> Option<&Packet> {

@@ -53,7 +53,7 @@ impl Connector {
         };
         for gap in SYN_GAPS {
             if !self.gate.is_open() {
-                return Err(dead());
+                std::future::pending::<()>().await;
             }
             self.net.lock().send(stream.flow, Side::Client, SegmentKind::Syn, Bytes::new(), 0);
             let answered = tokio::time::timeout(Duration::from_secs(gap), poll_fn(|cx| stream.poll_connected(cx)));
@@ -131,6 +131,9 @@ impl TcpListener {
     /// # Errors
     /// Those of [`TcpListener::bind`].
     pub fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        if !self.gate.is_open() {
+            return Poll::Pending;
+        }
         self.bind()?;
         let mut net = self.net.lock();
         let Some(flow) = net.accept(self.host, self.port, cx.waker()) else { return Poll::Pending };
@@ -167,6 +170,9 @@ pub struct TcpStream {
 
 impl TcpStream {
     fn poll_connected(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.gate.is_open() {
+            return Poll::Pending;
+        }
         let mut net = self.net.lock();
         let Some(end) = net.flow(self.flow).end(self.side) else { return Poll::Ready(Err(dead())) };
         match end.state {
@@ -213,7 +219,8 @@ impl TcpStream {
 
     fn poll_read_some(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if !self.gate.is_open() {
-            return Poll::Ready(Err(dead()));
+            // It is not told that it is dead, or it would act on it for the rest of the step.
+            return Poll::Pending;
         }
         let mut net = self.net.lock();
         let Some(end) = net.flow(self.flow).end(self.side) else { return Poll::Ready(Err(reset())) };
@@ -251,7 +258,8 @@ impl TcpStream {
     /// How many of `wanted` bytes may be sent now.
     fn poll_room(&self, cx: &mut Context<'_>, wanted: usize) -> Poll<io::Result<usize>> {
         if !self.gate.is_open() {
-            return Poll::Ready(Err(dead()));
+            // It is not told that it is dead, or it would act on it for the rest of the step.
+            return Poll::Pending;
         }
         let mut net = self.net.lock();
         let Some(end) = net.flow(self.flow).end(self.side) else { return Poll::Ready(Err(reset())) };

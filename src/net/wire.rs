@@ -135,25 +135,36 @@ impl Wire {
 
     /// Decides about all segments that were sent since the last call.
     pub(crate) fn decide(&mut self, net: &mut Net) {
-        let undecided = std::mem::take(&mut net.undecided);
-        for id in &undecided {
-            let Some(packet) = net.packets.get(*id) else { continue };
-            let sent_at = packet.sent_at;
-            let flow = &net.flows[packet.flow as usize];
-            let (from, to, kind) = (flow.host(packet.side), flow.host(packet.side.other()), packet.kind);
-            let Some((fault, block)) = self.links[from.index()][to.index()].block() else {
-                self.schedule(net, *id, sent_at);
-                continue;
-            };
-            self.bitten_by_block(net, *id, fault, sent_at);
-            match block {
-                BlockKind::Reject => self.answer_with_reset(net, *id, sent_at),
-                BlockKind::Partition if is_sent_once(kind) => drop_packet(net, *id, sent_at),
-                BlockKind::Partition | BlockKind::Hold => self.links[from.index()][to.index()].stalled.push(*id),
+        self.decide_before(net, Duration::MAX, u32::MAX);
+    }
+
+    /// Decides about the segments that were sent before this time, or at it with a lower ticket.
+    pub(crate) fn decide_before(&mut self, net: &mut Net, at: Duration, ticket: u32) {
+        let mut undecided = std::mem::take(&mut net.undecided);
+        undecided.retain(|id| {
+            let is_before = net.packets.get(*id).is_none_or(|packet| (packet.sent_at, *id) < (at, ticket));
+            if is_before {
+                self.decide_about(net, *id);
             }
-        }
+            !is_before
+        });
         net.undecided = undecided;
-        net.undecided.clear();
+    }
+
+    fn decide_about(&mut self, net: &mut Net, id: u32) {
+        let Some(packet) = net.packets.get(id) else { return };
+        let sent_at = packet.sent_at;
+        let flow = &net.flows[packet.flow as usize];
+        let (from, to, kind) = (flow.host(packet.side), flow.host(packet.side.other()), packet.kind);
+        let Some((fault, block)) = self.links[from.index()][to.index()].block() else {
+            return self.schedule(net, id, sent_at);
+        };
+        self.bitten_by_block(net, id, fault, sent_at);
+        match block {
+            BlockKind::Reject => self.answer_with_reset(net, id, sent_at),
+            BlockKind::Partition if is_sent_once(kind) => drop_packet(net, id, sent_at),
+            BlockKind::Partition | BlockKind::Hold => self.links[from.index()][to.index()].stalled.push(id),
+        }
     }
 
     /// The segment is transmitted at `first`, and again until it gets through.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::case_file::{CaseFile, lay_out};
 use crate::check::Verdict;
-use crate::fault::{Fault, FaultKind, SegmentFate, Selector, Target, Trigger};
+use crate::fault::{EventMoment, Fault, FaultKind, MessageMoment, SegmentFate, Selector, Target, Trigger};
 use crate::scenario::Case;
 
 /// The source of a test that passes when the case does. Everything that it uses is imported in its body, but for the
@@ -67,9 +67,17 @@ fn marks_around(text: &str) -> usize {
 }
 
 fn fault_code(fault: &Fault) -> String {
-    let Trigger::At(begins) = fault.trigger;
+    let begins = match &fault.trigger {
+        Trigger::At(begins) => format!("at({})", duration(*begins)),
+        Trigger::Message(MessageMoment { from, to, containing, nth }) => {
+            format!("at_message({}, {}, {containing:?}, {nth})", selector(from), selector(to))
+        }
+        Trigger::Event(EventMoment { host, named, nth }) => {
+            format!("at_event({}, {named:?}, {nth})", selector(host))
+        }
+    };
     let way = if matches!(fault.target, Target::OneWay { .. }) { ".one_way()" } else { "" };
-    format!("{}{way}.at({}).lasting({})", what(fault), duration(begins), duration(fault.lasting))
+    format!("{}{way}.{begins}.lasting({})", what(fault), duration(fault.lasting))
 }
 
 /// The constructor of the fault's kind.
@@ -128,6 +136,7 @@ fn selector(selector: &Selector) -> String {
         Selector::Minority(pattern) => format!("minority({pattern:?})"),
         Selector::Majority(pattern) => format!("majority({pattern:?})"),
         Selector::All => "all()".to_owned(),
+        Selector::Here => "fault::here()".to_owned(),
     }
 }
 
@@ -172,6 +181,8 @@ mod tests {
             .fault(Fault::burst_loss(millis(500), millis(50), 1.0, "a", "b").one_way().at(secs(5)).lasting(secs(1)))
             .fault(Fault::latency_wave(millis(1_500), "a", "b").at(secs(5)).lasting(secs(1)))
             .fault(Fault::bandwidth(100_000, 64_000, "a", "b").at(secs(5)).lasting(secs(1)))
+            .fault(Fault::kill(fault::here()).at_message("a", ["b"], "HTTP/1.1 \"200", 3).lasting(secs(1)))
+            .fault(Fault::hold("a", "b").at_event("a", "applied", 2).lasting(secs(1)))
             .fault(Fault::reject("a", all()).at(secs(5)).lasting(secs(1)))
             .fault(
                 Fault::segments(

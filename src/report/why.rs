@@ -11,7 +11,8 @@ pub fn why_lines(why: &Why, case: &Case) -> Vec<String> {
     }
     let mut lines = Vec::new();
     for (index, fault) in why.faults.iter().enumerate() {
-        let is_timed = !matches!(case.plan.faults[index].kind, FaultKind::Segments { .. });
+        let fault_of_plan = &case.plan.faults[index];
+        let is_timed = fault_of_plan.begins_at().is_some() && !matches!(fault_of_plan.kind, FaultKind::Segments { .. });
         let mut line = without(index, fault);
         if is_timed && let Some(moved) = moved(index, fault) {
             line = format!("{line} {moved}");

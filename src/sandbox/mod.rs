@@ -55,7 +55,8 @@ pub use escapes::last_escapes;
 pub(crate) use ledger::Ledger;
 pub use notes::{Escape, EscapeKind, Notes, PanicNote};
 pub use simulated::{
-    Settings, current_host, enter, enter_host, is_simulating, leave, now, set_outside_host, set_step, set_wall_offset,
+    Settings, current_host, enter, enter_host, is_dead, is_simulating, leave, now, set_dead, set_outside_host,
+    set_step, set_wall_offset,
 };
 pub use worker::{
     End, Entry, Finished, Handler, Limits, Worker, addresses_are_fixed, current_test_name, is_zygote, serve_if_zygote,

@@ -36,6 +36,8 @@ pub(super) struct Simulation {
     pub(super) threads: Cell<u32>,
     pub(super) escapes: RefCell<Vec<Recorded>>,
     panics: RefCell<Vec<PanicNote>>,
+    /// Which hosts run a program that was killed and is yet to be dropped.
+    dead: Vec<Cell<bool>>,
 }
 
 thread_local! {
@@ -68,6 +70,7 @@ pub fn enter(settings: Settings) {
         threads: Cell::new(0),
         escapes: RefCell::new(Vec::new()),
         panics: RefCell::new(Vec::new()),
+        dead: (0..hosts).map(|_| Cell::new(false)).collect(),
         settings,
     });
     let simulation: &Simulation = Box::leak(simulation);
@@ -131,6 +134,18 @@ pub fn set_wall_offset(host: usize, nanos: i64) {
         assert!(host < simulation.settings.hosts.len(), "there is no host number {host}");
         simulation.clocks.set_wall_offset(host, nanos);
     }
+}
+
+/// Tells whether the program of this host was killed: what it logs from then on, and its panics, are not its own doing.
+pub fn set_dead(host: usize, is_dead: bool) {
+    if let Some(dead) = simulation().and_then(|simulation| simulation.dead.get(host)) {
+        dead.set(is_dead);
+    }
+}
+
+/// Whether the code that runs now is that of a program that was killed.
+pub fn is_dead() -> bool {
+    simulation().is_some_and(Simulation::is_dead)
 }
 
 /// The host whose code runs now, if any.
@@ -207,6 +222,11 @@ impl Simulation {
         self.clocks.host_of(self.clocks.current_slot()).map(|host| self.settings.hosts[host].as_str())
     }
 
+    fn is_dead(&self) -> bool {
+        let host = self.clocks.host_of(self.clocks.current_slot());
+        host.and_then(|host| self.dead.get(host)).is_some_and(Cell::get)
+    }
+
     pub(super) fn name_of(&self, slot: usize) -> Option<String> {
         self.clocks.host_of(slot).map(|host| self.settings.hosts[host].clone())
     }
@@ -230,6 +250,9 @@ pub(super) fn record_panics() {
 }
 
 fn note_panic(simulation: Option<&Simulation>, information: &PanicHookInfo<'_>) {
+    if simulation.is_some_and(Simulation::is_dead) {
+        return;
+    }
     let look = simulation.map(|simulation| (simulation, simulation.clocks.look()));
     let note = PanicNote {
         message: message_of(information.payload()),

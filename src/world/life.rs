@@ -1,6 +1,8 @@
 //! One life of a host: its kernel, and its program or nothing.
 
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 
 use crate::gate::Gate;
 use crate::host::{HostContext, Program, Shutdown};
@@ -42,14 +44,22 @@ pub(crate) async fn run_life(slot: Arc<Mutex<Slot>>, net: SharedNet, host: HostI
     let kernel = tokio::task::spawn_local(run_kernel(net, host));
     let life = std::mem::take(&mut slot.lock().unwrap_or_else(PoisonError::into_inner).life);
     if let Life::Program { program, context } = life {
-        let running = tokio::task::spawn_local(async move { program.start(*context).await });
+        let gate = context.gate.clone();
+        let own_gate = gate.clone();
+        let running = tokio::task::spawn_local(async move {
+            let mut running = program.start(*context);
+            // A program that was killed inside a step does not go on, though it is dropped only when the step is over.
+            poll_fn(|cx| if own_gate.is_open() { running.as_mut().poll(cx) } else { Poll::Pending }).await
+        });
         let exit = match running.await {
             Ok(Ok(())) => Exit::Returned,
             Ok(Err(error)) => Exit::Failed(error),
             Err(error) if error.is_panic() => Exit::Failed("the program panicked".to_owned()),
             Err(_) => Exit::Failed("the program was cancelled".to_owned()),
         };
-        slot.lock().unwrap_or_else(PoisonError::into_inner).exit = Some(exit);
+        if gate.is_open() {
+            slot.lock().unwrap_or_else(PoisonError::into_inner).exit = Some(exit);
+        }
     }
     match kernel.await {
         Ok(never) => never,

@@ -11,7 +11,10 @@ use crate::trace::{FlowKey, HostId};
 
 impl World<'_> {
     pub(super) fn resolve(&self, hosts: &Selector, index: usize, side: u64) -> Vec<HostId> {
-        hosts.resolve(self.spec.stage, fault::pick(self.spec.seed, index, side))
+        match hosts {
+            Selector::Here => self.begun[index].and_then(|begun| begun.here).into_iter().collect(),
+            hosts => hosts.resolve(self.spec.stage, fault::pick(self.spec.seed, index, side)),
+        }
     }
 
     /// The directed links that a fault befalls, and what befalls them.
@@ -33,8 +36,10 @@ impl World<'_> {
                 }
             }
         }
-        let run_for = self.spec.run_for;
-        pairs.into_iter().filter_map(|(from, to)| Some((from, to, link_fault(fault, from, to, run_for)?))).collect()
+        let begins = self.begun[index].map_or(self.now, |begun| begun.at);
+        let until = begins.saturating_add(fault.lasting).min(self.spec.run_for);
+        let pairs = pairs.into_iter();
+        pairs.filter_map(|(from, to)| Some((from, to, link_fault(fault, from, to, begins, until)?))).collect()
     }
 
     /// The directed links that single segments cross, and what becomes of those.
@@ -68,8 +73,7 @@ impl World<'_> {
 
 /// What a fault is to one direction of a link; none for faults of hosts and of single segments.
 /// Transmissions are decided when their segment is first sent, so that each fault says until when it acts.
-fn link_fault(fault: &Fault, from: HostId, to: HostId, run_for: Duration) -> Option<LinkFault> {
-    let (begins, until) = (fault.begins_at(), fault.ends_at().min(run_for));
+fn link_fault(fault: &Fault, from: HostId, to: HostId, begins: Duration, until: Duration) -> Option<LinkFault> {
     let what = match &fault.kind {
         FaultKind::Partition | FaultKind::PartitionOneWay => LinkFault::Block(BlockKind::Partition),
         FaultKind::Reject => LinkFault::Block(BlockKind::Reject),

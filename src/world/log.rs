@@ -59,6 +59,9 @@ impl Subscriber for Capture {
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
     fn event(&self, event: &tracing::Event<'_>) {
+        if sandbox::is_dead() {
+            return;
+        }
         let metadata = event.metadata();
         let mut place = SipHasher13::new();
         place.write(metadata.target().as_bytes());

@@ -4,13 +4,14 @@ mod afflict;
 mod life;
 mod links;
 mod log;
+mod moments;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
 use crate::disk::DiskImage;
-use crate::fault::{Fault, FaultKind, Plan, Stage, Target};
+use crate::fault::{Fault, FaultKind, Plan, Stage, Target, Trigger};
 use crate::gate::Gate;
 use crate::history::{History, SharedTape};
 use crate::host::{HostContext, HostSpec, Shutdown};
@@ -40,6 +41,8 @@ pub(crate) struct WorldSpec<'a> {
     pub(crate) run_for: Duration,
     pub(crate) settle_for: Duration,
     pub(crate) rich: bool,
+    /// What to count, besides what the plan waits for.
+    pub(crate) census: &'a [Trigger],
 }
 
 /// What a run leaves behind.
@@ -52,6 +55,8 @@ pub(crate) struct Remains {
     /// Programs that failed without supervision: host and error.
     pub(crate) failures: Vec<(HostId, String)>,
     pub(crate) notes: Notes,
+    /// How often each entry of the census was seen while faults might happen.
+    pub(crate) census: Vec<u32>,
 }
 
 /// What is to happen at a time.
@@ -70,6 +75,14 @@ enum Action {
     },
 }
 
+/// That a fault has begun.
+#[derive(Clone, Copy, Debug)]
+struct Begun {
+    at: Duration,
+    /// Where its moment came, if it began with one.
+    here: Option<HostId>,
+}
+
 struct World<'a> {
     spec: &'a WorldSpec<'a>,
     sim: turmoil::Sim<'a>,
@@ -80,10 +93,13 @@ struct World<'a> {
     disks: Vec<DiskImage>,
     /// Which faults keep each host down; it is started again when there is none.
     downed_by: Vec<Vec<usize>>,
+    /// When each fault began, and where, if it has.
+    begun: Vec<Option<Begun>>,
     agenda: BTreeMap<(Duration, u64), Action>,
     agenda_entries: u64,
     active: Vec<usize>,
     failures: Vec<(HostId, String)>,
+    census: Vec<u32>,
     now: Duration,
 }
 
@@ -98,14 +114,14 @@ pub(crate) fn simulate(spec: &WorldSpec<'_>) -> Remains {
     while world.now < end {
         world.step();
     }
-    let (bites, failures) = world.finish();
+    let (bites, failures, census) = world.finish();
     drop(logging);
     let notes = sandbox::leave();
     let mut tape = tape.lock();
     tape.trace.ended_at = end;
     tape.trace.unpack();
     let trace = tape.trace.take();
-    Remains { trace, history: std::mem::take(&mut tape.history), bites, failures, notes }
+    Remains { trace, history: std::mem::take(&mut tape.history), bites, failures, notes, census }
 }
 
 impl<'a> World<'a> {
@@ -129,12 +145,15 @@ impl<'a> World<'a> {
             slots: Vec::new(),
             disks: Vec::new(),
             downed_by: vec![Vec::new(); spec.hosts.len()],
+            begun: vec![None; spec.plan.faults.len()],
             agenda: BTreeMap::new(),
             agenda_entries: 0,
             active: Vec::new(),
             failures: Vec::new(),
+            census: Vec::new(),
             now: Duration::ZERO,
         };
+        world.watch_for_moments();
         for (index, host) in spec.hosts.iter().enumerate() {
             world.add_host(HostId(index as u16), host);
         }
@@ -144,8 +163,8 @@ impl<'a> World<'a> {
             }
         }
         for (index, fault) in spec.plan.faults.iter().enumerate() {
-            if fault.begins_at() < spec.run_for {
-                world.schedule(fault.begins_at(), Action::Begin(index));
+            if let Some(at) = fault.begins_at().filter(|at| *at < spec.run_for) {
+                world.schedule(at, Action::Begin(index));
             }
         }
         world
@@ -185,6 +204,7 @@ impl<'a> World<'a> {
             settle_for: self.spec.settle_for,
         };
         slot.lives += 1;
+        self.net.lock().open_gate(id, gate.clone());
         slot.gate = gate;
         slot.shutdown = shutdown;
         slot.exit = None;
@@ -194,10 +214,15 @@ impl<'a> World<'a> {
     }
 
     fn record(&self, host: Option<HostId>, event: Event, text: Option<String>) {
-        self.tape
-            .lock()
-            .trace
-            .push_with(self.now, host, event, |out| out.write_str(text.as_deref().unwrap_or_default()));
+        let due = {
+            let mut tape = self.tape.lock();
+            let due = host.map(|host| tape.moments.event(host, &event)).unwrap_or_default();
+            tape.trace.push_with(self.now, host, event, |out| out.write_str(text.as_deref().unwrap_or_default()));
+            due
+        };
+        for fault in due {
+            self.net.lock().strike(fault, host.unwrap_or(HostId::UNKNOWN));
+        }
     }
 
     fn schedule(&mut self, at: Duration, action: Action) {
@@ -209,6 +234,7 @@ impl<'a> World<'a> {
     fn step(&mut self) {
         let step_end = self.now + self.spec.step;
         sandbox::set_step(self.now);
+        self.take_struck();
         self.wire.decide(&mut self.net.lock());
         self.take_exits();
         if self.now >= self.spec.run_for && self.now < self.spec.run_for + self.spec.step {
@@ -221,6 +247,7 @@ impl<'a> World<'a> {
             let action = entry.remove();
             self.act(action);
         }
+        self.take_struck();
         self.wire.decide(&mut self.net.lock());
         self.wire.release(&mut self.net.lock(), &self.sim, self.now, step_end);
         // Turmoil reports an error only if a program ends with one, and ours never end.
@@ -286,7 +313,7 @@ impl<'a> World<'a> {
     /// The process of a host is gone; its machine closes what the process had open, and idles.
     fn kill_with(&mut self, host: HostId, event: Event, text: Option<String>) {
         self.record(Some(host), event, text);
-        self.slot(host).gate.close();
+        self.net.lock().close_gate(host);
         self.net.lock().kill(host);
         self.disks[host.index()].kill();
         self.idle(host);
@@ -294,7 +321,7 @@ impl<'a> World<'a> {
 
     fn power_off(&mut self, host: HostId) {
         self.record(Some(host), Event::PoweredOff, None);
-        self.slot(host).gate.close();
+        self.net.lock().close_gate(host);
         self.net.lock().power_off(host);
         self.disks[host.index()].power_off();
         self.idle(host);
@@ -318,8 +345,15 @@ impl<'a> World<'a> {
     fn begin_fault(&mut self, index: usize) {
         let fault = &self.spec.plan.faults[index];
         self.record(None, Event::FaultBegan { fault: index as u32 }, Some(fault.to_string()));
+        self.begin(index, Begun { at: fault.begins_at().unwrap_or(self.now), here: None });
+    }
+
+    /// A fault acts from a time on that is not later than this step.
+    fn begin(&mut self, index: usize, begun: Begun) {
+        let fault = &self.spec.plan.faults[index];
+        self.begun[index] = Some(begun);
         self.active.push(index);
-        self.schedule(fault.ends_at().max(self.now), Action::End(index));
+        self.schedule(begun.at.saturating_add(fault.lasting).max(self.now), Action::End(index));
         match &fault.target {
             Target::Hosts(hosts) if fault.kind.takes_hosts_down() => {
                 for host in self.resolve(hosts, index, 0) {
@@ -340,6 +374,10 @@ impl<'a> World<'a> {
     }
 
     fn strike(&mut self, host: HostId, index: usize, fault: &Fault) {
+        if self.downed_by[host.index()].contains(&index) {
+            // It went down at the very moment at which the fault began.
+            return;
+        }
         if !self.is_alive(host) {
             // A machine whose process is gone can still lose its power, and then stays down until both are over.
             if !self.downed_by[host.index()].is_empty() {
@@ -408,6 +446,7 @@ impl<'a> World<'a> {
     }
 
     fn end_all_faults(&mut self) {
+        self.forget_moments();
         for index in self.active.clone() {
             self.end_fault(index);
         }
@@ -415,13 +454,15 @@ impl<'a> World<'a> {
     }
 
     /// Ends the run: from now on no destructor acts.
-    fn finish(mut self) -> (Vec<u64>, Vec<(HostId, String)>) {
+    fn finish(mut self) -> (Vec<u64>, Vec<(HostId, String)>, Vec<u32>) {
         sandbox::set_step(self.now);
+        self.take_struck();
         self.wire.decide(&mut self.net.lock());
         self.take_exits();
+        self.forget_moments();
         for slot in &self.slots {
             slot.lock().unwrap_or_else(PoisonError::into_inner).gate.close();
         }
-        (std::mem::take(&mut self.wire.bites), std::mem::take(&mut self.failures))
+        (std::mem::take(&mut self.wire.bites), self.failures, self.census)
     }
 }

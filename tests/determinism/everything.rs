@@ -124,6 +124,8 @@ fn torn(name: &str, deep: bool) -> Scenario {
         at(FaultKind::Kill, secs(2), millis(700)),
         at(FaultKind::PowerOff, secs(4), millis(900)),
         at(FaultKind::Kill, secs(6), millis(300)),
+        Fault::power_off("server").at_message("server", "client", "", 12).lasting(millis(200)),
+        Fault::kill("server").at_event("client", "answer 15", 1).lasting(millis(200)),
     ];
     Scenario::new(name)
         .host("server", move |cx| serve(cx, deep))

@@ -25,7 +25,8 @@ pub(super) fn explicit(scenario: &Scenario, recording: &Recording) -> Case {
             | FaultKind::Bandwidth { .. } => FaultKind::Segments { fates: fates(recording, index as u32) },
             _ => fault.kind.clone(),
         };
-        Fault { kind, target, ..fault.clone() }
+        let trigger = fault.trigger.map(|side, hosts| name(index, side, hosts));
+        Fault { trigger, kind, target, ..fault.clone() }
     });
     case.plan = Plan { faults: faults.collect() };
     case

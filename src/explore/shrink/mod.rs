@@ -113,6 +113,7 @@ impl Shrinker<'_, '_> {
             self.leave_nothing_to_chance()?;
             self.drop_idle_faults(bites)?;
             self.fewer_faults()?;
+            self.earlier_moments()?;
         }
         self.fewer_operations()?;
         self.fewer_faults()?;
@@ -182,6 +183,14 @@ impl Shrinker<'_, '_> {
                 let kind = FaultKind::Segments { fates: fates.to_vec() };
                 with_fault(case, index, Fault { kind, ..case.plan.faults[index].clone() })
             })?;
+        }
+        Ok(())
+    }
+
+    /// With the first message or event of its sort as its moment, a fault needs fewer operations before it.
+    fn earlier_moments(&mut self) -> Result<(), Error> {
+        for index in 0..self.case.plan.faults.len() {
+            while self.replace_fault(index, reduce::earlier_moments)? {}
         }
         Ok(())
     }

@@ -124,7 +124,7 @@ pub(super) fn rounder(fault: &Fault, step: Duration) -> Vec<Fault> {
     if matches!(fault.kind, FaultKind::Segments { .. }) {
         return Vec::new();
     }
-    let at = fault.begins_at();
+    let Some(at) = fault.begins_at() else { return earlier_moments(fault) };
     let grains = [millis(1_000), millis(500), millis(100), millis(50), millis(10)];
     let mut rounded = Vec::new();
     for grain in grains.into_iter().filter(|grain| *grain >= step) {
@@ -137,6 +137,16 @@ pub(super) fn rounder(fault: &Fault, step: Duration) -> Vec<Fault> {
         }
     }
     rounded
+}
+
+/// The same at an earlier message or event of the same sort, the first first.
+pub(super) fn earlier_moments(fault: &Fault) -> Vec<Fault> {
+    let Some(nth) = fault.trigger.nth() else { return Vec::new() };
+    let mut earlier = vec![1, nth / 8, nth / 4, nth / 2, nth / 4 * 3, nth.saturating_sub(1)];
+    earlier.retain(|candidate| (1..nth).contains(candidate));
+    earlier.sort_unstable();
+    earlier.dedup();
+    earlier.into_iter().map(|nth| Fault { trigger: fault.trigger.with_nth(nth), ..fault.clone() }).collect()
 }
 
 fn whole(duration: Duration, grain: Duration) -> Duration {
@@ -224,9 +234,23 @@ mod tests {
         let lengths: Vec<Duration> = shorter(&fault(0, 895), millis(10)).iter().map(|fault| fault.lasting).collect();
         assert_eq!(lengths, [10, 110, 220, 440, 670].map(millis));
         assert!(shorter(&fault(0, 10), millis(10)).is_empty());
-        let begins: Vec<Duration> = rounder(&fault(3_127, 10), millis(10)).iter().map(Fault::begins_at).collect();
+        let begins: Vec<Duration> =
+            rounder(&fault(3_127, 10), millis(10)).iter().filter_map(Fault::begins_at).collect();
         assert_eq!(begins[..2], [secs(3), secs(4)]);
         assert_eq!(begins.last(), Some(&millis(3_130)));
         assert!(rounder(&fault(3_000, 10), millis(10)).is_empty());
+    }
+
+    #[test]
+    fn a_moment_is_tried_earlier_from_the_first_on() {
+        let check = |nth, expected: &[u32]| {
+            let fault = Fault::kill("a").at_event("a", "applied", nth);
+            let earlier = earlier_moments(&fault);
+            assert_eq!(earlier.iter().filter_map(|fault| fault.trigger.nth()).collect::<Vec<_>>(), expected);
+            assert_eq!(rounder(&fault, millis(10)), earlier);
+        };
+        check(1, &[]);
+        check(2, &[1]);
+        check(40, &[1, 5, 10, 20, 30, 39]);
     }
 }

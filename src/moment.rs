@@ -1,0 +1,126 @@
+//! Moments inside a step that a plan waits for: messages and events are counted here. It knows nothing of what happens
+//! when a moment comes.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::trace::{Event, HostId};
+
+/// Counts the messages from some hosts to others.
+#[derive(Clone, Debug)]
+pub(crate) struct MessageWatch {
+    pub(crate) from: Vec<HostId>,
+    pub(crate) to: Vec<HostId>,
+    /// Only messages whose bytes contain these count.
+    pub(crate) containing: Vec<u8>,
+}
+
+/// Counts the events of some hosts.
+#[derive(Clone, Debug)]
+pub(crate) struct EventWatch {
+    pub(crate) hosts: Vec<HostId>,
+    pub(crate) named: String,
+}
+
+/// What is watched for.
+#[derive(Clone, Debug)]
+pub(crate) enum Watched {
+    Message(MessageWatch),
+    Event(EventWatch),
+}
+
+/// One thing that is watched for.
+#[derive(Clone, Debug)]
+pub(crate) struct Watch {
+    /// What comes when it has been seen often enough: the fault's index in the plan.
+    pub(crate) fault: u32,
+    pub(crate) what: Watched,
+    /// How often it must be seen.
+    pub(crate) nth: u32,
+    /// How often it has been.
+    pub(crate) seen: u32,
+}
+
+type Strike = dyn Fn(u32, HostId) + Send + Sync;
+
+/// All that is watched for in a run.
+#[derive(Clone, Default)]
+pub(crate) struct Moments {
+    pub(crate) watches: Vec<Watch>,
+    /// Carries out at once what must not wait for the end of the step: the fault, and where its moment came.
+    pub(crate) strike: Option<Arc<Strike>>,
+}
+
+impl fmt::Debug for Moments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Moments").field("watches", &self.watches).finish_non_exhaustive()
+    }
+}
+
+impl Moments {
+    /// Counts an event; returns the faults whose moment it is. Without watches this is one comparison.
+    pub(crate) fn event(&mut self, host: HostId, event: &Event) -> Vec<u32> {
+        if self.watches.is_empty() {
+            return Vec::new();
+        }
+        let Some(name) = event.name() else { return Vec::new() };
+        self.count(|what| matches!(what, Watched::Event(watch) if watch.named == name && watch.hosts.contains(&host)))
+    }
+
+    /// Counts a message that is about to leave; returns the faults whose moment it is.
+    pub(crate) fn message(&mut self, from: HostId, to: HostId, bytes: &[u8]) -> Vec<u32> {
+        self.count(|what| match what {
+            Watched::Message(watch) => {
+                watch.from.contains(&from) && watch.to.contains(&to) && contains(bytes, &watch.containing)
+            }
+            Watched::Event(_) => false,
+        })
+    }
+
+    fn count(&mut self, is_seen: impl Fn(&Watched) -> bool) -> Vec<u32> {
+        let mut due = Vec::new();
+        for watch in self.watches.iter_mut().filter(|watch| is_seen(&watch.what)) {
+            watch.seen = watch.seen.saturating_add(1);
+            if watch.seen == watch.nth {
+                due.push(watch.fault);
+            }
+        }
+        due
+    }
+}
+
+fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
+    wanted.is_empty() || bytes.windows(wanted.len()).any(|window| window == wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::Mark;
+
+    const NONE: [u32; 0] = [];
+
+    #[test]
+    fn messages_and_events_are_counted_each_by_themselves() {
+        let watch = |fault, what, nth| Watch { fault, what, nth, seen: 0 };
+        let message = |containing: &[u8]| {
+            let (from, to) = (vec![HostId(0)], vec![HostId(1), HostId(2)]);
+            Watched::Message(MessageWatch { from, to, containing: containing.to_vec() })
+        };
+        let event = Watched::Event(EventWatch { hosts: vec![HostId(1)], named: "ready".to_owned() });
+        let mut moments = Moments {
+            watches: vec![watch(0, message(b""), 3), watch(1, message(b"POST"), 2), watch(2, event, 1)],
+            strike: None,
+        };
+        let mut send = |from, to, bytes: &[u8]| moments.message(HostId(from), HostId(to), bytes);
+        assert_eq!(send(0, 1, b"POST / HTTP/1.1"), NONE);
+        assert_eq!(send(1, 0, b"POST / HTTP/1.1"), NONE, "the other way");
+        assert_eq!(send(0, 2, b"GET / HTTP/1.1"), NONE);
+        assert_eq!(send(0, 1, b"POST / HTTP/1.1"), [0, 1], "the third, and the second with these bytes");
+        assert_eq!(send(0, 1, b"POST / HTTP/1.1"), NONE, "each comes once");
+        assert_eq!(moments.event(HostId(2), &Event::Mark(Mark::Ready(true))), NONE);
+        assert_eq!(moments.event(HostId(1), &Event::Mark(Mark::Ready(false))), NONE);
+        assert_eq!(moments.event(HostId(1), &Event::Mark(Mark::Ready(true))), [2]);
+        assert_eq!(moments.watches.iter().map(|watch| watch.seen).collect::<Vec<_>>(), [4, 3, 1]);
+    }
+}

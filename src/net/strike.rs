@@ -1,0 +1,100 @@
+//! What happens at once when a fault's moment comes inside a step: gates close, and kernels say what they must. It knows
+//! nothing of plans; the world does the rest when the step is over.
+
+use std::time::Duration;
+
+use super::kernel::Net;
+use crate::gate::Gate;
+use crate::sandbox;
+use crate::trace::{Event, HostId};
+
+/// How a host goes down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Down {
+    Kill,
+    PowerOff,
+}
+
+/// Which hosts a fault takes down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Victims {
+    These(Vec<HostId>),
+    /// Where the moment came: who sent the message, or who had the event.
+    Here,
+}
+
+/// What is to be done when a fault's moment comes.
+#[derive(Clone, Debug)]
+pub(crate) struct Strike {
+    /// The fault in words.
+    pub(crate) text: String,
+    pub(crate) down: Option<(Down, Victims)>,
+}
+
+/// A fault whose moment has come.
+#[derive(Debug)]
+pub(crate) struct Struck {
+    pub(crate) fault: u32,
+    pub(crate) at: Duration,
+    pub(crate) here: HostId,
+    /// Segments that were sent at the same time with a lower ticket left before it.
+    pub(crate) ticket: u32,
+    /// The hosts that it took down.
+    pub(crate) downed: Vec<HostId>,
+}
+
+impl Net {
+    /// The moment of a fault has come. A host that goes down by it can be the moment of another fault.
+    pub(crate) fn strike(&mut self, fault: u32, here: HostId) {
+        let mut due = vec![(fault, here)];
+        while let Some((fault, here)) = due.pop() {
+            let Some(strike) = self.strikes.get(&fault).cloned() else { continue };
+            let (at, ticket) = (sandbox::now(), self.packets.next_ticket());
+            self.tape.lock().trace.push_with(at, None, Event::FaultBegan { fault }, |out| out.write_str(&strike.text));
+            let mut downed = Vec::new();
+            if let Some((down, victims)) = strike.down {
+                let victims = match victims {
+                    Victims::These(hosts) => hosts,
+                    Victims::Here => vec![here],
+                };
+                for host in victims {
+                    if self.gates[host.index()].is_open() {
+                        due.extend(self.take_down(host, down).into_iter().map(|fault| (fault, host)));
+                        downed.push(host);
+                    }
+                }
+            }
+            self.struck.push(Struck { fault, at, here, ticket, downed });
+        }
+    }
+
+    fn take_down(&mut self, host: HostId, down: Down) -> Vec<u32> {
+        let event = match down {
+            Down::Kill => Event::Killed,
+            Down::PowerOff => Event::PoweredOff,
+        };
+        let due = {
+            let mut tape = self.tape.lock();
+            tape.trace.push(sandbox::now(), Some(host), event.clone());
+            tape.moments.event(host, &event)
+        };
+        self.close_gate(host);
+        match down {
+            Down::Kill => self.kill(host),
+            Down::PowerOff => self.power_off(host),
+        }
+        due
+    }
+
+    /// From now on the program of this host has no effect.
+    pub(crate) fn close_gate(&mut self, host: HostId) {
+        self.gates[host.index()].close();
+        sandbox::set_dead(host.index(), true);
+    }
+
+    /// A life of this host's program begins.
+    pub(crate) fn open_gate(&mut self, host: HostId, gate: Gate) {
+        self.gates[host.index()] = gate;
+        sandbox::set_dead(host.index(), false);
+    }
+}

@@ -1,0 +1,45 @@
+//! The names by which plans and readers refer to events.
+
+use super::{Event, Mark};
+
+impl Mark {
+    /// Its name: that of its kind, for example `call-started`; of a note, the note's own.
+    pub fn name(&self) -> &str {
+        match self {
+            Mark::CallStarted { .. } => "call-started",
+            Mark::AttemptStarted { .. } => "attempt-started",
+            Mark::AttemptEnded { .. } => "attempt-ended",
+            Mark::CallEnded { .. } => "call-ended",
+            Mark::Dispatched { .. } => "dispatched",
+            Mark::Probed { .. } => "probed",
+            Mark::HealthChanged { .. } => "health-changed",
+            Mark::Applied { .. } => "applied",
+            Mark::BreakerChanged { .. } => "breaker-changed",
+            Mark::Ready(true) => "ready",
+            Mark::Ready(false) => "not-ready",
+            Mark::Note { name, .. } => name,
+        }
+    }
+}
+
+impl Event {
+    /// The name by which a plan can refer to it; none for faults, segments and logged lines.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Event::Started => Some("started"),
+            Event::Returned => Some("returned"),
+            Event::Failed => Some("failed"),
+            Event::Killed => Some("killed"),
+            Event::PoweredOff => Some("powered-off"),
+            Event::Stopping => Some("stopping"),
+            Event::Mark(mark) => Some(mark.name()),
+            Event::FaultBegan { .. }
+            | Event::FaultEnded { .. }
+            | Event::FaultsOver
+            | Event::Sent { .. }
+            | Event::Arrived { .. }
+            | Event::Bitten { .. }
+            | Event::Log { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! Faults that begin inside a step, with a message or an event: nothing of what comes after the moment is seen.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use squall::disk::OpenOptions;
+use squall::fault::here;
+use squall::run::draw;
+use squall::trace::Event;
+
+use super::*;
+
+/// Asks `count` times, each time on a connection that may have to be opened anew, and notes how each request ended.
+async fn ask(cx: &HostContext, seen: &Seen, count: u32) {
+    let mut stream = None;
+    for number in 1..=count {
+        if stream.is_none() {
+            stream = cx.connector().connect("server", 80).await.ok();
+        }
+        let end = match &mut stream {
+            None => "refused".to_owned(),
+            Some(open) => match tokio::time::timeout(secs(2), ping(open)).await {
+                Ok(Ok(())) => "ok".to_owned(),
+                Ok(Err(error)) => format!("{:?}", error.kind()),
+                Err(_) => "late".to_owned(),
+            },
+        };
+        if end != "ok" {
+            stream = None;
+        }
+        note(seen, cx, format!("{number} {end}"));
+        tokio::time::sleep(millis(100)).await;
+    }
+}
+
+fn ends(seen: &Seen) -> Vec<String> {
+    seen.lock().unwrap().iter().map(|(what, _)| what.clone()).collect()
+}
+
+fn asked(faults: Vec<Fault>) -> (Run, Vec<String>) {
+    let (run, seen) = world(20, faults, |cx, seen| async move { ask(&cx, &seen, 5).await });
+    (run, ends(&seen))
+}
+
+#[test]
+fn a_kill_at_a_message_keeps_it_from_leaving() {
+    for who in [Selector::from("server"), here()] {
+        let fault = Fault::kill(who).at_message("server", "client", "", 3).lasting(millis(50));
+        let (run, ends) = asked(vec![fault]);
+        assert_eq!(ends, ["1 ok", "2 ok", "3 UnexpectedEof", "4 ok", "5 ok"]);
+        assert_eq!(run.outcome.fault_bites, [1]);
+    }
+}
+
+#[test]
+fn a_kill_at_a_message_of_another_host_keeps_the_answer_to_it_away() {
+    let fault = Fault::kill("server").at_message("client", "server", "ping", 3).lasting(millis(50));
+    let (run, seen) = world(20, vec![fault], |cx, seen| async move { ask(&cx, &seen, 4).await });
+    assert_eq!(ends(&seen), ["1 ok", "2 ok", "3 UnexpectedEof", "4 ok"]);
+    // The request is on its way when the dying process closes the connection.
+    let killed = run.trace.records.iter().find(|record| record.event == Event::Killed).unwrap().at;
+    assert_between(at(&seen, "3 UnexpectedEof") - killed, 20, 21);
+}
+
+#[test]
+fn a_power_off_at_a_message_is_silent() {
+    let fault = Fault::power_off(here()).at_message("server", "client", "ping", 2).lasting(secs(1));
+    let (_, ends) = asked(vec![fault]);
+    assert_eq!(ends, ["1 ok", "2 late", "3 ok", "4 ok", "5 ok"]);
+}
+
+#[test]
+fn a_partition_at_a_message_stops_it_and_nothing_before_it() {
+    let fault = Fault::partition(here(), "client").at_message("server", "client", "", 3).lasting(millis(500));
+    let (run, seen) = world(20, vec![fault], |cx, seen| async move {
+        let mut stream = cx.connector().connect("server", 80).await.unwrap();
+        for byte in [b"1", b"2", b"3", b"4"] {
+            // Each is answered at once; all four answers are sent in the same step.
+            stream.write_all(byte).await.unwrap();
+            tokio::time::sleep(millis(2)).await;
+        }
+        for _ in 0..4 {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).await.unwrap();
+            note(&seen, &cx, char::from(byte[0]));
+        }
+    });
+    let began = run.trace.records.iter().find(|record| matches!(record.event, Event::FaultBegan { .. })).unwrap();
+    // The third was sent when the fault began.
+    assert_between(at(&seen, "1") - began.at, 15, 17);
+    assert_between(at(&seen, "2") - began.at, 17, 19);
+    // It is sent again 240 ms and 720 ms after that; the partition is over by the second time.
+    assert_between(at(&seen, "3") - began.at, 739, 742);
+    assert!(at(&seen, "4") >= at(&seen, "3"));
+    assert_eq!(run.outcome.fault_bites, [2]);
+}
+
+#[test]
+fn what_the_other_side_sent_before_the_moment_passes() {
+    // The client sends at the same time as the server; the partition begins with the server's later message.
+    let serve = |cx: HostContext| async move {
+        let (mut stream, _) = cx.listener(80).accept().await?;
+        tokio::time::sleep(millis(1_005).saturating_sub(cx.elapsed())).await;
+        stream.write_all(b"b").await?;
+        stream.read_exact(&mut [0]).await?;
+        cx.recorder().note("received", "");
+        std::future::pending().await
+    };
+    let fault = Fault::partition("server", "client").at_message("server", "client", "b", 1).lasting(secs(10));
+    let client = |cx: HostContext, seen: Seen| async move {
+        let mut stream = cx.connector().connect("server", 80).await.unwrap();
+        tokio::time::sleep(millis(1_002).saturating_sub(cx.elapsed())).await;
+        stream.write_all(b"a").await.unwrap();
+        note(&seen, &cx, "sent");
+        std::future::pending().await
+    };
+    let (run, seen) = world_with(20, vec![fault], serve, client, |scenario| scenario);
+    assert_eq!(at(&seen, "sent"), millis(1_002));
+    let received = run.trace.marks().find(|(_, _, mark)| mark.name() == "received").unwrap().0;
+    assert_between(received, 1_022, 1_023);
+}
+
+#[test]
+fn nothing_comes_after_the_event_that_kills() {
+    let serve = |cx: HostContext| async move {
+        let mut listener = cx.listener(80);
+        loop {
+            let (mut stream, _) = listener.accept().await?;
+            let cx = cx.clone();
+            tokio::spawn(async move {
+                let mut bytes = [0; 4];
+                while stream.read_exact(&mut bytes).await.is_ok() {
+                    let file = cx.disk().open_durable("log").unwrap();
+                    file.write_at(file.len().unwrap(), b"x").unwrap();
+                    file.sync_data().unwrap();
+                    cx.recorder().note("written", "");
+                    // A dead program fails here, which nobody hears of.
+                    file.write_at(file.len().unwrap(), b"y").unwrap();
+                    file.sync_data().unwrap();
+                    tracing::info!("both are written");
+                    cx.recorder().note("answering", "");
+                    stream.write_all(&bytes).await.unwrap();
+                }
+            });
+        }
+    };
+    for (fault, expected) in [
+        (Fault::kill("server"), ["1 ok", "2 UnexpectedEof", "3 ok"]),
+        (Fault::power_off("server"), ["1 ok", "2 late", "3 ok"]),
+    ] {
+        let fault = fault.at_event("server", "written", 2).lasting(millis(50));
+        let client = |cx: HostContext, seen: Seen| async move { ask(&cx, &seen, 3).await };
+        let (run, seen) = world_with(20, vec![fault], serve, client, |scenario| scenario);
+        assert_eq!(ends(&seen), expected);
+        let count = |name: &str| run.trace.marks().filter(|(_, _, mark)| mark.name() == name).count();
+        assert_eq!((count("written"), count("answering")), (3, 2));
+        assert_eq!(run.outcome.panics, []);
+        let (written, killed) = (
+            run.trace.marks().filter(|(_, _, mark)| mark.name() == "written").nth(1).unwrap().0,
+            run.trace.records.iter().find(|r| matches!(r.event, Event::Killed | Event::PoweredOff)).unwrap().at,
+        );
+        assert_eq!(written, killed, "at the very moment");
+    }
+}
+
+#[test]
+fn what_was_written_before_the_event_stays_and_the_rest_never_was() {
+    let lengths = Arc::new(Mutex::new(Vec::new()));
+    let shared = lengths.clone();
+    let serve = move |cx: HostContext| {
+        let lengths = shared.clone();
+        async move {
+            let file = cx.disk().open("log", OpenOptions::create())?;
+            lengths.lock().unwrap().push(file.len()?);
+            tokio::time::sleep(millis(7)).await;
+            file.write_at(0, b"first")?;
+            cx.recorder().note("written", "");
+            file.write_at(5, b"second")?;
+            std::future::pending().await
+        }
+    };
+    let fault = Fault::kill("server").at_event("server", "written", 1).lasting(millis(50));
+    world_with(20, vec![fault], serve, |_, _| async {}, |scenario| scenario);
+    assert_eq!(*lengths.lock().unwrap(), [0, 5]);
+}
+
+#[test]
+fn the_end_of_one_host_can_be_the_moment_of_another_fault() {
+    let first = Fault::kill("server").at(secs(1)).lasting(secs(2));
+    let second = Fault::kill("other").at_event("server", "killed", 1).lasting(secs(1));
+    let third = Fault::partition("client", "server").at_event("other", "started", 2).lasting(secs(5));
+    let client = |cx: HostContext, seen: Seen| async move {
+        for connect in [1_500, 3_500] {
+            tokio::time::sleep(millis(connect).saturating_sub(cx.elapsed())).await;
+            for host in ["server", "other"] {
+                let connected = tokio::time::timeout(secs(1), cx.connector().connect(host, 80)).await;
+                let end = connected
+                    .map_or("silence".to_owned(), |end| end.err().map_or("ok".into(), |e| e.kind().to_string()));
+                note(&seen, &cx, format!("{host} {end}"));
+            }
+        }
+    };
+    let add = |scenario: Scenario| scenario.host("other", |cx| echo(cx.listener(80)));
+    let (run, seen) = world_with(20, vec![first, second, third], |cx| echo(cx.listener(80)), client, add);
+    let expected = ["server connection refused", "other connection refused", "server silence", "other ok"];
+    assert_eq!(ends(&seen), expected);
+    assert_eq!(run.outcome.fault_bites.iter().filter(|bites| **bites > 0).count(), 3);
+}
+
+#[test]
+fn a_stop_at_an_event_reaches_the_program() {
+    let serve = |cx: HostContext| async move {
+        let (mut listener, shutdown) = (cx.listener(80), cx.shutdown());
+        tokio::select! {
+            served = async {
+                loop {
+                    let (mut stream, _) = listener.accept().await?;
+                    let cx = cx.clone();
+                    tokio::spawn(async move {
+                        let mut bytes = [0; 4];
+                        while stream.read_exact(&mut bytes).await.is_ok() {
+                            cx.recorder().note("asked", "");
+                            stream.write_all(&bytes).await.unwrap();
+                        }
+                    });
+                }
+            } => served,
+            () = shutdown.requested() => {
+                cx.recorder().note("stopping by itself", "");
+                Ok(())
+            }
+        }
+    };
+    let fault = Fault::stop(here(), secs(1)).at_event("server", "asked", 2).lasting(secs(1));
+    let client = |cx: HostContext, seen: Seen| async move { ask(&cx, &seen, 3).await };
+    let (run, _) = world_with(20, vec![fault], serve, client, |scenario| scenario);
+    assert!(run.trace.marks().any(|(_, _, mark)| mark.name() == "stopping by itself"));
+    assert_eq!(run.outcome.fault_bites, [1]);
+}
+
+#[test]
+fn a_moment_that_never_comes_changes_nothing() {
+    let late = Fault::kill("server").at_message("server", "client", "", 6).lasting(secs(1));
+    let other = Fault::kill("server").at_message("server", "client", "pong", 1).lasting(secs(1));
+    let (run, ends) = asked(vec![late, other]);
+    assert_eq!(ends, ["1 ok", "2 ok", "3 ok", "4 ok", "5 ok"]);
+    assert_eq!(run.outcome.fault_bites, [0, 0]);
+    assert!(!run.trace.records.iter().any(|record| matches!(record.event, Event::FaultBegan { .. })));
+}
+
+#[test]
+fn sources_draw_from_the_moments_of_a_run_without_faults() {
+    static LIVES: AtomicU32 = AtomicU32::new(0);
+    let scenario = |most: usize| {
+        Scenario::new("moments")
+            .host("server", |cx| {
+                LIVES.fetch_add(1, Ordering::Relaxed);
+                echo(cx.listener(80))
+            })
+            .clients("client", 1, Just(()), |cx, ()| async move { ask(&cx, &Seen::default(), 5).await })
+            .fault(
+                fault::kill(here())
+                    .at_message("server", "client", "ping")
+                    .lasting(millis(10)..millis(20))
+                    .at_most(most),
+            )
+            .fault(fault::kill("server").at_event("server", "never"))
+            .run_for(secs(20))
+            .settle_for(secs(1))
+    };
+    use proptest::strategy::Just;
+    let mut drawn = std::collections::BTreeSet::new();
+    for seed in (0..40).map(Seed) {
+        let case = draw(&scenario(1), seed);
+        let [fault] = case.plan.faults.as_slice() else { panic!("{:?}", case.plan) };
+        drawn.insert(fault.trigger.nth().unwrap());
+        let outcome = run(&scenario(1), &case, Detail::Lean).outcome;
+        // Nothing has gone wrong before the moment, so that it comes as in the run without faults.
+        assert_eq!(outcome.fault_bites, [1], "{case:?}");
+        assert_eq!(scenario(1).defect(&case), None);
+        let text = serde_json::to_string(&case).unwrap();
+        assert_eq!(serde_json::from_str::<squall::scenario::Case>(&text).unwrap(), case);
+        assert_eq!(draw(&scenario(1), seed), case);
+    }
+    assert_eq!(drawn.into_iter().collect::<Vec<_>>(), [1, 2, 3, 4, 5], "each of the five answers");
+    let several = draw(&scenario(9), Seed(7)).plan.faults;
+    assert!((1..=3).contains(&several.len()) && several.is_sorted_by_key(|fault| fault.trigger.nth()));
+    assert_eq!(scenario(1).case(Seed(1)).plan.faults, [], "nobody has looked");
+}
