@@ -212,6 +212,11 @@ pub fn default_path(case: &Case) -> PathBuf {
     target_directory().join("squall").join(file_name(case))
 }
 
+/// Where it is kept what a sweep of a scenario has tried: beside its cases.
+pub fn sweep_path(scenario: &str, seed: &str) -> PathBuf {
+    target_directory().join("squall").join(format!("{}-{seed}-sweep.jsonl", plain_name(scenario)))
+}
+
 /// The name of the file for a case: its scenario and its seed.
 pub fn file_name(case: &Case) -> String {
     let suffix = if case.plan.faults.is_empty() { "-control" } else { "" };

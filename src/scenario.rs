@@ -320,6 +320,11 @@ impl Scenario {
         self.run_for + self.settle_for
     }
 
+    /// The hosts that its clients share, in order.
+    pub fn client_names(&self) -> impl Iterator<Item = &str> {
+        self.clients.iter().map(|clients| clients.name.as_str())
+    }
+
     /// The names of its fault sources, in order.
     pub fn source_names(&self) -> impl Iterator<Item = &str> {
         self.sources.iter().map(Source::name)

@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Replay(Replay),
     /// Makes a failing case smaller, for longer than an exploration does.
     Shrink(Shrink),
+    /// Tries each single fault at each message and each named event of a run, one at a time.
+    Sweep(Sweep),
     /// Moves a failing case to sims/regressions, from where it is run first, and must pass.
     Keep(Keep),
     /// Prints a case as a Rust test to paste.
@@ -135,6 +137,59 @@ pub(crate) struct Replay {
     /// Run it once more under closer watch and say what leaves the sandbox, even if nothing differs.
     #[arg(long)]
     pub(crate) doctor: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sweep {
+    /// The scenario.
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// The seed of the run without faults.
+    #[arg(long, default_value = "0")]
+    pub(crate) seed: Seed,
+    /// What is done at each point; everything if nothing is named.
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    pub(crate) kinds: Vec<SweepKind>,
+    /// With how many operations each client is left, from its first on; `all` for all.
+    #[arg(long, value_name = "N", value_parser = operations, default_value = "2")]
+    pub(crate) operations: Operations,
+    /// Which hosts go down: a name, a group, or either with `*` for any text. Default: all but those of clients.
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) hosts: Option<String>,
+    /// How long a host is down.
+    #[arg(long, value_name = "TIME", value_parser = virtual_time, default_value = "1s")]
+    pub(crate) down_for: Duration,
+    /// Try so many pairs of single faults besides, drawn from all of them.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) pairs: u64,
+    /// Begin anew, even if a sweep of the same executable was interrupted.
+    #[arg(long)]
+    pub(crate) afresh: bool,
+    #[command(flatten)]
+    pub(crate) workers: Workers,
+}
+
+/// How many operations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Operations(pub(crate) Option<usize>);
+
+fn operations(text: &str) -> Result<Operations, String> {
+    match text {
+        "all" => Ok(Operations(None)),
+        text => text.parse().map(|count| Operations(Some(count))).map_err(|_| "expected a number, or `all`".to_owned()),
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SweepKind {
+    /// The process there dies: before it sends the message, or right after the event.
+    Kill,
+    /// The machine there loses its power.
+    PowerOff,
+    /// The connection of the message is reset, and the message lost.
+    Cut,
+    /// The message is lost once, and sent again after the retransmission timeout.
+    Loss,
 }
 
 #[derive(Debug, Args)]

@@ -42,6 +42,7 @@ pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &[String]) -> u8 {
         Some(Command::Explore(explore)) => explore_all(scenarios, &explore),
         Some(Command::Replay(replay)) => super::replay::run(scenarios, &replay),
         Some(Command::Shrink(shrink)) => super::shrink::run(scenarios, &shrink),
+        Some(Command::Sweep(sweep)) => super::sweep::run(scenarios, &sweep),
         Some(Command::Keep(keep)) => super::keep::keep(&scenarios, &keep),
         Some(Command::Rust { file }) => super::keep::print_rust(&scenarios, &file),
         Some(Command::Check(check)) => super::check_history::run(&check),

@@ -9,6 +9,7 @@ mod plain_test;
 mod regressions;
 mod replay;
 mod shrink;
+mod sweep;
 
 use std::io::IsTerminal;
 use std::num::NonZeroUsize;

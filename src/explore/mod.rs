@@ -18,6 +18,7 @@ mod promise;
 mod recheck;
 mod seeds;
 mod shrink;
+mod sweep;
 mod trace_file;
 mod trials;
 
@@ -37,6 +38,7 @@ pub use promise::Promise;
 pub use recheck::recheck;
 pub use seeds::{SeedRange, SeedRangeError};
 pub use shrink::{Bounds, Progress, Shrunk, Size, shrink};
+pub use sweep::{Blow, Failing, Point, Row, Sweep, SweepError, SweepOptions, sweep};
 pub use trace_file::{Parting, event_lines, trace_path};
 pub use trials::Trial;
 

@@ -1,0 +1,161 @@
+//! What a sweep has tried, on disk, so that one that was interrupted goes on from there.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::hash::Hasher;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use siphasher::sip128::{Hasher128, SipHasher13};
+
+use super::End;
+use crate::case_file;
+use crate::fault::Fault;
+use crate::scenario::{Case, Scenario};
+
+/// A journal that cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {error}", path.display())]
+pub struct JournalError {
+    path: PathBuf,
+    #[source]
+    error: io::Error,
+}
+
+/// What a sweep is: only a journal of the very same one is gone on with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Head {
+    scenario: String,
+    seed: String,
+    /// The executable.
+    build: String,
+    /// A digest of the input and of all trials.
+    trials: String,
+}
+
+impl Head {
+    pub(super) fn new<'a>(scenario: &Scenario, control: &Case, trials: impl Iterator<Item = &'a [Fault]>) -> Head {
+        let mut hasher = SipHasher13::new();
+        let mut add = |value: serde_json::Result<Vec<u8>>| {
+            let bytes = value.expect("a case came as JSON");
+            hasher.write_usize(bytes.len());
+            hasher.write(&bytes);
+        };
+        add(serde_json::to_vec(control));
+        trials.for_each(|faults| add(serde_json::to_vec(faults)));
+        Head {
+            scenario: scenario.name().to_owned(),
+            seed: control.seed.to_string(),
+            build: case_file::build_id().to_owned(),
+            trials: format!("{:032x}", hasher.finish128().as_u128()),
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Line {
+    trial: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    finding: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    idle: bool,
+}
+
+/// How each trial ended that has been made, on disk and here.
+#[derive(Debug)]
+pub(super) struct Journal {
+    path: PathBuf,
+    file: File,
+    pub(super) known: BTreeMap<usize, End>,
+}
+
+impl Journal {
+    /// The journal of this sweep, with what is known from before unless it is to begin `afresh`.
+    pub(super) fn open(path: Option<PathBuf>, head: &Head, afresh: bool) -> Result<Journal, JournalError> {
+        let path = path.unwrap_or_else(|| case_file::sweep_path(&head.scenario, &head.seed));
+        let known = if afresh { None } else { fs::read_to_string(&path).ok().and_then(|text| read(&text, head)) };
+        let (known, length) = known.map_or((None, 0), |(known, length)| (Some(known), length));
+        let result = (|| {
+            if let Some(directory) = path.parent() {
+                fs::create_dir_all(directory)?;
+            }
+            if known.is_some() {
+                let file = OpenOptions::new().append(true).open(&path)?;
+                return file.set_len(length).map(|()| file);
+            }
+            let mut file = File::create(&path)?;
+            write_line(&mut file, head).map(|()| file)
+        })();
+        let file = result.map_err(|error| JournalError { path: path.clone(), error })?;
+        Ok(Journal { path, file, known: known.unwrap_or_default() })
+    }
+
+    pub(super) fn write(&mut self, trial: usize, end: End) -> Result<(), JournalError> {
+        let finding = if let End::Failed(finding) = &end { Some(finding.clone()) } else { None };
+        let line = Line { trial, finding, idle: end == End::NotBitten };
+        write_line(&mut self.file, &line).map_err(|error| JournalError { path: self.path.clone(), error })?;
+        self.known.insert(trial, end);
+        Ok(())
+    }
+}
+
+/// One write for each line: what is killed leaves at most the last one cut short.
+fn write_line(file: &mut File, value: &impl Serialize) -> io::Result<()> {
+    let mut line = serde_json::to_vec(value)?;
+    line.push(b'\n');
+    file.write_all(&line)
+}
+
+/// What a journal says, and how many of its bytes say it; none if it is of another sweep. A last line that was cut short
+/// does not count.
+fn read(text: &str, head: &Head) -> Option<(BTreeMap<usize, End>, u64)> {
+    let text = &text[..=text.rfind('\n')?];
+    let mut lines = text.lines();
+    if serde_json::from_str::<Head>(lines.next()?).ok()? != *head {
+        return None;
+    }
+    let mut known = BTreeMap::new();
+    for line in lines {
+        let Line { trial, finding, idle } = serde_json::from_str(line).ok()?;
+        let end = match finding {
+            Some(finding) => End::Failed(finding),
+            None if idle => End::NotBitten,
+            None => End::Survived,
+        };
+        known.insert(trial, end);
+    }
+    Some((known, text.len() as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seed::Seed;
+
+    #[test]
+    fn a_journal_is_gone_on_with_only_if_it_is_of_the_same_sweep() {
+        let path = std::env::temp_dir().join(format!("squall-journal-{}.jsonl", std::process::id()));
+        let scenario = Scenario::new("s");
+        let head = |faults: &[Fault]| Head::new(&scenario, &Case::new("s", Seed(1)), [faults].into_iter());
+        let one = head(&[Fault::kill("a")]);
+        let ends = [End::Survived, End::NotBitten, End::Failed("x: \"y\"\nz".to_owned())];
+        let mut journal = Journal::open(Some(path.clone()), &one, true).unwrap();
+        for (trial, end) in ends.iter().enumerate() {
+            journal.write(trial, end.clone()).unwrap();
+        }
+        drop(journal);
+        let known = |head: &Head| Journal::open(Some(path.clone()), head, false).unwrap().known;
+        assert_eq!(known(&one).into_values().collect::<Vec<_>>(), ends);
+        let text = fs::read_to_string(&path).unwrap();
+        // A process that was killed while it wrote.
+        fs::write(&path, &text[..text.len() - 3]).unwrap();
+        let mut journal = Journal::open(Some(path.clone()), &one, false).unwrap();
+        assert_eq!(journal.known.len(), 2);
+        journal.write(2, ends[2].clone()).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        assert!(known(&head(&[Fault::kill("b")])).is_empty());
+        assert!(known(&one).is_empty(), "the journal is that of the other sweep");
+        fs::remove_file(&path).unwrap();
+    }
+}

@@ -1,0 +1,373 @@
+//! The exhaustive sweep: each single fault at each causal point of a run without faults, one at a time, and pairs of them
+//! by sample. It knows nothing of how it is shown.
+
+mod journal;
+mod points;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+use super::Error;
+use super::failure::save;
+use super::job::{Subject, Want};
+use super::pool::{Errand, Pool};
+use crate::case_file;
+use crate::check::Verdict;
+use crate::fault::{Fault, Plan, here, millis, secs};
+use crate::scenario::{Case, Scenario};
+use crate::seed::Seed;
+
+pub use journal::JournalError;
+use journal::{Head, Journal};
+pub use points::Point;
+use points::points;
+
+/// What is done at a point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Blow {
+    /// The process there dies: before it sends the message, or right after the event.
+    Kill,
+    /// The machine there loses its power.
+    PowerOff,
+    /// The connection of the message is reset, and the message lost.
+    Cut,
+    /// The message is lost once, and sent again after the retransmission timeout.
+    Loss,
+}
+
+impl Blow {
+    /// All of them.
+    pub const ALL: [Blow; 4] = [Blow::Kill, Blow::PowerOff, Blow::Cut, Blow::Loss];
+
+    /// Its name, for example `power off`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Blow::Kill => "kill",
+            Blow::PowerOff => "power off",
+            Blow::Cut => "cut",
+            Blow::Loss => "loss",
+        }
+    }
+}
+
+/// What to sweep, and how.
+#[derive(Clone, Debug)]
+pub struct SweepOptions {
+    /// The seed of the run without faults.
+    pub seed: Seed,
+    /// What is done at each point.
+    pub blows: Vec<Blow>,
+    /// How many operations each client is left with, from its first on; all if not given.
+    pub operations: Option<usize>,
+    /// Which hosts go down, as a pattern; all but those of clients if not given.
+    pub hosts: Option<String>,
+    /// How long a host is down.
+    pub down_for: Duration,
+    /// How many pairs of single faults are tried besides.
+    pub pairs: u64,
+    /// Where it is written what has been tried, to go on from there; in cargo's target directory if not given.
+    pub journal: Option<PathBuf>,
+    /// Whether to begin anew in any case.
+    pub afresh: bool,
+    /// Where failing cases are saved; in cargo's target directory if not given.
+    pub case_directory: Option<PathBuf>,
+}
+
+impl SweepOptions {
+    /// Everything at each point of a run of this seed, with two operations of each client.
+    pub fn new(seed: Seed) -> SweepOptions {
+        SweepOptions {
+            seed,
+            blows: Blow::ALL.to_vec(),
+            operations: Some(2),
+            hosts: None,
+            down_for: secs(1),
+            pairs: 0,
+            journal: None,
+            afresh: false,
+            case_directory: None,
+        }
+    }
+}
+
+/// How a trial ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum End {
+    Survived,
+    /// It survived, but the fault changed nothing.
+    NotBitten,
+    /// Which promise was broken, or that the run does not say, and how.
+    Failed(String),
+}
+
+/// What came of all trials of one sort.
+#[derive(Clone, Debug, Default)]
+pub struct Row {
+    /// `kill`, `cut` and so on, or `pairs`.
+    pub name: String,
+    /// How many were tried.
+    pub tried: usize,
+    /// How many of them changed something.
+    pub bitten: usize,
+    /// Those that the scenario did not survive.
+    pub failing: Vec<Failing>,
+}
+
+/// A trial that the scenario did not survive.
+#[derive(Clone, Debug)]
+pub struct Failing {
+    /// The faults, in words.
+    pub faults: Vec<String>,
+    /// The first promise that was broken, or why the run does not say.
+    pub finding: String,
+    /// Where its case is.
+    pub saved: PathBuf,
+}
+
+/// What a sweep came to.
+#[derive(Clone, Debug)]
+pub struct Sweep {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The seed.
+    pub seed: Seed,
+    /// Points that are messages.
+    pub messages: usize,
+    /// Points that are events.
+    pub events: usize,
+    /// Operations of all clients.
+    pub operations: usize,
+    /// What came of it, by sort.
+    pub rows: Vec<Row>,
+    /// How many runs were made now.
+    pub runs: usize,
+    /// How many were known from a sweep that was interrupted.
+    pub resumed: usize,
+    /// How long it took.
+    pub wall: Duration,
+}
+
+impl Sweep {
+    /// Whether everything was survived.
+    pub fn is_passed(&self) -> bool {
+        self.rows.iter().all(|row| row.failing.is_empty())
+    }
+}
+
+/// Why a sweep could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum SweepError {
+    /// A run cannot be carried out at all.
+    #[error(transparent)]
+    Run(#[from] Error),
+    /// The run without faults does not pass.
+    #[error("the run without faults does not pass: {0}")]
+    Control(String),
+    /// Nothing can go wrong anywhere.
+    #[error(
+        "the run without faults has no points: no message between two hosts and no named event before the end of its last operation"
+    )]
+    NoPoints,
+    /// No host goes down.
+    #[error("no host of the scenario is meant by `{0}`")]
+    NoHosts(String),
+    /// The journal cannot be read or written.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A failing case cannot be saved.
+    #[error(transparent)]
+    Case(#[from] case_file::CaseFileError),
+}
+
+/// One trial: which sort, and the plan.
+struct Try {
+    row: usize,
+    faults: Vec<Fault>,
+}
+
+/// Sweeps one scenario of the pool, by its index. `progress` is told how many trials of how many are done, and how many were
+/// not survived.
+///
+/// # Errors
+/// If runs cannot be carried out, if there is nothing to sweep, or if a file cannot be written.
+pub fn sweep(
+    pool: &Pool,
+    scenario: usize,
+    options: &SweepOptions,
+    progress: &mut dyn FnMut(usize, usize, usize),
+) -> Result<Sweep, SweepError> {
+    let started = Instant::now();
+    let control = control(&pool.scenarios()[scenario], options);
+    let subject = Subject::Case(Box::new(control.clone()));
+    let answer = pool.run(scenario, &subject, Want::Recording)?;
+    let recording = match (&answer.outcome.verdict, answer.recording) {
+        (Verdict::Pass, Some(recording)) => recording,
+        (verdict, _) => return Err(SweepError::Control(verdict.to_string())),
+    };
+    let points = points(&recording);
+    if points.is_empty() {
+        return Err(SweepError::NoPoints);
+    }
+    let tries = tries(&pool.scenarios()[scenario], options, &points)?;
+    let head = Head::new(&pool.scenarios()[scenario], &control, tries.iter().map(|tried| tried.faults.as_slice()));
+    let mut journal = Journal::open(options.journal.clone(), &head, options.afresh)?;
+    let resumed = journal.known.len();
+    let case = |faults: &[Fault]| Case { plan: Plan { faults: faults.to_vec() }, ..control.clone() };
+    let mut failed = journal.known.values().filter(|end| matches!(end, End::Failed(_))).count();
+    progress(resumed, tries.len(), failed);
+    let mut left = (0..tries.len()).filter(|index| !journal.known.contains_key(index)).collect::<Vec<_>>().into_iter();
+    let (sender, receiver) = channel();
+    let mut in_flight = 0;
+    loop {
+        while in_flight < 2 * pool.jobs()
+            && let Some(index) = left.next()
+        {
+            let subject = Subject::Case(Box::new(case(&tries[index].faults)));
+            pool.send(Errand { tag: index, ..Errand::plain(scenario, subject, Want::Outcome) }, &sender);
+            in_flight += 1;
+        }
+        if in_flight == 0 {
+            break;
+        }
+        let done = receiver.recv().map_err(|_| Error::Refused("all workers ended".to_owned()))?;
+        in_flight -= 1;
+        let index = done.tag;
+        let outcome = pool.answer(scenario, done)?.outcome;
+        let end = match (&outcome.verdict, outcome.findings.first()) {
+            (Verdict::Pass, _) if outcome.fault_bites.iter().all(|bites| *bites > 0) => End::Survived,
+            (Verdict::Pass, _) => End::NotBitten,
+            (verdict, None) => End::Failed(verdict.to_string()),
+            (_, Some(finding)) => End::Failed(format!("{}: {}", finding.check, finding.verdict)),
+        };
+        failed += usize::from(matches!(end, End::Failed(_)));
+        journal.write(index, end)?;
+        progress(journal.known.len(), tries.len(), failed);
+    }
+    let rows = rows(pool, scenario, options, &tries, &journal.known, &case)?;
+    let messages = points.iter().filter(|point| point.to.is_some()).count();
+    Ok(Sweep {
+        scenario: control.scenario.clone(),
+        seed: options.seed,
+        messages,
+        events: points.len() - messages,
+        operations: super::Size::of(&control).operations,
+        rows,
+        runs: tries.len() - resumed,
+        resumed,
+        wall: started.elapsed(),
+    })
+}
+
+/// The run without faults, with as many operations as are wanted.
+fn control(scenario: &Scenario, options: &SweepOptions) -> Case {
+    let mut case = scenario.control(options.seed);
+    if let Some(most) = options.operations {
+        for input in case.input.values_mut().flatten() {
+            if let serde_json::Value::Array(operations) = input {
+                operations.truncate(most);
+            }
+        }
+    }
+    case
+}
+
+/// Every single fault, in the order of the points, then the pairs.
+fn tries(scenario: &Scenario, options: &SweepOptions, points: &[Point]) -> Result<Vec<Try>, SweepError> {
+    let stage = scenario.stage();
+    let going_down: Vec<String> = match &options.hosts {
+        Some(pattern) => {
+            let hosts = stage.matching(pattern).into_iter();
+            hosts.map(|host| stage.hosts[host.index()].name.clone()).collect()
+        }
+        None => {
+            let clients: Vec<&str> = scenario.client_names().collect();
+            let hosts = stage.hosts.iter().map(|host| host.name.clone());
+            hosts.filter(|host| !clients.contains(&host.as_str())).collect()
+        }
+    };
+    if going_down.is_empty() {
+        return Err(SweepError::NoHosts(options.hosts.clone().unwrap_or_default()));
+    }
+    let mut tries = Vec::new();
+    for (row, blow) in options.blows.iter().enumerate() {
+        let faults = points.iter().filter_map(|point| fault(*blow, point, &going_down, options.down_for));
+        tries.extend(faults.map(|fault| Try { row, faults: vec![fault] }));
+    }
+    let singles = tries.len() as u64;
+    if singles > 1 {
+        for pair in 0..options.pairs {
+            let first = options.seed.decide("first of a pair", &[pair]) % singles;
+            // Any other than the first is equally likely to be the second.
+            let other = options.seed.decide("second of a pair", &[pair]) % (singles - 1);
+            let second = if other >= first { other + 1 } else { other };
+            let faults = [first.min(second), first.max(second)].map(|index| tries[index as usize].faults[0].clone());
+            tries.push(Try { row: options.blows.len(), faults: faults.to_vec() });
+        }
+    }
+    Ok(tries)
+}
+
+/// What is done at a point; none if it does not make sense there.
+fn fault(blow: Blow, point: &Point, going_down: &[String], down_for: Duration) -> Option<Fault> {
+    let goes_down = |host: &String| going_down.contains(host);
+    let ends = || Some([point.host.as_str(), point.to.as_deref()?]);
+    let fault = match blow {
+        Blow::Kill | Blow::PowerOff => {
+            // If the sender of a message does not go down, its receiver does.
+            let victim = match &point.to {
+                _ if goes_down(&point.host) => here(),
+                Some(to) if goes_down(to) => [to.as_str()].into(),
+                _ => return None,
+            };
+            let fault = if blow == Blow::Kill { Fault::kill(victim) } else { Fault::power_off(victim) };
+            fault.lasting(down_for)
+        }
+        Blow::Cut => {
+            let [from, to] = ends()?;
+            Fault::reject([from], [to]).one_way().lasting(millis(1))
+        }
+        Blow::Loss => {
+            let [from, to] = ends()?;
+            Fault::loss(1.0, [from], [to]).one_way().lasting(millis(1))
+        }
+    };
+    Some(Fault { trigger: point.trigger.clone(), source: "sweep".to_owned(), ..fault })
+}
+
+fn rows(
+    pool: &Pool,
+    scenario: usize,
+    options: &SweepOptions,
+    tries: &[Try],
+    ends: &BTreeMap<usize, End>,
+    case: &dyn Fn(&[Fault]) -> Case,
+) -> Result<Vec<Row>, SweepError> {
+    let names = options.blows.iter().map(|blow| blow.name()).chain((options.pairs > 0).then_some("pairs"));
+    let mut rows: Vec<Row> = names.map(|name| Row { name: name.to_owned(), ..Row::default() }).collect();
+    for (index, end) in ends {
+        let tried = &tries[*index];
+        let row = &mut rows[tried.row];
+        row.tried += 1;
+        row.bitten += usize::from(*end != End::NotBitten);
+        if let End::Failed(finding) = end {
+            let case = case(&tried.faults);
+            let saved = place(&case, *index, options);
+            let answer = pool.run(scenario, &Subject::Case(Box::new(case.clone())), Want::Recording)?;
+            save(&pool.scenarios()[scenario], &case, &answer.outcome, answer.recording.as_deref(), &saved)?;
+            let faults = tried.faults.iter().map(Fault::to_string).collect();
+            row.failing.push(Failing { faults, finding: finding.clone(), saved });
+        }
+    }
+    Ok(rows)
+}
+
+fn place(case: &Case, index: usize, options: &SweepOptions) -> PathBuf {
+    let path = case_file::default_path(case);
+    let name = format!("{}-sweep-{index}.json", path.file_stem().unwrap_or_default().to_string_lossy());
+    match &options.case_directory {
+        Some(directory) => directory.join(name),
+        None => path.with_file_name(name),
+    }
+}

@@ -1,0 +1,44 @@
+//! What a sweep came to, in a line for each sort of fault, and what was not survived.
+
+use std::fmt::Write as _;
+
+use crate::explore::{Row, Sweep};
+use crate::fault::duration_text;
+
+/// No more of what one sort of fault broke is told one by one.
+const MOST_TOLD: usize = 10;
+
+/// The whole result of a sweep.
+pub fn sweep_text(sweep: &Sweep) -> String {
+    let Sweep { scenario, seed, messages, events, operations, rows, runs, resumed, wall, .. } = sweep;
+    let mut text = String::new();
+    let points = messages + events;
+    let _ = writeln!(
+        text,
+        "{scenario}, seed {seed}: {operations} operations, {points} points ({messages} messages, {events} events)"
+    );
+    for row in rows {
+        let Row { name, tried, bitten, failing } = row;
+        let all = if name == "pairs" { "pairs" } else { "points" };
+        let idle = match tried - bitten {
+            0 => String::new(),
+            idle => format!(" ({idle} changed nothing)"),
+        };
+        let _ = match failing.len() {
+            0 => writeln!(text, "  {name:<10} survived at all {tried} {all}{idle}"),
+            failed => writeln!(text, "  {name:<10} survived at {} of {tried} {all}{idle}", tried - failed),
+        };
+        for failing in failing.iter().take(MOST_TOLD) {
+            let finding = failing.finding.lines().next().unwrap_or_default();
+            let _ = writeln!(text, "    {}\n      {finding}", failing.faults.join("\n    and "));
+            let _ = writeln!(text, "      cargo sims replay {}", failing.saved.display());
+        }
+        if failing.len() > MOST_TOLD {
+            let _ = writeln!(text, "    and {} more, saved beside these", failing.len() - MOST_TOLD);
+        }
+    }
+    let known = if *resumed == 0 { String::new() } else { format!(", {resumed} known from before") };
+    let wall = duration_text(crate::fault::millis(wall.as_millis() as u64));
+    let _ = writeln!(text, "{runs} runs in {wall}{known}");
+    text
+}
