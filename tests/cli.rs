@@ -11,6 +11,8 @@ mod kept;
 mod replays;
 #[path = "cli/smaller.rs"]
 mod smaller;
+#[path = "cli/sweeps.rs"]
+mod sweeps;
 #[path = "cli/table.rs"]
 mod table;
 
@@ -24,7 +26,7 @@ fn main() -> ExitCode {
     if is_table || squall::sandbox::is_zygote() {
         return squall::main(table::SCENARIOS);
     }
-    let tests: [(&str, fn()); 34] = [
+    let tests: [(&str, fn()); 38] = [
         ("a_passing_exploration_exits_with_0_and_prints_a_table", passing),
         ("a_broken_promise_exits_with_1_and_explains_itself", broken_promise),
         ("a_failing_case_replays_in_a_fresh_process", replays_afresh),
@@ -61,6 +63,10 @@ fn main() -> ExitCode {
         ("what_passes_is_not_made_smaller", smaller::what_passes_is_not_made_smaller),
         ("where_github_runs_it_failures_are_annotations", smaller::where_github_runs_it_failures_are_annotations),
         ("a_history_that_somebody_brings_is_judged", check_history::a_history_that_somebody_brings_is_judged),
+        ("a_sweep_that_everything_survives_passes", sweeps::what_survives_everything_passes),
+        ("a_sweep_tells_the_points_that_are_not_survived", sweeps::what_is_not_survived_is_told_with_its_point),
+        ("an_interrupted_sweep_goes_on", sweeps::an_interrupted_sweep_goes_on),
+        ("what_cannot_be_swept_is_said", sweeps::what_cannot_be_swept_is_said),
         ("a_debugger_stops_in_the_code_under_test", replays::a_debugger_stops_in_the_code_under_test),
     ];
     let trials = tests.map(|(name, test)| {

@@ -10,9 +10,24 @@ use squall::trace::Event;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// All of them.
-pub const SCENARIOS: [fn() -> Scenario; 15] = [
-    echo, fragile, panics, aborts, overflows, hoards, exits, spins, yields, computes, differs, unknown, idle,
-    sometimes, drifts,
+pub const SCENARIOS: [fn() -> Scenario; 17] = [
+    echo,
+    fragile,
+    panics,
+    aborts,
+    overflows,
+    hoards,
+    exits,
+    spins,
+    yields,
+    computes,
+    differs,
+    unknown,
+    idle,
+    sometimes,
+    drifts,
+    crate::sweeps::ledger,
+    crate::sweeps::hasty,
 ];
 
 async fn serve(cx: HostContext) -> io::Result<()> {

@@ -239,7 +239,10 @@ pub fn sweep(
             (Verdict::Pass, _) if outcome.fault_bites.iter().all(|bites| *bites > 0) => End::Survived,
             (Verdict::Pass, _) => End::NotBitten,
             (verdict, None) => End::Failed(verdict.to_string()),
-            (_, Some(finding)) => End::Failed(format!("{}: {}", finding.check, finding.verdict)),
+            (_, Some(finding)) => End::Failed(match &finding.verdict {
+                Verdict::Fail(why) => format!("{}: {why}", finding.check),
+                other => format!("{}: {other}", finding.check),
+            }),
         };
         failed += usize::from(matches!(end, End::Failed(_)));
         journal.write(index, end)?;
