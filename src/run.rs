@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Finding, Verdict};
-use crate::fault::{Stage, Trigger};
+use crate::fault::{Stage, Swarm, Trigger};
 use crate::history::History;
 use crate::sandbox::{Escape, PanicNote};
 use crate::scenario::{Case, Scenario};
@@ -116,15 +116,15 @@ pub fn run(scenario: &Scenario, case: &Case, detail: Detail) -> Run {
     judge(scenario, case, carry_out(scenario, case, detail, &[]))
 }
 
-/// The case that a seed draws. If a source of the scenario waits for moments, a run without faults counts them first.
-pub fn draw(scenario: &Scenario, seed: Seed) -> Case {
+/// The case that a seed draws, with what is said of all draws. If a source of the scenario waits for moments, a run without faults counts them first.
+pub fn draw(scenario: &Scenario, seed: Seed, swarm: &Swarm) -> Case {
     let moments = scenario.moments();
     if moments.is_empty() {
-        return scenario.case(seed);
+        return scenario.case_on(&scenario.stage(), seed, swarm);
     }
     let remains = carry_out(scenario, &scenario.control(seed), Detail::Lean, &moments);
     let seen = moments.into_iter().zip(remains.census).collect();
-    scenario.case_on(&Stage { seen, ..scenario.stage() }, seed)
+    scenario.case_on(&Stage { seen, ..scenario.stage() }, seed, swarm)
 }
 
 fn carry_out(scenario: &Scenario, case: &Case, detail: Detail, census: &[Trigger]) -> Remains {

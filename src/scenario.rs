@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, Situation};
-use crate::fault::{self, Plan, Source, Stage, StageHost, Trigger, millis, secs};
+use crate::fault::{self, Plan, Source, Stage, StageHost, Swarm, Trigger, millis, secs};
 use crate::history::History;
 use crate::host::{Ending, HostContext, HostSpec, Program};
 use crate::seed::Seed;
@@ -361,7 +361,7 @@ impl Scenario {
     /// What its sources need to know to draw a plan.
     pub fn stage(&self) -> Stage {
         let host = |host: &HostSpec| StageHost { name: host.name.clone(), group: host.group.clone() };
-        Stage { hosts: self.hosts.iter().map(host).collect(), run_for: self.run_for, seen: Vec::new() }
+        Stage { hosts: self.hosts.iter().map(host).collect(), ..Stage::of(&[], self.run_for) }
     }
 
     /// The moments that its sources wait for, each once.
@@ -378,13 +378,12 @@ impl Scenario {
     /// The case that this seed draws. Sources that wait for moments draw nothing here, as nobody has looked how often they
     /// come; [`run::draw`](crate::run::draw) looks.
     pub fn case(&self, seed: Seed) -> Case {
-        self.case_on(&self.stage(), seed)
+        self.case_on(&self.stage(), seed, &Swarm::default())
     }
 
     /// The case that this seed draws on a stage of its own, for example one that knows how often moments come.
-    pub(crate) fn case_on(&self, stage: &Stage, seed: Seed) -> Case {
-        let plan = fault::plan(stage, &self.sources).new_tree(&mut seed.runner("plan"));
-        let plan = plan.expect("the strategies of fault sources must yield a plan").current();
+    pub(crate) fn case_on(&self, stage: &Stage, seed: Seed, swarm: &Swarm) -> Case {
+        let plan = fault::draw(stage, &self.sources, seed, swarm);
         Case { scenario: self.name.clone(), seed, plan, input: self.draw_input(seed) }
     }
 

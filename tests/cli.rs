@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     if is_table || squall::sandbox::is_zygote() {
         return squall::main(table::SCENARIOS);
     }
-    let tests: [(&str, fn()); 38] = [
+    let tests: [(&str, fn()); 39] = [
         ("a_passing_exploration_exits_with_0_and_prints_a_table", passing),
         ("a_broken_promise_exits_with_1_and_explains_itself", broken_promise),
         ("a_failing_case_replays_in_a_fresh_process", replays_afresh),
@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         ("what_differs_when_repeated_exits_with_3", not_deterministic),
         ("what_is_unknown_exits_with_3", unknown),
         ("a_fault_that_never_bites_fails_the_exploration", never_bites),
+        ("which_faults_runs_use_is_drawn_or_said", faults_are_chosen),
         ("what_is_never_reached_fails_once_there_are_enough_runs", never_reached),
         ("fingerprints_do_not_depend_on_jobs_or_invocation", fingerprints),
         ("json_is_written", json),
@@ -136,7 +137,7 @@ fn passing() {
 }
 
 fn broken_promise() {
-    let output = cli("broken", &["explore", "fragile", "--seeds", "0..50"]);
+    let output = cli("broken", &["explore", "fragile", "--seeds", "21..50"]);
     assert_eq!(code(&output), 1);
     let parts = [
         "FAILED: fragile, seed",
@@ -159,7 +160,7 @@ fn broken_promise() {
 fn replays_afresh() {
     let name = "replays";
     forget_cases(name);
-    cli(name, &["explore", "fragile", "--seeds", "0..50"]);
+    cli(name, &["explore", "fragile", "--seeds", "21..50"]);
     let saved = saved_case(name);
     let path = format!("target/squall/{}", saved.file_name().unwrap().to_string_lossy());
     let output = cli(name, &["replay", &path]);
@@ -216,6 +217,26 @@ fn never_bites() {
     assert_contains(&stdout(&output), &["FAIL: fault source `partition server ↔ bystander` bit only 0 of 40 times"]);
     let few = cli("idle", &["explore", "idle", "--seeds", "0..20"]);
     assert_eq!(code(&few), 0, "too few to judge");
+}
+
+fn faults_are_chosen() {
+    let planned = |flags: &[&str]| -> Vec<[u64; 2]> {
+        let arguments = [&["explore", "echo", "--seeds", "0..24", "--json", "out.json"], flags].concat();
+        assert_eq!(code(&cli("faults", &arguments)), 0);
+        let text = std::fs::read_to_string(directory("faults").join("out.json")).unwrap();
+        let summary: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let outcomes = summary[0]["outcomes"].as_array().unwrap().iter();
+        outcomes.map(|outcome| [0, 1].map(|source| outcome["bites"][source]["planned"].as_u64().unwrap())).collect()
+    };
+    let kinds = |runs: &[[u64; 2]]| -> std::collections::BTreeSet<[bool; 2]> {
+        runs.iter().map(|run| run.map(|planned| planned > 0)).collect()
+    };
+    assert_eq!(kinds(&planned(&[])), [[false, true], [true, false], [true, true]].into(), "runs differ in kind");
+    assert_eq!(kinds(&planned(&["--faults", "loss"])), [[false, true]].into());
+    let total = |runs: Vec<[u64; 2]>| runs.iter().map(|run| run[0]).sum::<u64>();
+    let kills = |intensity| total(planned(&["--faults", "kill,loss", "--intensity", intensity]));
+    let (few, many) = (kills("0.25"), kills("2"));
+    assert!(few * 2 < many, "{few} and {many}");
 }
 
 fn never_reached() {
@@ -278,7 +299,7 @@ fn json() {
 }
 
 fn bad_usage() {
-    let lines: [(&[&str], &str); 11] = [
+    let lines: [(&[&str], &str); 15] = [
         (&["explore", "ecko"], "no scenario is named `ecko`; did you mean `echo`?"),
         (&["explore", "echo", "--seeds", "9..5"], "the range of seeds `9..5` is empty"),
         (&["explore", "echo", "--seeds", "5..5"], "the range of seeds `5..5` is empty"),
@@ -289,6 +310,10 @@ fn bad_usage() {
         (&["replay", "echo"], "which seed of `echo`?"),
         (&["replay", "echo", "--seed", "0xfoo"], "`0xfoo` is not a seed"),
         (&["replay", "missing.json"], "missing.json: No such file"),
+        (&["explore", "idle", "--faults", "flood"], "no source of faults is meant by `flood`; there are: partition"),
+        (&["explore", "idle", "--intensity", "0"], "`0` is no intensity between 0.01 and 10"),
+        (&["replay", "idle", "--seed", "0", "--faults", "kill"], "no source of faults is meant by `kill`"),
+        (&["replay", "x.json", "--faults", "kill"], "a case file has its own faults"),
         (&["frobnicate"], "no scenario is named `frobnicate`"),
     ];
     for (arguments, expected) in lines {
@@ -306,7 +331,7 @@ fn assert_one_line(output: &Output, expected: &str, expected_code: i32) {
 fn damaged_files() {
     let name = "damaged";
     forget_cases(name);
-    cli(name, &["explore", "fragile", "--seeds", "0..50"]);
+    cli(name, &["explore", "fragile", "--seeds", "21..50"]);
     let whole = std::fs::read_to_string(saved_case(name)).unwrap();
     let check = |from: &str, to: &str, expected: &str| {
         assert!(whole.contains(from), "{from} is not in {whole}");
@@ -396,7 +421,7 @@ fn broken_pipe() {
 fn edited_case() {
     let name = "edited";
     forget_cases(name);
-    cli(name, &["explore", "fragile", "--seeds", "0..50"]);
+    cli(name, &["explore", "fragile", "--seeds", "21..50"]);
     let saved = saved_case(name);
     let mut file: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&saved).unwrap()).unwrap();
     file["case"]["plan"] = serde_json::json!([]);

@@ -7,7 +7,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::explore::SeedRange;
-use crate::fault::text_duration;
+use crate::fault::{Intensity, Swarm, text_duration};
+use crate::scenario::Scenario;
 use crate::seed::Seed;
 
 /// Explores, replays and lists simulation scenarios.
@@ -57,6 +58,45 @@ pub(crate) struct Workers {
     pub(crate) hang_after: Option<Duration>,
 }
 
+/// What is said of the faults that seeds draw.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Drawing {
+    /// Only the faults of these sources (see `list`), by the beginning of their names or with `*`: `loss,kill`. Default:
+    /// each run draws which sources it uses.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) faults: Vec<String>,
+    /// How hard faults are: 1 is what their sources say, 2 twice as often and as much. Default: each run draws a quarter, a
+    /// half or all.
+    #[arg(long, value_name = "X")]
+    pub(crate) intensity: Option<Intensity>,
+}
+
+impl Drawing {
+    pub(crate) fn swarm(&self) -> Swarm {
+        Swarm { faults: self.faults.clone(), intensity: self.intensity }
+    }
+
+    /// The flags that say the same, with a space before each.
+    pub(crate) fn flags(&self) -> String {
+        let faults =
+            if self.faults.is_empty() { String::new() } else { format!(" --faults {:?}", self.faults.join(",")) };
+        let intensity = self.intensity.map(|intensity| format!(" --intensity {intensity}")).unwrap_or_default();
+        faults + &intensity
+    }
+
+    /// That at least one of these scenarios has a source that is meant.
+    pub(crate) fn check<'a>(&self, scenarios: impl Iterator<Item = &'a Scenario>) -> Result<(), String> {
+        let sources: Vec<&str> = scenarios.flat_map(Scenario::source_names).collect();
+        for word in &self.faults {
+            let swarm = Swarm { faults: vec![word.clone()], intensity: None };
+            if !sources.iter().any(|source| swarm.means(source)) {
+                return Err(format!("no source of faults is meant by `{word}`; there are: {}", sources.join(", ")));
+            }
+        }
+        Ok(())
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Explore {
     /// The scenarios to explore; all if none is named.
@@ -68,6 +108,8 @@ pub(crate) struct Explore {
     /// How long to explore each scenario, from seed 0 on, for example `60s` or `5m`.
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     pub(crate) duration: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) drawing: Drawing,
     #[command(flatten)]
     pub(crate) workers: Workers,
     /// Go on after a seed that fails.
@@ -119,6 +161,8 @@ pub(crate) struct Replay {
     /// The seed, decimal or hexadecimal.
     #[arg(long)]
     pub(crate) seed: Option<Seed>,
+    #[command(flatten)]
+    pub(crate) drawing: Drawing,
     /// Print the whole timeline.
     #[arg(long)]
     pub(crate) trace: bool,

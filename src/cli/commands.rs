@@ -114,7 +114,9 @@ fn explore_all(scenarios: Arc<[Scenario]>, arguments: &Explore) -> Result<u8, St
     };
     let jobs = arguments.workers.jobs.unwrap_or_else(processors);
     eprintln!("seeds {seeds}, {jobs} at once");
+    arguments.drawing.check(chosen.iter().map(|index| &scenarios[*index]))?;
     let pool = Pool::new(scenarios, jobs, Entry::Main, arguments.workers.hang_after);
+    let pool = pool.drawing(arguments.drawing.swarm());
     let (said, kept) = regressions::run(&pool, &chosen)?;
     say(&said);
     let mut explorations = Vec::new();
@@ -124,7 +126,7 @@ fn explore_all(scenarios: Arc<[Scenario]>, arguments: &Explore) -> Result<u8, St
         explorations.push(exploration);
     }
     for exploration in &explorations {
-        say(&describe(exploration, &replay_line));
+        say(&describe(exploration, &|failure| replay_line(failure, &arguments.drawing.flags())));
     }
     say(&text::table(&explorations));
     for exploration in &explorations {

@@ -129,7 +129,7 @@ fn test(pool: &Pool, index: usize, seeds: SeedRange) -> Result<(), Failed> {
             print!("{}", text::remarks(&exploration));
             Ok(())
         }
-        _ => Err(describe(&exploration, &replay_line).into()),
+        _ => Err(describe(&exploration, &|failure| replay_line(failure, "")).into()),
     }
 }
 
@@ -160,10 +160,12 @@ fn failure_screen(failure: &Failure, replay_line: &str) -> String {
     text
 }
 
-/// The line that replays a failure in a fresh process.
-fn replay_line(failure: &Failure) -> String {
+/// The line that replays a failure in a fresh process; `flags` say what its draw was told.
+fn replay_line(failure: &Failure, flags: &str) -> String {
     match &failure.saved {
         Ok(Some(path)) => format!("cargo sims replay {}", path.display()),
-        Ok(None) | Err(_) => format!("cargo sims replay {} --seed {}", failure.outcome.scenario, failure.outcome.seed),
+        Ok(None) | Err(_) => {
+            format!("cargo sims replay {} --seed {}{flags}", failure.outcome.scenario, failure.outcome.seed)
+        }
     }
 }

@@ -18,11 +18,14 @@ use crate::trace::Fingerprint;
 /// Returns the exit code: that of the run.
 pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Replay) -> Result<u8, String> {
     let (index, subject, recorded) = subject(&scenarios, arguments)?;
+    arguments.drawing.check(std::iter::once(&scenarios[index]))?;
+    let swarm = arguments.drawing.swarm();
     if let Some(pattern) = &arguments.break_on {
-        let said = explore::break_on(&scenarios, index, &subject, pattern).map_err(|error| error.to_string())?;
+        let said =
+            explore::break_on(&scenarios, index, &subject, &swarm, pattern).map_err(|error| error.to_string())?;
         say(&format!("--break-on {pattern:?}: {said}\n"));
     }
-    let pool = Pool::new(scenarios, processors(), Entry::Main, arguments.hang_after);
+    let pool = Pool::new(scenarios, processors(), Entry::Main, arguments.hang_after).drawing(swarm);
     let mut failure = explore::investigate(&pool, index, &subject, None).map_err(|error| error.to_string())?;
     if arguments.why {
         let options = Options { shrink_for: Duration::ZERO, ..Options::new(SeedRange::only(subject.seed())) };
@@ -43,7 +46,7 @@ pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Replay) -> Result<u8, 
         _ => {
             let line = match &recorded {
                 Some(_) => format!("cargo sims replay {}", arguments.what),
-                None => replay_line(&failure),
+                None => replay_line(&failure, &arguments.drawing.flags()),
             };
             say(&failure_screen(&failure, &line));
         }
@@ -57,6 +60,9 @@ pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Replay) -> Result<u8, 
 fn subject(scenarios: &[Scenario], arguments: &Replay) -> Result<(usize, Subject, Option<CaseFile>), String> {
     let is_file = arguments.what.ends_with(".json") || arguments.what.contains('/');
     match (arguments.seed, is_file) {
+        (None, true) if !arguments.drawing.swarm().is_open() => {
+            Err("a case file has its own faults: leave --faults and --intensity out".to_owned())
+        }
         (Some(_), true) => Err("a case file has its own seed: leave --seed out".to_owned()),
         (Some(seed), false) => Ok((case_file::find(scenarios, &arguments.what)?, Subject::Seed(seed), None)),
         (None, false) => {

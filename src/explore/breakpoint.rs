@@ -2,7 +2,6 @@
 //! addresses may behave otherwise than in a replay.
 
 use std::cell::RefCell;
-use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +9,7 @@ use std::time::Duration;
 use super::Error;
 use super::divergence::record_line;
 use super::job::{self, Reply, Subject};
-use super::pool::Pool;
+use crate::fault::Swarm;
 use crate::run::{self, Detail};
 use crate::sandbox::{self, End, Entry, Limits, Worker};
 use crate::scenario::{Case, Scenario};
@@ -28,6 +27,7 @@ pub fn break_on(
     scenarios: &Arc<[Scenario]>,
     scenario: usize,
     subject: &Subject,
+    swarm: &Swarm,
     pattern: &str,
 ) -> Result<String, Error> {
     // Not by the pool: the run must be the first child of its parent, as a debugger follows the first.
@@ -36,7 +36,7 @@ pub fn break_on(
     let own = scenarios[scenario].run_limits();
     let limits = Limits { cpu: own.hang_after * 3, wall: LONGEST, memory_bytes: own.memory_bytes };
     // A case is drawn in another process than the one that runs it, as everywhere.
-    let case = Pool::new(scenarios.clone(), NonZeroUsize::MIN, Entry::Main, None).draw(scenario, subject)?;
+    let case = subject.case(&scenarios[scenario], swarm);
     let job = job::encode_break(scenarios[scenario].name(), &Subject::Case(Box::new(case)), pattern);
     let finished = worker.run(&job, &limits).map_err(Error::Worker)?;
     match finished.end {

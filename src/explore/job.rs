@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::breakpoint;
 use super::doctor::Examination;
+use crate::fault::Swarm;
 use crate::run::{self, Detail, Outcome, Recording};
 use crate::sandbox::Handler;
 use crate::scenario::{Case, Scenario};
@@ -32,9 +33,9 @@ impl Subject {
         }
     }
 
-    pub(super) fn case(&self, scenario: &Scenario) -> Case {
+    pub(super) fn case(&self, scenario: &Scenario, swarm: &Swarm) -> Case {
         match self {
-            Subject::Seed(seed) => run::draw(scenario, *seed),
+            Subject::Seed(seed) => run::draw(scenario, *seed, swarm),
             Subject::Control(seed) => scenario.control(*seed),
             Subject::Case(case) => (**case).clone(),
         }
@@ -67,6 +68,9 @@ struct Job {
     /// Where to stop for a debugger, instead of an answer to what is wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     break_on: Option<String>,
+    /// What is said of all draws.
+    #[serde(default, skip_serializing_if = "Swarm::is_open")]
+    swarm: Swarm,
 }
 
 /// What a child answers.
@@ -84,14 +88,15 @@ pub(crate) enum Reply {
 }
 
 /// A job as bytes.
-pub(crate) fn encode(scenario: &str, subject: &Subject, want: Want) -> Vec<u8> {
-    encode_job(&Job { scenario: scenario.to_owned(), subject: subject.clone(), want, break_on: None })
+pub(crate) fn encode(scenario: &str, subject: &Subject, want: Want, swarm: &Swarm) -> Vec<u8> {
+    let (scenario, subject, swarm) = (scenario.to_owned(), subject.clone(), swarm.clone());
+    encode_job(&Job { scenario, subject, want, break_on: None, swarm })
 }
 
 /// A job that stops for a debugger, as bytes.
 pub(super) fn encode_break(scenario: &str, subject: &Subject, pattern: &str) -> Vec<u8> {
     let (scenario, break_on) = (scenario.to_owned(), Some(pattern.to_owned()));
-    encode_job(&Job { scenario, subject: subject.clone(), want: Want::Recording, break_on })
+    encode_job(&Job { scenario, subject: subject.clone(), want: Want::Recording, break_on, swarm: Swarm::default() })
 }
 
 fn encode_job(job: &Job) -> Vec<u8> {
@@ -122,7 +127,7 @@ fn serve(scenarios: &[Scenario], job: &[u8]) -> Reply {
             job.scenario
         ));
     };
-    let case = job.subject.case(scenario);
+    let case = job.subject.case(scenario, &job.swarm);
     if let Some(pattern) = &job.break_on {
         return Reply::Stopped(breakpoint::run_until(scenario, &case, pattern));
     }

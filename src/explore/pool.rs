@@ -13,6 +13,7 @@ use super::Error;
 use super::answer::Answer;
 use super::doctor::Examination;
 use super::job::{self, Reply, Subject, Want};
+use crate::fault::Swarm;
 use crate::sandbox::{End, Entry, Finished, Limits, Worker};
 use crate::scenario::{Case, Scenario};
 
@@ -21,6 +22,7 @@ use crate::scenario::{Case, Scenario};
 pub struct Pool {
     scenarios: Arc<[Scenario]>,
     hang_after: Option<Duration>,
+    swarm: Arc<Swarm>,
     queue: Arc<Queue>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -54,6 +56,7 @@ pub(crate) struct Done {
 
 struct Task {
     errand: Errand,
+    swarm: Arc<Swarm>,
     reply: Sender<Done>,
 }
 
@@ -106,7 +109,13 @@ impl Pool {
             thread.spawn(move || driver.drive(&queue)).expect("a thread for each worker")
         });
         let threads = threads.collect();
-        Pool { scenarios, hang_after, queue, threads }
+        Pool { scenarios, hang_after, swarm: Arc::default(), queue, threads }
+    }
+
+    /// The same pool, with something said of all draws of cases.
+    pub fn drawing(mut self, swarm: Swarm) -> Pool {
+        self.swarm = Arc::new(swarm);
+        self
     }
 
     /// The scenarios that its workers know.
@@ -124,7 +133,7 @@ impl Pool {
     }
 
     pub(crate) fn send(&self, errand: Errand, reply: &Sender<Done>) {
-        self.queue.lock().tasks.push_back(Task { errand, reply: reply.clone() });
+        self.queue.lock().tasks.push_back(Task { errand, swarm: self.swarm.clone(), reply: reply.clone() });
         self.queue.changed.notify_one();
     }
 
@@ -216,17 +225,17 @@ struct Driver {
 
 impl Driver {
     fn drive(mut self, queue: &Queue) {
-        while let Some(Task { errand, reply }) = queue.next() {
+        while let Some(Task { errand, swarm, reply }) = queue.next() {
             if errand.is_cancelled.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed)) {
                 continue;
             }
-            let finished = self.run(&errand);
+            let finished = self.run(&errand, &swarm);
             // Who does not wait any more has stopped at an earlier seed.
             let _ = reply.send(Done { tag: errand.tag, subject: errand.subject, finished });
         }
     }
 
-    fn run(&mut self, task: &Errand) -> std::io::Result<Finished> {
+    fn run(&mut self, task: &Errand, swarm: &Swarm) -> std::io::Result<Finished> {
         let scenario = &self.scenarios[task.scenario];
         let worker = match &mut self.worker {
             Some(worker) => worker,
@@ -242,7 +251,12 @@ impl Driver {
             // A candidate that waits for ever must not use up the time of all others.
             limits.wall = limits.cpu.saturating_mul(12).max(Duration::from_secs(5)).min(limits.wall);
         }
-        let mut run = |subject: &Subject, want| worker.run(&job::encode(scenario.name(), subject, want), &limits);
+        let mut run = |subject: &Subject, want| {
+            // Only a draw depends on what is said of draws.
+            let open = Swarm::default();
+            let swarm = if want == Want::Case { swarm } else { &open };
+            worker.run(&job::encode(scenario.name(), subject, want, swarm), &limits)
+        };
         if task.want == Want::Case || matches!(task.subject, Subject::Case(_)) {
             return run(&task.subject, task.want);
         }

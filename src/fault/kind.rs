@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{SegmentFate, duration_text, millis, text_duration};
+use super::{Intensity, SegmentFate, duration_text, millis, text_duration};
 
 /// What goes wrong.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -110,6 +110,28 @@ impl FaultKind {
     /// Whether it takes hosts down: their programs end, and are started again when it is over.
     pub fn takes_hosts_down(&self) -> bool {
         matches!(self, FaultKind::Kill | FaultKind::PowerOff | FaultKind::Stop { .. })
+    }
+
+    /// The same kind, as much harder as this says, as far as it has a measure: rates and delays grow, bandwidth and what lies
+    /// between bursts shrink.
+    pub fn scaled(&self, intensity: Intensity) -> FaultKind {
+        let rate_of = |rate: f64| intensity.times(rate).min(1.0);
+        let time = |time: Duration| intensity.lengthen(time);
+        match self {
+            FaultKind::Loss { rate } => FaultKind::Loss { rate: rate_of(*rate) },
+            FaultKind::BurstLoss { gap, burst, rate } => {
+                FaultKind::BurstLoss { gap: intensity.shorten(*gap).max(BURST_SLOT), burst: *burst, rate: *rate }
+            }
+            FaultKind::Latency { at_least, at_most } => {
+                FaultKind::Latency { at_least: time(*at_least), at_most: time(*at_most) }
+            }
+            FaultKind::LatencyWave { peak } => FaultKind::LatencyWave { peak: time(*peak) },
+            FaultKind::Bandwidth { bytes_per_second, queue_bytes } => {
+                let bytes = (*bytes_per_second as f64 / intensity.times(1.0)).max(1.0);
+                FaultKind::Bandwidth { bytes_per_second: bytes as u64, queue_bytes: *queue_bytes }
+            }
+            _ => self.clone(),
+        }
     }
 
     /// What is wrong with its parameters, in one line; none if it can be carried out.

@@ -8,6 +8,7 @@ mod pace;
 mod palette;
 mod script;
 mod source;
+mod swarm;
 mod target;
 mod trigger;
 
@@ -25,6 +26,8 @@ pub use source::{
     FaultSource, RollingStop, Source, bandwidth, burst_loss, hold, isolate, kill, latency, latency_wave, loss,
     partition, partition_one_way, plan, power_off, reject, rolling_stop, scripted, stop,
 };
+pub(crate) use swarm::draw;
+pub use swarm::{Intensity, ParseIntensityError, Swarm};
 pub(crate) use target::pick;
 pub use target::{Selector, Stage, StageHost, Target, all, here, majority, minority, one};
 pub use trigger::{EventMoment, MessageMoment, Trigger};

@@ -37,13 +37,14 @@ const MOST_FAULTS: usize = 10_000;
 impl Pace {
     /// The strategy over the moments in a run on this stage: all begin and end while faults may happen.
     pub(super) fn moments(&self, stage: &Stage) -> BoxedStrategy<Vec<Moment>> {
-        let run_for = stage.run_for;
-        let shortest = self.every.start + self.lasting.start.min(run_for);
+        let (run_for, intensity) = (stage.run_for, stage.intensity);
+        let every = intensity.shorten(self.every.start)..intensity.shorten(self.every.end);
+        let shortest = every.start + self.lasting.start.min(run_for);
         // With gaps and lengths of zero the number of faults would have no bound.
         let shortest = if shortest.is_zero() { millis(100) } else { shortest.max(millis(1)) };
         let fits = run_for.as_millis() / shortest.as_millis() + 1;
         let count = usize::try_from(fits).unwrap_or(usize::MAX).min(self.at_most).min(MOST_FAULTS);
-        let draws = (uniform(&self.every), uniform(&self.lasting), any::<u64>(), any::<u64>());
+        let draws = (uniform(&every), uniform(&self.lasting), any::<u64>(), any::<u64>());
         let spread = move |draws: Vec<(Duration, Duration, u64, u64)>| {
             let mut moments = Vec::new();
             let mut from = Duration::ZERO;

@@ -152,9 +152,10 @@ impl FaultSource {
             return self.at_moments(stage, moment);
         }
         let (this, own) = (self.clone(), stage.clone());
+        let kind = self.kind.scaled(stage.intensity);
         let fault = move |Moment { at, lasting, picks }: Moment| Fault {
             trigger: Trigger::At(at),
-            kind: this.kind.clone(),
+            kind: kind.clone(),
             target: this.target.map(|side, hosts| hosts.named(&own, picks[side as usize])),
             lasting,
             source: String::new(),

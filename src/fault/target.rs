@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Trigger;
+use super::{Intensity, Trigger};
 use crate::seed::Seed;
 use crate::trace::HostId;
 
@@ -27,13 +27,15 @@ pub struct Stage {
     pub run_for: Duration,
     /// How often the moments came in a fault-free run of the same seed that sources wait for: what they draw from.
     pub seen: Vec<(Trigger, u32)>,
+    /// How hard faults are to be.
+    pub intensity: Intensity,
 }
 
 impl Stage {
     /// A stage of single hosts with these names.
     pub fn of(hosts: &[&str], run_for: Duration) -> Stage {
         let hosts = hosts.iter().map(|name| StageHost { name: (*name).to_owned(), group: (*name).to_owned() });
-        Stage { hosts: hosts.collect(), run_for, seen: Vec::new() }
+        Stage { hosts: hosts.collect(), run_for, seen: Vec::new(), intensity: Intensity::FULL }
     }
 
     /// The hosts whose name or group is `pattern`, in which `*` stands for any text.
@@ -44,7 +46,7 @@ impl Stage {
     }
 }
 
-fn glob_matches(pattern: &str, text: &str) -> bool {
+pub(super) fn glob_matches(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,
         Some((before, after)) => text.strip_prefix(before).is_some_and(|rest| {
@@ -228,7 +230,7 @@ mod tests {
     fn stage() -> Stage {
         let host = |name: &str, group: &str| StageHost { name: name.into(), group: group.into() };
         let hosts = vec![host("gateway", "gateway"), host("api-1", "api"), host("api-2", "api"), host("api-3", "api")];
-        Stage { hosts, run_for: Duration::from_secs(1), seen: Vec::new() }
+        Stage { hosts, ..Stage::of(&[], Duration::from_secs(1)) }
     }
 
     #[test]

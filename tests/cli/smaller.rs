@@ -2,13 +2,13 @@
 
 use crate::{assert_contains, assert_one_line, cli, code, command, directory, forget_cases, stderr, stdout};
 
-const FOUND: &str = "target/squall/fragile-0x0.json";
-const SHRUNK: &str = "target/squall/fragile-0x0-shrunk.json";
+const FOUND: &str = "target/squall/fragile-0x15.json";
+const SHRUNK: &str = "target/squall/fragile-0x15-shrunk.json";
 
 pub fn a_saved_case_is_made_smaller_later() {
     let name = "smaller";
     forget_cases(name);
-    let output = cli(name, &["explore", "fragile", "--seeds", "0..1", "--shrink-for", "0", "--explain-for", "0"]);
+    let output = cli(name, &["explore", "fragile", "--seeds", "21..22", "--shrink-for", "0", "--explain-for", "0"]);
     assert_eq!(code(&output), 1);
     assert_contains(&stdout(&output), &[&format!("case: {FOUND}\n"), &format!("replay: cargo sims replay {FOUND}\n")]);
     assert!(!stdout(&output).contains("shrunk") && !stdout(&output).contains("why"), "{}", stdout(&output));
@@ -35,7 +35,7 @@ pub fn a_saved_case_is_made_smaller_later() {
 pub fn what_passes_is_not_made_smaller() {
     let name = "passes";
     forget_cases(name);
-    cli(name, &["explore", "fragile", "--seeds", "0..1", "--shrink-for", "0", "--explain-for", "0"]);
+    cli(name, &["explore", "fragile", "--seeds", "21..22", "--shrink-for", "0", "--explain-for", "0"]);
     let path = directory(name).join(FOUND);
     let mut file: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
     file["case"]["plan"] = serde_json::json!([]);
@@ -51,14 +51,14 @@ pub fn what_passes_is_not_made_smaller() {
 pub fn where_github_runs_it_failures_are_annotations() {
     let name = "github";
     let explore = |on: &str| {
-        let arguments = ["cli", "explore", "fragile", "--seeds", "0..1", "--shrink-for", "0", "--explain-for", "0"];
+        let arguments = ["cli", "explore", "fragile", "--seeds", "21..22", "--shrink-for", "0", "--explain-for", "0"];
         stdout(&command(name).env("GITHUB_ACTIONS", on).env("CI", on).args(arguments).output().unwrap())
     };
     let text = explore("true");
     let line = text.lines().find(|line| line.starts_with("::error ")).expect("an annotation");
     assert_contains(
         line,
-        &["file=tests/cli/table.rs,line=", "title=fragile%3A seed 0x0::every_answer_comes: no answer"],
+        &["file=tests/cli/table.rs,line=", "title=fragile%3A seed 0x15::every_answer_comes: no answer"],
     );
     assert!(!text.contains('\u{1b}'), "no colours: {text}");
     assert!(!explore("false").contains("::error"));
