@@ -113,8 +113,8 @@ fn explore_all(scenarios: Arc<[Scenario]>, arguments: &Explore) -> Result<u8, St
         failed: 0,
     };
     let jobs = arguments.workers.jobs.unwrap_or_else(processors);
-    eprintln!("seeds {seeds}, {jobs} at once");
     arguments.drawing.check(chosen.iter().map(|index| &scenarios[*index]))?;
+    eprintln!("seeds {seeds}, {jobs} at once");
     let pool = Pool::new(scenarios, jobs, Entry::Main, arguments.workers.hang_after);
     let pool = pool.drawing(arguments.drawing.swarm());
     let (said, kept) = regressions::run(&pool, &chosen)?;

@@ -123,12 +123,21 @@ impl Swarm {
 
 /// The plan that a seed draws. What a source draws does not depend on the others.
 pub(crate) fn draw(stage: &Stage, sources: &[Source], seed: Seed, swarm: &Swarm) -> Plan {
-    let mut faults = Vec::new();
-    for (source, share) in sources.iter().zip(swarm.shares(seed, sources)) {
-        let Some(intensity) = share else { continue };
-        let strategy = source.strategy(&Stage { intensity, ..stage.clone() });
-        let drawn = strategy.new_tree(&mut seed.runner(&format!("plan: {}", source.name())));
-        faults.extend(drawn.expect("the strategies of fault sources must yield faults").current());
+    let shares = swarm.shares(seed, sources);
+    let draw = |share: &dyn Fn(Intensity) -> Intensity| {
+        let mut faults = Vec::new();
+        for (source, intensity) in sources.iter().zip(&shares) {
+            let Some(intensity) = intensity else { continue };
+            let strategy = source.strategy(&Stage { intensity: share(*intensity), ..stage.clone() });
+            let drawn = strategy.new_tree(&mut seed.runner(&format!("plan: {}", source.name())));
+            faults.extend(drawn.expect("the strategies of fault sources must yield faults").current());
+        }
+        faults
+    };
+    let mut faults = draw(&|share| share);
+    if faults.is_empty() && swarm.intensity.is_none() {
+        // At a low intensity a short run may have no fault at all, and would tell nothing.
+        faults = draw(&|_| Intensity::FULL);
     }
     Plan::new(faults)
 }
