@@ -21,7 +21,7 @@ pub use compose::{ComposedSource, bridge, flapping, partition_groups, slow_host,
 pub use duration::{micros, millis, secs, text as duration_text, text_duration};
 pub use fate::{SegmentFate, TRANSMISSIONS};
 pub use kind::{BURST_SLOT, FaultKind};
-pub use palette::{PaletteEntry, compositions, kinds};
+pub use palette::{PaletteEntry, beginnings, compositions, kinds};
 pub use source::{
     FaultSource, RollingStop, Source, bandwidth, burst_loss, hold, isolate, kill, latency, latency_wave, loss,
     partition, partition_one_way, plan, power_off, reject, rolling_stop, scripted, stop,

@@ -149,6 +149,31 @@ pub fn compositions() -> Vec<PaletteEntry> {
     ]
 }
 
+/// How the beginning of a fault is said, whatever its kind.
+pub fn beginnings() -> Vec<PaletteEntry> {
+    let entry = |name, written, seen, parameters| PaletteEntry { name, written, seen, parameters };
+    vec![
+        entry(
+            "at a time",
+            ".every(range), .once(range), .throughout()",
+            "it begins with the step that holds the time",
+            &[],
+        ),
+        entry(
+            "at a message",
+            ".at_message(from, to, containing)",
+            "it begins just before a message leaves, which is the first to meet it; a process that dies does not send it",
+            &[("containing", "what the bytes of the message contain, for example \"HTTP/1.1 201\"; nothing for any")],
+        ),
+        entry(
+            "at an event",
+            ".at_event(host, named)",
+            "it begins just after an event; a process that dies does nothing that comes after it",
+            &[("named", "a mark, the name of a note, or started, stopping, killed, powered-off, returned, failed")],
+        ),
+    ]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::fault::{PaletteEntry, compositions, kinds};
+use crate::fault::{PaletteEntry, beginnings, compositions, kinds};
 
 /// How wide the page is.
 const WIDTH: usize = 100;
@@ -17,8 +17,14 @@ pub fn palette() -> String {
     for one in compositions() {
         entry(&mut text, &one);
     }
-    let timing = "When and how often is said by `.every(range)`, `.once(range)` or `.throughout()`, `.lasting(range)` and \
-                  `.at_most(count)`, for all but rolling stops; `.one_way()` narrows a fault between two sides.";
+    text.push_str("\nWhen a fault begins:\n");
+    for one in beginnings() {
+        entry(&mut text, &one);
+    }
+    let timing = "How long it lasts is said by `.lasting(range)`, how many there are at most by `.at_most(count)`, for all \
+                  but rolling stops. `.one_way()` narrows a fault between two sides. `fault::here()` is the host that \
+                  sends the message or has the event. Messages and events are drawn from those of a run of the same seed \
+                  without faults.";
     let _ = writeln!(text, "\n{}", textwrap::fill(timing, WIDTH));
     text
 }
