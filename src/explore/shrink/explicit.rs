@@ -108,26 +108,49 @@ mod tests {
         check([fault::latency_wave(millis(300), all(), "server"), narrow]);
     }
 
+    #[test]
+    fn what_begins_with_a_message_still_does() {
+        let scenario = chatter([fault::loss(0.0, "client", "server"), fault::hold("client", "server")]);
+        for seed in (0..4).map(Seed) {
+            let loss = Fault::loss(0.4, "client", all()).at_message(all(), "server", "", 20).lasting(secs(9));
+            let late = Fault::latency(millis(1)..millis(90), fault::here(), "client");
+            let late = late.at_message("server", "client", "", 20).lasting(secs(9));
+            let case = Case { plan: Plan::new(vec![loss, late]), ..scenario.case(seed) };
+            assert_explicit_is_the_same(&scenario, case);
+        }
+    }
+
     fn check(sources: [fault::FaultSource; 2]) {
         let scenario = chatter(sources);
         for seed in (0..4).map(Seed) {
-            let case = scenario.case(seed);
-            let recording = run(&scenario, &case, Detail::Rich).into_recording(case);
-            let explicit = explicit(&scenario, &recording);
-            assert_eq!(scenario.defect(&explicit), None);
-            let counts: Vec<usize> = explicit
-                .plan
-                .faults
-                .iter()
-                .map(|fault| match &fault.kind {
-                    FaultKind::Segments { fates } => fates.len(),
-                    other => panic!("{other:?} is left to chance"),
-                })
-                .collect();
-            assert!(counts.iter().all(|count| *count > 3), "both bit: {counts:?}");
-            let outcome = run(&scenario, &explicit, Detail::Lean).outcome;
-            assert_eq!(outcome.fingerprint, recording.outcome.fingerprint, "seed {seed}");
-            assert_eq!(outcome.fault_bites, recording.outcome.fault_bites);
+            let case = Case { plan: whole_plan(&scenario, seed), ..scenario.case(seed) };
+            assert_explicit_is_the_same(&scenario, case);
         }
+    }
+
+    /// The faults of both sources, whatever the seed draws.
+    fn whole_plan(scenario: &Scenario, seed: Seed) -> Plan {
+        let swarm = fault::Swarm { faults: vec!["*".to_owned()], intensity: Some(fault::Intensity::FULL) };
+        scenario.case_on(&scenario.stage(), seed, &swarm).plan
+    }
+
+    fn assert_explicit_is_the_same(scenario: &Scenario, case: Case) {
+        let seed = case.seed;
+        let recording = run(scenario, &case, Detail::Rich).into_recording(case);
+        let explicit = explicit(scenario, &recording);
+        assert_eq!(scenario.defect(&explicit), None);
+        let counts: Vec<usize> = explicit
+            .plan
+            .faults
+            .iter()
+            .map(|fault| match &fault.kind {
+                FaultKind::Segments { fates } => fates.len(),
+                other => panic!("{other:?} is left to chance"),
+            })
+            .collect();
+        assert!(counts.iter().all(|count| *count > 3), "both bit: {counts:?}");
+        let outcome = run(scenario, &explicit, Detail::Lean).outcome;
+        assert_eq!(outcome.fingerprint, recording.outcome.fingerprint, "seed {seed}");
+        assert_eq!(outcome.fault_bites, recording.outcome.fault_bites);
     }
 }
