@@ -17,6 +17,12 @@ pub fn with(setup: Setup) -> Scenario {
         .fault(fault::kill(one("api")).every(secs(2)..secs(20)).lasting(secs(2)..secs(12)))
         .fault(fault::power_off(one("api")).every(secs(5)..secs(30)).lasting(secs(6)..secs(14)))
         .fault(fault::partition("gateway", one("api")).every(secs(5)..secs(30)).lasting(secs(1)..secs(8)))
+        .fault(
+            fault::slow_host(millis(50)..millis(400), 0.1, one("api"))
+                .every(secs(8)..secs(20))
+                .lasting(secs(2)..secs(8)),
+        )
+        .fault(fault::flapping(secs(2), "gateway", one("api")).every(secs(8)..secs(30)).lasting(secs(4)..secs(10)))
         .check(policy.clone().the_dead_get_no_requests())
         .check(policy.the_healthy_get_requests_again())
         .sometimes("a server was ejected and came back", situations::a_server_was_ejected_and_came_back)

@@ -20,6 +20,15 @@ pub fn with(setup: Setup) -> Scenario {
         )
         .fault(fault::hold("api", "store").every(secs(4)..secs(12)).lasting(millis(500)..secs(5)))
         .fault(fault::partition("buyer", "gateway").every(secs(6)..secs(14)).lasting(secs(1)..secs(6)))
+        .fault(fault::latency_wave(secs(2), one("api"), "store").every(secs(5)..secs(12)).lasting(secs(2)..secs(6)))
+        .fault(
+            fault::burst_loss(millis(800), millis(200), 1.0, "buyer", "gateway")
+                .every(secs(5)..secs(12))
+                .lasting(secs(2)..secs(8)),
+        )
+        .fault(
+            fault::bandwidth(4_000, 64_000, "gateway", one("api")).every(secs(5)..secs(12)).lasting(secs(2)..secs(6)),
+        )
         .sometimes(
             "an attempt timed out and its call still succeeded",
             situations::an_attempt_timed_out_and_its_call_succeeded,
