@@ -211,6 +211,9 @@ impl FaultKind {
             FaultKind::DiskFlips { rate } if !(0.0..=1.0).contains(rate) => {
                 return Some(format!("the rate {rate} of flipped reads is not between 0 and 1"));
             }
+            FaultKind::DiskSlow { read, write, sync } if [read, write, sync].iter().all(|by| by.is_zero()) => {
+                return Some("a slow disk needs a time for some of its calls".to_owned());
+            }
             FaultKind::Latency { at_least, at_most } if at_least > at_most => {
                 return Some("latency `at_least` exceeds `at_most`".to_owned());
             }

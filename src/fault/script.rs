@@ -216,6 +216,7 @@ mod tests {
                 "a bandwidth of nothing is a partition; at least 1 byte per second must pass",
             ),
             (Fault::disk_errors(-0.5, DiskCalls::Reads, "a"), "the rate -0.5 of disk errors is not between 0 and 1"),
+            (Fault::disk_slow(secs(0), secs(0), secs(0), "a"), "a slow disk needs a time for some of its calls"),
             (Fault::disk_flips(2.0, "a"), "the rate 2 of flipped reads is not between 0 and 1"),
         ] {
             assert_eq!(fault.defect().as_deref(), Some(expected));

@@ -1,7 +1,9 @@
 //! The simulated disk as programs meet it: what a sync is worth, what a crash takes, and what a dead program cannot do.
 
 mod database;
+mod faults;
 mod model;
+mod peers;
 
 use std::io;
 use std::time::Duration;
