@@ -3,6 +3,8 @@
 // The scenarios are those of the simulations, built with another setup; what only their table uses is not used here.
 #![allow(dead_code)]
 
+#[path = "../sims/bad_disks.rs"]
+mod bad_disks;
 #[path = "../sims/durability.rs"]
 mod durability;
 #[path = "../sims/health_checks.rs"]
@@ -18,7 +20,7 @@ mod timeouts;
 
 use shop::simulated::Setup;
 use squall::check::Verdict;
-use squall::fault::Plan;
+use squall::fault::{Fault, FaultKind, Plan};
 use squall::prelude::*;
 use squall::run::{Detail, run};
 
@@ -128,4 +130,23 @@ fn s3_catches_sessions_that_live_in_one_server() {
 #[test]
 fn c2_catches_a_store_that_acknowledges_before_its_sync() {
     assert_caught("C2", durability::with, |setup| setup.store.acknowledge_before_sync = true);
+}
+
+#[test]
+fn d1_catches_a_store_that_trusts_its_disk() {
+    assert_caught("D1", bad_disks::with, |setup| setup.store.trusts_its_disk = true);
+}
+
+#[test]
+fn i2_catches_a_store_that_acknowledges_despite_errors() {
+    assert_caught("I2", bad_disks::with, |setup| setup.store.acknowledges_despite_errors = true);
+}
+
+#[test]
+fn c2_catches_a_store_that_trusts_a_later_sync() {
+    let syncs_and_power = |plan: Plan| {
+        let is_meant = |fault: &Fault| fault.kind == FaultKind::PowerOff || fault.kind.name() == "sync errors";
+        Plan::new(plan.faults.into_iter().filter(is_meant).collect())
+    };
+    assert_caught_with("C2", bad_disks::with, |setup| setup.store.trusts_a_later_sync = true, syncs_and_power);
 }

@@ -133,17 +133,6 @@ pub enum DiskCalls {
     Syncs,
 }
 
-impl fmt::Display for DiskCalls {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            DiskCalls::All => "all calls",
-            DiskCalls::Reads => "reads",
-            DiskCalls::Writes => "writes",
-            DiskCalls::Syncs => "syncs",
-        })
-    }
-}
-
 impl FaultKind {
     /// The name by which it is listed, for example `power off`.
     pub fn name(&self) -> &'static str {
@@ -161,7 +150,12 @@ impl FaultKind {
             FaultKind::Kill => "kill",
             FaultKind::PowerOff => "power off",
             FaultKind::Stop { .. } => "stop",
-            FaultKind::DiskErrors { .. } => "disk errors",
+            FaultKind::DiskErrors { calls, .. } => match calls {
+                DiskCalls::All => "disk errors",
+                DiskCalls::Reads => "read errors",
+                DiskCalls::Writes => "write errors",
+                DiskCalls::Syncs => "sync errors",
+            },
             FaultKind::DiskFull { .. } => "disk full",
             FaultKind::DiskSlow { .. } => "disk slow",
             FaultKind::DiskFlips { .. } => "disk flips",
@@ -246,7 +240,7 @@ impl fmt::Display for FaultKind {
                 write!(f, " {} per second, queue {}", bytes_text(*bytes_per_second), bytes_text(*queue_bytes))?;
             }
             FaultKind::Stop { grace } => write!(f, " (grace {})", duration_text(*grace))?,
-            FaultKind::DiskErrors { rate, calls } => write!(f, " {:.1} % of {calls}", rate * 100.0)?,
+            FaultKind::DiskErrors { rate, .. } => write!(f, " {:.1} %", rate * 100.0)?,
             FaultKind::DiskFull { free_bytes } => write!(f, " ({} free)", bytes_text(*free_bytes))?,
             FaultKind::DiskSlow { read, write, sync } => {
                 let words = [(read, "read"), (write, "write"), (sync, "sync")];
@@ -254,7 +248,7 @@ impl fmt::Display for FaultKind {
                 let words: Vec<String> = slow.map(|(by, call)| format!("+{} a {call}", duration_text(*by))).collect();
                 write!(f, " ({})", words.join(", "))?;
             }
-            FaultKind::DiskFlips { rate } => write!(f, " {:.1} % of reads", rate * 100.0)?,
+            FaultKind::DiskFlips { rate } => write!(f, " {:.1} %", rate * 100.0)?,
             _ => {}
         }
         Ok(())

@@ -188,14 +188,14 @@ mod tests {
             Fault::bandwidth(100_000, 65_536, "a", "b"),
             "bandwidth 100 kB per second, queue 65536 B a ↔ b at 0s for 1s",
         );
-        check(Fault::disk_errors(0.25, DiskCalls::Syncs, "a"), "disk errors 25.0 % of syncs a at 0s for 1s");
-        check(Fault::disk_errors(1.0, DiskCalls::All, "a"), "disk errors 100.0 % of all calls a at 0s for 1s");
+        check(Fault::disk_errors(0.25, DiskCalls::Syncs, "a"), "sync errors 25.0 % a at 0s for 1s");
+        check(Fault::disk_errors(1.0, DiskCalls::All, "a"), "disk errors 100.0 % a at 0s for 1s");
         check(Fault::disk_full(64_000, "a"), "disk full (64 kB free) a at 0s for 1s");
         check(
             Fault::disk_slow(Duration::ZERO, millis(2), secs(1), "a"),
             "disk slow (+2ms a write, +1s a sync) a at 0s for 1s",
         );
-        check(Fault::disk_flips(0.001, "a"), "disk flips 0.1 % of reads a at 0s for 1s");
+        check(Fault::disk_flips(0.001, "a"), "disk flips 0.1 % a at 0s for 1s");
         check(Fault::lost_syncs("a"), "lost syncs a at 0s for 1s");
     }
 
