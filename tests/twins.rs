@@ -20,7 +20,7 @@ mod timeouts;
 
 use shop::simulated::Setup;
 use squall::check::Verdict;
-use squall::fault::{Fault, FaultKind, Plan};
+use squall::fault::{DiskCalls, Fault, Plan};
 use squall::prelude::*;
 use squall::run::{Detail, run};
 
@@ -142,11 +142,27 @@ fn i2_catches_a_store_that_acknowledges_despite_errors() {
     assert_caught("I2", bad_disks::with, |setup| setup.store.acknowledges_despite_errors = true);
 }
 
+/// Syncs that fail for a while, and the power goes soon after, again and again.
+fn syncs_then_power(_: Plan) -> Plan {
+    let faults = (1..6).flat_map(|round| {
+        let begins = secs(5) * round;
+        let syncs = Fault::disk_errors(1.0, DiskCalls::Syncs, "store").at(begins).lasting(millis(500));
+        [syncs, Fault::power_off("store").at(begins + millis(1_000)).lasting(millis(300))]
+    });
+    Plan::new(faults.collect())
+}
+
 #[test]
-fn c2_catches_a_store_that_trusts_a_later_sync() {
-    let syncs_and_power = |plan: Plan| {
-        let is_meant = |fault: &Fault| fault.kind == FaultKind::PowerOff || fault.kind.name() == "sync errors";
-        Plan::new(plan.faults.into_iter().filter(is_meant).collect())
-    };
-    assert_caught_with("C2", bad_disks::with, |setup| setup.store.trusts_a_later_sync = true, syncs_and_power);
+fn a_store_that_trusts_a_later_sync_loses_its_database() {
+    // Its database finds the damage, and never opens again: nothing wrong is served, and nothing at all.
+    let trusts = |setup: &mut Setup| setup.store.trusts_a_later_sync = true;
+    assert_caught_with("recovers in time", bad_disks::with, trusts, syncs_then_power);
+    let scenario = bad_disks::scenario();
+    for seed in (0..SEEDS).map(Seed) {
+        let mut case = scenario.case(seed);
+        case.plan = syncs_then_power(case.plan);
+        let outcome = run(&scenario, &case, Detail::Lean).outcome;
+        assert!(outcome.verdict.is_pass(), "seed {seed}: {:?}", outcome.findings);
+        assert!(outcome.fault_bites.iter().sum::<u64>() >= 12, "{:?}", outcome.fault_bites);
+    }
 }
