@@ -3,8 +3,6 @@
 use std::io;
 use std::ops::Bound;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use redb::{BackendError, Builder, Database, DatabaseError, StorageBackend, StorageError};
 
@@ -35,13 +33,9 @@ impl Disk {
             let mut new = path.as_os_str().to_owned();
             new.push(".new");
             let options = OpenOptions { create: true, truncate: true, ..OpenOptions::default() };
-            let watched = Watched { file: self.open(&new, options).map_err(storage)?, failed: Arc::default() };
-            let failed = Arc::clone(&watched.failed);
-            // Dropping the database writes and syncs all of it, and cannot say that it failed.
-            drop(builder.create_with_backend(watched)?);
-            if failed.load(Ordering::Relaxed) {
-                return Err(storage(io::Error::other("the database could not be made")));
-            }
+            let file = self.open(&new, options).map_err(storage)?;
+            // Dropping the database writes and syncs all of it.
+            drop(builder.create_with_backend(file)?);
             self.rename(&new, path).map_err(storage)?;
         }
         builder.create_with_backend(self.open_durable(path).map_err(storage)?)
@@ -50,54 +44,6 @@ impl Disk {
 
 fn storage(error: io::Error) -> DatabaseError {
     DatabaseError::Storage(StorageError::Io(error))
-}
-
-/// A file that remembers whether any of its calls failed.
-#[derive(Debug)]
-struct Watched {
-    file: File,
-    failed: Arc<AtomicBool>,
-}
-
-impl Watched {
-    fn watch<T>(&self, result: io::Result<T>) -> io::Result<T> {
-        self.failed.fetch_or(result.is_err(), Ordering::Relaxed);
-        result
-    }
-}
-
-impl StorageBackend for Watched {
-    fn len(&self) -> io::Result<u64> {
-        self.watch(self.file.len())
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.watch(self.file.read_exact_at(offset, out))
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.watch(self.file.set_len(len))
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.watch(self.file.sync_data())
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.watch(self.file.write_at(offset, data))
-    }
-
-    fn close(&self) -> io::Result<()> {
-        self.file.unlock()
-    }
-
-    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.file.try_lock_range(start, end)
-    }
-
-    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.file.unlock_range(start, end)
-    }
 }
 
 /// Locks the whole file only, which is what redb's `ExclusiveWriter` mode needs. A lock ends with the life of its

@@ -167,8 +167,8 @@ fn a_database_made_in_place_may_not_open_after_a_power_off() {
 fn a_database_that_could_not_be_made_is_not_there() {
     let open = |disk: &Disk| disk.open_database("store.redb", &Builder::new());
     let mut failures = 0;
-    for call in 0.. {
-        let image = DiskImage::new(Seed(call), 0);
+    for (call, seed) in (0..).flat_map(|call| (0..4).map(move |seed| (call, seed))) {
+        let image = DiskImage::new(Seed(seed), 0);
         let (calls, troubled) = (Arc::new(AtomicU64::new(0)), image.clone());
         image.observe(move |_| {
             let fails = calls.fetch_add(1, Ordering::Relaxed) == call;
@@ -181,9 +181,17 @@ fn a_database_that_could_not_be_made_is_not_there() {
         image.observe(|_| {});
         image.set_troubles(&[]);
         let met = image.bites().len();
+        let trust = |result: Result<Database, DatabaseError>| {
+            result.unwrap_or_else(|error| panic!("call {call}, made: {made}: {error}"))
+        };
+        // Whatever failed, there is none, or one that can be built on.
+        let gate = Gate::open();
+        let database = trust(open(&image.attach(gate.clone())));
+        insert(&database, 0..3, Durability::Immediate);
+        gate.close();
+        drop(database);
         image.power_off();
-        // Whatever failed, there is none, or one that opens.
-        open(&attach(&image)).unwrap_or_else(|error| panic!("call {call}, made: {made}: {error}"));
+        assert_eq!(keys(&trust(open(&attach(&image)))), 3);
         failures += u32::from(!made);
         if met == 0 {
             assert!(made && call > 20, "{call} calls were tried");

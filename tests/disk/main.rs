@@ -4,6 +4,9 @@ mod database;
 mod faults;
 mod model;
 mod peers;
+mod verified;
+#[path = "../../sims/shop/verified.rs"]
+mod verified_reads;
 
 use std::io;
 use std::time::Duration;
