@@ -126,16 +126,19 @@ pub async fn run<L: Listen>(
     (config.after_commit.hook)().await;
     let serve_config = config.serve.clone();
     let failed = Shutdown::new();
-    let ending = tokio::spawn(pass_on(failed.clone(), shutdown.clone()));
     let store = Arc::new(Store { database, config, failed: failed.clone(), observer: observer.clone() });
-    let served = serve(listener, serve_config, shutdown, observer, store, route).await;
-    ending.abort();
+    let serving = serve(listener, serve_config, shutdown.clone(), observer, store, route);
+    let mut serving = std::pin::pin!(serving);
+    let served = tokio::select! {
+        biased;
+        () = failed.requested() => {
+            // Those who asked before are answered, and then it is over.
+            shutdown.request();
+            serving.await
+        }
+        served = &mut serving => served,
+    };
     if failed.is_requested() { Err(io::Error::other("the disk failed")) } else { served }
-}
-
-async fn pass_on(from: Shutdown, to: Shutdown) {
-    from.requested().await;
-    to.request();
 }
 
 fn open(disk: impl StorageBackend, cache_bytes: usize) -> Result<Database, redb::Error> {
