@@ -3,6 +3,8 @@
 //!
 //! `cargo bench --bench throughput --profile dev` measures with the profile that `cargo sims` uses.
 
+#[path = "../sims/bad_disks.rs"]
+mod bad_disks;
 #[path = "../sims/durability.rs"]
 mod durability;
 #[path = "../sims/health_checks.rs"]
@@ -29,13 +31,14 @@ use squall::sandbox::{End, Entry, Limits, Worker, serve_if_zygote};
 
 use support::{children, median, resident_kib, thread_cpu};
 
-const SHOP: [fn() -> Scenario; 6] = [
+const SHOP: [fn() -> Scenario; 7] = [
     timeouts::scenario,
     retries::scenario,
     health_checks::scenario,
     stateless_restarts::scenario,
     partitions::scenario,
     durability::scenario,
+    bad_disks::scenario,
 ];
 
 /// Two hosts that do next to nothing: what is left is what a run costs by itself.

@@ -1,5 +1,6 @@
 //! The simulations of the shop: a table of scenarios. `cargo sims --help` says what can be done with them.
 
+mod bad_disks;
 mod durability;
 mod health_checks;
 mod partitions;
@@ -16,5 +17,6 @@ fn main() -> std::process::ExitCode {
         stateless_restarts::scenario,
         partitions::scenario,
         durability::scenario,
+        bad_disks::scenario,
     ])
 }

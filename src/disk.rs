@@ -43,6 +43,7 @@ mod image;
 mod pages;
 #[cfg(feature = "redb")]
 mod redb_backend;
+mod trouble;
 
 use std::fmt;
 use std::io;
@@ -56,6 +57,7 @@ use tokio::time::Instant;
 pub use self::data::{Counters, DiskCall, DiskSpeed, OpenOptions};
 pub use self::file::File;
 use self::image::Image;
+pub use self::trouble::Trouble;
 use crate::gate::Gate;
 use crate::seed::Seed;
 
@@ -114,6 +116,17 @@ impl DiskImage {
         self.lock().speed
     }
 
+    /// What is wrong with the disk from this moment on, each with the number under which its bites are counted; a trouble
+    /// that was there goes on as it is. The world's faults are carried out with it.
+    pub fn set_troubles(&self, troubles: &[(u32, Trouble)]) {
+        self.lock().set_troubles(troubles);
+    }
+
+    /// How many calls met each trouble, by its number, since the disk was made; a trouble that no call met is left out.
+    pub fn bites(&self) -> Vec<(u32, u64)> {
+        self.lock().bites()
+    }
+
     /// Has `observer` called at each read, write and sync of a living program, just before it takes effect. It may
     /// close the program's gate, and then the call fails and has no effect: so a crash can be put at any point of
     /// what a program does with its disk. It must not call the disk of a program; the image's own methods are fine.
@@ -160,7 +173,8 @@ impl Attachment {
         Ok(image)
     }
 
-    /// The image, if the program lives, for a call that takes time: counts it and adds its time to the debt.
+    /// The image, if the program lives and the disk does not fail, for a call that takes time: counts it and adds its time
+    /// to the debt.
     fn enter_to(&self, call: DiskCall) -> io::Result<MutexGuard<'_, Image>> {
         let mut image = self.enter()?;
         if let Some(observer) = image.observer.clone() {
@@ -169,20 +183,13 @@ impl Attachment {
             observer(call);
             image = self.enter()?;
         }
-        let Counters { reads, writes, syncs, .. } = &mut image.counters;
-        *match call {
-            DiskCall::Read => reads,
-            DiskCall::Write => writes,
-            DiskCall::Sync => syncs,
-        } += 1;
-        let time = match call {
-            DiskCall::Read => image.speed.read,
-            DiskCall::Write => image.speed.write,
-            DiskCall::Sync => image.speed.sync,
-        };
-        let time_ns = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let time_ns = u64::try_from(image.count(call).as_nanos()).unwrap_or(u64::MAX);
         let more = |debt_ns: u64| Some(debt_ns.saturating_add(time_ns));
         let _ = self.debt_ns.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        if call != DiskCall::Sync {
+            // What a failed sync leaves behind is the image's affair.
+            image.meet(call)?;
+        }
         Ok(image)
     }
 }
@@ -191,7 +198,9 @@ impl Attachment {
 ///
 /// Paths have `/` between names and start at the root of the disk, with or without a leading `/`; the root is `""`
 /// or `"/"`. Every call fails with `ErrorKind::Other` once the program is dead, with `InvalidInput` on a path with
-/// `..` in it or that is not UTF-8, and with `NotFound` or `NotADirectory` on a path that leads nowhere.
+/// `..` in it or that is not UTF-8, and with `NotFound` or `NotADirectory` on a path that leads nowhere. What reads, writes
+/// or syncs (but not [`Disk::open`] and [`Disk::exists`], which the kernel's cache answers) fails with EIO (5) and without
+/// effect if the disk fails.
 #[derive(Clone)]
 pub struct Disk(Arc<Attachment>);
 

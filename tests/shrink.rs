@@ -3,6 +3,8 @@
 // The scenarios are those of the simulations, built with another setup; what only their table uses is not used here.
 #![allow(dead_code)]
 
+#[path = "../sims/bad_disks.rs"]
+mod bad_disks;
 #[path = "../sims/durability.rs"]
 mod durability;
 #[path = "../sims/health_checks.rs"]
@@ -99,7 +101,16 @@ fn acknowledges_before_sync() -> Scenario {
     broken("acknowledges_before_sync", durability::with, |setup| setup.store.acknowledge_before_sync = true)
 }
 
-const BROKEN: [fn() -> Scenario; 12] = [
+fn trusts_its_disk() -> Scenario {
+    broken("trusts_its_disk", bad_disks::with, |setup| setup.store.trusts_its_disk = true)
+}
+
+fn acknowledges_despite_errors() -> Scenario {
+    let name = "acknowledges_despite_errors";
+    broken(name, bad_disks::with, |setup| setup.store.acknowledges_despite_errors = true)
+}
+
+const BROKEN: [fn() -> Scenario; 14] = [
     no_deadline,
     attempt_ignores_deadline,
     unlimited_retries,
@@ -112,6 +123,8 @@ const BROKEN: [fn() -> Scenario; 12] = [
     no_drain,
     session_in_memory,
     acknowledges_before_sync,
+    trusts_its_disk,
+    acknowledges_despite_errors,
 ];
 
 fn main() -> ExitCode {

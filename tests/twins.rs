@@ -3,6 +3,8 @@
 // The scenarios are those of the simulations, built with another setup; what only their table uses is not used here.
 #![allow(dead_code)]
 
+#[path = "../sims/bad_disks.rs"]
+mod bad_disks;
 #[path = "../sims/durability.rs"]
 mod durability;
 #[path = "../sims/health_checks.rs"]
@@ -18,7 +20,7 @@ mod timeouts;
 
 use shop::simulated::Setup;
 use squall::check::Verdict;
-use squall::fault::Plan;
+use squall::fault::{DiskCalls, Fault, Plan};
 use squall::prelude::*;
 use squall::run::{Detail, run};
 
@@ -128,4 +130,53 @@ fn s3_catches_sessions_that_live_in_one_server() {
 #[test]
 fn c2_catches_a_store_that_acknowledges_before_its_sync() {
     assert_caught("C2", durability::with, |setup| setup.store.acknowledge_before_sync = true);
+}
+
+#[test]
+fn d1_catches_a_store_that_trusts_its_disk() {
+    assert_caught("D1", bad_disks::with, |setup| setup.store.trusts_its_disk = true);
+}
+
+#[test]
+fn i2_catches_a_store_that_acknowledges_despite_errors() {
+    assert_caught("I2", bad_disks::with, |setup| setup.store.acknowledges_despite_errors = true);
+}
+
+/// Syncs that fail for a while, and the power goes soon after, again and again.
+fn syncs_then_power(_: Plan) -> Plan {
+    let faults = (1..6).flat_map(|round| {
+        let begins = secs(5) * round;
+        let syncs = Fault::disk_errors(1.0, DiskCalls::Syncs, "store").at(begins).lasting(millis(500));
+        [syncs, Fault::power_off("store").at(begins + millis(1_000)).lasting(millis(300))]
+    });
+    Plan::new(faults.collect())
+}
+
+#[test]
+fn a_store_that_trusts_a_later_sync_loses_its_database() {
+    // Its database finds the damage, and never opens again: nothing wrong is served, and nothing at all.
+    let trusts = |setup: &mut Setup| setup.store.trusts_a_later_sync = true;
+    assert_caught_with("recovers in time", bad_disks::with, trusts, syncs_then_power);
+    let scenario = bad_disks::scenario();
+    for seed in (0..SEEDS).map(Seed) {
+        let mut case = scenario.case(seed);
+        case.plan = syncs_then_power(case.plan);
+        let outcome = run(&scenario, &case, Detail::Lean).outcome;
+        assert!(outcome.verdict.is_pass(), "seed {seed}: {:?}", outcome.findings);
+        let failed_syncs = outcome.fault_bites.iter().step_by(2).filter(|bites| **bites > 0).count();
+        assert!(failed_syncs >= 3, "{:?}", outcome.fault_bites);
+    }
+}
+
+#[test]
+fn c2_catches_a_disk_that_lies_about_its_syncs() {
+    // No store can help it: the promise holds for disks that do what they say.
+    let lies = |_: Plan| {
+        let faults = (1..6).flat_map(|round| {
+            let power_off = Fault::power_off("store").at(secs(5) * round).lasting(millis(300));
+            [Fault::lost_syncs("store").at(secs(5) * round - millis(700)).lasting(secs(1)), power_off]
+        });
+        Plan::new(faults.collect())
+    };
+    assert_caught_with("C2", durability::with, |_| {}, lies);
 }

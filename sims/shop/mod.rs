@@ -19,14 +19,15 @@
 //! | [`call`], [`client`], [`client_config`] | the promises of a call; what users ask; limits and mistakes |
 //! | [`balance`], [`gateway`] | health and turns; probing and forwarding |
 //! | [`token`], [`breaker`], [`catalogue`], [`api`] | the stateless servers |
-//! | [`store`] | orders and their keys, on a disk |
+//! | [`verified`], [`store`] | a disk that is not trusted; orders and their keys |
 //! | [`pricing`] | prices, and a mood |
 //! | [`workload`] | what users do |
 //! | [`localhost`] | all of it in one process, on real sockets |
 //! | [`simulated`] | all of it in a scenario, on simulated sockets and disks |
+//! | [`served`] | whether what is served is right |
 //! | [`situations`] | when the promises are at stake |
 //!
-//! Rules that hold everywhere: 503 and 4xx say that nothing was done, 502 and 504 that nobody knows; only the client
+//! Rules that hold everywhere: 503 and 4xx say that nothing was done, 502, 504 and 507 that nobody knows; only the client
 //! retries; a budget in `x-deadline-ms` shrinks on its way; only the store has state. A `Mistakes` struct in each
 //! configuration makes its program break one promise on purpose.
 
@@ -49,8 +50,10 @@ pub mod pool;
 pub mod pricing;
 pub mod retry;
 pub mod serve;
+pub mod served;
 pub mod simulated;
 pub mod situations;
 pub mod store;
 pub mod token;
+pub mod verified;
 pub mod workload;

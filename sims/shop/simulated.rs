@@ -21,7 +21,7 @@ use super::message::OrderReceipt;
 use super::net::{Connect, Listen};
 use super::observe::{AttemptOutcome, Observe, Observer, RetrySafety};
 use super::serve::Shutdown;
-use super::store::AfterCommit;
+use super::store::AfterDisk;
 use super::workload::{self, Operation, Reply, User};
 use super::{api, gateway, pricing, store};
 
@@ -114,6 +114,8 @@ pub struct Setup {
     pub api: api::Config,
     /// What the store does wrong.
     pub store: store::Mistakes,
+    /// Memory for the store's cache.
+    pub store_cache_bytes: usize,
     /// How many buyers there are.
     pub buyers: u32,
     /// The time from the beginning of one operation of a buyer to that of the next, in milliseconds.
@@ -128,6 +130,7 @@ impl Default for Setup {
             gateway: gateway::Config { backends, ..gateway::Config::default() },
             api: api::Config::default(),
             store: store::Mistakes::default(),
+            store_cache_bytes: store::Config::default().cache_bytes,
             buyers: 4,
             thinking_ms: 300..2_000,
         }
@@ -168,7 +171,7 @@ const AUDIT: Duration = secs(6);
 /// A scenario in which buyers use the shop until shortly before the end, and then an auditor reads all orders.
 #[track_caller]
 pub fn shop(name: &str, setup: Setup) -> Scenario {
-    let Setup { client, gateway, api, store, buyers, thinking_ms } = setup;
+    let Setup { client, gateway, api, store, store_cache_bytes, buyers, thinking_ms } = setup;
     let auditing = ClientConfig { client_number: 1_000, ..ClientConfig::default() };
     Scenario::new(name)
         .clients("buyer", buyers, steps(thinking_ms), move |cx, steps| buy(cx, steps, client.clone()))
@@ -179,7 +182,7 @@ pub fn shop(name: &str, setup: Setup) -> Scenario {
         .hosts("api", BACKENDS.len(), move |cx| {
             api::run(cx.listener(80), cx.connector(), api.clone(), shutdown(&cx), spectator(&cx))
         })
-        .host("store", move |cx| keep_orders(cx, store))
+        .host("store", move |cx| keep_orders(cx, store_cache_bytes, store))
         .host("pricing", |cx| pricing::run(cx.listener(80), pricing::Config::default(), shutdown(&cx), spectator(&cx)))
         .host("auditor", move |cx| audit(cx, auditing.clone()))
         .run_for(secs(30))
@@ -197,17 +200,32 @@ fn shutdown(cx: &HostContext) -> Shutdown {
     signal
 }
 
-async fn keep_orders(cx: HostContext, mistakes: store::Mistakes) -> Result<(), String> {
+/// The file of the store.
+const ORDERS: &str = "orders.redb";
+
+async fn keep_orders(cx: HostContext, cache_bytes: usize, mistakes: store::Mistakes) -> Result<(), String> {
     let disk = cx.disk();
     let settled = disk.clone();
-    let after_commit = AfterCommit::new(move || {
+    let after_commit = AfterDisk::new(move || {
         let disk = settled.clone();
         async move { disk.settle().await }
     });
-    // Creating a redb file is not atomic, so it is made under another name first.
-    drop(disk.open_database("orders.redb", &redb::Builder::new()).map_err(|error| error.to_string())?);
-    let file = disk.open_durable("orders.redb").map_err(|error| error.to_string())?;
-    let config = store::Config { after_commit, mistakes, ..store::Config::default() };
+    let read = disk.clone();
+    let after_read = AfterDisk::new(move || {
+        let disk = read.clone();
+        async move {
+            // What the database's own memory answers waits for nothing.
+            if !disk.debt().is_zero() {
+                disk.settle().await;
+            }
+        }
+    });
+    if !disk.exists(ORDERS).map_err(|error| error.to_string())? {
+        // Creating a redb file is not atomic, so it is made under another name first.
+        drop(disk.open_database(ORDERS, &redb::Builder::new()).map_err(|error| error.to_string())?);
+    }
+    let file = disk.open_durable(ORDERS).map_err(|error| error.to_string())?;
+    let config = store::Config { after_commit, after_read, cache_bytes, mistakes, ..store::Config::default() };
     let running = store::run(cx.listener(80), file, config, shutdown(&cx), spectator(&cx));
     running.await.map_err(|error| error.to_string())
 }

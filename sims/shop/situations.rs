@@ -219,3 +219,22 @@ pub fn power_was_lost_right_after_an_acknowledgement(trace: &Trace, history: &Hi
         powered_off(acknowledged, acknowledged.saturating_add(millis(100)))
     })
 }
+
+/// The store ended with an error, which only a failed disk makes it do, and committed an order in a later life.
+pub fn a_failed_store_served_again(trace: &Trace, _: &History) -> bool {
+    let Some(store) = trace.host("store") else { return false };
+    let failed = trace.records.iter().find(|record| record.host == Some(store) && record.event == Event::Failed);
+    failed.is_some_and(|failed| applied(trace).any(|(committed, _)| committed > failed.at))
+}
+
+/// The store lost its power when its disk had failed before.
+pub fn power_was_lost_after_the_disk_had_failed(trace: &Trace, _: &History) -> bool {
+    let Some(store) = trace.host("store") else { return false };
+    let mut of_store = trace.records.iter().filter(|record| record.host == Some(store));
+    of_store.any(|record| record.event == Event::Failed) && of_store.any(|record| record.event == Event::PoweredOff)
+}
+
+/// An attempt to place an order was answered that the disk is full.
+pub fn an_order_met_a_full_disk(trace: &Trace, _: &History) -> bool {
+    attempts(trace).iter().any(|attempt| attempt.outcome() == Some(&AttemptOutcome::Status(507)))
+}

@@ -16,10 +16,11 @@ use redb::backends::FileBackend;
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
 use sha2::{Digest, Sha256};
 
-use super::message::{Answer, Expiry, KeyedOrder, OrderReceipt, json_bytes, problem, read_body, status_page};
+use super::message::{Answer, Expiry, KeyedOrder, OrderReceipt, json, json_bytes, problem, read_body, status_page};
 use super::net::Listen;
 use super::observe::Observer;
 use super::serve::{ServeConfig, Shutdown, serve};
+use super::verified::Verified;
 
 /// Orders by number, as the JSON that is also the answer.
 const ORDERS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("orders");
@@ -34,7 +35,9 @@ pub struct Config {
     /// The longest that a request may take, whatever its caller allows.
     pub request_limit: Duration,
     /// Awaited between a commit and its acknowledgement.
-    pub after_commit: AfterCommit,
+    pub after_commit: AfterDisk,
+    /// Awaited between a read and its answer.
+    pub after_read: AfterDisk,
     /// How connections are treated.
     pub serve: ServeConfig,
     /// What is done wrong on purpose.
@@ -46,6 +49,12 @@ pub struct Config {
 pub struct Mistakes {
     /// An order is acknowledged while only the memory has it.
     pub acknowledge_before_sync: bool,
+    /// What the disk gives back is served as it is.
+    pub trusts_its_disk: bool,
+    /// A sync that succeeds is taken to save what an earlier one failed to save.
+    pub trusts_a_later_sync: bool,
+    /// An order is acknowledged although its commit failed.
+    pub acknowledges_despite_errors: bool,
 }
 
 impl Default for Config {
@@ -53,7 +62,8 @@ impl Default for Config {
         Config {
             cache_bytes: 1024 * 1024,
             request_limit: Duration::from_secs(5),
-            after_commit: AfterCommit::default(),
+            after_commit: AfterDisk::default(),
+            after_read: AfterDisk::default(),
             // Nobody balances over the store, so there is nobody to notice a drain.
             serve: ServeConfig { drain_delay: Duration::ZERO, ..ServeConfig::default() },
             mistakes: Mistakes::default(),
@@ -61,28 +71,28 @@ impl Default for Config {
     }
 }
 
-/// Something to await after each commit: a disk that cannot wait inside redb's synchronous calls waits here.
+/// Something to await after using the disk: one that cannot wait inside redb's synchronous calls waits here.
 #[derive(Clone)]
-pub struct AfterCommit {
+pub struct AfterDisk {
     hook: Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>,
 }
 
-impl AfterCommit {
-    /// Calls the function and awaits its future after each commit.
-    pub fn new<F: Future<Output = ()> + Send + 'static>(hook: impl Fn() -> F + Send + Sync + 'static) -> AfterCommit {
-        AfterCommit { hook: Arc::new(move || Box::pin(hook())) }
+impl AfterDisk {
+    /// Calls the function and awaits its future each time.
+    pub fn new<F: Future<Output = ()> + Send + 'static>(hook: impl Fn() -> F + Send + Sync + 'static) -> AfterDisk {
+        AfterDisk { hook: Arc::new(move || Box::pin(hook())) }
     }
 }
 
-impl Default for AfterCommit {
-    fn default() -> AfterCommit {
-        AfterCommit::new(|| std::future::ready(()))
+impl Default for AfterDisk {
+    fn default() -> AfterDisk {
+        AfterDisk::new(|| std::future::ready(()))
     }
 }
 
-impl fmt::Debug for AfterCommit {
+impl fmt::Debug for AfterDisk {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("AfterCommit")
+        formatter.write_str("AfterDisk")
     }
 }
 
@@ -94,6 +104,10 @@ pub fn open_file(path: &Path) -> io::Result<FileBackend> {
 }
 
 /// Runs the store on a disk until shutdown. A disk that was written before is repaired if need be, and goes on.
+///
+/// What it serves is right, or it refuses: once the disk has failed in any way, nobody knows what the database would do next,
+/// so that nothing is asked of it any more and the store ends with an error. Whoever supervises it starts it again, and it
+/// serves when the disk is well enough to be read, checked and written.
 pub async fn run<L: Listen>(
     listener: L,
     disk: impl StorageBackend,
@@ -101,12 +115,30 @@ pub async fn run<L: Listen>(
     shutdown: Shutdown,
     observer: Observer,
 ) -> io::Result<()> {
-    let database = open(disk, config.cache_bytes).map_err(io::Error::other)?;
+    let database = if config.mistakes.trusts_its_disk {
+        open(disk, config.cache_bytes)
+    } else {
+        let disk = Verified::open(disk, !config.mistakes.trusts_a_later_sync)?;
+        open(disk, config.cache_bytes)
+    };
+    let database = database.map_err(io::Error::other)?;
     // Making the tables is a commit too.
     (config.after_commit.hook)().await;
     let serve_config = config.serve.clone();
-    let store = Arc::new(Store { database, config, observer: observer.clone() });
-    serve(listener, serve_config, shutdown, observer, store, route).await
+    let failed = Shutdown::new();
+    let store = Arc::new(Store { database, config, failed: failed.clone(), observer: observer.clone() });
+    let serving = serve(listener, serve_config, shutdown.clone(), observer, store, route);
+    let mut serving = std::pin::pin!(serving);
+    let served = tokio::select! {
+        biased;
+        () = failed.requested() => {
+            // Those who asked before are answered, and then it is over.
+            shutdown.request();
+            serving.await
+        }
+        served = &mut serving => served,
+    };
+    if failed.is_requested() { Err(io::Error::other("the disk failed")) } else { served }
 }
 
 fn open(disk: impl StorageBackend, cache_bytes: usize) -> Result<Database, redb::Error> {
@@ -123,6 +155,8 @@ fn open(disk: impl StorageBackend, cache_bytes: usize) -> Result<Database, redb:
 struct Store {
     database: Database,
     config: Config,
+    /// Requested once the disk has failed.
+    failed: Shutdown,
     observer: Observer,
 }
 
@@ -139,6 +173,9 @@ enum Placed {
 async fn route(store: Arc<Store>, request: Request<Incoming>) -> Answer {
     let expiry = Expiry::from_headers(request.headers(), store.config.request_limit);
     let path = request.uri().path();
+    if store.failed.is_requested() {
+        return problem(StatusCode::SERVICE_UNAVAILABLE, "the disk has failed");
+    }
     match (request.method(), path) {
         (&Method::GET, "/health") => status_page(StatusCode::OK, "ok"),
         (&Method::POST, "/orders") => {
@@ -156,29 +193,38 @@ async fn route(store: Arc<Store>, request: Request<Incoming>) -> Answer {
             }
             store.place(order).await
         }
-        (&Method::GET, "/orders") => answer_read(store.list()),
+        (&Method::GET, "/orders") => store.answer_read(Store::list).await,
         (&Method::GET, path) => match path.strip_prefix("/orders/").and_then(|id| id.parse().ok()) {
-            Some(id) => answer_read(store.read(id)),
+            Some(id) => store.answer_read(|store| store.read(id)).await,
             None => problem(StatusCode::NOT_FOUND, "no such page"),
         },
         _ => problem(StatusCode::NOT_FOUND, "no such page"),
     }
 }
 
-fn answer_read(record: Result<Option<Vec<u8>>, redb::Error>) -> Answer {
-    match record {
-        Ok(Some(record)) => json_bytes(StatusCode::OK, record.into()),
-        Ok(None) => problem(StatusCode::NOT_FOUND, "no such order"),
-        Err(error) => disk_failure(&error),
-    }
-}
-
-fn disk_failure(error: &redb::Error) -> Answer {
-    tracing::warn!(%error, "the disk failed");
-    problem(StatusCode::INTERNAL_SERVER_ERROR, "the disk failed")
-}
-
 impl Store {
+    async fn answer_read(&self, read: impl FnOnce(&Store) -> Result<Option<Vec<u8>>, redb::Error>) -> Answer {
+        let record = read(self);
+        (self.config.after_read.hook)().await;
+        match record {
+            Ok(Some(record)) => json_bytes(StatusCode::OK, record.into()),
+            Ok(None) => problem(StatusCode::NOT_FOUND, "no such order"),
+            Err(error) => self.disk_failure(&error),
+        }
+    }
+
+    /// Nobody knows what was done, and nothing more is.
+    fn disk_failure(&self, error: &redb::Error) -> Answer {
+        tracing::warn!(%error, "the disk failed");
+        self.failed.request();
+        match error {
+            redb::Error::Io(error) if error.kind() == io::ErrorKind::StorageFull => {
+                problem(StatusCode::INSUFFICIENT_STORAGE, "the disk is full")
+            }
+            _ => problem(StatusCode::INTERNAL_SERVER_ERROR, "the disk failed"),
+        }
+    }
+
     async fn place(&self, order: KeyedOrder) -> Answer {
         let KeyedOrder { key, call, sku, quantity } = order;
         let receipt = OrderReceipt { id: 0, key, call, sku, quantity };
@@ -194,7 +240,11 @@ impl Store {
             Ok(Placed::Conflict) => {
                 problem(StatusCode::UNPROCESSABLE_ENTITY, "the key was used before with another body")
             }
-            Err(error) => disk_failure(&error),
+            Err(error) if self.config.mistakes.acknowledges_despite_errors => {
+                self.disk_failure(&error);
+                json(StatusCode::CREATED, &receipt)
+            }
+            Err(error) => self.disk_failure(&error),
         }
     }
 

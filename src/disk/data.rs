@@ -19,6 +19,17 @@ impl Default for DiskSpeed {
     }
 }
 
+impl DiskSpeed {
+    /// How long one such call takes.
+    pub(super) fn of(&self, call: DiskCall) -> Duration {
+        match call {
+            DiskCall::Read => self.read,
+            DiskCall::Write => self.write,
+            DiskCall::Sync => self.sync,
+        }
+    }
+}
+
 /// What has happened to a disk since it was made. Only ever grows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -44,6 +55,8 @@ pub struct Counters {
     pub changes_lost: u64,
     /// Unsynced writes of which a power off left a prefix.
     pub writes_torn: u64,
+    /// Unsynced writes that failed syncs gave up: the next power off undoes them, unless they are written again.
+    pub writes_given_up: u64,
     /// Bytes of unsynced writes that did not survive power offs.
     pub bytes_lost: u64,
 }

@@ -30,16 +30,15 @@ impl File {
     /// Reads from `offset` on until `out` is full or the file ends; returns the number of bytes read.
     ///
     /// # Errors
-    /// Only that the program is dead.
+    /// EIO (5) if the disk fails.
     pub fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
-        let mut image = self.0.attachment.enter_to(DiskCall::Read)?;
-        Ok(image.file(self.0.file)?.cache().read(offset, out))
+        self.0.attachment.enter_to(DiskCall::Read)?.read(self.0.file, offset, out)
     }
 
     /// Fills `out` from `offset` on.
     ///
     /// # Errors
-    /// `UnexpectedEof` if the file ends before; what `out` holds then is unspecified.
+    /// As for [`File::read_at`], and `UnexpectedEof` if the file ends before; what `out` holds then is unspecified.
     pub fn read_exact_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         if self.read_at(offset, out)? < out.len() {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file ends before the bytes to be read"));
@@ -50,14 +49,13 @@ impl File {
     /// Writes all of `data` at `offset`. What lies between the end of the file and `offset` reads as zeros then.
     ///
     /// # Errors
-    /// `PermissionDenied` if the file is open to be read only, `FileTooLarge` beyond 2^63 - 1 bytes.
+    /// `PermissionDenied` if the file is open to be read only, `FileTooLarge` beyond 2^63 - 1 bytes, `StorageFull` if the
+    /// disk is full, EIO (5) if it fails. Nothing is written then.
     pub fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let end = offset.checked_add(data.len() as u64).filter(|end| *end <= LEN_BYTES_MAX);
         let mut image = self.enter_to_write()?;
         end.ok_or(io::ErrorKind::FileTooLarge)?;
-        image.counters.bytes_written += data.len() as u64;
-        image.file(self.0.file)?.write(offset, data);
-        Ok(())
+        image.write(self.0.file, offset, data)
     }
 
     /// Cuts the file at `len` or extends it by zeros, which take no memory.
@@ -69,8 +67,7 @@ impl File {
         if len > LEN_BYTES_MAX {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        image.file(self.0.file)?.set_len(len);
-        Ok(())
+        image.set_len(self.0.file, len)
     }
 
     fn enter_to_write(&self) -> io::Result<MutexGuard<'_, Image>> {
@@ -102,16 +99,16 @@ impl File {
     /// [`Disk::sync_directory`](super::Disk::sync_directory).
     ///
     /// # Errors
-    /// Only that the program is dead.
+    /// EIO (5) if the disk fails. As on Linux, a later sync that succeeds does not bring what this one was to bring: it
+    /// must be written again.
     pub fn sync_data(&self) -> io::Result<()> {
-        self.0.attachment.enter_to(DiskCall::Sync)?.file(self.0.file)?.sync();
-        Ok(())
+        self.0.attachment.enter_to(DiskCall::Sync)?.sync(self.0.file)
     }
 
     /// The same as [`File::sync_data`], as this disk keeps no times and permissions.
     ///
     /// # Errors
-    /// Only that the program is dead.
+    /// As for [`File::sync_data`].
     pub fn sync_all(&self) -> io::Result<()> {
         self.sync_data()
     }

@@ -163,7 +163,7 @@ pub(super) struct Loss {
 
 /// A file: what the cache has, what the platter has, and the changes between the two.
 ///
-/// Invariant: the platter with all changes in flight applied in order is the cache.
+/// Invariant, as long as no sync has failed: the platter with all changes in flight applied in order is the cache.
 #[derive(Default)]
 pub(super) struct FileData {
     cache: Pages,
@@ -226,6 +226,16 @@ impl FileData {
         }
         self.in_flight_bytes = 0;
         self.platter.len = self.cache.len;
+    }
+
+    /// A sync that failed: writes in flight are clean from now on, and stay in the cache alone. A later sync takes their
+    /// page to the platter only if something else in it is written. Returns how many there were.
+    pub(super) fn give_up_writes(&mut self) -> u64 {
+        let before = self.in_flight.len();
+        // A file system's journal has the changes of length, and tries them again.
+        self.in_flight.retain(|change| matches!(change.what, What::SetLen(_)));
+        self.in_flight_bytes = 0;
+        (before - self.in_flight.len()) as u64
     }
 
     /// Brings what survives of the changes in flight to the platter and forgets the cache. `bits` gives 64 uniform

@@ -80,6 +80,57 @@ pub enum FaultKind {
         #[serde(with = "text_duration")]
         grace: Duration,
     },
+    /// Calls of the machine's disk fail with an I/O error (EIO, 5), each with probability `rate`, and have no effect. After
+    /// a failed sync, as on Linux, what it was to bring to the platter is not brought by a later one unless it is written
+    /// again, and the next power off loses it. The luck of a call is its own: of two such faults at a time on one disk, the
+    /// one with the higher rate decides.
+    DiskErrors {
+        /// Probability in `[0, 1]`.
+        rate: f64,
+        /// Which calls.
+        calls: DiskCalls,
+    },
+    /// Files on the machine's disk cannot grow by more than this in all (ENOSPC, 28, `ErrorKind::StorageFull`). What is
+    /// overwritten in place is.
+    DiskFull {
+        /// How much is free when it begins.
+        free_bytes: u64,
+    },
+    /// Calls of the machine's disk take so much longer, each.
+    DiskSlow {
+        /// What is added to each read.
+        #[serde(with = "text_duration")]
+        read: Duration,
+        /// What is added to each write, and each change of a length or a name.
+        #[serde(with = "text_duration")]
+        write: Duration,
+        /// What is added to each sync.
+        #[serde(with = "text_duration")]
+        sync: Duration,
+    },
+    /// Reads of the machine's disk return one bit that is wrong, each with probability `rate`. What is on the disk stays
+    /// right, so that another read may return it as it is. Of two such faults, the one with the higher rate decides.
+    DiskFlips {
+        /// Probability in `[0, 1]`.
+        rate: f64,
+    },
+    /// Syncs of the machine's disk do nothing and say that they did: a power off then takes what programs think is on the
+    /// platter. A sync after the end brings everything.
+    LostSyncs,
+}
+
+/// Which calls of a disk a fault befalls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DiskCalls {
+    /// Reads, writes and syncs.
+    All,
+    /// Reads of files and directories.
+    Reads,
+    /// Writes to the cache, and changes of a length or a name.
+    Writes,
+    /// Syncs of files and directories.
+    Syncs,
 }
 
 impl FaultKind {
@@ -99,12 +150,30 @@ impl FaultKind {
             FaultKind::Kill => "kill",
             FaultKind::PowerOff => "power off",
             FaultKind::Stop { .. } => "stop",
+            FaultKind::DiskErrors { calls, .. } => match calls {
+                DiskCalls::All => "disk errors",
+                DiskCalls::Reads => "read errors",
+                DiskCalls::Writes => "write errors",
+                DiskCalls::Syncs => "sync errors",
+            },
+            FaultKind::DiskFull { .. } => "disk full",
+            FaultKind::DiskSlow { .. } => "disk slow",
+            FaultKind::DiskFlips { .. } => "disk flips",
+            FaultKind::LostSyncs => "lost syncs",
         }
     }
 
     /// Whether it befalls hosts (and not links).
     pub fn is_for_hosts(&self) -> bool {
-        matches!(self, FaultKind::Kill | FaultKind::PowerOff | FaultKind::Stop { .. })
+        self.takes_hosts_down()
+            || matches!(
+                self,
+                FaultKind::DiskErrors { .. }
+                    | FaultKind::DiskFull { .. }
+                    | FaultKind::DiskSlow { .. }
+                    | FaultKind::DiskFlips { .. }
+                    | FaultKind::LostSyncs
+            )
     }
 
     /// Whether it takes hosts down: their programs end, and are started again when it is over.
@@ -152,6 +221,15 @@ impl FaultKind {
             FaultKind::Bandwidth { bytes_per_second: 0, .. } => {
                 return Some("a bandwidth of nothing is a partition; at least 1 byte per second must pass".to_owned());
             }
+            FaultKind::DiskErrors { rate, .. } if !(0.0..=1.0).contains(rate) => {
+                return Some(format!("the rate {rate} of disk errors is not between 0 and 1"));
+            }
+            FaultKind::DiskFlips { rate } if !(0.0..=1.0).contains(rate) => {
+                return Some(format!("the rate {rate} of flipped reads is not between 0 and 1"));
+            }
+            FaultKind::DiskSlow { read, write, sync } if [read, write, sync].iter().all(|by| by.is_zero()) => {
+                return Some("a slow disk needs a time for some of its calls".to_owned());
+            }
             FaultKind::Latency { at_least, at_most } if at_least > at_most => {
                 return Some("latency `at_least` exceeds `at_most`".to_owned());
             }
@@ -184,6 +262,15 @@ impl fmt::Display for FaultKind {
                 write!(f, " {} per second, queue {}", bytes_text(*bytes_per_second), bytes_text(*queue_bytes))?;
             }
             FaultKind::Stop { grace } => write!(f, " (grace {})", duration_text(*grace))?,
+            FaultKind::DiskErrors { rate, .. } => write!(f, " {:.1} %", rate * 100.0)?,
+            FaultKind::DiskFull { free_bytes } => write!(f, " ({} free)", bytes_text(*free_bytes))?,
+            FaultKind::DiskSlow { read, write, sync } => {
+                let words = [(read, "read"), (write, "write"), (sync, "sync")];
+                let slow = words.into_iter().filter(|(by, _)| !by.is_zero());
+                let words: Vec<String> = slow.map(|(by, call)| format!("+{} a {call}", duration_text(*by))).collect();
+                write!(f, " ({})", words.join(", "))?;
+            }
+            FaultKind::DiskFlips { rate } => write!(f, " {:.1} %", rate * 100.0)?,
             _ => {}
         }
         Ok(())

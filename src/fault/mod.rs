@@ -20,11 +20,12 @@ use serde::{Deserialize, Serialize};
 pub use compose::{ComposedSource, bridge, flapping, partition_groups, slow_host, swizzle};
 pub use duration::{micros, millis, secs, text as duration_text, text_duration};
 pub use fate::{SegmentFate, TRANSMISSIONS};
-pub use kind::{BURST_SLOT, FaultKind};
+pub use kind::{BURST_SLOT, DiskCalls, FaultKind};
 pub use palette::{PaletteEntry, beginnings, compositions, kinds};
 pub use source::{
-    FaultSource, RollingStop, Source, bandwidth, burst_loss, hold, isolate, kill, latency, latency_wave, loss,
-    partition, partition_one_way, plan, power_off, reject, rolling_stop, scripted, stop,
+    FaultSource, RollingStop, Source, bandwidth, burst_loss, disk_errors, disk_flips, disk_full, disk_slow, hold,
+    isolate, kill, latency, latency_wave, loss, lost_syncs, partition, partition_one_way, plan, power_off, reject,
+    rolling_stop, scripted, stop,
 };
 pub(crate) use swarm::draw;
 pub use swarm::{Intensity, ParseIntensityError, Swarm};

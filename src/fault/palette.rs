@@ -1,7 +1,7 @@
 //! What there is to fear, for people who choose: each kind of fault with what a peer sees of it. It knows nothing of how
 //! that is printed.
 
-use super::{FaultKind, millis, secs};
+use super::{DiskCalls, FaultKind, millis, secs};
 
 /// One kind of fault, or one source that composes several.
 #[derive(Clone, Debug)]
@@ -94,7 +94,8 @@ pub fn kinds() -> Vec<(FaultKind, PaletteEntry)> {
         entry(
             FaultKind::PowerOff,
             "fault::power_off(hosts)",
-            "silence; after power on a reset of old connections; what was not synced is lost or torn",
+            "silence; after power on a reset of old connections; each write that was not synced is lost, whole or torn: of a torn \
+             one a part is there, up to some sector of 512 bytes",
             &[],
         ),
         entry(
@@ -102,6 +103,44 @@ pub fn kinds() -> Vec<(FaultKind, PaletteEntry)> {
             "fault::stop(hosts, grace)",
             "the program is asked to stop and may finish; then as with a kill",
             &[("grace", "how long it may take before it is killed")],
+        ),
+        entry(
+            FaultKind::DiskErrors { rate: 0.1, calls: DiskCalls::All },
+            "fault::disk_errors(rate, DiskCalls::All, hosts)",
+            "calls of the disk fail with EIO and have no effect; what a failed sync was to save, no later sync saves unless it \
+             is written again",
+            &[
+                ("rate", "probability in [0, 1] that a call fails"),
+                ("calls", "which calls: `all`, `reads`, `writes` or `syncs`"),
+            ],
+        ),
+        entry(
+            FaultKind::DiskFull { free_bytes: 0 },
+            "fault::disk_full(free_bytes, hosts)",
+            "files cannot grow (`ErrorKind::StorageFull`); what is written in place is",
+            &[("free_bytes", "by how much files can still grow, all together")],
+        ),
+        entry(
+            FaultKind::DiskSlow { read: millis(5), write: millis(5), sync: millis(50) },
+            "fault::disk_slow(read, write, sync, hosts)",
+            "whoever waits for the disk answers late, and calls wait for one another",
+            &[
+                ("read", "what is added to the time of each read"),
+                ("write", "what is added to that of each write and each change of a length or a name"),
+                ("sync", "what is added to that of each sync"),
+            ],
+        ),
+        entry(
+            FaultKind::DiskFlips { rate: 0.01 },
+            "fault::disk_flips(rate, hosts)",
+            "a read returns one wrong bit, and the next one what is really there",
+            &[("rate", "probability in [0, 1] that a read is wrong")],
+        ),
+        entry(
+            FaultKind::LostSyncs,
+            "fault::lost_syncs(hosts)",
+            "nothing, until a power off takes what was synced",
+            &[],
         ),
     ]
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::{EventMoment, Fault, FaultKind, MessageMoment, SegmentFate, Selector, Target, Trigger, secs};
+use super::{DiskCalls, EventMoment, Fault, FaultKind, MessageMoment, SegmentFate, Selector, Target, Trigger, secs};
 
 impl Fault {
     /// It begins with the run and lasts a second, unless something else is said.
@@ -32,6 +32,31 @@ impl Fault {
     /// The programs are asked to stop, killed after `grace`, and restarted at the end.
     pub fn stop(hosts: impl Into<Selector>, grace: Duration) -> Fault {
         Fault::on_hosts(FaultKind::Stop { grace }, hosts)
+    }
+
+    /// These calls of the machines' disks fail with an I/O error, with probability `rate` each.
+    pub fn disk_errors(rate: f64, calls: DiskCalls, hosts: impl Into<Selector>) -> Fault {
+        Fault::on_hosts(FaultKind::DiskErrors { rate, calls }, hosts)
+    }
+
+    /// Files on the machines' disks cannot grow by more than `free_bytes` in all.
+    pub fn disk_full(free_bytes: u64, hosts: impl Into<Selector>) -> Fault {
+        Fault::on_hosts(FaultKind::DiskFull { free_bytes }, hosts)
+    }
+
+    /// Reads, writes and syncs of the machines' disks take so much longer, each.
+    pub fn disk_slow(read: Duration, write: Duration, sync: Duration, hosts: impl Into<Selector>) -> Fault {
+        Fault::on_hosts(FaultKind::DiskSlow { read, write, sync }, hosts)
+    }
+
+    /// Reads of the machines' disks return one wrong bit, with probability `rate` each.
+    pub fn disk_flips(rate: f64, hosts: impl Into<Selector>) -> Fault {
+        Fault::on_hosts(FaultKind::DiskFlips { rate }, hosts)
+    }
+
+    /// Syncs of the machines' disks do nothing and say that they did.
+    pub fn lost_syncs(hosts: impl Into<Selector>) -> Fault {
+        Fault::on_hosts(FaultKind::LostSyncs, hosts)
     }
 
     /// No segment passes between the two sides, either way.
@@ -189,6 +214,15 @@ mod tests {
             Fault::bandwidth(100_000, 65_536, "a", "b"),
             "bandwidth 100 kB per second, queue 65536 B a ↔ b at 0s for 1s",
         );
+        check(Fault::disk_errors(0.25, DiskCalls::Syncs, "a"), "sync errors 25.0 % a at 0s for 1s");
+        check(Fault::disk_errors(1.0, DiskCalls::All, "a"), "disk errors 100.0 % a at 0s for 1s");
+        check(Fault::disk_full(64_000, "a"), "disk full (64 kB free) a at 0s for 1s");
+        check(
+            Fault::disk_slow(Duration::ZERO, millis(2), secs(1), "a"),
+            "disk slow (+2ms a write, +1s a sync) a at 0s for 1s",
+        );
+        check(Fault::disk_flips(0.001, "a"), "disk flips 0.1 % a at 0s for 1s");
+        check(Fault::lost_syncs("a"), "lost syncs a at 0s for 1s");
     }
 
     #[test]
@@ -209,6 +243,9 @@ mod tests {
             ),
             (Fault::kill("a").at_message("a", "b", "", 0), "messages and events are counted from 1"),
             (Fault::kill("a").at_event("a", "", 1), "an event needs a name"),
+            (Fault::disk_errors(-0.5, DiskCalls::Reads, "a"), "the rate -0.5 of disk errors is not between 0 and 1"),
+            (Fault::disk_slow(secs(0), secs(0), secs(0), "a"), "a slow disk needs a time for some of its calls"),
+            (Fault::disk_flips(2.0, "a"), "the rate 2 of flipped reads is not between 0 and 1"),
         ] {
             assert_eq!(fault.defect().as_deref(), Some(expected));
         }

@@ -9,7 +9,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::pace::{Moment, Pace, paced, uniform};
-use super::{EventMoment, Fault, FaultKind, MessageMoment, Plan, Selector, Stage, Target, Trigger, place, secs};
+use super::{
+    DiskCalls, EventMoment, Fault, FaultKind, MessageMoment, Plan, Selector, Stage, Target, Trigger, place, secs,
+};
 
 type Draw = dyn Fn(&Stage) -> BoxedStrategy<Vec<Fault>> + Send + Sync;
 
@@ -192,6 +194,31 @@ pub fn power_off(hosts: impl Into<Selector>) -> FaultSource {
 /// Programs that are asked to stop, killed after `grace`, and restarted at the end of the fault.
 pub fn stop(hosts: impl Into<Selector>, grace: Duration) -> FaultSource {
     Fault::stop(hosts, grace).into()
+}
+
+/// Calls of the machines' disks that fail with an I/O error, with probability `rate` each.
+pub fn disk_errors(rate: f64, calls: DiskCalls, hosts: impl Into<Selector>) -> FaultSource {
+    Fault::disk_errors(rate, calls, hosts).into()
+}
+
+/// Disks on which files cannot grow by more than `free_bytes` in all.
+pub fn disk_full(free_bytes: u64, hosts: impl Into<Selector>) -> FaultSource {
+    Fault::disk_full(free_bytes, hosts).into()
+}
+
+/// Disks whose reads, writes and syncs take so much longer, each.
+pub fn disk_slow(read: Duration, write: Duration, sync: Duration, hosts: impl Into<Selector>) -> FaultSource {
+    Fault::disk_slow(read, write, sync, hosts).into()
+}
+
+/// Disks whose reads return one wrong bit, with probability `rate` each.
+pub fn disk_flips(rate: f64, hosts: impl Into<Selector>) -> FaultSource {
+    Fault::disk_flips(rate, hosts).into()
+}
+
+/// Disks whose syncs do nothing and say that they did.
+pub fn lost_syncs(hosts: impl Into<Selector>) -> FaultSource {
+    Fault::lost_syncs(hosts).into()
 }
 
 /// No segment passes between the two sides, either way.

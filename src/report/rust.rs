@@ -110,6 +110,18 @@ fn what(fault: &Fault) -> String {
         FaultKind::Kill => format!("Fault::kill({target})"),
         FaultKind::PowerOff => format!("Fault::power_off({target})"),
         FaultKind::Stop { grace } => format!("Fault::stop({target}, {})", duration(*grace)),
+        FaultKind::DiskErrors { rate, calls } => {
+            format!("Fault::disk_errors({rate:?}, fault::DiskCalls::{calls:?}, {target})")
+        }
+        FaultKind::DiskFull { free_bytes } => {
+            format!("Fault::disk_full({}, {target})", grouped((*free_bytes).into()))
+        }
+        FaultKind::DiskSlow { read, write, sync } => {
+            let [read, write, sync] = [read, write, sync].map(|by| duration(*by));
+            format!("Fault::disk_slow({read}, {write}, {sync}, {target})")
+        }
+        FaultKind::DiskFlips { rate } => format!("Fault::disk_flips({rate:?}, {target})"),
+        FaultKind::LostSyncs => format!("Fault::lost_syncs({target})"),
     }
 }
 
@@ -184,6 +196,11 @@ mod tests {
             .fault(Fault::kill(fault::here()).at_message("a", ["b"], "HTTP/1.1 \"200", 3).lasting(secs(1)))
             .fault(Fault::hold("a", "b").at_event("a", "applied", 2).lasting(secs(1)))
             .fault(Fault::reject("a", all()).at(secs(5)).lasting(secs(1)))
+            .fault(Fault::disk_errors(0.3, fault::DiskCalls::Syncs, "a").at(secs(5)).lasting(secs(1)))
+            .fault(Fault::disk_full(64_000, "a").at(secs(5)).lasting(secs(1)))
+            .fault(Fault::disk_slow(secs(0), micros(20), millis(30), "a").at(secs(5)).lasting(secs(1)))
+            .fault(Fault::disk_flips(0.001, one("a")).at(secs(5)).lasting(secs(1)))
+            .fault(Fault::lost_syncs("a").at(secs(5)).lasting(secs(1)))
             .fault(
                 Fault::segments(
                     ["a"],

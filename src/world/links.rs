@@ -89,7 +89,15 @@ fn link_fault(fault: &Fault, from: HostId, to: HostId, begins: Duration, until: 
         FaultKind::Bandwidth { bytes_per_second, queue_bytes } => {
             LinkFault::Bandwidth { queue: Queue::new(*bytes_per_second, *queue_bytes), until }
         }
-        FaultKind::Segments { .. } | FaultKind::Kill | FaultKind::PowerOff | FaultKind::Stop { .. } => return None,
+        FaultKind::Segments { .. }
+        | FaultKind::Kill
+        | FaultKind::PowerOff
+        | FaultKind::Stop { .. }
+        | FaultKind::DiskErrors { .. }
+        | FaultKind::DiskFull { .. }
+        | FaultKind::DiskSlow { .. }
+        | FaultKind::DiskFlips { .. }
+        | FaultKind::LostSyncs => return None,
     };
     Some(what)
 }

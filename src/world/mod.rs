@@ -463,6 +463,11 @@ impl<'a> World<'a> {
         for slot in &self.slots {
             slot.lock().unwrap_or_else(PoisonError::into_inner).gate.close();
         }
+        for disk in &self.disks {
+            for (index, bites) in disk.bites() {
+                self.wire.bites[index as usize] += bites;
+            }
+        }
         (std::mem::take(&mut self.wire.bites), self.failures, self.census)
     }
 }

@@ -8,7 +8,7 @@ use redb::{
     Builder, Database, DatabaseError, Durability, ReadableDatabase, ReadableTableMetadata, StorageBackend,
     TableDefinition, TableError,
 };
-use squall::disk::{Disk, DiskImage, File, OpenOptions};
+use squall::disk::{Disk, DiskImage, File, OpenOptions, Trouble};
 use squall::gate::Gate;
 use squall::seed::Seed;
 
@@ -161,6 +161,44 @@ fn redb_keeps_what_it_acknowledged_wherever_the_power_fails() {
 fn a_database_made_in_place_may_not_open_after_a_power_off() {
     let open = |disk: &Disk| Builder::new().create_with_backend(open_durable(disk)?);
     assert!((0..20).any(|call| power_fails_at(call, open).1.is_none()));
+}
+
+#[test]
+fn a_database_that_could_not_be_made_is_not_there() {
+    let open = |disk: &Disk| disk.open_database("store.redb", &Builder::new());
+    let mut failures = 0;
+    for (call, seed) in (0..).flat_map(|call| (0..4).map(move |seed| (call, seed))) {
+        let image = DiskImage::new(Seed(seed), 0);
+        let (calls, troubled) = (Arc::new(AtomicU64::new(0)), image.clone());
+        image.observe(move |_| {
+            let fails = calls.fetch_add(1, Ordering::Relaxed) == call;
+            let errors = [(0, Trouble::Errors { call: None, rate: 1.0 })];
+            troubled.set_troubles(if fails { &errors } else { &[] });
+        });
+        let gate = Gate::open();
+        let made = open(&image.attach(gate.clone())).is_ok();
+        gate.close();
+        image.observe(|_| {});
+        image.set_troubles(&[]);
+        let met = image.bites().len();
+        let trust = |result: Result<Database, DatabaseError>| {
+            result.unwrap_or_else(|error| panic!("call {call}, made: {made}: {error}"))
+        };
+        // Whatever failed, there is none, or one that can be built on.
+        let gate = Gate::open();
+        let database = trust(open(&image.attach(gate.clone())));
+        insert(&database, 0..3, Durability::Immediate);
+        gate.close();
+        drop(database);
+        image.power_off();
+        assert_eq!(keys(&trust(open(&attach(&image)))), 3);
+        failures += u32::from(!made);
+        if met == 0 {
+            assert!(made && call > 20, "{call} calls were tried");
+            break;
+        }
+    }
+    assert!(failures > 10, "{failures}");
 }
 
 /// A disk that says that a sync is done and does nothing.

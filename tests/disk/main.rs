@@ -1,7 +1,12 @@
 //! The simulated disk as programs meet it: what a sync is worth, what a crash takes, and what a dead program cannot do.
 
 mod database;
+mod faults;
 mod model;
+mod peers;
+mod verified;
+#[path = "../../sims/shop/verified.rs"]
+mod verified_reads;
 
 use std::io;
 use std::time::Duration;

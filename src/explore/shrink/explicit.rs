@@ -8,7 +8,8 @@ use crate::run::Recording;
 use crate::scenario::{Case, Scenario};
 use crate::trace::{Event, FlowKey};
 
-/// The same case with nothing left to chance in its faults: a run of it is the same run.
+/// The same case with nothing left to chance in its links and selectors: a run of it is the same run. The luck of a disk's
+/// call stays with its number, which says no more than a list of such numbers would; a simpler kind is one without chance.
 pub(super) fn explicit(scenario: &Scenario, recording: &Recording) -> Case {
     let mut case = recording.case.clone();
     let stage = scenario.stage();

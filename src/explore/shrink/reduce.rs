@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::fault::{Fault, FaultKind, Plan, Selector, Target, Trigger, millis};
+use crate::fault::{DiskCalls, Fault, FaultKind, Plan, Selector, Target, Trigger, millis};
 use crate::scenario::Case;
 
 /// How large a case is.
@@ -96,9 +96,32 @@ pub(super) fn simpler_kinds(fault: &Fault) -> Vec<Fault> {
     let kinds = match &fault.kind {
         FaultKind::PowerOff | FaultKind::Stop { .. } => vec![FaultKind::Kill],
         FaultKind::Reject => vec![FaultKind::Partition],
-        _ => Vec::new(),
+        _ => simpler_disks(&fault.kind),
     };
     kinds.into_iter().map(|kind| Fault { kind, ..fault.clone() }).collect()
+}
+
+/// The same trouble of a disk with less chance in it: all calls and not some, one sort of calls and not all.
+fn simpler_disks(kind: &FaultKind) -> Vec<FaultKind> {
+    match *kind {
+        FaultKind::DiskErrors { rate, calls: DiskCalls::All } => {
+            let errors = |rate, calls| FaultKind::DiskErrors { rate, calls };
+            let sorts = [DiskCalls::Syncs, DiskCalls::Writes, DiskCalls::Reads];
+            let surely = sorts.into_iter().map(|calls| errors(1.0, calls));
+            let perhaps = sorts.into_iter().filter(|_| rate < 1.0).map(|calls| errors(rate, calls));
+            surely.chain(perhaps).collect()
+        }
+        FaultKind::DiskErrors { rate, calls } if rate < 1.0 => vec![FaultKind::DiskErrors { rate: 1.0, calls }],
+        FaultKind::DiskFull { free_bytes: 1.. } => vec![FaultKind::DiskFull { free_bytes: 0 }],
+        FaultKind::DiskSlow { read, write, sync } => {
+            let none = Duration::ZERO;
+            let alone = [(none, none, sync), (none, write, none), (read, none, none)];
+            let alone = alone.into_iter().filter(|one| *one != (read, write, sync) && *one != (none, none, none));
+            alone.map(|(read, write, sync)| FaultKind::DiskSlow { read, write, sync }).collect()
+        }
+        FaultKind::DiskFlips { rate } if rate < 1.0 => vec![FaultKind::DiskFlips { rate: 1.0 }],
+        _ => Vec::new(),
+    }
 }
 
 /// Shorter ones, the shortest first.
@@ -227,6 +250,28 @@ mod tests {
         assert_eq!(hosts_of(&fault, Side::First), ["a", "b"]);
         let narrow = with_hosts(&fault, Side::First, vec!["b".to_owned()]);
         assert_eq!(narrow, Fault::reject(["b"], ["c"]).one_way());
+    }
+
+    #[test]
+    fn troubles_of_disks_lose_their_chance() {
+        let check = |fault: Fault, simpler: &[Fault]| assert_eq!(simpler_kinds(&fault), simpler);
+        let syncs = |rate| Fault::disk_errors(rate, DiskCalls::Syncs, "a");
+        let (writes, reads) = (
+            |rate| Fault::disk_errors(rate, DiskCalls::Writes, "a"),
+            |rate| Fault::disk_errors(rate, DiskCalls::Reads, "a"),
+        );
+        let all = |rate| Fault::disk_errors(rate, DiskCalls::All, "a");
+        check(all(0.1), &[syncs(1.0), writes(1.0), reads(1.0), syncs(0.1), writes(0.1), reads(0.1)]);
+        check(all(1.0), &[syncs(1.0), writes(1.0), reads(1.0)]);
+        check(syncs(0.1), &[syncs(1.0)]);
+        check(syncs(1.0), &[]);
+        check(Fault::disk_full(7, "a"), &[Fault::disk_full(0, "a")]);
+        check(Fault::disk_full(0, "a"), &[]);
+        check(Fault::disk_flips(0.1, "a"), &[Fault::disk_flips(1.0, "a")]);
+        let slow = |read, sync| Fault::disk_slow(millis(read), millis(0), millis(sync), "a");
+        check(slow(1, 2), &[slow(0, 2), slow(1, 0)]);
+        check(slow(0, 2), &[]);
+        check(Fault::lost_syncs("a"), &[]);
     }
 
     #[test]

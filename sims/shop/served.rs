@@ -1,0 +1,60 @@
+//! The promise that what is served is right: compares what buyers and the auditor were told with what was asked for.
+//!
+//! Owns the check alone. Knows nothing of why something could be wrong.
+
+use std::collections::BTreeMap;
+
+use squall::check::{Check, Verdict};
+use squall::history::{Completion, Operation as Seen};
+use squall::prelude::*;
+
+use super::message::OrderReceipt;
+use super::workload::{Operation, Reply};
+
+/// D1: an order is acknowledged, read and audited as it was asked for, and is never said not to be there. Refusals and
+/// errors say nothing, and are fine.
+pub fn served_right_or_refused() -> Check {
+    Check::new("D1 what is served is right or refused", |_: &Trace, history: &History| {
+        // Receipts by number; an order keeps its number for good.
+        let mut placed = BTreeMap::new();
+        for operation in &history.operations {
+            if let Err(why) = judge(operation, &mut placed) {
+                return Verdict::Fail(format!("D1: {why}: client {}, {}", operation.client, operation.name));
+            }
+        }
+        Verdict::Pass
+    })
+}
+
+fn judge(operation: &Seen, placed: &mut BTreeMap<u64, OrderReceipt>) -> Result<(), String> {
+    if operation.name == "audit" {
+        let audited: Vec<OrderReceipt> = operation.answer().ok().flatten().unwrap_or_default();
+        return audited.iter().try_for_each(|order| as_placed(order, placed));
+    }
+    let asked: Option<Operation> = serde_json::from_str(&operation.input).ok();
+    if let (Some(Operation::ReadOrder { .. }), Some((_, Completion::Fail(why)))) = (&asked, &operation.completed)
+        && why.contains("404")
+    {
+        return Err("an order that was acknowledged is said not to be there".to_owned());
+    }
+    match (asked, operation.answer::<Reply>().ok().flatten()) {
+        (Some(Operation::PlaceOrder { sku, quantity }), Some(Reply::Placed(receipt))) => {
+            if (&receipt.sku, receipt.quantity) != (&sku, quantity) {
+                return Err(format!("{quantity} of {sku} were ordered and {receipt:?} was acknowledged"));
+            }
+            as_placed(&receipt, placed)?;
+            placed.insert(receipt.id, receipt);
+        }
+        (_, Some(Reply::Order(receipt))) => as_placed(&receipt, placed)?,
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Whether an order is the one that was acknowledged under its number, if one was.
+fn as_placed(order: &OrderReceipt, placed: &BTreeMap<u64, OrderReceipt>) -> Result<(), String> {
+    match placed.get(&order.id) {
+        Some(before) if before != order => Err(format!("{before:?} was acknowledged, and {order:?} is there")),
+        _ => Ok(()),
+    }
+}
