@@ -8,6 +8,7 @@ mod pace;
 mod palette;
 mod script;
 mod source;
+mod streams;
 mod target;
 
 use std::fmt;
@@ -24,6 +25,7 @@ pub use source::{
     FaultSource, RollingStop, Source, bandwidth, burst_loss, hold, isolate, kill, latency, latency_wave, loss,
     partition, partition_one_way, plan, power_off, reject, rolling_stop, scripted, stop,
 };
+pub use streams::{close_idle, cut, drip, flip, half_open, reset, short_reads, short_writes, small_window, stall};
 pub(crate) use target::pick;
 pub use target::{Selector, Stage, StageHost, Target, all, majority, minority, one};
 
@@ -97,7 +99,9 @@ fn segments_text(f: &mut fmt::Formatter<'_>, fates: &[SegmentFate], fault: &Faul
         return write!(f, "{only}");
     }
     let lost = fates.iter().filter(|fate| !fate.lost.is_empty()).count();
+    let flipped = fates.iter().filter(|fate| fate.lost.is_empty() && !fate.flipped.is_empty()).count();
     let words = match (lost, fates.len() - lost) {
+        _ if flipped > 0 && flipped == fates.len() => format!("{flipped} segments with flipped bits"),
         (lost, 0) => format!("{lost} segments lost"),
         (0, late) => format!("{late} segments late"),
         (1, late) => format!("1 segment lost, {late} late"),
@@ -110,7 +114,7 @@ fn segments_text(f: &mut fmt::Formatter<'_>, fates: &[SegmentFate], fault: &Faul
 fn place(kind: &FaultKind, target: &Target) -> String {
     match target {
         Target::Hosts(hosts) => hosts.to_string(),
-        Target::Links { from, to } if *kind != FaultKind::PartitionOneWay => format!("{from} ↔ {to}"),
+        Target::Links { from, to } if !kind.is_one_way() => format!("{from} ↔ {to}"),
         Target::Links { from, to } | Target::OneWay { from, to } => format!("{from} → {to}"),
     }
 }
@@ -151,7 +155,10 @@ mod tests {
         check(vec![fate().lost([0])], "segment 1 of client → server:80 (connection 15) lost", None);
         check(vec![fate().back().late(millis(7))], "segment 1 of client ← server:80 (connection 15) late by 7ms", None);
         check(vec![fate().lost([0, 1]), fate().late(millis(7))], "1 segment lost, 1 late client ↔ server", None);
-        check(vec![fate()], "segment 1 of client", Some("a segment is neither `lost` nor `late`"));
+        let bit = "segment 1 of client → server:80 (connection 15) with bit 3 of byte 7 flipped";
+        check(vec![fate().flipped([59])], bit, None);
+        check(vec![fate().flipped([59]); 2], "2 segments with flipped bits client ↔ server", None);
+        check(vec![fate()], "segment 1 of client", Some("a segment is neither `lost` nor `late` nor `flipped`"));
         let never = "transmission 16 cannot be lost: a segment is transmitted 16 times";
         check(vec![fate().lost([16])], "segment 1 of client", Some(never));
     }

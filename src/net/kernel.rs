@@ -15,8 +15,9 @@ use siphasher::sip::SipHasher13;
 use turmoil::net::UdpSocket;
 
 use super::flow::{End, EndState, Flow, FlowId, Packet, Side};
+use super::limits::SocketLimits;
 use super::listening::Listening;
-use super::packets::Packets;
+use super::packets::{Arrival, Packets};
 use crate::history::SharedTape;
 use crate::sandbox;
 use crate::trace::{Event, FlowKey, HostId, SegmentKind};
@@ -50,12 +51,13 @@ pub(crate) struct Kernel {
     ports: BTreeSet<u16>,
     next_port: u16,
     /// Segments that the card has received, by the time at which they arrive.
-    pub(super) arrivals: BinaryHeap<Reverse<(Duration, u32)>>,
+    pub(super) arrivals: BinaryHeap<Arrival>,
     /// Segments to be sent as soon as the machine's next program is polled.
     pub(super) outbox: Vec<u32>,
     /// Segments that reached a machine without power: their senders go on trying.
     parked: Vec<u32>,
     pub(super) task: Option<Waker>,
+    pub(super) limits: SocketLimits,
 }
 
 impl Kernel {
@@ -72,6 +74,7 @@ impl Kernel {
             outbox: Vec::new(),
             parked: Vec::new(),
             task: None,
+            limits: SocketLimits::default(),
         }
     }
 }
@@ -87,6 +90,8 @@ pub(crate) struct Net {
     pub(crate) undecided: Vec<u32>,
     pub(super) kernels: Vec<Kernel>,
     pub(super) wake: Vec<Waker>,
+    /// How often faults of the plan that the kernels carry out by themselves changed something.
+    pub(crate) bites: BTreeMap<u32, u64>,
 }
 
 /// A shared handle to the network.
@@ -131,6 +136,7 @@ impl SharedNet {
             undecided: Vec::new(),
             kernels,
             wake: Vec::new(),
+            bites: BTreeMap::new(),
         };
         SharedNet(Arc::new(Mutex::new(net)))
     }
@@ -230,17 +236,13 @@ impl Net {
         let ordinal = state.sent[side.index()];
         state.sent[side.index()] += 1;
         self.record_sent(now, from, key, side, kind, &bytes);
-        let mut packet =
-            Packet { flow, side, kind, bytes, room, ordinal, sent_at: now, due: Duration::MAX, dropped: false };
+        let due = if from == to { now + LOOPBACK } else { Duration::MAX };
+        let (dropped, follows) = (false, None);
+        let id =
+            self.packets.push(Packet { flow, side, kind, bytes, room, ordinal, sent_at: now, due, dropped, follows });
         if from == to {
-            packet.due = now + LOOPBACK;
-            let arrival = Reverse((packet.due, self.packets.push(packet)));
-            let kernel = &mut self.kernels[from.index()];
-            kernel.arrivals.push(arrival);
-            self.wake.extend(kernel.task.take());
-            return;
+            return self.arrive_without_datagram(id);
         }
-        let id = self.packets.push(packet);
         self.undecided.push(id);
         let kernel = &self.kernels[from.index()];
         // Whether this machine's program is the one that runs now: otherwise its card cannot be used.
@@ -267,19 +269,6 @@ impl Net {
         tape.trace.counters.segments += 1;
         tape.trace.counters.bytes += bytes.len() as u64;
         tape.trace.push_with(now, Some(from), event, |text| text.write_str(headline(bytes).unwrap_or_default()));
-    }
-
-    /// Somebody on the way resets an end of a connection: the segment reaches its kernel at `due` without crossing a link.
-    pub(super) fn reset_from_outside(&mut self, flow: FlowId, victim: Side, sent_at: Duration, due: Duration) {
-        let host = self.flows[flow as usize].host(victim);
-        let (kind, bytes) = (SegmentKind::Rst, Bytes::new());
-        // No kernel counts it among its segments, and the wire does not decide about it.
-        let (side, room, ordinal) = (victim.other(), 0, u32::MAX);
-        let packet = Packet { flow, side, kind, bytes, room, ordinal, sent_at, due, dropped: false };
-        let arrival = Reverse((due, self.packets.push(packet)));
-        let kernel = &mut self.kernels[host.index()];
-        kernel.arrivals.push(arrival);
-        self.wake.extend(kernel.task.take());
     }
 
     fn transmit(&self, from: HostId, id: u32) {
@@ -327,14 +316,15 @@ impl Net {
         for id in parked {
             let Some(packet) = self.packets.get_mut(id) else { continue };
             packet.due = next_attempt(packet, &self.flows[packet.flow as usize]);
-            self.kernels[host.index()].arrivals.push(Reverse((packet.due, id)));
+            let arrival = self.packets.arrival(id);
+            self.kernels[host.index()].arrivals.extend(arrival);
         }
         let kernel = &mut self.kernels[host.index()];
         kernel.state = MachineState::On;
         self.wake.extend(kernel.task.take());
     }
 
-    fn ends_of(&self, host: HostId) -> Vec<(FlowId, Side)> {
+    pub(super) fn ends_of(&self, host: HostId) -> Vec<(FlowId, Side)> {
         let mut ends = Vec::new();
         for (id, flow) in self.flows.iter().enumerate() {
             for side in [Side::Client, Side::Server] {
@@ -348,7 +338,7 @@ impl Net {
 
     /// Takes in what is due on a machine; returns when the next segment is.
     pub(super) fn process(&mut self, host: HostId, now: Duration) -> Option<Duration> {
-        while let Some(Reverse((due, id))) = self.kernels[host.index()].arrivals.peek().copied() {
+        while let Some(Reverse((due, _, id))) = self.kernels[host.index()].arrivals.peek().copied() {
             if due > now {
                 return Some(due);
             }
@@ -427,7 +417,7 @@ fn following(port: u16) -> u16 {
 }
 
 /// The first line of an HTTP/1 request or answer, without the protocol's version; none for other bytes.
-fn headline(bytes: &Bytes) -> Option<&str> {
+pub(super) fn headline(bytes: &[u8]) -> Option<&str> {
     let line = bytes.split(|byte| *byte == b'\r').next()?;
     let line = std::str::from_utf8(line.get(..line.len().min(200))?).ok()?;
     if let Some(status) = line.strip_prefix("HTTP/1.") {

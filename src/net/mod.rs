@@ -17,7 +17,9 @@ mod adapters;
 mod card;
 mod flow;
 mod kernel;
+mod limits;
 mod listening;
+mod outside;
 mod packets;
 mod socket;
 mod wire;
@@ -28,4 +30,5 @@ pub use socket::{Connector, OwnedReadHalf, OwnedWriteHalf, TcpListener, TcpStrea
 
 pub(crate) use card::run_kernel;
 pub(crate) use kernel::{SharedNet, address};
-pub(crate) use wire::{BlockKind, Chain, Fates, LinkFault, Queue, Wire, WireSettings};
+pub(crate) use limits::SocketLimits;
+pub(crate) use wire::{BlockKind, Chain, Fates, IdleWatch, LinkFault, Queue, Stream, StreamKind, Wire, WireSettings};

@@ -1,13 +1,23 @@
 //! What is wrong with a machine that goes on running: its disk, its clocks, its sockets.
 
 use super::World;
-use crate::fault::{Fault, Target};
+use crate::fault::{Fault, FaultKind, Target};
+use crate::net::SocketLimits;
 use crate::trace::HostId;
 
 impl World<'_> {
     /// A fault of this host began or ended: what the faults that act on it now come down to takes effect at once.
     pub(super) fn afflict(&mut self, host: HostId) {
-        let _acting: Vec<(usize, &Fault)> = self.acting_on(host);
+        let mut limits = SocketLimits::default();
+        for (index, fault) in self.acting_on(host) {
+            match &fault.kind {
+                FaultKind::ShortReads { at_most_bytes } => limits.read.lower(*at_most_bytes, index),
+                FaultKind::ShortWrites { at_most_bytes } => limits.write.lower(*at_most_bytes, index),
+                FaultKind::SmallWindow { bytes } => limits.window.lower(*bytes, index),
+                _ => {}
+            }
+        }
+        self.net.lock().limit_sockets(host, limits);
     }
 
     /// The faults that act on this host now and do not take it down, with their places in the plan.

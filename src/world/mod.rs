@@ -221,6 +221,9 @@ impl<'a> World<'a> {
             let action = entry.remove();
             self.act(action);
         }
+        if self.wire.closes_idle() {
+            self.wire.close_idle(&mut self.net.lock(), self.now);
+        }
         self.wire.decide(&mut self.net.lock());
         self.wire.release(&mut self.net.lock(), &self.sim, self.now, step_end);
         // Turmoil reports an error only if a program ends with one, and ours never end.
@@ -333,7 +336,7 @@ impl<'a> World<'a> {
             }
             Target::Links { .. } | Target::OneWay { .. } => {
                 for (from, to, what) in self.link_faults(index) {
-                    self.wire.begin(from, to, index as u32, what);
+                    self.wire.begin(&mut self.net.lock(), from, to, index as u32, what, self.now);
                 }
             }
         }
@@ -422,6 +425,10 @@ impl<'a> World<'a> {
         for slot in &self.slots {
             slot.lock().unwrap_or_else(PoisonError::into_inner).gate.close();
         }
-        (std::mem::take(&mut self.wire.bites), std::mem::take(&mut self.failures))
+        let mut bites = std::mem::take(&mut self.wire.bites);
+        for (fault, count) in std::mem::take(&mut self.net.lock().bites) {
+            bites[fault as usize] += count;
+        }
+        (bites, std::mem::take(&mut self.failures))
     }
 }

@@ -22,7 +22,8 @@ pub(super) fn explicit(scenario: &Scenario, recording: &Recording) -> Case {
             | FaultKind::BurstLoss { .. }
             | FaultKind::Latency { .. }
             | FaultKind::LatencyWave { .. }
-            | FaultKind::Bandwidth { .. } => FaultKind::Segments { fates: fates(recording, index as u32) },
+            | FaultKind::Bandwidth { .. }
+            | FaultKind::Flip { .. } => FaultKind::Segments { fates: fates(recording, index as u32) },
             _ => fault.kind.clone(),
         };
         Fault { kind, target, ..fault.clone() }
@@ -33,18 +34,23 @@ pub(super) fn explicit(scenario: &Scenario, recording: &Recording) -> Case {
 
 /// What a fault did to each segment that it bit.
 fn fates(recording: &Recording, index: u32) -> Vec<SegmentFate> {
-    let mut bitten: BTreeMap<(FlowKey, bool, u32), (u32, Duration)> = BTreeMap::new();
+    let mut bitten: BTreeMap<(FlowKey, bool, u32), (u32, Duration, Vec<u32>)> = BTreeMap::new();
     for record in &recording.records {
-        if let Event::Bitten { fault: Some(fault), flow, forward, segment, lost, extra, .. } = &record.event
-            && *fault == index
-        {
-            let fate = bitten.entry((*flow, *forward, *segment)).or_default();
-            fate.0 |= lost;
-            fate.1 += *extra;
+        match &record.event {
+            Event::Bitten { fault: Some(fault), flow, forward, segment, lost, extra, .. } if *fault == index => {
+                let fate = bitten.entry((*flow, *forward, *segment)).or_default();
+                fate.0 |= lost;
+                fate.1 += *extra;
+            }
+            Event::Flipped { fault, flow, forward, segment, bit } if *fault == index => {
+                bitten.entry((*flow, *forward, *segment)).or_default().2.push(*bit);
+            }
+            _ => {}
         }
     }
     let name = |host: crate::trace::HostId| recording.hosts.get(host.index()).cloned().unwrap_or_default();
-    let fate = |((flow, forward, segment), (lost, late)): ((FlowKey, bool, u32), (u32, Duration))| SegmentFate {
+    type Named = ((FlowKey, bool, u32), (u32, Duration, Vec<u32>));
+    let fate = |((flow, forward, segment), (lost, late, flipped)): Named| SegmentFate {
         from: name(flow.from),
         to: name(flow.to),
         port: flow.port,
@@ -53,6 +59,7 @@ fn fates(recording: &Recording, index: u32) -> Vec<SegmentFate> {
         segment,
         lost: (0..u32::BITS).filter(|transmission| lost >> transmission & 1 == 1).collect(),
         late,
+        flipped,
     };
     bitten.into_iter().map(fate).collect()
 }
@@ -103,6 +110,8 @@ mod tests {
         let mild = fault::latency(millis(0)..millis(90), "*", "server");
         check([fault::loss(0.1, "client", one("server")), mild.clone()]);
         check([fault::burst_loss(millis(200), millis(50), 0.7, "client", one("server")).one_way(), mild]);
+        check([fault::flip(0.2, "client", one("server")), fault::flip(0.2, "server", "client").one_way()]);
+        check([fault::flip(0.1, "client", "server"), fault::drip(1, millis(700), "client", "server")]);
         let narrow = fault::bandwidth(2_000, 200, "client", "server");
         check([fault::latency_wave(millis(300), all(), "server"), narrow]);
     }
