@@ -6,6 +6,10 @@ mod kinds;
 mod sockets;
 #[path = "network/sources.rs"]
 mod sources;
+#[path = "network/streams.rs"]
+mod streams;
+#[path = "network/streams_http.rs"]
+mod streams_http;
 
 use std::io;
 use std::sync::{Arc, Mutex};

@@ -104,8 +104,8 @@ pub enum FaultKind {
         rate: f64,
     },
     /// Connections that the first side opened to the second are closed while they are idle: with nothing on the way and
-    /// nothing unread, both ends get the end of the stream, as from each other, and whoever writes is reset after one
-    /// latency. It befalls all that are idle when it begins, and those that become so and stay so for `idle_for`.
+    /// nothing unread, both ends get the end of the stream, as if the other had sent it just then, and whoever writes,
+    /// knowing of it or not yet, is reset after one latency. It befalls all that are idle when it begins, and those that become so and stay so for `idle_for`.
     CloseIdle {
         /// How long a connection must have been idle, while this lasts; exact to a step.
         #[serde(with = "text_duration")]

@@ -31,4 +31,6 @@ pub use socket::{Connector, OwnedReadHalf, OwnedWriteHalf, TcpListener, TcpStrea
 pub(crate) use card::run_kernel;
 pub(crate) use kernel::{SharedNet, address};
 pub(crate) use limits::SocketLimits;
-pub(crate) use wire::{BlockKind, Chain, Fates, IdleWatch, LinkFault, Queue, Stream, StreamKind, Wire, WireSettings};
+pub(crate) use wire::{
+    BlockKind, Chain, Fate, Fates, IdleWatch, LinkFault, Queue, Stream, StreamKind, Wire, WireSettings,
+};

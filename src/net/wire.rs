@@ -24,7 +24,7 @@ use crate::trace::{Event, FlowKey, HostId, SegmentKind};
 
 pub(crate) use burst::Chain;
 pub(crate) use idle::IdleWatch;
-pub(crate) use link::{BlockKind, Fates, LinkFault, WireSettings};
+pub(crate) use link::{BlockKind, Fate, Fates, LinkFault, WireSettings};
 pub(crate) use queue::Queue;
 pub(crate) use stream::{Stream, StreamKind};
 

@@ -1,9 +1,9 @@
 //! Makes all of a case's chance plain data: rates become the decisions that bit, and selectors the hosts they meant.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use crate::fault::{Fault, FaultKind, Plan, SegmentFate};
+use crate::net::{Fate, Fates};
 use crate::run::Recording;
 use crate::scenario::{Case, Scenario};
 use crate::trace::{Event, FlowKey};
@@ -34,32 +34,31 @@ pub(super) fn explicit(scenario: &Scenario, recording: &Recording) -> Case {
 
 /// What a fault did to each segment that it bit.
 fn fates(recording: &Recording, index: u32) -> Vec<SegmentFate> {
-    let mut bitten: BTreeMap<(FlowKey, bool, u32), (u32, Duration, Vec<u32>)> = BTreeMap::new();
+    let mut bitten: Fates = BTreeMap::new();
     for record in &recording.records {
         match &record.event {
             Event::Bitten { fault: Some(fault), flow, forward, segment, lost, extra, .. } if *fault == index => {
                 let fate = bitten.entry((*flow, *forward, *segment)).or_default();
-                fate.0 |= lost;
-                fate.1 += *extra;
+                fate.lost |= lost;
+                fate.late += *extra;
             }
             Event::Flipped { fault, flow, forward, segment, bit } if *fault == index => {
-                bitten.entry((*flow, *forward, *segment)).or_default().2.push(*bit);
+                bitten.entry((*flow, *forward, *segment)).or_default().flipped.push(*bit);
             }
             _ => {}
         }
     }
     let name = |host: crate::trace::HostId| recording.hosts.get(host.index()).cloned().unwrap_or_default();
-    type Named = ((FlowKey, bool, u32), (u32, Duration, Vec<u32>));
-    let fate = |((flow, forward, segment), (lost, late, flipped)): Named| SegmentFate {
+    let fate = |((flow, forward, segment), fate): ((FlowKey, bool, u32), Fate)| SegmentFate {
         from: name(flow.from),
         to: name(flow.to),
         port: flow.port,
         connect: flow.ordinal,
         back: !forward,
         segment,
-        lost: (0..u32::BITS).filter(|transmission| lost >> transmission & 1 == 1).collect(),
-        late,
-        flipped,
+        lost: (0..u32::BITS).filter(|transmission| fate.lost >> transmission & 1 == 1).collect(),
+        late: fate.late,
+        flipped: fate.flipped,
     };
     bitten.into_iter().map(fate).collect()
 }

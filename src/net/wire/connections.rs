@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use super::link::LinkFault;
+use super::link::{LinkFault, within};
 use super::stream::{Meeting, Piece, Stream};
-use super::{Wire, drop_packet};
+use super::{Wire, decision, drop_packet};
 use crate::net::flow::{FlowId, Packet, Side};
 use crate::net::kernel::Net;
 use crate::trace::{HostId, SegmentKind};
@@ -105,6 +105,14 @@ impl Wire {
         self.pass(net, Piece { id, at: due, due }, 0);
     }
 
+    /// What a segment that no kernel sent takes to this end of a connection.
+    fn latency_to(&self, net: &Net, flow: FlowId, side: Side) -> Duration {
+        let flow = &net.flows[flow as usize];
+        let link = &self.links[flow.host(side.other()).index()][flow.host(side).index()];
+        let unit = self.seed.decide_unit("latency", &decision(flow.key, side.other(), u32::MAX, 0));
+        within(&link.latency, unit)
+    }
+
     /// A segment is sent on a connection that somebody on the way has broken: bytes are answered with a reset.
     pub(super) fn meet_severed(&mut self, net: &mut Net, id: u32, at: Duration) {
         if net.packets.get(id).is_some_and(|packet| packet.kind == SegmentKind::Data) {
@@ -144,7 +152,7 @@ impl Wire {
             self.bites[fault as usize] += 1;
             net.flows[flow as usize].is_severed = true;
             for side in [Side::Client, Side::Server] {
-                self.end_of_stream(net, flow, side, now);
+                self.end_of_stream(net, flow, side, now + self.latency_to(net, flow, side));
             }
         }
     }
