@@ -8,8 +8,6 @@ mod sockets;
 mod sources;
 #[path = "network/streams.rs"]
 mod streams;
-#[path = "network/streams_http.rs"]
-mod streams_http;
 
 use std::io;
 use std::sync::{Arc, Mutex};
