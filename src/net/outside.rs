@@ -32,7 +32,7 @@ impl Net {
     ) -> u32 {
         // No kernel counts it among its segments, and the wire does not decide about it.
         let (bytes, room, ordinal) = (Bytes::new(), 0, u32::MAX);
-        let follows = Some(behind.unwrap_or(self.packets.next()));
+        let follows = Some(behind.unwrap_or(self.packets.next_ticket()));
         let (due, dropped) = (Duration::MAX, false);
         self.packets.push(Packet { flow, side, kind, bytes, room, ordinal, sent_at, due, dropped, follows })
     }

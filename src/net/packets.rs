@@ -18,14 +18,15 @@ pub(crate) struct Packets {
 }
 
 impl Packets {
-    pub(super) fn push(&mut self, packet: Packet) -> u32 {
-        self.slots.push_back(Some(packet));
-        self.first + self.slots.len() as u32 - 1
+    /// The ticket of the segment that comes next.
+    pub(super) fn next_ticket(&self) -> u32 {
+        self.first + self.slots.len() as u32
     }
 
-    /// The ticket of the next segment.
-    pub(super) fn next(&self) -> u32 {
-        self.first + self.slots.len() as u32
+    pub(super) fn push(&mut self, packet: Packet) -> u32 {
+        let ticket = self.next_ticket();
+        self.slots.push_back(Some(packet));
+        ticket
     }
 
     /// The segments on their way.

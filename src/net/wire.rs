@@ -113,7 +113,7 @@ impl Wire {
                 _ => next_attempt(packet.sent_at, now, self.links[from.index()][to.index()].retransmission_timeout()),
             };
             if let Some((fault, BlockKind::Reject)) = block {
-                self.bitten(net, id, fault, now);
+                self.bitten_by_block(net, id, fault, now);
                 self.answer_with_reset(net, id, attempt);
             } else {
                 self.schedule(net, id, attempt);
@@ -121,8 +121,8 @@ impl Wire {
         }
     }
 
-    /// Counts and records that a fault keeps a segment back, as a whole or in part, for a time or for ever.
-    fn bitten(&mut self, net: &Net, id: u32, fault: u32, at: Duration) {
+    /// Counts and records that a fault lets a segment not pass.
+    fn bitten_by_block(&mut self, net: &mut Net, id: u32, fault: u32, at: Duration) {
         let Some(packet) = net.packets.get(id) else { return };
         let flow = &net.flows[packet.flow as usize];
         self.bites[fault as usize] += 1;
@@ -175,7 +175,7 @@ impl Wire {
                 self.schedule(net, *id, sent_at);
                 continue;
             };
-            self.bitten(net, *id, fault, sent_at);
+            self.bitten_by_block(net, *id, fault, sent_at);
             match block {
                 BlockKind::Reject => self.answer_with_reset(net, *id, sent_at),
                 BlockKind::Partition if is_sent_once(kind) => drop_packet(net, *id, sent_at),

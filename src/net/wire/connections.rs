@@ -33,11 +33,11 @@ impl Wire {
             Meeting::Passes => {}
             Meeting::Lost => lose(net, piece),
             Meeting::Breaks { after, is_polite } => {
-                self.bitten(net, piece.id, fault, sent_at);
+                self.bitten_by_block(net, piece.id, fault, sent_at);
                 self.break_off(net, piece, after, is_polite, place + 1);
             }
             Meeting::Waits { after } => {
-                self.bitten(net, piece.id, fault, sent_at);
+                self.bitten_by_block(net, piece.id, fault, sent_at);
                 let rest = self.pass_on(net, piece, after, length, place + 1);
                 if let Some((_, LinkFault::Stream(stream))) = self.links[from.index()][to.index()].faults.get_mut(place)
                 {
@@ -70,7 +70,7 @@ impl Wire {
             let (fault, (length, at)) = (*fault, stream.next_drop(flow, left, piece.due));
             if at > piece.due && !is_late {
                 is_late = true;
-                self.bitten(net, piece.id, fault, sent_at);
+                self.bitten_by_block(net, piece.id, fault, sent_at);
             }
             let drop = Piece { due: at, ..piece };
             let Some(rest) = self.pass_on(net, drop, length, left, place + 1) else { return };

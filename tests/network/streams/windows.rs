@@ -27,7 +27,7 @@ fn a_small_window_stops_the_writer_after_its_bytes_until_the_reader_reads() {
         stream.read_exact(&mut [0; 1]).await?;
         until(&cx, 9_000).await;
         let mut rest = vec![0; 1 << 20];
-        note_rest(&mut stream, &mut rest).await
+        read_on(&mut stream, &mut rest).await
     };
     let fault = Fault::small_window("server", 1_000).at(secs(1)).lasting(secs(2));
     let client = |cx: HostContext, seen: Seen| async move {
@@ -118,7 +118,30 @@ proptest! {
     }
 }
 
-async fn note_rest(stream: &mut TcpStream, buffer: &mut [u8]) -> io::Result<()> {
+#[test]
+fn a_window_that_becomes_small_has_the_room_that_was_read_before_without_a_word() {
+    let server = |cx: HostContext| async move {
+        let (mut stream, _) = cx.listener(80).accept().await?;
+        // Less than half of the whole window: nobody is told of it.
+        stream.read_exact(&mut [0; 100_000]).await?;
+        std::future::pending().await
+    };
+    let fault = Fault::small_window("server", 1_000).at(secs(1)).lasting(secs(2));
+    let client = |cx: HostContext, seen: Seen| async move {
+        let mut stream = cx.connector().connect("server", 80).await.unwrap();
+        stream.write_all(&[7; 100_000]).await.unwrap();
+        until(&cx, 1_010).await;
+        assert_eq!(fill(&mut stream).await, 0, "all of it seems to be taken");
+        let taken = stream.write(&[7; 10_000]).await.unwrap();
+        note(&seen, &cx, taken);
+        until(&cx, 3_010).await;
+        assert_eq!(fill(&mut stream).await, WINDOW - 1_000);
+    };
+    let (_, seen) = world_with(20, vec![fault], server, client, |s| s);
+    expect(&seen, &[("1000", 1_020)]);
+}
+
+async fn read_on(stream: &mut TcpStream, buffer: &mut [u8]) -> io::Result<()> {
     while stream.read(buffer).await? > 0 {}
     std::future::pending().await
 }
