@@ -121,6 +121,8 @@ mod tests {
         let check = |fault: Fault, expected: &str| {
             assert_eq!(fault.to_string(), expected);
             assert_eq!(fault.defect(), None);
+            let text = serde_json::to_string(&fault).unwrap();
+            assert_eq!(serde_json::from_str::<Fault>(&text).unwrap(), fault, "{text}");
         };
         check(Fault::reset(0, "a", "b"), "reset after 0 B a ↔ b at 0s for 1s");
         check(Fault::cut(1_000, "a", "b").one_way(), "cut after 1 kB a → b at 0s for 1s");

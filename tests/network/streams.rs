@@ -2,6 +2,8 @@
 
 #[path = "streams/content.rs"]
 mod content;
+#[path = "streams/drawn.rs"]
+mod drawn;
 #[path = "streams/http.rs"]
 mod http;
 #[path = "streams/idle.rs"]
@@ -171,8 +173,11 @@ fn a_cut_ends_the_stream_at_both_ends_and_resets_whoever_writes_on() {
             let mut stream = record(stream, &cx, &seen, 0).await;
             until(&cx, 2_500).await;
             stream.write_all(b"an answer").await.unwrap();
-            let stream = record(stream, &cx, &seen, 0).await;
-            drop(stream);
+            let mut stream = record(stream, &cx, &seen, 0).await;
+            tokio::time::sleep(millis(19)).await;
+            assert!(stream.write(b"and more").await.is_ok(), "the reset takes a latency");
+            tokio::time::sleep(millis(2)).await;
+            assert_eq!(stream.write(b"!").await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
             echo(listener).await
         }
     };
@@ -195,7 +200,7 @@ fn a_cut_ends_the_stream_at_both_ends_and_resets_whoever_writes_on() {
     };
     let (run, seen) = world_with(20, vec![fault], server, client, |s| s);
     expect(&seen, &[("0: end", 1_520), ("well", 2_680)]);
-    // The server writes to what seems to be half open, and is reset as well: its end of the stream was said before.
+    // The server writes to what seems to be half open, and is reset as well; reading, it was at its end before.
     expect(&got, &[("0: a long", 1_520), ("0: end", 1_520), ("0: end", 2_500)]);
     assert_eq!(run.outcome.fault_bites, vec![1]);
 }
