@@ -55,7 +55,7 @@ pub enum FaultKind {
         /// Bytes that may wait. A segment that finds the link idle passes whatever its size.
         queue_bytes: u64,
     },
-    /// These very segments are lost or late, and no others: what loss or latency came down to in one run.
+    /// These very segments are lost, late or changed, and no others: what loss, latency or flips came down to in one run.
     Segments {
         /// The segments.
         fates: Vec<SegmentFate>,

@@ -99,14 +99,16 @@ fn segments_text(f: &mut fmt::Formatter<'_>, fates: &[SegmentFate], fault: &Faul
         return write!(f, "{only}");
     }
     let lost = fates.iter().filter(|fate| !fate.lost.is_empty()).count();
-    let flipped = fates.iter().filter(|fate| fate.lost.is_empty() && !fate.flipped.is_empty()).count();
-    let words = match (lost, fates.len() - lost) {
-        _ if flipped > 0 && flipped == fates.len() => format!("{flipped} segments with flipped bits"),
-        (lost, 0) => format!("{lost} segments lost"),
-        (0, late) => format!("{late} segments late"),
-        (1, late) => format!("1 segment lost, {late} late"),
-        (lost, late) => format!("{lost} segments lost, {late} late"),
-    };
+    let late = fates.iter().filter(|fate| fate.lost.is_empty() && !fate.late.is_zero()).count();
+    let counts = [(lost, "lost"), (late, "late"), (fates.len() - lost - late, "with flipped bits")];
+    let mut words = if fates.is_empty() { "no segments".to_owned() } else { String::new() };
+    for (count, word) in counts.into_iter().filter(|(count, _)| *count > 0) {
+        words += &match count {
+            _ if !words.is_empty() => format!(", {count} {word}"),
+            1 => format!("1 segment {word}"),
+            _ => format!("{count} segments {word}"),
+        };
+    }
     write!(f, "{words} {} from {} on", place(&fault.kind, &fault.target), duration_text(fault.begins_at()))
 }
 
@@ -158,6 +160,8 @@ mod tests {
         let bit = "segment 1 of client → server:80 (connection 15) with bit 3 of byte 7 flipped";
         check(vec![fate().flipped([59])], bit, None);
         check(vec![fate().flipped([59]); 2], "2 segments with flipped bits client ↔ server", None);
+        let mixed = vec![fate().late(millis(7)), fate().flipped([59]), fate().lost([0])];
+        check(mixed, "1 segment lost, 1 late, 1 with flipped bits client ↔ server", None);
         check(vec![fate()], "segment 1 of client", Some("a segment is neither `lost` nor `late` nor `flipped`"));
         let never = "transmission 16 cannot be lost: a segment is transmitted 16 times";
         check(vec![fate().lost([16])], "segment 1 of client", Some(never));

@@ -63,7 +63,7 @@ pub fn kinds() -> Vec<(FaultKind, PaletteEntry)> {
         entry(
             FaultKind::Segments { fates: Vec::new() },
             "Fault::segments(from, to, [fates])",
-            "these very segments are lost or late: what the faults above came down to in one run",
+            "these very segments are lost, late or flipped: what faults with a rate came down to in one run",
             &[("fates", "connection, direction and number of each segment, and what becomes of it")],
         ),
         entry(

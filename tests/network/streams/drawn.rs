@@ -56,3 +56,66 @@ fn each_source_bites_and_a_recorded_run_is_the_same() {
         }
     }
 }
+
+#[test]
+fn all_together_and_with_machines_that_go_down_answers_are_right_or_broken_and_all_is_well_afterwards() {
+    let seen = Seen::default();
+    let shared = seen.clone();
+    let client = move |cx: HostContext| {
+        let seen = shared.clone();
+        async move {
+            while cx.elapsed() < secs(69) {
+                let Ok(Ok(mut stream)) = timeout(secs(3), cx.connector().connect("server", 80)).await else { continue };
+                for number in 0_u32.. {
+                    let sent = number.to_le_bytes().repeat(300);
+                    let mut answer = vec![0; sent.len()];
+                    let talk = async {
+                        stream.write_all(&sent).await?;
+                        stream.read_exact(&mut answer).await
+                    };
+                    if !matches!(timeout(secs(2), talk).await, Ok(Ok(_))) {
+                        break;
+                    }
+                    assert_eq!(answer, sent);
+                    note(&seen, &cx, "answer");
+                    tokio::time::sleep(millis(100)).await;
+                    if cx.elapsed() > secs(69) {
+                        break;
+                    }
+                }
+            }
+        }
+    };
+    let mut scenario = Scenario::new("all").host("server", |cx| echo(cx.listener(80))).host("client", client);
+    for source in [
+        fault::kill("server"),
+        fault::power_off("server"),
+        fault::reset(500, "client", "server"),
+        fault::cut(2_000, "client", "server"),
+        fault::stall(700, "client", "server"),
+        fault::drip(300, millis(30), "client", "server"),
+        fault::close_idle(millis(50), "client", "server"),
+        fault::half_open("server", "client"),
+        fault::short_reads("server", 100),
+        fault::short_writes("client", 90),
+        fault::small_window(one("*"), 500),
+        fault::loss(0.05, "client", "server"),
+        fault::hold("client", "server").one_way(),
+        fault::reject("server", "client").one_way(),
+    ] {
+        scenario = scenario.fault(source.every(secs(4)..secs(20)).lasting(millis(100)..secs(3)));
+    }
+    let scenario = scenario.run_for(secs(60)).settle_for(secs(10));
+    for seed in 0..24 {
+        seen.lock().unwrap().clear();
+        let case = scenario.case(Seed(seed));
+        let lean = run(&scenario, &case, Detail::Lean).outcome;
+        assert!(lean.verdict.is_pass(), "seed {seed}: {:?}", lean.findings);
+        let answers = seen.lock().unwrap().clone();
+        let late = answers.iter().filter(|(_, at)| *at > secs(65)).count();
+        // In 4 s, an answer takes some 20 to 60 ms, and a pause as long as 100.
+        assert!(late > 20, "seed {seed}: {late} of {} answers after the faults", answers.len());
+        assert!(answers.len() > 100, "seed {seed}: {}", answers.len());
+        assert_eq!(run(&scenario, &case, Detail::Rich).outcome.fingerprint, lean.fingerprint);
+    }
+}
