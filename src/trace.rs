@@ -288,12 +288,32 @@ pub enum Event {
         /// A stable digest of the place in the code.
         callsite: u64,
     },
+    /// A fault changed a bit of a segment of this host.
+    Flipped {
+        /// The fault's index in the plan.
+        fault: u32,
+        /// The connection.
+        flow: FlowKey,
+        /// Whether it goes from the connecting host to the listening one.
+        forward: bool,
+        /// Which segment of its sender on this connection it is, from 0.
+        segment: u32,
+        /// Bit n is bit n % 8, from the lowest, of byte n / 8.
+        bit: u32,
+    },
 }
 
 impl Event {
     /// Whether checks may read this event, so that it is kept even while exploring.
     fn is_for_checks(&self) -> bool {
-        !matches!(self, Event::Sent { .. } | Event::Arrived { .. } | Event::Bitten { .. } | Event::Log { .. })
+        !matches!(
+            self,
+            Event::Sent { .. }
+                | Event::Arrived { .. }
+                | Event::Bitten { .. }
+                | Event::Log { .. }
+                | Event::Flipped { .. }
+        )
     }
 }
 

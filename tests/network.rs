@@ -8,6 +8,8 @@ mod moments;
 mod sockets;
 #[path = "network/sources.rs"]
 mod sources;
+#[path = "network/streams.rs"]
+mod streams;
 
 use std::io;
 use std::sync::{Arc, Mutex};

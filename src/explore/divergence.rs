@@ -130,6 +130,10 @@ pub fn record_line(hosts: &[String], record: &Record) -> String {
             let lost = if *lost == 0 { String::new() } else { format!(", {} times lost", lost.count_ones()) };
             format!("bitten {kind:?} {} segment {segment}: {late} ({fault}{lost}{extra})", flow(key, *forward))
         }
+        Event::Flipped { fault, flow: key, forward, segment, bit } => {
+            let (byte, bit, fault) = (bit / 8, bit % 8, fault + 1);
+            format!("flipped {} segment {segment}: bit {bit} of byte {byte} (fault {fault})", flow(key, *forward))
+        }
         Event::Mark(mark) => format!("{mark:?}"),
         other => format!("{other:?}"),
     };

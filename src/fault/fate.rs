@@ -35,13 +35,18 @@ pub struct SegmentFate {
     /// By how much it is late beyond that.
     #[serde(default, skip_serializing_if = "Duration::is_zero", with = "text_duration")]
     pub late: Duration,
+    /// Which of its bits are flipped, from 0: bit n is bit n % 8, from the lowest, of byte n / 8. Bits that it does not
+    /// have are passed over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flipped: Vec<u32>,
 }
 
 impl SegmentFate {
     /// Segment `segment` (from 0) that the host which connected sends on connection `connect` (from 0) to this port.
     pub fn new(from: &str, to: &str, port: u16, connect: u32, segment: u32) -> SegmentFate {
         let (from, to) = (from.to_owned(), to.to_owned());
-        SegmentFate { from, to, port, connect, back: false, segment, lost: Vec::new(), late: Duration::ZERO }
+        let (lost, late, flipped) = (Vec::new(), Duration::ZERO, Vec::new());
+        SegmentFate { from, to, port, connect, back: false, segment, lost, late, flipped }
     }
 
     /// It goes back: the host that listens sends it.
@@ -62,18 +67,25 @@ impl SegmentFate {
         self
     }
 
+    /// Which of its bits are flipped, as in [`SegmentFate::flipped`].
+    pub fn flipped<const COUNT: usize>(mut self, bits: [u32; COUNT]) -> SegmentFate {
+        self.flipped = bits.to_vec();
+        self
+    }
+
     /// What is wrong with it as data, in one line; none if it can be carried out.
     pub(super) fn defect(&self) -> Option<String> {
         if let Some(lost) = self.lost.iter().find(|lost| **lost >= TRANSMISSIONS) {
             return Some(format!("transmission {lost} cannot be lost: a segment is transmitted {TRANSMISSIONS} times"));
         }
-        (self.lost.is_empty() && self.late.is_zero()).then(|| "a segment is neither `lost` nor `late`".to_owned())
+        let is_as_sent = self.lost.is_empty() && self.late.is_zero() && self.flipped.is_empty();
+        is_as_sent.then(|| "a segment is neither `lost` nor `late` nor `flipped`".to_owned())
     }
 }
 
 impl fmt::Display for SegmentFate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let SegmentFate { from, to, port, connect, back, segment, lost, late } = self;
+        let SegmentFate { from, to, port, connect, back, segment, lost, late, flipped } = self;
         let arrow = if *back { '←' } else { '→' };
         write!(f, "segment {} of {from} {arrow} {to}:{port} (connection {})", segment + 1, connect + 1)?;
         match lost.len() {
@@ -83,6 +95,9 @@ impl fmt::Display for SegmentFate {
         }
         if !late.is_zero() {
             write!(f, " late by {}", duration_text(*late))?;
+        }
+        for bit in flipped {
+            write!(f, " with bit {} of byte {} flipped", bit % 8, bit / 8)?;
         }
         Ok(())
     }

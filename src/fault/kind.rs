@@ -55,7 +55,7 @@ pub enum FaultKind {
         /// Bytes that may wait. A segment that finds the link idle passes whatever its size.
         queue_bytes: u64,
     },
-    /// These very segments are lost or late, and no others: what loss or latency came down to in one run.
+    /// These very segments are lost, late or changed, and no others: what loss, latency or flips came down to in one run.
     Segments {
         /// The segments.
         fates: Vec<SegmentFate>,
@@ -70,6 +70,67 @@ pub enum FaultKind {
     Reject,
     /// Nothing passes while it lasts, then everything at once.
     Hold,
+    /// Each connection is reset in the middle, once: when `after_bytes` bytes have been sent on it in one direction while
+    /// this lasts, the receiver gets exactly these and then a reset, and the sender is reset after one latency.
+    Reset {
+        /// Bytes that pass before it; with 0, the message with which a connection is met is lost as a whole.
+        after_bytes: u64,
+    },
+    /// As [`FaultKind::Reset`], but politely: the receiver gets exactly `after_bytes` bytes and then the end of the
+    /// stream, the sender the end of the stream too, and whoever writes on is reset after one latency.
+    Cut {
+        /// Bytes that pass before it.
+        after_bytes: u64,
+    },
+    /// When `after_bytes` bytes have been sent on a connection in one direction while this lasts, nothing more passes on
+    /// it in this direction until the end, then everything at once. Connects are granted all the same.
+    Stall {
+        /// Bytes that pass before it.
+        after_bytes: u64,
+    },
+    /// The bytes of each connection arrive slowly, in each direction: `bytes` of them at once, and then as many each
+    /// `every`. What is left at the end arrives then.
+    Drip {
+        /// How many bytes arrive together; at least 1.
+        bytes: u64,
+        /// The time from one such arrival to the next; more than nothing.
+        #[serde(with = "text_duration")]
+        every: Duration,
+    },
+    /// Each segment with bytes has one bit of one byte flipped, with probability `rate`. The head of an HTTP/1 message is
+    /// left alone: of a segment that begins with one, or has the end of one in it, a byte behind it is taken, if any.
+    Flip {
+        /// Probability in `[0, 1]`.
+        rate: f64,
+    },
+    /// Connections that the first side opened to the second are closed while they are idle: with nothing on the way and
+    /// nothing unread, both ends get the end of the stream, as if the other had sent it just then, and whoever writes,
+    /// knowing of it or not yet, is reset after one latency. It befalls all that are idle when it begins, and those that become so and stay so for `idle_for`.
+    CloseIdle {
+        /// How long a connection must have been idle, while this lasts; exact to a step.
+        #[serde(with = "text_duration")]
+        idle_for: Duration,
+    },
+    /// The kernels of the second side forget their open connections with the first when it begins, and say nothing: their
+    /// programs are reset, and the first side believes in a connection until it sends on it, which is answered with a
+    /// reset. New connections work.
+    HalfOpen,
+    /// Each read of the hosts' programs from a connection returns at most so many bytes, though more are there.
+    ShortReads {
+        /// Bytes; at least 1.
+        at_most_bytes: u64,
+    },
+    /// Each write of the hosts' programs to a connection accepts at most so many bytes, though there is room for more.
+    ShortWrites {
+        /// Bytes; at least 1.
+        at_most_bytes: u64,
+    },
+    /// Each connection to the hosts has room for so many bytes that are on the way or unread, from its beginning to its
+    /// end. Who sends knows of both at once; of room that reading makes, after the latency of the link.
+    SmallWindow {
+        /// Bytes; at least 1, and without effect if there is not as much room anyway.
+        bytes: u64,
+    },
     /// The process dies at once and is restarted at the end; its machine lives on.
     Kill,
     /// The machine dies at once and is powered on at the end; what was not synced is lost or torn.
@@ -147,6 +208,16 @@ impl FaultKind {
             FaultKind::PartitionOneWay => "one-way partition",
             FaultKind::Reject => "reject",
             FaultKind::Hold => "hold",
+            FaultKind::Reset { .. } => "reset",
+            FaultKind::Cut { .. } => "cut",
+            FaultKind::Stall { .. } => "stall",
+            FaultKind::Drip { .. } => "drip",
+            FaultKind::Flip { .. } => "flip",
+            FaultKind::CloseIdle { .. } => "close idle",
+            FaultKind::HalfOpen => "half-open",
+            FaultKind::ShortReads { .. } => "short reads",
+            FaultKind::ShortWrites { .. } => "short writes",
+            FaultKind::SmallWindow { .. } => "small window",
             FaultKind::Kill => "kill",
             FaultKind::PowerOff => "power off",
             FaultKind::Stop { .. } => "stop",
@@ -173,7 +244,15 @@ impl FaultKind {
                     | FaultKind::DiskSlow { .. }
                     | FaultKind::DiskFlips { .. }
                     | FaultKind::LostSyncs
+                    | FaultKind::ShortReads { .. }
+                    | FaultKind::ShortWrites { .. }
+                    | FaultKind::SmallWindow { .. }
             )
+    }
+
+    /// Whether it goes from the first side to the second, whatever its target says.
+    pub fn is_one_way(&self) -> bool {
+        matches!(self, FaultKind::PartitionOneWay | FaultKind::HalfOpen)
     }
 
     /// Whether it takes hosts down: their programs end, and are started again when it is over.
@@ -230,6 +309,24 @@ impl FaultKind {
             FaultKind::DiskSlow { read, write, sync } if [read, write, sync].iter().all(|by| by.is_zero()) => {
                 return Some("a slow disk needs a time for some of its calls".to_owned());
             }
+            FaultKind::Flip { rate } if !(0.0..=1.0).contains(rate) => {
+                return Some(format!("flip rate {rate} is not between 0 and 1"));
+            }
+            FaultKind::Drip { bytes: 0, .. } => {
+                return Some("a drip of nothing is a stall; at least 1 byte must arrive each time".to_owned());
+            }
+            FaultKind::Drip { every: Duration::ZERO, .. } => {
+                return Some("a drip needs some time from one arrival to the next (`every`)".to_owned());
+            }
+            FaultKind::ShortReads { at_most_bytes: 0 } => {
+                return Some("a read of nothing would be the end of the stream; it returns at least 1 byte".to_owned());
+            }
+            FaultKind::ShortWrites { at_most_bytes: 0 } => {
+                return Some("a write must accept at least 1 byte".to_owned());
+            }
+            FaultKind::SmallWindow { bytes: 0 } => {
+                return Some("a window of nothing is a stall; there must be room for at least 1 byte".to_owned());
+            }
             FaultKind::Latency { at_least, at_most } if at_least > at_most => {
                 return Some("latency `at_least` exceeds `at_most`".to_owned());
             }
@@ -271,6 +368,18 @@ impl fmt::Display for FaultKind {
                 write!(f, " ({})", words.join(", "))?;
             }
             FaultKind::DiskFlips { rate } => write!(f, " {:.1} %", rate * 100.0)?,
+            FaultKind::Reset { after_bytes } | FaultKind::Cut { after_bytes } | FaultKind::Stall { after_bytes } => {
+                write!(f, " after {}", bytes_text(*after_bytes))?;
+            }
+            FaultKind::Drip { bytes, every } => {
+                write!(f, " {} each {}", bytes_text(*bytes), duration_text(*every))?;
+            }
+            FaultKind::Flip { rate } => write!(f, " {:.1} %", rate * 100.0)?,
+            FaultKind::CloseIdle { idle_for } => write!(f, " after {}", duration_text(*idle_for))?,
+            FaultKind::ShortReads { at_most_bytes } | FaultKind::ShortWrites { at_most_bytes } => {
+                write!(f, " of at most {}", bytes_text(*at_most_bytes))?;
+            }
+            FaultKind::SmallWindow { bytes } => write!(f, " of {}", bytes_text(*bytes))?,
             _ => {}
         }
         Ok(())

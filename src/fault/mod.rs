@@ -8,6 +8,7 @@ mod pace;
 mod palette;
 mod script;
 mod source;
+mod streams;
 mod swarm;
 mod target;
 mod trigger;
@@ -27,6 +28,7 @@ pub use source::{
     isolate, kill, latency, latency_wave, loss, lost_syncs, partition, partition_one_way, plan, power_off, reject,
     rolling_stop, scripted, stop,
 };
+pub use streams::{close_idle, cut, drip, flip, half_open, reset, short_reads, short_writes, small_window, stall};
 pub(crate) use swarm::draw;
 pub use swarm::{Intensity, ParseIntensityError, Swarm};
 pub(crate) use target::pick;
@@ -103,12 +105,16 @@ fn segments_text(f: &mut fmt::Formatter<'_>, fates: &[SegmentFate], fault: &Faul
         return write!(f, "{only}");
     }
     let lost = fates.iter().filter(|fate| !fate.lost.is_empty()).count();
-    let words = match (lost, fates.len() - lost) {
-        (lost, 0) => format!("{lost} segments lost"),
-        (0, late) => format!("{late} segments late"),
-        (1, late) => format!("1 segment lost, {late} late"),
-        (lost, late) => format!("{lost} segments lost, {late} late"),
-    };
+    let late = fates.iter().filter(|fate| fate.lost.is_empty() && !fate.late.is_zero()).count();
+    let counts = [(lost, "lost"), (late, "late"), (fates.len() - lost - late, "with flipped bits")];
+    let mut words = if fates.is_empty() { "no segments".to_owned() } else { String::new() };
+    for (count, word) in counts.into_iter().filter(|(count, _)| *count > 0) {
+        words += &match count {
+            _ if !words.is_empty() => format!(", {count} {word}"),
+            1 => format!("1 segment {word}"),
+            _ => format!("{count} segments {word}"),
+        };
+    }
     let from =
         fault.begins_at().map_or_else(|| fault.trigger.to_string(), |at| format!("from {} on", duration_text(at)));
     write!(f, "{words} {} {from}", place(&fault.kind, &fault.target))
@@ -118,7 +124,7 @@ fn segments_text(f: &mut fmt::Formatter<'_>, fates: &[SegmentFate], fault: &Faul
 fn place(kind: &FaultKind, target: &Target) -> String {
     match target {
         Target::Hosts(hosts) => hosts.to_string(),
-        Target::Links { from, to } if *kind != FaultKind::PartitionOneWay => format!("{from} ↔ {to}"),
+        Target::Links { from, to } if !kind.is_one_way() => format!("{from} ↔ {to}"),
         Target::Links { from, to } | Target::OneWay { from, to } => format!("{from} → {to}"),
     }
 }
@@ -159,7 +165,12 @@ mod tests {
         check(vec![fate().lost([0])], "segment 1 of client → server:80 (connection 15) lost", None);
         check(vec![fate().back().late(millis(7))], "segment 1 of client ← server:80 (connection 15) late by 7ms", None);
         check(vec![fate().lost([0, 1]), fate().late(millis(7))], "1 segment lost, 1 late client ↔ server", None);
-        check(vec![fate()], "segment 1 of client", Some("a segment is neither `lost` nor `late`"));
+        let bit = "segment 1 of client → server:80 (connection 15) with bit 3 of byte 7 flipped";
+        check(vec![fate().flipped([59])], bit, None);
+        check(vec![fate().flipped([59]); 2], "2 segments with flipped bits client ↔ server", None);
+        let mixed = vec![fate().late(millis(7)), fate().flipped([59]), fate().lost([0])];
+        check(mixed, "1 segment lost, 1 late, 1 with flipped bits client ↔ server", None);
+        check(vec![fate()], "segment 1 of client", Some("a segment is neither `lost` nor `late` nor `flipped`"));
         let never = "transmission 16 cannot be lost: a segment is transmitted 16 times";
         check(vec![fate().lost([16])], "segment 1 of client", Some(never));
     }

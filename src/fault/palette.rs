@@ -63,7 +63,7 @@ pub fn kinds() -> Vec<(FaultKind, PaletteEntry)> {
         entry(
             FaultKind::Segments { fates: Vec::new() },
             "Fault::segments(from, to, [fates])",
-            "these very segments are lost or late: what the faults above came down to in one run",
+            "these very segments are lost, late or flipped: what faults with a rate came down to in one run",
             &[("fates", "connection, direction and number of each segment, and what becomes of it")],
         ),
         entry(
@@ -85,6 +85,66 @@ pub fn kinds() -> Vec<(FaultKind, PaletteEntry)> {
             &[],
         ),
         entry(FaultKind::Hold, "fault::hold(from, to)", "nothing, then everything at once", &[]),
+        entry(
+            FaultKind::Reset { after_bytes: 100 },
+            "fault::reset(after_bytes, from, to)",
+            "a connection is reset in the middle of a message, once each: both ends learn of it, after exactly so many bytes",
+            &[("after_bytes", "what still passes in one direction; 0 loses the whole message")],
+        ),
+        entry(
+            FaultKind::Cut { after_bytes: 100 },
+            "fault::cut(after_bytes, from, to)",
+            "a message that ends too early: the end of the stream after exactly so many bytes, a reset for whoever writes on",
+            &[("after_bytes", "what still passes in one direction")],
+        ),
+        entry(
+            FaultKind::Stall { after_bytes: 100 },
+            "fault::stall(after_bytes, from, to)",
+            "the headers come and the body does not, until the end",
+            &[("after_bytes", "what passes of each connection in one direction before it stalls")],
+        ),
+        entry(
+            FaultKind::Drip { bytes: 10, every: millis(100) },
+            "fault::drip(bytes, every, from, to)",
+            "the bytes of each connection arrive a few at a time",
+            &[("bytes", "how many arrive together, at least 1"), ("every", "from one such arrival to the next")],
+        ),
+        entry(
+            FaultKind::Flip { rate: 0.01 },
+            "fault::flip(rate, from, to)",
+            "a byte of a body is not what was sent, and no checksum of the network tells",
+            &[("rate", "probability in [0, 1] that a segment has a flipped bit")],
+        ),
+        entry(
+            FaultKind::CloseIdle { idle_for: secs(5) },
+            "fault::close_idle(idle_for, from, to)",
+            "an idle connection ends just before a pool uses it again: the end of the stream, then a reset for who writes",
+            &[("idle_for", "how long it must have been idle; those that are idle at the beginning end at once")],
+        ),
+        entry(
+            FaultKind::HalfOpen,
+            "fault::half_open(from, to)",
+            "the second side forgot its connections with the first, which is reset a round trip after it sends",
+            &[],
+        ),
+        entry(
+            FaultKind::ShortReads { at_most_bytes: 1 },
+            "fault::short_reads(hosts, at_most_bytes)",
+            "the machine's own program reads a few bytes at a time, though more are there",
+            &[("at_most_bytes", "what a read returns at most, at least 1")],
+        ),
+        entry(
+            FaultKind::ShortWrites { at_most_bytes: 1 },
+            "fault::short_writes(hosts, at_most_bytes)",
+            "the machine's own program can write a few bytes at a time, and nobody waits for the rest",
+            &[("at_most_bytes", "what a write accepts at most, at least 1")],
+        ),
+        entry(
+            FaultKind::SmallWindow { bytes: 1_000 },
+            "fault::small_window(hosts, bytes)",
+            "who sends to the machine must wait until it reads: backpressure after so many bytes",
+            &[("bytes", "what may be on the way or unread on each connection, at least 1")],
+        ),
         entry(
             FaultKind::Kill,
             "fault::kill(hosts)",
@@ -222,7 +282,7 @@ mod tests {
         // Who reads a case file knows all kinds, and says so.
         let refusal = serde_json::from_str::<FaultKind>(r#"{"is": "?"}"#).unwrap_err().to_string();
         let known: Vec<&str> = refusal.split('`').skip(1).step_by(2).filter(|word| *word != "?").collect();
-        assert!(known.len() >= 13, "{refusal}");
+        assert!(known.len() >= 23, "{refusal}");
         let kinds: Vec<_> =
             kinds().into_iter().map(|(kind, entry)| (serde_json::to_value(kind).unwrap(), entry)).collect();
         let listed: Vec<&str> = kinds.iter().map(|(kind, _)| kind["is"].as_str().unwrap()).collect();

@@ -40,7 +40,7 @@ pub(crate) async fn run_kernel(net: SharedNet, host: HostId) {
             if kernel.task.is_none() {
                 kernel.task = Some(context.waker().clone());
                 let ready = !kernel.outbox.is_empty()
-                    || kernel.arrivals.peek().is_some_and(|Reverse((due, _))| Some(*due) != next);
+                    || kernel.arrivals.peek().is_some_and(|Reverse((due, ..))| Some(*due) != next);
                 if ready {
                     return std::task::Poll::Ready(());
                 }
@@ -75,8 +75,6 @@ fn take_in(net: &SharedNet, host: HostId, card: &UdpSocket) -> Option<Duration> 
 impl Net {
     fn enqueue(&mut self, host: HostId, ticket: [u8; 4]) {
         let id = u32::from_le_bytes(ticket);
-        if let Some(packet) = self.packets.get(id) {
-            self.kernels[host.index()].arrivals.push(Reverse((packet.due, id)));
-        }
+        self.kernels[host.index()].arrivals.extend(self.packets.arrival(id));
     }
 }

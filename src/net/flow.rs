@@ -98,11 +98,13 @@ pub(crate) struct Flow {
     pub(crate) sent: [u32; 2],
     /// When the latest segment of each side arrives: none may overtake it.
     pub(crate) last_due: [Duration; 2],
+    /// Whether somebody on the way has broken it: nothing that is sent on it arrives any more.
+    pub(crate) is_severed: bool,
 }
 
 impl Flow {
     pub(crate) fn new(key: FlowKey, client_port: u16) -> Flow {
-        Flow { key, client_port, ends: [None, None], sent: [0; 2], last_due: [Duration::ZERO; 2] }
+        Flow { key, client_port, ends: [None, None], sent: [0; 2], last_due: [Duration::ZERO; 2], is_severed: false }
     }
 
     pub(crate) fn host(&self, side: Side) -> HostId {
@@ -134,4 +136,7 @@ pub(crate) struct Packet {
     pub(crate) due: Duration,
     /// Whether it was lost: its datagram is still delivered, to be thrown away.
     pub(crate) dropped: bool,
+    /// If it has no datagram, because it was made or split off on the way: the ticket of the segment that it follows, if
+    /// both arrive at the same time.
+    pub(crate) follows: Option<u32>,
 }

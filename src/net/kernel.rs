@@ -15,8 +15,9 @@ use siphasher::sip::SipHasher13;
 use turmoil::net::UdpSocket;
 
 use super::flow::{End, EndState, Flow, FlowId, Packet, Side};
+use super::limits::SocketLimits;
 use super::listening::Listening;
-use super::packets::Packets;
+use super::packets::{Arrival, Packets};
 use super::strike::{Strike, Struck};
 use crate::gate::Gate;
 use crate::history::SharedTape;
@@ -52,12 +53,13 @@ pub(crate) struct Kernel {
     ports: BTreeSet<u16>,
     next_port: u16,
     /// Segments that the card has received, by the time at which they arrive.
-    pub(super) arrivals: BinaryHeap<Reverse<(Duration, u32)>>,
+    pub(super) arrivals: BinaryHeap<Arrival>,
     /// Segments to be sent as soon as the machine's next program is polled.
     pub(super) outbox: Vec<u32>,
     /// Segments that reached a machine without power: their senders go on trying.
     parked: Vec<u32>,
     pub(super) task: Option<Waker>,
+    pub(super) limits: SocketLimits,
 }
 
 impl Kernel {
@@ -74,6 +76,7 @@ impl Kernel {
             outbox: Vec::new(),
             parked: Vec::new(),
             task: None,
+            limits: SocketLimits::default(),
         }
     }
 }
@@ -97,6 +100,8 @@ pub(crate) struct Net {
     /// Whether anybody waits for a message.
     pub(crate) watches_messages: bool,
     pub(super) wake: Vec<Waker>,
+    /// How often faults of the plan that the kernels carry out by themselves changed something.
+    pub(crate) bites: BTreeMap<u32, u64>,
 }
 
 /// A shared handle to the network.
@@ -145,6 +150,7 @@ impl SharedNet {
             struck: Vec::new(),
             watches_messages: false,
             wake: Vec::new(),
+            bites: BTreeMap::new(),
         };
         SharedNet(Arc::new(Mutex::new(net)))
     }
@@ -248,17 +254,13 @@ impl Net {
         let ordinal = state.sent[side.index()];
         state.sent[side.index()] += 1;
         self.record_sent(now, from, key, side, kind, &bytes);
-        let mut packet =
-            Packet { flow, side, kind, bytes, room, ordinal, sent_at: now, due: Duration::MAX, dropped: false };
+        let due = if from == to { now + LOOPBACK } else { Duration::MAX };
+        let (dropped, follows) = (false, None);
+        let id =
+            self.packets.push(Packet { flow, side, kind, bytes, room, ordinal, sent_at: now, due, dropped, follows });
         if from == to {
-            packet.due = now + LOOPBACK;
-            let arrival = Reverse((packet.due, self.packets.push(packet)));
-            let kernel = &mut self.kernels[from.index()];
-            kernel.arrivals.push(arrival);
-            self.wake.extend(kernel.task.take());
-            return;
+            return self.arrive_without_datagram(id);
         }
-        let id = self.packets.push(packet);
         self.undecided.push(id);
         let kernel = &self.kernels[from.index()];
         // Whether this machine's program is the one that runs now: otherwise its card cannot be used.
@@ -294,19 +296,6 @@ impl Net {
         tape.trace.counters.segments += 1;
         tape.trace.counters.bytes += bytes.len() as u64;
         tape.trace.push_with(now, Some(from), event, |text| text.write_str(headline(bytes).unwrap_or_default()));
-    }
-
-    /// Somebody on the way resets an end of a connection: the segment reaches its kernel at `due` without crossing a link.
-    pub(super) fn reset_from_outside(&mut self, flow: FlowId, victim: Side, sent_at: Duration, due: Duration) {
-        let host = self.flows[flow as usize].host(victim);
-        let (kind, bytes) = (SegmentKind::Rst, Bytes::new());
-        // No kernel counts it among its segments, and the wire does not decide about it.
-        let (side, room, ordinal) = (victim.other(), 0, u32::MAX);
-        let packet = Packet { flow, side, kind, bytes, room, ordinal, sent_at, due, dropped: false };
-        let arrival = Reverse((due, self.packets.push(packet)));
-        let kernel = &mut self.kernels[host.index()];
-        kernel.arrivals.push(arrival);
-        self.wake.extend(kernel.task.take());
     }
 
     fn transmit(&self, from: HostId, id: u32) {
@@ -354,14 +343,15 @@ impl Net {
         for id in parked {
             let Some(packet) = self.packets.get_mut(id) else { continue };
             packet.due = next_attempt(packet, &self.flows[packet.flow as usize]);
-            self.kernels[host.index()].arrivals.push(Reverse((packet.due, id)));
+            let arrival = self.packets.arrival(id);
+            self.kernels[host.index()].arrivals.extend(arrival);
         }
         let kernel = &mut self.kernels[host.index()];
         kernel.state = MachineState::On;
         self.wake.extend(kernel.task.take());
     }
 
-    fn ends_of(&self, host: HostId) -> Vec<(FlowId, Side)> {
+    pub(super) fn ends_of(&self, host: HostId) -> Vec<(FlowId, Side)> {
         let mut ends = Vec::new();
         for (id, flow) in self.flows.iter().enumerate() {
             for side in [Side::Client, Side::Server] {
@@ -375,7 +365,7 @@ impl Net {
 
     /// Takes in what is due on a machine; returns when the next segment is.
     pub(super) fn process(&mut self, host: HostId, now: Duration) -> Option<Duration> {
-        while let Some(Reverse((due, id))) = self.kernels[host.index()].arrivals.peek().copied() {
+        while let Some(Reverse((due, _, id))) = self.kernels[host.index()].arrivals.peek().copied() {
             if due > now {
                 return Some(due);
             }
@@ -454,7 +444,7 @@ fn following(port: u16) -> u16 {
 }
 
 /// The first line of an HTTP/1 request or answer, without the protocol's version; none for other bytes.
-fn headline(bytes: &Bytes) -> Option<&str> {
+pub(super) fn headline(bytes: &[u8]) -> Option<&str> {
     let line = bytes.split(|byte| *byte == b'\r').next()?;
     let line = std::str::from_utf8(line.get(..line.len().min(200))?).ok()?;
     if let Some(status) = line.strip_prefix("HTTP/1.") {

@@ -17,7 +17,9 @@ mod adapters;
 mod card;
 mod flow;
 mod kernel;
+mod limits;
 mod listening;
+mod outside;
 mod packets;
 mod socket;
 mod strike;
@@ -29,5 +31,8 @@ pub use socket::{Connector, OwnedReadHalf, OwnedWriteHalf, TcpListener, TcpStrea
 
 pub(crate) use card::run_kernel;
 pub(crate) use kernel::{SharedNet, address};
+pub(crate) use limits::SocketLimits;
 pub(crate) use strike::{Down, Strike, Struck, Victims};
-pub(crate) use wire::{BlockKind, Chain, Fates, LinkFault, Queue, Wire, WireSettings};
+pub(crate) use wire::{
+    BlockKind, Chain, Fate, Fates, IdleWatch, LinkFault, Queue, Stream, StreamKind, Wire, WireSettings,
+};

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::flow::{EndState, FlowId, Side, WINDOW};
+use super::flow::{EndState, FlowId, Side};
 use super::kernel::SharedNet;
 use crate::gate::Gate;
 use crate::trace::{HostId, SegmentKind};
@@ -223,10 +223,11 @@ impl TcpStream {
             return Poll::Pending;
         }
         let mut net = self.net.lock();
+        let most = net.readable(self.flow, self.side, buf.remaining());
         let Some(end) = net.flow(self.flow).end(self.side) else { return Poll::Ready(Err(reset())) };
         let mut taken = 0;
         while let Some(bytes) = end.received.front_mut() {
-            let length = bytes.len().min(buf.remaining());
+            let length = bytes.len().min(most - taken);
             buf.put_slice(&bytes[..length]);
             bytes.advance(length);
             taken += length;
@@ -237,12 +238,7 @@ impl TcpStream {
         }
         if taken > 0 || buf.remaining() == 0 {
             end.unannounced += taken;
-            // As kernels do, the peer is told of room only when there is much of it.
-            if end.unannounced >= WINDOW / 2 {
-                let room = end.unannounced as u32;
-                end.unannounced = 0;
-                net.send(self.flow, self.side, SegmentKind::Window, Bytes::new(), room);
-            }
+            net.announce(self.flow, self.side);
             return Poll::Ready(Ok(()));
         }
         if end.state == EndState::Reset {
@@ -269,11 +265,13 @@ impl TcpStream {
         if end.finished {
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::BrokenPipe, "this end has been shut down")));
         }
-        if end.credit == 0 && wanted > 0 {
+        let credit = end.credit;
+        let length = net.writable(self.flow, self.side, credit, wanted.min(credit).min(LARGEST_SEGMENT));
+        let Some(end) = net.flow(self.flow).end(self.side) else { return Poll::Ready(Err(reset())) };
+        if length == 0 && wanted > 0 {
             end.writer = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        let length = wanted.min(end.credit).min(LARGEST_SEGMENT);
         end.credit -= length;
         Poll::Ready(Ok(length))
     }

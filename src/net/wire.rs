@@ -5,9 +5,12 @@
 //! that taking one fault away leaves all other decisions as they were.
 
 mod burst;
+mod connections;
+mod idle;
 mod link;
 mod queue;
 mod release;
+mod stream;
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -20,11 +23,14 @@ use crate::seed::Seed;
 use crate::trace::{Event, FlowKey, HostId, SegmentKind};
 
 pub(crate) use burst::Chain;
-pub(crate) use link::{BlockKind, Fates, LinkFault, WireSettings};
+pub(crate) use idle::IdleWatch;
+pub(crate) use link::{BlockKind, Fate, Fates, LinkFault, WireSettings};
 pub(crate) use queue::Queue;
+pub(crate) use stream::{Stream, StreamKind};
 
 use link::{Hit, Link, Transmission, hit, within};
 use release::Foreign;
+use stream::Piece;
 
 /// What Linux adds to the round trip before it sends bytes again (`TCP_RTO_MIN`).
 const RETRANSMIT_AFTER: Duration = Duration::from_millis(200);
@@ -40,6 +46,8 @@ pub(crate) struct Wire {
     foreign: Vec<VecDeque<Foreign>>,
     /// How often each fault of the plan changed something.
     pub(crate) bites: Vec<u64>,
+    /// The links on which idle connections are closed, and by which fault.
+    idle_links: Vec<(HostId, HostId, u32)>,
 }
 
 impl Wire {
@@ -53,22 +61,44 @@ impl Wire {
             Link { latency, faults: Vec::new(), stalled: Vec::new() }
         };
         let links = (0..hosts).map(|from| (0..hosts).map(|to| link(from, to)).collect()).collect();
-        Wire { seed: settings.seed, links, foreign: Vec::new(), bites: vec![0; faults] }
+        Wire { seed: settings.seed, links, foreign: Vec::new(), bites: vec![0; faults], idle_links: Vec::new() }
     }
 
     /// Something begins to be wrong with the link from one host to another, in this direction.
-    pub(crate) fn begin(&mut self, from: HostId, to: HostId, fault: u32, what: LinkFault) {
+    pub(crate) fn begin(
+        &mut self,
+        net: &mut Net,
+        from: HostId,
+        to: HostId,
+        fault: u32,
+        what: LinkFault,
+        now: Duration,
+    ) {
+        if what == LinkFault::HalfOpen {
+            self.bites[fault as usize] += net.forget(to, from);
+            return;
+        }
+        let closes_idle = matches!(what, LinkFault::CloseIdle(_));
         self.links[from.index()][to.index()].faults.push((fault, what));
+        if closes_idle {
+            self.idle_links.push((from, to, fault));
+            self.close_idle_of(net, from, to, fault, now);
+        }
     }
 
     /// A fault of this direction is over. If nothing else blocks it, what waited goes on.
     pub(crate) fn end(&mut self, net: &mut Net, from: HostId, to: HostId, fault: u32, now: Duration) {
         let link = &mut self.links[from.index()][to.index()];
-        let ended = link.faults.iter().find(|(id, _)| *id == fault).map(|(_, what)| what.clone());
-        link.faults.retain(|(id, _)| *id != fault);
+        let Some(place) = link.faults.iter().position(|(id, _)| *id == fault) else { return };
+        let (_, ended) = link.faults.remove(place);
+        let ended = match ended {
+            LinkFault::Stream(stream) => return self.let_go(net, stream, place, now),
+            LinkFault::CloseIdle(_) => return self.idle_links.retain(|watched| *watched != (from, to, fault)),
+            other => other,
+        };
         let keeps = |what: &LinkFault| matches!(what, LinkFault::Block(BlockKind::Partition | BlockKind::Hold));
         // What waits does so because of a partition or a hold, and until the last of them is over.
-        if !ended.as_ref().is_some_and(keeps) || link.faults.iter().any(|(_, what)| keeps(what)) {
+        if !keeps(&ended) || link.faults.iter().any(|(_, what)| keeps(what)) {
             return;
         }
         let block = link.block();
@@ -77,7 +107,7 @@ impl Wire {
             let Some(packet) = net.packets.get(id) else { continue };
             let attempt = match ended {
                 // What was held was on its way; what was lost is sent again at its sender's next attempt.
-                Some(LinkFault::Block(BlockKind::Hold)) => {
+                LinkFault::Block(BlockKind::Hold) => {
                     now.saturating_sub(self.links[from.index()][to.index()].latency.start)
                 }
                 _ => next_attempt(packet.sent_at, now, self.links[from.index()][to.index()].retransmission_timeout()),
@@ -92,7 +122,7 @@ impl Wire {
     }
 
     /// Counts and records that a fault lets a segment not pass.
-    fn bitten_by_block(&mut self, net: &Net, id: u32, fault: u32, at: Duration) {
+    fn bitten_by_block(&mut self, net: &mut Net, id: u32, fault: u32, at: Duration) {
         let Some(packet) = net.packets.get(id) else { return };
         let flow = &net.flows[packet.flow as usize];
         self.bites[fault as usize] += 1;
@@ -171,6 +201,9 @@ impl Wire {
     fn schedule(&mut self, net: &mut Net, id: u32, first: Duration) {
         let Some(packet) = net.packets.get(id) else { return };
         let flow = &net.flows[packet.flow as usize];
+        if flow.is_severed {
+            return self.meet_severed(net, id, first);
+        }
         let (side, kind, sent_at, key) = (packet.side, packet.kind, packet.sent_at, flow.key);
         let (from, to) = (flow.host(side), flow.host(side.other()));
         let (segment, forward) = (packet.ordinal, side == Side::Client);
@@ -202,23 +235,30 @@ impl Wire {
                     hit(&mut hits, *fault).extra += extra;
                 }
                 latency += extra;
+                if kind == SegmentKind::Data {
+                    let is_flipped = hits.iter().any(|hit| !hit.flipped.is_empty());
+                    let flipped = what.flips(self.seed, &sent, &packet.bytes, is_flipped);
+                    if !flipped.is_empty() {
+                        self.bites[*fault as usize] += flipped.len() as u64;
+                        hit(&mut hits, *fault).flipped = flipped;
+                    }
+                }
             }
         }
         let late = (!is_dropped).then(|| at + latency - sent_at);
-        for Hit { fault, lost, extra } in hits {
+        for Hit { fault, lost, extra, flipped } in hits {
             let event = Event::Bitten { fault: Some(fault), flow: key, forward, segment, kind, lost, extra, late };
             net.tape.lock().trace.push(sent_at, Some(from), event);
+            for bit in flipped {
+                let event = Event::Flipped { fault, flow: key, forward, segment, bit };
+                net.tape.lock().trace.push(sent_at, Some(from), event);
+                net.flip(id, bit);
+            }
         }
         if is_dropped {
             return drop_packet(net, id, sent_at);
         }
-        let flow = packet_flow(net, id);
-        let flow = &mut net.flows[flow];
-        let due = (at + latency).max(flow.last_due[side.index()]);
-        flow.last_due[side.index()] = due;
-        if let Some(packet) = net.packets.get_mut(id) {
-            packet.due = due;
-        }
+        self.pass(net, Piece { id, at, due: at + latency }, 0);
     }
 }
 
@@ -227,10 +267,6 @@ fn decision(key: FlowKey, side: Side, ordinal: u32, attempt: u32) -> [u64; 4] {
     let segment = (u64::from(ordinal) << 1) | side.index() as u64;
     let hosts = (u64::from(key.from.0) << 32) | (u64::from(key.to.0) << 16) | u64::from(key.port);
     [hosts, u64::from(key.ordinal), segment, u64::from(attempt)]
-}
-
-fn packet_flow(net: &Net, id: u32) -> usize {
-    net.packets.get(id).map_or(0, |packet| packet.flow as usize)
 }
 
 /// Whether a kernel sends such a segment only when its peer or program asks for it again.

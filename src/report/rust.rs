@@ -76,7 +76,11 @@ fn fault_code(fault: &Fault) -> String {
             format!("at_event({}, {named:?}, {nth})", selector(host))
         }
     };
-    let way = if matches!(fault.target, Target::OneWay { .. }) { ".one_way()" } else { "" };
+    let way = if matches!(fault.target, Target::OneWay { .. }) && fault.kind != FaultKind::HalfOpen {
+        ".one_way()"
+    } else {
+        ""
+    };
     format!("{}{way}.{begins}.lasting({})", what(fault), duration(fault.lasting))
 }
 
@@ -93,8 +97,7 @@ fn what(fault: &Fault) -> String {
         }
         FaultKind::LatencyWave { peak } => format!("Fault::latency_wave({}, {target})", duration(*peak)),
         FaultKind::Bandwidth { bytes_per_second, queue_bytes } => {
-            let (bytes_per_second, queue) = (grouped((*bytes_per_second).into()), grouped((*queue_bytes).into()));
-            format!("Fault::bandwidth({bytes_per_second}, {queue}, {target})")
+            format!("Fault::bandwidth({}, {}, {target})", bytes(*bytes_per_second), bytes(*queue_bytes))
         }
         FaultKind::Latency { at_least, at_most } => {
             format!("Fault::latency({}..{}, {target})", duration(*at_least), duration(*at_most))
@@ -107,6 +110,22 @@ fn what(fault: &Fault) -> String {
         FaultKind::PartitionOneWay => format!("Fault::partition_one_way({target})"),
         FaultKind::Reject => format!("Fault::reject({target})"),
         FaultKind::Hold => format!("Fault::hold({target})"),
+        FaultKind::Reset { after_bytes } => format!("Fault::reset({}, {target})", bytes(*after_bytes)),
+        FaultKind::Cut { after_bytes } => format!("Fault::cut({}, {target})", bytes(*after_bytes)),
+        FaultKind::Stall { after_bytes } => format!("Fault::stall({}, {target})", bytes(*after_bytes)),
+        FaultKind::Drip { bytes: count, every } => {
+            format!("Fault::drip({}, {}, {target})", bytes(*count), duration(*every))
+        }
+        FaultKind::Flip { rate } => format!("Fault::flip({rate:?}, {target})"),
+        FaultKind::CloseIdle { idle_for } => format!("Fault::close_idle({}, {target})", duration(*idle_for)),
+        FaultKind::HalfOpen => format!("Fault::half_open({target})"),
+        FaultKind::ShortReads { at_most_bytes } => {
+            format!("Fault::short_reads({target}, {})", bytes(*at_most_bytes))
+        }
+        FaultKind::ShortWrites { at_most_bytes } => {
+            format!("Fault::short_writes({target}, {})", bytes(*at_most_bytes))
+        }
+        FaultKind::SmallWindow { bytes: count } => format!("Fault::small_window({target}, {})", bytes(*count)),
         FaultKind::Kill => format!("Fault::kill({target})"),
         FaultKind::PowerOff => format!("Fault::power_off({target})"),
         FaultKind::Stop { grace } => format!("Fault::stop({target}, {})", duration(*grace)),
@@ -125,8 +144,12 @@ fn what(fault: &Fault) -> String {
     }
 }
 
+fn bytes(count: u64) -> String {
+    grouped(count.into())
+}
+
 fn fate(fate: &SegmentFate) -> String {
-    let SegmentFate { from, to, port, connect, back, segment, lost, late } = fate;
+    let SegmentFate { from, to, port, connect, back, segment, lost, late, flipped } = fate;
     let mut text = format!("fault::SegmentFate::new({from:?}, {to:?}, {port}, {connect}, {segment})");
     if *back {
         text.push_str(".back()");
@@ -136,6 +159,9 @@ fn fate(fate: &SegmentFate) -> String {
     }
     if !late.is_zero() {
         let _ = write!(text, ".late({})", duration(*late));
+    }
+    if !flipped.is_empty() {
+        let _ = write!(text, ".flipped({flipped:?})");
     }
     text
 }
@@ -201,11 +227,21 @@ mod tests {
             .fault(Fault::disk_slow(secs(0), micros(20), millis(30), "a").at(secs(5)).lasting(secs(1)))
             .fault(Fault::disk_flips(0.001, one("a")).at(secs(5)).lasting(secs(1)))
             .fault(Fault::lost_syncs("a").at(secs(5)).lasting(secs(1)))
+            .fault(Fault::reset(0, "a", "b").at(secs(5)).lasting(secs(1)))
+            .fault(Fault::cut(1_500, "a", "b").one_way().at(secs(5)).lasting(secs(1)))
+            .fault(Fault::stall(120, "a", "b").at(secs(5)).lasting(secs(1)))
+            .fault(Fault::drip(10, millis(200), "a", "b").at(secs(5)).lasting(secs(1)))
+            .fault(Fault::flip(0.5, "a", "b").at(secs(5)).lasting(secs(1)))
+            .fault(Fault::close_idle(secs(3), "a", "b").at(secs(5)).lasting(secs(1)))
+            .fault(Fault::half_open("a", "b").at(secs(5)).lasting(secs(1)))
+            .fault(Fault::short_reads("a", 1).at(secs(5)).lasting(secs(1)))
+            .fault(Fault::short_writes("a", 7).at(secs(5)).lasting(secs(1)))
+            .fault(Fault::small_window("a", 65_536).at(secs(5)).lasting(secs(1)))
             .fault(
                 Fault::segments(
                     ["a"],
                     ["b"],
-                    [fault::SegmentFate::new("a", "b", 80, 14, 0).back().lost([0, 1]).late(millis(7))],
+                    [fault::SegmentFate::new("a", "b", 80, 14, 0).back().lost([0, 1]).late(millis(7)).flipped([59])],
                 )
                 .at(secs(6))
                 .lasting(secs(2)),

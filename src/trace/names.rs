@@ -39,6 +39,7 @@ impl Event {
             | Event::Sent { .. }
             | Event::Arrived { .. }
             | Event::Bitten { .. }
+            | Event::Flipped { .. }
             | Event::Log { .. } => None,
         }
     }

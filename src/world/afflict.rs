@@ -3,6 +3,7 @@
 use super::World;
 use crate::disk::{DiskCall, DiskSpeed, Trouble};
 use crate::fault::{DiskCalls, Fault, FaultKind, Target};
+use crate::net::SocketLimits;
 use crate::trace::HostId;
 
 impl World<'_> {
@@ -12,6 +13,16 @@ impl World<'_> {
         let troubles: Vec<(u32, Trouble)> =
             acting.iter().filter_map(|(index, fault)| Some((*index as u32, disk_trouble(&fault.kind)?))).collect();
         self.disks[host.index()].set_troubles(&troubles);
+        let mut limits = SocketLimits::default();
+        for (index, fault) in self.acting_on(host) {
+            match &fault.kind {
+                FaultKind::ShortReads { at_most_bytes } => limits.read.lower(*at_most_bytes, index),
+                FaultKind::ShortWrites { at_most_bytes } => limits.write.lower(*at_most_bytes, index),
+                FaultKind::SmallWindow { bytes } => limits.window.lower(*bytes, index),
+                _ => {}
+            }
+        }
+        self.net.lock().limit_sockets(host, limits);
     }
 
     /// The faults that act on this host now and do not take it down, with their places in the plan.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::World;
 use crate::fault::{self, Fault, FaultKind, SegmentFate, Selector, Target};
-use crate::net::{BlockKind, Chain, Fates, LinkFault, Queue};
+use crate::net::{BlockKind, Chain, Fates, IdleWatch, LinkFault, Queue, Stream, StreamKind};
 use crate::trace::{FlowKey, HostId};
 
 impl World<'_> {
@@ -24,7 +24,7 @@ impl World<'_> {
         if let FaultKind::Segments { fates } = &fault.kind {
             return self.segment_faults(fates);
         }
-        let is_one_way = matches!(fault.target, Target::OneWay { .. }) || fault.kind == FaultKind::PartitionOneWay;
+        let is_one_way = matches!(fault.target, Target::OneWay { .. }) || fault.kind.is_one_way();
         let mut pairs = BTreeSet::new();
         for a in self.resolve(first, index, 0) {
             for b in self.resolve(second, index, 1) {
@@ -63,8 +63,9 @@ impl World<'_> {
                 .fold(0, |lost, number| lost | 1 << number);
             // A segment may be named twice, once as lost and once as late.
             let known = links.entry(link).or_default().entry((key, !fate.back, fate.segment)).or_default();
-            known.0 |= lost;
-            known.1 += fate.late;
+            known.lost |= lost;
+            known.late += fate.late;
+            known.flipped.extend(&fate.flipped);
         }
         let links = links.into_iter();
         links.map(|((from, to), fates)| (from, to, LinkFault::Segments(Arc::new(fates)))).collect()
@@ -74,6 +75,7 @@ impl World<'_> {
 /// What a fault is to one direction of a link; none for faults of hosts and of single segments.
 /// Transmissions are decided when their segment is first sent, so that each fault says until when it acts.
 fn link_fault(fault: &Fault, from: HostId, to: HostId, begins: Duration, until: Duration) -> Option<LinkFault> {
+    let stream = |kind: StreamKind| LinkFault::Stream(Stream::new(kind));
     let what = match &fault.kind {
         FaultKind::Partition | FaultKind::PartitionOneWay => LinkFault::Block(BlockKind::Partition),
         FaultKind::Reject => LinkFault::Block(BlockKind::Reject),
@@ -89,6 +91,17 @@ fn link_fault(fault: &Fault, from: HostId, to: HostId, begins: Duration, until: 
         FaultKind::Bandwidth { bytes_per_second, queue_bytes } => {
             LinkFault::Bandwidth { queue: Queue::new(*bytes_per_second, *queue_bytes), until }
         }
+        FaultKind::Reset { after_bytes } => {
+            stream(StreamKind::Break { after_bytes: *after_bytes, is_polite: false, until })
+        }
+        FaultKind::Cut { after_bytes } => {
+            stream(StreamKind::Break { after_bytes: *after_bytes, is_polite: true, until })
+        }
+        FaultKind::Stall { after_bytes } => stream(StreamKind::Stall { after_bytes: *after_bytes }),
+        FaultKind::Drip { bytes, every } => stream(StreamKind::Drip { bytes: *bytes, every: *every, until }),
+        FaultKind::Flip { rate } => LinkFault::Flip { rate: *rate, until },
+        FaultKind::CloseIdle { idle_for } => LinkFault::CloseIdle(IdleWatch::new(*idle_for)),
+        FaultKind::HalfOpen => LinkFault::HalfOpen,
         FaultKind::Segments { .. }
         | FaultKind::Kill
         | FaultKind::PowerOff
@@ -97,7 +110,10 @@ fn link_fault(fault: &Fault, from: HostId, to: HostId, begins: Duration, until: 
         | FaultKind::DiskFull { .. }
         | FaultKind::DiskSlow { .. }
         | FaultKind::DiskFlips { .. }
-        | FaultKind::LostSyncs => return None,
+        | FaultKind::LostSyncs
+        | FaultKind::ShortReads { .. }
+        | FaultKind::ShortWrites { .. }
+        | FaultKind::SmallWindow { .. } => return None,
     };
     Some(what)
 }

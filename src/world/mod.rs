@@ -248,6 +248,9 @@ impl<'a> World<'a> {
             self.act(action);
         }
         self.take_struck();
+        if self.wire.closes_idle() {
+            self.wire.close_idle(&mut self.net.lock(), self.now);
+        }
         self.wire.decide(&mut self.net.lock());
         self.wire.release(&mut self.net.lock(), &self.sim, self.now, step_end);
         // Turmoil reports an error only if a program ends with one, and ours never end.
@@ -367,7 +370,7 @@ impl<'a> World<'a> {
             }
             Target::Links { .. } | Target::OneWay { .. } => {
                 for (from, to, what) in self.link_faults(index) {
-                    self.wire.begin(from, to, index as u32, what);
+                    self.wire.begin(&mut self.net.lock(), from, to, index as u32, what, self.now);
                 }
             }
         }
@@ -463,11 +466,11 @@ impl<'a> World<'a> {
         for slot in &self.slots {
             slot.lock().unwrap_or_else(PoisonError::into_inner).gate.close();
         }
-        for disk in &self.disks {
-            for (index, bites) in disk.bites() {
-                self.wire.bites[index as usize] += bites;
-            }
+        let mut bites = std::mem::take(&mut self.wire.bites);
+        let of_disks = self.disks.iter().flat_map(|disk| disk.bites());
+        for (fault, count) in of_disks.chain(std::mem::take(&mut self.net.lock().bites)) {
+            bites[fault as usize] += count;
         }
-        (std::mem::take(&mut self.wire.bites), self.failures, self.census)
+        (bites, self.failures, self.census)
     }
 }

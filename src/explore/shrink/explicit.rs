@@ -1,9 +1,9 @@
 //! Makes all of a case's chance plain data: rates become the decisions that bit, and selectors the hosts they meant.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use crate::fault::{Fault, FaultKind, Plan, SegmentFate};
+use crate::net::{Fate, Fates};
 use crate::run::Recording;
 use crate::scenario::{Case, Scenario};
 use crate::trace::{Event, FlowKey};
@@ -23,7 +23,8 @@ pub(super) fn explicit(scenario: &Scenario, recording: &Recording) -> Case {
             | FaultKind::BurstLoss { .. }
             | FaultKind::Latency { .. }
             | FaultKind::LatencyWave { .. }
-            | FaultKind::Bandwidth { .. } => FaultKind::Segments { fates: fates(recording, index as u32) },
+            | FaultKind::Bandwidth { .. }
+            | FaultKind::Flip { .. } => FaultKind::Segments { fates: fates(recording, index as u32) },
             _ => fault.kind.clone(),
         };
         let trigger = fault.trigger.map(|side, hosts| name(index, side, hosts));
@@ -35,26 +36,31 @@ pub(super) fn explicit(scenario: &Scenario, recording: &Recording) -> Case {
 
 /// What a fault did to each segment that it bit.
 fn fates(recording: &Recording, index: u32) -> Vec<SegmentFate> {
-    let mut bitten: BTreeMap<(FlowKey, bool, u32), (u32, Duration)> = BTreeMap::new();
+    let mut bitten: Fates = BTreeMap::new();
     for record in &recording.records {
-        if let Event::Bitten { fault: Some(fault), flow, forward, segment, lost, extra, .. } = &record.event
-            && *fault == index
-        {
-            let fate = bitten.entry((*flow, *forward, *segment)).or_default();
-            fate.0 |= lost;
-            fate.1 += *extra;
+        match &record.event {
+            Event::Bitten { fault: Some(fault), flow, forward, segment, lost, extra, .. } if *fault == index => {
+                let fate = bitten.entry((*flow, *forward, *segment)).or_default();
+                fate.lost |= lost;
+                fate.late += *extra;
+            }
+            Event::Flipped { fault, flow, forward, segment, bit } if *fault == index => {
+                bitten.entry((*flow, *forward, *segment)).or_default().flipped.push(*bit);
+            }
+            _ => {}
         }
     }
     let name = |host: crate::trace::HostId| recording.hosts.get(host.index()).cloned().unwrap_or_default();
-    let fate = |((flow, forward, segment), (lost, late)): ((FlowKey, bool, u32), (u32, Duration))| SegmentFate {
+    let fate = |((flow, forward, segment), fate): ((FlowKey, bool, u32), Fate)| SegmentFate {
         from: name(flow.from),
         to: name(flow.to),
         port: flow.port,
         connect: flow.ordinal,
         back: !forward,
         segment,
-        lost: (0..u32::BITS).filter(|transmission| lost >> transmission & 1 == 1).collect(),
-        late,
+        lost: (0..u32::BITS).filter(|transmission| fate.lost >> transmission & 1 == 1).collect(),
+        late: fate.late,
+        flipped: fate.flipped,
     };
     bitten.into_iter().map(fate).collect()
 }
@@ -105,6 +111,8 @@ mod tests {
         let mild = fault::latency(millis(0)..millis(90), "*", "server");
         check([fault::loss(0.1, "client", one("server")), mild.clone()]);
         check([fault::burst_loss(millis(200), millis(50), 0.7, "client", one("server")).one_way(), mild]);
+        check([fault::flip(0.2, "client", one("server")).one_way(), fault::loss(0.1, "client", "server")]);
+        check([fault::flip(0.1, "client", "server"), fault::drip(1, millis(700), "client", "server")]);
         let narrow = fault::bandwidth(2_000, 200, "client", "server");
         check([fault::latency_wave(millis(300), all(), "server"), narrow]);
     }
@@ -144,12 +152,13 @@ mod tests {
             .plan
             .faults
             .iter()
-            .map(|fault| match &fault.kind {
-                FaultKind::Segments { fates } => fates.len(),
+            .filter_map(|fault| match &fault.kind {
+                FaultKind::Segments { fates } => Some(fates.len()),
+                FaultKind::Drip { .. } => None,
                 other => panic!("{other:?} is left to chance"),
             })
             .collect();
-        assert!(counts.iter().all(|count| *count > 3), "both bit: {counts:?}");
+        assert!(!counts.is_empty() && counts.iter().all(|count| *count > 3), "both bit: {counts:?}");
         let outcome = run(scenario, &explicit, Detail::Lean).outcome;
         assert_eq!(outcome.fingerprint, recording.outcome.fingerprint, "seed {seed}");
         assert_eq!(outcome.fault_bites, recording.outcome.fault_bites);

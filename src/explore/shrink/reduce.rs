@@ -96,6 +96,22 @@ pub(super) fn simpler_kinds(fault: &Fault) -> Vec<Fault> {
     let kinds = match &fault.kind {
         FaultKind::PowerOff | FaultKind::Stop { .. } => vec![FaultKind::Kill],
         FaultKind::Reject => vec![FaultKind::Partition],
+        FaultKind::Reset { after_bytes: 1.. } => vec![FaultKind::Reset { after_bytes: 0 }],
+        FaultKind::Cut { after_bytes: 0 } => vec![FaultKind::Reset { after_bytes: 0 }],
+        FaultKind::Cut { after_bytes } => vec![
+            FaultKind::Reset { after_bytes: 0 },
+            FaultKind::Reset { after_bytes: *after_bytes },
+            FaultKind::Cut { after_bytes: 0 },
+        ],
+        FaultKind::Stall { after_bytes: 0 } => vec![FaultKind::Hold],
+        FaultKind::Stall { .. } => vec![FaultKind::Hold, FaultKind::Stall { after_bytes: 0 }],
+        FaultKind::Drip { bytes: 2.., every } => vec![FaultKind::Drip { bytes: 1, every: *every }],
+        FaultKind::CloseIdle { idle_for } if !idle_for.is_zero() => {
+            // Those that are idle at the beginning are closed whatever it says; the longer, the fewer others.
+            vec![FaultKind::CloseIdle { idle_for: fault.lasting.max(*idle_for) }]
+        }
+        FaultKind::ShortReads { at_most_bytes: 2.. } => vec![FaultKind::ShortReads { at_most_bytes: 1 }],
+        FaultKind::ShortWrites { at_most_bytes: 2.. } => vec![FaultKind::ShortWrites { at_most_bytes: 1 }],
         _ => simpler_disks(&fault.kind),
     };
     kinds.into_iter().map(|kind| Fault { kind, ..fault.clone() }).collect()
@@ -247,6 +263,11 @@ mod tests {
     fn a_one_way_fault_is_narrowed_and_stays_one_way() {
         let fault = Fault::reject(["a", "b"], ["c"]).one_way();
         assert_eq!(simpler_kinds(&fault), [Fault { kind: FaultKind::Partition, ..fault.clone() }]);
+        let cut = Fault::cut(7, "a", "b").one_way();
+        let resets = [Fault::reset(0, "a", "b").one_way(), Fault::reset(7, "a", "b").one_way()];
+        assert_eq!(simpler_kinds(&cut)[..2], resets);
+        assert_eq!(simpler_kinds(&Fault::stall(0, "a", "b")), [Fault::hold("a", "b")]);
+        assert_eq!(simpler_kinds(&Fault::reset(0, "a", "b")), []);
         assert_eq!(hosts_of(&fault, Side::First), ["a", "b"]);
         let narrow = with_hosts(&fault, Side::First, vec!["b".to_owned()]);
         assert_eq!(narrow, Fault::reject(["b"], ["c"]).one_way());

@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use super::RETRANSMIT_AFTER;
 use super::burst::Chain;
+use super::idle::IdleWatch;
 use super::queue::Queue;
+use super::stream::Stream;
+use crate::net::kernel::headline;
 use crate::seed::Seed;
 use crate::trace::{FlowKey, HostId};
 
@@ -33,20 +36,56 @@ pub(crate) enum BlockKind {
     Hold,
 }
 
-/// What becomes of single segments, by connection, direction (true from the connecting host on) and number: which of
-/// their transmissions are lost (bit n for the n-th), and by how much they are late.
-pub(crate) type Fates = BTreeMap<(FlowKey, bool, u32), (u32, Duration)>;
+/// What becomes of one segment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Fate {
+    /// Which of its transmissions are lost: bit n for the n-th.
+    pub(crate) lost: u32,
+    /// By how much it is late.
+    pub(crate) late: Duration,
+    /// Which of its bits are flipped.
+    pub(crate) flipped: Vec<u32>,
+}
+
+/// What becomes of single segments, by connection, direction (true from the connecting host on) and number.
+pub(crate) type Fates = BTreeMap<(FlowKey, bool, u32), Fate>;
 
 /// What is wrong with one direction of a link.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum LinkFault {
     Block(BlockKind),
-    Loss { rate: f64, until: Duration },
-    Burst { chain: Chain, rate: f64, until: Duration },
-    Latency { at_least: Duration, at_most: Duration, until: Duration },
-    Wave { peak: Duration, begins: Duration, lasting: Duration },
-    Bandwidth { queue: Queue, until: Duration },
+    Loss {
+        rate: f64,
+        until: Duration,
+    },
+    Burst {
+        chain: Chain,
+        rate: f64,
+        until: Duration,
+    },
+    Latency {
+        at_least: Duration,
+        at_most: Duration,
+        until: Duration,
+    },
+    Wave {
+        peak: Duration,
+        begins: Duration,
+        lasting: Duration,
+    },
+    Bandwidth {
+        queue: Queue,
+        until: Duration,
+    },
     Segments(Arc<Fates>),
+    Flip {
+        rate: f64,
+        until: Duration,
+    },
+    Stream(Stream),
+    CloseIdle(IdleWatch),
+    /// It strikes once, when it begins.
+    HalfOpen,
 }
 
 /// What one fault did to one segment.
@@ -56,12 +95,13 @@ pub(super) struct Hit {
     /// Bit n for the n-th transmission.
     pub(super) lost: u32,
     pub(super) extra: Duration,
+    pub(super) flipped: Vec<u32>,
 }
 
 /// The entry of a fault, made if there is none. Nothing is allocated for segments that nothing befalls.
 pub(super) fn hit(hits: &mut Vec<Hit>, fault: u32) -> &mut Hit {
     let index = hits.iter().position(|hit| hit.fault == fault).unwrap_or_else(|| {
-        hits.push(Hit { fault, lost: 0, extra: Duration::ZERO });
+        hits.push(Hit { fault, lost: 0, extra: Duration::ZERO, flipped: Vec::new() });
         hits.len() - 1
     });
     &mut hits[index]
@@ -108,8 +148,14 @@ impl Link {
                 at < until && chain.is_in_burst(seed, *at) && seed.decide_unit("loss in a burst", name) < *rate
             }
             LinkFault::Bandwidth { queue, until } => at < until && queue.is_full(*at, *bytes),
-            LinkFault::Segments(fates) => fates.get(segment).is_some_and(|(lost, _)| lost >> name[3] & 1 == 1),
-            LinkFault::Block(_) | LinkFault::Latency { .. } | LinkFault::Wave { .. } => false,
+            LinkFault::Segments(fates) => fates.get(segment).is_some_and(|fate| fate.lost >> name[3] & 1 == 1),
+            LinkFault::Block(_)
+            | LinkFault::Latency { .. }
+            | LinkFault::Wave { .. }
+            | LinkFault::Flip { .. }
+            | LinkFault::Stream(_)
+            | LinkFault::CloseIdle(_)
+            | LinkFault::HalfOpen => false,
         };
         self.faults.iter_mut().find_map(|(fault, what)| is_lost(what).then_some(*fault))
     }
@@ -135,9 +181,48 @@ impl LinkFault {
                 // What still waits when the fault is over leaves at once.
                 queue.enqueue(sent.at, sent.bytes).min(*until - sent.at)
             }
-            LinkFault::Segments(fates) => fates.get(&sent.segment).map_or(Duration::ZERO, |(_, late)| *late),
-            LinkFault::Block(_) | LinkFault::Loss { .. } | LinkFault::Burst { .. } => Duration::ZERO,
+            LinkFault::Segments(fates) => fates.get(&sent.segment).map_or(Duration::ZERO, |fate| fate.late),
+            LinkFault::Block(_)
+            | LinkFault::Loss { .. }
+            | LinkFault::Burst { .. }
+            | LinkFault::Flip { .. }
+            | LinkFault::Stream(_)
+            | LinkFault::CloseIdle(_)
+            | LinkFault::HalfOpen => Duration::ZERO,
         }
+    }
+
+    /// Which bits of a segment with these bytes this fault flips. The luck of a segment is its own, whichever of its
+    /// transmissions gets through, and one rate is enough: `is_flipped` says that another has had it already.
+    pub(super) fn flips(&self, seed: Seed, sent: &Transmission, bytes: &[u8], is_flipped: bool) -> Vec<u32> {
+        match self {
+            LinkFault::Segments(fates) => match fates.get(&sent.segment) {
+                Some(fate) => fate.flipped.iter().copied().filter(|bit| (bit / 8) < bytes.len() as u32).collect(),
+                None => Vec::new(),
+            },
+            LinkFault::Flip { rate, until } if !is_flipped && sent.at < *until => {
+                let [hosts, connect, segment, _] = sent.name;
+                let name = [hosts, connect, segment];
+                let free = behind_head(bytes);
+                let count = (bytes.len() - free) as u64 * 8;
+                if count == 0 || seed.decide_unit("flip", &name) >= *rate {
+                    return Vec::new();
+                }
+                vec![(free as u64 * 8 + seed.decide("flipped bit", &name) % count) as u32]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// How many bytes the head of an HTTP/1 message takes of a segment: all, if it begins with a head that goes on; none, if
+/// there is no head in it.
+fn behind_head(bytes: &[u8]) -> usize {
+    const END: &[u8] = b"\r\n\r\n";
+    match bytes.windows(END.len()).position(|window| window == END) {
+        Some(head) => head + END.len(),
+        None if headline(bytes).is_some() => bytes.len(),
+        None => 0,
     }
 }
 

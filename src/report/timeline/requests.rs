@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::{Moment, Place, Sort, Weight};
-use crate::fault::duration_text;
+use crate::fault::{FaultKind, duration_text};
 use crate::run::Recording;
 use crate::trace::{Event, FlowKey, HostId, SegmentKind};
 
@@ -44,7 +44,10 @@ impl Requests {
             if let (Event::Bitten { fault, flow, kind: SegmentKind::Data, late, .. }, Some(host)) =
                 (&record.event, record.host)
             {
-                bites.entry((*flow, host, record.at)).or_insert_with(|| bite(*fault, *late));
+                bites.entry((*flow, host, record.at)).or_insert_with(|| bite(recording, *fault, *late));
+            }
+            if let (Event::Flipped { fault, flow, .. }, Some(host)) = (&record.event, record.host) {
+                bites.insert((*flow, host, record.at), format!("f{} flips a bit of it", fault + 1));
             }
         }
         Requests { open: BTreeMap::new(), given_up: BTreeMap::new(), sent: 0, bites, failing_probes: BTreeSet::new() }
@@ -174,7 +177,18 @@ fn is_probe(words: &str) -> bool {
 }
 
 /// What a fault did to a segment, in words.
-pub(super) fn bite(fault: Option<u32>, late: Option<Duration>) -> String {
+pub(super) fn bite(recording: &Recording, fault: Option<u32>, late: Option<Duration>) -> String {
+    let kind = fault.and_then(|fault| recording.case.plan.faults.get(fault as usize)).map(|fault| &fault.kind);
+    let own = match kind {
+        Some(FaultKind::Reset { .. }) => Some("resets its connection"),
+        Some(FaultKind::Cut { .. }) => Some("cuts it short"),
+        Some(FaultKind::Stall { .. }) => Some("stalls it"),
+        Some(FaultKind::Drip { .. }) => Some("lets it drip"),
+        _ => None,
+    };
+    if let (Some(fault), Some(own)) = (fault, own) {
+        return format!("f{} {own}", fault + 1);
+    }
     match (fault, late) {
         (Some(fault), Some(late)) => format!("f{} delays it by {}", fault + 1, duration_text(late)),
         (Some(fault), None) => format!("f{} keeps it back", fault + 1),

@@ -97,7 +97,9 @@ impl Story<'_> {
             Event::FaultsOver => self.add(at, decisive, other, Place::World, "the faults are over"),
             Event::Mark(mark) => self.mark(at, &who, *host, mark),
             Event::Log { .. } => self.add(at, Weight::Notable, Sort::Log, place, &format!("{who} logs {words}")),
-            Event::Sent { .. } | Event::Arrived { .. } | Event::Bitten { .. } => self.segment(record),
+            Event::Sent { .. } | Event::Arrived { .. } | Event::Bitten { .. } | Event::Flipped { .. } => {
+                self.segment(record);
+            }
         }
     }
 
@@ -141,7 +143,7 @@ impl Story<'_> {
                 if *host == Some(flow.from) && self.held_links.insert((*fault, flow.from, flow.to)) =>
             {
                 let place = Place::Between { from: flow.from, to: flow.to };
-                let text = format!("connect [{}]", bite(*fault, *late));
+                let text = format!("connect [{}]", bite(self.recording, *fault, *late));
                 self.add(at, Weight::Notable, Sort::Other, place, &text);
             }
             _ => {}

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::check::Verdict;
-use crate::fault::{Plan, millis, secs};
+use crate::fault::{Fault, Plan, millis, secs};
 use crate::history::{Completion, History, Operation};
 use crate::run::Outcome;
 use crate::scenario::Case;
@@ -188,4 +188,37 @@ lanes: a buyer, b gateway, c api
     2.010s  │ │ ▲  api starts
     2.010s  │ │ │  f1 ends (3 bites)",
     );
+}
+
+#[test]
+fn what_befell_a_connection_is_told_in_its_words() {
+    let request = flow(BUYER, API, 0);
+    let told = |fault: Fault, flipped: bool| {
+        let bitten = Event::Bitten {
+            fault: Some(0),
+            flow: request,
+            forward: true,
+            segment: 0,
+            kind: SegmentKind::Data,
+            lost: 0,
+            extra: Duration::ZERO,
+            late: None,
+        };
+        let mut records = vec![sent(3_000, request, true, "GET /orders/1"), record(3_000, Some(BUYER), bitten, "")];
+        if flipped {
+            let event = Event::Flipped { fault: 0, flow: request, forward: true, segment: 0, bit: 9 };
+            records.push(record(3_000, Some(BUYER), event, ""));
+        }
+        let mut recording = recording(records, Vec::new());
+        recording.case.plan = Plan::new(vec![fault]);
+        let text = timeline(&recording, &TimelineOptions::default());
+        let line = text.lines().find(|line| line.contains("r1 GET")).unwrap().to_owned();
+        line.split('[').nth(1).unwrap().trim_end_matches(']').to_owned()
+    };
+    assert_eq!(told(Fault::reset(9, "a", "b"), false), "f1 resets its connection");
+    assert_eq!(told(Fault::cut(9, "a", "b"), false), "f1 cuts it short");
+    assert_eq!(told(Fault::stall(9, "a", "b"), false), "f1 stalls it");
+    assert_eq!(told(Fault::drip(9, millis(1), "a", "b"), false), "f1 lets it drip");
+    assert_eq!(told(Fault::flip(1.0, "a", "b"), true), "f1 flips a bit of it");
+    assert_eq!(told(Fault::hold("a", "b"), false), "f1 keeps it back");
 }

@@ -1,0 +1,63 @@
+//! Closing idle connections: which of those that one machine opened to another have been idle for how long. It knows
+//! nothing of what closing means.
+
+use std::time::Duration;
+
+use crate::net::flow::{FlowId, Side};
+use crate::net::kernel::Net;
+use crate::trace::HostId;
+
+/// A fault that closes idle connections, with what it knows of them.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct IdleWatch {
+    idle_for: Duration,
+    /// How many connections of the world it has looked at.
+    known: usize,
+    /// Those that may become idle, and when each was last seen busy.
+    live: Vec<(FlowId, Duration)>,
+    has_struck: bool,
+}
+
+impl IdleWatch {
+    pub(crate) fn new(idle_for: Duration) -> IdleWatch {
+        IdleWatch { idle_for, known: 0, live: Vec::new(), has_struck: false }
+    }
+
+    /// The connections from one machine to another that are to be closed now: when it first looks all that are idle, and
+    /// later those that have been so for long enough since.
+    pub(super) fn look(&mut self, net: &Net, from: HostId, to: HostId, now: Duration) -> Vec<FlowId> {
+        let news = net
+            .flows
+            .iter()
+            .enumerate()
+            .skip(self.known)
+            .filter(|(_, flow)| (flow.key.from, flow.key.to) == (from, to));
+        self.live.extend(news.map(|(id, _)| (id as FlowId, now)));
+        self.known = net.flows.len();
+        self.live.retain(|(id, _)| {
+            let flow = &net.flows[*id as usize];
+            !flow.is_severed && flow.ends[Side::Client.index()].is_some()
+        });
+        if self.live.is_empty() {
+            self.has_struck = true;
+            return Vec::new();
+        }
+        let busy = net.busy();
+        let needed = if self.has_struck { self.idle_for } else { Duration::ZERO };
+        self.has_struck = true;
+        let mut idle = Vec::new();
+        for (id, busy_at) in &mut self.live {
+            let flow = &net.flows[*id as usize];
+            if busy.contains(id) || !flow.is_quiet() {
+                *busy_at = now;
+            } else {
+                // What arrived between two looks was on its way for a moment.
+                *busy_at = flow.last_due.into_iter().filter(|due| *due <= now).fold(*busy_at, Duration::max);
+                if *busy_at + needed <= now {
+                    idle.push(*id);
+                }
+            }
+        }
+        idle
+    }
+}

@@ -1,0 +1,121 @@
+//! Faults of streams that are drawn: every source bites, and keeping more of a run changes nothing.
+
+use super::*;
+
+/// Each source for itself, on a client that pings on one connection until it breaks, and then on another.
+fn chatter(source: fault::FaultSource) -> Scenario {
+    let client = |cx: HostContext| async move {
+        while cx.elapsed() < secs(64) {
+            if let Ok(mut stream) = cx.connector().connect("server", 80).await {
+                while let Ok(Ok(())) = timeout(secs(2), talk(&mut stream)).await {
+                    tokio::time::sleep(millis(700)).await;
+                }
+            }
+        }
+    };
+    Scenario::new("chatter")
+        .host("server", |cx| echo(cx.listener(80)))
+        .host("client", client)
+        .fault(source.every(secs(2)..secs(5)).lasting(millis(500)..secs(3)))
+        .run_for(secs(60))
+        .settle_for(secs(5))
+}
+
+/// Something of the size of a small request, which is answered with the same.
+async fn talk(stream: &mut TcpStream) -> io::Result<()> {
+    stream.write_all(&[7; 300]).await?;
+    stream.read_exact(&mut [0; 300]).await.map(drop)
+}
+
+#[test]
+fn each_source_bites_and_a_recorded_run_is_the_same() {
+    let sources = [
+        fault::reset(100, "client", "server"),
+        fault::cut(100, "server", "client").one_way(),
+        fault::stall(100, "client", "server"),
+        fault::drip(50, millis(20), "client", "server"),
+        fault::flip(0.3, "client", "server"),
+        fault::close_idle(millis(300), "client", "server"),
+        fault::half_open("client", "server"),
+        fault::short_reads("server", 7),
+        fault::short_writes(one("*"), 7),
+        fault::small_window("server", 100),
+    ];
+    for source in sources {
+        let what = format!("{source:?}");
+        let scenario = chatter(source);
+        for seed in 0..3 {
+            let case = scenario.case(Seed(seed));
+            let lean = run(&scenario, &case, Detail::Lean).outcome;
+            let rich = run(&scenario, &case, Detail::Rich).outcome;
+            assert!(lean.verdict.is_pass(), "{what}: {:?}", lean.findings);
+            assert_eq!(lean.fingerprint, rich.fingerprint, "{what}");
+            assert_eq!(lean.fault_bites, rich.fault_bites, "{what}");
+            let bitten = lean.fault_bites.iter().filter(|bites| **bites > 0).count();
+            assert!(bitten * 2 > lean.fault_bites.len(), "{what}: {:?}", lean.fault_bites);
+        }
+    }
+}
+
+#[test]
+fn all_together_and_with_machines_that_go_down_answers_are_right_or_broken_and_all_is_well_afterwards() {
+    let seen = Seen::default();
+    let shared = seen.clone();
+    let client = move |cx: HostContext| {
+        let seen = shared.clone();
+        async move {
+            while cx.elapsed() < secs(69) {
+                let Ok(Ok(mut stream)) = timeout(secs(3), cx.connector().connect("server", 80)).await else { continue };
+                for number in 0_u32.. {
+                    let sent = number.to_le_bytes().repeat(300);
+                    let mut answer = vec![0; sent.len()];
+                    let talk = async {
+                        stream.write_all(&sent).await?;
+                        stream.read_exact(&mut answer).await
+                    };
+                    if !matches!(timeout(secs(2), talk).await, Ok(Ok(_))) {
+                        break;
+                    }
+                    assert_eq!(answer, sent);
+                    note(&seen, &cx, "answer");
+                    tokio::time::sleep(millis(100)).await;
+                    if cx.elapsed() > secs(69) {
+                        break;
+                    }
+                }
+            }
+        }
+    };
+    let mut scenario = Scenario::new("all").host("server", |cx| echo(cx.listener(80))).host("client", client);
+    for source in [
+        fault::kill("server"),
+        fault::power_off("server"),
+        fault::reset(500, "client", "server"),
+        fault::cut(2_000, "client", "server"),
+        fault::stall(700, "client", "server"),
+        fault::drip(300, millis(30), "client", "server"),
+        fault::close_idle(millis(50), "client", "server"),
+        fault::half_open("server", "client"),
+        fault::short_reads("server", 100),
+        fault::short_writes("client", 90),
+        fault::small_window(one("*"), 500),
+        fault::loss(0.05, "client", "server"),
+        fault::hold("client", "server").one_way(),
+        fault::reject("server", "client").one_way(),
+    ] {
+        scenario = scenario.fault(source.every(secs(4)..secs(20)).lasting(millis(100)..secs(3)));
+    }
+    let scenario = scenario.run_for(secs(60)).settle_for(secs(10));
+    for seed in 0..24 {
+        seen.lock().unwrap().clear();
+        let case = scenario.case(Seed(seed));
+        let lean = run(&scenario, &case, Detail::Lean).outcome;
+        assert!(lean.verdict.is_pass(), "seed {seed}: {:?}", lean.findings);
+        let answers = seen.lock().unwrap().clone();
+        let late = answers.iter().filter(|(_, at)| *at > secs(65)).count();
+        // In 4 s, an answer takes some 20 to 60 ms, and a pause as long as 100.
+        assert!(late > 20, "seed {seed}: {late} of {} answers after the faults", answers.len());
+        assert!(answers.len() > 100, "seed {seed}: {}", answers.len());
+        assert_eq!(run(&scenario, &case, Detail::Rich).outcome.fingerprint, lean.fingerprint);
+    }
+}

@@ -1,0 +1,196 @@
+//! What hyper makes of faults of connections: real clients and servers of HTTP/1 meet resets, cuts, stalls and flips.
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+
+use super::*;
+
+/// What the server answers to `GET`: more than fits a head, and less than a segment.
+const PAGE: &[u8] = &[b'p'; 2_000];
+
+/// Answers `GET` with a page and anything else with its body; notes bodies that do not come whole.
+fn server(seen: &Seen) -> impl Fn(HostContext) -> std::pin::Pin<Box<dyn Future<Output = io::Result<()>>>> + use<> {
+    let seen = seen.clone();
+    move |cx: HostContext| {
+        let seen = seen.clone();
+        Box::pin(async move {
+            let mut listener = cx.listener(80);
+            loop {
+                let (stream, _) = listener.accept().await?;
+                let (cx, seen) = (cx.clone(), seen.clone());
+                let answer = service_fn(move |request: Request<Incoming>| {
+                    let (cx, seen) = (cx.clone(), seen.clone());
+                    async move {
+                        let is_get = request.method() == hyper::Method::GET;
+                        match request.into_body().collect().await {
+                            Ok(_) if is_get => Ok(Response::new(Full::<Bytes>::from(PAGE))),
+                            Ok(body) => Ok(Response::new(Full::from(body.to_bytes()))),
+                            Err(error) => {
+                                note(&seen, &cx, format!("{error:?}"));
+                                Err(error)
+                            }
+                        }
+                    }
+                });
+                let serving = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer);
+                tokio::spawn(async move { drop(serving.await) });
+            }
+        })
+    }
+}
+
+type Sender = hyper::client::conn::http1::SendRequest<Full<Bytes>>;
+
+async fn connect(cx: &HostContext) -> Sender {
+    let stream = cx.connector().connect("server", 80).await.unwrap();
+    let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(async move { drop(connection.await) });
+    sender
+}
+
+async fn ask(sender: &mut Sender, method: &str, body: &'static [u8]) -> hyper::Result<Bytes> {
+    let request = Request::builder().method(method).uri("/").header("host", "server").body(Full::from(body)).unwrap();
+    Ok(sender.send_request(request).await?.into_body().collect().await?.to_bytes())
+}
+
+/// A client that asks for the page on a fresh connection at 0.5, 1.5 and 5 s, and notes what came.
+async fn ask_thrice(cx: HostContext, seen: Seen) {
+    for begins in [500, 1_500, 5_000] {
+        tokio::time::sleep(millis(begins).saturating_sub(cx.elapsed())).await;
+        let mut sender = connect(&cx).await;
+        match ask(&mut sender, "GET", b"").await {
+            Ok(page) => note(&seen, &cx, if page == PAGE { "page" } else { "another page" }),
+            Err(error) => note(&seen, &cx, format!("{error:?}")),
+        }
+    }
+}
+
+fn what(seen: &Seen) -> Vec<String> {
+    seen.lock().unwrap().iter().map(|(what, _)| what.clone()).collect()
+}
+
+fn during(fault: Fault) -> Vec<Fault> {
+    vec![fault.at(secs(1)).lasting(secs(2))]
+}
+
+#[test]
+fn a_cut_or_a_reset_in_mid_answer_breaks_the_message_as_hyper_says() {
+    let nobody = Seen::default();
+    let asked = |fault: Fault| what(&world_with(20, during(fault.one_way()), server(&nobody), ask_thrice, |s| s).1);
+    // In the head, then in the body.
+    for (after, cut, reset) in [
+        (60, "hyper::Error(IncompleteMessage)", "hyper::Error(Io, Custom { kind: ConnectionReset,"),
+        (
+            1_000,
+            "hyper::Error(Body, Custom { kind: UnexpectedEof,",
+            "hyper::Error(Body, Custom { kind: ConnectionReset,",
+        ),
+    ] {
+        for (fault, expected) in
+            [(Fault::cut(after, "server", "client"), cut), (Fault::reset(after, "server", "client"), reset)]
+        {
+            let seen = asked(fault);
+            assert_eq!((seen[0].as_str(), seen[2].as_str(), seen.len()), ("page", "page", 3));
+            assert!(seen[1].starts_with(expected), "{}", seen[1]);
+        }
+    }
+    assert!(what(&nobody).is_empty());
+}
+
+#[test]
+fn a_cut_in_the_body_of_an_upload_gives_the_server_an_incomplete_body() {
+    let errors = Seen::default();
+    let client = |cx: HostContext, seen: Seen| async move {
+        tokio::time::sleep(millis(1_500)).await;
+        let mut sender = connect(&cx).await;
+        let error = ask(&mut sender, "POST", &[7; 5_000]).await.unwrap_err();
+        note(&seen, &cx, format!("{error:?}"));
+    };
+    let fault = Fault::cut(3_000, "client", "server").one_way();
+    let (run, seen) = world_with(20, during(fault), server(&errors), client, |s| s);
+    assert_eq!(what(&errors).len(), 1, "{errors:?}");
+    assert!(what(&errors)[0].contains("UnexpectedEof"), "{errors:?}");
+    assert!(what(&seen)[0].contains("Incomplete"), "{seen:?}");
+    assert_eq!(run.outcome.fault_bites, vec![1]);
+}
+
+#[test]
+fn a_stall_behind_the_headers_times_the_client_out_and_then_completes() {
+    let nobody = Seen::default();
+    let client = |cx: HostContext, seen: Seen| async move {
+        tokio::time::sleep(millis(1_500)).await;
+        let mut sender = connect(&cx).await;
+        let request = Request::builder().uri("/").header("host", "server").body(Full::default()).unwrap();
+        let answer = sender.send_request(request).await.unwrap();
+        note(&seen, &cx, answer.status());
+        let mut body = Box::pin(answer.into_body().collect());
+        let quiet = tokio::time::timeout(secs(1), &mut body).await;
+        note(&seen, &cx, if quiet.is_err() { "silence" } else { "body" });
+        assert_eq!(body.await.unwrap().to_bytes(), PAGE);
+        note(&seen, &cx, "whole");
+    };
+    let fault = Fault::stall(500, "server", "client").one_way();
+    let (_, seen) = world_with(20, during(fault), server(&nobody), client, |s| s);
+    assert_eq!(what(&seen), ["200 OK", "silence", "whole"]);
+    assert_between(at(&seen, "200 OK"), 1_580, 1_583);
+    assert_between(at(&seen, "whole"), 3_000, 3_002);
+}
+
+#[test]
+fn a_flipped_byte_in_a_body_arrives_flipped_and_the_exchange_goes_on() {
+    let nobody = Seen::default();
+    let client = |cx: HostContext, seen: Seen| async move {
+        let mut sender = connect(&cx).await;
+        for begins in [500, 1_500, 3_500] {
+            tokio::time::sleep(millis(begins).saturating_sub(cx.elapsed())).await;
+            let page = ask(&mut sender, "GET", b"").await.unwrap();
+            let bits: u32 = page.iter().zip(PAGE).map(|(a, b)| (a ^ b).count_ones()).sum();
+            note(&seen, &cx, format!("{} bytes, {bits} flipped", page.len()));
+        }
+    };
+    let (run, seen) = world_with(20, during(Fault::flip(1.0, "client", "server")), server(&nobody), client, |s| s);
+    assert_eq!(what(&seen), ["2000 bytes, 0 flipped", "2000 bytes, 1 flipped", "2000 bytes, 0 flipped"]);
+    assert_eq!(run.outcome.fault_bites, vec![1]);
+}
+
+#[test]
+fn reads_and_writes_of_one_byte_leave_an_exchange_correct() {
+    let nobody = Seen::default();
+    let faults = ["client", "server"].into_iter().flat_map(|host| {
+        [Fault::short_reads(host, 1), Fault::short_writes(host, 1)].map(|fault| fault.lasting(secs(100)))
+    });
+    let client = |cx: HostContext, seen: Seen| async move {
+        let mut sender = connect(&cx).await;
+        assert_eq!(ask(&mut sender, "GET", b"").await.unwrap(), PAGE);
+        assert_eq!(ask(&mut sender, "POST", &[b'x'; 3_000]).await.unwrap(), [b'x'; 3_000][..]);
+        note(&seen, &cx, "answered");
+    };
+    let (run, seen) = world_with(20, faults.collect(), server(&nobody), client, |s| s);
+    assert_between(at(&seen, "answered"), 120, 130);
+    assert!(run.outcome.fault_bites.iter().all(|bites| *bites > 1_000), "{:?}", run.outcome.fault_bites);
+}
+
+#[test]
+fn a_pooled_connection_that_is_closed_while_idle_fails_a_request_just_then() {
+    // Before the end of the stream has arrived, and after.
+    for (begins, expected) in [(1_010, "hyper::Error(IncompleteMessage)"), (1_030, "hyper::Error(Canceled,")] {
+        let nobody = Seen::default();
+        let client = move |cx: HostContext, seen: Seen| async move {
+            let mut sender = connect(&cx).await;
+            assert_eq!(ask(&mut sender, "GET", b"").await.unwrap(), PAGE);
+            tokio::time::sleep(millis(begins).saturating_sub(cx.elapsed())).await;
+            let error = ask(&mut sender, "GET", b"").await.unwrap_err();
+            note(&seen, &cx, format!("{error:?}"));
+            let mut sender = connect(&cx).await;
+            assert_eq!(ask(&mut sender, "GET", b"").await.unwrap(), PAGE);
+        };
+        let fault = Fault::close_idle(secs(10), "client", "server");
+        let (run, seen) = world_with(20, during(fault), server(&nobody), client, |s| s);
+        assert_eq!(run.outcome.fault_bites, vec![1]);
+        assert!(what(&seen).len() == 1 && what(&seen)[0].starts_with(expected), "{seen:?}");
+    }
+}
