@@ -280,6 +280,11 @@ pub enum Event {
         /// By how much it is late in all; none if it never arrives or its end is not yet known.
         late: Option<Duration>,
     },
+    /// A fault befell the host or its program otherwise; the words say what it did.
+    Befallen {
+        /// The fault's index in the plan.
+        fault: u32,
+    },
     /// The code under test made a moment known.
     Mark(Mark),
     /// The code under test logged something; only where and when is digested, the text is kept in a rich trace.
@@ -292,7 +297,14 @@ pub enum Event {
 impl Event {
     /// Whether checks may read this event, so that it is kept even while exploring.
     fn is_for_checks(&self) -> bool {
-        !matches!(self, Event::Sent { .. } | Event::Arrived { .. } | Event::Bitten { .. } | Event::Log { .. })
+        !matches!(
+            self,
+            Event::Sent { .. }
+                | Event::Arrived { .. }
+                | Event::Bitten { .. }
+                | Event::Befallen { .. }
+                | Event::Log { .. }
+        )
     }
 }
 

@@ -2,6 +2,8 @@
 
 #[path = "network/kinds.rs"]
 mod kinds;
+#[path = "network/machines.rs"]
+mod machines;
 #[path = "network/sockets.rs"]
 mod sockets;
 #[path = "network/sources.rs"]

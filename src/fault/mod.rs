@@ -4,6 +4,7 @@ mod compose;
 mod duration;
 mod fate;
 mod kind;
+mod machine;
 mod pace;
 mod palette;
 mod script;
@@ -15,10 +16,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use compose::{ComposedSource, bridge, flapping, partition_groups, slow_host, swizzle};
+pub use compose::{
+    ComposedSource, bridge, flapping, kill_several, partition_groups, restart_loop, slow_host, slow_restart, swizzle,
+    whole_tier,
+};
 pub use duration::{micros, millis, secs, text as duration_text, text_duration};
 pub use fate::{SegmentFate, TRANSMISSIONS};
 pub use kind::{BURST_SLOT, FaultKind};
+pub use machine::{
+    clock_drift, clock_skew, mute, out_of_memory, resolve_dead, resolve_late, resolve_nothing, slow_start,
+};
 pub use palette::{PaletteEntry, compositions, kinds};
 pub use source::{
     FaultSource, RollingStop, Source, bandwidth, burst_loss, hold, isolate, kill, latency, latency_wave, loss,
@@ -110,7 +117,7 @@ fn segments_text(f: &mut fmt::Formatter<'_>, fates: &[SegmentFate], fault: &Faul
 fn place(kind: &FaultKind, target: &Target) -> String {
     match target {
         Target::Hosts(hosts) => hosts.to_string(),
-        Target::Links { from, to } if *kind != FaultKind::PartitionOneWay => format!("{from} ↔ {to}"),
+        Target::Links { from, to } if !kind.is_one_way() => format!("{from} ↔ {to}"),
         Target::Links { from, to } | Target::OneWay { from, to } => format!("{from} → {to}"),
     }
 }

@@ -11,11 +11,11 @@ impl Fault {
         Fault { trigger: Trigger::At(Duration::ZERO), kind, target, lasting: secs(1), source: "by hand".to_owned() }
     }
 
-    fn on_hosts(kind: FaultKind, hosts: impl Into<Selector>) -> Fault {
+    pub(super) fn on_hosts(kind: FaultKind, hosts: impl Into<Selector>) -> Fault {
         Fault::by_hand(kind, Target::Hosts(hosts.into()))
     }
 
-    fn on_links(kind: FaultKind, from: impl Into<Selector>, to: impl Into<Selector>) -> Fault {
+    pub(super) fn on_links(kind: FaultKind, from: impl Into<Selector>, to: impl Into<Selector>) -> Fault {
         Fault::by_hand(kind, Target::Links { from: from.into(), to: to.into() })
     }
 

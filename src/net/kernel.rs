@@ -14,6 +14,7 @@ use bytes::Bytes;
 use siphasher::sip::SipHasher13;
 use turmoil::net::UdpSocket;
 
+use super::ailing::{Ailing, Ailments};
 use super::flow::{End, EndState, Flow, FlowId, Packet, Side};
 use super::listening::Listening;
 use super::packets::Packets;
@@ -55,6 +56,7 @@ pub(crate) struct Kernel {
     pub(super) outbox: Vec<u32>,
     /// Segments that reached a machine without power: their senders go on trying.
     parked: Vec<u32>,
+    pub(super) ailing: Ailing,
     pub(super) task: Option<Waker>,
 }
 
@@ -71,6 +73,7 @@ impl Kernel {
             arrivals: BinaryHeap::new(),
             outbox: Vec::new(),
             parked: Vec::new(),
+            ailing: Ailing::default(),
             task: None,
         }
     }
@@ -86,6 +89,7 @@ pub(crate) struct Net {
     /// Segments about which the wire has not decided yet.
     pub(crate) undecided: Vec<u32>,
     pub(super) kernels: Vec<Kernel>,
+    pub(crate) ailments: Ailments,
     pub(super) wake: Vec<Waker>,
 }
 
@@ -130,6 +134,7 @@ impl SharedNet {
             packets: Packets::default(),
             undecided: Vec::new(),
             kernels,
+            ailments: Ailments::default(),
             wake: Vec::new(),
         };
         SharedNet(Arc::new(Mutex::new(net)))
@@ -215,6 +220,8 @@ impl Net {
         let end = flow.ends[side.index()].take()?;
         if side == Side::Client {
             self.kernels[flow.key.from.index()].ports.remove(&flow.client_port);
+        } else if end.is_in_flight() {
+            self.kernels[flow.key.to.index()].ailing.in_flight -= 1;
         }
         Some(end)
     }
@@ -229,6 +236,9 @@ impl Net {
         }
         let ordinal = state.sent[side.index()];
         state.sent[side.index()] += 1;
+        if kind == SegmentKind::Data && state.answered(side) {
+            self.kernels[from.index()].ailing.in_flight -= 1;
+        }
         self.record_sent(now, from, key, side, kind, &bytes);
         let mut packet =
             Packet { flow, side, kind, bytes, room, ordinal, sent_at: now, due: Duration::MAX, dropped: false };
@@ -380,7 +390,7 @@ impl Net {
         let event = Event::Arrived { flow: key, forward: packet.side == Side::Client, kind: packet.kind };
         self.tape.lock().trace.push(now, Some(host), event);
         if packet.kind == SegmentKind::Syn {
-            return self.arrive_syn(host, flow);
+            return self.arrive_syn(host, flow, now);
         }
         let Some(end) = self.flows[flow as usize].ends[side.index()].as_mut() else {
             // Nobody holds this end: bytes and answers are met with a reset, as the peer must learn of it.
@@ -408,6 +418,11 @@ impl Net {
                 end.state = EndState::Open;
                 end.received.push_back(packet.bytes);
                 end.wake_all(&mut self.wake);
+                let was_in_flight = end.is_in_flight();
+                end.unanswered = true;
+                if !was_in_flight && end.accepted {
+                    self.one_more_in_flight(host, now);
+                }
             }
             SegmentKind::Fin => {
                 end.peer_finished = true;

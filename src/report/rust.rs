@@ -68,7 +68,8 @@ fn marks_around(text: &str) -> usize {
 
 fn fault_code(fault: &Fault) -> String {
     let Trigger::At(begins) = fault.trigger;
-    let way = if matches!(fault.target, Target::OneWay { .. }) { ".one_way()" } else { "" };
+    let is_narrowed = matches!(fault.target, Target::OneWay { .. }) && !fault.kind.is_of_names();
+    let way = if is_narrowed { ".one_way()" } else { "" };
     format!("{}{way}.at({}).lasting({})", what(fault), duration(begins), duration(fault.lasting))
 }
 
@@ -102,6 +103,19 @@ fn what(fault: &Fault) -> String {
         FaultKind::Kill => format!("Fault::kill({target})"),
         FaultKind::PowerOff => format!("Fault::power_off({target})"),
         FaultKind::Stop { grace } => format!("Fault::stop({target}, {})", duration(*grace)),
+        FaultKind::Mute => format!("Fault::mute({target})"),
+        FaultKind::SlowStart { by } => format!("Fault::slow_start({}, {target})", duration(*by)),
+        FaultKind::OutOfMemory { in_flight, restart_after } => {
+            let in_flight = grouped((*in_flight).into());
+            format!("Fault::out_of_memory({in_flight}, {}, {target})", duration(*restart_after))
+        }
+        FaultKind::ClockSkew { by_ms } => format!("Fault::clock_skew({}, {target})", signed(*by_ms)),
+        FaultKind::ClockDrift { parts_per_million } => {
+            format!("Fault::clock_drift({}, {target})", signed(*parts_per_million))
+        }
+        FaultKind::ResolveLate { by } => format!("Fault::resolve_late({}, {target})", duration(*by)),
+        FaultKind::ResolveDead => format!("Fault::resolve_dead({target})"),
+        FaultKind::ResolveNothing => format!("Fault::resolve_nothing({target})"),
     }
 }
 
@@ -141,6 +155,12 @@ fn duration(duration: Duration) -> String {
     }
 }
 
+/// `-12_345_678`.
+fn signed(number: i64) -> String {
+    let sign = if number < 0 { "-" } else { "" };
+    format!("{sign}{}", grouped(number.unsigned_abs().into()))
+}
+
 /// `12_345_678`.
 fn grouped(number: u128) -> String {
     let digits = number.to_string();
@@ -173,6 +193,14 @@ mod tests {
             .fault(Fault::latency_wave(millis(1_500), "a", "b").at(secs(5)).lasting(secs(1)))
             .fault(Fault::bandwidth(100_000, 64_000, "a", "b").at(secs(5)).lasting(secs(1)))
             .fault(Fault::reject("a", all()).at(secs(5)).lasting(secs(1)))
+            .fault(Fault::mute("a").at(secs(5)).lasting(secs(1)))
+            .fault(Fault::slow_start(millis(1_500), "a").at(secs(5)).lasting(secs(1)))
+            .fault(Fault::out_of_memory(8, secs(2), "a").at(secs(5)).lasting(secs(1)))
+            .fault(Fault::clock_skew(-3_600_000, "a").at(secs(5)).lasting(secs(1)))
+            .fault(Fault::clock_drift(500, "a").at(secs(5)).lasting(secs(1)))
+            .fault(Fault::resolve_late(millis(300), "a", "b").at(secs(5)).lasting(secs(1)))
+            .fault(Fault::resolve_dead("a", "b").at(secs(5)).lasting(secs(1)))
+            .fault(Fault::resolve_nothing("a", all()).at(secs(5)).lasting(secs(1)))
             .fault(
                 Fault::segments(
                     ["a"],

@@ -17,11 +17,14 @@ impl World<'_> {
     /// The directed links that a fault befalls, and what befalls them.
     pub(super) fn link_faults(&self, index: usize) -> Vec<(HostId, HostId, LinkFault)> {
         let fault = &self.spec.plan.faults[index];
+        if fault.kind == FaultKind::Mute {
+            return self.mute_faults(fault, index);
+        }
         let Some((first, second)) = fault.target.sides() else { return Vec::new() };
         if let FaultKind::Segments { fates } = &fault.kind {
             return self.segment_faults(fates);
         }
-        let is_one_way = matches!(fault.target, Target::OneWay { .. }) || fault.kind == FaultKind::PartitionOneWay;
+        let is_one_way = matches!(fault.target, Target::OneWay { .. }) || fault.kind.is_one_way();
         let mut pairs = BTreeSet::new();
         for a in self.resolve(first, index, 0) {
             for b in self.resolve(second, index, 1) {
@@ -35,6 +38,16 @@ impl World<'_> {
         }
         let run_for = self.spec.run_for;
         pairs.into_iter().filter_map(|(from, to)| Some((from, to, link_fault(fault, from, to, run_for)?))).collect()
+    }
+
+    /// The ways from machines whose programs are mute to all others.
+    fn mute_faults(&self, fault: &Fault, index: usize) -> Vec<(HostId, HostId, LinkFault)> {
+        let Target::Hosts(hosts) = &fault.target else { return Vec::new() };
+        let all = (0..self.spec.hosts.len()).map(|other| HostId(other as u16));
+        let ways =
+            self.resolve(hosts, index, 0).into_iter().flat_map(|host| all.clone().map(move |other| (host, other)));
+        let ways = ways.filter(|(host, other)| host != other);
+        ways.map(|(host, other)| (host, other, LinkFault::Block(BlockKind::Mute))).collect()
     }
 
     /// The directed links that single segments cross, and what becomes of those.
@@ -85,7 +98,18 @@ fn link_fault(fault: &Fault, from: HostId, to: HostId, run_for: Duration) -> Opt
         FaultKind::Bandwidth { bytes_per_second, queue_bytes } => {
             LinkFault::Bandwidth { queue: Queue::new(*bytes_per_second, *queue_bytes), until }
         }
-        FaultKind::Segments { .. } | FaultKind::Kill | FaultKind::PowerOff | FaultKind::Stop { .. } => return None,
+        FaultKind::Segments { .. }
+        | FaultKind::Kill
+        | FaultKind::PowerOff
+        | FaultKind::Stop { .. }
+        | FaultKind::Mute
+        | FaultKind::SlowStart { .. }
+        | FaultKind::OutOfMemory { .. }
+        | FaultKind::ClockSkew { .. }
+        | FaultKind::ClockDrift { .. }
+        | FaultKind::ResolveLate { .. }
+        | FaultKind::ResolveDead
+        | FaultKind::ResolveNothing => return None,
     };
     Some(what)
 }

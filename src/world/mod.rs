@@ -5,7 +5,7 @@ mod life;
 mod links;
 mod log;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -68,6 +68,12 @@ enum Action {
         host: HostId,
         life: u32,
     },
+    /// A supervisor starts a program again that a fault has killed once.
+    Relieve {
+        host: HostId,
+        life: u32,
+        fault: usize,
+    },
 }
 
 struct World<'a> {
@@ -83,6 +89,12 @@ struct World<'a> {
     agenda: BTreeMap<(Duration, u64), Action>,
     agenda_entries: u64,
     active: Vec<usize>,
+    /// When each fault of the plan began, if it has.
+    began: Vec<Duration>,
+    /// Which faults make the wall clock of a host wrong.
+    wrong_clocks: BTreeMap<HostId, Vec<usize>>,
+    /// Of which of them it is recorded that somebody has read the clock.
+    told_clocks: BTreeSet<(HostId, usize)>,
     failures: Vec<(HostId, String)>,
     now: Duration,
 }
@@ -132,6 +144,9 @@ impl<'a> World<'a> {
             agenda: BTreeMap::new(),
             agenda_entries: 0,
             active: Vec::new(),
+            began: vec![Duration::ZERO; spec.plan.faults.len()],
+            wrong_clocks: BTreeMap::new(),
+            told_clocks: BTreeSet::new(),
             failures: Vec::new(),
             now: Duration::ZERO,
         };
@@ -211,6 +226,7 @@ impl<'a> World<'a> {
         sandbox::set_step(self.now);
         self.wire.decide(&mut self.net.lock());
         self.take_exits();
+        self.take_exhausted();
         if self.now >= self.spec.run_for && self.now < self.spec.run_for + self.spec.step {
             self.end_all_faults();
         }
@@ -226,6 +242,9 @@ impl<'a> World<'a> {
         // Turmoil reports an error only if a program ends with one, and ours never end.
         if let Err(error) = self.sim.step() {
             self.failures.push((HostId::UNKNOWN, error.to_string()));
+        }
+        if !self.wrong_clocks.is_empty() {
+            self.count_all_wrong_reads();
         }
         self.now = step_end;
         self.tape.lock().trace.counters.steps += 1;
@@ -243,6 +262,11 @@ impl<'a> World<'a> {
             Action::Revive { host, life } => {
                 if self.downed_by[host.index()].is_empty() && self.slot(host).lives == life {
                     self.start(host);
+                }
+            }
+            Action::Relieve { host, life, fault } => {
+                if self.slot(host).lives == life {
+                    self.release_host(host, fault);
                 }
             }
         }
@@ -295,6 +319,7 @@ impl<'a> World<'a> {
     fn power_off(&mut self, host: HostId) {
         self.record(Some(host), Event::PoweredOff, None);
         self.slot(host).gate.close();
+        self.wire.forget_unsent(&mut self.net.lock(), host, self.now);
         self.net.lock().power_off(host);
         self.disks[host.index()].power_off();
         self.idle(host);
@@ -312,6 +337,7 @@ impl<'a> World<'a> {
 
     fn start(&mut self, host: HostId) {
         self.prepare_life(host);
+        self.afflict(host);
         self.sim.bounce(self.spec.hosts[host.index()].name.as_str());
     }
 
@@ -319,6 +345,7 @@ impl<'a> World<'a> {
         let fault = &self.spec.plan.faults[index];
         self.record(None, Event::FaultBegan { fault: index as u32 }, Some(fault.to_string()));
         self.active.push(index);
+        self.began[index] = self.now;
         self.schedule(fault.ends_at().max(self.now), Action::End(index));
         match &fault.target {
             Target::Hosts(hosts) if fault.kind.takes_hosts_down() => {
@@ -331,11 +358,11 @@ impl<'a> World<'a> {
                     self.afflict(host);
                 }
             }
-            Target::Links { .. } | Target::OneWay { .. } => {
-                for (from, to, what) in self.link_faults(index) {
-                    self.wire.begin(from, to, index as u32, what);
-                }
-            }
+            Target::Links { .. } | Target::OneWay { .. } if fault.kind.is_of_names() => self.rename(),
+            Target::Links { .. } | Target::OneWay { .. } => {}
+        }
+        for (from, to, what) in self.link_faults(index) {
+            self.wire.begin(from, to, index as u32, what);
         }
     }
 
@@ -383,11 +410,11 @@ impl<'a> World<'a> {
                     self.afflict(host);
                 }
             }
-            Target::Links { .. } | Target::OneWay { .. } => {
-                for (from, to, _) in self.link_faults(index) {
-                    self.wire.end(&mut self.net.lock(), from, to, index as u32, self.now);
-                }
-            }
+            Target::Links { .. } | Target::OneWay { .. } if fault.kind.is_of_names() => self.rename(),
+            Target::Links { .. } | Target::OneWay { .. } => {}
+        }
+        for (from, to, _) in self.link_faults(index) {
+            self.wire.end(&mut self.net.lock(), from, to, index as u32, self.now);
         }
     }
 
@@ -411,6 +438,12 @@ impl<'a> World<'a> {
         for index in self.active.clone() {
             self.end_fault(index);
         }
+        // Whom a supervisor has not got to yet.
+        for host in 0..self.downed_by.len() {
+            for fault in self.downed_by[host].clone() {
+                self.release_host(HostId(host as u16), fault);
+            }
+        }
         self.record(None, Event::FaultsOver, None);
     }
 
@@ -422,6 +455,10 @@ impl<'a> World<'a> {
         for slot in &self.slots {
             slot.lock().unwrap_or_else(PoisonError::into_inner).gate.close();
         }
-        (std::mem::take(&mut self.wire.bites), std::mem::take(&mut self.failures))
+        let mut bites = std::mem::take(&mut self.wire.bites);
+        for (fault, count) in &self.net.lock().ailments.bites {
+            bites[*fault as usize] += count;
+        }
+        (bites, std::mem::take(&mut self.failures))
     }
 }

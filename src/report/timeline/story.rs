@@ -94,6 +94,9 @@ impl Story<'_> {
                 self.add(at, decisive, other, Place::World, &format!("f{} begins: {words}", fault + 1));
             }
             Event::FaultEnded { fault } => self.add(at, decisive, other, Place::World, &self.fault_ended(*fault)),
+            Event::Befallen { fault } => {
+                self.add(at, Weight::Notable, other, place, &format!("{who} {words} [f{}]", fault + 1));
+            }
             Event::FaultsOver => self.add(at, decisive, other, Place::World, "the faults are over"),
             Event::Mark(mark) => self.mark(at, &who, *host, mark),
             Event::Log { .. } => self.add(at, Weight::Notable, Sort::Log, place, &format!("{who} logs {words}")),
