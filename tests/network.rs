@@ -1,5 +1,8 @@
 //! The simulated network against what a peer on a real kernel sees: every fault is proved by its effect.
 
+#[cfg(target_os = "linux")]
+#[path = "network/clocks.rs"]
+mod clocks;
 #[path = "network/kinds.rs"]
 mod kinds;
 #[path = "network/machines.rs"]

@@ -152,7 +152,7 @@ impl FaultKind {
             FaultKind::ClockSkew { .. } => "clock skew",
             FaultKind::ClockDrift { .. } => "clock drift",
             FaultKind::ResolveLate { .. } => "late resolution",
-            FaultKind::ResolveDead => "resolution to the dead",
+            FaultKind::ResolveDead => "dead resolution",
             FaultKind::ResolveNothing => "no resolution",
         }
     }

@@ -108,7 +108,7 @@ mod tests {
         check(Fault::clock_drift(500, "a"), "clock drift +500 ppm a");
         check(Fault::clock_drift(-40, "a"), "clock drift -40 ppm a");
         check(Fault::resolve_late(secs(3), "a", "b"), "late resolution by 3s a → b");
-        check(Fault::resolve_dead("a", "b"), "resolution to the dead a → b");
+        check(Fault::resolve_dead("a", "b"), "dead resolution a → b");
         check(Fault::resolve_nothing("a", "b"), "no resolution a → b");
     }
 
@@ -131,7 +131,7 @@ mod tests {
             ),
             (
                 Fault { target: Fault::kill("a").target, ..Fault::resolve_dead("a", "b") },
-                "resolution to the dead needs a target of two sides (`links`)",
+                "dead resolution needs a target of two sides (`links`)",
             ),
             (
                 Fault { target: Fault::hold("a", "b").target, ..Fault::mute("a") },
