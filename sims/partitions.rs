@@ -5,7 +5,7 @@ use squall::prelude::*;
 use crate::shop::simulated::{Setup, health_policy, shop_with_promises};
 use crate::shop::situations;
 
-/// Cuts between all tiers.
+/// Cuts between all tiers, and names that are not found.
 pub fn scenario() -> Scenario {
     with(Setup::default())
 }
@@ -19,6 +19,7 @@ pub fn with(setup: Setup) -> Scenario {
         .fault(fault::partition_one_way("store", one("api")).every(secs(3)..secs(8)).lasting(millis(300)..secs(5)))
         .fault(fault::partition_one_way("gateway", "buyer").every(secs(6)..secs(15)).lasting(millis(300)..secs(4)))
         .fault(fault::partition("api", "pricing").every(secs(4)..secs(10)).lasting(secs(1)..secs(6)))
+        .fault(fault::resolve_nothing(one("api"), "store").every(secs(4)..secs(10)).lasting(millis(500)..secs(5)))
         .check(policy.the_healthy_get_requests_again())
         .sometimes(
             "an order took effect although its client got no answer",

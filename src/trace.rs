@@ -227,6 +227,10 @@ pub enum Event {
     PoweredOff,
     /// The program was asked to stop.
     Stopping,
+    /// The program hangs, as its peers see it: nothing that it sends leaves the machine.
+    Muted,
+    /// The program is heard again.
+    Heard,
     /// A fault of the plan began.
     FaultBegan {
         /// Its index in the plan.

@@ -113,6 +113,15 @@ mod tests {
     }
 
     #[test]
+    fn wrong_clocks_of_both_signs_are_different_sources() {
+        let name = |source: FaultSource| crate::fault::Source::from(source).name().to_owned();
+        assert_eq!(name(clock_skew(90_000, "a")), "clock skew +90s a");
+        assert_eq!(name(clock_skew(-90_000, "a")), "clock skew -90s a");
+        assert_eq!(name(clock_drift(-500, "a")), "clock drift -500 ppm a");
+        assert_eq!(name(slow_start(secs(1), "a")), "slow start a");
+    }
+
+    #[test]
     fn machines_that_cannot_be_are_refused() {
         for (fault, expected) in [
             (

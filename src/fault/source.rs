@@ -81,7 +81,12 @@ impl FaultSource {
     }
 
     fn name(&self) -> String {
-        format!("{} {}", self.kind.name(), place(&self.kind, &self.target))
+        let place = place(&self.kind, &self.target);
+        match self.kind {
+            // Clocks that are fast and clocks that are slow are wanted side by side.
+            FaultKind::ClockSkew { .. } | FaultKind::ClockDrift { .. } => format!("{} {place}", self.kind),
+            _ => format!("{} {place}", self.kind.name()),
+        }
     }
 
     fn strategy(&self, stage: &Stage) -> BoxedStrategy<Vec<Fault>> {

@@ -14,6 +14,18 @@ impl<'a> World<'a> {
     pub(super) fn afflict(&mut self, host: HostId) {
         let acting = self.acting_on(host);
         self.set_clock(host, &acting);
+        let is_mute = acting.iter().any(|(_, fault)| fault.kind == FaultKind::Mute);
+        match (is_mute, is_mute == self.mute.contains(&host)) {
+            (_, true) => {}
+            (true, _) => {
+                self.mute.insert(host);
+                self.record(Some(host), Event::Muted, None);
+            }
+            (false, _) => {
+                self.mute.remove(&host);
+                self.record(Some(host), Event::Heard, None);
+            }
+        }
         // A program that has not run yet is one that starts now.
         if matches!(self.slot(host).life, Life::Program { .. }) {
             let slow = acting.iter().filter_map(|(index, fault)| match fault.kind {

@@ -91,6 +91,8 @@ struct World<'a> {
     active: Vec<usize>,
     /// When each fault of the plan began, if it has.
     began: Vec<Duration>,
+    /// Whose programs are mute.
+    mute: BTreeSet<HostId>,
     /// Which faults make the wall clock of a host wrong.
     wrong_clocks: BTreeMap<HostId, Vec<usize>>,
     /// Of which of them it is recorded that somebody has read the clock.
@@ -145,6 +147,7 @@ impl<'a> World<'a> {
             agenda_entries: 0,
             active: Vec::new(),
             began: vec![Duration::ZERO; spec.plan.faults.len()],
+            mute: BTreeSet::new(),
             wrong_clocks: BTreeMap::new(),
             told_clocks: BTreeSet::new(),
             failures: Vec::new(),

@@ -92,6 +92,10 @@ fn a_mute_program_takes_in_and_is_heard_at_the_end() {
     assert_between(at(&seen, "connected"), 2_040, 2_042);
     assert_between(at(&seen, "answered"), 5_020, 5_022);
     assert_between(at(&seen, "over"), 40, 42);
+    let server = run.trace.host("server");
+    let of_server = run.trace.records.iter().filter(|record| record.host == server);
+    let told: Vec<_> = of_server.map(|record| (record.at, record.event.clone())).collect();
+    assert_eq!(told, [(secs(0), Event::Started), (secs(1), Event::Muted), (secs(5), Event::Heard)]);
     assert!(run.outcome.fault_bites[0] > 1, "{:?}", run.outcome.fault_bites);
 }
 

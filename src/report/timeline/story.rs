@@ -90,6 +90,8 @@ impl Story<'_> {
             Event::Killed => self.live(at, *host, Life::Ends, &format!("{who} is killed")),
             Event::PoweredOff => self.live(at, *host, Life::Ends, &format!("{who} loses power")),
             Event::Stopping => self.add(at, decisive, other, place, &format!("{who} is asked to stop")),
+            Event::Muted => self.add(at, decisive, other, place, &format!("{who} hangs and is not heard")),
+            Event::Heard => self.add(at, decisive, other, place, &format!("{who} is heard again")),
             Event::FaultBegan { fault } => {
                 self.add(at, decisive, other, Place::World, &format!("f{} begins: {words}", fault + 1));
             }
