@@ -114,7 +114,7 @@ impl<'a> World<'a> {
             if self.is_alive(host) {
                 self.wire.bites[fault as usize] += 1;
                 self.downed_by[host.index()].push(fault as usize);
-                self.kill(host, Event::Killed);
+                self.kill_with(host, Event::Killed, Some(format!("it is out of memory [f{}]", fault + 1)));
                 let life = self.slot(host).lives;
                 self.schedule(self.now + restart_after, Action::Relieve { host, life, fault: fault as usize });
             }
