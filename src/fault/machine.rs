@@ -1,5 +1,5 @@
 //! Faults of machines that go on running: of their programs, their clocks, and the names that they look up. Each as a single
-//! fault and as a source that draws it.
+//! fault and as a source that draws it. Of these, code on plain turmoil sockets meets mute programs and wrong clocks alone.
 
 use std::time::Duration;
 
