@@ -7,10 +7,14 @@ mod clocks;
 mod kinds;
 #[path = "network/machines.rs"]
 mod machines;
+#[path = "network/names.rs"]
+mod names;
 #[path = "network/sockets.rs"]
 mod sockets;
 #[path = "network/sources.rs"]
 mod sources;
+#[path = "network/tiers.rs"]
+mod tiers;
 
 use std::io;
 use std::sync::{Arc, Mutex};
