@@ -162,6 +162,36 @@ fn a_hold_and_a_mute_program_keep_each_what_is_theirs() {
 }
 
 #[test]
+fn plain_turmoil_sockets_meet_a_mute_program_to_a_step() {
+    let server = |_: HostContext| async move {
+        let listener = turmoil::net::TcpListener::bind("0.0.0.0:80").await?;
+        loop {
+            let (mut stream, _) = listener.accept().await?;
+            tokio::spawn(async move {
+                let mut buffer = [0; 4];
+                while stream.read_exact(&mut buffer).await.is_ok() && stream.write_all(&buffer).await.is_ok() {}
+            });
+        }
+    };
+    let client = |cx: HostContext, seen: Seen| async move {
+        until(&cx, 1_500).await;
+        let mut stream = turmoil::net::TcpStream::connect("server:80").await.unwrap();
+        note(&seen, &cx, "connected");
+        for label in ["answered", "over"] {
+            stream.write_all(b"ping").await.unwrap();
+            stream.read_exact(&mut [0; 4]).await.unwrap();
+            note(&seen, &cx, label);
+        }
+    };
+    let mute = Fault::mute("server").at(secs(1)).lasting(secs(2));
+    let (run, seen) = world_with(20, vec![mute], server, client, |scenario| scenario);
+    assert_between(at(&seen, "connected"), 1_520, 1_560);
+    assert_between(at(&seen, "answered"), 3_010, 3_050);
+    assert_between(at(&seen, "over") - at(&seen, "answered"), 40, 80);
+    assert_eq!(run.outcome.fault_bites, [1]);
+}
+
+#[test]
 fn a_slow_start_refuses_until_the_program_listens() {
     let faults = || {
         vec![
