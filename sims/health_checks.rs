@@ -5,7 +5,7 @@ use squall::prelude::*;
 use crate::shop::simulated::{Setup, health_policy, shop_with_promises};
 use crate::shop::situations;
 
-/// Servers that die and come back, at once or in silence.
+/// Servers that die and come back, at once or in silence, and servers that hang: they accept and never answer.
 pub fn scenario() -> Scenario {
     with(Setup::default())
 }
@@ -23,9 +23,11 @@ pub fn with(setup: Setup) -> Scenario {
                 .lasting(secs(2)..secs(8)),
         )
         .fault(fault::flapping(secs(2), "gateway", one("api")).every(secs(8)..secs(30)).lasting(secs(4)..secs(10)))
+        .fault(fault::mute(one("api")).every(secs(5)..secs(30)).lasting(secs(4)..secs(12)))
         .check(policy.clone().the_dead_get_no_requests())
         .check(policy.the_healthy_get_requests_again())
         .sometimes("a server was ejected and came back", situations::a_server_was_ejected_and_came_back)
+        .sometimes("a server that hung was ejected", situations::a_server_that_hung_was_ejected)
         .sometimes("a request was sent to a server that was dead", situations::a_request_was_sent_to_a_dead_server)
         .sometimes(
             "so many servers were ejected that all were used again",

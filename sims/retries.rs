@@ -5,7 +5,8 @@ use squall::prelude::*;
 use crate::shop::simulated::{Setup, shop_with_promises};
 use crate::shop::situations;
 
-/// Lossy links, answers that are lost with the server that made them, and a gateway that is away for a while.
+/// Lossy links, answers that are lost with the server that made them, also because it had too much to do at once, and a
+/// gateway that is away for a while.
 pub fn scenario() -> Scenario {
     with(Setup::default())
 }
@@ -17,6 +18,7 @@ pub fn with(setup: Setup) -> Scenario {
         .fault(fault::kill(one("api")).every(secs(2)..secs(6)).lasting(millis(200)..secs(3)))
         .fault(fault::hold("api", "store").every(secs(3)..secs(9)).lasting(millis(800)..secs(2)))
         .fault(fault::kill("gateway").every(secs(6)..secs(15)).lasting(millis(500)..secs(8)))
+        .fault(fault::out_of_memory(2, secs(1), "api").every(secs(2)..secs(6)).lasting(secs(3)..secs(9)))
         .sometimes("a retry reached another server", situations::a_retry_reached_another_server)
         .sometimes("an answer was lost after its effect", situations::an_answer_was_lost_after_its_effect)
         .sometimes("a call made its last attempt", situations::a_call_made_its_last_attempt)

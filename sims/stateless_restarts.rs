@@ -1,4 +1,5 @@
-//! Stateless restarts: api servers are deployed one after the other, and now and then one is killed; no buyer notices.
+//! Stateless restarts: api servers are deployed one after the other, now and then one is killed, and their clocks are not
+//! always right; no buyer notices.
 
 use squall::check;
 use squall::prelude::*;
@@ -6,7 +7,7 @@ use squall::prelude::*;
 use crate::shop::simulated::{Setup, shop_with_promises};
 use crate::shop::situations;
 
-/// A rolling restart, and kills around it.
+/// A rolling restart, kills around it, and servers whose clocks are a minute and a half in the future or in the past.
 pub fn scenario() -> Scenario {
     with(Setup::default())
 }
@@ -21,6 +22,8 @@ pub fn with(setup: Setup) -> Scenario {
                 .pause(secs(4)..secs(6)),
         )
         .fault(fault::kill(one("api")).once(secs(42)..secs(48)).lasting(millis(200)..secs(3)))
+        .fault(fault::clock_skew(90_000, one("api")).every(secs(5)..secs(15)).lasting(secs(2)..secs(10)))
+        .fault(fault::clock_skew(-90_000, one("api")).every(secs(5)..secs(15)).lasting(secs(2)..secs(10)))
         .check(check::no_operation_fails())
         .sometimes(
             "a request was sent to a server that was stopping",

@@ -5,7 +5,7 @@ use squall::prelude::*;
 use crate::shop::simulated::{Setup, shop_with_promises};
 use crate::shop::situations;
 
-/// Slow links, links that stall, and a gateway that cannot be reached.
+/// Slow links, links that stall, a gateway that cannot be reached, and names that are found late or lead nowhere.
 pub fn scenario() -> Scenario {
     with(Setup::default())
 }
@@ -29,6 +29,13 @@ pub fn with(setup: Setup) -> Scenario {
         .fault(
             fault::bandwidth(4_000, 64_000, "gateway", one("api")).every(secs(5)..secs(12)).lasting(secs(2)..secs(6)),
         )
+        .fault(
+            fault::resolve_late(millis(1_500), "gateway", one("api"))
+                .every(secs(4)..secs(12))
+                .lasting(secs(1)..secs(5)),
+        )
+        .fault(fault::resolve_late(millis(700), "api", "store").every(secs(6)..secs(15)).lasting(secs(2)..secs(8)))
+        .fault(fault::resolve_dead("buyer", "gateway").every(secs(6)..secs(14)).lasting(secs(1)..secs(6)))
         .sometimes(
             "an attempt timed out and its call still succeeded",
             situations::an_attempt_timed_out_and_its_call_succeeded,

@@ -228,6 +228,10 @@ pub enum Event {
     PoweredOff,
     /// The program was asked to stop.
     Stopping,
+    /// The program hangs, as its peers see it: nothing that it sends leaves the machine.
+    Muted,
+    /// The program is heard again.
+    Heard,
     /// A fault of the plan began.
     FaultBegan {
         /// Its index in the plan.
@@ -281,6 +285,11 @@ pub enum Event {
         /// By how much it is late in all; none if it never arrives or its end is not yet known.
         late: Option<Duration>,
     },
+    /// A fault befell the host or its program otherwise; the words say what it did.
+    Befallen {
+        /// The fault's index in the plan.
+        fault: u32,
+    },
     /// The code under test made a moment known.
     Mark(Mark),
     /// The code under test logged something; only where and when is digested, the text is kept in a rich trace.
@@ -313,6 +322,7 @@ impl Event {
                 | Event::Bitten { .. }
                 | Event::Log { .. }
                 | Event::Flipped { .. }
+                | Event::Befallen { .. }
         )
     }
 }

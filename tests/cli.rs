@@ -403,6 +403,11 @@ fn palette() {
     let bandwidth = "\nbandwidth         fault::bandwidth(bytes_per_second, queue_bytes, from, to)\n";
     let queue = "      queue_bytes       how much may wait before the rest is lost\n";
     assert_contains(&stdout(&output), &[bandwidth, queue, "\nswizzle           fault::swizzle(hosts)\n"]);
+    let (dead, looping) = (
+        "\ndead resolution   fault::resolve_dead(from, to)\n",
+        "\nrestart loop      fault::restart_loop(times, up, hosts)\n",
+    );
+    assert_contains(&stdout(&output), &[dead, looping, "in_flight      with so many requests"]);
     assert!(stdout(&output).lines().all(|line| line.chars().count() <= 120), "{}", stdout(&output));
 }
 

@@ -1,15 +1,24 @@
 //! The simulated network against what a peer on a real kernel sees: every fault is proved by its effect.
 
+#[cfg(target_os = "linux")]
+#[path = "network/clocks.rs"]
+mod clocks;
 #[path = "network/kinds.rs"]
 mod kinds;
+#[path = "network/machines.rs"]
+mod machines;
 #[path = "network/moments.rs"]
 mod moments;
+#[path = "network/names.rs"]
+mod names;
 #[path = "network/sockets.rs"]
 mod sockets;
 #[path = "network/sources.rs"]
 mod sources;
 #[path = "network/streams.rs"]
 mod streams;
+#[path = "network/tiers.rs"]
+mod tiers;
 
 use std::io;
 use std::sync::{Arc, Mutex};

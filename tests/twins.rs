@@ -103,6 +103,16 @@ fn h1_catches_health_that_is_cached_for_ever() {
 }
 
 #[test]
+fn h1_catches_probes_that_are_content_with_a_connection() {
+    let hanging = |plan: Plan| {
+        let mute = plan.faults.into_iter().filter(|fault| fault.kind == fault::FaultKind::Mute);
+        Plan::new(mute.collect())
+    };
+    let only_connect = |setup: &mut Setup| setup.gateway.mistakes.probes_only_connect = true;
+    assert_caught_with("H1", health_checks::with, only_connect, hanging);
+}
+
+#[test]
 fn h2_catches_a_gateway_that_never_readmits() {
     // With two servers shut out for good, fewer than half are healthy, and all are used again: one fault is enough.
     let long_enough = |plan: Plan| {
@@ -125,6 +135,13 @@ fn s1_catches_servers_that_stop_without_a_drain() {
 #[test]
 fn s3_catches_sessions_that_live_in_one_server() {
     assert_caught("S3", stateless_restarts::with, |setup| setup.api.mistakes.session_in_memory = true);
+}
+
+#[test]
+fn s3_catches_tokens_that_live_for_less_than_clocks_are_wrong() {
+    assert_caught("S3", stateless_restarts::with, |setup| {
+        setup.api.token_lifetime = std::time::Duration::from_secs(60);
+    });
 }
 
 #[test]

@@ -56,6 +56,8 @@ pub struct Config {
 pub struct Mistakes {
     /// A backend that was healthy once is never probed again.
     pub health_cached_for_ever: bool,
+    /// A probe is content with a connection, which the kernel of a server that hangs grants as well.
+    pub probes_only_connect: bool,
     /// A backend that was ejected stays away.
     pub never_readmits: bool,
     /// Failed requests are sent again from here as well, up to three times.
@@ -94,8 +96,8 @@ pub async fn run<L: Listen, C: Connect>(
     let idle_probes = if config.probes_reuse_connections { 1 } else { 0 };
     let probe_pool = PoolConfig { idle_per_host: idle_probes, ..config.pool.clone() };
     let probe_client = http_client(connector.clone(), &probe_pool);
-    let client = http_client(connector, &config.pool);
-    let gateway = Arc::new(Gateway { config, client, probe_client, backends, observer: observer.clone() });
+    let client = http_client(connector.clone(), &config.pool);
+    let gateway = Arc::new(Gateway { config, connector, client, probe_client, backends, observer: observer.clone() });
 
     // Dropped with this future, the set takes the probes with it.
     let mut probes = JoinSet::new();
@@ -107,6 +109,7 @@ pub async fn run<L: Listen, C: Connect>(
 
 struct Gateway<C: Connect> {
     config: Config,
+    connector: C,
     client: HttpClient<C>,
     probe_client: HttpClient<C>,
     backends: Pool,
@@ -177,9 +180,13 @@ impl<C: Connect> Gateway<C> {
 
     async fn probe(&self, index: usize) -> bool {
         let backend = self.backends.member(index);
+        let limit = self.config.health_timeout;
+        if self.config.mistakes.probes_only_connect {
+            let connecting = self.connector.connect(&backend.name, backend.authority.port_u16().unwrap_or(80));
+            return matches!(tokio::time::timeout(limit, connecting).await, Ok(Ok(_)));
+        }
         let mut request = Request::new(Full::new(Bytes::new()));
         *request.uri_mut() = address(&backend.authority, &self.config.health_path);
-        let limit = self.config.health_timeout;
         matches!(exchange(&self.probe_client, request, limit).await, Ok((parts, _)) if parts.status == StatusCode::OK)
     }
 }

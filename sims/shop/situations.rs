@@ -99,6 +99,16 @@ pub fn a_server_was_ejected_and_came_back(trace: &Trace, _: &History) -> bool {
     })
 }
 
+/// The gateway ejected a server whose program hung: it still accepted, and did not answer.
+pub fn a_server_that_hung_was_ejected(trace: &Trace, _: &History) -> bool {
+    let hangs = |server: HostId, at: Duration| {
+        let mut own = trace.records.iter().filter(|record| record.host == Some(server) && record.at <= at);
+        let last = own.rfind(|record| matches!(record.event, Event::Muted | Event::Heard));
+        last.is_some_and(|record| record.event == Event::Muted) && !is_down(trace, server, at)
+    };
+    health_changes(trace).any(|(at, server, healthy)| !healthy && hangs(server, at))
+}
+
 /// A request was sent to a server that was dead, because the gateway did not know yet.
 pub fn a_request_was_sent_to_a_dead_server(trace: &Trace, _: &History) -> bool {
     trace.marks().any(|(at, _, mark)| matches!(mark, Mark::Dispatched { to } if is_down(trace, *to, at)))

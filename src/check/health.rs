@@ -30,13 +30,14 @@ impl HealthPolicy {
         self.backends.iter().filter_map(|name| trace.host(name)).collect()
     }
 
-    /// H1: a backend that is dead at t gets no ordinary request after t + fall x (interval + timeout), unless fewer than
+    /// H1: a backend that is dead, or hangs, from t on gets no ordinary request after t + fall x (interval + timeout), unless fewer than
     /// half of the backends are believed healthy: then all are used.
     pub fn the_dead_get_no_requests(self) -> Check {
         Check::new("H1 the dead get no requests", move |trace, _| {
             let backends = self.ids(trace);
             let limit = (self.interval + self.timeout) * self.fall + self.slack + trace.step;
             let mut dead_since: BTreeMap<HostId, Duration> = BTreeMap::new();
+            let mut mute_since: BTreeMap<HostId, Duration> = BTreeMap::new();
             let mut healthy: BTreeMap<HostId, bool> = backends.iter().map(|id| (*id, true)).collect();
             let mut balancer_since = Duration::ZERO;
             let mut balancer = None;
@@ -54,19 +55,23 @@ impl HealthPolicy {
                     event if is_death(event) => {
                         dead_since.entry(host).or_insert(record.at);
                     }
+                    Event::Muted => drop(mute_since.insert(host, record.at)),
+                    Event::Heard => drop(mute_since.remove(&host)),
                     Event::Mark(Mark::HealthChanged { to, healthy: now }) => {
                         healthy.insert(*to, *now);
                     }
                     Event::Mark(Mark::Dispatched { to }) => {
                         balancer = balancer.or(Some(host));
-                        let Some(since) = dead_since.get(to) else { continue };
+                        let (dead, mute) = (dead_since.get(to), mute_since.get(to));
+                        let Some(since) = dead.into_iter().chain(mute).min() else { continue };
                         let since = (*since).max(balancer_since);
                         let believed = healthy.values().filter(|healthy| **healthy).count();
                         if record.at > since + limit && believed * 2 >= backends.len() {
                             let (at, since) = (text(record.at), text(since));
                             let (who, limit) = (trace.name(*to), text(limit));
+                            let how = if dead.is_some() { "dead" } else { "hanging" };
                             return Verdict::Fail(format!(
-                                "H1: {who}, dead since {since}, is sent a request at {at}; {limit} were allowed"
+                                "H1: {who}, {how} since {since}, is sent a request at {at}; {limit} were allowed"
                             ));
                         }
                     }
@@ -153,6 +158,21 @@ mod tests {
         assert_eq!(judge(5_700, &[(5_000, 0, Event::Started)]), "pass");
         let nobody = |backend| (2_000, 2, Event::Mark(Mark::HealthChanged { to: HostId(backend), healthy: false }));
         assert_eq!(judge(5_700, &[nobody(0), nobody(1)]), "pass");
+    }
+
+    #[test]
+    fn h1_counts_a_server_that_hangs_among_the_dead() {
+        let judge = |events: &[(u64, u16, Event)], at: u64| {
+            let events = [&[(0, 0, Event::Started), (1_000, 0, Event::Muted)], events, &[(at, 2, to(0))]].concat();
+            policy().the_dead_get_no_requests().judge(&trace(&events), &History::default())
+        };
+        assert_eq!(judge(&[], 5_500), Verdict::Pass);
+        let why = "H1: a, hanging since 1s, is sent a request at 5.7s; 4.61s were allowed";
+        assert_eq!(judge(&[], 5_700), Verdict::Fail(why.to_owned()));
+        assert_eq!(judge(&[(5_600, 0, Event::Heard)], 5_700), Verdict::Pass);
+        // A new life hangs as the old one did.
+        let restarted = [(2_000, 0, Event::Killed), (3_000, 0, Event::Started)];
+        assert!(judge(&restarted, 5_700).is_fail());
     }
 
     #[test]

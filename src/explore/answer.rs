@@ -142,6 +142,7 @@ fn bites(records: &[Record], plan: &Plan, hosts: &[String]) -> Vec<u64> {
                 begun.filter(|fault| plan.faults.get(*fault as usize).is_some_and(is_meant))
             }
             Event::Bitten { fault, .. } => fault,
+            Event::Befallen { fault } => Some(fault),
             // What a kernel sends for a process that was killed, between the deaths of two hosts.
             Event::Sent { .. } | Event::Started => continue,
             _ => {

@@ -148,6 +148,54 @@ pub fn slow_host(extra: Range<Duration>, rate: f64, hosts: impl Into<Selector>) 
     })
 }
 
+/// Processes that die, and whose next lives begin to listen later by this time. Both fit into the fault's time, and half of
+/// it at least is the death.
+pub fn slow_restart(by: Duration, hosts: impl Into<Selector>) -> ComposedSource {
+    let hosts: Selector = hosts.into();
+    ComposedSource::new(format!("slow restart {hosts}"), move |stage, moment| {
+        let hosts = hosts.named(stage, moment.picks[0]);
+        let down = moment.lasting.saturating_sub(by).max(moment.lasting / 2);
+        let slow = Fault::slow_start(by, hosts.clone()).during(moment);
+        vec![Fault::kill(hosts).at(moment.at).lasting(down), slow]
+    })
+}
+
+/// Processes that die again and again, up to `times` times, and live for `up` in between. What is left of the time they are
+/// down, for the same time each; they die less often if there is no time for 20 ms each.
+pub fn restart_loop(times: u32, up: Duration, hosts: impl Into<Selector>) -> ComposedSource {
+    let hosts: Selector = hosts.into();
+    ComposedSource::new(format!("restart loop {hosts}"), move |stage, moment| {
+        if times == 0 {
+            return Vec::new();
+        }
+        let hosts = hosts.named(stage, moment.picks[0]);
+        let fits = |times: &u32| SHORTEST_PERIOD * *times + up * (*times - 1) <= moment.lasting;
+        let times = (1..=times).rev().find(fits).unwrap_or(1);
+        let down = moment.lasting.saturating_sub(up * (times - 1)) / times;
+        let down = Duration::from_millis(down.as_millis() as u64);
+        (0..times).map(|number| Fault::kill(hosts.clone()).at(moment.at + (down + up) * number).lasting(down)).collect()
+    })
+}
+
+/// So many of the hosts die at the same moment, or all if there are fewer, and come back together.
+pub fn kill_several(count: usize, hosts: impl Into<Selector>) -> ComposedSource {
+    let hosts: Selector = hosts.into();
+    ComposedSource::new(format!("kill {count} of {hosts}"), move |stage, moment| {
+        let mut chosen = shuffled(hosts.resolve(stage, moment.picks[0]), moment.picks[1], "several");
+        chosen.truncate(count);
+        chosen.sort();
+        chosen.iter().map(|host| Fault::kill(named(stage, &[*host])).during(moment)).collect()
+    })
+}
+
+/// All of the hosts die at the same moment, and come back together.
+pub fn whole_tier(hosts: impl Into<Selector>) -> ComposedSource {
+    let hosts: Selector = hosts.into();
+    ComposedSource::new(format!("whole tier {hosts}"), move |stage, moment| {
+        vec![Fault::kill(hosts.named(stage, moment.picks[0])).during(moment)]
+    })
+}
+
 impl Fault {
     fn during(self, moment: &Moment) -> Fault {
         self.at(moment.at).lasting(moment.lasting)
@@ -226,6 +274,35 @@ mod tests {
             let returning: Vec<String> = faults.iter().map(|fault| format!("{:?}", fault.target)).collect();
             assert_ne!(leaving, returning);
         }
+    }
+
+    #[test]
+    fn a_slow_restart_is_a_kill_and_a_slow_start() {
+        let slow = |by: Duration| drawn(slow_restart(by, "n1"), 1);
+        assert_eq!(slow(secs(2)), ["kill n1 at 10s for 4s", "slow start by 2s n1 at 10s for 6s"]);
+        assert_eq!(slow(secs(9)), ["kill n1 at 10s for 3s", "slow start by 9s n1 at 10s for 6s"]);
+    }
+
+    #[test]
+    fn a_restart_loop_fits_into_its_time() {
+        let expected = ["kill n1 at 10s for 1.666s", "kill n1 at 12.166s for 1.666s", "kill n1 at 14.332s for 1.666s"];
+        assert_eq!(drawn(restart_loop(3, millis(500), "n1"), 1), expected);
+        assert_eq!(drawn(restart_loop(9, secs(2), "n1"), 1).len(), 3, "four deaths need more than three lives");
+        assert_eq!(drawn(restart_loop(2, secs(60), "n1"), 1), ["kill n1 at 10s for 6s"]);
+    }
+
+    #[test]
+    fn several_hosts_die_at_once_each_by_a_fault_of_its_own() {
+        let mut pairs = std::collections::BTreeSet::new();
+        for seed in 0..100 {
+            let faults = drawn(kill_several(2, "n*"), seed);
+            assert_eq!(faults.len(), 2, "{faults:?}");
+            assert!(faults.iter().all(|fault| fault.starts_with("kill n") && fault.ends_with(" at 10s for 6s")));
+            pairs.insert(faults);
+        }
+        assert_eq!(pairs.len(), 6, "any two can die");
+        assert_eq!(drawn(kill_several(9, "n*"), 1).len(), 4);
+        assert_eq!(drawn(whole_tier("n*"), 1), ["kill n1, n2, n3, n4 at 10s for 6s"]);
     }
 
     #[test]

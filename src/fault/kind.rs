@@ -178,6 +178,53 @@ pub enum FaultKind {
     /// Syncs of the machine's disk do nothing and say that they did: a power off then takes what programs think is on the
     /// platter. A sync after the end brings everything.
     LostSyncs,
+    /// The process hangs: its machine goes on granting connections and taking in bytes, and answers for whoever is not
+    /// there, but nothing that the program sends (bytes, or the end of its stream) leaves before the end of the fault, when
+    /// all of it does. What the program does meanwhile for itself, it does; what its machine says to itself is heard.
+    Mute,
+    /// A program that starts while this lasts begins to listen late, on whatever port and as long as it lives: until then
+    /// connects are refused. Several at a time add up.
+    SlowStart {
+        /// How much later than the program wants it.
+        #[serde(with = "text_duration")]
+        by: Duration,
+    },
+    /// The process is killed when it has too much to do at once: connections that it has accepted, on which bytes came in
+    /// since it last sent any. It dies at the start of the step after that, once in each life, and is started again by a
+    /// supervisor, at the latest when all faults are over.
+    OutOfMemory {
+        /// So many requests in flight are too many; at least 1.
+        in_flight: u32,
+        /// How long the supervisor takes.
+        #[serde(with = "text_duration")]
+        restart_after: Duration,
+    },
+    /// The wall clock is wrong: it jumps when the fault begins, and back when it ends. Monotonic clocks stay right. What
+    /// several such faults do at a time adds up, also with drifts.
+    ClockSkew {
+        /// By how much, in milliseconds; a negative number is in the past. Not 0, and at most 10^12 either way.
+        by_ms: i64,
+    },
+    /// The wall clock runs at a wrong speed: it is right when the fault begins, and steps back to the true time at its end,
+    /// as a clock does that is set anew. Monotonic clocks stay right.
+    ClockDrift {
+        /// By how many microseconds it is wrong after a second; negative if it is slow. Not 0, and less than a million
+        /// either way.
+        parts_per_million: i64,
+    },
+    /// Names are looked up slowly: each connect of the first side to a name of the second waits before it asks for a
+    /// connection. Several at a time add up. Addresses are not looked up.
+    ResolveLate {
+        /// How long it takes to find the address.
+        #[serde(with = "text_duration")]
+        by: Duration,
+    },
+    /// The names of the second side lead the first to an address at which nobody is: a connect hangs until its client gives
+    /// up, or the kernel after 131 s. Open connections go on.
+    ResolveDead,
+    /// The names of the second side are not known to the first: a connect fails at once, as it does for a name that does not
+    /// exist. Open connections go on.
+    ResolveNothing,
 }
 
 /// Which calls of a disk a fault befalls.
@@ -231,6 +278,14 @@ impl FaultKind {
             FaultKind::DiskSlow { .. } => "disk slow",
             FaultKind::DiskFlips { .. } => "disk flips",
             FaultKind::LostSyncs => "lost syncs",
+            FaultKind::Mute => "mute",
+            FaultKind::SlowStart { .. } => "slow start",
+            FaultKind::OutOfMemory { .. } => "out of memory",
+            FaultKind::ClockSkew { .. } => "clock skew",
+            FaultKind::ClockDrift { .. } => "clock drift",
+            FaultKind::ResolveLate { .. } => "late resolution",
+            FaultKind::ResolveDead => "dead resolution",
+            FaultKind::ResolveNothing => "no resolution",
         }
     }
 
@@ -244,6 +299,11 @@ impl FaultKind {
                     | FaultKind::DiskSlow { .. }
                     | FaultKind::DiskFlips { .. }
                     | FaultKind::LostSyncs
+                    | FaultKind::Mute
+                    | FaultKind::SlowStart { .. }
+                    | FaultKind::OutOfMemory { .. }
+                    | FaultKind::ClockSkew { .. }
+                    | FaultKind::ClockDrift { .. }
                     | FaultKind::ShortReads { .. }
                     | FaultKind::ShortWrites { .. }
                     | FaultKind::SmallWindow { .. }
@@ -252,10 +312,15 @@ impl FaultKind {
 
     /// Whether it goes from the first side to the second, whatever its target says.
     pub fn is_one_way(&self) -> bool {
-        matches!(self, FaultKind::PartitionOneWay | FaultKind::HalfOpen)
+        matches!(self, FaultKind::PartitionOneWay | FaultKind::HalfOpen) || self.is_of_names()
     }
 
-    /// Whether it takes hosts down: their programs end, and are started again when it is over.
+    /// Whether it befalls the looking up of names.
+    pub(crate) fn is_of_names(&self) -> bool {
+        matches!(self, FaultKind::ResolveLate { .. } | FaultKind::ResolveDead | FaultKind::ResolveNothing)
+    }
+
+    /// Whether it takes hosts down: their programs end when it begins, and are started again when it is over.
     pub fn takes_hosts_down(&self) -> bool {
         matches!(self, FaultKind::Kill | FaultKind::PowerOff | FaultKind::Stop { .. })
     }
@@ -330,6 +395,15 @@ impl FaultKind {
             FaultKind::Latency { at_least, at_most } if at_least > at_most => {
                 return Some("latency `at_least` exceeds `at_most`".to_owned());
             }
+            FaultKind::OutOfMemory { in_flight: 0, .. } => {
+                return Some("a program without memory for a single request in flight never runs".to_owned());
+            }
+            FaultKind::ClockSkew { by_ms } if *by_ms == 0 || by_ms.unsigned_abs() > LARGEST_SKEW_MS => {
+                return Some(format!("a clock skew of {by_ms} ms is nothing, or more than 10^12 ms"));
+            }
+            FaultKind::ClockDrift { parts_per_million: ppm } if *ppm == 0 || ppm.unsigned_abs() >= 1_000_000 => {
+                return Some(format!("a clock drift of {ppm} ppm is nothing, or not less than a million"));
+            }
             FaultKind::Segments { fates } => {
                 if let Some(defect) = fates.iter().find_map(SegmentFate::defect) {
                     return Some(defect);
@@ -380,11 +454,24 @@ impl fmt::Display for FaultKind {
                 write!(f, " of at most {}", bytes_text(*at_most_bytes))?;
             }
             FaultKind::SmallWindow { bytes } => write!(f, " of {}", bytes_text(*bytes))?,
+            FaultKind::SlowStart { by } | FaultKind::ResolveLate { by } => write!(f, " by {}", duration_text(*by))?,
+            FaultKind::OutOfMemory { in_flight, restart_after } => {
+                let restart_after = duration_text(*restart_after);
+                write!(f, " at {in_flight} requests in flight (restart after {restart_after})")?;
+            }
+            FaultKind::ClockSkew { by_ms } => {
+                let sign = if *by_ms < 0 { '-' } else { '+' };
+                write!(f, " {sign}{}", duration_text(millis(by_ms.unsigned_abs())))?;
+            }
+            FaultKind::ClockDrift { parts_per_million } => write!(f, " {parts_per_million:+} ppm")?,
             _ => {}
         }
         Ok(())
     }
 }
+
+/// No wall clock is wrong by more: about 31 years, so that sums of several stay far from the ends of 64 bits.
+const LARGEST_SKEW_MS: u64 = 1_000_000_000_000;
 
 /// In burst loss, a direction of a link stays in its state for a whole number of such spans of time.
 pub const BURST_SLOT: Duration = millis(10);

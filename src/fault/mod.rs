@@ -4,6 +4,7 @@ mod compose;
 mod duration;
 mod fate;
 mod kind;
+mod machine;
 mod pace;
 mod palette;
 mod script;
@@ -18,10 +19,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use compose::{ComposedSource, bridge, flapping, partition_groups, slow_host, swizzle};
+pub use compose::{
+    ComposedSource, bridge, flapping, kill_several, partition_groups, restart_loop, slow_host, slow_restart, swizzle,
+    whole_tier,
+};
 pub use duration::{micros, millis, secs, text as duration_text, text_duration};
 pub use fate::{SegmentFate, TRANSMISSIONS};
 pub use kind::{BURST_SLOT, DiskCalls, FaultKind};
+pub use machine::{
+    clock_drift, clock_skew, mute, out_of_memory, resolve_dead, resolve_late, resolve_nothing, slow_start,
+};
 pub use palette::{PaletteEntry, beginnings, compositions, kinds};
 pub use source::{
     FaultSource, RollingStop, Source, bandwidth, burst_loss, disk_errors, disk_flips, disk_full, disk_slow, hold,

@@ -202,6 +202,57 @@ pub fn kinds() -> Vec<(FaultKind, PaletteEntry)> {
             "nothing, until a power off takes what was synced",
             &[],
         ),
+        entry(
+            FaultKind::Mute,
+            "fault::mute(hosts)",
+            "a program that hangs: connects work, requests are taken in, and no answer comes until the end of the fault",
+            &[],
+        ),
+        entry(
+            FaultKind::SlowStart { by: secs(2) },
+            "fault::slow_start(by, hosts)",
+            "connects are refused for longer after a restart; nothing without a restart during the fault",
+            &[("by", "how much later a program listens than it wants, after each start during the fault")],
+        ),
+        entry(
+            FaultKind::OutOfMemory { in_flight: 8, restart_after: secs(1) },
+            "fault::out_of_memory(in_flight, restart_after, hosts)",
+            "under load it dies as with a kill, with all the requests that it is at; nothing if it has less to do",
+            &[
+                ("in_flight", "with so many requests on accepted connections unanswered it dies, at least 1"),
+                ("restart_after", "how long the supervisor takes to start it again"),
+            ],
+        ),
+        entry(
+            FaultKind::ClockSkew { by_ms: 3_600_000 },
+            "fault::clock_skew(by_ms, hosts)",
+            "the wall clock jumps, and jumps back at the end; monotonic clocks do not",
+            &[("by_ms", "how far it is off, in milliseconds; negative is in the past")],
+        ),
+        entry(
+            FaultKind::ClockDrift { parts_per_million: 500 },
+            "fault::clock_drift(parts_per_million, hosts)",
+            "the wall clock goes wrong slowly, and steps back to the true time at the end; monotonic clocks do not",
+            &[("parts_per_million", "how many microseconds a second it is too fast; negative is too slow")],
+        ),
+        entry(
+            FaultKind::ResolveLate { by: secs(3) },
+            "fault::resolve_late(by, from, to)",
+            "a connect by name takes longer, before the first packet; open connections and addresses are as always",
+            &[("by", "how long a name takes to be found")],
+        ),
+        entry(
+            FaultKind::ResolveDead,
+            "fault::resolve_dead(from, to)",
+            "a connect by name hangs, for 131 s at the longest; open connections and addresses are as always",
+            &[],
+        ),
+        entry(
+            FaultKind::ResolveNothing,
+            "fault::resolve_nothing(from, to)",
+            "a connect by name fails at once, as for a name that does not exist; open connections and addresses do not",
+            &[],
+        ),
     ]
 }
 
@@ -245,6 +296,25 @@ pub fn compositions() -> Vec<PaletteEntry> {
             "hosts are stopped and restarted one after the other, as by a deployment",
             &[("grace", "how long each may take before it is killed")],
         ),
+        entry(
+            "slow restart",
+            "fault::slow_restart(by, hosts)",
+            "as with a kill, and connects are still refused for a while after the restart",
+            &[("by", "how long after its start a program listens")],
+        ),
+        entry(
+            "restart loop",
+            "fault::restart_loop(times, up, hosts)",
+            "processes that die again and again, each time shortly after their start",
+            &[("times", "how often they die"), ("up", "how long they live in between")],
+        ),
+        entry(
+            "kill several",
+            "fault::kill_several(count, hosts)",
+            "some of a group die at the same moment",
+            &[("count", "how many")],
+        ),
+        entry("whole tier", "fault::whole_tier(hosts)", "all of a group die at the same moment", &[]),
     ]
 }
 
@@ -285,6 +355,7 @@ mod tests {
         assert!(known.len() >= 23, "{refusal}");
         let kinds: Vec<_> =
             kinds().into_iter().map(|(kind, entry)| (serde_json::to_value(kind).unwrap(), entry)).collect();
+        assert!(kinds.iter().all(|(_, entry)| entry.name.len() < 18), "the page has a column of this width for names");
         let listed: Vec<&str> = kinds.iter().map(|(kind, _)| kind["is"].as_str().unwrap()).collect();
         assert_eq!(listed, known);
         for (kind, entry) in &kinds {

@@ -112,7 +112,12 @@ impl FaultSource {
     }
 
     fn name(&self) -> String {
-        let name = format!("{} {}", self.kind.name(), place(&self.kind, &self.target));
+        let place = place(&self.kind, &self.target);
+        let name = match self.kind {
+            // Clocks that are fast and clocks that are slow are wanted side by side.
+            FaultKind::ClockSkew { .. } | FaultKind::ClockDrift { .. } => format!("{} {place}", self.kind),
+            _ => format!("{} {place}", self.kind.name()),
+        };
         match &self.moment {
             None | Some(Trigger::At(_)) => name,
             Some(Trigger::Message(MessageMoment { from, to, containing, .. })) if containing.is_empty() => {

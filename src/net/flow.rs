@@ -56,6 +56,10 @@ pub(crate) struct End {
     pub(crate) state: EndState,
     pub(crate) received: VecDeque<Bytes>,
     pub(crate) peer_finished: bool,
+    /// Whether the program of a listening host has taken it.
+    pub(crate) accepted: bool,
+    /// Whether bytes came in since bytes were last sent back.
+    pub(crate) unanswered: bool,
     pub(crate) finished: bool,
     /// Bytes that may still be sent before the peer makes room.
     pub(crate) credit: usize,
@@ -71,12 +75,19 @@ impl End {
             state,
             received: VecDeque::new(),
             peer_finished: false,
+            accepted: false,
+            unanswered: false,
             finished: false,
             credit: WINDOW,
             unannounced: 0,
             reader: None,
             writer: None,
         }
+    }
+
+    /// Whether a server is at a request of this connection, as far as its kernel can tell.
+    pub(crate) fn is_in_flight(&self) -> bool {
+        self.accepted && self.unanswered
     }
 
     /// Takes both wakers: something happened that everybody must see.
@@ -112,6 +123,14 @@ impl Flow {
             Side::Client => self.key.from,
             Side::Server => self.key.to,
         }
+    }
+
+    /// Bytes are sent by this side; returns whether a request was in flight, which is no more.
+    pub(crate) fn answered(&mut self, side: Side) -> bool {
+        let Some(end) = self.end(side) else { return false };
+        let was_in_flight = end.is_in_flight();
+        end.unanswered = false;
+        was_in_flight
     }
 
     pub(crate) fn end(&mut self, side: Side) -> Option<&mut End> {

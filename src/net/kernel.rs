@@ -14,6 +14,7 @@ use bytes::Bytes;
 use siphasher::sip::SipHasher13;
 use turmoil::net::UdpSocket;
 
+use super::ailing::{Ailing, Ailments};
 use super::flow::{End, EndState, Flow, FlowId, Packet, Side};
 use super::limits::SocketLimits;
 use super::listening::Listening;
@@ -58,6 +59,7 @@ pub(crate) struct Kernel {
     pub(super) outbox: Vec<u32>,
     /// Segments that reached a machine without power: their senders go on trying.
     parked: Vec<u32>,
+    pub(super) ailing: Ailing,
     pub(super) task: Option<Waker>,
     pub(super) limits: SocketLimits,
 }
@@ -75,6 +77,7 @@ impl Kernel {
             arrivals: BinaryHeap::new(),
             outbox: Vec::new(),
             parked: Vec::new(),
+            ailing: Ailing::default(),
             task: None,
             limits: SocketLimits::default(),
         }
@@ -99,6 +102,7 @@ pub(crate) struct Net {
     pub(crate) struck: Vec<Struck>,
     /// Whether anybody waits for a message.
     pub(crate) watches_messages: bool,
+    pub(crate) ailments: Ailments,
     pub(super) wake: Vec<Waker>,
     /// How often faults of the plan that the kernels carry out by themselves changed something.
     pub(crate) bites: BTreeMap<u32, u64>,
@@ -149,6 +153,7 @@ impl SharedNet {
             strikes: BTreeMap::new(),
             struck: Vec::new(),
             watches_messages: false,
+            ailments: Ailments::default(),
             wake: Vec::new(),
             bites: BTreeMap::new(),
         };
@@ -235,6 +240,8 @@ impl Net {
         let end = flow.ends[side.index()].take()?;
         if side == Side::Client {
             self.kernels[flow.key.from.index()].ports.remove(&flow.client_port);
+        } else if end.is_in_flight() {
+            self.kernels[flow.key.to.index()].ailing.in_flight -= 1;
         }
         Some(end)
     }
@@ -253,6 +260,9 @@ impl Net {
         let state = &mut self.flows[flow as usize];
         let ordinal = state.sent[side.index()];
         state.sent[side.index()] += 1;
+        if kind == SegmentKind::Data && state.answered(side) {
+            self.kernels[from.index()].ailing.in_flight -= 1;
+        }
         self.record_sent(now, from, key, side, kind, &bytes);
         let due = if from == to { now + LOOPBACK } else { Duration::MAX };
         let (dropped, follows) = (false, None);
@@ -397,7 +407,7 @@ impl Net {
         let event = Event::Arrived { flow: key, forward: packet.side == Side::Client, kind: packet.kind };
         self.tape.lock().trace.push(now, Some(host), event);
         if packet.kind == SegmentKind::Syn {
-            return self.arrive_syn(host, flow);
+            return self.arrive_syn(host, flow, now);
         }
         let Some(end) = self.flows[flow as usize].ends[side.index()].as_mut() else {
             // Nobody holds this end: bytes and answers are met with a reset, as the peer must learn of it.
@@ -425,6 +435,11 @@ impl Net {
                 end.state = EndState::Open;
                 end.received.push_back(packet.bytes);
                 end.wake_all(&mut self.wake);
+                let was_in_flight = end.is_in_flight();
+                end.unanswered = true;
+                if !was_in_flight && end.accepted {
+                    self.one_more_in_flight(host, now);
+                }
             }
             SegmentKind::Fin => {
                 end.peer_finished = true;

@@ -3,11 +3,13 @@
 use std::collections::VecDeque;
 use std::io;
 use std::task::Waker;
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::flow::{End, EndState, FlowId, Side};
 use super::kernel::Net;
+use crate::sandbox;
 use crate::trace::{HostId, SegmentKind};
 
 /// Connections that may wait to be accepted; Linux's `net.core.somaxconn` was this for decades.
@@ -16,6 +18,8 @@ const BACKLOG: usize = 128;
 /// A port on which a program listens.
 #[derive(Debug)]
 pub(super) struct Listening {
+    /// Until then a program that starts slowly does not listen, though it believes so.
+    opens_at: Duration,
     queue: VecDeque<FlowId>,
     acceptor: Option<Waker>,
 }
@@ -29,7 +33,9 @@ impl Net {
             let text = format!("{name} already listens on port {port}");
             return Err(io::Error::new(io::ErrorKind::AddrInUse, text));
         }
-        kernel.listeners.insert(port, Listening { queue: VecDeque::new(), acceptor: None });
+        let late = kernel.ailing.listens_late();
+        let opens_at = if late.is_zero() { Duration::ZERO } else { sandbox::now() + late };
+        kernel.listeners.insert(port, Listening { opens_at, queue: VecDeque::new(), acceptor: None });
         Ok(())
     }
 
@@ -37,10 +43,17 @@ impl Net {
     pub(crate) fn accept(&mut self, host: HostId, port: u16, waker: &Waker) -> Option<FlowId> {
         let listening = self.kernels[host.index()].listeners.get_mut(&port)?;
         let flow = listening.queue.pop_front();
-        if flow.is_none() {
+        let Some(flow) = flow else {
             listening.acceptor = Some(waker.clone());
+            return None;
+        };
+        if let Some(end) = self.flows[flow as usize].end(Side::Server) {
+            end.accepted = true;
+            if end.unanswered {
+                self.one_more_in_flight(host, sandbox::now());
+            }
         }
-        flow
+        Some(flow)
     }
 
     /// Stops listening; whoever waited to be accepted is reset.
@@ -51,7 +64,7 @@ impl Net {
         }
     }
 
-    pub(super) fn arrive_syn(&mut self, host: HostId, flow: FlowId) {
+    pub(super) fn arrive_syn(&mut self, host: HostId, flow: FlowId, now: Duration) {
         let port = self.flows[flow as usize].key.port;
         match self.flows[flow as usize].ends[Side::Server.index()].as_ref().map(|end| end.state) {
             None => {}
@@ -62,6 +75,11 @@ impl Net {
         }
         match self.kernels[host.index()].listeners.get_mut(&port) {
             None => self.send(flow, Side::Server, SegmentKind::Rst, Bytes::new(), 0),
+            Some(listening) if listening.opens_at > now => {
+                let opens_at = listening.opens_at;
+                self.refused_at_start(host, port, opens_at, now);
+                self.send(flow, Side::Server, SegmentKind::Rst, Bytes::new(), 0);
+            }
             // A full backlog drops the request without a word; the client will ask again.
             Some(listening) if listening.queue.len() >= BACKLOG => {}
             Some(listening) => {

@@ -14,6 +14,7 @@
 //! receiving kernel waits for the exact time within the step.
 
 mod adapters;
+mod ailing;
 mod card;
 mod flow;
 mod kernel;
@@ -29,6 +30,7 @@ mod wire;
 pub use adapters::Peer;
 pub use socket::{Connector, OwnedReadHalf, OwnedWriteHalf, TcpListener, TcpStream};
 
+pub(crate) use ailing::{NameFault, NameTrouble};
 pub(crate) use card::run_kernel;
 pub(crate) use kernel::{SharedNet, address};
 pub(crate) use limits::SocketLimits;

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -11,9 +11,11 @@ use std::time::Duration;
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::ailing::Found;
 use super::flow::{EndState, FlowId, Side};
 use super::kernel::SharedNet;
 use crate::gate::Gate;
+use crate::sandbox;
 use crate::trace::{HostId, SegmentKind};
 
 /// The most bytes that one segment carries: what a kernel takes in one go with segmentation offload.
@@ -39,29 +41,56 @@ impl Connector {
     /// Connects to a port of the host with this name (or address).
     ///
     /// # Errors
-    /// `NotFound` for a name that is no host, `ConnectionRefused` if nobody listens, `TimedOut` after 131 s without an
-    /// answer, `AddrNotAvailable` if the connecting host has no free port left.
+    /// `NotFound` for a name that is no host of the scenario, `ConnectionRefused` if nobody listens, `TimedOut` after 131 s
+    /// without an answer, `AddrNotAvailable` if the connecting host has no free port left. If a fault hides the name, the
+    /// error is that of tokio for a name that is not known, whose kind has no name in stable Rust.
     pub async fn connect(&self, host: &str, port: u16) -> io::Result<TcpStream> {
+        let (to, found) = self.look_up(host).await?;
         let stream = {
             let mut net = self.net.lock();
-            let Some(to) = net.host_named(host) else {
-                return Err(io::Error::new(io::ErrorKind::NotFound, format!("no host is named `{host}`")));
-            };
+            // A connect that does not get so far counts all the same: the names of those after it stay as they are.
             let flow = net.open(self.host, to, port)?;
             // From here on dropping the stream, and so this future, gives the connection up and its port back.
             TcpStream { net: self.net.clone(), gate: self.gate.clone(), flow, side: Side::Client }
         };
+        if found == Found::Nothing {
+            return Err(unknown_name());
+        }
         for gap in SYN_GAPS {
             if !self.gate.is_open() {
                 std::future::pending::<()>().await;
             }
-            self.net.lock().send(stream.flow, Side::Client, SegmentKind::Syn, Bytes::new(), 0);
+            // What goes to nobody's address is not seen by anybody, and its sender waits as for any answer.
+            if found == Found::Host {
+                self.net.lock().send(stream.flow, Side::Client, SegmentKind::Syn, Bytes::new(), 0);
+            }
             let answered = tokio::time::timeout(Duration::from_secs(gap), poll_fn(|cx| stream.poll_connected(cx)));
             if let Ok(answer) = answered.await {
                 return answer.map(|()| stream);
             }
         }
         Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer from {host}:{port}")))
+    }
+
+    /// Finds the host with this name or address, and what the name is said to lead to.
+    async fn look_up(&self, host: &str) -> io::Result<(HostId, Found)> {
+        let (to, late) = {
+            let mut net = self.net.lock();
+            let Some(to) = net.host_named(host) else {
+                return Err(io::Error::new(io::ErrorKind::NotFound, format!("no host is named `{host}`")));
+            };
+            if net.ailments.names.is_empty() || host.parse::<IpAddr>().is_ok() {
+                return Ok((to, Found::Host));
+            }
+            (to, net.look_up_late(self.host, to, sandbox::now()))
+        };
+        if !late.is_zero() {
+            tokio::time::sleep(late).await;
+        }
+        if !self.gate.is_open() {
+            return Err(dead());
+        }
+        Ok((to, self.net.lock().look_up(self.host, to, sandbox::now())))
     }
 
     /// Connects to `host:port`.
@@ -82,6 +111,12 @@ impl Connector {
 
 fn dead() -> io::Error {
     io::Error::new(io::ErrorKind::BrokenPipe, "the program has been killed")
+}
+
+/// What the standard library makes of `EAI_NONAME`, and tokio with it: the kind is one that has no name.
+fn unknown_name() -> io::Error {
+    let kind = io::Error::from_raw_os_error(0).kind();
+    io::Error::new(kind, "failed to lookup address information: Name or service not known")
 }
 
 fn reset() -> io::Error {

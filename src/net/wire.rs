@@ -96,27 +96,54 @@ impl Wire {
             LinkFault::CloseIdle(_) => return self.idle_links.retain(|watched| *watched != (from, to, fault)),
             other => other,
         };
-        let keeps = |what: &LinkFault| matches!(what, LinkFault::Block(BlockKind::Partition | BlockKind::Hold));
-        // What waits does so because of a partition or a hold, and until the last of them is over.
-        if !keeps(&ended) || link.faults.iter().any(|(_, what)| keeps(what)) {
+        let keeps_all = |what: &LinkFault| matches!(what, LinkFault::Block(BlockKind::Partition | BlockKind::Hold));
+        let keeps = |what: &LinkFault| keeps_all(what) || *what == LinkFault::Block(BlockKind::Mute);
+        // What waits does so because of a partition, a hold or a mute program, and until the last of them is over.
+        if !keeps(&ended) || link.faults.iter().any(|(_, what)| keeps_all(what)) {
             return;
         }
-        let block = link.block();
+        let is_mute = link.faults.iter().any(|(_, what)| keeps(what));
         let stalled = std::mem::take(&mut link.stalled);
         for id in stalled {
-            let Some(packet) = net.packets.get(id) else { continue };
+            let link = &mut self.links[from.index()][to.index()];
+            let Some(packet) = net.packets.get_mut(id) else { continue };
+            let by_program = is_by_program(packet.kind);
+            if is_mute && by_program {
+                link.stalled.push(id);
+                continue;
+            }
+            let block = link.block(by_program);
             let attempt = match ended {
-                // What was held was on its way; what was lost is sent again at its sender's next attempt.
-                LinkFault::Block(BlockKind::Hold) => {
-                    now.saturating_sub(self.links[from.index()][to.index()].latency.start)
+                // Its program is not heard before this moment.
+                LinkFault::Block(BlockKind::Mute) => {
+                    packet.sent_at = now;
+                    now
                 }
-                _ => next_attempt(packet.sent_at, now, self.links[from.index()][to.index()].retransmission_timeout()),
+                // What was held was on its way; what was lost is sent again at its sender's next attempt.
+                LinkFault::Block(BlockKind::Hold) => now.saturating_sub(link.latency.start),
+                _ => next_attempt(packet.sent_at, now, link.retransmission_timeout()),
             };
             if let Some((fault, BlockKind::Reject)) = block {
                 self.bitten_by_block(net, id, fault, now);
                 self.answer_with_reset(net, id, attempt);
             } else {
                 self.schedule(net, id, attempt);
+            }
+        }
+    }
+
+    /// A machine loses power: what a mute program has not got out of it is gone.
+    pub(crate) fn forget_unsent(&mut self, net: &mut Net, from: HostId, now: Duration) {
+        for link in &mut self.links[from.index()] {
+            if !link.faults.iter().any(|(_, what)| *what == LinkFault::Block(BlockKind::Mute)) {
+                continue;
+            }
+            for id in std::mem::take(&mut link.stalled) {
+                if net.packets.get(id).is_some_and(|packet| is_by_program(packet.kind)) {
+                    drop_packet(net, id, now);
+                } else {
+                    link.stalled.push(id);
+                }
             }
         }
     }
@@ -186,14 +213,16 @@ impl Wire {
         let sent_at = packet.sent_at;
         let flow = &net.flows[packet.flow as usize];
         let (from, to, kind) = (flow.host(packet.side), flow.host(packet.side.other()), packet.kind);
-        let Some((fault, block)) = self.links[from.index()][to.index()].block() else {
+        let Some((fault, block)) = self.links[from.index()][to.index()].block(is_by_program(kind)) else {
             return self.schedule(net, id, sent_at);
         };
         self.bitten_by_block(net, id, fault, sent_at);
         match block {
             BlockKind::Reject => self.answer_with_reset(net, id, sent_at),
             BlockKind::Partition if is_sent_once(kind) => drop_packet(net, id, sent_at),
-            BlockKind::Partition | BlockKind::Hold => self.links[from.index()][to.index()].stalled.push(id),
+            BlockKind::Partition | BlockKind::Hold | BlockKind::Mute => {
+                self.links[from.index()][to.index()].stalled.push(id)
+            }
         }
     }
 
@@ -267,6 +296,11 @@ fn decision(key: FlowKey, side: Side, ordinal: u32, attempt: u32) -> [u64; 4] {
     let segment = (u64::from(ordinal) << 1) | side.index() as u64;
     let hosts = (u64::from(key.from.0) << 32) | (u64::from(key.to.0) << 16) | u64::from(key.port);
     [hosts, u64::from(key.ordinal), segment, u64::from(attempt)]
+}
+
+/// Whether such a segment carries what a program sends, or the end of it.
+fn is_by_program(kind: SegmentKind) -> bool {
+    matches!(kind, SegmentKind::Data | SegmentKind::Fin)
 }
 
 /// Whether a kernel sends such a segment only when its peer or program asks for it again.

@@ -76,7 +76,10 @@ fn fault_code(fault: &Fault) -> String {
             format!("at_event({}, {named:?}, {nth})", selector(host))
         }
     };
-    let way = if matches!(fault.target, Target::OneWay { .. }) && fault.kind != FaultKind::HalfOpen {
+    let way = if matches!(fault.target, Target::OneWay { .. })
+        && fault.kind != FaultKind::HalfOpen
+        && !fault.kind.is_of_names()
+    {
         ".one_way()"
     } else {
         ""
@@ -141,6 +144,19 @@ fn what(fault: &Fault) -> String {
         }
         FaultKind::DiskFlips { rate } => format!("Fault::disk_flips({rate:?}, {target})"),
         FaultKind::LostSyncs => format!("Fault::lost_syncs({target})"),
+        FaultKind::Mute => format!("Fault::mute({target})"),
+        FaultKind::SlowStart { by } => format!("Fault::slow_start({}, {target})", duration(*by)),
+        FaultKind::OutOfMemory { in_flight, restart_after } => {
+            let in_flight = grouped((*in_flight).into());
+            format!("Fault::out_of_memory({in_flight}, {}, {target})", duration(*restart_after))
+        }
+        FaultKind::ClockSkew { by_ms } => format!("Fault::clock_skew({}, {target})", signed(*by_ms)),
+        FaultKind::ClockDrift { parts_per_million } => {
+            format!("Fault::clock_drift({}, {target})", signed(*parts_per_million))
+        }
+        FaultKind::ResolveLate { by } => format!("Fault::resolve_late({}, {target})", duration(*by)),
+        FaultKind::ResolveDead => format!("Fault::resolve_dead({target})"),
+        FaultKind::ResolveNothing => format!("Fault::resolve_nothing({target})"),
     }
 }
 
@@ -186,6 +202,12 @@ fn duration(duration: Duration) -> String {
         Some((name, unit)) => format!("{name}({})", grouped(nanos / unit)),
         None => format!("std::time::Duration::from_nanos({})", grouped(nanos)),
     }
+}
+
+/// `-12_345_678`.
+fn signed(number: i64) -> String {
+    let sign = if number < 0 { "-" } else { "" };
+    format!("{sign}{}", grouped(number.unsigned_abs().into()))
 }
 
 /// `12_345_678`.
@@ -237,6 +259,14 @@ mod tests {
             .fault(Fault::short_reads("a", 1).at(secs(5)).lasting(secs(1)))
             .fault(Fault::short_writes("a", 7).at(secs(5)).lasting(secs(1)))
             .fault(Fault::small_window("a", 65_536).at(secs(5)).lasting(secs(1)))
+            .fault(Fault::mute("a").at(secs(5)).lasting(secs(1)))
+            .fault(Fault::slow_start(millis(1_500), "a").at(secs(5)).lasting(secs(1)))
+            .fault(Fault::out_of_memory(8, secs(2), "a").at(secs(5)).lasting(secs(1)))
+            .fault(Fault::clock_skew(-3_600_000, "a").at(secs(5)).lasting(secs(1)))
+            .fault(Fault::clock_drift(500, "a").at(secs(5)).lasting(secs(1)))
+            .fault(Fault::resolve_late(millis(300), "a", "b").at(secs(5)).lasting(secs(1)))
+            .fault(Fault::resolve_dead("a", "b").at(secs(5)).lasting(secs(1)))
+            .fault(Fault::resolve_nothing("a", all()).at(secs(5)).lasting(secs(1)))
             .fault(
                 Fault::segments(
                     ["a"],

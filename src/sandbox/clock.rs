@@ -30,6 +30,34 @@ struct HostClock {
     floor: Cell<u64>,
     /// How far the wall clock is off.
     wall_offset: Cell<i64>,
+    /// What is wrong with it beside that.
+    wall_error: Cell<WallError>,
+    /// How often it was read while that made it show another time.
+    wrong_reads: Cell<u64>,
+}
+
+/// How a wall clock is wrong, beside the offset that it always has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WallError {
+    /// The virtual time from which on it drifts.
+    pub since: Duration,
+    /// By how much it is off at that time, in nanoseconds.
+    pub nanos: i64,
+    /// How many microseconds it is too fast in a second; too slow if negative.
+    pub parts_per_million: i64,
+}
+
+impl WallError {
+    /// By how much it is off at a virtual time, in nanoseconds.
+    #[inline]
+    pub fn at(&self, virtual_nanos: u64) -> i64 {
+        if self.parts_per_million == 0 {
+            return self.nanos;
+        }
+        let elapsed = virtual_nanos.saturating_sub(nanos(self.since));
+        let drift = i128::from(elapsed) * i128::from(self.parts_per_million) / 1_000_000;
+        self.nanos.saturating_add(drift.clamp(i64::MIN.into(), i64::MAX.into()) as i64)
+    }
 }
 
 /// What a look at the clock found.
@@ -86,6 +114,8 @@ impl Clocks {
             zero: Cell::new(ORIGIN + ROUNDING),
             floor: Cell::new(0),
             wall_offset: Cell::new(0),
+            wall_error: Cell::new(WallError::default()),
+            wrong_reads: Cell::new(0),
         };
         Clocks {
             anchor: Cell::new(Instant::now()),
@@ -142,6 +172,14 @@ impl Clocks {
 
     pub(super) fn set_wall_offset(&self, host: usize, offset: i64) {
         self.hosts[host].wall_offset.set(offset);
+    }
+
+    pub(super) fn set_wall_error(&self, host: usize, error: WallError) {
+        self.hosts[host].wall_error.set(error);
+    }
+
+    pub(super) fn take_wrong_reads(&self, host: usize) -> u64 {
+        self.hosts[host].wrong_reads.take()
     }
 
     /// Takes the current runtime as that of `host`. False if that runtime's time is not paused.
@@ -230,7 +268,13 @@ impl Clocks {
     #[inline]
     pub(super) fn read_wall(&self, epoch: u64) -> Result<u64, usize> {
         let look = self.counted()?;
-        Ok(epoch.saturating_add(look.virtual_nanos).saturating_add_signed(self.hosts[look.slot].wall_offset.get()))
+        let clock = &self.hosts[look.slot];
+        let wall = epoch.saturating_add(look.virtual_nanos).saturating_add_signed(clock.wall_offset.get());
+        let error = clock.wall_error.get().at(look.virtual_nanos);
+        if error != 0 {
+            clock.wrong_reads.set(clock.wrong_reads.get() + 1);
+        }
+        Ok(wall.saturating_add_signed(error))
     }
 
     fn counted(&self) -> Result<Look, usize> {

@@ -50,13 +50,14 @@ mod tests;
 mod thread;
 mod worker;
 
+pub use clock::WallError;
 pub use debugger::trap_if_debugged;
 pub use escapes::last_escapes;
 pub(crate) use ledger::Ledger;
 pub use notes::{Escape, EscapeKind, Notes, PanicNote};
 pub use simulated::{
     Settings, current_host, enter, enter_host, is_dead, is_simulating, leave, now, set_dead, set_outside_host,
-    set_step, set_wall_offset,
+    set_step, set_wall_error, set_wall_offset, take_wrong_reads,
 };
 pub use worker::{
     End, Entry, Finished, Handler, Limits, Worker, addresses_are_fixed, current_test_name, is_zygote, serve_if_zygote,

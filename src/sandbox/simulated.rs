@@ -6,7 +6,7 @@ use std::panic::PanicHookInfo;
 use std::sync::Once;
 use std::time::Duration;
 
-use super::clock::{Clocks, SPIN_LIMIT, nanos};
+use super::clock::{Clocks, SPIN_LIMIT, WallError, nanos};
 use super::escapes::{self, Recorded, record_escape};
 use super::notes::{EscapeKind, Notes, PanicNote};
 use super::platform;
@@ -146,6 +146,22 @@ pub fn set_dead(host: usize, is_dead: bool) {
 /// Whether the code that runs now is that of a program that was killed.
 pub fn is_dead() -> bool {
     simulation().is_some_and(Simulation::is_dead)
+}
+
+/// Sets how the wall clock of `host` is wrong beside its offset, from now on.
+///
+/// # Panics
+/// For a host that [`Settings::hosts`] does not name.
+pub fn set_wall_error(host: usize, error: WallError) {
+    if let Some(simulation) = simulation() {
+        assert!(host < simulation.settings.hosts.len(), "there is no host number {host}");
+        simulation.clocks.set_wall_error(host, error);
+    }
+}
+
+/// How often code on `host` read its wall clock while that was wrong, since this was last asked. An offset is not wrong.
+pub fn take_wrong_reads(host: usize) -> u64 {
+    simulation().map_or(0, |simulation| simulation.clocks.take_wrong_reads(host))
 }
 
 /// The host whose code runs now, if any.

@@ -33,7 +33,10 @@ impl Event {
             Event::PoweredOff => Some("powered-off"),
             Event::Stopping => Some("stopping"),
             Event::Mark(mark) => Some(mark.name()),
+            Event::Muted => Some("muted"),
+            Event::Heard => Some("heard"),
             Event::FaultBegan { .. }
+            | Event::Befallen { .. }
             | Event::FaultEnded { .. }
             | Event::FaultsOver
             | Event::Sent { .. }

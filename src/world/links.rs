@@ -20,6 +20,9 @@ impl World<'_> {
     /// The directed links that a fault befalls, and what befalls them.
     pub(super) fn link_faults(&self, index: usize) -> Vec<(HostId, HostId, LinkFault)> {
         let fault = &self.spec.plan.faults[index];
+        if fault.kind == FaultKind::Mute {
+            return self.mute_faults(fault, index);
+        }
         let Some((first, second)) = fault.target.sides() else { return Vec::new() };
         if let FaultKind::Segments { fates } = &fault.kind {
             return self.segment_faults(fates);
@@ -40,6 +43,16 @@ impl World<'_> {
         let until = begins.saturating_add(fault.lasting).min(self.spec.run_for);
         let pairs = pairs.into_iter();
         pairs.filter_map(|(from, to)| Some((from, to, link_fault(fault, from, to, begins, until)?))).collect()
+    }
+
+    /// The ways from machines whose programs are mute to all others.
+    fn mute_faults(&self, fault: &Fault, index: usize) -> Vec<(HostId, HostId, LinkFault)> {
+        let Target::Hosts(hosts) = &fault.target else { return Vec::new() };
+        let all = (0..self.spec.hosts.len()).map(|other| HostId(other as u16));
+        let ways =
+            self.resolve(hosts, index, 0).into_iter().flat_map(|host| all.clone().map(move |other| (host, other)));
+        let ways = ways.filter(|(host, other)| host != other);
+        ways.map(|(host, other)| (host, other, LinkFault::Block(BlockKind::Mute))).collect()
     }
 
     /// The directed links that single segments cross, and what becomes of those.
@@ -113,7 +126,15 @@ fn link_fault(fault: &Fault, from: HostId, to: HostId, begins: Duration, until: 
         | FaultKind::LostSyncs
         | FaultKind::ShortReads { .. }
         | FaultKind::ShortWrites { .. }
-        | FaultKind::SmallWindow { .. } => return None,
+        | FaultKind::SmallWindow { .. }
+        | FaultKind::Mute
+        | FaultKind::SlowStart { .. }
+        | FaultKind::OutOfMemory { .. }
+        | FaultKind::ClockSkew { .. }
+        | FaultKind::ClockDrift { .. }
+        | FaultKind::ResolveLate { .. }
+        | FaultKind::ResolveDead
+        | FaultKind::ResolveNothing => return None,
     };
     Some(what)
 }

@@ -6,7 +6,7 @@ mod links;
 mod log;
 mod moments;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -73,6 +73,12 @@ enum Action {
         host: HostId,
         life: u32,
     },
+    /// A supervisor starts a program again that a fault has killed once.
+    Relieve {
+        host: HostId,
+        life: u32,
+        fault: usize,
+    },
 }
 
 /// That a fault has begun.
@@ -98,6 +104,12 @@ struct World<'a> {
     agenda: BTreeMap<(Duration, u64), Action>,
     agenda_entries: u64,
     active: Vec<usize>,
+    /// Whose programs are mute.
+    mute: BTreeSet<HostId>,
+    /// Which faults make the wall clock of a host wrong.
+    wrong_clocks: BTreeMap<HostId, Vec<usize>>,
+    /// Of which of them it is recorded that somebody has read the clock.
+    told_clocks: BTreeSet<(HostId, usize)>,
     failures: Vec<(HostId, String)>,
     census: Vec<u32>,
     now: Duration,
@@ -149,6 +161,9 @@ impl<'a> World<'a> {
             agenda: BTreeMap::new(),
             agenda_entries: 0,
             active: Vec::new(),
+            mute: BTreeSet::new(),
+            wrong_clocks: BTreeMap::new(),
+            told_clocks: BTreeSet::new(),
             failures: Vec::new(),
             census: Vec::new(),
             now: Duration::ZERO,
@@ -237,6 +252,7 @@ impl<'a> World<'a> {
         self.take_struck();
         self.wire.decide(&mut self.net.lock());
         self.take_exits();
+        self.take_exhausted();
         if self.now >= self.spec.run_for && self.now < self.spec.run_for + self.spec.step {
             self.end_all_faults();
         }
@@ -257,6 +273,9 @@ impl<'a> World<'a> {
         if let Err(error) = self.sim.step() {
             self.failures.push((HostId::UNKNOWN, error.to_string()));
         }
+        if !self.wrong_clocks.is_empty() {
+            self.count_all_wrong_reads();
+        }
         self.now = step_end;
         self.tape.lock().trace.counters.steps += 1;
     }
@@ -273,6 +292,11 @@ impl<'a> World<'a> {
             Action::Revive { host, life } => {
                 if self.downed_by[host.index()].is_empty() && self.slot(host).lives == life {
                     self.start(host);
+                }
+            }
+            Action::Relieve { host, life, fault } => {
+                if self.slot(host).lives == life {
+                    self.release_host(host, fault);
                 }
             }
         }
@@ -325,6 +349,7 @@ impl<'a> World<'a> {
     fn power_off(&mut self, host: HostId) {
         self.record(Some(host), Event::PoweredOff, None);
         self.net.lock().close_gate(host);
+        self.wire.forget_unsent(&mut self.net.lock(), host, self.now);
         self.net.lock().power_off(host);
         self.disks[host.index()].power_off();
         self.idle(host);
@@ -342,6 +367,7 @@ impl<'a> World<'a> {
 
     fn start(&mut self, host: HostId) {
         self.prepare_life(host);
+        self.afflict(host);
         self.sim.bounce(self.spec.hosts[host.index()].name.as_str());
     }
 
@@ -368,11 +394,11 @@ impl<'a> World<'a> {
                     self.afflict(host);
                 }
             }
-            Target::Links { .. } | Target::OneWay { .. } => {
-                for (from, to, what) in self.link_faults(index) {
-                    self.wire.begin(&mut self.net.lock(), from, to, index as u32, what, self.now);
-                }
-            }
+            Target::Links { .. } | Target::OneWay { .. } if fault.kind.is_of_names() => self.rename(),
+            Target::Links { .. } | Target::OneWay { .. } => {}
+        }
+        for (from, to, what) in self.link_faults(index) {
+            self.wire.begin(&mut self.net.lock(), from, to, index as u32, what, begun.at);
         }
     }
 
@@ -424,11 +450,11 @@ impl<'a> World<'a> {
                     self.afflict(host);
                 }
             }
-            Target::Links { .. } | Target::OneWay { .. } => {
-                for (from, to, _) in self.link_faults(index) {
-                    self.wire.end(&mut self.net.lock(), from, to, index as u32, self.now);
-                }
-            }
+            Target::Links { .. } | Target::OneWay { .. } if fault.kind.is_of_names() => self.rename(),
+            Target::Links { .. } | Target::OneWay { .. } => {}
+        }
+        for (from, to, _) in self.link_faults(index) {
+            self.wire.end(&mut self.net.lock(), from, to, index as u32, self.now);
         }
     }
 
@@ -453,6 +479,12 @@ impl<'a> World<'a> {
         for index in self.active.clone() {
             self.end_fault(index);
         }
+        // Whom a supervisor has not got to yet.
+        for host in 0..self.downed_by.len() {
+            for fault in self.downed_by[host].clone() {
+                self.release_host(HostId(host as u16), fault);
+            }
+        }
         self.record(None, Event::FaultsOver, None);
     }
 
@@ -470,6 +502,9 @@ impl<'a> World<'a> {
         let of_disks = self.disks.iter().flat_map(|disk| disk.bites());
         for (fault, count) in of_disks.chain(std::mem::take(&mut self.net.lock().bites)) {
             bites[fault as usize] += count;
+        }
+        for (fault, count) in &self.net.lock().ailments.bites {
+            bites[*fault as usize] += count;
         }
         (bites, self.failures, self.census)
     }

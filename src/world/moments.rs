@@ -103,7 +103,10 @@ impl World<'_> {
     /// The rest of what a kill or a power off does, for a host whose gate is closed and whose kernel knows.
     fn bury(&mut self, host: HostId, kind: &FaultKind) {
         match kind {
-            FaultKind::PowerOff => self.disks[host.index()].power_off(),
+            FaultKind::PowerOff => {
+                self.wire.forget_unsent(&mut self.net.lock(), host, self.now);
+                self.disks[host.index()].power_off();
+            }
             _ => self.disks[host.index()].kill(),
         }
         self.slot(host).exit = None;

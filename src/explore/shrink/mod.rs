@@ -220,6 +220,7 @@ impl Shrinker<'_, '_> {
             }
             let step = self.step;
             while self.replace_fault(index, |fault| reduce::shorter(fault, step))? {}
+            while self.replace_fault(index, reduce::milder)? {}
             self.replace_fault(index, |fault| reduce::rounder(fault, step))?;
         }
         Ok(())

@@ -112,6 +112,12 @@ pub(super) fn simpler_kinds(fault: &Fault) -> Vec<Fault> {
         }
         FaultKind::ShortReads { at_most_bytes: 2.. } => vec![FaultKind::ShortReads { at_most_bytes: 1 }],
         FaultKind::ShortWrites { at_most_bytes: 2.. } => vec![FaultKind::ShortWrites { at_most_bytes: 1 }],
+        FaultKind::OutOfMemory { .. } => vec![FaultKind::Kill],
+        // As far off as the drift comes to at its end.
+        FaultKind::ClockDrift { parts_per_million } => {
+            let by_ms = fault.lasting.as_millis() as i64 * parts_per_million / 1_000_000;
+            if by_ms == 0 { Vec::new() } else { vec![FaultKind::ClockSkew { by_ms }] }
+        }
         _ => simpler_disks(&fault.kind),
     };
     kinds.into_iter().map(|kind| Fault { kind, ..fault.clone() }).collect()
@@ -138,6 +144,27 @@ fn simpler_disks(kind: &FaultKind) -> Vec<FaultKind> {
         FaultKind::DiskFlips { rate } if rate < 1.0 => vec![FaultKind::DiskFlips { rate: 1.0 }],
         _ => Vec::new(),
     }
+}
+
+/// Those with smaller numbers, the smallest first.
+pub(super) fn milder(fault: &Fault) -> Vec<Fault> {
+    let parts = |number: i64| [number / 1_000, number / 100, number / 10, number / 2].into_iter().filter(|n| *n != 0);
+    let kinds: Vec<FaultKind> = match fault.kind {
+        FaultKind::ClockSkew { by_ms } => parts(by_ms).map(|by_ms| FaultKind::ClockSkew { by_ms }).collect(),
+        FaultKind::ClockDrift { parts_per_million } => {
+            parts(parts_per_million).map(|parts_per_million| FaultKind::ClockDrift { parts_per_million }).collect()
+        }
+        FaultKind::SlowStart { by } => shares(by).map(|by| FaultKind::SlowStart { by }).collect(),
+        FaultKind::ResolveLate { by } => shares(by).map(|by| FaultKind::ResolveLate { by }).collect(),
+        _ => Vec::new(),
+    };
+    kinds.into_iter().map(|kind| Fault { kind, ..fault.clone() }).collect()
+}
+
+/// Whole milliseconds of a duration: an eighth, a quarter, a half of it.
+fn shares(duration: Duration) -> impl Iterator<Item = Duration> {
+    let shares = [8, 4, 2].map(|part| whole(duration / part, millis(1)));
+    shares.into_iter().filter(|share| !share.is_zero())
 }
 
 /// Shorter ones, the shortest first.
@@ -293,6 +320,22 @@ mod tests {
         check(slow(1, 2), &[slow(0, 2), slow(1, 0)]);
         check(slow(0, 2), &[]);
         check(Fault::lost_syncs("a"), &[]);
+    }
+
+    #[test]
+    fn faults_of_machines_become_simpler_and_milder() {
+        let kinds = |faults: Vec<Fault>| faults.iter().map(|fault| fault.kind.to_string()).collect::<Vec<_>>();
+        assert_eq!(kinds(simpler_kinds(&Fault::out_of_memory(3, secs(1), "a"))), ["kill"]);
+        let drift = Fault::clock_drift(-500, "a").lasting(secs(10));
+        assert_eq!(kinds(simpler_kinds(&drift)), ["clock skew -5ms"]);
+        assert!(simpler_kinds(&drift.clone().lasting(secs(1))).is_empty(), "half a millisecond");
+        assert_eq!(kinds(milder(&drift)), ["clock drift -5 ppm", "clock drift -50 ppm", "clock drift -250 ppm"]);
+        assert_eq!(kinds(milder(&Fault::clock_skew(30, "a"))), ["clock skew +3ms", "clock skew +15ms"]);
+        assert!(milder(&Fault::clock_skew(-1, "a")).is_empty());
+        let slow = milder(&Fault::slow_start(millis(5), "a"));
+        assert_eq!(kinds(slow), ["slow start by 1ms", "slow start by 2ms"]);
+        let late = milder(&Fault::resolve_late(secs(8), "a", "b"));
+        assert_eq!(late[0], Fault::resolve_late(secs(1), "a", "b"));
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub(crate) enum BlockKind {
     Reject,
     /// Segments wait.
     Hold,
+    /// What a program sends waits in its machine; what the machine's kernel says by itself passes.
+    Mute,
 }
 
 /// What becomes of one segment.
@@ -125,8 +127,10 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn block(&self) -> Option<(u32, BlockKind)> {
+    /// Why nothing passes, for a segment that comes `by_program` or else from the kernel.
+    pub(super) fn block(&self, by_program: bool) -> Option<(u32, BlockKind)> {
         let blocks = self.faults.iter().filter_map(|(fault, what)| match what {
+            LinkFault::Block(BlockKind::Mute) if !by_program => None,
             LinkFault::Block(kind) => Some((*fault, *kind)),
             _ => None,
         });

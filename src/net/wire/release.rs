@@ -7,7 +7,7 @@ use std::time::Duration;
 use turmoil::{Protocol, Segment, SentRef, Sim};
 
 use super::Wire;
-use super::link::{Link, within};
+use super::link::within;
 use crate::net::kernel::{CARD_PORT, Net};
 
 /// A segment that is not Squall's own. Turmoil appends new ones to a link's queue, so that its place there names it.
@@ -64,7 +64,8 @@ impl Wire {
         } else if self.foreign[index][place].due.is_some() {
             return;
         }
-        if let Some((fault, _)) = link.and_then(Link::block) {
+        let by_program = !matches!(sent.protocol(), Protocol::Tcp(Segment::Syn(_) | Segment::Rst));
+        if let Some((fault, _)) = link.and_then(|link| link.block(by_program)) {
             if is_new {
                 self.bites[fault as usize] += 1;
             }

@@ -87,13 +87,19 @@ impl Story<'_> {
             Event::Started => self.live(at, *host, Life::Begins, &format!("{who} starts")),
             Event::Returned => self.live(at, *host, Life::Ends, &format!("{who} returns")),
             Event::Failed => self.live(at, *host, Life::Ends, &format!("{who} fails: {words}")),
-            Event::Killed => self.live(at, *host, Life::Ends, &format!("{who} is killed")),
+            Event::Killed if words.is_empty() => self.live(at, *host, Life::Ends, &format!("{who} is killed")),
+            Event::Killed => self.live(at, *host, Life::Ends, &format!("{who} is killed: {words}")),
             Event::PoweredOff => self.live(at, *host, Life::Ends, &format!("{who} loses power")),
             Event::Stopping => self.add(at, decisive, other, place, &format!("{who} is asked to stop")),
+            Event::Muted => self.add(at, decisive, other, place, &format!("{who} hangs and is not heard")),
+            Event::Heard => self.add(at, decisive, other, place, &format!("{who} is heard again")),
             Event::FaultBegan { fault } => {
                 self.add(at, decisive, other, Place::World, &format!("f{} begins: {words}", fault + 1));
             }
             Event::FaultEnded { fault } => self.add(at, decisive, other, Place::World, &self.fault_ended(*fault)),
+            Event::Befallen { fault } => {
+                self.add(at, Weight::Notable, other, place, &format!("{who} {words} [f{}]", fault + 1));
+            }
             Event::FaultsOver => self.add(at, decisive, other, Place::World, "the faults are over"),
             Event::Mark(mark) => self.mark(at, &who, *host, mark),
             Event::Log { .. } => self.add(at, Weight::Notable, Sort::Log, place, &format!("{who} logs {words}")),

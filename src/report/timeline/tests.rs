@@ -222,3 +222,26 @@ fn what_befell_a_connection_is_told_in_its_words() {
     assert_eq!(told(Fault::flip(1.0, "a", "b"), true), "f1 flips a bit of it");
     assert_eq!(told(Fault::hold("a", "b"), false), "f1 keeps it back");
 }
+
+#[test]
+fn tells_what_befell_machines() {
+    let records = vec![
+        record(1_010, Some(API), Event::Muted, ""),
+        record(2_000, Some(BUYER), Event::Befallen { fault: 1 }, "is given a dead address for gateway"),
+        record(3_010, Some(API), Event::Heard, ""),
+        record(4_007, Some(API), Event::Befallen { fault: 2 }, "runs out of memory with 8 requests in flight"),
+        record(4_010, Some(API), Event::Killed, "it is out of memory [f3]"),
+        record(5_010, Some(API), Event::Started, ""),
+    ];
+    let text = timeline(&recording(records, Vec::new()), &TimelineOptions::default());
+    let expected = "
+lanes: a buyer, b gateway, c api
+      time  a b c
+    1.010s  │ │ ●  api hangs and is not heard
+    2.000s  ● │ │  buyer is given a dead address for gateway [f2]
+    3.010s  │ │ ●  api is heard again
+    4.007s  │ │ ●  api runs out of memory with 8 requests in flight [f3]
+    4.010s  │ │ ✕  api is killed: it is out of memory [f3]
+    5.010s  │ │ ▲  api starts";
+    assert_eq!(text.trim_end(), expected.trim(), "\n{text}");
+}

@@ -1,0 +1,145 @@
+//! Names that are found late, not at all, or lead nowhere, as those see it who look them up.
+
+use super::machines::{befallen, until};
+use super::*;
+
+#[test]
+fn a_name_that_is_found_late_delays_a_connect_and_nothing_else() {
+    let late = |by: u64, to: u64| Fault::resolve_late(millis(by), "client", "server").at(secs(1)).lasting(secs(to - 1));
+    let (run, seen) = world(20, vec![late(700, 4), late(300, 3)], |cx, seen| async move {
+        let mut old = cx.connector().connect("server", 80).await.unwrap();
+        until(&cx, 2_000).await;
+        ping(&mut old).await.unwrap();
+        note(&seen, &cx, "pinged");
+        cx.connector().connect("192.168.0.1", 80).await.unwrap();
+        note(&seen, &cx, "by address");
+        cx.connector().connect("server", 80).await.unwrap();
+        note(&seen, &cx, "by name");
+        cx.connector().connect("client", 80).await.unwrap_err();
+        note(&seen, &cx, "to itself");
+        until(&cx, 3_500).await;
+        cx.connector().connect("server", 80).await.unwrap();
+        note(&seen, &cx, "by name at 3.5 s");
+        cx.connector().connect("server", 80).await.unwrap();
+        note(&seen, &cx, "over");
+    });
+    assert_between(at(&seen, "pinged"), 2_040, 2_042);
+    assert_between(at(&seen, "by address"), 2_080, 2_084);
+    assert_between(at(&seen, "by name"), 3_120, 3_126);
+    assert_between(at(&seen, "to itself"), 3_120, 3_128);
+    assert_between(at(&seen, "by name at 3.5 s"), 4_240, 4_242);
+    assert_between(at(&seen, "over"), 4_280, 4_284);
+    assert_eq!(run.outcome.fault_bites, [2, 1]);
+}
+
+#[test]
+fn a_name_that_leads_nowhere_hangs_as_long_as_linux_does() {
+    let dead = Fault::resolve_dead("client", "server").at(secs(1)).lasting(secs(9));
+    let (run, seen) = world(20, vec![dead], |cx, seen| async move {
+        let mut old = cx.connector().connect("server", 80).await.unwrap();
+        until(&cx, 2_000).await;
+        let patient = cx.clone();
+        let patient = tokio::spawn(async move {
+            let error = patient.connector().connect("server", 80).await.unwrap_err();
+            (error.kind(), patient.elapsed())
+        });
+        let hasty = tokio::time::timeout(secs(1), cx.connector().connect("server", 80)).await;
+        assert!(hasty.is_err());
+        ping(&mut old).await.unwrap();
+        until(&cx, 10_000).await;
+        cx.connector().connect("server", 80).await.unwrap();
+        note(&seen, &cx, "over");
+        let (kind, gave_up) = patient.await.unwrap();
+        assert_eq!(kind, io::ErrorKind::TimedOut);
+        assert_between(gave_up, 133_000, 133_002);
+    });
+    assert_between(at(&seen, "over"), 10_040, 10_042);
+    assert_eq!(run.outcome.fault_bites, [2]);
+}
+
+#[test]
+fn a_name_that_is_not_found_fails_at_once() {
+    let nothing = Fault::resolve_nothing("client", "server").at(secs(1)).lasting(secs(2));
+    // Of two answers that is the one that counts, and it can be late.
+    let dead = Fault::resolve_dead("client", "server").at(secs(1)).lasting(secs(2));
+    let late = Fault::resolve_late(millis(200), "client", "server").at(secs(2)).lasting(secs(1));
+    let (run, seen) = world(20, vec![dead, nothing, late], |cx, seen| async move {
+        let mut old = cx.connector().connect("server", 80).await.unwrap();
+        until(&cx, 1_500).await;
+        let error = cx.connector().connect("server", 80).await.unwrap_err();
+        note(&seen, &cx, "at once");
+        assert_eq!(error.to_string(), "failed to lookup address information: Name or service not known");
+        // Not one of the kinds that have names: what tokio gives for an unknown name.
+        assert_eq!(error.kind(), io::Error::from_raw_os_error(0).kind());
+        assert_eq!(format!("{:?}", error.kind()), "Uncategorized");
+        until(&cx, 2_500).await;
+        cx.connector().connect("server", 80).await.unwrap_err();
+        note(&seen, &cx, "late");
+        ping(&mut old).await.unwrap();
+        until(&cx, 3_000).await;
+        cx.connector().connect("server", 80).await.unwrap();
+        note(&seen, &cx, "over");
+    });
+    assert_between(at(&seen, "at once"), 1_500, 1_501);
+    assert_between(at(&seen, "late"), 2_700, 2_702);
+    assert_between(at(&seen, "over"), 3_040, 3_042);
+    assert_eq!(run.outcome.fault_bites, [0, 2, 1]);
+}
+
+#[test]
+fn names_are_hidden_from_those_alone_who_are_meant_and_the_story_tells() {
+    let seen = Seen::default();
+    let connect = |name: &'static str, to: &'static str| {
+        let seen = seen.clone();
+        move |cx: HostContext| {
+            let seen = seen.clone();
+            async move {
+                until(&cx, 500).await;
+                let found = cx.connector().connect(to, 80).await.is_ok();
+                note(&seen, &cx, format!("{name} finds {to}: {found}"));
+            }
+        }
+    };
+    let scenario = Scenario::new("names")
+        .host("server", |cx| echo(cx.listener(80)))
+        .host("other", |cx| echo(cx.listener(80)))
+        .host("a", connect("a", "server"))
+        .host("b", connect("b", "server"))
+        .host("c", connect("c", "other"))
+        .latency(millis(10)..millis(10))
+        .fault(fault::scripted("script", vec![Fault::resolve_nothing(["a", "c"], "server")]))
+        .run_for(secs(2))
+        .settle_for(secs(1));
+    assert_eq!(befallen(&scenario), ["500 ms: a is told that there is no server [f1]"]);
+    for (what, expected) in [("a finds server", false), ("b finds server", true), ("c finds other", true)] {
+        assert!(saw(&seen, &format!("{what}: {expected}")), "{what}");
+    }
+}
+
+#[test]
+fn a_connect_that_finds_no_name_does_not_change_the_luck_of_others() {
+    // With loss, the fate of each connect is decided by its number.
+    let luck = |faults: Vec<Fault>| {
+        let lossy = Fault::loss(0.5, "client", "server").lasting(secs(100));
+        let faults = faults.into_iter().chain([lossy]).collect();
+        let (_, seen) = world(10, faults, |cx, seen| async move {
+            for number in 0..30_u64 {
+                until(&cx, 3_000 * number).await;
+                let asked = cx.elapsed();
+                let word = match tokio::time::timeout(millis(2_500), cx.connector().connect("server", 80)).await {
+                    Ok(Ok(_)) => format!("{:?}", cx.elapsed() - asked),
+                    Ok(Err(_)) => "no name".to_owned(),
+                    Err(_) => "silence".to_owned(),
+                };
+                note(&seen, &cx, word);
+            }
+        });
+        let seen = seen.lock().unwrap();
+        seen.iter().map(|(word, _)| word.clone()).collect::<Vec<String>>()
+    };
+    let (all, some) =
+        (luck(vec![]), luck(vec![Fault::resolve_nothing("client", "server").at(secs(30)).lasting(secs(9))]));
+    assert_eq!(some[10..13], ["no name", "no name", "no name"]);
+    assert_eq!((&all[..10], &all[13..]), (&some[..10], &some[13..]));
+    assert!(all[13..].iter().collect::<std::collections::BTreeSet<_>>().len() > 1, "{all:?}");
+}
