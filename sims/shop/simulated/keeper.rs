@@ -1,5 +1,8 @@
 //! The store on a simulated machine: its file, and the waiting for its disk.
 
+use std::io;
+
+use squall::disk::OpenOptions;
 use squall::prelude::*;
 
 use super::super::store::{self, AfterDisk};
@@ -8,8 +11,11 @@ use super::{shutdown, spectator};
 /// The file of the store.
 const ORDERS: &str = "orders.redb";
 
+/// The same while it is made.
+const NEW_ORDERS: &str = "orders.redb.new";
+
 /// Makes the store's file if there is none, and runs the store.
-pub async fn keep_orders(cx: HostContext, cache_bytes: usize, mistakes: store::Mistakes) -> Result<(), String> {
+pub async fn keep_orders(cx: HostContext, cache_bytes: usize, mistakes: store::Mistakes) -> io::Result<()> {
     let disk = cx.disk();
     let settled = disk.clone();
     let after_commit = AfterDisk::new(move || {
@@ -26,12 +32,13 @@ pub async fn keep_orders(cx: HostContext, cache_bytes: usize, mistakes: store::M
             }
         }
     });
-    if !disk.exists(ORDERS).map_err(|error| error.to_string())? {
+    if !disk.exists(ORDERS)? {
         // Creating a redb file is not atomic, so it is made under another name first.
-        drop(disk.open_database(ORDERS, &redb::Builder::new()).map_err(|error| error.to_string())?);
+        let options = OpenOptions { create: true, truncate: true, ..OpenOptions::default() };
+        store::create(disk.open(NEW_ORDERS, options)?, mistakes)?;
+        disk.rename(NEW_ORDERS, ORDERS)?;
     }
-    let file = disk.open_durable(ORDERS).map_err(|error| error.to_string())?;
+    let file = disk.open_durable(ORDERS)?;
     let config = store::Config { after_commit, after_read, cache_bytes, mistakes, ..store::Config::default() };
-    let running = store::run(cx.listener(80), file, config, shutdown(&cx), spectator(&cx));
-    running.await.map_err(|error| error.to_string())
+    store::run(cx.listener(80), file, config, shutdown(&cx), spectator(&cx)).await
 }
