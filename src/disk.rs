@@ -37,6 +37,7 @@
 //! # }
 //! ```
 
+mod calls;
 mod data;
 mod file;
 mod image;

@@ -20,7 +20,7 @@ mod timeouts;
 
 use shop::simulated::Setup;
 use squall::check::Verdict;
-use squall::fault::{DiskCalls, Fault, Plan};
+use squall::fault::{DiskCalls, Fault, FaultKind, Plan};
 use squall::prelude::*;
 use squall::run::{Detail, run};
 
@@ -196,4 +196,21 @@ fn c2_catches_a_disk_that_lies_about_its_syncs() {
         Plan::new(faults.collect())
     };
     assert_caught_with("C2", durability::with, |_| {}, lies);
+}
+
+#[test]
+fn the_shop_bears_a_disk_that_is_bad_from_the_start() {
+    let scenario = bad_disks::scenario();
+    let troubles = [
+        Fault::disk_flips(0.1, "store"),
+        Fault::disk_errors(0.05, DiskCalls::All, "store"),
+        Fault::disk_errors(0.3, DiskCalls::Syncs, "store"),
+    ];
+    for (trouble, seed) in troubles.iter().flat_map(|trouble| (0..SEEDS).map(move |seed| (trouble, Seed(seed)))) {
+        let mut case = scenario.case(seed);
+        let power_offs = case.plan.faults.into_iter().filter(|fault| fault.kind == FaultKind::PowerOff);
+        case.plan = Plan::new(power_offs.chain([trouble.clone().lasting(secs(30))]).collect());
+        let outcome = run(&scenario, &case, Detail::Lean).outcome;
+        assert!(outcome.verdict.is_pass(), "{trouble}, seed {seed}: {:?}", outcome.findings);
+    }
 }

@@ -2,6 +2,8 @@
 //!
 //! Owns the glue between the shop and the simulator, and what the shop's checks read. No program knows of it.
 
+mod keeper;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,7 +23,6 @@ use super::message::OrderReceipt;
 use super::net::{Connect, Listen};
 use super::observe::{AttemptOutcome, Observe, Observer, RetrySafety};
 use super::serve::Shutdown;
-use super::store::AfterDisk;
 use super::workload::{self, Operation, Reply, User};
 use super::{api, gateway, pricing, store};
 
@@ -182,7 +183,7 @@ pub fn shop(name: &str, setup: Setup) -> Scenario {
         .hosts("api", BACKENDS.len(), move |cx| {
             api::run(cx.listener(80), cx.connector(), api.clone(), shutdown(&cx), spectator(&cx))
         })
-        .host("store", move |cx| keep_orders(cx, store_cache_bytes, store))
+        .host("store", move |cx| keeper::keep_orders(cx, store_cache_bytes, store))
         .host("pricing", |cx| pricing::run(cx.listener(80), pricing::Config::default(), shutdown(&cx), spectator(&cx)))
         .host("auditor", move |cx| audit(cx, auditing.clone()))
         .run_for(secs(30))
@@ -198,36 +199,6 @@ fn shutdown(cx: &HostContext) -> Shutdown {
         passed_on.request();
     });
     signal
-}
-
-/// The file of the store.
-const ORDERS: &str = "orders.redb";
-
-async fn keep_orders(cx: HostContext, cache_bytes: usize, mistakes: store::Mistakes) -> Result<(), String> {
-    let disk = cx.disk();
-    let settled = disk.clone();
-    let after_commit = AfterDisk::new(move || {
-        let disk = settled.clone();
-        async move { disk.settle().await }
-    });
-    let read = disk.clone();
-    let after_read = AfterDisk::new(move || {
-        let disk = read.clone();
-        async move {
-            // What the database's own memory answers waits for nothing.
-            if !disk.debt().is_zero() {
-                disk.settle().await;
-            }
-        }
-    });
-    if !disk.exists(ORDERS).map_err(|error| error.to_string())? {
-        // Creating a redb file is not atomic, so it is made under another name first.
-        drop(disk.open_database(ORDERS, &redb::Builder::new()).map_err(|error| error.to_string())?);
-    }
-    let file = disk.open_durable(ORDERS).map_err(|error| error.to_string())?;
-    let config = store::Config { after_commit, after_read, cache_bytes, mistakes, ..store::Config::default() };
-    let running = store::run(cx.listener(80), file, config, shutdown(&cx), spectator(&cx));
-    running.await.map_err(|error| error.to_string())
 }
 
 async fn buy(cx: HostContext, steps: Vec<Step>, config: ClientConfig) {

@@ -103,6 +103,19 @@ pub fn open_file(path: &Path) -> io::Result<FileBackend> {
     FileBackend::new(file).map_err(io::Error::other)
 }
 
+/// Makes the database of a store on an empty disk. A machine that dies meanwhile leaves one that may never open, so that the
+/// disk should get its name afterwards.
+pub fn create(disk: impl StorageBackend, mistakes: Mistakes) -> io::Result<()> {
+    let builder = Database::builder();
+    let database = if mistakes.trusts_its_disk {
+        builder.create_with_backend(disk)
+    } else {
+        builder.create_with_backend(Verified::open(disk, false)?)
+    };
+    // Dropping the database writes and syncs all of it.
+    database.map(drop).map_err(io::Error::other)
+}
+
 /// Runs the store on a disk until shutdown. A disk that was written before is repaired if need be, and goes on.
 ///
 /// What it serves is right, or it refuses: once the disk has failed in any way, nobody knows what the database would do next,

@@ -7,10 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Component, Path};
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::pages::FileData;
-use super::trouble::{Trouble, Troubles};
+use super::trouble::Troubles;
 use super::{Counters, DiskCall, DiskSpeed, OpenOptions};
 use crate::gate::Gate;
 use crate::seed::Seed;
@@ -21,12 +20,12 @@ const ROOT: u64 = 0;
 type Entries = BTreeMap<String, u64>;
 
 #[derive(Default)]
-struct Directory {
+pub(super) struct Directory {
     cache: Entries,
     platter: Entries,
 }
 
-enum Node {
+pub(super) enum Node {
     File(FileData),
     Directory(Directory),
 }
@@ -41,9 +40,9 @@ struct Lock {
 
 /// All that is on one disk. Files and directories are known by their ordinal: the how-many-th that was created on it.
 pub(super) struct Image {
-    seed: Seed,
-    host: u64,
-    nodes: BTreeMap<u64, Node>,
+    pub(super) seed: Seed,
+    pub(super) host: u64,
+    pub(super) nodes: BTreeMap<u64, Node>,
     next_ordinal: u64,
     /// Which file each open handle is for: a file that was removed lives as long as one of them.
     handles: BTreeMap<u64, u64>,
@@ -55,7 +54,7 @@ pub(super) struct Image {
     pub(super) tearing: bool,
     pub(super) observer: Option<Arc<dyn Fn(DiskCall) + Send + Sync>>,
     pub(super) counters: Counters,
-    troubles: Troubles,
+    pub(super) troubles: Troubles,
 }
 
 impl Image {
@@ -75,103 +74,6 @@ impl Image {
             counters: Counters::default(),
             troubles: Troubles::default(),
         }
-    }
-
-    /// Replaces what is wrong with this disk.
-    pub(super) fn set_troubles(&mut self, troubles: &[(u32, Trouble)]) {
-        let used_bytes = self.used_bytes();
-        self.troubles.set(troubles, used_bytes);
-    }
-
-    /// How often each trouble was met, by its number.
-    pub(super) fn bites(&self) -> Vec<(u32, u64)> {
-        self.troubles.bites().iter().map(|(number, bites)| (*number, *bites)).collect()
-    }
-
-    /// Counts a call and returns how long it takes.
-    pub(super) fn count(&mut self, call: DiskCall) -> Duration {
-        *self.calls(call) += 1;
-        let time = self.speed.of(call);
-        if self.troubles.is_empty() { time } else { time + self.troubles.delay(call) }
-    }
-
-    fn calls(&mut self, call: DiskCall) -> &mut u64 {
-        match call {
-            DiskCall::Read => &mut self.counters.reads,
-            DiskCall::Write => &mut self.counters.writes,
-            DiskCall::Sync => &mut self.counters.syncs,
-        }
-    }
-
-    /// Whether the call that was counted last fails.
-    ///
-    /// # Errors
-    /// EIO.
-    pub(super) fn meet(&mut self, call: DiskCall) -> io::Result<()> {
-        if self.troubles.is_empty() {
-            return Ok(());
-        }
-        let ordinal = *self.calls(call) - 1;
-        self.troubles.meet(self.seed, self.host, call, ordinal)
-    }
-
-    /// Whether a file may be `len` long.
-    ///
-    /// # Errors
-    /// ENOSPC.
-    fn make_room(&mut self, file: u64, len: u64) -> io::Result<()> {
-        if self.troubles.is_empty() {
-            return Ok(());
-        }
-        let (used, now) = (self.used_bytes(), self.file(file)?.cache().len());
-        self.troubles.grow(used, (used - now).saturating_add(len))
-    }
-
-    /// The length of all files, those that were removed and are open included.
-    fn used_bytes(&self) -> u64 {
-        let len = |node: &Node| match node {
-            Node::File(file) => file.cache().len(),
-            Node::Directory(_) => 0,
-        };
-        self.nodes.values().map(len).fold(0, u64::saturating_add)
-    }
-
-    /// Reads from `offset` on until `out` is full or the file ends; returns the number of bytes read.
-    pub(super) fn read(&mut self, file: u64, offset: u64, out: &mut [u8]) -> io::Result<usize> {
-        let read = self.file(file)?.cache().read(offset, out);
-        if !self.troubles.is_empty() {
-            let ordinal = self.counters.reads - 1;
-            self.troubles.flip(self.seed, self.host, ordinal, &mut out[..read]);
-        }
-        Ok(read)
-    }
-
-    /// Writes all of `data` to the cache.
-    pub(super) fn write(&mut self, file: u64, offset: u64, data: &[u8]) -> io::Result<()> {
-        let len = self.file(file)?.cache().len();
-        self.make_room(file, len.max(offset + data.len() as u64))?;
-        self.counters.bytes_written += data.len() as u64;
-        self.file(file)?.write(offset, data);
-        Ok(())
-    }
-
-    /// Sets the length in the cache.
-    pub(super) fn set_len(&mut self, file: u64, len: u64) -> io::Result<()> {
-        self.make_room(file, len)?;
-        self.file(file)?.set_len(len);
-        Ok(())
-    }
-
-    /// Brings a file to the platter, unless the call fails, or the disk lies.
-    pub(super) fn sync(&mut self, file: u64) -> io::Result<()> {
-        if let Err(error) = self.meet(DiskCall::Sync) {
-            self.counters.writes_given_up += self.file(file)?.give_up_writes();
-            return Err(error);
-        }
-        if !self.troubles.loses_sync() {
-            self.file(file)?.sync();
-        }
-        Ok(())
     }
 
     /// Ends the life of the programs on this machine; all that they wrote is kept.

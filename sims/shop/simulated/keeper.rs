@@ -1,0 +1,44 @@
+//! The store on a simulated machine: its file, and the waiting for its disk.
+
+use std::io;
+
+use squall::disk::OpenOptions;
+use squall::prelude::*;
+
+use super::super::store::{self, AfterDisk};
+use super::{shutdown, spectator};
+
+/// The file of the store.
+const ORDERS: &str = "orders.redb";
+
+/// The same while it is made.
+const NEW_ORDERS: &str = "orders.redb.new";
+
+/// Makes the store's file if there is none, and runs the store.
+pub async fn keep_orders(cx: HostContext, cache_bytes: usize, mistakes: store::Mistakes) -> io::Result<()> {
+    let disk = cx.disk();
+    let settled = disk.clone();
+    let after_commit = AfterDisk::new(move || {
+        let disk = settled.clone();
+        async move { disk.settle().await }
+    });
+    let read = disk.clone();
+    let after_read = AfterDisk::new(move || {
+        let disk = read.clone();
+        async move {
+            // What the database's own memory answers waits for nothing.
+            if !disk.debt().is_zero() {
+                disk.settle().await;
+            }
+        }
+    });
+    if !disk.exists(ORDERS)? {
+        // Creating a redb file is not atomic, so it is made under another name first.
+        let options = OpenOptions { create: true, truncate: true, ..OpenOptions::default() };
+        store::create(disk.open(NEW_ORDERS, options)?, mistakes)?;
+        disk.rename(NEW_ORDERS, ORDERS)?;
+    }
+    let file = disk.open_durable(ORDERS)?;
+    let config = store::Config { after_commit, after_read, cache_bytes, mistakes, ..store::Config::default() };
+    store::run(cx.listener(80), file, config, shutdown(&cx), spectator(&cx)).await
+}
