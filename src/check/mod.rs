@@ -1,12 +1,17 @@
 //! Checks: pure functions from trace and history to a verdict. They know nothing of how a run came about.
 
+pub mod access;
+pub mod convergence;
 mod effects;
 mod health;
 mod life;
 pub mod linear;
 mod restarts;
 mod retries;
+pub mod sequential;
+pub mod session;
 mod situation;
+pub mod staleness;
 mod timeouts;
 
 use std::fmt;
@@ -17,12 +22,16 @@ use serde::{Deserialize, Serialize};
 use crate::history::History;
 use crate::trace::Trace;
 
-pub use effects::{EffectKey, Effects};
+pub use convergence::converges_within;
+pub use effects::{EffectKey, Effects, Told, WrongEffect, wrong_effects};
 pub use health::HealthPolicy;
 pub use linear::{is_linearizable, linearizable};
 pub use restarts::{no_operation_fails, servers_are_interchangeable, without_faults_no_operation_fails};
 pub use retries::{attempts_at_most, only_safe_requests_are_retried, retries_within_budget};
+pub use sequential::is_sequentially_consistent;
+pub use session::keeps;
 pub use situation::Situation;
+pub use staleness::staleness_at_most;
 pub use timeouts::{attempts_end_within_their_timeout, calls_end_within_their_deadline, recovers_within};
 
 /// What a check says of a run. Merged worst first: fail, then unknown, then pass.

@@ -3,6 +3,8 @@
 // The benchmark uses a part of it.
 #![allow(dead_code)]
 
+use std::collections::VecDeque;
+
 use squall::check::linear::models::*;
 use squall::check::linear::{Entry, History, Model};
 use squall::seed::Seed;
@@ -162,6 +164,83 @@ pub fn spoil(seed: Seed, history: &mut Registered) {
         *output = RegisterOutput::Value(77);
     }
     *history = History::from_entries(entries).expect("only an output has changed");
+}
+
+/// What a real queue of unique values would show: each operation takes effect at a random moment between its call and its
+/// return. Somewhat more than half of them enqueue. Of a thousand, `unknown` do not return.
+pub fn queue(seed: Seed, clients: u64, operations: usize, unknown: u64) -> History<QueueOp<u64>, QueueOutput<u64>> {
+    let mut draw = Draw::new(seed);
+    let mut history = History::new();
+    let (mut values, mut next) = (VecDeque::new(), 0);
+    let mut processes: Vec<u64> = (0..clients).collect();
+    let mut running: Vec<Option<(QueueOp<u64>, Option<QueueOutput<u64>>)>> = vec![None; clients as usize];
+    while history.entries().len() < operations || running.iter().any(Option::is_some) {
+        let client = draw.below(clients) as usize;
+        let process = processes[client];
+        match running[client].take() {
+            None if history.entries().len() < operations => {
+                let is_enqueue = draw.below(100) < 52;
+                next += u64::from(is_enqueue);
+                let op = if is_enqueue { QueueOp::Enqueue(next) } else { QueueOp::Dequeue };
+                history.call(process, op.clone()).expect("the client is idle");
+                running[client] = Some((op, None));
+            }
+            None => {}
+            // Some of those that are never heard of had no effect.
+            Some((_, None)) if draw.below(2_000) < unknown => {
+                history.give_up(process).expect("the client has called");
+                processes[client] += clients;
+            }
+            Some((op, None)) => {
+                let output = match &op {
+                    QueueOp::Enqueue(value) => {
+                        values.push_back(*value);
+                        QueueOutput::Done
+                    }
+                    QueueOp::Dequeue => QueueOutput::Taken(values.pop_front()),
+                };
+                running[client] = Some((op, Some(output)));
+            }
+            Some((_, Some(_))) if draw.below(2_000) < unknown => {
+                history.give_up(process).expect("the client has called");
+                processes[client] += clients;
+            }
+            Some((_, Some(output))) => history.ret(process, output).expect("the client has called"),
+        }
+    }
+    history
+}
+
+/// Makes a queue wrong: two dequeues, one of which returned before the other was called, take each other's values.
+pub fn spoil_queue(seed: Seed, history: &mut History<QueueOp<u64>, QueueOutput<u64>>) {
+    let mut entries = history.entries().to_vec();
+    let span = |value: u64| {
+        let enqueue = entries.iter().find(|entry| entry.op == QueueOp::Enqueue(value)).expect("it was enqueued");
+        (enqueue.call, enqueue.ret.as_ref().map(|(ret, _)| *ret))
+    };
+    let taken: Vec<(usize, u64)> = (0..entries.len())
+        .filter_map(|index| match entries[index].ret {
+            Some((_, QueueOutput::Taken(Some(value)))) => Some((index, value)),
+            _ => None,
+        })
+        .collect();
+    let mut pairs = Vec::new();
+    for (place, (first, older)) in taken.iter().enumerate() {
+        for (second, younger) in taken[place + 1..].iter().take(20) {
+            let returned = entries[*first].ret.as_ref().map(|(ret, _)| *ret);
+            let is_later = returned < Some(entries[*second].call);
+            if is_later && span(*older).1.is_some_and(|ret| ret < span(*younger).0) {
+                pairs.push((*first, *second));
+            }
+        }
+    }
+    let (first, second) = pairs[Draw::new(seed).below(pairs.len() as u64) as usize];
+    let outputs = [first, second].map(|index| entries[index].ret.as_ref().map(|(_, output)| output.clone()));
+    for (index, output) in [second, first].into_iter().zip(outputs) {
+        let at = entries[index].ret.as_ref().map(|(ret, _)| *ret);
+        entries[index].ret = at.zip(output);
+    }
+    *history = History::from_entries(entries).expect("only outputs have changed");
 }
 
 /// So many writes of so many values, all at once, and then a read of the one that returned last.
