@@ -7,3 +7,7 @@ mod brute;
 mod generate;
 #[path = "checkers/queue.rs"]
 mod queue;
+#[path = "checkers/sequential.rs"]
+mod sequential;
+#[path = "checkers/sessions.rs"]
+mod sessions;

@@ -23,11 +23,14 @@ pub struct Core {
 impl Core {
     /// The history that is left: what is kept, and what is loosened with unknown outcomes.
     pub fn history<Op: Clone, Output: Clone>(&self, history: &History<Op, Output>) -> History<Op, Output> {
-        let entry = |index: &usize| history.entries().get(*index).cloned();
+        let entry = |index: &usize| Some((*index, history.entries().get(*index).cloned()?));
         let kept = self.kept.iter().filter_map(entry);
-        let loosened = self.loosened.iter().filter_map(entry).map(|entry| Entry { ret: None, ..entry });
-        let mut entries: Vec<_> = kept.chain(loosened).collect();
-        entries.sort_by_key(|entry| entry.call);
+        let loosened = self.loosened.iter().filter_map(entry);
+        let mut entries: Vec<_> =
+            kept.chain(loosened.map(|(index, entry)| (index, Entry { ret: None, ..entry }))).collect();
+        // Positions tell what a client did first of what it called at the same moment.
+        entries.sort_by_key(|(index, entry)| (entry.call, *index));
+        let entries = entries.into_iter().map(|(_, entry)| entry).collect();
         History::of_entries(entries)
     }
 }
