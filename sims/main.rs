@@ -2,6 +2,7 @@
 
 mod durability;
 mod health_checks;
+mod linearizable;
 mod partitions;
 mod retries;
 mod shop;
@@ -16,5 +17,6 @@ fn main() -> std::process::ExitCode {
         stateless_restarts::scenario,
         partitions::scenario,
         durability::scenario,
+        linearizable::scenario,
     ])
 }

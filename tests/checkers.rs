@@ -7,7 +7,11 @@ mod brute;
 mod generate;
 #[path = "checkers/queue.rs"]
 mod queue;
+#[path = "checkers/scenario.rs"]
+mod scenario;
 #[path = "checkers/sequential.rs"]
 mod sequential;
 #[path = "checkers/sessions.rs"]
 mod sessions;
+#[path = "checkers/store.rs"]
+mod store;

@@ -20,6 +20,7 @@
 //! | [`balance`], [`gateway`] | health and turns; probing and forwarding |
 //! | [`token`], [`breaker`], [`catalogue`], [`api`] | the stateless servers |
 //! | [`store`] | orders and their keys, on a disk |
+//! | [`values`], [`value_client`] | plain values in the store, with compare-and-set; who asks for them |
 //! | [`pricing`] | prices, and a mood |
 //! | [`workload`] | what users do |
 //! | [`localhost`] | all of it in one process, on real sockets |
@@ -53,4 +54,6 @@ pub mod simulated;
 pub mod situations;
 pub mod store;
 pub mod token;
+pub mod value_client;
+pub mod values;
 pub mod workload;

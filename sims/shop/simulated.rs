@@ -179,7 +179,7 @@ pub fn shop(name: &str, setup: Setup) -> Scenario {
         .hosts("api", BACKENDS.len(), move |cx| {
             api::run(cx.listener(80), cx.connector(), api.clone(), shutdown(&cx), spectator(&cx))
         })
-        .host("store", move |cx| keep_orders(cx, store))
+        .host("store", move |cx| keep_orders(cx, store::Config { mistakes: store, ..store::Config::default() }))
         .host("pricing", |cx| pricing::run(cx.listener(80), pricing::Config::default(), shutdown(&cx), spectator(&cx)))
         .host("auditor", move |cx| audit(cx, auditing.clone()))
         .run_for(secs(30))
@@ -197,7 +197,8 @@ fn shutdown(cx: &HostContext) -> Shutdown {
     signal
 }
 
-async fn keep_orders(cx: HostContext, mistakes: store::Mistakes) -> Result<(), String> {
+/// The store's program, on the disk of its machine.
+pub async fn keep_orders(cx: HostContext, config: store::Config) -> Result<(), String> {
     let disk = cx.disk();
     let settled = disk.clone();
     let after_commit = AfterCommit::new(move || {
@@ -207,7 +208,7 @@ async fn keep_orders(cx: HostContext, mistakes: store::Mistakes) -> Result<(), S
     // Creating a redb file is not atomic, so it is made under another name first.
     drop(disk.open_database("orders.redb", &redb::Builder::new()).map_err(|error| error.to_string())?);
     let file = disk.open_durable("orders.redb").map_err(|error| error.to_string())?;
-    let config = store::Config { after_commit, mistakes, ..store::Config::default() };
+    let config = store::Config { after_commit, ..config };
     let running = store::run(cx.listener(80), file, config, shutdown(&cx), spectator(&cx));
     running.await.map_err(|error| error.to_string())
 }

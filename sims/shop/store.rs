@@ -20,6 +20,7 @@ use super::message::{Answer, Expiry, KeyedOrder, OrderReceipt, json_bytes, probl
 use super::net::Listen;
 use super::observe::Observer;
 use super::serve::{ServeConfig, Shutdown, serve};
+use super::values;
 
 /// Orders by number, as the JSON that is also the answer.
 const ORDERS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("orders");
@@ -39,6 +40,8 @@ pub struct Config {
     pub serve: ServeConfig,
     /// What is done wrong on purpose.
     pub mistakes: Mistakes,
+    /// What is done wrong with plain values.
+    pub value_mistakes: values::Mistakes,
 }
 
 /// What a store can do wrong.
@@ -57,6 +60,7 @@ impl Default for Config {
             // Nobody balances over the store, so there is nobody to notice a drain.
             serve: ServeConfig { drain_delay: Duration::ZERO, ..ServeConfig::default() },
             mistakes: Mistakes::default(),
+            value_mistakes: values::Mistakes::default(),
         }
     }
 }
@@ -71,6 +75,11 @@ impl AfterCommit {
     /// Calls the function and awaits its future after each commit.
     pub fn new<F: Future<Output = ()> + Send + 'static>(hook: impl Fn() -> F + Send + Sync + 'static) -> AfterCommit {
         AfterCommit { hook: Arc::new(move || Box::pin(hook())) }
+    }
+
+    /// Waits as long as a commit that was made just now takes.
+    pub async fn wait(&self) {
+        (self.hook)().await;
     }
 }
 
@@ -116,6 +125,7 @@ fn open(disk: impl StorageBackend, cache_bytes: usize) -> Result<Database, redb:
     let transaction = database.begin_write()?;
     transaction.open_table(ORDERS)?;
     transaction.open_table(KEYS)?;
+    values::make_table(&transaction)?;
     transaction.commit()?;
     Ok(database)
 }
@@ -156,6 +166,9 @@ async fn route(store: Arc<Store>, request: Request<Incoming>) -> Answer {
             }
             store.place(order).await
         }
+        (_, path) if path.starts_with(values::PATH) => {
+            values::route(&store.database, &store.config, request, expiry).await
+        }
         (&Method::GET, "/orders") => answer_read(store.list()),
         (&Method::GET, path) => match path.strip_prefix("/orders/").and_then(|id| id.parse().ok()) {
             Some(id) => answer_read(store.read(id)),
@@ -173,7 +186,7 @@ fn answer_read(record: Result<Option<Vec<u8>>, redb::Error>) -> Answer {
     }
 }
 
-fn disk_failure(error: &redb::Error) -> Answer {
+pub(super) fn disk_failure(error: &redb::Error) -> Answer {
     tracing::warn!(%error, "the disk failed");
     problem(StatusCode::INTERNAL_SERVER_ERROR, "the disk failed")
 }
