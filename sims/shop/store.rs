@@ -125,7 +125,6 @@ fn open(disk: impl StorageBackend, cache_bytes: usize) -> Result<Database, redb:
     let transaction = database.begin_write()?;
     transaction.open_table(ORDERS)?;
     transaction.open_table(KEYS)?;
-    values::make_table(&transaction)?;
     transaction.commit()?;
     Ok(database)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use hyper::body::Incoming;
 use hyper::header::{ETAG, HeaderMap, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use hyper::{Method, Request, StatusCode};
-use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition, TableError};
 use serde::{Deserialize, Serialize};
 
 use super::message::{Answer, Expiry, is_sku, json, problem, read_body};
@@ -41,12 +41,6 @@ pub struct NewValue {
 pub struct Mistakes {
     /// The version is compared first, and others may write before the write itself.
     pub compares_before_it_writes: bool,
-}
-
-/// Makes the table, so that it can be read.
-pub fn make_table(transaction: &redb::WriteTransaction) -> Result<(), redb::Error> {
-    transaction.open_table(VALUES)?;
-    Ok(())
 }
 
 /// Answers a request for `/values/KEY`.
@@ -104,7 +98,12 @@ fn expected(headers: &HeaderMap) -> Result<Option<u64>, ()> {
 }
 
 fn read(database: &Database, key: &str) -> Result<Option<Versioned>, redb::Error> {
-    let values = database.begin_read()?.open_table(VALUES)?;
+    let values = match database.begin_read()?.open_table(VALUES) {
+        Ok(values) => values,
+        // The first write makes it.
+        Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
     let found = values.get(key)?;
     Ok(found.map(|found| Versioned { version: found.value().0, value: found.value().1.to_owned() }))
 }

@@ -153,17 +153,61 @@ pub fn register(seed: Seed, clients: u64, operations: usize, unknown: u64) -> Re
     history
 }
 
-/// Makes a history wrong: a read in its second half returns a value that nobody ever wrote.
-pub fn spoil(seed: Seed, history: &mut Registered) {
+/// How a history is made wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mistake {
+    /// A read returns a value that nobody ever wrote.
+    FromNowhere,
+    /// A read returns a value that was overwritten before it was called, and not written again.
+    StaleRead,
+    /// A compare-and-set claims to have found such a value: what was written since is lost.
+    LostUpdate,
+}
+
+/// Makes a history certainly wrong in its second half, or in the first if that is not possible.
+pub fn spoil(seed: Seed, history: &mut Registered, mistake: Mistake) {
     let mut entries = history.entries().to_vec();
-    let half = entries.len() / 2;
-    let is_read = |entry: &Entry<RegisterOp<u32>, _>| entry.op == RegisterOp::Read && entry.ret.is_some();
-    let reads: Vec<usize> = (half..entries.len()).filter(|index| is_read(&entries[*index])).collect();
-    let chosen = reads[Draw::new(seed).below(reads.len() as u64) as usize];
-    if let Some((_, output)) = &mut entries[chosen].ret {
-        *output = RegisterOutput::Value(77);
+    let mut draw = Draw::new(seed);
+    let count = entries.len() as u64;
+    for attempt in 0_u64.. {
+        let half = if attempt < 1_000 { count / 2 } else { 0 };
+        let chosen = (half + draw.below(count - half)) as usize;
+        let value = draw.below(5) as u32;
+        let output = match (mistake, &entries[chosen].op, &entries[chosen].ret) {
+            (Mistake::FromNowhere, RegisterOp::Read, Some(_)) => RegisterOutput::Value(77),
+            (Mistake::StaleRead, RegisterOp::Read, Some(_)) if is_gone(&entries, chosen, value) => {
+                RegisterOutput::Value(value)
+            }
+            (Mistake::LostUpdate, RegisterOp::CompareAndSet(a, b), Some((_, RegisterOutput::Swapped(false))))
+                if a != b && is_gone(&entries, chosen, *a) =>
+            {
+                RegisterOutput::Swapped(true)
+            }
+            _ => continue,
+        };
+        let ret = entries[chosen].ret.as_ref().map(|(ret, _)| *ret);
+        entries[chosen].ret = ret.zip(Some(output));
+        *history = History::from_entries(entries).expect("only an output has changed");
+        return;
     }
-    *history = History::from_entries(entries).expect("only an output has changed");
+}
+
+/// Whether a value was overwritten before an operation was called, and not written again before it returned.
+fn is_gone(entries: &[Entry<RegisterOp<u32>, RegisterOutput<u32>>], index: usize, value: u32) -> bool {
+    let Some((ret, _)) = entries[index].ret else { return false };
+    let makes_it = |entry: &&Entry<RegisterOp<u32>, RegisterOutput<u32>>| {
+        let writes = matches!(entry.op, RegisterOp::Write(new) | RegisterOp::CompareAndSet(_, new) if new == value);
+        writes && entry.call <= ret && !matches!(entry.ret, Some((_, RegisterOutput::Swapped(false))))
+    };
+    let mut last = 0;
+    for entry in entries.iter().filter(makes_it) {
+        let Some((ret, _)) = entry.ret else { return false };
+        last = last.max(ret);
+    }
+    entries.iter().any(|entry| {
+        let is_other = matches!(entry.op, RegisterOp::Write(new) if new != value);
+        is_other && entry.call > last && entry.ret.as_ref().is_some_and(|(ret, _)| *ret < entries[index].call)
+    })
 }
 
 /// What a real queue of unique values would show: each operation takes effect at a random moment between its call and its
