@@ -57,7 +57,6 @@ fn all_options() -> Vec<Options> {
         only_changes: false,
         skip_supersets: false,
         look_ahead: false,
-        stretches: false,
         ..all
     };
     let all = Options::default;
@@ -69,7 +68,6 @@ fn all_options() -> Vec<Options> {
         Options { only_changes: false, ..all() },
         Options { skip_supersets: false, ..all() },
         Options { look_ahead: false, ..all() },
-        Options { stretches: false, ..all() },
     ]
 }
 
@@ -186,42 +184,6 @@ fn a_larger_history_is_refuted_once_it_is_spoilt() {
             assert!(!judged(&model, &history, &Options::default()), "seed {seed}, {mistake:?}");
         }
     }
-}
-
-#[test]
-fn a_stretch_refutes_what_is_wrong_and_nothing_else() {
-    let with = |stretches, budget| Options { look_ahead: false, stretches, budget, ..Options::default() };
-    let mut refuted = [0, 0];
-    for seed in 0..150 {
-        let clients = 8 + seed % 8;
-        let history = generate::register(Seed(seed), clients, 600, seed % 3);
-        let mut spoilt = history.clone();
-        let mistake = [Mistake::FromNowhere, Mistake::StaleRead, Mistake::LostUpdate][seed as usize % 3];
-        generate::spoil(Seed(seed), &mut spoilt, mistake);
-        for stretches in [false, true] {
-            // Too little for most of them.
-            let options = with(stretches, 3_000 + seed * 100);
-            let right = judge(&Register::new(0), &history, &options);
-            assert!(!matches!(right, Judgement::Violated(_)), "seed {seed}: {right:?}");
-            match judge(&Register::new(0), &spoilt, &options) {
-                Judgement::Linearizable(_) => panic!("seed {seed}, {mistake:?}"),
-                Judgement::Violated(violation) => {
-                    brute::assert_stuck(&Register::new(0), &spoilt, &violation);
-                    refuted[usize::from(stretches)] += 1;
-                }
-                Judgement::GaveUp(spent) => assert_eq!(spent, options.budget),
-            }
-        }
-    }
-    println!("refuted without stretches and with: {refuted:?}");
-    assert!(refuted[1] > refuted[0] + 20, "{refuted:?}");
-}
-
-#[test]
-fn a_long_history_of_many_clients_is_refuted() {
-    let mut history = generate::register(Seed(1), 32, 20_000, 0);
-    generate::spoil(Seed(1), &mut history, Mistake::StaleRead);
-    assert!(linearizable(&Register::new(0), &history).is_fail());
 }
 
 type Registered = History<RegisterOp<u8>, RegisterOutput<u8>>;

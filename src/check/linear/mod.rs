@@ -32,7 +32,6 @@ mod prepared;
 pub mod queue;
 pub mod read;
 mod search;
-mod stretch;
 pub(super) mod table;
 pub(super) mod violation;
 
@@ -115,9 +114,6 @@ pub struct Options {
     pub skip_supersets: bool,
     /// A configuration from which a state that is needed soon cannot come is not tried.
     pub look_ahead: bool,
-    /// Where the search does not come to an end, a short stretch around the operation that it did not get past is tried
-    /// from every state that can have been left before it.
-    pub stretches: bool,
     /// After so many configurations, of all parts together, the answer is unknown. One takes some 50 bytes, and the
     /// states come on top.
     pub budget: u64,
@@ -137,7 +133,6 @@ impl Default for Options {
             only_changes: true,
             skip_supersets: true,
             look_ahead: true,
-            stretches: true,
             budget: 4_000_000,
         }
     }
@@ -194,7 +189,7 @@ pub fn judge<M: Model>(model: &M, history: &History<M::Op, M::Output>, options: 
         let share = left / (count - number) as u64;
         let mut of_share = share;
         let prepared = Prepared::new(model, history.entries(), &members, options);
-        let found = find(&prepared, history.entries(), &members, options, &mut of_share);
+        let found = search::search(&prepared, options, &mut of_share);
         left -= share - of_share;
         match found {
             Found::Order(order) => orders.push(order),
@@ -205,33 +200,10 @@ pub fn judge<M: Model>(model: &M, history: &History<M::Op, M::Output>, options: 
                 }
                 return Judgement::Violated(Box::new(Violation::new(&prepared, part, members.clone(), furthest)));
             }
-            Found::GaveUp(_) => has_given_up = true,
+            Found::GaveUp => has_given_up = true,
         }
     }
     if has_given_up { Judgement::GaveUp(options.budget - left) } else { Judgement::Linearizable(orders) }
-}
-
-/// Searches one part; what an eighth of the budget does not settle, a stretch of it may.
-fn find<M: Model>(
-    prepared: &Prepared<'_, M>,
-    entries: &[Entry<M::Op, M::Output>],
-    members: &[usize],
-    options: &Options,
-    left: &mut u64,
-) -> Found {
-    let share = if options.stretches { *left / 8 } else { 0 };
-    let (mut first, mut second) = (share, share);
-    let found = if share > 0 { search::search(prepared, options, &mut first) } else { Found::GaveUp(None) };
-    *left -= share - first;
-    let Found::GaveUp(furthest) = found else { return found };
-    if let Some(furthest) = furthest {
-        let is_refuted = stretch::is_refuted(prepared, entries, members, furthest.frontier, options, &mut second);
-        *left -= share - second;
-        if is_refuted {
-            return Found::None(furthest);
-        }
-    }
-    search::search(prepared, options, left)
 }
 
 /// The violation as a search sees it that never turns back early, and so comes as far as any order does; none if that
@@ -250,7 +222,7 @@ fn without_look_ahead<M: Model>(
             let found = Violation::new(&prepared, part.to_owned(), members.to_vec(), furthest);
             Some(Violation { is_exhaustive: true, ..found })
         }
-        Found::Order(_) | Found::GaveUp(_) => None,
+        Found::Order(_) | Found::GaveUp => None,
     }
 }
 

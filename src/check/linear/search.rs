@@ -27,9 +27,8 @@ pub(super) enum Found {
     Order(Vec<usize>),
     /// There is none.
     None(Furthest),
-    /// More configurations than are allowed, with where most are ordered so far; or more open operations than can be told
-    /// apart.
-    GaveUp(Option<Furthest>),
+    /// More configurations than are allowed, or more open operations than can be told apart.
+    GaveUp,
 }
 
 /// Where most operations that returned are ordered.
@@ -53,7 +52,7 @@ pub(super) fn search<M: Model>(prepared: &Prepared<'_, M>, options: &Options, le
         65..=256 => Search::<M, 4>::new(prepared, options).run(left),
         257..=1024 => Search::<M, 16>::new(prepared, options).run(left),
         1025..=8192 => Search::<M, 128>::new(prepared, options).run(left),
-        _ => Found::GaveUp(None),
+        _ => Found::GaveUp,
     }
 }
 
@@ -164,21 +163,16 @@ impl<'a, 'p, M: Model, const W: usize> Search<'a, 'p, M, W> {
         loop {
             let Some(frame) = self.frames.last() else {
                 return match self.best {
-                    Some(best) => self.furthest(best).map_or_else(Found::Order, Found::None),
+                    Some(best) => Found::None(self.furthest(best)),
                     // The first configuration is always arrived at, and it is the best as long as none is better.
-                    None => Found::GaveUp(None),
+                    None => Found::GaveUp,
                 };
             };
             if frame.key.frontier as usize == completed {
                 return Found::Order(self.positions(&self.order));
             }
             if *left == 0 {
-                return match self.best {
-                    Some(best) => {
-                        self.furthest(best).map_or_else(Found::Order, |furthest| Found::GaveUp(Some(furthest)))
-                    }
-                    None => Found::GaveUp(None),
-                };
+                return Found::GaveUp;
             }
             match self.descend() {
                 Step::New => *left -= 1,
@@ -387,9 +381,8 @@ impl<'a, 'p, M: Model, const W: usize> Search<'a, 'p, M, W> {
     }
 
     /// Goes on from the best configuration as far as any operation that returned is possible. The search itself may have
-    /// turned back there, because it saw that it comes to nothing. One that gave up may even come to the end: then the
-    /// order is the error.
-    fn furthest(&mut self, mut best: Frame<W>) -> Result<Furthest, Vec<usize>> {
+    /// turned back there, because it saw that it comes to nothing.
+    fn furthest(&mut self, mut best: Frame<W>) -> Furthest {
         self.order = std::mem::take(&mut self.best_order);
         self.position = 0;
         self.observers = [0; W];
@@ -404,9 +397,6 @@ impl<'a, 'p, M: Model, const W: usize> Search<'a, 'p, M, W> {
             best.is_direct = self.look_ahead.has_direct(best.key.frontier, best.key.state);
         }
         let frontier = best.key.frontier as usize;
-        if frontier == self.prepared.completed.len() {
-            return Err(self.positions(&self.order));
-        }
         let called = &self.prepared.by_call[..self.prepared.called[frontier] as usize];
         // Everything below the frontier is ordered; its slot may be somebody else's.
         let is_pending =
@@ -414,12 +404,12 @@ impl<'a, 'p, M: Model, const W: usize> Search<'a, 'p, M, W> {
         let mut pending: Vec<usize> = called.iter().map(|number| *number as usize).filter(is_pending).collect();
         pending.sort_unstable();
         let unknown = (0..self.prepared.unknown_called[frontier]).filter(|n| !self.visited.is_used(best.used, *n));
-        Ok(Furthest {
+        Furthest {
             order: self.positions(&self.order),
             frontier,
             pending,
             unknown: unknown.map(|number| self.prepared.unknown[number as usize].index).collect(),
             state: format!("{:?}", self.states.get(best.key.state)),
-        })
+        }
     }
 }
