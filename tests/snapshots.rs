@@ -7,6 +7,8 @@
 mod durability;
 #[path = "../sims/health_checks.rs"]
 mod health_checks;
+#[path = "../sims/linearizable.rs"]
+mod linearizable;
 #[path = "../sims/partitions.rs"]
 mod partitions;
 #[path = "../sims/retries.rs"]
@@ -29,13 +31,14 @@ use squall::report::{TimelineOptions, timeline};
 use squall::sandbox::{Entry, is_zygote};
 
 /// Which seed of each scenario is pinned.
-const PINNED: [(fn() -> Scenario, u64); 6] = [
+const PINNED: [(fn() -> Scenario, u64); 7] = [
     (timeouts::scenario, 3),
     (retries::scenario, 5),
     (health_checks::scenario, 2),
     (stateless_restarts::scenario, 1),
     (partitions::scenario, 4),
     (durability::scenario, 2),
+    (linearizable::scenario, 1),
 ];
 
 /// Short enough to be read, with the header.

@@ -124,6 +124,7 @@ fn set(bits: &mut [u64], index: usize) {
 }
 
 /// A configuration, and what has been tried from it.
+#[derive(Clone, Default)]
 struct Frame {
     ordered: Ordered,
     /// The state of each part, interned.
@@ -151,7 +152,8 @@ struct Search<'a, M: Model> {
     visited: Interner<(Ordered, Box<[u32]>)>,
     frames: Vec<Frame>,
     order: Vec<usize>,
-    best: Option<(Vec<usize>, Ordered, Box<[u32]>, usize)>,
+    /// Where most operations that returned are ordered, and in which order.
+    best: Option<(Frame, Vec<usize>)>,
 }
 
 impl<'a, M: Model> Search<'a, M> {
@@ -258,15 +260,16 @@ impl<'a, M: Model> Search<'a, M> {
             return false;
         }
         let returned = self.order.iter().filter(|index| self.history.entries()[**index].ret.is_some()).count();
-        if self.best.as_ref().is_none_or(|best| best.3 < returned) {
-            self.best = Some((self.order.clone(), ordered.clone(), states.clone(), returned));
+        let frame = Frame { ordered, states, length: self.order.len(), returned, next: 0 };
+        if self.best.as_ref().is_none_or(|(best, _)| best.returned < returned) {
+            self.best = Some((frame.clone(), self.order.clone()));
         }
-        self.frames.push(Frame { ordered, states, length: self.order.len(), returned, next: 0 });
+        self.frames.push(frame);
         true
     }
 
     fn violation(self, first: u32) -> Judgement {
-        let (order, ordered, states, _) = self.best.unwrap_or_default();
+        let (Frame { ordered, states, .. }, order) = self.best.unwrap_or_default();
         let is_next = |index: &&usize| {
             let has_returned = self.history.entries()[**index].ret.is_some();
             has_returned && !is_set(&ordered, **index) && is_ready(&self.before[**index], &ordered)

@@ -13,6 +13,7 @@ type Registered = History<RegisterOp<u32>, RegisterOutput<u32>>;
 
 /// An operation that was called, and what it returns if it has taken effect.
 type Running = (RegisterOp<u32>, Option<RegisterOutput<u32>>);
+type RunningInQueue = (QueueOp<u64>, Option<QueueOutput<u64>>);
 
 /// Draws numbers one by one.
 pub struct Draw {
@@ -217,7 +218,7 @@ pub fn queue(seed: Seed, clients: u64, operations: usize, unknown: u64) -> Histo
     let mut history = History::new();
     let (mut values, mut next) = (VecDeque::new(), 0);
     let mut processes: Vec<u64> = (0..clients).collect();
-    let mut running: Vec<Option<(QueueOp<u64>, Option<QueueOutput<u64>>)>> = vec![None; clients as usize];
+    let mut running: Vec<Option<RunningInQueue>> = vec![None; clients as usize];
     while history.entries().len() < operations || running.iter().any(Option::is_some) {
         let client = draw.below(clients) as usize;
         let process = processes[client];
