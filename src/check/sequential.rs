@@ -72,6 +72,25 @@ impl Violation {
         )
     }
 
+    /// The violation in lines: the order, what cannot come next and why, and the operations that suffice to be wrong.
+    pub fn text<Op: Debug, Output: Debug>(&self, history: &History<Op, Output>, core: Option<&Core>) -> String {
+        let line = |index: &usize| history.entries().get(*index).map(words).unwrap_or_default();
+        let mut lines = vec![self.summary(history), format!("the longest order, {} operations:", self.order.len())];
+        lines.extend(self.order.iter().map(|index| format!("  {}", line(index))));
+        lines.push(format!("  then the state is {}", self.state));
+        lines.push("what comes next for each client, and cannot:".to_owned());
+        lines.extend(self.stuck.iter().map(|stuck| format!("  {}: {}", line(&stuck.operation), stuck.why)));
+        if let Some(core) = core {
+            lines.push(match core.loosened.len() {
+                0 => "these suffice:".to_owned(),
+                count => format!("these suffice, even if {count} others may take effect late or never:"),
+            });
+            lines.extend(core.kept.iter().map(|index| format!("  {}", line(index))));
+        }
+        lines.push(String::new());
+        lines.join("\n")
+    }
+
     /// Operations that suffice to make this history wrong; see [`Core`].
     pub fn core<M: Model>(&self, model: &M, history: &History<M::Op, M::Output>) -> Core {
         let members: Vec<usize> = (0..history.entries().len()).collect();

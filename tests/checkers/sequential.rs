@@ -136,6 +136,36 @@ fn each_key_alone_may_be_consistent_where_both_together_are_not() {
 }
 
 #[test]
+fn a_violation_shows_itself() {
+    let mut history = History::new();
+    for (process, op, output) in [
+        (1, RegisterOp::Write(1), RegisterOutput::Done),
+        (2, RegisterOp::Read, RegisterOutput::Value(0)),
+        (1, RegisterOp::Read, RegisterOutput::Value(0)),
+    ] {
+        history.call(process, op).unwrap();
+        history.ret(process, output).unwrap();
+    }
+    let model = Register::new(0);
+    let Judgement::Violated(violation) = sequential::judge(&model, &history, BUDGET) else { panic!("it is wrong") };
+    let core = violation.core(&model, &history);
+    assert_eq!((&core.kept[..], core.loosened.len()), (&[0, 2][..], 0), "the other client is not needed");
+    let expected = "\
+not sequentially consistent: after 2 operations the state is 1; none can come next of Read = Value(0) by process 1 (events 4 to 5)
+the longest order, 2 operations:
+  Read = Value(0) by process 2 (events 2 to 3)
+  Write(1) = Done by process 1 (events 0 to 1)
+  then the state is 1
+what comes next for each client, and cannot:
+  Read = Value(0) by process 1 (events 4 to 5): it cannot return Value(0) when the state is 1
+these suffice:
+  Write(1) = Done by process 1 (events 0 to 1)
+  Read = Value(0) by process 1 (events 4 to 5)
+";
+    assert_eq!(violation.text(&history, Some(&core)), expected);
+}
+
+#[test]
 fn what_is_too_hard_is_unknown() {
     let history = generate::register(Seed(1), 8, 300, 0);
     assert!(sequentially_consistent(&Register::new(0), &history).is_pass());
