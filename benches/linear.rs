@@ -9,11 +9,12 @@ mod support;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use squall::check::linear::models::{KeyValue, Register};
+use squall::check::linear::models::{KeyValue, Queue, Register};
 use squall::check::linear::read::{jepsen_register, porcupine_key_value};
-use squall::check::linear::{History, Judgement, Model, Options, judge};
+use squall::check::linear::{History, Judgement, Model, Options, judge, linearizable, queue};
 use squall::seed::Seed;
 
+use generate::Mistake;
 use support::median;
 
 /// The median time of a round, in milliseconds.
@@ -42,6 +43,7 @@ fn main() {
     etcd(&histories);
     key_value(&histories);
     registers();
+    queues();
 }
 
 fn etcd(histories: &Path) {
@@ -85,8 +87,40 @@ fn registers() {
         let right = milliseconds(5, || assert!(is_linearizable(&model, &history)));
         println!("register, {clients} clients, {operations} operations, {unknown} of 1000 unknown: {right:.1} ms");
     }
-    let mut history = generate::register(Seed(1), 8, 100_000, 0);
-    generate::spoil(Seed(1), &mut history);
-    let wrong = milliseconds(5, || assert!(!is_linearizable(&Register::new(0), &history)));
-    println!("register, 8 clients, 100000 operations, one wrong: {wrong:.1} ms");
+    for (clients, operations) in [(8, 100_000), (32, 100_000)] {
+        for mistake in [Mistake::FromNowhere, Mistake::StaleRead, Mistake::LostUpdate] {
+            let mut history = generate::register(Seed(1), clients, operations, 0);
+            generate::spoil(Seed(1), &mut history, mistake);
+            let mut word = "";
+            let wrong = milliseconds(3, || word = linearizable(&Register::new(0), &history).word());
+            println!("register, {clients} clients, {operations} operations, {mistake:?}: {word} after {wrong:.1} ms");
+        }
+    }
+}
+
+fn queues() {
+    for (clients, operations, unknown) in
+        [(8, 1_000, 0), (8, 10_000, 0), (8, 100_000, 0), (8, 100_000, 1), (8, 1_000_000, 0)]
+    {
+        let history = generate::queue(Seed(1), clients, operations, unknown);
+        let patterns = milliseconds(5, || assert_eq!(queue::wrong(&history), Ok(None)));
+        let options = Options { budget: 100_000, ..Options::default() };
+        let mut word = "";
+        // Every state is a copy of the queue, so larger ones are too much for the search.
+        let searching = if operations > 1_000 {
+            None
+        } else {
+            Some(milliseconds(1, || {
+                word = match judge(&Queue::default(), &history, &options) {
+                    Judgement::Linearizable(_) => "linearizable",
+                    Judgement::Violated(_) => "violated",
+                    Judgement::GaveUp(_) => "gave up",
+                }
+            }))
+        };
+        let searching = searching.map(|time| format!("; by the search {time:.1} ms, {word}")).unwrap_or_default();
+        println!(
+            "queue, {clients} clients, {operations} operations, {unknown} of 1000 unknown: {patterns:.1} ms{searching}"
+        );
+    }
 }

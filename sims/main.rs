@@ -3,6 +3,7 @@
 mod bad_disks;
 mod durability;
 mod health_checks;
+mod linearizable;
 mod partitions;
 mod retries;
 mod shop;
@@ -18,5 +19,6 @@ fn main() -> std::process::ExitCode {
         partitions::scenario,
         durability::scenario,
         bad_disks::scenario,
+        linearizable::scenario,
     ])
 }

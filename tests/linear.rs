@@ -14,7 +14,7 @@ use squall::check::linear::{Entry, History, Impossible, Judgement, Model, Option
 use squall::check::{self, Verdict};
 use squall::seed::Seed;
 
-use generate::{Draw, small_register};
+use generate::{Draw, Mistake, small_register};
 
 fn histories() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/histories")
@@ -175,11 +175,14 @@ fn small_histories_of_other_objects_are_judged_as_by_brute_force() {
 #[test]
 fn a_larger_history_is_refuted_once_it_is_spoilt() {
     for seed in 0..40 {
-        let mut history = generate::register(Seed(seed), 8, 1_000, 20);
+        let history = generate::register(Seed(seed), 8, 1_000, 4);
         let model = Register::new(0);
         assert!(judged(&model, &history, &Options::default()), "seed {seed}");
-        generate::spoil(Seed(seed), &mut history);
-        assert!(!judged(&model, &history, &Options::default()), "seed {seed}, spoilt");
+        for mistake in [Mistake::FromNowhere, Mistake::StaleRead, Mistake::LostUpdate] {
+            let mut history = history.clone();
+            generate::spoil(Seed(seed), &mut history, mistake);
+            assert!(!judged(&model, &history, &Options::default()), "seed {seed}, {mistake:?}");
+        }
     }
 }
 
@@ -221,7 +224,7 @@ fn a_stale_read_shows_itself() {
 #[test]
 fn what_is_not_needed_is_not_in_the_core() {
     let mut history = generate::register(Seed(3), 5, 200, 5);
-    generate::spoil(Seed(3), &mut history);
+    generate::spoil(Seed(3), &mut history, Mistake::FromNowhere);
     let model = Register::new(0);
     let Judgement::Violated(violation) = judge(&model, &history, &Options::default()) else { panic!("it is wrong") };
     let core = violation.core(&model, &history);

@@ -9,6 +9,8 @@ mod bad_disks;
 mod durability;
 #[path = "../sims/health_checks.rs"]
 mod health_checks;
+#[path = "../sims/linearizable.rs"]
+mod linearizable;
 #[path = "../sims/partitions.rs"]
 mod partitions;
 #[path = "../sims/retries.rs"]
@@ -31,7 +33,7 @@ use squall::report::{TimelineOptions, timeline};
 use squall::sandbox::{Entry, is_zygote};
 
 /// Which seed of each scenario is pinned.
-const PINNED: [(fn() -> Scenario, u64); 7] = [
+const PINNED: [(fn() -> Scenario, u64); 8] = [
     (timeouts::scenario, 3),
     (retries::scenario, 5),
     (health_checks::scenario, 2),
@@ -39,6 +41,7 @@ const PINNED: [(fn() -> Scenario, u64); 7] = [
     (partitions::scenario, 4),
     (durability::scenario, 2),
     (bad_disks::scenario, 1),
+    (linearizable::scenario, 1),
 ];
 
 /// Short enough to be read, with the header.

@@ -9,6 +9,8 @@ mod bad_disks;
 mod durability;
 #[path = "../sims/health_checks.rs"]
 mod health_checks;
+#[path = "../sims/linearizable.rs"]
+mod linearizable;
 #[path = "../sims/retries.rs"]
 mod retries;
 #[path = "../sims/shop/mod.rs"]
@@ -35,11 +37,14 @@ fn assert_caught(promise: &str, make: fn(Setup) -> Scenario, break_it: fn(&mut S
 fn assert_caught_with(promise: &str, make: fn(Setup) -> Scenario, break_it: fn(&mut Setup), narrow: fn(Plan) -> Plan) {
     let mut setup = Setup::default();
     break_it(&mut setup);
-    let scenario = make(setup);
+    assert_caught_in(promise, &make(setup), narrow);
+}
+
+fn assert_caught_in(promise: &str, scenario: &Scenario, narrow: fn(Plan) -> Plan) {
     for seed in (0..SEEDS).map(Seed) {
         let mut case = scenario.case(seed);
         case.plan = narrow(case.plan);
-        let outcome = run(&scenario, &case, Detail::Lean).outcome;
+        let outcome = run(scenario, &case, Detail::Lean).outcome;
         let found = outcome
             .findings
             .iter()
@@ -213,4 +218,18 @@ fn the_shop_bears_a_disk_that_is_bad_from_the_start() {
         let outcome = run(&scenario, &case, Detail::Lean).outcome;
         assert!(outcome.verdict.is_pass(), "{trouble}, seed {seed}: {:?}", outcome.findings);
     }
+}
+
+#[test]
+fn l1_catches_a_store_that_forgets() {
+    let mistakes = shop::store::Mistakes { acknowledge_before_sync: true };
+    let config = shop::store::Config { mistakes, ..shop::store::Config::default() };
+    assert_caught_in("L1", &linearizable::with(config), |plan| plan);
+}
+
+#[test]
+fn l1_catches_a_compare_and_set_that_is_not_atomic() {
+    let value_mistakes = shop::values::Mistakes { compares_before_it_writes: true };
+    let config = shop::store::Config { value_mistakes, ..shop::store::Config::default() };
+    assert_caught_in("L1", &linearizable::with(config), |plan| plan);
 }

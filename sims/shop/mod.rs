@@ -20,6 +20,7 @@
 //! | [`balance`], [`gateway`] | health and turns; probing and forwarding |
 //! | [`token`], [`breaker`], [`catalogue`], [`api`] | the stateless servers |
 //! | [`verified`], [`store`] | a disk that is not trusted; orders and their keys |
+//! | [`values`], [`value_client`] | plain values in the store, with compare-and-set; who asks for them |
 //! | [`pricing`] | prices, and a mood |
 //! | [`workload`] | what users do |
 //! | [`localhost`] | all of it in one process, on real sockets |
@@ -55,5 +56,7 @@ pub mod simulated;
 pub mod situations;
 pub mod store;
 pub mod token;
+pub mod value_client;
+pub mod values;
 pub mod verified;
 pub mod workload;

@@ -26,6 +26,8 @@ use super::serve::Shutdown;
 use super::workload::{self, Operation, Reply, User};
 use super::{api, gateway, pricing, store};
 
+pub use keeper::keep_orders;
+
 impl Connect for squall::net::Connector {
     type Stream = squall::net::TcpStream;
 
@@ -172,7 +174,7 @@ const AUDIT: Duration = secs(6);
 /// A scenario in which buyers use the shop until shortly before the end, and then an auditor reads all orders.
 #[track_caller]
 pub fn shop(name: &str, setup: Setup) -> Scenario {
-    let Setup { client, gateway, api, store, store_cache_bytes, buyers, thinking_ms } = setup;
+    let Setup { client, gateway, api, store, store_cache_bytes: cache_bytes, buyers, thinking_ms } = setup;
     let auditing = ClientConfig { client_number: 1_000, ..ClientConfig::default() };
     Scenario::new(name)
         .clients("buyer", buyers, steps(thinking_ms), move |cx, steps| buy(cx, steps, client.clone()))
@@ -183,7 +185,9 @@ pub fn shop(name: &str, setup: Setup) -> Scenario {
         .hosts("api", BACKENDS.len(), move |cx| {
             api::run(cx.listener(80), cx.connector(), api.clone(), shutdown(&cx), spectator(&cx))
         })
-        .host("store", move |cx| keeper::keep_orders(cx, store_cache_bytes, store))
+        .host("store", move |cx| {
+            keep_orders(cx, store::Config { cache_bytes, mistakes: store, ..store::Config::default() })
+        })
         .host("pricing", |cx| pricing::run(cx.listener(80), pricing::Config::default(), shutdown(&cx), spectator(&cx)))
         .host("auditor", move |cx| audit(cx, auditing.clone()))
         .run_for(secs(30))

@@ -20,6 +20,7 @@ use super::message::{Answer, Expiry, KeyedOrder, OrderReceipt, json, json_bytes,
 use super::net::Listen;
 use super::observe::Observer;
 use super::serve::{ServeConfig, Shutdown, serve};
+use super::values;
 use super::verified::Verified;
 
 /// Orders by number, as the JSON that is also the answer.
@@ -42,6 +43,8 @@ pub struct Config {
     pub serve: ServeConfig,
     /// What is done wrong on purpose.
     pub mistakes: Mistakes,
+    /// What is done wrong with plain values.
+    pub value_mistakes: values::Mistakes,
 }
 
 /// What a store can do wrong.
@@ -67,6 +70,7 @@ impl Default for Config {
             // Nobody balances over the store, so there is nobody to notice a drain.
             serve: ServeConfig { drain_delay: Duration::ZERO, ..ServeConfig::default() },
             mistakes: Mistakes::default(),
+            value_mistakes: values::Mistakes::default(),
         }
     }
 }
@@ -81,6 +85,11 @@ impl AfterDisk {
     /// Calls the function and awaits its future each time.
     pub fn new<F: Future<Output = ()> + Send + 'static>(hook: impl Fn() -> F + Send + Sync + 'static) -> AfterDisk {
         AfterDisk { hook: Arc::new(move || Box::pin(hook())) }
+    }
+
+    /// Waits as long as the disk takes.
+    pub async fn wait(&self) {
+        (self.hook)().await;
     }
 }
 
@@ -136,7 +145,7 @@ pub async fn run<L: Listen>(
     };
     let database = database.map_err(io::Error::other)?;
     // Making the tables is a commit too.
-    (config.after_commit.hook)().await;
+    config.after_commit.wait().await;
     let serve_config = config.serve.clone();
     let failed = Shutdown::new();
     let store = Arc::new(Store { database, config, failed: failed.clone(), observer: observer.clone() });
@@ -165,9 +174,10 @@ fn open(disk: impl StorageBackend, cache_bytes: usize) -> Result<Database, redb:
     Ok(database)
 }
 
-struct Store {
-    database: Database,
-    config: Config,
+/// A store that runs.
+pub(super) struct Store {
+    pub(super) database: Database,
+    pub(super) config: Config,
     /// Requested once the disk has failed.
     failed: Shutdown,
     observer: Observer,
@@ -206,6 +216,7 @@ async fn route(store: Arc<Store>, request: Request<Incoming>) -> Answer {
             }
             store.place(order).await
         }
+        (_, path) if path.starts_with(values::PATH) => values::route(&store, request, expiry).await,
         (&Method::GET, "/orders") => store.answer_read(Store::list).await,
         (&Method::GET, path) => match path.strip_prefix("/orders/").and_then(|id| id.parse().ok()) {
             Some(id) => store.answer_read(|store| store.read(id)).await,
@@ -218,7 +229,7 @@ async fn route(store: Arc<Store>, request: Request<Incoming>) -> Answer {
 impl Store {
     async fn answer_read(&self, read: impl FnOnce(&Store) -> Result<Option<Vec<u8>>, redb::Error>) -> Answer {
         let record = read(self);
-        (self.config.after_read.hook)().await;
+        self.config.after_read.wait().await;
         match record {
             Ok(Some(record)) => json_bytes(StatusCode::OK, record.into()),
             Ok(None) => problem(StatusCode::NOT_FOUND, "no such order"),
@@ -227,7 +238,7 @@ impl Store {
     }
 
     /// Nobody knows what was done, and nothing more is.
-    fn disk_failure(&self, error: &redb::Error) -> Answer {
+    pub(super) fn disk_failure(&self, error: &redb::Error) -> Answer {
         tracing::warn!(%error, "the disk failed");
         self.failed.request();
         match error {
@@ -245,7 +256,7 @@ impl Store {
             Ok(Placed::New(id, record)) => {
                 self.observer.order_applied(&receipt.key, id);
                 if !self.config.mistakes.acknowledge_before_sync {
-                    (self.config.after_commit.hook)().await;
+                    self.config.after_commit.wait().await;
                 }
                 json_bytes(StatusCode::CREATED, record.into())
             }

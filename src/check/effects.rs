@@ -5,19 +5,91 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Check, Verdict, life};
-use crate::history::{History, Operation};
+use crate::history::{Completion, History, Operation};
 use crate::trace::{Event, Trace};
 
 /// The name of an effect: whatever makes two effects of one request recognisable as such.
 pub type EffectKey = String;
 
-type Acknowledged = dyn Fn(&Operation) -> Option<EffectKey> + Send + Sync;
+type Named = dyn Fn(&Operation) -> Option<EffectKey> + Send + Sync;
 type Audited = dyn Fn(&Operation) -> Option<Vec<EffectKey>> + Send + Sync;
+
+/// What a client was told of an effect that it asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Told {
+    /// It was refused: it must never happen.
+    Refused,
+    /// Nobody knows: it may happen once, or never.
+    Unknown,
+    /// It was acknowledged: it must happen exactly once.
+    Acknowledged,
+}
+
+/// An effect that happened more or less often than its clients were told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrongEffect {
+    /// Which effect.
+    pub key: EffectKey,
+    /// How often it happened.
+    pub happened: usize,
+    /// What its clients were told; none if nobody asked for it.
+    pub told: Option<Told>,
+}
+
+impl std::fmt::Display for WrongEffect {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let told = match self.told {
+            Some(Told::Refused) => "although it was refused",
+            Some(Told::Unknown) => "where once or never was expected",
+            Some(Told::Acknowledged) => "although it was acknowledged once",
+            None => "although nobody asked for it",
+        };
+        write!(f, "the effect of {} happened {} times, {told}", self.key, self.happened)
+    }
+}
+
+/// The effects that did not happen as often as they should, in the order of their keys. `asked` are the requests with
+/// what their clients were told, `held` the effects that there really are in the end, each as often as it happened.
+///
+/// Several requests with one key are one request that was sent again: it is acknowledged if one of them is, refused if
+/// all are, and unknown otherwise.
+///
+/// ```
+/// use squall::check::{Told, wrong_effects};
+///
+/// let asked = [("a", Told::Unknown), ("a", Told::Acknowledged), ("b", Told::Refused), ("c", Told::Unknown)];
+/// let asked = asked.map(|(key, told)| (key.to_owned(), told));
+/// assert!(wrong_effects(asked.clone(), ["a".to_owned()]).is_empty());
+/// let wrong = wrong_effects(asked, ["a", "a", "b", "c"].map(str::to_owned));
+/// assert_eq!(wrong[0].to_string(), "the effect of a happened 2 times, although it was acknowledged once");
+/// assert_eq!((wrong.len(), wrong[1].key.as_str()), (2, "b"));
+/// ```
+pub fn wrong_effects(
+    asked: impl IntoIterator<Item = (EffectKey, Told)>,
+    held: impl IntoIterator<Item = EffectKey>,
+) -> Vec<WrongEffect> {
+    let mut effects: BTreeMap<EffectKey, (Option<Told>, usize)> = BTreeMap::new();
+    for (key, told) in asked {
+        // The strongest word counts.
+        let known = &mut effects.entry(key).or_default().0;
+        *known = (*known).max(Some(told));
+    }
+    for key in held {
+        effects.entry(key).or_default().1 += 1;
+    }
+    let is_right = |told: Option<Told>, happened: usize| match told {
+        Some(Told::Acknowledged) => happened == 1,
+        Some(Told::Unknown) => happened <= 1,
+        Some(Told::Refused) | None => happened == 0,
+    };
+    let wrong = effects.into_iter().filter(|(_, (told, happened))| !is_right(*told, *happened));
+    wrong.map(|(key, (told, happened))| WrongEffect { key, happened, told }).collect()
+}
 
 /// Reads effects out of a history: which were acknowledged to clients, and which an audit found at the end.
 #[derive(Clone)]
 pub struct Effects {
-    acknowledged: Arc<Acknowledged>,
+    acknowledged: Arc<Named>,
     audited: Arc<Audited>,
 }
 
@@ -68,6 +140,29 @@ impl Effects {
                 }
             }
             Verdict::Pass
+        })
+    }
+
+    /// I3: every effect happens as its clients were told: acknowledged ones once, refused ones never, unknown ones once or
+    /// never, and none that nobody asked for. `asked` gives the key of the effect that an operation asked for, whatever
+    /// came of it.
+    pub fn happen_as_told(&self, asked: impl Fn(&Operation) -> Option<EffectKey> + Send + Sync + 'static) -> Check {
+        let this = self.clone();
+        Check::new("I3 effects happen as their clients were told", move |_, history| {
+            let Some(counts) = this.audit(history) else { return no_audit() };
+            let told = |operation: &Operation| match operation.completed {
+                Some((_, Completion::Ok(_))) => Told::Acknowledged,
+                Some((_, Completion::Fail(_))) => Told::Refused,
+                Some((_, Completion::Unknown(_))) | None => Told::Unknown,
+            };
+            let asked = history.operations.iter().filter_map(|operation| Some((asked(operation)?, told(operation))));
+            let held = counts.into_iter().flat_map(|(key, count)| std::iter::repeat_n(key, count));
+            let wrong = wrong_effects(asked, held);
+            match wrong.as_slice() {
+                [] => Verdict::Pass,
+                [only] => Verdict::Fail(format!("I3: {only}")),
+                [first, others @ ..] => Verdict::Fail(format!("I3: {first}; {} others are wrong, too", others.len())),
+            }
         })
     }
 
@@ -146,6 +241,40 @@ mod tests {
         assert_eq!(words(&["a"], r#"["a","a"]"#), ["fail", "fail", "pass"]);
         assert_eq!(words(&["a"], r#"["c","c"]"#), ["fail", "fail", "fail"]);
         assert_eq!(words(&["a", "b"], r#"["a"]"#), ["pass", "fail", "fail"]);
+    }
+
+    #[test]
+    fn effects_happen_as_told() {
+        let word = |completions: &[(&str, Option<Completion>)], audited: &str| {
+            let mut history = History::default();
+            for (key, completion) in completions {
+                let completed = completion.clone().map(|completion| (millis(200), completion));
+                let input = format!("\"{key}\"");
+                history.operations.push(Operation { input, completed, ..operation("put", 100, "null") });
+            }
+            history.operations.push(operation("audit", 20_000, audited));
+            let effects = Effects::new(
+                |_| None,
+                |operation| (operation.name == "audit").then(|| operation.answer().ok()?).flatten(),
+            );
+            let check = effects.happen_as_told(|op| (op.name == "put").then(|| op.input().ok())?);
+            check.judge(&Trace::new(vec![], millis(10), secs(60), false), &history).to_string()
+        };
+        let ok = || Some(Completion::Ok("null".into()));
+        let fail = || Some(Completion::Fail("full".into()));
+        let unknown = || Some(Completion::Unknown("?".into()));
+        assert_eq!(word(&[("a", ok()), ("b", unknown()), ("c", None), ("d", fail())], r#"["a","b"]"#), "pass");
+        assert_eq!(word(&[("a", fail()), ("a", ok())], r#"["a"]"#), "pass", "it was sent again");
+        for (completion, audited, expected) in [
+            (ok(), "[]", "the effect of a happened 0 times, although it was acknowledged once"),
+            (ok(), r#"["a","a"]"#, "the effect of a happened 2 times, although it was acknowledged once"),
+            (fail(), r#"["a"]"#, "the effect of a happened 1 times, although it was refused"),
+            (unknown(), r#"["a","a"]"#, "the effect of a happened 2 times, where once or never was expected"),
+            (None, r#"["a","a"]"#, "the effect of a happened 2 times, where once or never was expected"),
+            (ok(), r#"["a","e"]"#, "the effect of e happened 1 times, although nobody asked for it"),
+        ] {
+            assert_eq!(word(&[("a", completion)], audited), format!("fail: I3: {expected}"));
+        }
     }
 
     #[test]

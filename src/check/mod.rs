@@ -1,12 +1,58 @@
 //! Checks: pure functions from trace and history to a verdict. They know nothing of how a run came about.
+//!
+//! What clients saw can be held against several promises, each also a plain function over a history of its own:
+//! [`linear`] and [`sequential`] ask for one order that explains everything, [`session`], [`staleness`] and
+//! [`convergence`] what a weaker store still promises of each [`access`], and [`Effects`] how often effects happened.
+//!
+//! ```
+//! use squall::check::access::{Act, Age};
+//! use squall::check::linear::models::{Register, RegisterOp, RegisterOutput};
+//! use squall::check::session::Guarantee;
+//! use squall::check;
+//! use squall::history::Operation;
+//! use squall::prelude::*;
+//!
+//! /// Clients record `read` with the value as its answer, and `write` with the value, which is unique, as its input.
+//! fn called(operation: &Operation) -> Option<(RegisterOp<u64>, Option<RegisterOutput<u64>>)> {
+//!     match operation.name.as_str() {
+//!         "read" => Some((RegisterOp::Read, operation.answer().ok()?.map(RegisterOutput::Value))),
+//!         "write" => {
+//!             let output = operation.is_ok().then_some(RegisterOutput::Done);
+//!             Some((RegisterOp::Write(operation.input().ok()?), output))
+//!         }
+//!         _ => None,
+//!     }
+//! }
+//!
+//! fn accessed(operation: &Operation) -> Option<(&'static str, Act<u64>)> {
+//!     match called(operation)? {
+//!         (RegisterOp::Write(value), _) => Some(("the register", Act::Write(value))),
+//!         (_, Some(RegisterOutput::Value(value))) => Some(("the register", Act::Read((value > 0).then_some(value)))),
+//!         _ => None,
+//!     }
+//! }
+//!
+//! let scenario = Scenario::new("register")
+//!     .check(check::is_linearizable("linearizable", Register::new(0), called))
+//!     .check(check::is_sequentially_consistent("sequential", Register::new(0), called))
+//!     .check(check::keeps("sessions", &Guarantee::ALL, Age::RealTime, accessed))
+//!     .check(check::staleness_at_most("fresh", secs(1), Age::RealTime, accessed))
+//!     .check(check::converges_within("converges", secs(5), Age::RealTime, accessed));
+//! # assert_eq!(scenario.check_names().count(), 5);
+//! ```
 
+pub mod access;
+pub mod convergence;
 mod effects;
 mod health;
 mod life;
 pub mod linear;
 mod restarts;
 mod retries;
+pub mod sequential;
+pub mod session;
 mod situation;
+pub mod staleness;
 mod timeouts;
 
 use std::fmt;
@@ -17,12 +63,16 @@ use serde::{Deserialize, Serialize};
 use crate::history::History;
 use crate::trace::Trace;
 
-pub use effects::{EffectKey, Effects};
+pub use convergence::converges_within;
+pub use effects::{EffectKey, Effects, Told, WrongEffect, wrong_effects};
 pub use health::HealthPolicy;
 pub use linear::{is_linearizable, linearizable};
 pub use restarts::{no_operation_fails, servers_are_interchangeable, without_faults_no_operation_fails};
 pub use retries::{attempts_at_most, only_safe_requests_are_retried, retries_within_budget};
+pub use sequential::is_sequentially_consistent;
+pub use session::keeps;
 pub use situation::Situation;
+pub use staleness::staleness_at_most;
 pub use timeouts::{attempts_end_within_their_timeout, calls_end_within_their_deadline, recovers_within};
 
 /// What a check says of a run. Merged worst first: fail, then unknown, then pass.

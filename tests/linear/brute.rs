@@ -1,5 +1,8 @@
 //! A checker that tries every order and has no shortcut, and proofs of the other one's answers.
 
+// Each program that includes this module uses another part of it.
+#![allow(dead_code)]
+
 use squall::check::linear::{Entry, History, Model, Violation};
 
 /// Whether some order of all completed and some unknown operations explains them. For a handful of operations only.

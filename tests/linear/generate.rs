@@ -3,6 +3,8 @@
 // The benchmark uses a part of it.
 #![allow(dead_code)]
 
+use std::collections::VecDeque;
+
 use squall::check::linear::models::*;
 use squall::check::linear::{Entry, History, Model};
 use squall::seed::Seed;
@@ -11,6 +13,7 @@ type Registered = History<RegisterOp<u32>, RegisterOutput<u32>>;
 
 /// An operation that was called, and what it returns if it has taken effect.
 type Running = (RegisterOp<u32>, Option<RegisterOutput<u32>>);
+type RunningInQueue = (QueueOp<u64>, Option<QueueOutput<u64>>);
 
 /// Draws numbers one by one.
 pub struct Draw {
@@ -151,17 +154,138 @@ pub fn register(seed: Seed, clients: u64, operations: usize, unknown: u64) -> Re
     history
 }
 
-/// Makes a history wrong: a read in its second half returns a value that nobody ever wrote.
-pub fn spoil(seed: Seed, history: &mut Registered) {
+/// How a history is made wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mistake {
+    /// A read returns a value that nobody ever wrote.
+    FromNowhere,
+    /// A read returns a value that was overwritten before it was called, and not written again.
+    StaleRead,
+    /// A compare-and-set claims to have found such a value: what was written since is lost.
+    LostUpdate,
+}
+
+/// Makes a history certainly wrong in its second half, or in the first if that is not possible.
+pub fn spoil(seed: Seed, history: &mut Registered, mistake: Mistake) {
     let mut entries = history.entries().to_vec();
-    let half = entries.len() / 2;
-    let is_read = |entry: &Entry<RegisterOp<u32>, _>| entry.op == RegisterOp::Read && entry.ret.is_some();
-    let reads: Vec<usize> = (half..entries.len()).filter(|index| is_read(&entries[*index])).collect();
-    let chosen = reads[Draw::new(seed).below(reads.len() as u64) as usize];
-    if let Some((_, output)) = &mut entries[chosen].ret {
-        *output = RegisterOutput::Value(77);
+    let mut draw = Draw::new(seed);
+    let count = entries.len() as u64;
+    for attempt in 0_u64.. {
+        let half = if attempt < 1_000 { count / 2 } else { 0 };
+        let chosen = (half + draw.below(count - half)) as usize;
+        let value = draw.below(5) as u32;
+        let output = match (mistake, &entries[chosen].op, &entries[chosen].ret) {
+            (Mistake::FromNowhere, RegisterOp::Read, Some(_)) => RegisterOutput::Value(77),
+            (Mistake::StaleRead, RegisterOp::Read, Some(_)) if is_gone(&entries, chosen, value) => {
+                RegisterOutput::Value(value)
+            }
+            (Mistake::LostUpdate, RegisterOp::CompareAndSet(a, b), Some((_, RegisterOutput::Swapped(false))))
+                if a != b && is_gone(&entries, chosen, *a) =>
+            {
+                RegisterOutput::Swapped(true)
+            }
+            _ => continue,
+        };
+        let ret = entries[chosen].ret.as_ref().map(|(ret, _)| *ret);
+        entries[chosen].ret = ret.zip(Some(output));
+        *history = History::from_entries(entries).expect("only an output has changed");
+        return;
     }
-    *history = History::from_entries(entries).expect("only an output has changed");
+}
+
+/// Whether a value was overwritten before an operation was called, and not written again before it returned.
+fn is_gone(entries: &[Entry<RegisterOp<u32>, RegisterOutput<u32>>], index: usize, value: u32) -> bool {
+    let Some((ret, _)) = entries[index].ret else { return false };
+    let makes_it = |entry: &&Entry<RegisterOp<u32>, RegisterOutput<u32>>| {
+        let writes = matches!(entry.op, RegisterOp::Write(new) | RegisterOp::CompareAndSet(_, new) if new == value);
+        writes && entry.call <= ret && !matches!(entry.ret, Some((_, RegisterOutput::Swapped(false))))
+    };
+    let mut last = 0;
+    for entry in entries.iter().filter(makes_it) {
+        let Some((ret, _)) = entry.ret else { return false };
+        last = last.max(ret);
+    }
+    entries.iter().any(|entry| {
+        let is_other = matches!(entry.op, RegisterOp::Write(new) if new != value);
+        is_other && entry.call > last && entry.ret.as_ref().is_some_and(|(ret, _)| *ret < entries[index].call)
+    })
+}
+
+/// What a real queue of unique values would show: each operation takes effect at a random moment between its call and its
+/// return. Somewhat more than half of them enqueue. Of a thousand, `unknown` do not return.
+pub fn queue(seed: Seed, clients: u64, operations: usize, unknown: u64) -> History<QueueOp<u64>, QueueOutput<u64>> {
+    let mut draw = Draw::new(seed);
+    let mut history = History::new();
+    let (mut values, mut next) = (VecDeque::new(), 0);
+    let mut processes: Vec<u64> = (0..clients).collect();
+    let mut running: Vec<Option<RunningInQueue>> = vec![None; clients as usize];
+    while history.entries().len() < operations || running.iter().any(Option::is_some) {
+        let client = draw.below(clients) as usize;
+        let process = processes[client];
+        match running[client].take() {
+            None if history.entries().len() < operations => {
+                let is_enqueue = draw.below(100) < 52;
+                next += u64::from(is_enqueue);
+                let op = if is_enqueue { QueueOp::Enqueue(next) } else { QueueOp::Dequeue };
+                history.call(process, op.clone()).expect("the client is idle");
+                running[client] = Some((op, None));
+            }
+            None => {}
+            // Some of those that are never heard of had no effect.
+            Some((_, None)) if draw.below(2_000) < unknown => {
+                history.give_up(process).expect("the client has called");
+                processes[client] += clients;
+            }
+            Some((op, None)) => {
+                let output = match &op {
+                    QueueOp::Enqueue(value) => {
+                        values.push_back(*value);
+                        QueueOutput::Done
+                    }
+                    QueueOp::Dequeue => QueueOutput::Taken(values.pop_front()),
+                };
+                running[client] = Some((op, Some(output)));
+            }
+            Some((_, Some(_))) if draw.below(2_000) < unknown => {
+                history.give_up(process).expect("the client has called");
+                processes[client] += clients;
+            }
+            Some((_, Some(output))) => history.ret(process, output).expect("the client has called"),
+        }
+    }
+    history
+}
+
+/// Makes a queue wrong: two dequeues, one of which returned before the other was called, take each other's values.
+pub fn spoil_queue(seed: Seed, history: &mut History<QueueOp<u64>, QueueOutput<u64>>) {
+    let mut entries = history.entries().to_vec();
+    let span = |value: u64| {
+        let enqueue = entries.iter().find(|entry| entry.op == QueueOp::Enqueue(value)).expect("it was enqueued");
+        (enqueue.call, enqueue.ret.as_ref().map(|(ret, _)| *ret))
+    };
+    let taken: Vec<(usize, u64)> = (0..entries.len())
+        .filter_map(|index| match entries[index].ret {
+            Some((_, QueueOutput::Taken(Some(value)))) => Some((index, value)),
+            _ => None,
+        })
+        .collect();
+    let mut pairs = Vec::new();
+    for (place, (first, older)) in taken.iter().enumerate() {
+        for (second, younger) in taken[place + 1..].iter().take(20) {
+            let returned = entries[*first].ret.as_ref().map(|(ret, _)| *ret);
+            let is_later = returned < Some(entries[*second].call);
+            if is_later && span(*older).1.is_some_and(|ret| ret < span(*younger).0) {
+                pairs.push((*first, *second));
+            }
+        }
+    }
+    let (first, second) = pairs[Draw::new(seed).below(pairs.len() as u64) as usize];
+    let outputs = [first, second].map(|index| entries[index].ret.as_ref().map(|(_, output)| output.clone()));
+    for (index, output) in [second, first].into_iter().zip(outputs) {
+        let at = entries[index].ret.as_ref().map(|(ret, _)| *ret);
+        entries[index].ret = at.zip(output);
+    }
+    *history = History::from_entries(entries).expect("only outputs have changed");
 }
 
 /// So many writes of so many values, all at once, and then a read of the one that returned last.

@@ -15,7 +15,7 @@ const ORDERS: &str = "orders.redb";
 const NEW_ORDERS: &str = "orders.redb.new";
 
 /// Makes the store's file if there is none, and runs the store.
-pub async fn keep_orders(cx: HostContext, cache_bytes: usize, mistakes: store::Mistakes) -> io::Result<()> {
+pub async fn keep_orders(cx: HostContext, config: store::Config) -> io::Result<()> {
     let disk = cx.disk();
     let settled = disk.clone();
     let after_commit = AfterDisk::new(move || {
@@ -35,10 +35,10 @@ pub async fn keep_orders(cx: HostContext, cache_bytes: usize, mistakes: store::M
     if !disk.exists(ORDERS)? {
         // Creating a redb file is not atomic, so it is made under another name first.
         let options = OpenOptions { create: true, truncate: true, ..OpenOptions::default() };
-        store::create(disk.open(NEW_ORDERS, options)?, mistakes)?;
+        store::create(disk.open(NEW_ORDERS, options)?, config.mistakes)?;
         disk.rename(NEW_ORDERS, ORDERS)?;
     }
     let file = disk.open_durable(ORDERS)?;
-    let config = store::Config { after_commit, after_read, cache_bytes, mistakes, ..store::Config::default() };
+    let config = store::Config { after_commit, after_read, ..config };
     store::run(cx.listener(80), file, config, shutdown(&cx), spectator(&cx)).await
 }

@@ -23,11 +23,14 @@ pub struct Core {
 impl Core {
     /// The history that is left: what is kept, and what is loosened with unknown outcomes.
     pub fn history<Op: Clone, Output: Clone>(&self, history: &History<Op, Output>) -> History<Op, Output> {
-        let entry = |index: &usize| history.entries().get(*index).cloned();
+        let entry = |index: &usize| Some((*index, history.entries().get(*index).cloned()?));
         let kept = self.kept.iter().filter_map(entry);
-        let loosened = self.loosened.iter().filter_map(entry).map(|entry| Entry { ret: None, ..entry });
-        let mut entries: Vec<_> = kept.chain(loosened).collect();
-        entries.sort_by_key(|entry| entry.call);
+        let loosened = self.loosened.iter().filter_map(entry);
+        let mut entries: Vec<_> =
+            kept.chain(loosened.map(|(index, entry)| (index, Entry { ret: None, ..entry }))).collect();
+        // Positions tell what a client did first of what it called at the same moment.
+        entries.sort_by_key(|(index, entry)| (entry.call, *index));
+        let entries = entries.into_iter().map(|(_, entry)| entry).collect();
         History::of_entries(entries)
     }
 }
@@ -35,44 +38,74 @@ impl Core {
 impl Violation {
     /// Finds operations that suffice to make this history wrong, by delta debugging from the last returns on.
     pub fn core<M: Model>(&self, model: &M, history: &History<M::Op, M::Output>) -> Core {
-        let entries = history.entries();
-        let (mut kept, mut loosened): (Vec<usize>, Vec<usize>) =
-            self.members.iter().partition(|index| entries.get(**index).is_some_and(|entry| entry.ret.is_some()));
-        let ret = |index: &usize| entries[*index].ret.as_ref().map(|(ret, _)| *ret);
-        kept.sort_by_key(|index| (ret(index), *index));
-        let mut smaller = Smaller { model, history, left: BUDGET };
-        let mut size = kept.len();
-        while size > 0 && smaller.left > 0 {
-            let mut end = kept.len();
-            let mut has_changed = false;
-            while end > 0 && smaller.left > 0 {
-                let start = end.saturating_sub(size);
-                let without = smaller.without(&kept, &loosened, start..end);
-                if let Some(core) = without {
-                    (kept, loosened) = (core.kept, core.loosened);
-                    has_changed = true;
-                }
-                end = start;
+        smallest(model, history, &self.members, |smaller, budget| {
+            let options = Options { budget, ..Options::default() };
+            match judge(model, smaller, &options) {
+                Judgement::Violated(_) => Attempt { is_wrong: true, spent: USUAL },
+                Judgement::Linearizable(_) => Attempt { is_wrong: false, spent: USUAL },
+                Judgement::GaveUp(spent) => Attempt { is_wrong: false, spent },
             }
-            // Singles are tried until none can be spared: what was needed with others may not be needed without them.
-            if size > 1 || !has_changed {
-                size /= 2;
-            }
-        }
-        kept.sort_by_key(|index| (entries[*index].call, *index));
-        loosened.sort_by_key(|index| (entries[*index].call, *index));
-        Core { kept, loosened }
+        })
     }
 }
 
+/// What an attempt really takes is told only if it gave up; a fiftieth is more than most take.
+pub(in crate::check) const USUAL: u64 = BUDGET_EACH / 50;
+
+/// What judging a smaller history came to.
+pub(in crate::check) struct Attempt {
+    /// Whether it is still wrong for certain.
+    pub(in crate::check) is_wrong: bool,
+    /// How many configurations that took.
+    pub(in crate::check) spent: u64,
+}
+
+/// Leaves out and loosens as many of the members as possible, as long as `judge` finds what is left wrong. It is given a
+/// smaller history, and how many configurations it may visit.
+pub(in crate::check) fn smallest<M: Model>(
+    model: &M,
+    history: &History<M::Op, M::Output>,
+    members: &[usize],
+    judge: impl FnMut(&History<M::Op, M::Output>, u64) -> Attempt,
+) -> Core {
+    let entries = history.entries();
+    let (mut kept, mut loosened): (Vec<usize>, Vec<usize>) =
+        members.iter().partition(|index| entries.get(**index).is_some_and(|entry| entry.ret.is_some()));
+    let ret = |index: &usize| entries[*index].ret.as_ref().map(|(ret, _)| *ret);
+    kept.sort_by_key(|index| (ret(index), *index));
+    let mut smaller = Smaller { model, history, judge, left: BUDGET };
+    let mut size = kept.len();
+    while size > 0 && smaller.left > 0 {
+        let mut end = kept.len();
+        let mut has_changed = false;
+        while end > 0 && smaller.left > 0 {
+            let start = end.saturating_sub(size);
+            let without = smaller.without(&kept, &loosened, start..end);
+            if let Some(core) = without {
+                (kept, loosened) = (core.kept, core.loosened);
+                has_changed = true;
+            }
+            end = start;
+        }
+        // Singles are tried until none can be spared: what was needed with others may not be needed without them.
+        if size > 1 || !has_changed {
+            size /= 2;
+        }
+    }
+    kept.sort_by_key(|index| (entries[*index].call, *index));
+    loosened.sort_by_key(|index| (entries[*index].call, *index));
+    Core { kept, loosened }
+}
+
 /// Tries smaller histories.
-struct Smaller<'a, M: Model> {
+struct Smaller<'a, M: Model, J> {
     model: &'a M,
     history: &'a History<M::Op, M::Output>,
+    judge: J,
     left: u64,
 }
 
-impl<M: Model> Smaller<'_, M> {
+impl<M: Model, J: FnMut(&History<M::Op, M::Output>, u64) -> Attempt> Smaller<'_, M, J> {
     /// The core without some of what is kept, if it is still wrong.
     fn without(&mut self, kept: &[usize], loosened: &[usize], range: std::ops::Range<usize>) -> Option<Core> {
         let entries = self.history.entries();
@@ -84,12 +117,8 @@ impl<M: Model> Smaller<'_, M> {
         let loosened = loosened.iter().chain(loose).copied().collect();
         let kept = kept[..range.start].iter().chain(&kept[range.end..]).copied().collect();
         let core = Core { kept, loosened };
-        let budget = self.left.min(BUDGET_EACH);
-        let options = Options { budget, ..Options::default() };
-        let judgement = judge(self.model, &core.history(self.history), &options);
-        // What an attempt really takes is told only if it gave up; a fiftieth is more than most take.
-        let spent = if let Judgement::GaveUp(spent) = judgement { spent } else { BUDGET_EACH / 50 };
-        self.left = self.left.saturating_sub(spent);
-        matches!(judgement, Judgement::Violated(_)).then_some(core)
+        let attempt = (self.judge)(&core.history(self.history), self.left.min(BUDGET_EACH));
+        self.left = self.left.saturating_sub(attempt.spent);
+        attempt.is_wrong.then_some(core)
     }
 }

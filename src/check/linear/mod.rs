@@ -24,15 +24,16 @@
 //! # Ok::<(), squall::check::linear::Impossible>(())
 //! ```
 
-mod core;
+pub(super) mod core;
 mod history;
 mod look_ahead;
 pub mod models;
 mod prepared;
+pub mod queue;
 pub mod read;
 mod search;
-mod table;
-mod violation;
+pub(super) mod table;
+pub(super) mod violation;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;

@@ -98,18 +98,18 @@ impl Index {
 }
 
 /// Gives equal values the same number, counted from 0.
-pub(super) struct Interner<T> {
+pub(in crate::check) struct Interner<T> {
     values: Vec<T>,
     hashes: Vec<u64>,
     index: Index,
 }
 
 impl<T: Eq + Hash> Interner<T> {
-    pub(super) fn new() -> Interner<T> {
+    pub(in crate::check) fn new() -> Interner<T> {
         Interner { values: Vec::new(), hashes: Vec::new(), index: Index::new() }
     }
 
-    pub(super) fn intern(&mut self, value: T) -> u32 {
+    pub(in crate::check) fn intern(&mut self, value: T) -> u32 {
         let hash = hash_of(&value);
         let (values, hashes) = (&self.values, &self.hashes);
         let is_it = |item: u32| hashes[item as usize] == hash && values[item as usize] == value;
@@ -126,8 +126,13 @@ impl<T: Eq + Hash> Interner<T> {
         }
     }
 
-    pub(super) fn get(&self, number: u32) -> &T {
+    pub(in crate::check) fn get(&self, number: u32) -> &T {
         &self.values[number as usize]
+    }
+
+    /// How many values have a number.
+    pub(in crate::check) fn count(&self) -> usize {
+        self.values.len()
     }
 }
 

@@ -117,7 +117,7 @@ impl Violation {
 }
 
 /// An operation in words: who, what, when, with what result.
-fn words<Op: Debug, Output: Debug>(entry: &Entry<Op, Output>) -> String {
+pub(in crate::check) fn words<Op: Debug, Output: Debug>(entry: &Entry<Op, Output>) -> String {
     let (process, op, call) = (entry.process, shortened(&entry.op), entry.call);
     match &entry.ret {
         Some((ret, output)) => format!("{op} = {} by process {process} (events {call} to {ret})", shortened(output)),
@@ -125,11 +125,11 @@ fn words<Op: Debug, Output: Debug>(entry: &Entry<Op, Output>) -> String {
     }
 }
 
-fn shortened(value: &impl Debug) -> String {
+pub(in crate::check) fn shortened(value: &impl Debug) -> String {
     shortened_text(&format!("{value:?}"))
 }
 
-fn shortened_text(text: &str) -> String {
+pub(in crate::check) fn shortened_text(text: &str) -> String {
     match text.char_indices().nth(100) {
         None => text.to_owned(),
         // The end says more: what was appended last is there.

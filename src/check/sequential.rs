@@ -1,0 +1,337 @@
+//! Sequential consistency: whether one order of all operations, which keeps the order of each client, explains what all
+//! clients saw. Real time binds nobody. It knows histories and models, and nothing of runs.
+//!
+//! The property is Lamport's (*How to Make a Multiprocessor Computer That Correctly Executes Multiprocess Programs*,
+//! 1979). To decide it is NP-complete even for one register (Gibbons and Korach, *Testing Shared Memories*, 1997), and it
+//! is not local: each key alone may be consistent where both together are not (Herlihy and Wing, 1990). So all keys are
+//! searched together, and the checker is for small histories; on others it gives up.
+//!
+//! ```
+//! use squall::check::linear::History;
+//! use squall::check::linear::models::{Register, RegisterOp, RegisterOutput};
+//! use squall::check::sequential::sequentially_consistent;
+//!
+//! let mut history = History::new();
+//! history.call(1, RegisterOp::Write("tea"))?;
+//! history.ret(1, RegisterOutput::Done)?;
+//! // Another client is late: not linearizable, and sequentially consistent.
+//! history.call(2, RegisterOp::Read)?;
+//! history.ret(2, RegisterOutput::Value("water"))?;
+//! assert!(sequentially_consistent(&Register::new("water"), &history).is_pass());
+//! // The writer itself must not be late.
+//! history.call(1, RegisterOp::Read)?;
+//! history.ret(1, RegisterOutput::Value("water"))?;
+//! assert!(sequentially_consistent(&Register::new("water"), &history).is_fail());
+//! # Ok::<(), squall::check::linear::Impossible>(())
+//! ```
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use super::linear::core::{Attempt, Core, smallest};
+use super::linear::table::Interner;
+use super::linear::violation::{Stuck, shortened, shortened_text, words};
+use super::linear::{History, Model, gave_up};
+use super::{Check, Verdict};
+use crate::history::Operation;
+
+/// After so many configurations the answer is unknown, unless another number is given. One takes some 200 bytes.
+pub const BUDGET: u64 = 400_000;
+
+/// What is known of a history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// This order explains it, as positions in the history. Operations with unknown outcomes that are not in it need not
+    /// have taken effect.
+    Consistent(Vec<usize>),
+    /// None does.
+    Violated(Box<Violation>),
+    /// The search gave up after so many configurations.
+    GaveUp(u64),
+}
+
+/// How far an order comes, and what cannot come next. Operations are positions in the history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The longest order: none has more operations that returned.
+    pub order: Vec<usize>,
+    /// What the object remembers after it, each part that is not as it was at first.
+    pub state: String,
+    /// The next operations of all clients, and why they cannot come.
+    pub stuck: Vec<Stuck>,
+}
+
+impl Violation {
+    /// The violation in one line.
+    pub fn summary<Op: Debug, Output: Debug>(&self, history: &History<Op, Output>) -> String {
+        let next: Vec<_> = self.stuck.iter().filter_map(|stuck| history.entries().get(stuck.operation)).collect();
+        let (ordered, state) = (self.order.len(), shortened_text(&self.state));
+        let next = next.into_iter().map(words).collect::<Vec<_>>().join(", ");
+        format!(
+            "not sequentially consistent: after {ordered} operations the state is {state}; none can come next of {next}"
+        )
+    }
+
+    /// The violation in lines: the order, what cannot come next and why, and the operations that suffice to be wrong.
+    pub fn text<Op: Debug, Output: Debug>(&self, history: &History<Op, Output>, core: Option<&Core>) -> String {
+        let line = |index: &usize| history.entries().get(*index).map(words).unwrap_or_default();
+        let mut lines = vec![self.summary(history), format!("the longest order, {} operations:", self.order.len())];
+        lines.extend(self.order.iter().map(|index| format!("  {}", line(index))));
+        lines.push(format!("  then the state is {}", self.state));
+        lines.push("what comes next for each client, and cannot:".to_owned());
+        lines.extend(self.stuck.iter().map(|stuck| format!("  {}: {}", line(&stuck.operation), stuck.why)));
+        if let Some(core) = core {
+            lines.push(match core.loosened.len() {
+                0 => "these suffice:".to_owned(),
+                count => format!("these suffice, even if {count} others may take effect late or never:"),
+            });
+            lines.extend(core.kept.iter().map(|index| format!("  {}", line(index))));
+        }
+        lines.push(String::new());
+        lines.join("\n")
+    }
+
+    /// Operations that suffice to make this history wrong; see [`Core`].
+    pub fn core<M: Model>(&self, model: &M, history: &History<M::Op, M::Output>) -> Core {
+        let members: Vec<usize> = (0..history.entries().len()).collect();
+        smallest(model, history, &members, |smaller, budget| {
+            let mut left = budget;
+            let is_wrong = matches!(Search::new(model, smaller).run(&mut left), Judgement::Violated(_));
+            Attempt { is_wrong, spent: budget - left + 1 }
+        })
+    }
+}
+
+/// Judges a small history: passed if it is sequentially consistent, failed if not (the words say how far an order comes
+/// and what cannot come next), unknown if the search gave up.
+pub fn sequentially_consistent<M: Model>(model: &M, history: &History<M::Op, M::Output>) -> Verdict {
+    match judge(model, history, BUDGET) {
+        Judgement::Consistent(_) => Verdict::Pass,
+        Judgement::Violated(violation) => Verdict::Fail(violation.summary(history)),
+        Judgement::GaveUp(configurations) => Verdict::Unknown(gave_up(configurations)),
+    }
+}
+
+/// Judges a history and says why, as data; gives up after `budget` configurations.
+///
+/// Of operations of one process, one comes before another if it was called first and returned no later than the other
+/// was called. An operation with an unknown outcome takes effect at any time after those before it, or never; nothing
+/// has to wait for it.
+pub fn judge<M: Model>(model: &M, history: &History<M::Op, M::Output>, budget: u64) -> Judgement {
+    Search::new(model, history).run(&mut { budget })
+}
+
+/// A check of a scenario: what its clients saw is sequentially consistent. `read` is as for
+/// [`is_linearizable`](super::is_linearizable).
+pub fn is_sequentially_consistent<M: Model + Send + Sync + 'static>(
+    name: &str,
+    model: M,
+    read: impl Fn(&Operation) -> Option<(M::Op, Option<M::Output>)> + Send + Sync + 'static,
+) -> Check {
+    Check::new(name, move |_, history| sequentially_consistent(&model, &History::of_run(history, &read)))
+}
+
+/// Which operations are ordered, a bit for each.
+type Ordered = Box<[u64]>;
+
+fn is_set(bits: &[u64], index: usize) -> bool {
+    bits[index / 64] >> (index % 64) & 1 == 1
+}
+
+fn set(bits: &mut [u64], index: usize) {
+    bits[index / 64] |= 1 << (index % 64);
+}
+
+/// A configuration, and what has been tried from it.
+#[derive(Clone, Default)]
+struct Frame {
+    ordered: Ordered,
+    /// The state of each part, interned.
+    states: Box<[u32]>,
+    /// How many operations are ordered, and how many of them returned.
+    length: usize,
+    returned: usize,
+    /// Places in `sequence` below this one have been tried.
+    next: usize,
+}
+
+struct Search<'a, M: Model> {
+    model: &'a M,
+    history: &'a History<M::Op, M::Output>,
+    /// The part that each operation is about.
+    parts: Vec<usize>,
+    keys: Vec<M::Key>,
+    /// For each operation, what its client did before it.
+    before: Vec<Ordered>,
+    /// Operations in the order in which they are tried: those that returned by their returns, then the unknown ones.
+    /// Where the object is nearly linearizable this is nearly the order that is looked for.
+    sequence: Vec<usize>,
+    returned: usize,
+    states: Interner<M::State>,
+    visited: Interner<(Ordered, Box<[u32]>)>,
+    frames: Vec<Frame>,
+    order: Vec<usize>,
+    /// Where most operations that returned are ordered, and in which order.
+    best: Option<(Frame, Vec<usize>)>,
+}
+
+impl<'a, M: Model> Search<'a, M> {
+    fn new(model: &'a M, history: &'a History<M::Op, M::Output>) -> Search<'a, M> {
+        let entries = history.entries();
+        let mut numbers: BTreeMap<M::Key, usize> = BTreeMap::new();
+        for entry in entries {
+            numbers.entry(model.key(&entry.op)).or_default();
+        }
+        numbers.values_mut().enumerate().for_each(|(number, part)| *part = number);
+        let ret = |index: &usize| entries[*index].ret.as_ref().map(|(ret, _)| *ret);
+        // An observer that learnt nothing says nothing.
+        let is_idle = |index: &usize| ret(index).is_none() && model.is_observer(&entries[*index].op, None);
+        let mut sequence: Vec<usize> = (0..entries.len()).filter(|index| !is_idle(index)).collect();
+        sequence.sort_by_key(|index| (ret(index).is_none(), ret(index), entries[*index].call, *index));
+        Search {
+            model,
+            history,
+            parts: entries
+                .iter()
+                .map(|entry| numbers.get(&model.key(&entry.op)).copied().unwrap_or_default())
+                .collect(),
+            before: before(history),
+            returned: entries.iter().filter(|entry| entry.ret.is_some()).count(),
+            sequence,
+            keys: numbers.into_keys().collect(),
+            states: Interner::new(),
+            visited: Interner::new(),
+            frames: Vec::new(),
+            order: Vec::new(),
+            best: None,
+        }
+    }
+
+    fn run(mut self, left: &mut u64) -> Judgement {
+        let budget = *left;
+        let first = self.states.intern(self.model.init());
+        let nothing = vec![0; self.history.entries().len().div_ceil(64)].into_boxed_slice();
+        self.arrive(nothing, vec![first; self.keys.len()].into_boxed_slice());
+        loop {
+            let Some(frame) = self.frames.last() else { return self.violation(first) };
+            if frame.returned == self.returned {
+                return Judgement::Consistent(self.order);
+            }
+            if *left == 0 {
+                return Judgement::GaveUp(budget);
+            }
+            if self.descend() {
+                *left -= 1;
+            }
+        }
+    }
+
+    /// Tries the next operation from the last frame, or drops the frame; whether that led to a new configuration.
+    fn descend(&mut self) -> bool {
+        let Some(frame) = self.frames.last_mut() else { return false };
+        let Some(&index) = self.sequence.get(frame.next) else {
+            self.frames.pop();
+            self.order.truncate(self.frames.last().map_or(0, |frame| frame.length));
+            return false;
+        };
+        frame.next += 1;
+        let (entry, part) = (&self.history.entries()[index], self.parts[index]);
+        if is_set(&frame.ordered, index) || !is_ready(&self.before[index], &frame.ordered) {
+            return false;
+        }
+        let state = self.states.get(frame.states[part]);
+        let output = entry.ret.as_ref().map(|(_, output)| output);
+        let Some(after) = self.model.step(state, &entry.op, output) else { return false };
+        // What changes nothing here and may be left out is left out.
+        if output.is_none() && after == *state {
+            return false;
+        }
+        let (mut ordered, mut states) = (frame.ordered.clone(), frame.states.clone());
+        set(&mut ordered, index);
+        states[part] = self.states.intern(after);
+        self.order.push(index);
+        self.arrive(ordered, states)
+    }
+
+    /// Orders the observers that are possible: in any order that has one later, it can be moved here. Then makes the
+    /// configuration the last frame, if it is new.
+    fn arrive(&mut self, mut ordered: Ordered, states: Box<[u32]>) -> bool {
+        let mut has_changed = true;
+        while has_changed {
+            has_changed = false;
+            for &index in &self.sequence {
+                let entry = &self.history.entries()[index];
+                let Some((_, output)) = &entry.ret else { break };
+                if !is_set(&ordered, index)
+                    && self.model.is_observer(&entry.op, Some(output))
+                    && is_ready(&self.before[index], &ordered)
+                    && self.model.allows(self.states.get(states[self.parts[index]]), &entry.op, output)
+                {
+                    set(&mut ordered, index);
+                    self.order.push(index);
+                    has_changed = true;
+                }
+            }
+        }
+        let known = self.visited.count();
+        if self.visited.intern((ordered.clone(), states.clone())) as usize != known {
+            self.order.truncate(self.frames.last().map_or(0, |frame| frame.length));
+            return false;
+        }
+        let returned = self.order.iter().filter(|index| self.history.entries()[**index].ret.is_some()).count();
+        let frame = Frame { ordered, states, length: self.order.len(), returned, next: 0 };
+        if self.best.as_ref().is_none_or(|(best, _)| best.returned < returned) {
+            self.best = Some((frame.clone(), self.order.clone()));
+        }
+        self.frames.push(frame);
+        true
+    }
+
+    fn violation(self, first: u32) -> Judgement {
+        let (Frame { ordered, states, .. }, order) = self.best.unwrap_or_default();
+        let is_next = |index: &&usize| {
+            let has_returned = self.history.entries()[**index].ret.is_some();
+            has_returned && !is_set(&ordered, **index) && is_ready(&self.before[**index], &ordered)
+        };
+        let stuck = self.sequence.iter().filter(is_next).map(|index| {
+            let output = self.history.entries()[*index].ret.as_ref().map(|(_, output)| shortened(output));
+            let state = shortened(self.states.get(states[self.parts[*index]]));
+            let why = format!("it cannot return {} when the state is {state}", output.unwrap_or_default());
+            Stuck { operation: *index, why }
+        });
+        let stuck = stuck.collect();
+        let changed = self.keys.iter().zip(&states).filter(|(_, state)| **state != first || self.keys.len() == 1);
+        let words = changed.map(|(key, state)| match self.keys.len() {
+            1 => format!("{:?}", self.states.get(*state)),
+            _ => format!("{key:?}: {:?}", self.states.get(*state)),
+        });
+        let state = words.collect::<Vec<_>>().join(", ");
+        let state = if state.is_empty() { "as at first".to_owned() } else { state };
+        Judgement::Violated(Box::new(Violation { order, state, stuck }))
+    }
+}
+
+fn is_ready(before: &[u64], ordered: &[u64]) -> bool {
+    before.iter().zip(ordered).all(|(before, ordered)| before & !ordered == 0)
+}
+
+/// For each operation, those of its client that come before it.
+fn before<Op, Output>(history: &History<Op, Output>) -> Vec<Ordered> {
+    let entries = history.entries();
+    let mut before = vec![vec![0; entries.len().div_ceil(64)].into_boxed_slice(); entries.len()];
+    let mut of_process: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+    for (index, entry) in entries.iter().enumerate() {
+        of_process.entry(entry.process).or_default().push(index);
+    }
+    for mut members in of_process.into_values() {
+        members.sort_by_key(|index| (entries[*index].call, *index));
+        for (place, index) in members.iter().enumerate() {
+            for earlier in &members[..place] {
+                if entries[*earlier].ret.as_ref().is_some_and(|(ret, _)| *ret <= entries[*index].call) {
+                    set(&mut before[*index], *earlier);
+                }
+            }
+        }
+    }
+    before
+}

@@ -1,0 +1,267 @@
+//! Session guarantees: read your writes, monotonic reads, monotonic writes, writes follow reads. It knows reads and
+//! writes, and nothing of runs.
+//!
+//! They are those of Terry et al. (*Session Guarantees for Weakly Consistent Replicated Data*, 1994), judged key by key.
+//! Each guarantee orders values of a key: what a session read or wrote before must not be later than what it reads, and
+//! must be earlier than what it writes. Values are versions whose order the store tells, or unique and ordered by nothing
+//! but real time or the sessions themselves ([`Age`]). The guarantees hold together if and only if some order of the
+//! values satisfies them: given one, let each read see all writes up to the value that it returned. So they are broken
+//! if and only if the values' constraints form a cycle, which is what a violation shows.
+//!
+//! ```
+//! use squall::check::access::{Access, Act, Age};
+//! use squall::check::session::{Guarantee, broken};
+//!
+//! let access = |act, call| Access { session: 1, key: "tea", act, call, ret: Some(call + 1) };
+//! let history = [access(Act::Write(1), 0), access(Act::Write(2), 2), access(Act::Read(Some(1)), 4)];
+//! let broken = broken(&history, Age::Versions, &Guarantee::ALL)?.expect("its own write is missing");
+//! assert_eq!(broken.guarantees, [Guarantee::ReadYourWrites]);
+//! assert_eq!(broken.accesses, [1, 2]);
+//! # Ok::<(), squall::check::access::NotUnique>(())
+//! ```
+
+mod graph;
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Debug};
+
+use self::graph::{Graph, Label, Node};
+use super::access::{Access, Act, Age, NotUnique, accesses, by_key, words, writes};
+use super::{Check, Verdict};
+use crate::history::Operation;
+
+/// What a session may rely on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Guarantee {
+    /// A read sees what its session wrote before, or something later.
+    ReadYourWrites,
+    /// A read sees what its session read before, or something later.
+    MonotonicReads,
+    /// A write comes after what its session wrote before.
+    MonotonicWrites,
+    /// A write comes after what its session read before.
+    WritesFollowReads,
+}
+
+impl Guarantee {
+    /// All four. Together they are causal consistency of each key.
+    pub const ALL: [Guarantee; 4] = [
+        Guarantee::ReadYourWrites,
+        Guarantee::MonotonicReads,
+        Guarantee::MonotonicWrites,
+        Guarantee::WritesFollowReads,
+    ];
+
+    /// Whether it binds reads, and whether by what the session read (or else wrote) before.
+    fn binds(self) -> (bool, bool) {
+        match self {
+            Guarantee::ReadYourWrites => (true, false),
+            Guarantee::MonotonicReads => (true, true),
+            Guarantee::MonotonicWrites => (false, false),
+            Guarantee::WritesFollowReads => (false, true),
+        }
+    }
+}
+
+impl fmt::Display for Guarantee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Guarantee::ReadYourWrites => "read your writes",
+            Guarantee::MonotonicReads => "monotonic reads",
+            Guarantee::MonotonicWrites => "monotonic writes",
+            Guarantee::WritesFollowReads => "writes follow reads",
+        })
+    }
+}
+
+/// Guarantees that cannot all have been kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// Which: one alone if one alone is broken, or else several of which no order keeps all.
+    pub guarantees: Vec<Guarantee>,
+    /// The accesses that show it, as positions in the list: two for each step of a cycle, the earlier of a session
+    /// before the later. They suffice.
+    pub accesses: Vec<usize>,
+    /// The guarantee that binds each pair of `accesses`.
+    pub steps: Vec<Guarantee>,
+}
+
+impl Broken {
+    /// The cycle in words.
+    pub fn summary<K: Debug, V: Debug>(&self, accesses: &[Access<K, V>]) -> String {
+        let names = self.guarantees.iter().map(Guarantee::to_string).collect::<Vec<_>>().join(" and ");
+        let steps = self.accesses.chunks(2).filter_map(|pair| match pair {
+            [earlier, later] => {
+                Some(format!("{}, then {}", words(accesses.get(*earlier)?), words(accesses.get(*later)?)))
+            }
+            _ => None,
+        });
+        format!("{names}: {}", steps.collect::<Vec<_>>().join("; "))
+    }
+}
+
+/// Says whether the claimed guarantees were kept, all together; the first that is broken alone, if there is one, and else
+/// the first cycle of several.
+///
+/// # Errors
+/// If two writes of a key have the same value.
+pub fn broken<K: Ord + Debug, V: Ord + Debug>(
+    accesses: &[Access<K, V>],
+    age: Age,
+    claimed: &[Guarantee],
+) -> Result<Option<Broken>, NotUnique> {
+    let keys = by_key(accesses);
+    let alone = claimed.iter().map(std::slice::from_ref);
+    for claimed in alone.chain((claimed.len() > 1).then_some(claimed)) {
+        for members in keys.values() {
+            if let Some(broken) = broken_of_key(accesses, members, age, claimed)? {
+                return Ok(Some(broken));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// A check of a scenario: its sessions, which are its clients, keep the claimed guarantees. `read` is as for
+/// [`accesses`].
+pub fn keeps<K: Ord + Debug + 'static, V: Ord + Debug + 'static>(
+    name: &str,
+    claimed: &[Guarantee],
+    age: Age,
+    read: impl Fn(&Operation) -> Option<(K, Act<V>)> + Send + Sync + 'static,
+) -> Check {
+    let claimed = claimed.to_vec();
+    Check::new(name, move |_, history| {
+        let accesses = accesses(history, &read);
+        match broken(&accesses, age, &claimed) {
+            Err(why) => Verdict::Unknown(why.to_string()),
+            Ok(Some(broken)) => Verdict::Fail(broken.summary(&accesses)),
+            Ok(None) => Verdict::Pass,
+        }
+    })
+}
+
+fn broken_of_key<K: Ord + Debug, V: Ord + Debug>(
+    accesses: &[Access<K, V>],
+    members: &[usize],
+    age: Age,
+    claimed: &[Guarantee],
+) -> Result<Option<Broken>, NotUnique> {
+    let writes = writes(accesses, members)?;
+    let mut values: BTreeMap<Option<&V>, Node> = BTreeMap::from([(None, 0)]);
+    for &index in members {
+        values.entry(value_of(&accesses[index])).or_default();
+    }
+    // The numbers are in the order of the values, and what is there at first comes first.
+    values.values_mut().enumerate().for_each(|(number, node)| *node = number);
+    let mut graph = Graph::new(values.len());
+    let node_of = |index: usize| values[&value_of(&accesses[index])];
+    match age {
+        Age::Versions => (1..values.len()).for_each(|node| graph.add(node - 1, node, Label::Known)),
+        Age::RealTime | Age::Unknown => (1..values.len()).for_each(|node| graph.add(0, node, Label::Known)),
+    }
+    if age == Age::RealTime {
+        add_real_time(&mut graph, accesses, writes.values().map(|index| (*index, node_of(*index))));
+    }
+    let mut sessions: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+    for &index in members {
+        sessions.entry(accesses[index].session).or_default().push(index);
+    }
+    for session in sessions.values_mut() {
+        session.sort_by_key(|index| (accesses[*index].call, *index));
+        for guarantee in claimed {
+            add_session(&mut graph, accesses, session, *guarantee, node_of);
+        }
+    }
+    let Some(cycle) = graph.cycle() else { return Ok(None) };
+    let mut broken = Broken { guarantees: Vec::new(), accesses: Vec::new(), steps: Vec::new() };
+    let mut earlier = None;
+    // The cycle begins at a value, so that each step enters a session before it leaves it.
+    for label in cycle {
+        match label {
+            Label::Enters(index) => earlier = Some(index),
+            Label::Leaves(guarantee, later) => {
+                broken.accesses.extend(earlier.into_iter().chain([later]));
+                broken.steps.push(guarantee);
+            }
+            Label::Known | Label::Along => {}
+        }
+    }
+    broken.guarantees.clone_from(&broken.steps);
+    broken.guarantees.sort();
+    broken.guarantees.dedup();
+    Ok(Some(broken))
+}
+
+fn value_of<K, V>(access: &Access<K, V>) -> Option<&V> {
+    match &access.act {
+        Act::Read(value) => value.as_ref(),
+        Act::Write(value) => Some(value),
+    }
+}
+
+/// The constraints that one guarantee makes of one session, whose accesses are in the order of their calls.
+///
+/// A chain of nodes stands for what the session has read or written so far, so that each access adds a few edges only.
+fn add_session<K, V>(
+    graph: &mut Graph,
+    accesses: &[Access<K, V>],
+    session: &[usize],
+    guarantee: Guarantee,
+    node_of: impl Fn(usize) -> Node,
+) {
+    let (binds_reads, by_reads) = guarantee.binds();
+    let is_read = |index: usize| matches!(accesses[index].act, Act::Read(_));
+    let mut open: BTreeMap<(u64, usize), usize> = BTreeMap::new();
+    let mut so_far: Option<Node> = None;
+    for &index in session {
+        // What returned by now came before.
+        while let Some(entry) = open.first_entry() {
+            if entry.key().0 > accesses[index].call {
+                break;
+            }
+            let returned = entry.remove();
+            let node = graph.node();
+            graph.add(node_of(returned), node, Label::Enters(returned));
+            if let Some(before) = so_far {
+                graph.add(before, node, Label::Along);
+            }
+            so_far = Some(node);
+        }
+        if let (Some(before), true) = (so_far, is_read(index) == binds_reads) {
+            match binds_reads {
+                true => graph.add(before, node_of(index), Label::Leaves(guarantee, index)),
+                false => graph.add_strict(before, node_of(index), Label::Leaves(guarantee, index)),
+            }
+        }
+        if let (Some(ret), true) = (accesses[index].ret, is_read(index) == by_reads) {
+            open.insert((ret, index), index);
+        }
+    }
+}
+
+/// A write that returned before another was called is the earlier one. A chain of nodes stands for time.
+fn add_real_time<K, V>(graph: &mut Graph, accesses: &[Access<K, V>], writes: impl Iterator<Item = (usize, Node)>) {
+    // At the same moment calls come before returns: what touches is concurrent.
+    let mut events: Vec<(u64, bool, Node)> = Vec::new();
+    for (index, node) in writes {
+        events.push((accesses[index].call, false, node));
+        events.extend(accesses[index].ret.map(|ret| (ret, true, node)));
+    }
+    events.sort_unstable();
+    let mut so_far: Option<Node> = None;
+    for (_, is_return, value) in events {
+        match (is_return, so_far) {
+            (false, Some(before)) => graph.add(before, value, Label::Known),
+            (false, None) => {}
+            (true, before) => {
+                let node = graph.node();
+                graph.add(value, node, Label::Known);
+                if let Some(before) = before {
+                    graph.add(before, node, Label::Known);
+                }
+                so_far = Some(node);
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Staleness in time: how long before a read the value that it returned had been overwritten. It knows reads and writes,
+//! and nothing of runs.
+//!
+//! The measure is that of Golab, Li and Shah (*Analyzing Consistency Properties for Fun and Profit*, 2011), from the
+//! client's side: a value is certainly overwritten once a later write has returned, and a read is stale by the time from
+//! then to its call. A value may really be older than that, never younger: what is reported is never an overstatement.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::time::Duration;
+
+use super::access::{Access, Act, Age, NotUnique, accesses, by_key, nanoseconds, words, writes};
+use super::{Check, Verdict};
+use crate::fault::duration_text;
+use crate::history::Operation;
+
+/// A read that returned what had been overwritten. Accesses are positions in the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stale {
+    /// The read.
+    pub read: usize,
+    /// The write that made it stale: of the later writes, the one that returned first.
+    pub overwritten_by: usize,
+    /// The time from the return of that write to the call of the read, in the unit of the accesses.
+    pub by: u64,
+}
+
+/// The read that is most stale; none if none is. Where nothing is known of the order of values, real time stands in for
+/// it: a write that was called after a value was written or read is later.
+///
+/// # Errors
+/// If two writes of a key have the same value.
+///
+/// ```
+/// use squall::check::access::{Access, Act, Age};
+/// use squall::check::staleness::worst;
+///
+/// let access = |act, call, ret| Access { session: 1, key: "tea", act, call, ret: Some(ret) };
+/// let history = [access(Act::Write(1), 0, 5), access(Act::Write(2), 10, 20), access(Act::Read(Some(1)), 50, 60)];
+/// let stale = worst(&history, Age::Versions)?.expect("the read is stale");
+/// assert_eq!((stale.read, stale.overwritten_by, stale.by), (2, 1, 30));
+/// # Ok::<(), squall::check::access::NotUnique>(())
+/// ```
+pub fn worst<K: Ord + Debug, V: Ord + Debug>(accesses: &[Access<K, V>], age: Age) -> Result<Option<Stale>, NotUnique> {
+    let mut worst: Option<Stale> = None;
+    for members in by_key(accesses).values() {
+        let overwritten = overwritten(accesses, members, age)?;
+        for &read in members {
+            let Act::Read(value) = &accesses[read].act else { continue };
+            let Some(&(at, overwritten_by)) = overwritten.get(&value.as_ref()) else { continue };
+            let by = accesses[read].call.saturating_sub(at);
+            if by > 0 && worst.as_ref().is_none_or(|worst| worst.by < by) {
+                worst = Some(Stale { read, overwritten_by, by });
+            }
+        }
+    }
+    Ok(worst)
+}
+
+/// When each value of a key was certainly overwritten, and by which write.
+pub(super) fn overwritten<'a, K: Debug, V: Ord + Debug>(
+    accesses: &'a [Access<K, V>],
+    members: &[usize],
+    age: Age,
+) -> Result<BTreeMap<Option<&'a V>, (u64, usize)>, NotUnique> {
+    let writes = writes(accesses, members)?;
+    let ret = |index: usize| accesses[index].ret.map(|ret| (ret, index));
+    let read = members.iter().filter_map(|index| match &accesses[*index].act {
+        Act::Read(value) => Some((value.as_ref(), *index)),
+        Act::Write(_) => None,
+    });
+    let mut overwritten = BTreeMap::new();
+    if age == Age::Versions {
+        let mut values: Vec<Option<&V>> =
+            read.map(|(value, _)| value).chain(writes.keys().copied().map(Some)).collect();
+        values.sort();
+        values.dedup();
+        let mut first: Option<(u64, usize)> = None;
+        for value in values.into_iter().rev() {
+            if let Some(first) = first {
+                overwritten.insert(value, first);
+            }
+            let own = value.and_then(|value| writes.get(value)).and_then(|index| ret(*index));
+            first = [first, own].into_iter().flatten().min();
+        }
+        return Ok(overwritten);
+    }
+    // A value is there once its write has returned, or somebody has read it.
+    let mut there: BTreeMap<Option<&V>, Option<u64>> = BTreeMap::from([(None, None)]);
+    let written = writes.iter().map(|(value, index)| (Some(*value), *index));
+    for (value, index) in written.chain(read) {
+        if let (Some(_), Some(at)) = (value, accesses[index].ret) {
+            let since = there.entry(value).or_insert(Some(at));
+            *since = (*since).min(Some(at));
+        }
+    }
+    let mut calls: Vec<usize> = writes.values().copied().filter(|index| accesses[*index].ret.is_some()).collect();
+    calls.sort_by_key(|index| accesses[*index].call);
+    // From the end, the first of the returns.
+    let mut firsts: Vec<(u64, usize)> = Vec::with_capacity(calls.len());
+    for index in calls.iter().rev() {
+        let own = ret(*index);
+        firsts.extend([firsts.last().copied(), own].into_iter().flatten().min());
+    }
+    for (value, since) in there {
+        let earlier = calls.partition_point(|index| since.is_some_and(|since| accesses[*index].call <= since));
+        if let Some(first) = (calls.len() - earlier).checked_sub(1).map(|place| firsts[place]) {
+            overwritten.insert(value, first);
+        }
+    }
+    Ok(overwritten)
+}
+
+/// A check of a scenario: no read returns a value that had been overwritten for longer than `bound`. The words of a
+/// failure name the worst. `read` is as for [`accesses`].
+pub fn staleness_at_most<K: Ord + Debug + 'static, V: Ord + Debug + 'static>(
+    name: &str,
+    bound: Duration,
+    age: Age,
+    read: impl Fn(&Operation) -> Option<(K, Act<V>)> + Send + Sync + 'static,
+) -> Check {
+    Check::new(name, move |_, history| {
+        let accesses = accesses(history, &read);
+        match worst(&accesses, age) {
+            Err(why) => Verdict::Unknown(why.to_string()),
+            Ok(Some(stale)) if stale.by > nanoseconds(bound) => {
+                let (read, write) = (words(&accesses[stale.read]), words(&accesses[stale.overwritten_by]));
+                let (by, bound) = (duration_text(Duration::from_nanos(stale.by)), duration_text(bound));
+                Verdict::Fail(format!("stale by {by}, allowed are {bound}: {read}; overwritten by the {write}"))
+            }
+            Ok(_) => Verdict::Pass,
+        }
+    })
+}
