@@ -222,7 +222,7 @@ fn the_shop_bears_a_disk_that_is_bad_from_the_start() {
 
 #[test]
 fn l1_catches_a_store_that_forgets() {
-    let mistakes = shop::store::Mistakes { acknowledge_before_sync: true };
+    let mistakes = shop::store::Mistakes { acknowledge_before_sync: true, ..Default::default() };
     let config = shop::store::Config { mistakes, ..shop::store::Config::default() };
     assert_caught_in("L1", &linearizable::with(config), |plan| plan);
 }
