@@ -35,7 +35,7 @@
 //! let scenario = Scenario::new("register")
 //!     .check(check::is_linearizable("linearizable", Register::new(0), called))
 //!     .check(check::is_sequentially_consistent("sequential", Register::new(0), called))
-//!     .check(check::keeps("sessions", &Guarantee::ALL, Age::RealTime, accessed))
+//!     .check(check::sessions_keep("sessions", &Guarantee::ALL, Age::RealTime, accessed))
 //!     .check(check::staleness_at_most("fresh", secs(1), Age::RealTime, accessed))
 //!     .check(check::converges_within("converges", secs(5), Age::RealTime, accessed));
 //! # assert_eq!(scenario.check_names().count(), 5);
@@ -70,7 +70,7 @@ pub use linear::{is_linearizable, linearizable};
 pub use restarts::{no_operation_fails, servers_are_interchangeable, without_faults_no_operation_fails};
 pub use retries::{attempts_at_most, only_safe_requests_are_retried, retries_within_budget};
 pub use sequential::is_sequentially_consistent;
-pub use session::keeps;
+pub use session::sessions_keep;
 pub use situation::Situation;
 pub use staleness::staleness_at_most;
 pub use timeouts::{attempts_end_within_their_timeout, calls_end_within_their_deadline, recovers_within};

@@ -124,7 +124,7 @@ pub fn broken<K: Ord + Debug, V: Ord + Debug>(
 
 /// A check of a scenario: its sessions, which are its clients, keep the claimed guarantees. `read` is as for
 /// [`accesses`].
-pub fn keeps<K: Ord + Debug + 'static, V: Ord + Debug + 'static>(
+pub fn sessions_keep<K: Ord + Debug + 'static, V: Ord + Debug + 'static>(
     name: &str,
     claimed: &[Guarantee],
     age: Age,
