@@ -4,6 +4,7 @@ mod bad_disks;
 mod durability;
 mod health_checks;
 mod linearizable;
+mod lost_answers;
 mod partitions;
 mod retries;
 mod shop;
@@ -20,5 +21,6 @@ fn main() -> std::process::ExitCode {
         durability::scenario,
         bad_disks::scenario,
         linearizable::scenario,
+        lost_answers::scenario,
     ])
 }

@@ -36,6 +36,8 @@ pub fn with(setup: Setup) -> Scenario {
         )
         .fault(fault::resolve_late(millis(700), "api", "store").every(secs(6)..secs(15)).lasting(secs(2)..secs(8)))
         .fault(fault::resolve_dead("buyer", "gateway").every(secs(6)..secs(14)).lasting(secs(1)..secs(6)))
+        .fault(fault::drip(30, millis(150), "gateway", "buyer").every(secs(5)..secs(12)).lasting(secs(2)..secs(5)))
+        .fault(fault::stall(80, "api", "gateway").one_way().every(secs(5)..secs(12)).lasting(secs(1)..secs(4)))
         .sometimes(
             "an attempt timed out and its call still succeeded",
             situations::an_attempt_timed_out_and_its_call_succeeded,

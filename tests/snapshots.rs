@@ -11,6 +11,8 @@ mod durability;
 mod health_checks;
 #[path = "../sims/linearizable.rs"]
 mod linearizable;
+#[path = "../sims/lost_answers.rs"]
+mod lost_answers;
 #[path = "../sims/partitions.rs"]
 mod partitions;
 #[path = "../sims/retries.rs"]
@@ -33,7 +35,7 @@ use squall::report::{TimelineOptions, timeline};
 use squall::sandbox::{Entry, is_zygote};
 
 /// Which seed of each scenario is pinned.
-const PINNED: [(fn() -> Scenario, u64); 8] = [
+const PINNED: [(fn() -> Scenario, u64); 9] = [
     (timeouts::scenario, 3),
     (retries::scenario, 5),
     (health_checks::scenario, 2),
@@ -42,6 +44,7 @@ const PINNED: [(fn() -> Scenario, u64); 8] = [
     (durability::scenario, 2),
     (bad_disks::scenario, 1),
     (linearizable::scenario, 1),
+    (lost_answers::scenario, 1),
 ];
 
 /// Short enough to be read, with the header.

@@ -11,6 +11,8 @@ mod durability;
 mod health_checks;
 #[path = "../sims/linearizable.rs"]
 mod linearizable;
+#[path = "../sims/lost_answers.rs"]
+mod lost_answers;
 #[path = "../sims/retries.rs"]
 mod retries;
 #[path = "../sims/shop/mod.rs"]
@@ -22,9 +24,9 @@ mod timeouts;
 
 use shop::simulated::Setup;
 use squall::check::Verdict;
-use squall::fault::{DiskCalls, Fault, FaultKind, Plan};
+use squall::fault::{DiskCalls, Fault, FaultKind, Plan, Swarm};
 use squall::prelude::*;
-use squall::run::{Detail, run};
+use squall::run::{Detail, draw, run};
 
 /// How many seeds a mistake may hide from.
 const SEEDS: u64 = 12;
@@ -42,7 +44,7 @@ fn assert_caught_with(promise: &str, make: fn(Setup) -> Scenario, break_it: fn(&
 
 fn assert_caught_in(promise: &str, scenario: &Scenario, narrow: fn(Plan) -> Plan) {
     for seed in (0..SEEDS).map(Seed) {
-        let mut case = scenario.case(seed);
+        let mut case = draw(scenario, seed, &Swarm::default());
         case.plan = narrow(case.plan);
         let outcome = run(scenario, &case, Detail::Lean).outcome;
         let found = outcome
@@ -92,6 +94,12 @@ fn r6_catches_retries_of_orders_without_a_key() {
 #[test]
 fn i1_catches_a_new_key_for_each_attempt() {
     assert_caught("I1", retries::with, |setup| setup.client.mistakes.new_key_per_attempt = true);
+}
+
+#[test]
+fn lost_answers_catch_new_keys_and_hasty_acknowledgements() {
+    assert_caught("I1", lost_answers::with, |setup| setup.client.mistakes.new_key_per_attempt = true);
+    assert_caught("C2", lost_answers::with, |setup| setup.store.acknowledge_before_sync = true);
 }
 
 #[test]

@@ -197,7 +197,8 @@ pub(crate) struct Sweep {
     /// With how many operations each client is left, from its first on; `all` for all.
     #[arg(long, value_name = "N", value_parser = operations, default_value = "2")]
     pub(crate) operations: Operations,
-    /// Which hosts go down: a name, a group, or either with `*` for any text. Default: all but those of clients.
+    /// Which hosts go down: a name, a group, or either with `*` for any text. Default: those that the
+    /// scenario's own faults take down, or all but those of clients if there are none.
     #[arg(long, value_name = "PATTERN")]
     pub(crate) hosts: Option<String>,
     /// How long a host is down.

@@ -326,7 +326,7 @@ impl FaultKind {
     }
 
     /// The same kind, as much harder as this says, as far as it has a measure: rates and delays grow, bandwidth and what lies
-    /// between bursts shrink.
+    /// between bursts shrink. Clocks are wrong by what their source says.
     pub fn scaled(&self, intensity: Intensity) -> FaultKind {
         let rate_of = |rate: f64| intensity.times(rate).min(1.0);
         let time = |time: Duration| intensity.lengthen(time);
@@ -343,6 +343,14 @@ impl FaultKind {
                 let bytes = (*bytes_per_second as f64 / intensity.times(1.0)).max(1.0);
                 FaultKind::Bandwidth { bytes_per_second: bytes as u64, queue_bytes: *queue_bytes }
             }
+            FaultKind::Flip { rate } => FaultKind::Flip { rate: rate_of(*rate) },
+            FaultKind::DiskErrors { rate, calls } => FaultKind::DiskErrors { rate: rate_of(*rate), calls: *calls },
+            FaultKind::DiskFlips { rate } => FaultKind::DiskFlips { rate: rate_of(*rate) },
+            FaultKind::DiskSlow { read, write, sync } => {
+                FaultKind::DiskSlow { read: time(*read), write: time(*write), sync: time(*sync) }
+            }
+            FaultKind::SlowStart { by } => FaultKind::SlowStart { by: time(*by) },
+            FaultKind::ResolveLate { by } => FaultKind::ResolveLate { by: time(*by) },
             _ => self.clone(),
         }
     }

@@ -80,6 +80,11 @@ pub struct Swarm {
 }
 
 impl Swarm {
+    /// Every source, as it is, in each run.
+    pub fn whole() -> Swarm {
+        Swarm { faults: vec!["*".to_owned()], intensity: Some(Intensity::FULL) }
+    }
+
     /// Whether nothing is said.
     pub fn is_open(&self) -> bool {
         *self == Swarm::default()

@@ -10,13 +10,14 @@ const MOST_TOLD: usize = 10;
 
 /// The whole result of a sweep.
 pub fn sweep_text(sweep: &Sweep) -> String {
-    let Sweep { scenario, seed, messages, events, operations, rows, runs, resumed, wall, .. } = sweep;
+    let Sweep { scenario, seed, messages, events, operations, hosts, rows, runs, resumed, wall } = sweep;
     let mut text = String::new();
     let points = messages + events;
     let _ = writeln!(
         text,
         "{scenario}, seed {seed}: {operations} operations, {points} points ({messages} messages, {events} events)"
     );
+    let _ = writeln!(text, "  hosts that go down: {}", hosts.join(", "));
     for row in rows {
         let Row { name, tried, bitten, failing } = row;
         let all = if name == "pairs" { "pairs" } else { "points" };
@@ -36,6 +37,10 @@ pub fn sweep_text(sweep: &Sweep) -> String {
         if failing.len() > MOST_TOLD {
             let _ = writeln!(text, "    and {} more, saved beside these", failing.len() - MOST_TOLD);
         }
+    }
+    if sweep.is_passed() {
+        let kinds: Vec<&str> = rows.iter().map(|row| row.name.as_str()).filter(|name| *name != "pairs").collect();
+        let _ = writeln!(text, "{scenario} survives any single {} at all {points} points", kinds.join(", "));
     }
     let known = if *resumed == 0 { String::new() } else { format!(", {resumed} known from before") };
     let wall = duration_text(crate::fault::millis(wall.as_millis() as u64));

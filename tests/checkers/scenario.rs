@@ -220,7 +220,8 @@ fn caught(mistake: Mistake, seeds: u64) -> BTreeMap<(String, &'static str), (usi
     let scenario = scenario(mistake);
     let mut caught = BTreeMap::new();
     for seed in (0..seeds).map(Seed) {
-        let outcome = run(&scenario, &scenario.case(seed), Detail::Lean).outcome;
+        let outcome =
+            run(&scenario, &squall::run::draw(&scenario, seed, &squall::fault::Swarm::whole()), Detail::Lean).outcome;
         for finding in outcome.findings.into_iter().filter(|finding| !finding.verdict.is_pass()) {
             let words = format!("seed {seed}: {}", finding.verdict);
             caught.entry((finding.check, finding.verdict.word())).or_insert((0, words)).0 += 1;

@@ -401,7 +401,7 @@ fn all_faults_of_machines_together_make_the_same_run_however_much_of_it_is_kept(
         .settle_for(secs(3));
     let mut bitten = std::collections::BTreeMap::new();
     for seed in (0..10).map(Seed) {
-        let case = scenario.case(seed);
+        let case = squall::run::draw(&scenario, seed, &fault::Swarm::whole());
         assert_eq!(scenario.defect(&case), None);
         let lean = run(&scenario, &case, Detail::Lean).outcome;
         assert!(lean.verdict.is_pass(), "{:?}", lean.findings);

@@ -139,8 +139,7 @@ mod tests {
 
     /// The faults of both sources, whatever the seed draws.
     fn whole_plan(scenario: &Scenario, seed: Seed) -> Plan {
-        let swarm = fault::Swarm { faults: vec!["*".to_owned()], intensity: Some(fault::Intensity::FULL) };
-        scenario.case_on(&scenario.stage(), seed, &swarm).plan
+        scenario.case_on(&scenario.stage(), seed, &fault::Swarm::whole()).plan
     }
 
     fn assert_explicit_is_the_same(scenario: &Scenario, case: Case) {

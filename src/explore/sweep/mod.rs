@@ -15,14 +15,18 @@ use super::job::{Subject, Want};
 use super::pool::{Errand, Pool};
 use crate::case_file;
 use crate::check::Verdict;
-use crate::fault::{Fault, Plan, here, millis, secs};
+use crate::fault::{Fault, Plan, Swarm, Target, here, millis, secs};
 use crate::scenario::{Case, Scenario};
 use crate::seed::Seed;
+use crate::trace::HostId;
 
 pub use journal::JournalError;
 use journal::{Head, Journal};
 pub use points::Point;
 use points::points;
+
+/// How many plans are looked at to see which hosts faults take down.
+const PLANS: u64 = 16;
 
 /// What is done at a point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,7 +65,8 @@ pub struct SweepOptions {
     pub blows: Vec<Blow>,
     /// How many operations each client is left with, from its first on; all if not given.
     pub operations: Option<usize>,
-    /// Which hosts go down, as a pattern; all but those of clients if not given.
+    /// Which hosts go down, as a pattern; those that the scenario's own sources take down if not given, or all but those of
+    /// clients if there are none.
     pub hosts: Option<String>,
     /// How long a host is down.
     pub down_for: Duration,
@@ -141,6 +146,8 @@ pub struct Sweep {
     pub operations: usize,
     /// What came of it, by sort.
     pub rows: Vec<Row>,
+    /// The hosts that go down.
+    pub hosts: Vec<String>,
     /// How many runs were made now.
     pub runs: usize,
     /// How many were known from a sweep that was interrupted.
@@ -210,7 +217,8 @@ pub fn sweep(
     if points.is_empty() {
         return Err(SweepError::NoPoints);
     }
-    let tries = tries(&pool.scenarios()[scenario], options, &points)?;
+    let hosts = hosts(&pool.scenarios()[scenario], options)?;
+    let tries = tries(options, &points, &hosts);
     let head = Head::new(&pool.scenarios()[scenario], &control, tries.iter().map(|tried| tried.faults.as_slice()));
     let mut journal = Journal::open(options.journal.clone(), &head, options.afresh)?;
     let resumed = journal.known.len();
@@ -256,6 +264,7 @@ pub fn sweep(
         messages,
         events: points.len() - messages,
         operations: super::Size::of(&control).operations,
+        hosts,
         rows,
         runs: tries.len() - resumed,
         resumed,
@@ -276,26 +285,50 @@ fn control(scenario: &Scenario, options: &SweepOptions) -> Case {
     case
 }
 
-/// Every single fault, in the order of the points, then the pairs.
-fn tries(scenario: &Scenario, options: &SweepOptions, points: &[Point]) -> Result<Vec<Try>, SweepError> {
+/// Which hosts go down.
+fn hosts(scenario: &Scenario, options: &SweepOptions) -> Result<Vec<String>, SweepError> {
     let stage = scenario.stage();
-    let going_down: Vec<String> = match &options.hosts {
+    let hosts = match &options.hosts {
         Some(pattern) => {
             let hosts = stage.matching(pattern).into_iter();
             hosts.map(|host| stage.hosts[host.index()].name.clone()).collect()
         }
-        None => {
-            let clients: Vec<&str> = scenario.client_names().collect();
-            let hosts = stage.hosts.iter().map(|host| host.name.clone());
-            hosts.filter(|host| !clients.contains(&host.as_str())).collect()
-        }
+        None => going_down(scenario),
     };
-    if going_down.is_empty() {
+    if hosts.is_empty() {
         return Err(SweepError::NoHosts(options.hosts.clone().unwrap_or_default()));
     }
+    Ok(hosts)
+}
+
+/// The hosts that faults of the scenario take down, by the plans of some seeds: what its promises are about. If there are
+/// none, all but those of clients.
+fn going_down(scenario: &Scenario) -> Vec<String> {
+    let stage = scenario.stage();
+    let mut hosts = std::collections::BTreeSet::new();
+    for seed in 0..PLANS {
+        let plan = scenario.case_on(&stage, Seed(seed), &Swarm::whole()).plan;
+        for fault in plan.faults.iter().filter(|fault| fault.kind.takes_hosts_down()) {
+            if let Target::Hosts(selector) = &fault.target {
+                hosts.extend(selector.resolve(&stage, 0));
+            }
+        }
+    }
+    let clients: Vec<&str> = scenario.client_names().collect();
+    let is_client = |host: &str| clients.contains(&host);
+    let names = stage.hosts.iter().enumerate();
+    let meant = |index: usize, name: &str| match hosts.is_empty() {
+        true => !is_client(name),
+        false => hosts.contains(&HostId(index as u16)),
+    };
+    names.filter(|(index, host)| meant(*index, &host.name)).map(|(_, host)| host.name.clone()).collect()
+}
+
+/// Every single fault, in the order of the points, then the pairs.
+fn tries(options: &SweepOptions, points: &[Point], going_down: &[String]) -> Vec<Try> {
     let mut tries = Vec::new();
     for (row, blow) in options.blows.iter().enumerate() {
-        let faults = points.iter().filter_map(|point| fault(*blow, point, &going_down, options.down_for));
+        let faults = points.iter().filter_map(|point| fault(*blow, point, going_down, options.down_for));
         tries.extend(faults.map(|fault| Try { row, faults: vec![fault] }));
     }
     let singles = tries.len() as u64;
@@ -309,7 +342,7 @@ fn tries(scenario: &Scenario, options: &SweepOptions, points: &[Point]) -> Resul
             tries.push(Try { row: options.blows.len(), faults: faults.to_vec() });
         }
     }
-    Ok(tries)
+    tries
 }
 
 /// What is done at a point; none if it does not make sense there.
@@ -329,7 +362,7 @@ fn fault(blow: Blow, point: &Point, going_down: &[String], down_for: Duration) -
         }
         Blow::Cut => {
             let [from, to] = ends()?;
-            Fault::reject([from], [to]).one_way().lasting(millis(1))
+            Fault::reset(0, [from], [to]).one_way().lasting(millis(1))
         }
         Blow::Loss => {
             let [from, to] = ends()?;
