@@ -340,6 +340,24 @@ pub fn beginnings() -> Vec<PaletteEntry> {
             "it begins just after an event; a process that dies does nothing that comes after it",
             &[("named", "a mark, the name of a note, or started, stopping, killed, powered-off, returned, failed")],
         ),
+        entry(
+            "lost answer",
+            "fault::reset(0, here(), to).one_way().at_message(from, to, \"HTTP/1.1 201\")",
+            "the request was carried out, and its answer never comes: the connection is reset",
+            &[],
+        ),
+        entry(
+            "cut upload",
+            "fault::cut(1_000, here(), to).one_way().at_message(from, to, \"POST\")",
+            "the head of a request and the beginning of its body, then the end of the stream",
+            &[],
+        ),
+        entry(
+            "stalled body",
+            "fault::stall(200, here(), to).one_way().at_message(from, to, \"POST\")",
+            "the headers come, the body does not before the end of the fault",
+            &[],
+        ),
     ]
 }
 

@@ -194,3 +194,57 @@ fn a_pooled_connection_that_is_closed_while_idle_fails_a_request_just_then() {
         assert!(what(&seen).len() == 1 && what(&seen)[0].starts_with(expected), "{seen:?}");
     }
 }
+
+/// Posts the page, gets it, posts it again; notes how each ended and how long it took.
+async fn post_get_post(cx: HostContext, seen: Seen) {
+    for method in ["POST", "GET", "POST"] {
+        let mut sender = connect(&cx).await;
+        let asked = cx.elapsed();
+        let end = match ask(&mut sender, method, if method == "GET" { b"" } else { PAGE }).await {
+            Ok(page) => if page == PAGE { "page" } else { "another page" }.to_owned(),
+            Err(error) => format!("{error:?}"),
+        };
+        seen.lock().unwrap().push((end, cx.elapsed() - asked));
+    }
+}
+
+/// What the client sees of a fault that begins with a message, and what the server notes.
+fn at_moment(fault: Fault) -> (Vec<(String, Duration)>, Vec<String>) {
+    let noted = Seen::default();
+    let (run, seen) = world_with(20, vec![fault], server(&noted), post_get_post, |scenario| scenario);
+    assert_eq!(run.outcome.fault_bites, [1]);
+    let seen = seen.lock().unwrap().clone();
+    (seen, what(&noted))
+}
+
+fn words(seen: &[(String, Duration)]) -> Vec<&str> {
+    seen.iter().map(|(what, _)| what.split('(').next().unwrap()).collect()
+}
+
+#[test]
+fn an_answer_is_lost_after_the_request_was_carried_out() {
+    let lost = Fault::reset(0, "server", "client").one_way().at_message("server", "client", "HTTP/1.1 200", 2);
+    let (seen, noted) = at_moment(lost.lasting(millis(10)));
+    assert_eq!(words(&seen), ["page", "hyper::Error", "page"]);
+    assert!(seen[1].0.contains("ConnectionReset"), "{seen:?}");
+    assert_eq!(noted, [""; 0], "the server took every request whole");
+}
+
+#[test]
+fn an_upload_is_cut_in_its_body() {
+    let cut = Fault::cut(1_000, "client", "server").one_way().at_message("client", "server", "POST", 1);
+    let (seen, noted) = at_moment(cut.lasting(millis(10)));
+    assert_eq!(words(&seen), ["hyper::Error", "page", "page"]);
+    assert_eq!(noted.len(), 1);
+    assert!(noted[0].contains("Body") && noted[0].contains("UnexpectedEof"), "{noted:?}");
+}
+
+#[test]
+fn a_body_stalls_after_its_headers() {
+    let stall = Fault::stall(100, "client", "server").one_way().at_message("client", "server", "POST", 2);
+    let (seen, noted) = at_moment(stall.lasting(secs(2)));
+    assert_eq!(words(&seen), ["page", "page", "page"]);
+    assert_between(seen[0].1, 40, 41);
+    assert_between(seen[2].1, 2_020, 2_050);
+    assert_eq!(noted, [""; 0]);
+}
