@@ -8,6 +8,7 @@ use std::io;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper::body::Incoming;
@@ -165,7 +166,13 @@ pub async fn run<L: Listen>(
 
 fn open(disk: impl StorageBackend, cache_bytes: usize) -> Result<Database, redb::Error> {
     let mut builder = Database::builder();
-    builder.set_cache_size(cache_bytes).set_repair_callback(|_| tracing::warn!("repairing the database"));
+    let was_told = AtomicBool::new(false);
+    builder.set_cache_size(cache_bytes).set_repair_callback(move |_| {
+        // It is called again and again while the repair lasts.
+        if !was_told.swap(true, Ordering::Relaxed) {
+            tracing::warn!("repairing the database");
+        }
+    });
     let database = builder.create_with_backend(disk)?;
     let transaction = database.begin_write()?;
     transaction.open_table(ORDERS)?;
