@@ -287,6 +287,37 @@ fn a_killed_server_with_unread_bytes_resets() {
 }
 
 #[test]
+fn a_machine_whose_process_was_killed_can_still_lose_its_power() {
+    let lengths = Arc::new(Mutex::new(Vec::new()));
+    let shared = lengths.clone();
+    let server = move |cx: HostContext| {
+        let lengths = shared.clone();
+        async move {
+            let file = cx.disk().open_durable("log")?;
+            lengths.lock().unwrap().push(file.len()?);
+            file.write_at(0, b"never synced")?;
+            echo(cx.listener(80)).await
+        }
+    };
+    let faults = vec![on_server(FaultKind::Kill, 1_000, 6_000), on_server(FaultKind::PowerOff, 3_000, 5_000)];
+    let client = |cx: HostContext, seen: Seen| async move {
+        for (asked_ms, what) in [(2_000, "process down"), (3_500, "power off"), (7_000, "all well")] {
+            tokio::time::sleep(millis(asked_ms).saturating_sub(cx.elapsed())).await;
+            let connected = tokio::time::timeout(secs(1), cx.connector().connect("server", 80)).await;
+            let end =
+                connected.map(|end| end.map_or_else(|error| error.kind().to_string(), |_| "connected".to_owned()));
+            note(&seen, &cx, format!("{what}: {}", end.unwrap_or_else(|_| "silence".to_owned())));
+        }
+    };
+    let (run, seen) = world_with(20, faults, server, client, |scenario| scenario);
+    assert!(saw(&seen, "process down: connection refused"), "{seen:?}");
+    assert!(saw(&seen, "power off: silence") && saw(&seen, "all well: connected"), "{seen:?}");
+    assert_eq!(run.outcome.fault_bites, [1, 1]);
+    // What the dead process had written was lost with the power, or, being within a sector, kept whole: never a part of it.
+    assert!(matches!(lengths.lock().unwrap()[..], [0, 0 | 12]), "{lengths:?}");
+}
+
+#[test]
 fn after_a_power_off_there_is_silence_and_after_power_on_a_reset() {
     let (_, seen) = world(20, vec![on_server(FaultKind::PowerOff, 1_000, 4_000)], |cx, seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();

@@ -336,6 +336,11 @@ impl Net {
         }
     }
 
+    /// Whether a machine has power, whether or not its program runs.
+    pub(crate) fn has_power(&self, host: HostId) -> bool {
+        self.kernels[host.index()].state == MachineState::On
+    }
+
     /// A machine loses power: all that its kernel knew is gone, and nobody is told.
     pub(crate) fn power_off(&mut self, host: HostId) {
         for (flow, side) in self.ends_of(host) {

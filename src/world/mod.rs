@@ -408,9 +408,13 @@ impl<'a> World<'a> {
             return;
         }
         if !self.is_alive(host) {
-            // A machine whose process is gone can still lose its power, and then stays down until both are over.
+            // A host that is down stays down until both faults are over, and its machine can still lose its power.
             if !self.downed_by[host.index()].is_empty() {
                 self.downed_by[host.index()].push(index);
+                if fault.kind == FaultKind::PowerOff && self.net.lock().has_power(host) {
+                    self.wire.bites[index] += 1;
+                    self.power_off(host);
+                }
             }
             return;
         }
