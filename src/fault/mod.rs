@@ -13,6 +13,7 @@ mod streams;
 mod swarm;
 mod target;
 mod trigger;
+mod words;
 
 use std::fmt;
 use std::time::Duration;
