@@ -3,6 +3,8 @@
 #[cfg(target_os = "linux")]
 #[path = "network/clocks.rs"]
 mod clocks;
+#[path = "network/edges.rs"]
+mod edges;
 #[path = "network/kinds.rs"]
 mod kinds;
 #[path = "network/machines.rs"]

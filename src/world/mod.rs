@@ -254,6 +254,8 @@ impl<'a> World<'a> {
         self.take_exits();
         self.take_exhausted();
         if self.now >= self.spec.run_for && self.now < self.spec.run_for + self.spec.step {
+            // What a program's end has brought about just now is over with all else.
+            self.take_struck();
             self.end_all_faults();
         }
         while let Some(entry) = self.agenda.first_entry() {
