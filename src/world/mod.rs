@@ -169,9 +169,13 @@ impl<'a> World<'a> {
             now: Duration::ZERO,
         };
         world.watch_for_moments();
-        for (index, host) in spec.hosts.iter().enumerate() {
-            world.add_host(HostId(index as u16), host);
+        let hosts = || (0..spec.hosts.len()).map(|index| HostId(index as u16));
+        for host in hosts() {
+            world.add_host(host, &spec.hosts[host.index()]);
         }
+        // A fault that begins with a start finds all hosts there.
+        let due: Vec<_> = hosts().map(|host| (host, world.write_down(Some(host), Event::Started, None))).collect();
+        due.into_iter().for_each(|(host, due)| world.strike_all(due, Some(host)));
         for (a, host) in spec.hosts.iter().enumerate() {
             for other in &spec.hosts[a + 1..] {
                 world.sim.hold(host.name.as_str(), other.name.as_str());
@@ -224,17 +228,22 @@ impl<'a> World<'a> {
         slot.shutdown = shutdown;
         slot.exit = None;
         slot.life = Life::Program { program: host.program.clone(), context: Box::new(context) };
-        drop(slot);
-        self.record(Some(id), Event::Started, None);
     }
 
     fn record(&self, host: Option<HostId>, event: Event, text: Option<String>) {
-        let due = {
-            let mut tape = self.tape.lock();
-            let due = host.map(|host| tape.moments.event(host, &event)).unwrap_or_default();
-            tape.trace.push_with(self.now, host, event, |out| out.write_str(text.as_deref().unwrap_or_default()));
-            due
-        };
+        let due = self.write_down(host, event, text);
+        self.strike_all(due, host);
+    }
+
+    /// Records an event; returns the faults whose moment it is, for when it has happened in full.
+    fn write_down(&self, host: Option<HostId>, event: Event, text: Option<String>) -> Vec<u32> {
+        let mut tape = self.tape.lock();
+        let due = host.map(|host| tape.moments.event(host, &event)).unwrap_or_default();
+        tape.trace.push_with(self.now, host, event, |out| out.write_str(text.as_deref().unwrap_or_default()));
+        due
+    }
+
+    fn strike_all(&self, due: Vec<u32>, host: Option<HostId>) {
         for fault in due {
             self.net.lock().strike(fault, host.unwrap_or(HostId::UNKNOWN));
         }
@@ -341,20 +350,22 @@ impl<'a> World<'a> {
 
     /// The process of a host is gone; its machine closes what the process had open, and idles.
     fn kill_with(&mut self, host: HostId, event: Event, text: Option<String>) {
-        self.record(Some(host), event, text);
+        let due = self.write_down(Some(host), event, text);
         self.net.lock().close_gate(host);
         self.net.lock().kill(host);
         self.disks[host.index()].kill();
         self.idle(host);
+        self.strike_all(due, Some(host));
     }
 
     fn power_off(&mut self, host: HostId) {
-        self.record(Some(host), Event::PoweredOff, None);
+        let due = self.write_down(Some(host), Event::PoweredOff, None);
         self.net.lock().close_gate(host);
         self.wire.forget_unsent(&mut self.net.lock(), host, self.now);
         self.net.lock().power_off(host);
         self.disks[host.index()].power_off();
         self.idle(host);
+        self.strike_all(due, Some(host));
     }
 
     /// Ends the current life and begins one without a program.
@@ -369,6 +380,7 @@ impl<'a> World<'a> {
 
     fn start(&mut self, host: HostId) {
         self.prepare_life(host);
+        self.record(Some(host), Event::Started, None);
         self.afflict(host);
         self.sim.bounce(self.spec.hosts[host.index()].name.as_str());
     }

@@ -44,3 +44,40 @@ fn what_begins_in_the_last_step_is_over_when_the_faults_are() {
         ));
     }
 }
+
+#[test]
+fn a_fault_that_begins_with_a_host_s_end_finds_it_down() {
+    let serve = |_: HostContext| async move {
+        tokio::time::sleep(millis(7)).await;
+        Ok(())
+    };
+    // A program that has come to its end by itself is not killed, and not started again.
+    let fault = Fault::kill(here()).at_event("server", "returned", 1).lasting(secs(1));
+    let (run, _) = world_with(20, vec![fault], serve, |_, _| std::future::pending(), |scenario| scenario);
+    let zero = Duration::ZERO;
+    assert_eq!(lives(&run), [(zero, 0, "started"), (zero, 1, "started"), (millis(10), 0, "returned")]);
+    assert_eq!(run.outcome.fault_bites, [0]);
+    // A process that dies closes its connections, though its machine loses power right after that.
+    let first = Fault::kill("server").at(secs(1)).lasting(secs(1));
+    let second = Fault::power_off(here()).at_event("server", "killed", 1).lasting(secs(3));
+    let (_, seen) = world(20, vec![first, second], |cx, seen| async move {
+        let mut stream = cx.connector().connect("server", 80).await.unwrap();
+        ping(&mut stream).await.unwrap();
+        assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
+        note(&seen, &cx, "end");
+    });
+    assert_between(at(&seen, "end"), 1_020, 1_021);
+}
+
+#[test]
+fn the_start_of_one_host_can_be_the_end_of_one_behind_it() {
+    let fault = Fault::kill("client").at_event("server", "started", 1).lasting(secs(1));
+    let (run, seen) = world(20, vec![fault], |cx, seen| async move {
+        note(&seen, &cx, "runs");
+        std::future::pending().await
+    });
+    assert_eq!(*seen.lock().unwrap(), [("runs".to_owned(), secs(1))]);
+    let zero = Duration::ZERO;
+    let expected = [(zero, 0, "started"), (zero, 1, "started"), (zero, 1, "killed"), (secs(1), 1, "started")];
+    assert_eq!(lives(&run), expected);
+}
