@@ -45,6 +45,7 @@ impl Connector {
     /// without an answer, `AddrNotAvailable` if the connecting host has no free port left. If a fault hides the name, the
     /// error is that of tokio for a name that is not known, whose kind has no name in stable Rust.
     pub async fn connect(&self, host: &str, port: u16) -> io::Result<TcpStream> {
+        self.alive().await;
         let (to, found) = self.look_up(host).await?;
         let stream = {
             let mut net = self.net.lock();
@@ -57,9 +58,7 @@ impl Connector {
             return Err(unknown_name());
         }
         for gap in SYN_GAPS {
-            if !self.gate.is_open() {
-                std::future::pending::<()>().await;
-            }
+            self.alive().await;
             // What goes to nobody's address is not seen by anybody, and its sender waits as for any answer.
             if found == Found::Host {
                 self.net.lock().send(stream.flow, Side::Client, SegmentKind::Syn, Bytes::new(), 0);
@@ -70,6 +69,13 @@ impl Connector {
             }
         }
         Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer from {host}:{port}")))
+    }
+
+    /// Goes on only if the program is alive: it is not told that it is dead, or it would act on it for the rest of the step.
+    async fn alive(&self) {
+        if !self.gate.is_open() {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Finds the host with this name or address, and what the name is said to lead to.
@@ -87,9 +93,7 @@ impl Connector {
         if !late.is_zero() {
             tokio::time::sleep(late).await;
         }
-        if !self.gate.is_open() {
-            return Err(dead());
-        }
+        self.alive().await;
         Ok((to, self.net.lock().look_up(self.host, to, sandbox::now())))
     }
 

@@ -81,3 +81,21 @@ fn the_start_of_one_host_can_be_the_end_of_one_behind_it() {
     let expected = [(zero, 0, "started"), (zero, 1, "started"), (zero, 1, "killed"), (secs(1), 1, "started")];
     assert_eq!(lives(&run), expected);
 }
+
+#[test]
+fn a_dead_program_opens_no_connection() {
+    let serve = |cx: HostContext| async move {
+        tokio::time::sleep(millis(55)).await;
+        // What a program has spawned runs on to the end of the step.
+        tokio::spawn(async move {
+            cx.recorder().note("connecting", "");
+            cx.connector().connect("client", 80).await
+        });
+        std::future::pending().await
+    };
+    let client = |cx: HostContext, _: Seen| async move { echo(cx.listener(80)).await.unwrap() };
+    let connects = |faults: Vec<Fault>| world_with(20, faults, serve, client, |scenario| scenario).0.outcome.counters;
+    assert_eq!(connects(vec![]).connects, 1);
+    let fault = Fault::kill(here()).at_event("server", "connecting", 1).lasting(secs(1));
+    assert_eq!(connects(vec![fault]).connects, 1, "that of its second life");
+}
