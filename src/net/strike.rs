@@ -86,6 +86,21 @@ impl Net {
         due
     }
 
+    /// What the kernel of a host that went down in a step has not sent, as the host had been through the step before, goes
+    /// without datagrams: with those of the next step it would come late.
+    pub(crate) fn send_without_datagrams(&mut self, host: HostId) {
+        let undecided = &self.undecided;
+        let kernel = &mut self.kernels[host.index()];
+        let (late, others) = std::mem::take(&mut kernel.outbox).into_iter().partition(|id| undecided.contains(id));
+        kernel.outbox = others;
+        let late: Vec<u32> = late;
+        for id in late {
+            if let Some(packet) = self.packets.get_mut(id) {
+                packet.follows = Some(id);
+            }
+        }
+    }
+
     /// From now on the program of this host has no effect.
     pub(crate) fn close_gate(&mut self, host: HostId) {
         self.gates[host.index()].close();

@@ -308,8 +308,11 @@ fn is_sent_once(kind: SegmentKind) -> bool {
     matches!(kind, SegmentKind::Syn | SegmentKind::SynAck | SegmentKind::Rst)
 }
 
+/// A segment is lost. If it has a datagram, this is still delivered, to be thrown away.
 fn drop_packet(net: &mut Net, id: u32, at: Duration) {
-    if let Some(packet) = net.packets.get_mut(id) {
+    if net.packets.get(id).is_some_and(|packet| packet.follows.is_some()) {
+        net.packets.take(id);
+    } else if let Some(packet) = net.packets.get_mut(id) {
         packet.dropped = true;
         packet.due = at;
     }

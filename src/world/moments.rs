@@ -110,6 +110,7 @@ impl World<'_> {
             _ => self.disks[host.index()].kill(),
         }
         self.slot(host).exit = None;
+        self.net.lock().send_without_datagrams(host);
         self.idle(host);
     }
 }

@@ -99,3 +99,42 @@ fn a_dead_program_opens_no_connection() {
     let fault = Fault::kill(here()).at_event("server", "connecting", 1).lasting(secs(1));
     assert_eq!(connects(vec![fault]).connects, 1, "that of its second life");
 }
+
+#[test]
+fn what_a_kernel_says_for_a_host_that_was_through_the_step_is_not_late() {
+    for latency_ms in [10, 15, 25] {
+        for after_ms in [0, 3, 9] {
+            // The server runs before the client in each step.
+            let fault = Fault::kill("server").at_message("client", "server", "x", 1).lasting(secs(1));
+            let (run, seen) = world(latency_ms, vec![fault], move |cx, seen| async move {
+                let mut stream = cx.connector().connect("server", 80).await.unwrap();
+                ping(&mut stream).await.unwrap();
+                tokio::time::sleep(millis(1_000 + after_ms).saturating_sub(cx.elapsed())).await;
+                stream.write_all(b"x").await.unwrap();
+                assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
+                note(&seen, &cx, "end");
+            });
+            let killed = run.trace.records.iter().find(|record| record.event == Event::Killed).unwrap().at;
+            assert_eq!(killed, millis(1_000 + after_ms));
+            assert_between(at(&seen, "end") - killed, latency_ms, latency_ms + 1);
+        }
+    }
+}
+
+#[test]
+fn what_a_kernel_says_for_a_host_that_was_through_the_step_can_be_lost() {
+    // The end of the stream is lost, and comes with the second transmission; nothing is left on the way.
+    let kill = Fault::kill("server").at_message("client", "server", "x", 1).lasting(secs(10));
+    let cut = Fault::partition_one_way("server", "client").at_message("client", "server", "x", 1).lasting(millis(300));
+    let (run, seen) = world(20, vec![cut, kill], move |cx, seen| async move {
+        let mut stream = cx.connector().connect("server", 80).await.unwrap();
+        ping(&mut stream).await.unwrap();
+        tokio::time::sleep(millis(1_003).saturating_sub(cx.elapsed())).await;
+        stream.write_all(b"x").await.unwrap();
+        assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
+        note(&seen, &cx, "end");
+    });
+    // Sent again 240 ms and 720 ms after that.
+    assert_between(at(&seen, "end"), 1_003 + 720 + 20, 1_003 + 720 + 21);
+    assert!(run.outcome.fault_bites.iter().all(|bites| *bites > 0), "{:?}", run.outcome.fault_bites);
+}

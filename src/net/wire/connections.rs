@@ -173,11 +173,7 @@ fn arrive(net: &mut Net, piece: Piece) {
     }
 }
 
-/// A piece never arrives. If it has a datagram, this is still delivered, to be thrown away.
+/// A piece never arrives.
 fn lose(net: &mut Net, piece: Piece) {
-    if net.packets.get(piece.id).is_some_and(|packet| packet.follows.is_some()) {
-        net.packets.take(piece.id);
-    } else {
-        drop_packet(net, piece.id, piece.due);
-    }
+    drop_packet(net, piece.id, piece.due);
 }
