@@ -139,12 +139,13 @@ impl FaultSource {
         let most = self.pace.at_most.min(MOST_MOMENTS);
         let draws = vec((1..=seen, uniform(&self.pace.lasting), any::<[u64; 2]>()), most.min(1)..=most);
         let (this, stage, moment) = (self.clone(), stage.clone(), moment.clone());
+        let kind = self.kind.scaled(stage.intensity);
         let faults = move |mut draws: Vec<(u32, Duration, [u64; 2])>| {
             draws.sort_by_key(|(nth, ..)| *nth);
             draws.dedup_by_key(|(nth, ..)| *nth);
             let fault = |(nth, lasting, picks): (u32, Duration, [u64; 2])| Fault {
                 trigger: moment.with_nth(nth),
-                kind: this.kind.clone(),
+                kind: kind.clone(),
                 target: this.target.map(|side, hosts| hosts.named(&stage, picks[side as usize])),
                 lasting: lasting.min(stage.run_for),
                 source: String::new(),

@@ -138,3 +138,26 @@ fn what_a_kernel_says_for_a_host_that_was_through_the_step_can_be_lost() {
     assert_between(at(&seen, "end"), 1_003 + 720 + 20, 1_003 + 720 + 21);
     assert!(run.outcome.fault_bites.iter().all(|bites| *bites > 0), "{:?}", run.outcome.fault_bites);
 }
+
+fn drawing(faults: &str, intensity: &str) -> Swarm {
+    Swarm { faults: vec![faults.to_owned()], intensity: Some(intensity.parse::<Intensity>().unwrap()) }
+}
+
+#[test]
+fn a_fault_at_a_moment_is_as_hard_as_it_is_wanted() {
+    let client = |cx: HostContext| async move {
+        let mut stream = cx.connector().connect("server", 80).await?;
+        ping(&mut stream).await
+    };
+    let scenario = Scenario::new("moments")
+        .host("server", |cx| echo(cx.listener(80)))
+        .host("client", client)
+        .fault(fault::loss(0.2, "client", "server").at_message("client", "server", "ping"))
+        .run_for(secs(2))
+        .settle_for(secs(1));
+    for (intensity, rate) in [("0.5", 0.1), ("1", 0.2), ("2", 0.4)] {
+        let plan = squall::run::draw(&scenario, Seed(1), &drawing("*", intensity)).plan;
+        assert_eq!(plan.faults.len(), 1);
+        assert_eq!(plan.faults[0].kind, FaultKind::Loss { rate });
+    }
+}
