@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{Begun, World};
-use crate::fault::{Fault, FaultKind, Selector, Target, Trigger};
+use crate::fault::{self, Fault, FaultKind, Selector, Target, Trigger};
 use crate::moment::{EventWatch, MessageWatch, Watch, Watched};
 use crate::net::{Down, Strike, Struck, Victims};
 use crate::trace::HostId;
@@ -15,14 +15,14 @@ impl World<'_> {
         let faults = &self.spec.plan.faults;
         let mut watches = Vec::new();
         for (index, fault) in faults.iter().enumerate() {
-            let Some(what) = self.watched(&fault.trigger, index) else { continue };
+            let Some(what) = self.watched(&fault.trigger) else { continue };
             let nth = fault.trigger.nth().unwrap_or_default();
             watches.push(Watch { fault: index as u32, what, nth, seen: 0 });
             let strike = Strike { text: fault.to_string(), down: self.down(fault, index) };
             self.net.lock().strikes.insert(index as u32, strike);
         }
         for trigger in self.spec.census {
-            let Some(what) = self.watched(trigger, faults.len()) else { continue };
+            let Some(what) = self.watched(trigger) else { continue };
             // It is never seen so often.
             watches.push(Watch { fault: u32::MAX, what, nth: u32::MAX, seen: 0 });
         }
@@ -36,15 +36,17 @@ impl World<'_> {
         tape.moments.watches = watches;
     }
 
-    fn watched(&self, trigger: &Trigger, index: usize) -> Option<Watched> {
+    fn watched(&self, trigger: &Trigger) -> Option<Watched> {
+        // Whatever the fault's place in its plan: what is waited for is what the census counted.
+        let resolve = |hosts: &Selector, side| hosts.resolve(self.spec.stage, fault::pick(self.spec.seed, 0, side));
         match trigger {
             Trigger::At(_) => None,
             Trigger::Message(moment) => {
-                let (from, to) = (self.resolve(&moment.from, index, 2), self.resolve(&moment.to, index, 3));
+                let (from, to) = (resolve(&moment.from, 2), resolve(&moment.to, 3));
                 Some(Watched::Message(MessageWatch { from, to, containing: moment.containing.clone().into_bytes() }))
             }
             Trigger::Event(moment) => {
-                let hosts = self.resolve(&moment.host, index, 2);
+                let hosts = resolve(&moment.host, 2);
                 Some(Watched::Event(EventWatch { hosts, named: moment.named.clone() }))
             }
         }

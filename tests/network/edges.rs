@@ -161,3 +161,35 @@ fn a_fault_at_a_moment_is_as_hard_as_it_is_wanted() {
         assert_eq!(plan.faults[0].kind, FaultKind::Loss { rate });
     }
 }
+
+/// Four hosts of which the n-th ticks n - 1 times, and two sources: the second waits for one of the four.
+fn ticking() -> Scenario {
+    let mut scenario = Scenario::new("ticking");
+    for (ticks, name) in ["a-1", "a-2", "a-3", "a-4"].into_iter().enumerate() {
+        scenario = scenario.host(name, move |cx| async move {
+            for _ in 0..ticks {
+                tokio::time::sleep(millis(100)).await;
+                cx.recorder().note("tick", "");
+            }
+            std::future::pending::<io::Result<()>>().await
+        });
+    }
+    scenario
+        .fault(fault::kill("a-2").once(secs(10)..secs(11)))
+        .fault(fault::kill(here()).at_event(one("a-*"), "tick").lasting(millis(10)..millis(20)).at_most(1))
+        .run_for(secs(12))
+        .settle_for(secs(1))
+}
+
+#[test]
+fn one_host_of_several_is_the_one_whose_moments_were_counted() {
+    let (scenario, mut drawn) = (ticking(), std::collections::BTreeSet::new());
+    for seed in (0..40).map(Seed) {
+        let case = squall::run::draw(&scenario, seed, &drawing("*", "1"));
+        let outcome = run(&scenario, &case, Detail::Lean).outcome;
+        // Whichever place the fault has in the plan.
+        assert!(outcome.fault_bites.iter().all(|bites| *bites == 1), "{case:?}: {:?}", outcome.fault_bites);
+        drawn.extend(case.plan.faults.iter().filter_map(|fault| fault.trigger.nth()));
+    }
+    assert_eq!(drawn.into_iter().collect::<Vec<_>>(), [1, 2, 3]);
+}

@@ -27,7 +27,8 @@ pub(super) fn explicit(scenario: &Scenario, recording: &Recording) -> Case {
             | FaultKind::Flip { .. } => FaultKind::Segments { fates: fates(recording, index as u32) },
             _ => fault.kind.clone(),
         };
-        let trigger = fault.trigger.map(|side, hosts| name(index, side, hosts));
+        // What is waited for does not depend on the fault's place.
+        let trigger = fault.trigger.map(|side, hosts| name(0, side, hosts));
         Fault { trigger, kind, target, ..fault.clone() }
     });
     case.plan = Plan { faults: faults.collect() };
