@@ -118,7 +118,7 @@ pub fn run(scenario: &Scenario, case: &Case, detail: Detail) -> Run {
 
 /// The case that a seed draws, with what is said of all draws. If a source of the scenario waits for moments, a run without faults counts them first.
 pub fn draw(scenario: &Scenario, seed: Seed, swarm: &Swarm) -> Case {
-    let moments = scenario.moments();
+    let moments = scenario.moments_for(seed, swarm);
     if moments.is_empty() {
         return scenario.case_on(&scenario.stage(), seed, swarm);
     }

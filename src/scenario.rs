@@ -375,6 +375,17 @@ impl Scenario {
         moments
     }
 
+    /// The moments that those of its sources wait for which this seed uses.
+    pub(crate) fn moments_for(&self, seed: Seed, swarm: &Swarm) -> Vec<Trigger> {
+        let mut moments = self.moments();
+        if !moments.is_empty() {
+            let shares = swarm.shares(seed, &self.sources);
+            let used = || self.sources.iter().zip(&shares).filter(|(_, share)| share.is_some());
+            moments.retain(|moment| used().any(|(source, _)| source.moment() == Some(moment)));
+        }
+        moments
+    }
+
     /// The case that this seed draws. Sources that wait for moments draw nothing here, as nobody has looked how often they
     /// come; [`run::draw`](crate::run::draw) looks.
     pub fn case(&self, seed: Seed) -> Case {

@@ -193,3 +193,20 @@ fn one_host_of_several_is_the_one_whose_moments_were_counted() {
     }
     assert_eq!(drawn.into_iter().collect::<Vec<_>>(), [1, 2, 3]);
 }
+
+#[test]
+fn nobody_looks_for_moments_that_no_source_of_the_run_waits_for() {
+    let lives = Arc::new(Mutex::new(0));
+    let shared = lives.clone();
+    let scenario = ticking().host("counter", move |_| {
+        *shared.lock().unwrap() += 1;
+        std::future::pending::<io::Result<()>>()
+    });
+    let draw = |faults: &str| {
+        *lives.lock().unwrap() = 0;
+        let plan = squall::run::draw(&scenario, Seed(3), &drawing(faults, "1")).plan;
+        (plan.faults.len(), *lives.lock().unwrap())
+    };
+    assert_eq!(draw("kill a-2"), (1, 0));
+    assert_eq!(draw("*"), (2, 1));
+}
