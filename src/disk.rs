@@ -123,6 +123,11 @@ impl DiskImage {
         self.lock().set_troubles(troubles);
     }
 
+    /// One thing more is wrong with the disk from this moment on, until what is wrong is set anew.
+    pub(crate) fn add_trouble(&self, number: u32, trouble: &Trouble) {
+        self.lock().add_trouble(number, trouble);
+    }
+
     /// How many calls met each trouble, by its number, since the disk was made; a trouble that no call met is left out.
     pub fn bites(&self) -> Vec<(u32, u64)> {
         self.lock().bites()

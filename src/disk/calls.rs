@@ -15,6 +15,12 @@ impl Image {
         self.troubles.set(troubles, used_bytes);
     }
 
+    /// One thing more is wrong with this disk.
+    pub(super) fn add_trouble(&mut self, number: u32, trouble: &Trouble) {
+        let used_bytes = self.used_bytes();
+        self.troubles.add(number, trouble, used_bytes);
+    }
+
     /// How often each trouble was met, by its number.
     pub(super) fn bites(&self) -> Vec<(u32, u64)> {
         self.troubles.bites().iter().map(|(number, bites)| (*number, *bites)).collect()

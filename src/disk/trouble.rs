@@ -73,6 +73,13 @@ impl Troubles {
         }
     }
 
+    /// One thing more is wrong, unless it is already. `used_bytes`: the length of all files.
+    pub(super) fn add(&mut self, number: u32, trouble: &Trouble, used_bytes: u64) {
+        if self.acting.iter().all(|acting| acting.number != number) {
+            self.acting.push(Acting { number, trouble: trouble.clone(), used_bytes });
+        }
+    }
+
     /// Whether all is well.
     pub(super) fn is_empty(&self) -> bool {
         self.acting.is_empty()

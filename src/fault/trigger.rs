@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::{Selector, duration_text, text_duration};
 
 /// When a fault begins.
+///
+/// At a moment inside a step, links, disks and the deaths of hosts are exact. What acts on the sockets, the clock, the memory or
+/// the names of a host that goes on running, or asks it to stop, begins when the step is over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Trigger {

@@ -34,7 +34,7 @@ pub(crate) use ailing::{NameFault, NameTrouble};
 pub(crate) use card::run_kernel;
 pub(crate) use kernel::{SharedNet, address};
 pub(crate) use limits::SocketLimits;
-pub(crate) use strike::{Down, Strike, Struck, Victims};
+pub(crate) use strike::{Befall, Down, Strike, Struck, Victims};
 pub(crate) use wire::{
     BlockKind, Chain, Fate, Fates, IdleWatch, LinkFault, Queue, Stream, StreamKind, Wire, WireSettings,
 };

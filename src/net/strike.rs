@@ -1,6 +1,8 @@
 //! What happens at once when a fault's moment comes inside a step: gates close, and kernels say what they must. It knows
 //! nothing of plans; the world does the rest when the step is over.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::kernel::Net;
@@ -23,12 +25,32 @@ pub(crate) enum Victims {
     Here,
 }
 
+/// Something that befalls a host.
+pub(crate) type Befall = Arc<dyn Fn(HostId) + Send + Sync>;
+
 /// What is to be done when a fault's moment comes.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Strike {
     /// The fault in words.
     pub(crate) text: String,
     pub(crate) down: Option<(Down, Victims)>,
+    /// What else befalls hosts at once.
+    pub(crate) befall: Option<(Befall, Victims)>,
+}
+
+impl fmt::Debug for Strike {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Strike").field("text", &self.text).field("down", &self.down).finish_non_exhaustive()
+    }
+}
+
+impl Victims {
+    fn at(self, here: HostId) -> Vec<HostId> {
+        match self {
+            Victims::These(hosts) => hosts,
+            Victims::Here => vec![here],
+        }
+    }
 }
 
 /// A fault whose moment has come.
@@ -52,12 +74,11 @@ impl Net {
             let (at, ticket) = (sandbox::now(), self.packets.next_ticket());
             self.tape.lock().trace.push_with(at, None, Event::FaultBegan { fault }, |out| out.write_str(&strike.text));
             let mut downed = Vec::new();
+            if let Some((befall, victims)) = strike.befall {
+                victims.at(here).into_iter().for_each(|host| befall(host));
+            }
             if let Some((down, victims)) = strike.down {
-                let victims = match victims {
-                    Victims::These(hosts) => hosts,
-                    Victims::Here => vec![here],
-                };
-                for host in victims {
+                for host in victims.at(here) {
                     if self.gates[host.index()].is_open() {
                         due.extend(self.take_down(host, down).into_iter().map(|fault| (fault, host)));
                         downed.push(host);

@@ -162,7 +162,7 @@ impl<'a> World<'a> {
 }
 
 /// What a fault is to a disk; none if it is none of disks.
-fn disk_trouble(kind: &FaultKind) -> Option<Trouble> {
+pub(super) fn disk_trouble(kind: &FaultKind) -> Option<Trouble> {
     let trouble = match *kind {
         FaultKind::DiskErrors { rate, calls } => {
             let call = match calls {

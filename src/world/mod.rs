@@ -155,7 +155,7 @@ impl<'a> World<'a> {
             net,
             wire: Wire::new(&settings, spec.hosts.len(), spec.plan.faults.len()),
             slots: Vec::new(),
-            disks: Vec::new(),
+            disks: (0..spec.hosts.len()).map(|host| DiskImage::new(spec.seed, host as u64)).collect(),
             downed_by: vec![Vec::new(); spec.hosts.len()],
             begun: vec![None; spec.plan.faults.len()],
             agenda: BTreeMap::new(),
@@ -193,10 +193,8 @@ impl<'a> World<'a> {
         let address = self.sim.lookup(host.name.as_str());
         assert_eq!(address, crate::net::address(id.index()), "turmoil numbers hosts from 192.168.0.1");
         sandbox::set_wall_offset(id.index(), host.wall_offset);
-        let disk = DiskImage::new(self.spec.seed, u64::from(id.0));
         let slot = Arc::new(Mutex::new(Slot::default()));
         self.slots.push(slot.clone());
-        self.disks.push(disk);
         self.prepare_life(id);
         let net = self.net.clone();
         self.sim.host(host.name.as_str(), move || run_life(slot.clone(), net.clone(), id));

@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
+use super::afflict::disk_trouble;
 use super::{Begun, World};
 use crate::fault::{self, Fault, FaultKind, Selector, Target, Trigger};
 use crate::moment::{EventWatch, MessageWatch, Watch, Watched};
-use crate::net::{Down, Strike, Struck, Victims};
+use crate::net::{Befall, Down, Strike, Struck, Victims};
 use crate::trace::HostId;
 
 impl World<'_> {
@@ -18,7 +19,8 @@ impl World<'_> {
             let Some(what) = self.watched(&fault.trigger) else { continue };
             let nth = fault.trigger.nth().unwrap_or_default();
             watches.push(Watch { fault: index as u32, what, nth, seen: 0 });
-            let strike = Strike { text: fault.to_string(), down: self.down(fault, index) };
+            let (down, befall) = (self.down(fault, index), self.befall(fault, index));
+            let strike = Strike { text: fault.to_string(), down, befall };
             self.net.lock().strikes.insert(index as u32, strike);
         }
         for trigger in self.spec.census {
@@ -59,9 +61,20 @@ impl World<'_> {
             FaultKind::PowerOff => Down::PowerOff,
             _ => return None,
         };
+        Some((down, self.victims(fault, index)?))
+    }
+
+    /// What is wrong with disks from its very moment on: a program meets it with its next call.
+    fn befall(&self, fault: &Fault, index: usize) -> Option<(Befall, Victims)> {
+        let (trouble, disks) = (disk_trouble(&fault.kind)?, self.disks.clone());
+        let befall = move |host: HostId| disks[host.index()].add_trouble(index as u32, &trouble);
+        Some((Arc::new(befall), self.victims(fault, index)?))
+    }
+
+    fn victims(&self, fault: &Fault, index: usize) -> Option<Victims> {
         match &fault.target {
-            Target::Hosts(Selector::Here) => Some((down, Victims::Here)),
-            Target::Hosts(hosts) => Some((down, Victims::These(self.resolve(hosts, index, 0)))),
+            Target::Hosts(Selector::Here) => Some(Victims::Here),
+            Target::Hosts(hosts) => Some(Victims::These(self.resolve(hosts, index, 0))),
             Target::Links { .. } | Target::OneWay { .. } => None,
         }
     }

@@ -210,3 +210,31 @@ fn nobody_looks_for_moments_that_no_source_of_the_run_waits_for() {
     assert_eq!(draw("kill a-2"), (1, 0));
     assert_eq!(draw("*"), (2, 1));
 }
+
+#[test]
+fn a_disk_fails_with_the_next_call_after_the_event() {
+    let ends = Arc::new(Mutex::new(Vec::new()));
+    let shared = ends.clone();
+    let serve = move |cx: HostContext| {
+        let ends = shared.clone();
+        async move {
+            let file = cx.disk().open("log", squall::disk::OpenOptions::create())?;
+            for number in 0..4 {
+                tokio::time::sleep(millis(100)).await;
+                cx.recorder().note("writing", "");
+                ends.lock().unwrap().push(file.write_at(number, b"x").is_ok());
+            }
+            std::future::pending().await
+        }
+    };
+    let errors = |who| Fault::disk_errors(1.0, fault::DiskCalls::All, who);
+    for fault in [errors(here()), errors("server".into()), Fault::disk_full(0, here())] {
+        for (lasting_ms, expected) in [(1, [true, false, true, true]), (150, [true, false, false, true])] {
+            ends.lock().unwrap().clear();
+            let fault = fault.clone().at_event("server", "writing", 2).lasting(millis(lasting_ms));
+            let (run, _) = world_with(20, vec![fault], serve.clone(), |_, _| async {}, |scenario| scenario);
+            assert_eq!(*ends.lock().unwrap(), expected);
+            assert_eq!(run.outcome.fault_bites, [expected.iter().filter(|is_ok| !**is_ok).count() as u64]);
+        }
+    }
+}
