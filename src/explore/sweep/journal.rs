@@ -30,6 +30,8 @@ pub(super) struct Head {
     seed: String,
     /// The executable.
     build: String,
+    /// How many trials there are.
+    count: usize,
     /// A digest of the input and of all trials.
     trials: String,
 }
@@ -43,11 +45,16 @@ impl Head {
             hasher.write(&bytes);
         };
         add(serde_json::to_vec(control));
-        trials.for_each(|faults| add(serde_json::to_vec(faults)));
+        let mut count = 0;
+        for faults in trials {
+            add(serde_json::to_vec(faults));
+            count += 1;
+        }
         Head {
             scenario: scenario.name().to_owned(),
             seed: control.seed.to_string(),
             build: case_file::build_id().to_owned(),
+            count,
             trials: format!("{:032x}", hasher.finish128().as_u128()),
         }
     }
@@ -123,7 +130,10 @@ fn read(text: &str, head: &Head) -> Option<(BTreeMap<usize, End>, u64)> {
             None if idle => End::NotBitten,
             None => End::Survived,
         };
-        known.insert(trial, end);
+        // Somebody may have edited it.
+        if trial < head.count {
+            known.insert(trial, end);
+        }
     }
     Some((known, text.len() as u64))
 }
@@ -137,7 +147,7 @@ mod tests {
     fn a_journal_is_gone_on_with_only_if_it_is_of_the_same_sweep() {
         let path = std::env::temp_dir().join(format!("squall-journal-{}.jsonl", std::process::id()));
         let scenario = Scenario::new("s");
-        let head = |faults: &[Fault]| Head::new(&scenario, &Case::new("s", Seed(1)), [faults].into_iter());
+        let head = |faults: &[Fault]| Head::new(&scenario, &Case::new("s", Seed(1)), [faults; 3].into_iter());
         let one = head(&[Fault::kill("a")]);
         let ends = [End::Survived, End::NotBitten, End::Failed("x: \"y\"\nz".to_owned())];
         let mut journal = Journal::open(Some(path.clone()), &one, true).unwrap();
@@ -148,6 +158,8 @@ mod tests {
         let known = |head: &Head| Journal::open(Some(path.clone()), head, false).unwrap().known;
         assert_eq!(known(&one).into_values().collect::<Vec<_>>(), ends);
         let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, format!("{text}{{\"trial\":3}}\n")).unwrap();
+        assert_eq!(known(&one).into_values().collect::<Vec<_>>(), ends, "there is no fourth trial");
         // A process that was killed while it wrote.
         fs::write(&path, &text[..text.len() - 3]).unwrap();
         let mut journal = Journal::open(Some(path.clone()), &one, false).unwrap();
