@@ -351,6 +351,10 @@ impl<'a> World<'a> {
         let due = self.write_down(Some(host), event, text);
         self.net.lock().close_gate(host);
         self.net.lock().kill(host);
+        if !due.is_empty() {
+            // What its kernel has just said is on its way, whatever else comes now.
+            self.net.lock().send_without_datagrams(host);
+        }
         self.disks[host.index()].kill();
         self.idle(host);
         self.strike_all(due, Some(host));
