@@ -208,6 +208,13 @@ impl Scenario {
         let source = source.into();
         let clash = self.sources.iter().any(|known| known.name() == source.name());
         assert!(!clash, "two fault sources of `{}` are named `{}`", self.name, source.name());
+        let waits_for_here = source.moment().is_some_and(|moment| moment.is_of_here());
+        assert!(
+            !waits_for_here,
+            "fault source `{}` of `{}` waits for `here`: name the hosts",
+            source.name(),
+            self.name
+        );
         self.sources.push(source);
         self
     }

@@ -214,7 +214,14 @@ fn unknown() {
 fn never_bites() {
     let output = cli("idle", &["explore", "idle", "--seeds", "0..40"]);
     assert_eq!(code(&output), 1);
-    assert_contains(&stdout(&output), &["FAIL: fault source `partition server ↔ bystander` bit only 0 of 40 times"]);
+    let text = stdout(&output);
+    let line =
+        text.lines().find(|line| line.contains("FAIL: fault source `partition server ↔ bystander` bit only 0 of "));
+    assert!(line.is_some(), "{text}");
+    let many = stdout(&cli("idle", &["explore", "idle", "--seeds", "0..64", "--faults", "kill,partition"]));
+    assert!(!many.contains("drew no fault"), "what is asked for is not judged: {many}");
+    let many = stdout(&cli("idle", &["explore", "idle", "--seeds", "0..64"]));
+    assert_contains(&many, &["fault source `kill server at an event `misspelt` of server` drew no fault in 64 runs"]);
     let few = cli("idle", &["explore", "idle", "--seeds", "0..20"]);
     assert_eq!(code(&few), 0, "too few to judge");
 }
@@ -310,9 +317,12 @@ fn bad_usage() {
         (&["replay", "echo"], "which seed of `echo`?"),
         (&["replay", "echo", "--seed", "0xfoo"], "`0xfoo` is not a seed"),
         (&["replay", "missing.json"], "missing.json: No such file"),
-        (&["explore", "idle", "--faults", "flood"], "no source of faults is meant by `flood`; there are: partition"),
+        (
+            &["explore", "idle", "--faults", "flood"],
+            "no source of faults is meant by `flood`; there are: partition server ↔ bystander, kill server",
+        ),
         (&["explore", "idle", "--intensity", "0"], "`0` is no intensity between 0.01 and 10"),
-        (&["replay", "idle", "--seed", "0", "--faults", "kill"], "no source of faults is meant by `kill`"),
+        (&["replay", "idle", "--seed", "0", "--faults", "loss"], "no source of faults is meant by `loss`"),
         (&["replay", "x.json", "--faults", "kill"], "a case file has its own faults"),
         (&["frobnicate"], "no scenario is named `frobnicate`"),
     ];

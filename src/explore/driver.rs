@@ -207,6 +207,14 @@ impl Driver<'_> {
                 escape.kind.name(),
             ));
         }
+        let is_judged = self.exploration.runs >= self.pool.scenarios()[self.scenario].judged_from();
+        let silent = self.exploration.bites.iter().filter(|bites| bites.planned == 0);
+        for bites in silent.filter(|_| is_judged && self.pool.swarm().is_open()) {
+            self.exploration.notes.push(format!(
+                "fault source `{}` drew no fault in {} runs: does what it waits for happen without faults?",
+                bites.source, self.exploration.runs
+            ));
+        }
         self.exploration.wall = self.started.elapsed();
         self.exploration
     }

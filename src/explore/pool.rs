@@ -118,6 +118,11 @@ impl Pool {
         self
     }
 
+    /// What is said of all draws of cases.
+    pub(crate) fn swarm(&self) -> &Swarm {
+        &self.swarm
+    }
+
     /// The scenarios that its workers know.
     pub fn scenarios(&self) -> &[Scenario] {
         &self.scenarios

@@ -80,7 +80,7 @@ impl Fault {
             return Some(defect);
         }
         let is_here = |selector: &Selector| *selector == Selector::Here;
-        if self.trigger.selectors().into_iter().any(|(_, selector)| is_here(selector)) {
+        if self.trigger.is_of_here() {
             return Some("what is waited for must be said; it cannot be `here`".to_owned());
         }
         if self.begins_at().is_some() && self.target.selectors().into_iter().any(is_here) {

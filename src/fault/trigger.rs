@@ -11,7 +11,9 @@ use super::{Selector, duration_text, text_duration};
 /// When a fault begins.
 ///
 /// At a moment inside a step, links, disks and the deaths of hosts are exact. What acts on the sockets, the clock, the memory or
-/// the names of a host that goes on running, or asks it to stop, begins when the step is over.
+/// the names of a host that goes on running, or asks it to stop, begins when the step is over. A host that goes down by a
+/// moment of another may have run through the step already: what it did in the rest of it is not undone. Code on plain
+/// turmoil sockets is dropped when the step is over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Trigger {
@@ -78,6 +80,11 @@ impl Trigger {
             Trigger::Message(moment) => vec![(2, &moment.from), (3, &moment.to)],
             Trigger::Event(moment) => vec![(2, &moment.host)],
         }
+    }
+
+    /// Whether it waits for something at a host that only its coming would tell.
+    pub(crate) fn is_of_here(&self) -> bool {
+        self.selectors().into_iter().any(|(_, selector)| *selector == Selector::Here)
     }
 
     /// The same moment with other selectors.

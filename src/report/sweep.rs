@@ -40,7 +40,7 @@ pub fn sweep_text(sweep: &Sweep) -> String {
     }
     if sweep.is_passed() {
         let kinds: Vec<&str> = rows.iter().map(|row| row.name.as_str()).filter(|name| *name != "pairs").collect();
-        let _ = writeln!(text, "{scenario} survives any single {} at all {points} points", kinds.join(", "));
+        let _ = writeln!(text, "{scenario} survives any single {} at all these points", kinds.join(", "));
     }
     let known = if *resumed == 0 { String::new() } else { format!(", {resumed} known from before") };
     let wall = duration_text(crate::fault::millis(wall.as_millis() as u64));

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::afflict::disk_trouble;
+use super::life::Exit;
 use super::{Begun, World};
 use crate::fault::{self, Fault, FaultKind, Selector, Target, Trigger};
 use crate::moment::{EventWatch, MessageWatch, Watch, Watched};
@@ -124,7 +125,13 @@ impl World<'_> {
             }
             _ => self.disks[host.index()].kill(),
         }
-        self.slot(host).exit = None;
+        let exit = self.slot(host).exit.take();
+        if let Some(Exit::Failed(error)) = exit
+            && self.spec.hosts[host.index()].supervised.is_none()
+        {
+            // It had failed by itself before that.
+            self.failures.push((host, error));
+        }
         self.net.lock().send_without_datagrams(host);
         self.idle(host);
     }

@@ -134,7 +134,7 @@ pub fn what_survives_everything_passes() {
         "  pairs      survived at all 10 pairs (1 changed nothing)",
     ];
     assert_eq!(rows(&text), expected);
-    let whole = "\nledger survives any single kill, power off, cut, loss at all 9 points\n40 runs in ";
+    let whole = "\nledger survives any single kill, power off, cut, loss at all these points\n40 runs in ";
     assert_contains(&text, &[whole]);
     assert!(!text.contains("known from before"));
     // The journal says it all the next time, and is begun anew if that is wanted, or if it is of another sweep.

@@ -220,6 +220,7 @@ fn idle() -> Scenario {
         .clients("client", 1, numbers(), ask_patiently)
         .host("bystander", |_| async { std::future::pending::<()>().await })
         .fault(fault::partition("server", "bystander").once(secs(1)..secs(2)))
+        .fault(fault::kill("server").at_event("server", "misspelt"))
 }
 
 fn somebody_was_answered(_: &Trace, history: &History) -> bool {
