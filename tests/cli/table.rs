@@ -10,7 +10,7 @@ use squall::trace::Event;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// All of them.
-pub const SCENARIOS: [fn() -> Scenario; 17] = [
+pub const SCENARIOS: [fn() -> Scenario; 18] = [
     echo,
     fragile,
     panics,
@@ -26,6 +26,7 @@ pub const SCENARIOS: [fn() -> Scenario; 17] = [
     idle,
     sometimes,
     drifts,
+    misspelt,
     crate::sweeps::ledger,
     crate::sweeps::hasty,
 ];
@@ -220,7 +221,11 @@ fn idle() -> Scenario {
         .clients("client", 1, numbers(), ask_patiently)
         .host("bystander", |_| async { std::future::pending::<()>().await })
         .fault(fault::partition("server", "bystander").once(secs(1)..secs(2)))
-        .fault(fault::kill("server").at_event("server", "misspelt"))
+}
+
+/// Waits for an event that never happens.
+fn misspelt() -> Scenario {
+    small("misspelt").fault(fault::kill("server").at_event("server", "misspelt"))
 }
 
 fn somebody_was_answered(_: &Trace, history: &History) -> bool {
