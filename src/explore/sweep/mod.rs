@@ -3,6 +3,7 @@
 
 mod journal;
 mod points;
+mod tries;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,18 +16,15 @@ use super::job::{Subject, Want};
 use super::pool::{Errand, Pool};
 use crate::case_file;
 use crate::check::Verdict;
-use crate::fault::{Fault, Plan, Swarm, Target, here, millis, secs};
-use crate::scenario::{Case, Scenario};
+use crate::fault::{Fault, Plan, secs};
+use crate::scenario::Case;
 use crate::seed::Seed;
-use crate::trace::HostId;
 
 pub use journal::JournalError;
 use journal::{Head, Journal};
 pub use points::Point;
 use points::points;
-
-/// How many plans are looked at to see which hosts faults take down.
-const PLANS: u64 = 16;
+use tries::{Try, control, hosts, tries};
 
 /// What is done at a point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -188,12 +186,6 @@ pub enum SweepError {
     Case(#[from] case_file::CaseFileError),
 }
 
-/// One trial: which sort, and the plan.
-struct Try {
-    row: usize,
-    faults: Vec<Fault>,
-}
-
 /// Sweeps one scenario of the pool, by its index. `progress` is told how many trials of how many are done, and how many were
 /// not survived.
 ///
@@ -270,106 +262,6 @@ pub fn sweep(
         resumed,
         wall: started.elapsed(),
     })
-}
-
-/// The run without faults, with as many operations as are wanted.
-fn control(scenario: &Scenario, options: &SweepOptions) -> Case {
-    let mut case = scenario.control(options.seed);
-    if let Some(most) = options.operations {
-        for input in case.input.values_mut().flatten() {
-            if let serde_json::Value::Array(operations) = input {
-                operations.truncate(most);
-            }
-        }
-    }
-    case
-}
-
-/// Which hosts go down.
-fn hosts(scenario: &Scenario, options: &SweepOptions) -> Result<Vec<String>, SweepError> {
-    let stage = scenario.stage();
-    let hosts = match &options.hosts {
-        Some(pattern) => {
-            let hosts = stage.matching(pattern).into_iter();
-            hosts.map(|host| stage.hosts[host.index()].name.clone()).collect()
-        }
-        None => going_down(scenario),
-    };
-    if hosts.is_empty() {
-        return Err(SweepError::NoHosts(options.hosts.clone().unwrap_or_default()));
-    }
-    Ok(hosts)
-}
-
-/// The hosts that faults of the scenario take down, by the plans of some seeds: what its promises are about. If there are
-/// none, all but those of clients.
-fn going_down(scenario: &Scenario) -> Vec<String> {
-    let stage = scenario.stage();
-    let mut hosts = std::collections::BTreeSet::new();
-    for seed in 0..PLANS {
-        let plan = scenario.case_on(&stage, Seed(seed), &Swarm::whole()).plan;
-        for fault in plan.faults.iter().filter(|fault| fault.kind.takes_hosts_down()) {
-            if let Target::Hosts(selector) = &fault.target {
-                hosts.extend(selector.resolve(&stage, 0));
-            }
-        }
-    }
-    let clients: Vec<&str> = scenario.client_names().collect();
-    let is_client = |host: &str| clients.contains(&host);
-    let names = stage.hosts.iter().enumerate();
-    let meant = |index: usize, name: &str| match hosts.is_empty() {
-        true => !is_client(name),
-        false => hosts.contains(&HostId(index as u16)),
-    };
-    names.filter(|(index, host)| meant(*index, &host.name)).map(|(_, host)| host.name.clone()).collect()
-}
-
-/// Every single fault, in the order of the points, then the pairs.
-fn tries(options: &SweepOptions, points: &[Point], going_down: &[String]) -> Vec<Try> {
-    let mut tries = Vec::new();
-    for (row, blow) in options.blows.iter().enumerate() {
-        let faults = points.iter().filter_map(|point| fault(*blow, point, going_down, options.down_for));
-        tries.extend(faults.map(|fault| Try { row, faults: vec![fault] }));
-    }
-    let singles = tries.len() as u64;
-    if singles > 1 {
-        for pair in 0..options.pairs {
-            let first = options.seed.decide("first of a pair", &[pair]) % singles;
-            // Any other than the first is equally likely to be the second.
-            let other = options.seed.decide("second of a pair", &[pair]) % (singles - 1);
-            let second = if other >= first { other + 1 } else { other };
-            let faults = [first.min(second), first.max(second)].map(|index| tries[index as usize].faults[0].clone());
-            tries.push(Try { row: options.blows.len(), faults: faults.to_vec() });
-        }
-    }
-    tries
-}
-
-/// What is done at a point; none if it does not make sense there.
-fn fault(blow: Blow, point: &Point, going_down: &[String], down_for: Duration) -> Option<Fault> {
-    let goes_down = |host: &String| going_down.contains(host);
-    let ends = || Some([point.host.as_str(), point.to.as_deref()?]);
-    let fault = match blow {
-        Blow::Kill | Blow::PowerOff => {
-            // If the sender of a message does not go down, its receiver does.
-            let victim = match &point.to {
-                _ if goes_down(&point.host) => here(),
-                Some(to) if goes_down(to) => [to.as_str()].into(),
-                _ => return None,
-            };
-            let fault = if blow == Blow::Kill { Fault::kill(victim) } else { Fault::power_off(victim) };
-            fault.lasting(down_for)
-        }
-        Blow::Cut => {
-            let [from, to] = ends()?;
-            Fault::reset(0, [from], [to]).one_way().lasting(millis(1))
-        }
-        Blow::Loss => {
-            let [from, to] = ends()?;
-            Fault::loss(1.0, [from], [to]).one_way().lasting(millis(1))
-        }
-    };
-    Some(Fault { trigger: point.trigger.clone(), source: "sweep".to_owned(), ..fault })
 }
 
 fn rows(

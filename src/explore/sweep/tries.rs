@@ -1,0 +1,120 @@
+//! What a sweep tries: which faults at which points, and which hosts go down. It knows nothing of runs.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::points::Point;
+use super::{Blow, SweepError, SweepOptions};
+use crate::fault::{Fault, Swarm, Target, here, millis};
+use crate::scenario::{Case, Scenario};
+use crate::seed::Seed;
+use crate::trace::HostId;
+
+/// How many plans are looked at to see which hosts faults take down.
+const PLANS: u64 = 16;
+
+/// One trial: which sort, and the plan.
+pub(super) struct Try {
+    pub(super) row: usize,
+    pub(super) faults: Vec<Fault>,
+}
+
+/// The run without faults, with as many operations as are wanted.
+pub(super) fn control(scenario: &Scenario, options: &SweepOptions) -> Case {
+    let mut case = scenario.control(options.seed);
+    if let Some(most) = options.operations {
+        for input in case.input.values_mut().flatten() {
+            if let serde_json::Value::Array(operations) = input {
+                operations.truncate(most);
+            }
+        }
+    }
+    case
+}
+
+/// Which hosts go down.
+pub(super) fn hosts(scenario: &Scenario, options: &SweepOptions) -> Result<Vec<String>, SweepError> {
+    let stage = scenario.stage();
+    let hosts = match &options.hosts {
+        Some(pattern) => {
+            let hosts = stage.matching(pattern).into_iter();
+            hosts.map(|host| stage.hosts[host.index()].name.clone()).collect()
+        }
+        None => going_down(scenario),
+    };
+    if hosts.is_empty() {
+        return Err(SweepError::NoHosts(options.hosts.clone().unwrap_or_default()));
+    }
+    Ok(hosts)
+}
+
+/// The hosts that faults of the scenario take down, by the plans of some seeds: what its promises are about. If there are
+/// none, all but those of clients.
+fn going_down(scenario: &Scenario) -> Vec<String> {
+    let stage = scenario.stage();
+    let mut hosts = BTreeSet::new();
+    for seed in 0..PLANS {
+        let plan = scenario.case_on(&stage, Seed(seed), &Swarm::whole()).plan;
+        for fault in plan.faults.iter().filter(|fault| fault.kind.takes_hosts_down()) {
+            if let Target::Hosts(selector) = &fault.target {
+                hosts.extend(selector.resolve(&stage, 0));
+            }
+        }
+    }
+    let clients: Vec<&str> = scenario.client_names().collect();
+    let is_client = |host: &str| clients.contains(&host);
+    let names = stage.hosts.iter().enumerate();
+    let meant = |index: usize, name: &str| match hosts.is_empty() {
+        true => !is_client(name),
+        false => hosts.contains(&HostId(index as u16)),
+    };
+    names.filter(|(index, host)| meant(*index, &host.name)).map(|(_, host)| host.name.clone()).collect()
+}
+
+/// Every single fault, in the order of the points, then the pairs.
+pub(super) fn tries(options: &SweepOptions, points: &[Point], going_down: &[String]) -> Vec<Try> {
+    let mut tries = Vec::new();
+    for (row, blow) in options.blows.iter().enumerate() {
+        let faults = points.iter().filter_map(|point| fault(*blow, point, going_down, options.down_for));
+        tries.extend(faults.map(|fault| Try { row, faults: vec![fault] }));
+    }
+    let singles = tries.len() as u64;
+    if singles > 1 {
+        for pair in 0..options.pairs {
+            let first = options.seed.decide("first of a pair", &[pair]) % singles;
+            // Any other than the first is equally likely to be the second.
+            let other = options.seed.decide("second of a pair", &[pair]) % (singles - 1);
+            let second = if other >= first { other + 1 } else { other };
+            let faults = [first.min(second), first.max(second)].map(|index| tries[index as usize].faults[0].clone());
+            tries.push(Try { row: options.blows.len(), faults: faults.to_vec() });
+        }
+    }
+    tries
+}
+
+/// What is done at a point; none if it does not make sense there.
+fn fault(blow: Blow, point: &Point, going_down: &[String], down_for: Duration) -> Option<Fault> {
+    let goes_down = |host: &String| going_down.contains(host);
+    let ends = || Some([point.host.as_str(), point.to.as_deref()?]);
+    let fault = match blow {
+        Blow::Kill | Blow::PowerOff => {
+            // If the sender of a message does not go down, its receiver does.
+            let victim = match &point.to {
+                _ if goes_down(&point.host) => here(),
+                Some(to) if goes_down(to) => [to.as_str()].into(),
+                _ => return None,
+            };
+            let fault = if blow == Blow::Kill { Fault::kill(victim) } else { Fault::power_off(victim) };
+            fault.lasting(down_for)
+        }
+        Blow::Cut => {
+            let [from, to] = ends()?;
+            Fault::reset(0, [from], [to]).one_way().lasting(millis(1))
+        }
+        Blow::Loss => {
+            let [from, to] = ends()?;
+            Fault::loss(1.0, [from], [to]).one_way().lasting(millis(1))
+        }
+    };
+    Some(Fault { trigger: point.trigger.clone(), source: "sweep".to_owned(), ..fault })
+}
