@@ -116,7 +116,8 @@ pub fn run(scenario: &Scenario, case: &Case, detail: Detail) -> Run {
     judge(scenario, case, carry_out(scenario, case, detail, &[]))
 }
 
-/// The case that a seed draws, with what is said of all draws. If a source of the scenario waits for moments, a run without faults counts them first.
+/// The case that a seed draws, with what is said of all draws. If a source that it uses waits for moments, a run without
+/// faults counts them first.
 pub fn draw(scenario: &Scenario, seed: Seed, swarm: &Swarm) -> Case {
     let moments = scenario.moments_for(seed, swarm);
     if moments.is_empty() {
