@@ -81,11 +81,7 @@ impl Violation {
         lines.push("what comes next for each client, and cannot:".to_owned());
         lines.extend(self.stuck.iter().map(|stuck| format!("  {}: {}", line(&stuck.operation), stuck.why)));
         if let Some(core) = core {
-            lines.push(match core.loosened.len() {
-                0 => "these suffice:".to_owned(),
-                count => format!("these suffice, even if {count} others may take effect late or never:"),
-            });
-            lines.extend(core.kept.iter().map(|index| format!("  {}", line(index))));
+            lines.extend(core.lines(line));
         }
         lines.push(String::new());
         lines.join("\n")

@@ -21,6 +21,16 @@ pub struct Core {
 }
 
 impl Core {
+    /// The core in lines; `line` tells an operation.
+    pub(in crate::check) fn lines(&self, line: impl Fn(&usize) -> String) -> Vec<String> {
+        let head = match self.loosened.len() {
+            0 => "these suffice:".to_owned(),
+            count => format!("these suffice, even if {count} others may take effect late or never:"),
+        };
+        let kept = self.kept.iter().map(|index| format!("  {}", line(index)));
+        std::iter::once(head).chain(kept).collect()
+    }
+
     /// The history that is left: what is kept, and what is loosened with unknown outcomes.
     pub fn history<Op: Clone, Output: Clone>(&self, history: &History<Op, Output>) -> History<Op, Output> {
         let entry = |index: &usize| Some((*index, history.entries().get(*index).cloned()?));

@@ -101,11 +101,7 @@ impl Violation {
         }
         if let Some(core) = core {
             lines.push(String::new());
-            lines.push(match core.loosened.len() {
-                0 => "these suffice:".to_owned(),
-                count => format!("these suffice, even if {count} others may take effect late or never:"),
-            });
-            lines.extend(core.kept.iter().map(|index| format!("  {}", line(index))));
+            lines.extend(core.lines(line));
         }
         lines.push(String::new());
         lines.join("\n")
