@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use squall::check::linear::models::{KeyValue, Queue, Register};
 use squall::check::linear::read::{jepsen_register, porcupine_key_value};
-use squall::check::linear::{History, Judgement, Model, Options, judge, linearizable, queue};
+use squall::check::linear::{Judgement, Model, SearchOptions, TypedHistory, judge, linearizable, queue};
 use squall::seed::Seed;
 
 use generate::Mistake;
@@ -27,8 +27,8 @@ fn milliseconds(rounds: usize, mut round: impl FnMut()) -> f64 {
     median(times.map(|time: Duration| time.as_secs_f64() * 1e3).collect())
 }
 
-fn is_linearizable<M: Model>(model: &M, history: &History<M::Op, M::Output>) -> bool {
-    match judge(model, history, &Options::default()) {
+fn is_linearizable<M: Model>(model: &M, history: &TypedHistory<M::Op, M::Output>) -> bool {
+    match judge(model, history, &SearchOptions::default()) {
         Judgement::Linearizable(_) => true,
         Judgement::Violated(_) => false,
         Judgement::GaveUp(configurations) => {
@@ -104,7 +104,7 @@ fn queues() {
     {
         let history = generate::queue(Seed(1), clients, operations, unknown);
         let patterns = milliseconds(5, || assert_eq!(queue::wrong(&history), Ok(None)));
-        let options = Options { budget: 100_000, ..Options::default() };
+        let options = SearchOptions { budget: 100_000, ..SearchOptions::default() };
         let mut word = "";
         // Every state is a copy of the queue, so larger ones are too much for the search.
         let searching = if operations > 1_000 {

@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use squall::prelude::*;
 use squall::run::{Detail, run};
-use squall::sandbox::{End, Entry, Limits, Worker, serve_if_zygote};
+use squall::sandbox::{End, EntryPoint, ProcessLimits, Worker, serve_if_zygote};
 
 use support::{children, median, resident_kib, thread_cpu};
 
@@ -68,11 +68,11 @@ fn handle(job: &[u8]) -> Vec<u8> {
 }
 
 fn worker() -> Worker {
-    Worker::spawn(Entry::Main, Arc::new(handle)).expect("the zygote starts")
+    Worker::spawn(EntryPoint::Main, Arc::new(handle)).expect("the zygote starts")
 }
 
 fn done(worker: &mut Worker, job: &[u8]) -> Duration {
-    let finished = worker.run(job, &Limits::default()).expect("the zygote lives");
+    let finished = worker.run(job, &ProcessLimits::default()).expect("the zygote lives");
     assert!(matches!(finished.end, End::Returned(_)), "a run did not end well: {:?}", finished.end);
     finished.cpu
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use squall::prelude::*;
 use squall::run::{Detail, run};
-use squall::sandbox::{End, Entry, Limits, Worker, serve_if_zygote};
+use squall::sandbox::{End, EntryPoint, ProcessLimits, Worker, serve_if_zygote};
 use squall::trace::{Event, SegmentKind};
 
 use shop::simulated::{Setup, shop_with_promises};
@@ -72,7 +72,7 @@ fn main() {
     serve_if_zygote(handler);
 
     let scenario = scenario();
-    let mut worker = Worker::spawn(Entry::Main, Arc::new(handler)).expect("the zygote starts");
+    let mut worker = Worker::spawn(EntryPoint::Main, Arc::new(handler)).expect("the zygote starts");
     let simulated = scenario.duration().as_secs_f64() * RUNS as f64;
     kinds(&scenario);
 
@@ -83,7 +83,7 @@ fn main() {
         let twin = sample(seeds.clone(), |seed| by_twin(&scenario, seed));
         let mut forked = Sample::default();
         for seed in seeds {
-            let finished = worker.run(&seed.to_le_bytes(), &Limits::default()).expect("the zygote lives");
+            let finished = worker.run(&seed.to_le_bytes(), &ProcessLimits::default()).expect("the zygote lives");
             forked.cpu += finished.cpu;
             match finished.end {
                 End::Returned(counts) => {

@@ -7,7 +7,7 @@ use crate::shop::served::served_right_or_refused;
 use crate::shop::simulated::{Setup, orders, shop_with_promises};
 use crate::shop::situations;
 
-/// A store whose disk fails, fills up, flips bits and is slow, and whose machine loses its power.
+/// A store whose disk fails, fills up, corrupts bits and is slow, and whose machine loses its power.
 pub fn scenario() -> Scenario {
     with(Setup::default())
 }
@@ -21,7 +21,7 @@ pub fn with(setup: Setup) -> Scenario {
         .fault(
             fault::disk_errors(0.5, DiskCalls::Syncs, "store").every(secs(4)..secs(12)).lasting(millis(100)..secs(2)),
         )
-        .fault(fault::disk_flips(0.1, "store").every(secs(4)..secs(12)).lasting(millis(300)..secs(4)))
+        .fault(fault::disk_corruption(0.1, "store").every(secs(4)..secs(12)).lasting(millis(300)..secs(4)))
         // The database doubles its file now and then, most often early.
         .fault(fault::disk_full(0, "store").once(secs(1)..secs(6)).lasting(secs(4)..secs(12)))
         .fault(

@@ -23,7 +23,7 @@ pub fn with(setup: Setup) -> Scenario {
                 .lasting(secs(2)..secs(8)),
         )
         .fault(fault::flapping(secs(2), "gateway", one("api")).every(secs(8)..secs(30)).lasting(secs(4)..secs(10)))
-        .fault(fault::mute(one("api")).every(secs(5)..secs(30)).lasting(secs(4)..secs(12)))
+        .fault(fault::output_stall(one("api")).every(secs(5)..secs(30)).lasting(secs(4)..secs(12)))
         .check(policy.clone().the_dead_get_no_requests())
         .check(policy.the_healthy_get_requests_again())
         .sometimes("a server was ejected and came back", situations::a_server_was_ejected_and_came_back)

@@ -26,7 +26,7 @@ pub fn with(setup: Setup) -> Scenario {
                 .lasting(millis(10)..millis(20)),
         )
         .fault(
-            fault::cut(20, here(), "buyer")
+            fault::close(20, here(), "buyer")
                 .one_way()
                 .at_message("gateway", "buyer", CREATED)
                 .lasting(millis(10)..millis(20)),

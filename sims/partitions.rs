@@ -21,9 +21,11 @@ pub fn with(setup: Setup) -> Scenario {
         .fault(fault::partition("api", "pricing").every(secs(4)..secs(10)).lasting(secs(1)..secs(6)))
         .fault(fault::bridge("*").every(secs(5)..secs(15)).lasting(millis(300)..secs(3)))
         .fault(fault::swizzle("api").every(secs(8)..secs(20)).lasting(secs(2)..secs(6)))
-        .fault(fault::reject("gateway", one("api")).every(secs(4)..secs(10)).lasting(millis(300)..secs(4)))
+        .fault(
+            fault::partition_with_reset("gateway", one("api")).every(secs(4)..secs(10)).lasting(millis(300)..secs(4)),
+        )
         .fault(fault::flapping(millis(600), "api", "store").every(secs(6)..secs(15)).lasting(secs(1)..secs(5)))
-        .fault(fault::resolve_nothing(one("api"), "store").every(secs(4)..secs(10)).lasting(millis(500)..secs(5)))
+        .fault(fault::dns_not_found(one("api"), "store").every(secs(4)..secs(10)).lasting(millis(500)..secs(5)))
         .check(policy.the_healthy_get_requests_again())
         .sometimes(
             "an order took effect although its client got no answer",

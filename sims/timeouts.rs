@@ -29,14 +29,10 @@ pub fn with(setup: Setup) -> Scenario {
         .fault(
             fault::bandwidth(4_000, 64_000, "gateway", one("api")).every(secs(5)..secs(12)).lasting(secs(2)..secs(6)),
         )
-        .fault(
-            fault::resolve_late(millis(1_500), "gateway", one("api"))
-                .every(secs(4)..secs(12))
-                .lasting(secs(1)..secs(5)),
-        )
-        .fault(fault::resolve_late(millis(700), "api", "store").every(secs(6)..secs(15)).lasting(secs(2)..secs(8)))
-        .fault(fault::resolve_dead("buyer", "gateway").every(secs(6)..secs(14)).lasting(secs(1)..secs(6)))
-        .fault(fault::drip(30, millis(150), "gateway", "buyer").every(secs(5)..secs(12)).lasting(secs(2)..secs(5)))
+        .fault(fault::dns_slow(millis(1_500), "gateway", one("api")).every(secs(4)..secs(12)).lasting(secs(1)..secs(5)))
+        .fault(fault::dns_slow(millis(700), "api", "store").every(secs(6)..secs(15)).lasting(secs(2)..secs(8)))
+        .fault(fault::dns_blackhole("buyer", "gateway").every(secs(6)..secs(14)).lasting(secs(1)..secs(6)))
+        .fault(fault::trickle(30, millis(150), "gateway", "buyer").every(secs(5)..secs(12)).lasting(secs(2)..secs(5)))
         .fault(fault::stall(80, "api", "gateway").one_way().every(secs(5)..secs(12)).lasting(secs(1)..secs(4)))
         .sometimes(
             "an attempt timed out and its call still succeeded",

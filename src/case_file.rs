@@ -21,7 +21,7 @@ pub use checkpoints::Checkpoints;
 pub(crate) use layout::lay_out;
 
 /// The version of the format that this build writes and reads.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 /// A case with what is known of its run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -288,8 +288,8 @@ mod tests {
             }
             assert!(!error.contains('\n'), "{error}");
         };
-        check("\"squall\": 2", "\"squall\": 1", &["squall: format version 1"]);
-        check("\"squall\": 2", "\"squal\": 2", &["squall", "missing"]);
+        check("\"squall\": 3", "\"squall\": 2", &["squall: format version 2"]);
+        check("\"squall\": 3", "\"squal\": 2", &["squall", "missing"]);
         let version = concat!("\"version\": \"", env!("CARGO_PKG_VERSION"), "\"");
         check(version, "\"version\": 1", &["version: invalid type: integer `1`", "line"]);
         check("\"0123\"", "null", &["build: invalid type: null", "line"]);
@@ -319,8 +319,8 @@ mod tests {
         check("\"rate\": 0.25", "\"rate\": \"often\"", &["case.plan[3].kind", "\"often\"", "line"]);
         check("\"input\": {", "\"input\": 5, \"x\": {", &["case.input: invalid type: integer `5`", "line"]);
         check("[[1, 2]]", "7", &["case.input.client: invalid type: integer `7`", "line"]);
-        let source = whole.replacen("\"by hand\"", "0", 1);
-        assert!(read(&source).unwrap_err().starts_with("case.plan[0].source: invalid type: integer `0`"));
+        let generator = whole.replacen("\"by hand\"", "0", 1);
+        assert!(read(&generator).unwrap_err().starts_with("case.plan[0].generator: invalid type: integer `0`"));
         assert!(read(&whole.replacen('{', "[", 1)).unwrap_err().contains("line"));
         assert!(read(&whole[..whole.len() / 2]).unwrap_err().contains("cut off"));
         assert!(read("").unwrap_err().contains("cut off"));

@@ -1,29 +1,29 @@
-//! The simulated disk of one machine: a cache and a platter. It knows nothing of hosts, networks and plans.
+//! The simulated disk of one machine: a cache and a durable state. It knows nothing of hosts, networks and plans.
 //!
 //! A [`DiskImage`] is what survives on a machine; the world owns one per host. A program acts on it through a
 //! [`Disk`], which [`DiskImage::attach`] makes for one life of the program, and the [`File`]s that it opens. Writes
-//! go to the cache, and reads see the cache. What reaches the platter, and when, follows POSIX:
+//! go to the cache, and reads see the cache. What reaches the durable state, and when, follows POSIX:
 //!
-//! - [`File::sync_data`] brings the bytes and the length of a file to the platter, but not its name;
-//! - [`Disk::sync_directory`] brings the names in one directory to the platter, but not the bytes behind them;
+//! - [`File::sync_data`] brings the bytes and the length of a file to the durable state, but not its name;
+//! - [`Disk::sync_directory`] brings the names in one directory to the durable state, but not the bytes behind them;
 //! - [`DiskImage::kill`] (the process dies) keeps the cache; [`DiskImage::power_off`] (the machine dies) leaves the
-//!   platter. A name that was never synced is gone then, a rename that was never synced is undone, and each write
+//!   durable state. A name that was never synced is gone then, a rename that was never synced is undone, and each write
 //!   that was never synced is lost, whole or torn at a sector boundary by a draw of its own.
 //!
 //! A dead program must not act, although dropping it runs its destructors: once its gate is closed every call fails
 //! and changes nothing.
 //!
 //! Calls are synchronous, as those of std are; the time that they take is a debt that the program pays with
-//! [`Disk::settle`] before it acknowledges what it has written.
+//! [`Disk::wait_until_idle`] before it acknowledges what it has written.
 //!
 //! ```
 //! use squall::disk::{DiskImage, OpenOptions};
-//! use squall::gate::Gate;
+//! use squall::alive::AliveFlag;
 //! use squall::seed::Seed;
 //!
 //! # fn main() -> std::io::Result<()> {
 //! let image = DiskImage::new(Seed(7), 0);
-//! let disk = image.attach(Gate::open());
+//! let disk = image.attach(AliveFlag::new());
 //! let file = disk.open("notes", OpenOptions::create())?;
 //! file.write_at(0, b"kept")?;
 //! file.sync_data()?;
@@ -31,7 +31,7 @@
 //! disk.open("scratch", OpenOptions::create())?.sync_data()?;
 //!
 //! image.power_off();
-//! let disk = image.attach(Gate::open());
+//! let disk = image.attach(AliveFlag::new());
 //! assert_eq!(disk.list("")?, ["notes"]);
 //! # Ok(())
 //! # }
@@ -55,11 +55,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-pub use self::data::{Counters, DiskCall, DiskSpeed, OpenOptions};
+pub use self::data::{DiskCall, DiskCounters, DiskSpeed, OpenOptions};
 pub use self::file::File;
 use self::image::Image;
 pub use self::trouble::Trouble;
-use crate::gate::Gate;
+use crate::alive::AliveFlag;
 use crate::seed::Seed;
 
 /// What survives on one machine while programs come and go. Clones share their state.
@@ -75,11 +75,11 @@ impl DiskImage {
 
     /// The disk as one life of a program sees it: until `gate` closes, or the next [`kill`](Self::kill) or
     /// [`power_off`](Self::power_off).
-    pub fn attach(&self, gate: Gate) -> Disk {
+    pub fn attach(&self, alive: AliveFlag) -> Disk {
         let life = self.lock().life;
         Disk(Arc::new(Attachment {
             image: self.clone(),
-            gate,
+            alive,
             life,
             debt_ns: AtomicU64::new(0),
             busy_until: Mutex::new(None),
@@ -91,7 +91,7 @@ impl DiskImage {
         self.lock().kill();
     }
 
-    /// The machine dies: what is on the platter stays, and of what was in flight what keyed draws save.
+    /// The machine dies: what is on the durable state stays, and of what was in flight what keyed draws save.
     ///
     /// The draw `seed.decide("tear", &[host, power off, file, change])` decides for each write alone. All four count
     /// from 0: `file` counts what was created on this disk (the root directory is 0), `change` the writes and changes
@@ -117,7 +117,7 @@ impl DiskImage {
         self.lock().speed
     }
 
-    /// What is wrong with the disk from this moment on, each with the number under which its bites are counted; a trouble
+    /// What is wrong with the disk from this moment on, each with the number under which its effects are counted; a trouble
     /// that was there goes on as it is. The world's faults are carried out with it.
     pub fn set_troubles(&self, troubles: &[(u32, Trouble)]) {
         self.lock().set_troubles(troubles);
@@ -129,8 +129,8 @@ impl DiskImage {
     }
 
     /// How many calls met each trouble, by its number, since the disk was made; a trouble that no call met is left out.
-    pub fn bites(&self) -> Vec<(u32, u64)> {
-        self.lock().bites()
+    pub fn effects(&self) -> Vec<(u32, u64)> {
+        self.lock().effects()
     }
 
     /// Has `observer` called at each read, write and sync of a living program, just before it takes effect. It may
@@ -141,7 +141,7 @@ impl DiskImage {
     }
 
     /// What has happened to this disk.
-    pub fn counters(&self) -> Counters {
+    pub fn counters(&self) -> DiskCounters {
         self.lock().counters
     }
 
@@ -160,7 +160,7 @@ impl fmt::Debug for DiskImage {
 /// One life of a program on a disk.
 struct Attachment {
     image: DiskImage,
-    gate: Gate,
+    alive: AliveFlag,
     life: u64,
     /// Nanoseconds of calls that nobody has waited for yet.
     debt_ns: AtomicU64,
@@ -172,7 +172,7 @@ impl Attachment {
     /// The image, if the program lives.
     fn enter(&self) -> io::Result<MutexGuard<'_, Image>> {
         let mut image = self.image.lock();
-        if !self.gate.is_open() || image.life != self.life {
+        if !self.alive.is_set() || image.life != self.life {
             image.counters.refused += 1;
             return Err(io::Error::other("the program that this disk was attached to is dead"));
         }
@@ -211,7 +211,7 @@ impl Attachment {
 pub struct Disk(Arc<Attachment>);
 
 impl Disk {
-    /// Opens a file. The name of a file that this creates is on the platter only after [`Disk::sync_directory`] on
+    /// Opens a file. The name of a file that this creates is on the durable state only after [`Disk::sync_directory`] on
     /// its parent; see [`Disk::open_durable`]. Opening takes no time.
     ///
     /// # Errors
@@ -250,7 +250,7 @@ impl Disk {
         }
     }
 
-    /// Removes a file's name. The file lives on while somebody has it open, and on the platter it keeps its name
+    /// Removes a file's name. The file lives on while somebody has it open, and on the durable state it keeps its name
     /// until the directory is synced.
     ///
     /// # Errors
@@ -259,7 +259,7 @@ impl Disk {
         self.0.enter_to(DiskCall::Write)?.remove(path.as_ref())
     }
 
-    /// Gives a file another name and takes the name from whatever file had it. Atomic in the cache; on the platter
+    /// Gives a file another name and takes the name from whatever file had it. Atomic in the cache; on the durable state
     /// within one directory, once that is synced. Between two directories each is synced on its own: a power off
     /// between the syncs leaves the file with both names or with none.
     ///
@@ -278,7 +278,7 @@ impl Disk {
     }
 
     /// Creates the directories along `path` that are missing. The name of each is in its parent, and is on the
-    /// platter once that is synced.
+    /// durable state once that is synced.
     ///
     /// # Errors
     /// `NotADirectory` if there is a file on the way.
@@ -286,7 +286,7 @@ impl Disk {
         self.0.enter_to(DiskCall::Write)?.create_dir_all(path.as_ref())
     }
 
-    /// Brings the names in a directory to the platter. They survive a power off if the name of the directory itself
+    /// Brings the names in a directory to the durable state. They survive a power off if the name of the directory itself
     /// and those of its parents are there, too.
     ///
     /// # Errors
@@ -295,7 +295,7 @@ impl Disk {
         self.0.enter_to(DiskCall::Sync)?.sync_directory(path.as_ref())
     }
 
-    /// The time of all calls since the last [`Disk::settle`].
+    /// The time of all calls since the last [`Disk::wait_until_idle`].
     pub fn debt(&self) -> Duration {
         Duration::from_nanos(self.0.debt_ns.load(Ordering::Relaxed))
     }
@@ -303,7 +303,7 @@ impl Disk {
     /// Waits until the disk has done all calls that were made before this one, those that another task waits for
     /// included: a disk does one thing at a time. Await it after a sync, before acknowledging. Needs a tokio runtime
     /// with time, whose timer rounds up to whole milliseconds; returns at once if there is nothing to wait for.
-    pub async fn settle(&self) {
+    pub async fn wait_until_idle(&self) {
         let debt = Duration::from_nanos(self.0.debt_ns.swap(0, Ordering::Relaxed));
         let now = Instant::now();
         let until = {
@@ -320,6 +320,6 @@ impl Disk {
 
 impl fmt::Debug for Disk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Disk").field("gate", &self.0.gate).field("debt", &self.debt()).finish_non_exhaustive()
+        f.debug_struct("Disk").field("alive", &self.0.alive).field("debt", &self.debt()).finish_non_exhaustive()
     }
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::gate::Gate;
-use crate::moment::Moments;
+use crate::alive::AliveFlag;
 use crate::sandbox;
 use crate::trace::{Event, HostId, Mark, Trace};
+use crate::trigger_point::TriggerPoints;
 
 /// How an operation ended for its client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,7 +117,7 @@ impl History {
 pub(crate) struct Tape {
     pub(crate) trace: Trace,
     pub(crate) history: History,
-    pub(crate) moments: Moments,
+    pub(crate) trigger_points: TriggerPoints,
 }
 
 /// A shared handle to the tape.
@@ -126,7 +126,11 @@ pub(crate) struct SharedTape(Arc<Mutex<Tape>>);
 
 impl SharedTape {
     pub(crate) fn new(trace: Trace) -> SharedTape {
-        SharedTape(Arc::new(Mutex::new(Tape { trace, history: History::default(), moments: Moments::default() })))
+        SharedTape(Arc::new(Mutex::new(Tape {
+            trace,
+            history: History::default(),
+            trigger_points: TriggerPoints::default(),
+        })))
     }
 
     /// The tape. A panic elsewhere while it was held leaves it readable: the run is reported all the same.
@@ -141,26 +145,26 @@ impl SharedTape {
 #[derive(Clone, Debug)]
 pub struct Recorder {
     tape: SharedTape,
-    gate: Gate,
+    alive: AliveFlag,
     host: HostId,
     client: u32,
 }
 
 impl Recorder {
-    pub(crate) fn new(tape: SharedTape, gate: Gate, host: HostId, client: u32) -> Recorder {
-        Recorder { tape, gate, host, client }
+    pub(crate) fn new(tape: SharedTape, alive: AliveFlag, host: HostId, client: u32) -> Recorder {
+        Recorder { tape, alive, host, client }
     }
 
     /// Makes a moment known to the checks.
     pub fn mark(&self, mark: Mark) {
-        if !self.gate.is_open() {
+        if !self.alive.is_set() {
             return;
         }
         let event = Event::Mark(mark);
         let mut tape = self.tape.lock();
-        let due = tape.moments.event(self.host, &event);
+        let due = tape.trigger_points.event(self.host, &event);
         tape.trace.push(sandbox::now(), Some(self.host), event);
-        let strike = if due.is_empty() { None } else { tape.moments.strike.clone() };
+        let strike = if due.is_empty() { None } else { tape.trigger_points.on_trigger.clone() };
         drop(tape);
         if let Some(strike) = strike {
             due.into_iter().for_each(|fault| strike(fault, self.host));
@@ -184,7 +188,7 @@ impl Recorder {
 
     /// Records that an operation begins. What cannot be written as JSON is recorded as `null`.
     pub fn invoke(&self, name: &str, input: &impl Serialize) -> Pending {
-        if !self.gate.is_open() {
+        if !self.alive.is_set() {
             return Pending { recorder: self.clone(), index: usize::MAX };
         }
         let at = sandbox::now();
@@ -232,7 +236,7 @@ impl Pending {
     }
 
     fn complete(self, completion: Completion) {
-        if !self.recorder.gate.is_open() {
+        if !self.recorder.alive.is_set() {
             return;
         }
         let at = sandbox::now();

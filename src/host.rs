@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use crate::alive::AliveFlag;
 use crate::disk::Disk;
-use crate::gate::Gate;
 use crate::history::{Recorder, SharedTape};
 use crate::net::{Connector, SharedNet, TcpListener};
 use crate::trace::HostId;
@@ -60,7 +60,7 @@ pub struct HostContext {
     pub(crate) index: usize,
     pub(crate) client: u32,
     pub(crate) life: u32,
-    pub(crate) gate: Gate,
+    pub(crate) alive: AliveFlag,
     pub(crate) net: SharedNet,
     pub(crate) tape: SharedTape,
     pub(crate) disk: Disk,
@@ -97,12 +97,12 @@ impl HostContext {
 
     /// A listener on this port. It starts to listen when it is first polled.
     pub fn listener(&self, port: u16) -> TcpListener {
-        TcpListener::new(self.net.clone(), self.id, port, self.gate.clone())
+        TcpListener::new(self.net.clone(), self.id, port, self.alive.clone())
     }
 
     /// Opens connections from this host.
     pub fn connector(&self) -> Connector {
-        Connector::new(self.net.clone(), self.id, self.gate.clone())
+        Connector::new(self.net.clone(), self.id, self.alive.clone())
     }
 
     /// The machine's disk.
@@ -117,7 +117,7 @@ impl HostContext {
 
     /// Writes marks and operations.
     pub fn recorder(&self) -> Recorder {
-        Recorder::new(self.tape.clone(), self.gate.clone(), self.id, self.client)
+        Recorder::new(self.tape.clone(), self.alive.clone(), self.id, self.client)
     }
 
     /// Virtual time since the start of the run.
@@ -127,7 +127,7 @@ impl HostContext {
 
     /// Waits until the faults are over and `margin` of the time to recover is left, or returns at once if it is later:
     /// the moment to audit what the system ended with.
-    pub async fn settled(&self, margin: Duration) {
+    pub async fn wait_until_recovered(&self, margin: Duration) {
         let until = self.run_for + self.settle_for.saturating_sub(margin);
         tokio::time::sleep(until.saturating_sub(self.elapsed())).await;
     }
@@ -139,7 +139,7 @@ impl HostContext {
 }
 
 /// What a program may return: nothing, or a result whose error fails the run.
-pub trait Ending {
+pub trait Termination {
     /// The error as text.
     ///
     /// # Errors
@@ -147,13 +147,13 @@ pub trait Ending {
     fn into_result(self) -> Result<(), String>;
 }
 
-impl Ending for () {
+impl Termination for () {
     fn into_result(self) -> Result<(), String> {
         Ok(())
     }
 }
 
-impl<E: fmt::Display> Ending for Result<(), E> {
+impl<E: fmt::Display> Termination for Result<(), E> {
     fn into_result(self) -> Result<(), String> {
         self.map_err(|error| error.to_string())
     }
@@ -176,7 +176,7 @@ impl Program {
     where
         F: Fn(HostContext) -> Fut + Send + Sync + 'static,
         Fut: Future + 'static,
-        Fut::Output: Ending,
+        Fut::Output: Termination,
     {
         Program(Arc::new(move |context| {
             let program = factory(context);

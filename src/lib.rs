@@ -50,22 +50,22 @@
 //!
 //! # Where to read on
 //!
-//! [`fault`] has the faults and their sources, [`check`] the promises, [`scenario`] the builder, [`net`] and [`disk`] what
+//! [`fault`] has the faults and their generators, [`check`] the promises, [`scenario`] the builder, [`net`] and [`disk`] what
 //! programs stand on, [`trace`] and [`history`] what checks read, and [`sandbox`] what makes a run the same every time.
 
+pub mod alive;
 pub mod case_file;
 pub mod check;
 pub mod cli;
 pub mod disk;
 pub mod explore;
 pub mod fault;
-pub mod gate;
 pub mod history;
 pub mod host;
-mod moment;
 pub mod net;
 pub mod report;
 pub mod run;
+mod trigger_point;
 
 pub use cli::main;
 pub mod sandbox;

@@ -5,23 +5,23 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Finding, Verdict};
-use crate::fault::{Stage, Swarm, Trigger};
+use crate::fault::{Swarm, Topology, Trigger};
 use crate::history::History;
 use crate::sandbox::{Escape, PanicNote};
 use crate::scenario::{Case, Scenario};
 use crate::seed::Seed;
 use crate::trace::{Counters, Fingerprint, HostId, Record, Trace};
-use crate::world::{Remains, WorldSpec, simulate};
+use crate::world::{RunArtifacts, WorldSpec, simulate};
 
-/// How often the faults of one source were planned, and how many of them bit.
+/// How often the faults of one generator were planned, and how many of them bit.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SourceBites {
-    /// The source's name.
-    pub source: String,
+pub struct GeneratorCounts {
+    /// The generator's name.
+    pub generator: String,
     /// Faults in the plan.
     pub planned: u64,
     /// Faults that changed something.
-    pub bitten: u64,
+    pub effective: u64,
 }
 
 /// Verdict, fingerprint and counters of one run.
@@ -41,10 +41,10 @@ pub struct Outcome {
     pub counters: Counters,
     /// How long the world ran.
     pub simulated: Duration,
-    /// Bites by source, in the scenario's order.
-    pub bites: Vec<SourceBites>,
-    /// Bites of each fault of the plan.
-    pub fault_bites: Vec<u64>,
+    /// Effects by generator, in the scenario's order.
+    pub generators: Vec<GeneratorCounts>,
+    /// Effects of each fault of the plan.
+    pub fault_effects: Vec<u64>,
     /// Which situations were reached, in the scenario's order; empty if the run did not live to tell.
     pub reached: Vec<bool>,
     /// What left the sandbox.
@@ -116,22 +116,22 @@ pub fn run(scenario: &Scenario, case: &Case, detail: Detail) -> Run {
     judge(scenario, case, carry_out(scenario, case, detail, &[]))
 }
 
-/// The case that a seed draws, with what is said of all draws. If a source that it uses waits for moments, a run without
+/// The case that a seed draws, with what is said of all draws. If a generator that it uses waits for moments, a run without
 /// faults counts them first.
 pub fn draw(scenario: &Scenario, seed: Seed, swarm: &Swarm) -> Case {
-    let moments = scenario.moments_for(seed, swarm);
-    if moments.is_empty() {
-        return scenario.case_on(&scenario.stage(), seed, swarm);
+    let trigger_points = scenario.trigger_points_for(seed, swarm);
+    if trigger_points.is_empty() {
+        return scenario.case_on(&scenario.topology(), seed, swarm);
     }
-    let remains = carry_out(scenario, &scenario.control(seed), Detail::Lean, &moments);
-    let seen = moments.into_iter().zip(remains.census).collect();
-    scenario.case_on(&Stage { seen, ..scenario.stage() }, seed, swarm)
+    let artifacts = carry_out(scenario, &scenario.control(seed), Detail::Lean, &trigger_points);
+    let seen = trigger_points.into_iter().zip(artifacts.trigger_counts).collect();
+    scenario.case_on(&Topology { seen, ..scenario.topology() }, seed, swarm)
 }
 
-fn carry_out(scenario: &Scenario, case: &Case, detail: Detail, census: &[Trigger]) -> Remains {
-    let stage = scenario.stage();
+fn carry_out(scenario: &Scenario, case: &Case, detail: Detail, trigger_counts: &[Trigger]) -> RunArtifacts {
+    let topology = scenario.topology();
     let hosts = scenario.hosts_for(&case.input);
-    let id = |pattern: &str| stage.matching(pattern);
+    let id = |pattern: &str| topology.matching(pattern);
     let mut latencies = Vec::new();
     for (a, b, range) in &scenario.latencies {
         for from in id(a) {
@@ -142,19 +142,19 @@ fn carry_out(scenario: &Scenario, case: &Case, detail: Detail, census: &[Trigger
         seed: case.seed,
         hosts: &hosts,
         plan: &case.plan,
-        stage: &stage,
+        topology: &topology,
         latency: scenario.latency.clone(),
         latencies,
         step: scenario.step_of_run(),
         run_for: scenario.run_for,
         settle_for: scenario.settle_for,
         rich: detail == Detail::Rich,
-        census,
+        trigger_counts,
     })
 }
 
-fn judge(scenario: &Scenario, case: &Case, remains: Remains) -> Run {
-    let Remains { trace, history, bites, failures, notes, census: _ } = remains;
+fn judge(scenario: &Scenario, case: &Case, artifacts: RunArtifacts) -> Run {
+    let RunArtifacts { trace, history, effects, failures, notes, trigger_counts: _ } = artifacts;
     let mut findings: Vec<Finding> = failures.iter().map(|(host, error)| failure(&trace, *host, error)).collect();
     if !scenario.allows_panics {
         // A program whose main task panicked has been reported already, but the panic says where.
@@ -179,8 +179,8 @@ fn judge(scenario: &Scenario, case: &Case, remains: Remains) -> Run {
         fingerprint: trace.fingerprint(),
         counters: trace.counters,
         simulated: trace.ended_at,
-        bites: by_source(scenario, case, &bites),
-        fault_bites: bites,
+        generators: by_generator(scenario, case, &effects),
+        fault_effects: effects,
         reached: scenario.situations.iter().map(|situation| situation.is_reached(&trace, &history)).collect(),
         escapes: notes.escapes.into_iter().filter(|escape| !is_allowed(escape)).collect(),
         panics: notes.panics,
@@ -200,16 +200,16 @@ fn panicked(panic: &PanicNote) -> Finding {
     Finding { check: "no_panics".to_owned(), verdict }
 }
 
-fn by_source(scenario: &Scenario, case: &Case, bites: &[u64]) -> Vec<SourceBites> {
-    let mut sources: Vec<SourceBites> = scenario
-        .source_names()
-        .map(|source| SourceBites { source: source.to_owned(), ..SourceBites::default() })
+fn by_generator(scenario: &Scenario, case: &Case, effects: &[u64]) -> Vec<GeneratorCounts> {
+    let mut generators: Vec<GeneratorCounts> = scenario
+        .generator_names()
+        .map(|generator| GeneratorCounts { generator: generator.to_owned(), ..GeneratorCounts::default() })
         .collect();
-    for (fault, bites) in case.plan.faults.iter().zip(bites) {
-        if let Some(source) = sources.iter_mut().find(|source| source.source == fault.source) {
-            source.planned += 1;
-            source.bitten += u64::from(*bites > 0);
+    for (fault, effects) in case.plan.faults.iter().zip(effects) {
+        if let Some(generator) = generators.iter_mut().find(|generator| generator.generator == fault.generator) {
+            generator.planned += 1;
+            generator.effective += u64::from(*effects > 0);
         }
     }
-    sources
+    generators
 }

@@ -1,4 +1,4 @@
-//! Scenarios: hosts, workload, fault sources, checks and limits, put together by a builder; and cases, the data that one
+//! Scenarios: hosts, workload, fault generators, checks and limits, put together by a builder; and cases, the data that one
 //! run of a scenario depends on. It knows nothing of how a run is carried out.
 
 mod by_hand;
@@ -18,9 +18,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, Situation};
-use crate::fault::{self, Plan, Source, Stage, StageHost, Swarm, Trigger, millis, secs};
+use crate::fault::{self, Generator, Plan, Swarm, Topology, TopologyHost, Trigger, millis, secs};
 use crate::history::History;
-use crate::host::{Ending, HostContext, HostSpec, Program};
+use crate::host::{HostContext, HostSpec, Program, Termination};
 use crate::seed::Seed;
 use crate::trace::Trace;
 
@@ -59,29 +59,29 @@ pub(crate) struct ClientSpec {
 
 /// How much a run may use before it is ended as a failure.
 #[derive(Clone, Debug)]
-pub struct Limits {
+pub struct RunLimits {
     /// CPU time of one run.
     pub hang_after: Duration,
     /// Memory that one run may allocate, in bytes.
     pub memory_bytes: u64,
 }
 
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits { hang_after: secs(10), memory_bytes: 1 << 30 }
+impl Default for RunLimits {
+    fn default() -> RunLimits {
+        RunLimits { hang_after: secs(10), memory_bytes: 1 << 30 }
     }
 }
 
 /// In how many seeds a situation must be reached, unless the scenario says otherwise.
 const SEEDS: u64 = 64;
 
-/// Hosts, workload, fault sources, checks and limits.
+/// Hosts, workload, fault generators, checks and limits.
 #[derive(Clone)]
 pub struct Scenario {
     pub(crate) name: String,
     pub(crate) hosts: Vec<HostSpec>,
     pub(crate) clients: Vec<ClientSpec>,
-    pub(crate) sources: Vec<Source>,
+    pub(crate) generators: Vec<Generator>,
     pub(crate) checks: Vec<Check>,
     pub(crate) situations: Vec<Situation>,
     pub(crate) seeds: u64,
@@ -90,7 +90,7 @@ pub struct Scenario {
     pub(crate) step: Duration,
     pub(crate) run_for: Duration,
     pub(crate) settle_for: Duration,
-    pub(crate) limits: Limits,
+    pub(crate) limits: RunLimits,
     pub(crate) allows_panics: bool,
     pub(crate) allowed_escapes: Vec<String>,
     declared_at: &'static Location<'static>,
@@ -110,7 +110,7 @@ impl Scenario {
             name: name.to_owned(),
             hosts: Vec::new(),
             clients: Vec::new(),
-            sources: Vec::new(),
+            generators: Vec::new(),
             checks: Vec::new(),
             situations: Vec::new(),
             seeds: SEEDS,
@@ -119,7 +119,7 @@ impl Scenario {
             step: millis(10),
             run_for: secs(60),
             settle_for: secs(20),
-            limits: Limits::default(),
+            limits: RunLimits::default(),
             allows_panics: false,
             allowed_escapes: Vec::new(),
             declared_at: Location::caller(),
@@ -137,7 +137,7 @@ impl Scenario {
     where
         F: Fn(HostContext) -> Fut + Send + Sync + 'static,
         Fut: Future + 'static,
-        Fut::Output: Ending,
+        Fut::Output: Termination,
     {
         self.add_host(name, name, 0, Program::new(program))
     }
@@ -147,7 +147,7 @@ impl Scenario {
     where
         F: Fn(HostContext) -> Fut + Send + Sync + 'static,
         Fut: Future + 'static,
-        Fut::Output: Ending,
+        Fut::Output: Termination,
     {
         let program = Program::new(program);
         for index in 0..count {
@@ -177,7 +177,7 @@ impl Scenario {
         S::Value: Serialize + DeserializeOwned,
         F: Fn(HostContext, S::Value) -> Fut + Send + Sync + 'static,
         Fut: Future + 'static,
-        Fut::Output: Ending,
+        Fut::Output: Termination,
     {
         let draw = move |seed: Seed, label: &str| {
             let tree = input.new_tree(&mut seed.runner(label)).expect("the strategy of a workload must yield a value");
@@ -205,18 +205,18 @@ impl Scenario {
     }
 
     /// Adds faults to the plan of each run.
-    pub fn fault(mut self, source: impl Into<Source>) -> Scenario {
-        let source = source.into();
-        let clash = self.sources.iter().any(|known| known.name() == source.name());
-        assert!(!clash, "two fault sources of `{}` are named `{}`", self.name, source.name());
-        let waits_for_here = source.moment().is_some_and(|moment| moment.is_of_here());
+    pub fn fault(mut self, generator: impl Into<Generator>) -> Scenario {
+        let generator = generator.into();
+        let clash = self.generators.iter().any(|known| known.name() == generator.name());
+        assert!(!clash, "two fault generators of `{}` are named `{}`", self.name, generator.name());
+        let waits_for_here = generator.trigger_point().is_some_and(|trigger_point| trigger_point.is_of_here());
         assert!(
             !waits_for_here,
-            "fault source `{}` of `{}` waits for `here`: name the hosts",
-            source.name(),
+            "fault generator `{}` of `{}` waits for `here`: name the hosts",
+            generator.name(),
             self.name
         );
-        self.sources.push(source);
+        self.generators.push(generator);
         self
     }
 
@@ -280,7 +280,7 @@ impl Scenario {
 
     /// Starts the programs of these hosts again `after` they failed, instead of failing the run.
     pub fn supervise(mut self, pattern: &str, after: Duration) -> Scenario {
-        for id in self.stage().matching(pattern) {
+        for id in self.topology().matching(pattern) {
             self.hosts[id.index()].supervised = Some(after);
         }
         self
@@ -288,14 +288,14 @@ impl Scenario {
 
     /// By how much the wall clocks of these hosts differ from the world's, in milliseconds.
     pub fn wall_clock_offset(mut self, pattern: &str, offset_ms: i64) -> Scenario {
-        for id in self.stage().matching(pattern) {
+        for id in self.topology().matching(pattern) {
             self.hosts[id.index()].wall_offset = offset_ms.saturating_mul(1_000_000);
         }
         self
     }
 
     /// How much a run may use.
-    pub fn limits(mut self, limits: Limits) -> Scenario {
+    pub fn limits(mut self, limits: RunLimits) -> Scenario {
         self.limits = limits;
         self
     }
@@ -333,9 +333,9 @@ impl Scenario {
         self.clients.iter().map(|clients| clients.name.as_str())
     }
 
-    /// The names of its fault sources, in order.
-    pub fn source_names(&self) -> impl Iterator<Item = &str> {
-        self.sources.iter().map(Source::name)
+    /// The names of its fault generators, in order.
+    pub fn generator_names(&self) -> impl Iterator<Item = &str> {
+        self.generators.iter().map(Generator::name)
     }
 
     /// The names of its checks, in order.
@@ -362,47 +362,48 @@ impl Scenario {
     }
 
     /// The limits of one run.
-    pub fn run_limits(&self) -> &Limits {
+    pub fn run_limits(&self) -> &RunLimits {
         &self.limits
     }
 
-    /// What its sources need to know to draw a plan.
-    pub fn stage(&self) -> Stage {
-        let host = |host: &HostSpec| StageHost { name: host.name.clone(), group: host.group.clone() };
-        Stage { hosts: self.hosts.iter().map(host).collect(), ..Stage::of(&[], self.run_for) }
+    /// What its generators need to know to draw a plan.
+    pub fn topology(&self) -> Topology {
+        let host = |host: &HostSpec| TopologyHost { name: host.name.clone(), group: host.group.clone() };
+        Topology { hosts: self.hosts.iter().map(host).collect(), ..Topology::of(&[], self.run_for) }
     }
 
-    /// The moments that its sources wait for, each once.
-    pub fn moments(&self) -> Vec<Trigger> {
-        let mut moments: Vec<Trigger> = Vec::new();
-        for moment in self.sources.iter().filter_map(Source::moment) {
-            if !moments.contains(moment) {
-                moments.push(moment.clone());
+    /// The moments that its generators wait for, each once.
+    pub fn trigger_points(&self) -> Vec<Trigger> {
+        let mut trigger_points: Vec<Trigger> = Vec::new();
+        for trigger_point in self.generators.iter().filter_map(Generator::trigger_point) {
+            if !trigger_points.contains(trigger_point) {
+                trigger_points.push(trigger_point.clone());
             }
         }
-        moments
+        trigger_points
     }
 
-    /// The moments that those of its sources wait for which this seed uses.
-    pub(crate) fn moments_for(&self, seed: Seed, swarm: &Swarm) -> Vec<Trigger> {
-        let mut moments = self.moments();
-        if !moments.is_empty() {
-            let shares = swarm.shares(seed, &self.sources);
-            let used = || self.sources.iter().zip(&shares).filter(|(_, share)| share.is_some());
-            moments.retain(|moment| used().any(|(source, _)| source.moment() == Some(moment)));
+    /// The moments that those of its generators wait for which this seed uses.
+    pub(crate) fn trigger_points_for(&self, seed: Seed, swarm: &Swarm) -> Vec<Trigger> {
+        let mut trigger_points = self.trigger_points();
+        if !trigger_points.is_empty() {
+            let shares = swarm.shares(seed, &self.generators);
+            let used = || self.generators.iter().zip(&shares).filter(|(_, share)| share.is_some());
+            trigger_points
+                .retain(|trigger_point| used().any(|(generator, _)| generator.trigger_point() == Some(trigger_point)));
         }
-        moments
+        trigger_points
     }
 
-    /// The case that this seed draws. Sources that wait for moments draw nothing here, as nobody has looked how often they
+    /// The case that this seed draws. Generators that wait for moments draw nothing here, as nobody has looked how often they
     /// come; [`run::draw`](crate::run::draw) looks.
     pub fn case(&self, seed: Seed) -> Case {
-        self.case_on(&self.stage(), seed, &Swarm::default())
+        self.case_on(&self.topology(), seed, &Swarm::default())
     }
 
-    /// The case that this seed draws on a stage of its own, for example one that knows how often moments come.
-    pub(crate) fn case_on(&self, stage: &Stage, seed: Seed, swarm: &Swarm) -> Case {
-        let plan = fault::draw(stage, &self.sources, seed, swarm);
+    /// The case that this seed draws on a topology of its own, for example one that knows how often moments come.
+    pub(crate) fn case_on(&self, topology: &Topology, seed: Seed, swarm: &Swarm) -> Case {
+        let plan = fault::draw(topology, &self.generators, seed, swarm);
         Case { scenario: self.name.clone(), seed, plan, input: self.draw_input(seed) }
     }
 

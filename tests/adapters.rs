@@ -19,7 +19,7 @@ fn assert_passes(scenario: &Scenario) {
     for seed in 0..4 {
         let outcome = run(scenario, &scenario.case(Seed(seed)), Detail::Lean).outcome;
         assert!(outcome.verdict.is_pass(), "{:?}", outcome.findings);
-        assert!(outcome.fault_bites.iter().sum::<u64>() > 0, "the loss must have been felt");
+        assert!(outcome.fault_effects.iter().sum::<u64>() > 0, "the loss must have been felt");
     }
 }
 

@@ -33,7 +33,7 @@ fn main() -> ExitCode {
         ("every_way_to_die_is_reported_with_its_seed_while_other_runs_go_on", ways_to_die),
         ("what_differs_when_repeated_exits_with_3", not_deterministic),
         ("what_is_unknown_exits_with_3", unknown),
-        ("a_fault_that_never_bites_fails_the_exploration", never_bites),
+        ("a_fault_that_is_never_effective_fails_the_exploration", never_effective),
         ("which_faults_runs_use_is_drawn_or_said", faults_are_chosen),
         ("what_is_never_reached_fails_once_there_are_enough_runs", never_reached),
         ("fingerprints_do_not_depend_on_jobs_or_invocation", fingerprints),
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
         ("libtests_protocol_is_spoken", protocol),
         ("the_number_of_seeds_comes_from_the_environment", seeds_from_environment),
         ("help_is_given", help),
-        ("the_palette_of_faults_is_shown", palette),
+        ("the_catalog_of_faults_is_shown", catalog),
         ("nobody_needs_to_read_the_output", broken_pipe),
         ("an_edited_case_is_replayed_as_it_is_and_left_alone", edited_case),
         ("an_interrupt_leaves_no_process", interrupt),
@@ -132,7 +132,10 @@ fn assert_contains(text: &str, parts: &[&str]) {
 fn passing() {
     let output = cli("passing", &["explore", "echo", "--seeds", "0..8"]);
     assert_eq!(code(&output), 0, "{}", stdout(&output));
-    assert_contains(&stdout(&output), &["scenario", "verdict", "faults bitten", "ratio", "echo", "0x0..0x8", "pass"]);
+    assert_contains(
+        &stdout(&output),
+        &["scenario", "verdict", "effective faults", "ratio", "echo", "0x0..0x8", "pass"],
+    );
     assert_contains(&stderr(&output), &["seeds 0x0..0x8"]);
 }
 
@@ -145,7 +148,7 @@ fn broken_promise() {
         "shrunk from",
         "to 1 fault and 4 operations: no fault can be left out",
         "faults\n  f1   kill server at",
-        "1 bite",
+        "1 effect",
         "Without f1 the run passes.",
         "timeline around",
         "server is killed",
@@ -211,12 +214,15 @@ fn unknown() {
     assert_contains(&stdout(&output), &["unknown", "nobody looked"]);
 }
 
-fn never_bites() {
+fn never_effective() {
     let output = cli("idle", &["explore", "idle", "--seeds", "0..40"]);
     assert_eq!(code(&output), 1);
-    assert_contains(&stdout(&output), &["FAIL: fault source `partition server ↔ bystander` bit only 0 of 40 times"]);
+    assert_contains(
+        &stdout(&output),
+        &["FAIL: fault generator `partition server ↔ bystander` was effective only 0 of 40 times"],
+    );
     let silent = |flags: &[&str]| stdout(&cli("idle", &[&["explore", "misspelt", "--seeds"], flags].concat()));
-    let line = "fault source `kill server at an event `misspelt` of server` drew no fault in 64 runs";
+    let line = "fault generator `kill server at an event `misspelt` of server` drew no fault in 64 runs";
     assert_contains(&silent(&["0..64"]), &[line]);
     assert!(!silent(&["0..63"]).contains("drew no fault"), "too few to tell");
     assert!(!silent(&["0..64", "--intensity", "1"]).contains("drew no fault"), "what is asked for is not judged");
@@ -231,7 +237,9 @@ fn faults_are_chosen() {
         let text = std::fs::read_to_string(directory("faults").join("out.json")).unwrap();
         let summary: serde_json::Value = serde_json::from_str(&text).unwrap();
         let outcomes = summary[0]["outcomes"].as_array().unwrap().iter();
-        outcomes.map(|outcome| [0, 1].map(|source| outcome["bites"][source]["planned"].as_u64().unwrap())).collect()
+        outcomes
+            .map(|outcome| [0, 1].map(|generator| outcome["effects"][generator]["planned"].as_u64().unwrap()))
+            .collect()
     };
     let kinds = |runs: &[[u64; 2]]| -> std::collections::BTreeSet<[bool; 2]> {
         runs.iter().map(|run| run.map(|planned| planned > 0)).collect()
@@ -258,7 +266,7 @@ fn never_reached() {
     );
     let text = std::fs::read_to_string(directory("sometimes").join("out.json")).unwrap();
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(json[0]["standing"], "fail");
+    assert_eq!(json[0]["status"], "fail");
     assert_eq!(json[0]["sometimes"][0], serde_json::json!({ "situation": "somebody was answered", "runs": 6 }));
     let few = cli("sometimes", &["explore", "sometimes", "--seeds", "0..5"]);
     assert_eq!(code(&few), 0, "too few to judge");
@@ -317,10 +325,10 @@ fn bad_usage() {
         (&["replay", "missing.json"], "missing.json: No such file"),
         (
             &["explore", "idle", "--faults", "flood"],
-            "no source of faults is meant by `flood`; there are: partition server ↔ bystander",
+            "no fault generator is meant by `flood`; there are: partition server ↔ bystander",
         ),
         (&["explore", "idle", "--intensity", "0"], "`0` is no intensity between 0.01 and 10"),
-        (&["replay", "idle", "--seed", "0", "--faults", "loss"], "no source of faults is meant by `loss`"),
+        (&["replay", "idle", "--seed", "0", "--faults", "loss"], "no fault generator is meant by `loss`"),
         (&["replay", "x.json", "--faults", "kill"], "a case file has its own faults"),
         (&["frobnicate"], "no scenario is named `frobnicate`"),
     ];
@@ -346,7 +354,7 @@ fn damaged_files() {
         std::fs::write(directory(name).join("damaged.json"), whole.replacen(from, to, 1)).unwrap();
         assert_one_line(&cli(name, &["replay", "damaged.json"]), expected, 2);
     };
-    check("\"squall\": 2", "\"squall\": 9", "damaged.json: squall: format version 9 is not 2");
+    check("\"squall\": 3", "\"squall\": 9", "damaged.json: squall: format version 9 is not 3");
     check("\"version\": ", "\"version\": 7, \"x\": ", "version: invalid type: integer `7`");
     check("\"definition\": \"", "\"definition\": \"z", "definition: `z");
     check("\"fingerprint\": \"", "\"fingerprint\": \"z", "fingerprint: `z");
@@ -361,7 +369,7 @@ fn damaged_files() {
     check("\"seed\": \"", "\"seed\": \"z", "case.seed: `z");
     check("\"is\": \"kill\"", "\"is\": \"maim\"", "unknown variant `maim`");
     check("\"at\": \"", "\"at\": \"x", "case.plan[0].trigger.at: `x");
-    check("\"source\": \"", "\"source\": 7, \"x\": \"", "case.plan[0].source: invalid type: integer `7`");
+    check("\"generator\": \"", "\"generator\": 7, \"x\": \"", "case.plan[0].generator: invalid type: integer `7`");
     check("\"server\"", "\"sever\"", "the scenario has no host named `sever`");
     check("\"lasting\": \"", "\"lasting\": \"x", "case.plan[0].lasting");
     check("\"client\": [", "\"clients\": [", "the scenario has no clients named `clients`");
@@ -405,14 +413,14 @@ fn help() {
     }
 }
 
-fn palette() {
-    let output = cli("palette", &["faults"]);
+fn catalog() {
+    let output = cli("catalog", &["faults"]);
     assert_eq!(code(&output), 0);
     let bandwidth = "\nbandwidth         fault::bandwidth(bytes_per_second, queue_bytes, from, to)\n";
     let queue = "      queue_bytes       how much may wait before the rest is lost\n";
     assert_contains(&stdout(&output), &[bandwidth, queue, "\nswizzle           fault::swizzle(hosts)\n"]);
     let (dead, looping) = (
-        "\ndead resolution   fault::resolve_dead(from, to)\n",
+        "\ndead resolution   fault::dns_blackhole(from, to)\n",
         "\nrestart loop      fault::restart_loop(times, up, hosts)\n",
     );
     assert_contains(&stdout(&output), &[dead, looping, "in_flight      with so many requests"]);

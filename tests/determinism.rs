@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         ("a_seed_alone_is_the_same_as_after_others", alone),
         ("different_seeds_are_different_runs", different_seeds),
         ("keeping_everything_changes_nothing", rich_and_lean),
-        ("without_a_process_for_each_run_they_would_differ", twin),
+        ("without_a_process_for_each_run_they_would_differ", mutant),
         ("a_case_from_a_file_is_the_same_run", replayed_from_file),
     ];
     let trials = tests.map(|(name, test)| {
@@ -114,7 +114,7 @@ fn rich_and_lean() {
 }
 
 /// Runs in one process, on one thread: what is left behind by the first is seen by the second.
-fn twin() {
+fn mutant() {
     let scenario = everything::scenario();
     let differs = (0..8).map(Seed).any(|seed| {
         let case = scenario.case(seed);

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use squall::explore::{self, Pool, Promise, Reach, Subject, explain, investigate};
+use squall::explore::{self, CaseRef, Pool, Promise, Reach, explain, investigate};
 use squall::fault::{Fault, Plan};
 use squall::prelude::*;
 use squall::run::Outcome;
-use squall::sandbox::{Entry, is_zygote};
+use squall::sandbox::{EntryPoint, is_zygote};
 use squall::scenario::Case;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -77,7 +77,7 @@ fn main() -> ExitCode {
     }
     let scenarios: Arc<[Scenario]> = [either()].into();
     let jobs = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let pool = Arc::new(Pool::new(scenarios, jobs, Entry::Main, None));
+    let pool = Arc::new(Pool::new(scenarios, jobs, EntryPoint::Main, None));
     let tests: [(&str, Test); 3] = [
         ("faults_can_be_moved_as_far_as_is_said_and_no_farther", reaches_are_true),
         ("two_faults_that_must_keep_their_distance_are_a_pair", pairs),
@@ -91,7 +91,7 @@ fn main() -> ExitCode {
 }
 
 fn outcome(pool: &Pool, case: &Case) -> Result<Outcome, Failed> {
-    Ok(investigate(pool, 0, &Subject::Case(Box::new(case.clone())), None)?.outcome)
+    Ok(investigate(pool, 0, &CaseRef::Case(Box::new(case.clone())), None)?.outcome)
 }
 
 fn why(pool: &Pool, case: &Case) -> Result<(Promise, explore::Why), Failed> {
@@ -104,7 +104,7 @@ fn reaches_are_true(pool: &Pool) -> Result<(), Failed> {
     let faults = vec![kill("server-1", 1_000, 300), kill("server-2", 1_150, 300)];
     let (promise, why) = why(pool, &case(faults.clone()))?;
     for (index, fault) in why.faults.iter().enumerate() {
-        assert_eq!(fault.without, Some(explore::Trial::Passes));
+        assert_eq!(fault.without, Some(explore::CandidateOutcome::Passes));
         let without = faults.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, fault)| fault.clone());
         assert!(outcome(pool, &case(without.collect()))?.verdict.is_pass());
         for (reach, sign) in [(fault.earlier, -1), (fault.later, 1)] {
@@ -141,7 +141,7 @@ fn not_needed(pool: &Pool) -> Result<(), Failed> {
     let faults = vec![kill("server-1", 1_000, 300), kill("server-2", 1_150, 300), kill("server-1", 4_000, 100)];
     let (_, why) = why(pool, &case(faults))?;
     let without: Vec<_> = why.faults.iter().map(|fault| fault.without.clone()).collect();
-    use explore::Trial::{Broken, Passes};
+    use explore::CandidateOutcome::{Broken, Passes};
     assert_eq!(without, [Some(Passes), Some(Passes), Some(Broken)]);
     assert!(why.pairs.iter().any(|pair| (pair.first, pair.second, pair.suffices) == (0, 1, true)), "{:?}", why.pairs);
     Ok(())

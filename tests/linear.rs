@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 
 use squall::check::linear::models::*;
 use squall::check::linear::read::{jepsen_register, porcupine_key_value};
-use squall::check::linear::{Entry, History, Impossible, Judgement, Model, Options, judge, linearizable};
+use squall::check::linear::{
+    HistoryEntry, InvalidHistory, Judgement, Model, SearchOptions, TypedHistory, judge, linearizable,
+};
 use squall::check::{self, Verdict};
 use squall::seed::Seed;
 
@@ -32,7 +34,7 @@ fn known() -> Vec<(PathBuf, bool)> {
 }
 
 /// Judges, and proves the answer as far as it can be proved.
-fn judged<M: Model>(model: &M, history: &History<M::Op, M::Output>, options: &Options) -> bool {
+fn judged<M: Model>(model: &M, history: &TypedHistory<M::Op, M::Output>, options: &SearchOptions) -> bool {
     match judge(model, history, options) {
         Judgement::Linearizable(orders) => {
             brute::assert_explains(model, history, &orders);
@@ -49,9 +51,9 @@ fn judged<M: Model>(model: &M, history: &History<M::Op, M::Output>, options: &Op
 }
 
 /// All shortcuts, none, and each one left out.
-fn all_options() -> Vec<Options> {
-    let all = Options::default();
-    let none = Options {
+fn all_options() -> Vec<SearchOptions> {
+    let all = SearchOptions::default();
+    let none = SearchOptions {
         observers_at_once: false,
         one_of_equals: false,
         only_changes: false,
@@ -59,15 +61,15 @@ fn all_options() -> Vec<Options> {
         look_ahead: false,
         ..all
     };
-    let all = Options::default;
+    let all = SearchOptions::default;
     vec![
         all(),
         none,
-        Options { observers_at_once: false, ..all() },
-        Options { one_of_equals: false, ..all() },
-        Options { only_changes: false, ..all() },
-        Options { skip_supersets: false, ..all() },
-        Options { look_ahead: false, ..all() },
+        SearchOptions { observers_at_once: false, ..all() },
+        SearchOptions { one_of_equals: false, ..all() },
+        SearchOptions { only_changes: false, ..all() },
+        SearchOptions { skip_supersets: false, ..all() },
+        SearchOptions { look_ahead: false, ..all() },
     ]
 }
 
@@ -78,8 +80,8 @@ fn all_known_verdicts_are_found() {
     for (path, expected) in known {
         let text = std::fs::read_to_string(&path).unwrap();
         let found = match path.extension().unwrap() == "log" {
-            true => judged(&Register::new(None), &jepsen_register(&text).unwrap(), &Options::default()),
-            false => judged(&KeyValue, &porcupine_key_value(&text).unwrap(), &Options::default()),
+            true => judged(&Register::new(None), &jepsen_register(&text).unwrap(), &SearchOptions::default()),
+            false => judged(&KeyValue, &porcupine_key_value(&text).unwrap(), &SearchOptions::default()),
         };
         assert_eq!(found, expected, "{}", path.display());
     }
@@ -87,13 +89,13 @@ fn all_known_verdicts_are_found() {
 
 #[test]
 fn an_unknown_operation_that_helps_is_not_passed_over() {
-    let mut history = History::new();
+    let mut history = TypedHistory::new();
     history.call(1, RegisterOp::Write(5)).unwrap();
     history.call(2, RegisterOp::Read).unwrap();
     history.ret(2, RegisterOutput::Value(5)).unwrap();
     history.call(2, RegisterOp::Read).unwrap();
     history.ret(2, RegisterOutput::Value(77)).unwrap();
-    let Judgement::Violated(violation) = judge(&Register::new(0), &history, &Options::default()) else {
+    let Judgement::Violated(violation) = judge(&Register::new(0), &history, &SearchOptions::default()) else {
         panic!("nobody wrote 77")
     };
     // The write, whose outcome is unknown, explains the first read; the second cannot be explained.
@@ -105,7 +107,7 @@ fn an_unknown_operation_that_helps_is_not_passed_over() {
 fn a_part_that_gives_up_does_not_hide_one_that_is_violated() {
     let op = |key: &str, action| KeyValueOp { key: key.to_owned(), action };
     let read = |text: &str| KeyValueOutput::Text(text.to_owned());
-    let mut history = History::new();
+    let mut history = TypedHistory::new();
     // Many writers at once and a read of what nobody wrote: hard, without shortcuts.
     for process in 0..12 {
         history.call(process, op("hard", KeyValueAction::Append(process.to_string()))).unwrap();
@@ -120,7 +122,7 @@ fn a_part_that_gives_up_does_not_hide_one_that_is_violated() {
     }
     history.call(0, op("wrong", KeyValueAction::Get)).unwrap();
     history.ret(0, read("28")).unwrap();
-    let options = Options { look_ahead: false, budget: 400, ..Options::default() };
+    let options = SearchOptions { look_ahead: false, budget: 400, ..SearchOptions::default() };
     assert!(matches!(judge(&KeyValue, &hard_alone, &options), Judgement::GaveUp(400)));
     match judge(&KeyValue, &history, &options) {
         Judgement::Violated(violation) => assert_eq!(violation.part, "\"wrong\""),
@@ -154,7 +156,7 @@ fn small_histories_are_judged_as_by_brute_force() {
 
 #[test]
 fn small_histories_of_other_objects_are_judged_as_by_brute_force() {
-    fn agree<M: Model>(model: &M, make: impl Fn(Draw) -> History<M::Op, M::Output>) {
+    fn agree<M: Model>(model: &M, make: impl Fn(Draw) -> TypedHistory<M::Op, M::Output>) {
         let mut linearizable = 0;
         for number in 0..5_000 {
             let history = make(Draw::new(Seed(number)));
@@ -177,20 +179,20 @@ fn a_larger_history_is_refuted_once_it_is_spoilt() {
     for seed in 0..40 {
         let history = generate::register(Seed(seed), 8, 1_000, 4);
         let model = Register::new(0);
-        assert!(judged(&model, &history, &Options::default()), "seed {seed}");
+        assert!(judged(&model, &history, &SearchOptions::default()), "seed {seed}");
         for mistake in [Mistake::FromNowhere, Mistake::StaleRead, Mistake::LostUpdate] {
             let mut history = history.clone();
             generate::spoil(Seed(seed), &mut history, mistake);
-            assert!(!judged(&model, &history, &Options::default()), "seed {seed}, {mistake:?}");
+            assert!(!judged(&model, &history, &SearchOptions::default()), "seed {seed}, {mistake:?}");
         }
     }
 }
 
-type Registered = History<RegisterOp<u8>, RegisterOutput<u8>>;
+type Registered = TypedHistory<RegisterOp<u8>, RegisterOutput<u8>>;
 
 /// `x` is written, then `y`; then somebody reads.
 fn written_then(read: u8) -> Registered {
-    let mut history = History::new();
+    let mut history = TypedHistory::new();
     for (process, value) in [(1, 1), (2, 2)] {
         history.call(process, RegisterOp::Write(value)).unwrap();
         history.ret(process, RegisterOutput::Done).unwrap();
@@ -203,7 +205,7 @@ fn written_then(read: u8) -> Registered {
 #[test]
 fn a_stale_read_shows_itself() {
     let history = written_then(1);
-    let Judgement::Violated(violation) = judge(&Register::new(0), &history, &Options::default()) else {
+    let Judgement::Violated(violation) = judge(&Register::new(0), &history, &SearchOptions::default()) else {
         panic!("it is wrong")
     };
     assert_eq!((&violation.order[..], violation.must_come), (&[0, 1][..], 2));
@@ -226,10 +228,12 @@ fn what_is_not_needed_is_not_in_the_core() {
     let mut history = generate::register(Seed(3), 5, 200, 5);
     generate::spoil(Seed(3), &mut history, Mistake::FromNowhere);
     let model = Register::new(0);
-    let Judgement::Violated(violation) = judge(&model, &history, &Options::default()) else { panic!("it is wrong") };
+    let Judgement::Violated(violation) = judge(&model, &history, &SearchOptions::default()) else {
+        panic!("it is wrong")
+    };
     let core = violation.core(&model, &history);
     assert!(core.kept.len() <= 12, "{core:?}");
-    assert!(!judged(&model, &core.history(&history), &Options::default()), "it is still wrong");
+    assert!(!judged(&model, &core.history(&history), &SearchOptions::default()), "it is still wrong");
     for index in 0..core.kept.len() {
         let mut less = core.clone();
         let dropped = less.kept.remove(index);
@@ -237,17 +241,17 @@ fn what_is_not_needed_is_not_in_the_core() {
         {
             less.loosened.push(dropped);
         }
-        assert!(judged(&model, &less.history(&history), &Options::default()), "{dropped} is needed");
+        assert!(judged(&model, &less.history(&history), &SearchOptions::default()), "{dropped} is needed");
     }
 }
 
 #[test]
 fn intervals_are_closed() {
-    let entry = |process, call, ret, op| Entry { process, call, ret: Some((ret, RegisterOutput::Done)), op };
-    let read = |call| Entry { process: 3, call, ret: Some((9, RegisterOutput::Value(1))), op: RegisterOp::Read };
+    let entry = |process, call, ret, op| HistoryEntry { process, call, ret: Some((ret, RegisterOutput::Done)), op };
+    let read = |call| HistoryEntry { process: 3, call, ret: Some((9, RegisterOutput::Value(1))), op: RegisterOp::Read };
     let history = |call| {
         let entries = vec![entry(1, 0, 4, RegisterOp::Write(1)), entry(2, call, 8, RegisterOp::Write(2)), read(9)];
-        History::from_entries(entries).unwrap()
+        TypedHistory::from_entries(entries).unwrap()
     };
     assert!(linearizable(&Register::new(0), &history(4)).is_pass(), "what touches is concurrent");
     assert!(linearizable(&Register::new(0), &history(5)).is_fail());
@@ -255,7 +259,7 @@ fn intervals_are_closed() {
 
 #[test]
 fn unknown_writes_take_effect_late_or_never() {
-    let mut history = History::new();
+    let mut history = TypedHistory::new();
     history.call(1, RegisterOp::Write(1)).unwrap();
     history.give_up(1).unwrap();
     let mut read = |value: u8| {
@@ -269,7 +273,7 @@ fn unknown_writes_take_effect_late_or_never() {
 #[test]
 fn a_search_that_gives_up_says_so() {
     let history = generate::register(Seed(1), 8, 1_000, 0);
-    let options = Options { budget: 100, ..Options::default() };
+    let options = SearchOptions { budget: 100, ..SearchOptions::default() };
     assert_eq!(judge(&Register::new(0), &history, &options), Judgement::GaveUp(100));
 }
 
@@ -277,25 +281,25 @@ fn a_search_that_gives_up_says_so() {
 fn hundreds_of_clients_are_told_apart() {
     for clients in [65, 300, 1_100] {
         let history = generate::all_at_once(clients);
-        assert!(judged(&Register::new(0), &history, &Options::default()), "{clients} clients");
+        assert!(judged(&Register::new(0), &history, &SearchOptions::default()), "{clients} clients");
     }
 }
 
 #[test]
 fn impossible_events_are_refused() {
-    let mut history: Registered = History::new();
-    assert_eq!(history.ret(1, RegisterOutput::Done), Err(Impossible::NoCall(1)));
-    assert_eq!(history.give_up(1), Err(Impossible::NoCall(1)));
+    let mut history: Registered = TypedHistory::new();
+    assert_eq!(history.ret(1, RegisterOutput::Done), Err(InvalidHistory::NoCall(1)));
+    assert_eq!(history.give_up(1), Err(InvalidHistory::NoCall(1)));
     history.call(1, RegisterOp::Read).unwrap();
-    assert_eq!(history.call(1, RegisterOp::Read), Err(Impossible::TwoCalls(1)));
+    assert_eq!(history.call(1, RegisterOp::Read), Err(InvalidHistory::TwoCalls(1)));
     let backwards =
-        Entry { process: 0, call: 2, ret: Some((1, RegisterOutput::<u8>::Done)), op: RegisterOp::Write(1_u8) };
-    assert_eq!(History::from_entries(vec![backwards]), Err(Impossible::Backwards(0)));
+        HistoryEntry { process: 0, call: 2, ret: Some((1, RegisterOutput::<u8>::Done)), op: RegisterOp::Write(1_u8) };
+    assert_eq!(TypedHistory::from_entries(vec![backwards]), Err(InvalidHistory::Backwards(0)));
 }
 
 #[test]
 fn nothing_is_linearizable() {
-    assert_eq!(linearizable(&Register::new(0_u8), &History::new()), Verdict::Pass);
+    assert_eq!(linearizable(&Register::new(0_u8), &TypedHistory::new()), Verdict::Pass);
 }
 
 #[test]

@@ -5,22 +5,22 @@
 mod clocks;
 #[path = "network/edges.rs"]
 mod edges;
+#[path = "network/generators.rs"]
+mod generators;
 #[path = "network/kinds.rs"]
 mod kinds;
 #[path = "network/machines.rs"]
 mod machines;
-#[path = "network/moments.rs"]
-mod moments;
 #[path = "network/names.rs"]
 mod names;
 #[path = "network/sockets.rs"]
 mod sockets;
-#[path = "network/sources.rs"]
-mod sources;
 #[path = "network/streams.rs"]
 mod streams;
 #[path = "network/tiers.rs"]
 mod tiers;
+#[path = "network/trigger_points.rs"]
+mod trigger_points;
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -121,7 +121,7 @@ fn on_server(kind: FaultKind, from_ms: u64, to_ms: u64) -> Fault {
 
 fn fault_of(kind: FaultKind, target: Target, from_ms: u64, to_ms: u64) -> Fault {
     let lasting = millis(to_ms - from_ms);
-    Fault { trigger: Trigger::At(millis(from_ms)), kind, target, lasting, source: String::new() }
+    Fault { trigger: Trigger::At(millis(from_ms)), kind, target, lasting, generator: String::new() }
 }
 
 fn assert_between(what: Duration, from_ms: u64, to_ms: u64) {
@@ -159,7 +159,7 @@ fn a_connect_waits_out_a_partition_and_succeeds_at_the_next_retransmission() {
     });
     // SYNs go out at 0, 1, 2, 3 and 4 s.
     assert_between(at(&seen, "connected"), 4_040, 4_045);
-    assert_eq!(run.outcome.fault_bites, vec![4]);
+    assert_eq!(run.outcome.fault_effects, vec![4]);
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn a_cut_of_the_way_back_stops_a_connect() {
     assert!(saw(&seen, "silence"));
     // The second connect asks at 5, 6, .., 10 and 12 s: only the last after the heal.
     assert_between(at(&seen, "connected"), 12_040, 12_045);
-    assert!(run.outcome.fault_bites[0] >= 5, "{:?}", run.outcome.fault_bites);
+    assert!(run.outcome.fault_effects[0] >= 5, "{:?}", run.outcome.fault_effects);
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn loss_delays_and_never_breaks() {
     assert_eq!(took.len(), 2_000);
     assert_between(took[1_000], 40, 42);
     assert_between(took[1_980], 200, 700);
-    let lost = run.outcome.fault_bites[0];
+    let lost = run.outcome.fault_effects[0];
     assert!((130..=280).contains(&lost), "{lost} of some 4,000 segments were lost at 5 %");
 }
 
@@ -314,7 +314,7 @@ fn a_machine_whose_process_was_killed_can_still_lose_its_power() {
     let (run, seen) = world_with(20, faults, server, client, |scenario| scenario);
     assert!(saw(&seen, "process down: connection refused"), "{seen:?}");
     assert!(saw(&seen, "power off: silence") && saw(&seen, "all well: connected"), "{seen:?}");
-    assert_eq!(run.outcome.fault_bites, [1, 1]);
+    assert_eq!(run.outcome.fault_effects, [1, 1]);
     // What the dead process had written was lost with the power, or, being within a sector, kept whole: never a part of it.
     assert!(matches!(lengths.lock().unwrap()[..], [0, 0 | 12]), "{lengths:?}");
 }

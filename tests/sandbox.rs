@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use squall::sandbox::{End, Entry, Finished, Limits, Worker, serve_if_zygote};
+use squall::sandbox::{End, EntryPoint, Finished, ProcessLimits, Worker, serve_if_zygote};
 
 fn main() -> ExitCode {
     serve_if_zygote(jobs::run);
@@ -28,11 +28,11 @@ fn main() -> ExitCode {
     if let Ok(job) = std::env::var("SANDBOX_TEST_PRINT") {
         let refused = std::env::var("SANDBOX_TEST_REFUSE").ok();
         sameness::refuse(refused.as_deref().unwrap_or_default());
-        let mut worker = Worker::spawn(Entry::Main, Arc::new(jobs::run)).expect("the zygote starts");
+        let mut worker = Worker::spawn(EntryPoint::Main, Arc::new(jobs::run)).expect("the zygote starts");
         if refused.is_some() {
             print!("forked {}, fixed {}: ", worker.is_forked(), worker.address_randomisation_off());
         }
-        print!("{}", returned(&worker.run(job.as_bytes(), &Limits::default()).expect("the job runs")));
+        print!("{}", returned(&worker.run(job.as_bytes(), &ProcessLimits::default()).expect("the job runs")));
         return ExitCode::SUCCESS;
     }
     let trials = [ends::trials(), sameness::trials(), time::trials(), escapes::trials()];
@@ -41,14 +41,14 @@ fn main() -> ExitCode {
 
 /// A worker whose jobs are those of [`jobs`].
 pub(crate) fn worker() -> Worker {
-    let worker = Worker::spawn(Entry::Main, Arc::new(jobs::run)).expect("the zygote starts");
+    let worker = Worker::spawn(EntryPoint::Main, Arc::new(jobs::run)).expect("the zygote starts");
     assert!(worker.is_forked() || cfg!(not(target_os = "linux")));
     worker
 }
 
 /// Runs the job of this name in a worker of its own.
 pub(crate) fn run(job: &str) -> Finished {
-    worker().run(job.as_bytes(), &Limits::default()).expect("the zygote lives")
+    worker().run(job.as_bytes(), &ProcessLimits::default()).expect("the zygote lives")
 }
 
 /// The text that a job returned.

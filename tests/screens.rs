@@ -15,10 +15,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use squall::explore::{self, Options, Pool, Repeat};
+use squall::explore::{self, ExploreOptions, Pool, Repeat};
 use squall::prelude::*;
 use squall::report::{ScreenStyle, screen};
-use squall::sandbox::{Entry, is_zygote};
+use squall::sandbox::{EntryPoint, is_zygote};
 
 fn acknowledges_before_sync() -> Scenario {
     let mut setup = shop::simulated::Setup::default();
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
         return squall::main(FAILING);
     }
     let scenarios: Arc<[Scenario]> = FAILING.iter().map(|scenario| scenario()).collect();
-    let pool = Arc::new(Pool::new(scenarios.clone(), NonZeroUsize::MIN, Entry::Main, None));
+    let pool = Arc::new(Pool::new(scenarios.clone(), NonZeroUsize::MIN, EntryPoint::Main, None));
     let trial = |(index, scenario): (usize, &Scenario)| {
         let (pool, name) = (pool.clone(), scenario.name().to_owned());
         Trial::test(name.clone(), move || one(&pool, index, &name))
@@ -57,15 +57,15 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-fn options(name: &str) -> Result<Options, Failed> {
+fn options(name: &str) -> Result<ExploreOptions, Failed> {
     let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("screens").join(name);
     // Enough time for all of it, however busy the machine is: what is found must not depend on that.
-    Ok(Options {
+    Ok(ExploreOptions {
         case_directory: Some(directory),
         controls: 0,
         shrink_for: secs(600),
         explain_for: secs(600),
-        ..Options::new("0..20".parse()?)
+        ..ExploreOptions::new("0..20".parse()?)
     })
 }
 

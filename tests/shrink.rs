@@ -27,10 +27,10 @@ use std::time::Duration;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use shop::simulated::Setup;
-use squall::explore::{self, Options, Pool, Subject, investigate};
+use squall::explore::{self, CaseRef, ExploreOptions, Pool, investigate};
 use squall::fault::Plan;
 use squall::prelude::*;
-use squall::sandbox::{Entry, is_zygote};
+use squall::sandbox::{EntryPoint, is_zygote};
 
 /// How long each failure is made smaller.
 const SHRINK_FOR: Duration = secs(6);
@@ -138,16 +138,16 @@ fn main() -> ExitCode {
 fn broken_shops() -> Result<(), Failed> {
     let scenarios: Arc<[Scenario]> = BROKEN.iter().map(|scenario| scenario()).collect();
     let jobs = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let pool = Pool::new(scenarios.clone(), jobs, Entry::Main, None);
+    let pool = Pool::new(scenarios.clone(), jobs, EntryPoint::Main, None);
     let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("shrink");
     let mut sizes = Vec::new();
     for (index, scenario) in scenarios.iter().enumerate() {
-        let options = Options {
+        let options = ExploreOptions {
             shrink_for: SHRINK_FOR,
             explain_for: Duration::ZERO,
             controls: 0,
             case_directory: Some(directory.clone()),
-            ..Options::new("0..40".parse()?)
+            ..ExploreOptions::new("0..40".parse()?)
         };
         let exploration = explore::explore(&pool, index, &options, &mut ())?;
         let name = scenario.name();
@@ -172,7 +172,7 @@ fn broken_shops() -> Result<(), Failed> {
             let mut faults = failure.case.plan.faults.clone();
             let left_out = faults.remove(fault);
             let case = squall::scenario::Case { plan: Plan::new(faults), ..failure.case.clone() };
-            let replay = investigate(&pool, index, &Subject::Case(Box::new(case)), None)?;
+            let replay = investigate(&pool, index, &CaseRef::Case(Box::new(case)), None)?;
             assert!(!shrunk.promise.is_broken_by(&replay.outcome), "{name}: {left_out} can be left out");
         }
         sizes.push(to.faults);

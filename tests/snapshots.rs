@@ -29,10 +29,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Trial};
-use squall::explore::{Pool, Subject, investigate};
+use squall::explore::{CaseRef, Pool, investigate};
 use squall::prelude::*;
 use squall::report::{TimelineOptions, timeline};
-use squall::sandbox::{Entry, is_zygote};
+use squall::sandbox::{EntryPoint, is_zygote};
 
 /// Which seed of each scenario is pinned.
 const PINNED: [(fn() -> Scenario, u64); 9] = [
@@ -55,11 +55,11 @@ fn main() -> ExitCode {
         return squall::main(PINNED.map(|(scenario, _)| scenario));
     }
     let scenarios: Arc<[Scenario]> = PINNED.iter().map(|(scenario, _)| scenario()).collect();
-    let pool = Arc::new(Pool::new(scenarios.clone(), NonZeroUsize::MIN, Entry::Main, None));
+    let pool = Arc::new(Pool::new(scenarios.clone(), NonZeroUsize::MIN, EntryPoint::Main, None));
     let trial = |(index, scenario): (usize, &Scenario)| {
         let (pool, name, seed) = (pool.clone(), scenario.name().to_owned(), Seed(PINNED[index].1));
         Trial::test(name.clone(), move || {
-            let run = investigate(&pool, index, &Subject::Seed(seed), None).map_err(|error| error.to_string())?;
+            let run = investigate(&pool, index, &CaseRef::Seed(seed), None).map_err(|error| error.to_string())?;
             let recording = run.recording.ok_or("the run did not live to tell")?;
             let plan: String = recording.case.plan.faults.iter().map(|fault| format!("{fault}\n")).collect();
             let options =

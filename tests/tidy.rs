@@ -9,8 +9,8 @@ const ORDER: [&str; 18] = [
     "sandbox",
     "fault",
     "trace",
-    "gate",
-    "moment",
+    "alive",
+    "trigger_point",
     "history",
     "net",
     "disk",
@@ -27,7 +27,7 @@ const ORDER: [&str; 18] = [
 
 /// Uses against the order that are meant, with the reason.
 const EXCEPTIONS: [(&str, &str); 1] = [
-    // A stage names hosts as the trace does; the two were one module otherwise.
+    // A topology names hosts as the trace does; the two were one module otherwise.
     ("fault", "trace"),
 ];
 

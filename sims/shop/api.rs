@@ -59,7 +59,7 @@ pub struct Config {
 pub struct Mistakes {
     /// Tokens mean something to the server that issued them only, until it dies.
     pub session_in_memory: bool,
-    /// Told to stop, it stops accepting at once.
+    /// ClientOutcome to stop, it stops accepting at once.
     pub no_drain: bool,
     /// It calls itself dead when the store is unwell.
     pub health_asks_store: bool,

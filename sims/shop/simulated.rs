@@ -242,7 +242,7 @@ fn complete(pending: Pending, operation: &Operation, reply: Result<Reply, CallEr
 }
 
 async fn audit(cx: HostContext, config: ClientConfig) {
-    cx.settled(AUDIT).await;
+    cx.wait_until_recovered(AUDIT).await;
     let client = ShopClient::new(cx.connector(), config, spectator(&cx));
     loop {
         let operation = cx.recorder().invoke("audit", &());

@@ -2,7 +2,7 @@
 //!
 //! Owns what "at stake" means for the shop. It judges nothing: whether a promise was kept is the checks' business.
 
-mod moments;
+mod trigger_points;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use squall::trace::{AttemptOutcome, Event, HostId};
 
 use super::client_config::ClientConfig;
 use super::workload::Reply;
-use moments::{
+use trigger_points::{
     Attempt, answered_attempts, applied, attempts, calls_ended, calls_of_orders, deaths, health_changes, is_down,
     lost_answers, server_of, servers_reached,
 };
@@ -103,8 +103,8 @@ pub fn a_server_was_ejected_and_came_back(trace: &Trace, _: &History) -> bool {
 pub fn a_server_that_hung_was_ejected(trace: &Trace, _: &History) -> bool {
     let hangs = |server: HostId, at: Duration| {
         let mut own = trace.records.iter().filter(|record| record.host == Some(server) && record.at <= at);
-        let last = own.rfind(|record| matches!(record.event, Event::Muted | Event::Heard));
-        last.is_some_and(|record| record.event == Event::Muted) && !is_down(trace, server, at)
+        let last = own.rfind(|record| matches!(record.event, Event::OutputStalled | Event::OutputResumed));
+        last.is_some_and(|record| record.event == Event::OutputStalled) && !is_down(trace, server, at)
     };
     health_changes(trace).any(|(at, server, healthy)| !healthy && hangs(server, at))
 }
@@ -207,12 +207,11 @@ pub fn the_store_died_between_a_commit_and_its_acknowledgement(trace: &Trace, hi
 pub fn an_order_outlived_the_death_of_the_store(trace: &Trace, history: &History) -> bool {
     let Some(store) = trace.host("store") else { return false };
     let (calls, ended) = (calls_of_orders(history), calls_ended(trace));
-    let struck = |attempt: &Attempt| deaths(trace, store).any(|(died, _)| attempt.lasts_at(died));
+    let triggered = |attempt: &Attempt| deaths(trace, store).any(|(died, _)| attempt.lasts_at(died));
     let attempts = attempts(trace);
-    calls
-        .values()
-        .filter(|call| ended.get(call).is_some_and(|(_, ok)| *ok))
-        .any(|call| attempts.iter().any(|attempt| attempt.call == *call && !attempt.is_answered() && struck(attempt)))
+    calls.values().filter(|call| ended.get(call).is_some_and(|(_, ok)| *ok)).any(|call| {
+        attempts.iter().any(|attempt| attempt.call == *call && !attempt.is_answered() && triggered(attempt))
+    })
 }
 
 /// The store lost its power when an order had been acknowledged a moment before.

@@ -4,11 +4,11 @@
 //! Owns the digests of all blocks, in memory. Knows nothing of what a database keeps in them.
 //!
 //! A database checks its pages when it repairs itself and believes them otherwise. One flipped bit in an inner page sends a
-//! search astray, and an order that is there is not found; a page that is read, changed and written back makes the flip
+//! search astray, and an order that is there is not found; a page that is read, changed and written back makes the corrupt
 //! last, with a checksum that fits. So the check is below the database, where no page is too small to matter: after the
 //! first reading of the file (twice, until two readings agree) it is known what each block holds.
 //!
-//! It cannot know better than the disk what the file held before this life: what changed on the platter while nobody ran is
+//! It cannot know better than the disk what the file held before this life: what changed on the durable state while nobody ran is
 //! for the database's own checksums to find. And a disk that says that a sync is done and does nothing deceives it as
 //! everybody.
 

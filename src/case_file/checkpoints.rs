@@ -30,7 +30,7 @@ impl Checkpoints {
     /// Between which events, from 0, a run of other events parts from the one of `recorded` events that left these
     /// checkpoints: everything before the start of the range is the same, and something within it is not. None if all
     /// checkpoints agree.
-    pub fn parting<S: AsRef<str>>(&self, recorded: usize, events: &[S]) -> Option<Range<usize>> {
+    pub fn divergence<S: AsRef<str>>(&self, recorded: usize, events: &[S]) -> Option<Range<usize>> {
         let own = digests(events, recorded);
         let place = |checkpoint: usize| position(checkpoint, self.0.len(), recorded);
         let differs = (0..self.0.len()).find(|index| self.0.get(*index) != own.get(*index));
@@ -102,11 +102,11 @@ mod tests {
             let recorded = events(count);
             let checkpoints = Checkpoints::of(&recorded);
             assert!(checkpoints.fit(count) && !checkpoints.fit(count / 2) || count > 128);
-            assert_eq!(checkpoints.parting(count, &recorded), None, "{count}");
+            assert_eq!(checkpoints.divergence(count, &recorded), None, "{count}");
             for changed in [0, count / 3, count - 1] {
                 let mut other = recorded.clone();
                 other[changed].push('!');
-                let range = checkpoints.parting(count, &other).unwrap();
+                let range = checkpoints.divergence(count, &other).unwrap();
                 assert!(range.contains(&changed), "{changed} of {count} is not in {range:?}");
                 assert!(range.len() <= count / 64 + 1, "{range:?}");
             }
@@ -116,9 +116,9 @@ mod tests {
     #[test]
     fn a_longer_and_a_shorter_run_differ() {
         let checkpoints = Checkpoints::of(&events(100));
-        assert_eq!(checkpoints.parting(100, &events(103)), Some(100..103));
-        assert!(checkpoints.parting(100, &events(90)).unwrap().contains(&90));
-        assert_eq!(Checkpoints::default().parting(0, &events(2)), Some(0..2));
+        assert_eq!(checkpoints.divergence(100, &events(103)), Some(100..103));
+        assert!(checkpoints.divergence(100, &events(90)).unwrap().contains(&90));
+        assert_eq!(Checkpoints::default().divergence(0, &events(2)), Some(0..2));
     }
 
     #[test]

@@ -7,14 +7,14 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
-use super::access::{Access, Act, Age, NotUnique, accesses, by_key, nanoseconds, words};
+use super::keyed_op::{KeyedOp, NotUnique, Op, WriteOrder, by_key, keyed_ops, nanoseconds, words};
 use super::staleness::overwritten;
 use super::{Check, Verdict};
 use crate::history::Operation;
 
 /// Two accesses that show that a key has not converged. Accesses are positions in the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Divergence {
+pub enum KeyDivergence {
     /// Two reads after the moment returned different values.
     Differ(usize, usize),
     /// The read, after the moment, returned a value that had been overwritten by the write.
@@ -25,7 +25,7 @@ pub enum Divergence {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Converged {
     /// The first divergence of each key that has one, in the order of the keys.
-    pub divergences: Vec<Divergence>,
+    pub divergences: Vec<KeyDivergence>,
     /// How many keys were read at least twice after the moment, so that their readers could have differed.
     pub compared: usize,
 }
@@ -38,40 +38,38 @@ pub struct Converged {
 /// If two writes of a key have the same value.
 ///
 /// ```
-/// use squall::check::access::{Access, Act, Age};
-/// use squall::check::convergence::{Divergence, converged};
+/// use squall::check::keyed_op::{KeyedOp, Op, WriteOrder};
+/// use squall::check::convergence::{KeyDivergence, converged};
 ///
-/// let access = |act, call, ret| Access { session: 1, key: "tea", act, call, ret: Some(ret) };
-/// let history = [access(Act::Write(1), 0, 5), access(Act::Read(Some(1)), 10, 20), access(Act::Read(None), 30, 31)];
-/// assert_eq!(converged(&history, 6, Age::RealTime)?.divergences, [Divergence::Differ(1, 2)]);
-/// # Ok::<(), squall::check::access::NotUnique>(())
+/// let access = |act, call, ret| KeyedOp { session: 1, key: "tea", act, call, ret: Some(ret) };
+/// let history = [access(Op::Write(1), 0, 5), access(Op::Read(Some(1)), 10, 20), access(Op::Read(None), 30, 31)];
+/// assert_eq!(converged(&history, 6, WriteOrder::RealTime)?.divergences, [KeyDivergence::Differ(1, 2)]);
+/// # Ok::<(), squall::check::keyed_op::NotUnique>(())
 /// ```
 pub fn converged<K: Ord + Debug, V: Ord + Debug>(
-    accesses: &[Access<K, V>],
+    ops: &[KeyedOp<K, V>],
     after: u64,
-    age: Age,
+    write_order: WriteOrder,
 ) -> Result<Converged, NotUnique> {
     let mut found = Converged { divergences: Vec::new(), compared: 0 };
-    for members in by_key(accesses).values() {
-        let is_write = |index: &&usize| matches!(accesses[**index].act, Act::Write(_));
-        let written =
-            members.iter().filter(is_write).map(|index| accesses[*index].ret.unwrap_or(accesses[*index].call));
+    for members in by_key(ops).values() {
+        let is_write = |index: &&usize| matches!(ops[**index].op, Op::Write(_));
+        let written = members.iter().filter(is_write).map(|index| ops[*index].ret.unwrap_or(ops[*index].call));
         let quiet = written.max();
-        let is_late =
-            |index: &usize| accesses[*index].call >= after && quiet.is_none_or(|quiet| accesses[*index].call > quiet);
+        let is_late = |index: &usize| ops[*index].call >= after && quiet.is_none_or(|quiet| ops[*index].call > quiet);
         let reads: Vec<usize> = members.iter().filter(|index| !is_write(index)).copied().filter(is_late).collect();
         found.compared += usize::from(reads.len() > 1);
-        let value = |index: usize| match &accesses[index].act {
-            Act::Read(value) => value.as_ref(),
-            Act::Write(value) => Some(value),
+        let value = |index: usize| match &ops[index].op {
+            Op::Read(value) => value.as_ref(),
+            Op::Write(value) => Some(value),
         };
         let Some(&first) = reads.first() else { continue };
         if let Some(other) = reads.iter().find(|index| value(**index) != value(first)) {
-            found.divergences.push(Divergence::Differ(first, *other));
-        } else if age != Age::Unknown
-            && let Some((_, write)) = overwritten(accesses, members, age)?.get(&value(first))
+            found.divergences.push(KeyDivergence::Differ(first, *other));
+        } else if write_order != WriteOrder::Unknown
+            && let Some((_, write)) = overwritten(ops, members, write_order)?.get(&value(first))
         {
-            found.divergences.push(Divergence::Overwritten(first, *write));
+            found.divergences.push(KeyDivergence::Overwritten(first, *write));
         }
     }
     Ok(found)
@@ -82,19 +80,19 @@ pub fn converged<K: Ord + Debug, V: Ord + Debug>(
 pub fn converges_within<K: Ord + Debug + 'static, V: Ord + Debug + 'static>(
     name: &str,
     within: Duration,
-    age: Age,
-    read: impl Fn(&Operation) -> Option<(K, Act<V>)> + Send + Sync + 'static,
+    write_order: WriteOrder,
+    read: impl Fn(&Operation) -> Option<(K, Op<V>)> + Send + Sync + 'static,
 ) -> Check {
     Check::new(name, move |trace, history| {
-        let accesses = accesses(history, &read);
-        let line = |index: usize| words(&accesses[index]);
-        match converged(&accesses, nanoseconds(trace.run_for + within), age) {
+        let ops = keyed_ops(history, &read);
+        let line = |index: usize| words(&ops[index]);
+        match converged(&ops, nanoseconds(trace.run_for + within), write_order) {
             Err(why) => Verdict::Unknown(why.to_string()),
             Ok(found) => match found.divergences.first() {
-                Some(Divergence::Differ(one, other)) => {
+                Some(KeyDivergence::Differ(one, other)) => {
                     Verdict::Fail(format!("not converged: {}, but {}", line(*one), line(*other)))
                 }
-                Some(Divergence::Overwritten(read, write)) => Verdict::Fail(format!(
+                Some(KeyDivergence::Overwritten(read, write)) => Verdict::Fail(format!(
                     "a write is lost: {}, although overwritten by the {}",
                     line(*read),
                     line(*write)

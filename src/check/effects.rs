@@ -16,7 +16,7 @@ type Audited = dyn Fn(&Operation) -> Option<Vec<EffectKey>> + Send + Sync;
 
 /// What a client was told of an effect that it asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Told {
+pub enum ClientOutcome {
     /// It was refused: it must never happen.
     Refused,
     /// Nobody knows: it may happen once, or never.
@@ -33,15 +33,15 @@ pub struct WrongEffect {
     /// How often it happened.
     pub happened: usize,
     /// What its clients were told; none if nobody asked for it.
-    pub told: Option<Told>,
+    pub told: Option<ClientOutcome>,
 }
 
 impl std::fmt::Display for WrongEffect {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let told = match self.told {
-            Some(Told::Refused) => "although it was refused",
-            Some(Told::Unknown) => "where once or never was expected",
-            Some(Told::Acknowledged) => "although it was acknowledged once",
+            Some(ClientOutcome::Refused) => "although it was refused",
+            Some(ClientOutcome::Unknown) => "where once or never was expected",
+            Some(ClientOutcome::Acknowledged) => "although it was acknowledged once",
             None => "although nobody asked for it",
         };
         write!(f, "the effect of {} happened {} times, {told}", self.key, self.happened)
@@ -55,9 +55,9 @@ impl std::fmt::Display for WrongEffect {
 /// all are, and unknown otherwise.
 ///
 /// ```
-/// use squall::check::{Told, wrong_effects};
+/// use squall::check::{ClientOutcome, wrong_effects};
 ///
-/// let asked = [("a", Told::Unknown), ("a", Told::Acknowledged), ("b", Told::Refused), ("c", Told::Unknown)];
+/// let asked = [("a", ClientOutcome::Unknown), ("a", ClientOutcome::Acknowledged), ("b", ClientOutcome::Refused), ("c", ClientOutcome::Unknown)];
 /// let asked = asked.map(|(key, told)| (key.to_owned(), told));
 /// assert!(wrong_effects(asked.clone(), ["a".to_owned()]).is_empty());
 /// let wrong = wrong_effects(asked, ["a", "a", "b", "c"].map(str::to_owned));
@@ -65,10 +65,10 @@ impl std::fmt::Display for WrongEffect {
 /// assert_eq!((wrong.len(), wrong[1].key.as_str()), (2, "b"));
 /// ```
 pub fn wrong_effects(
-    asked: impl IntoIterator<Item = (EffectKey, Told)>,
+    asked: impl IntoIterator<Item = (EffectKey, ClientOutcome)>,
     held: impl IntoIterator<Item = EffectKey>,
 ) -> Vec<WrongEffect> {
-    let mut effects: BTreeMap<EffectKey, (Option<Told>, usize)> = BTreeMap::new();
+    let mut effects: BTreeMap<EffectKey, (Option<ClientOutcome>, usize)> = BTreeMap::new();
     for (key, told) in asked {
         // The strongest word counts.
         let known = &mut effects.entry(key).or_default().0;
@@ -77,10 +77,10 @@ pub fn wrong_effects(
     for key in held {
         effects.entry(key).or_default().1 += 1;
     }
-    let is_right = |told: Option<Told>, happened: usize| match told {
-        Some(Told::Acknowledged) => happened == 1,
-        Some(Told::Unknown) => happened <= 1,
-        Some(Told::Refused) | None => happened == 0,
+    let is_right = |told: Option<ClientOutcome>, happened: usize| match told {
+        Some(ClientOutcome::Acknowledged) => happened == 1,
+        Some(ClientOutcome::Unknown) => happened <= 1,
+        Some(ClientOutcome::Refused) | None => happened == 0,
     };
     let wrong = effects.into_iter().filter(|(_, (told, happened))| !is_right(*told, *happened));
     wrong.map(|(key, (told, happened))| WrongEffect { key, happened, told }).collect()
@@ -146,14 +146,14 @@ impl Effects {
     /// I3: every effect happens as its clients were told: acknowledged ones once, refused ones never, unknown ones once or
     /// never, and none that nobody asked for. `asked` gives the key of the effect that an operation asked for, whatever
     /// came of it.
-    pub fn happen_as_told(&self, asked: impl Fn(&Operation) -> Option<EffectKey> + Send + Sync + 'static) -> Check {
+    pub fn match_outcomes(&self, asked: impl Fn(&Operation) -> Option<EffectKey> + Send + Sync + 'static) -> Check {
         let this = self.clone();
         Check::new("I3 effects happen as their clients were told", move |_, history| {
             let Some(counts) = this.audit(history) else { return no_audit() };
             let told = |operation: &Operation| match operation.completed {
-                Some((_, Completion::Ok(_))) => Told::Acknowledged,
-                Some((_, Completion::Fail(_))) => Told::Refused,
-                Some((_, Completion::Unknown(_))) | None => Told::Unknown,
+                Some((_, Completion::Ok(_))) => ClientOutcome::Acknowledged,
+                Some((_, Completion::Fail(_))) => ClientOutcome::Refused,
+                Some((_, Completion::Unknown(_))) | None => ClientOutcome::Unknown,
             };
             let asked = history.operations.iter().filter_map(|operation| Some((asked(operation)?, told(operation))));
             let held = counts.into_iter().flat_map(|(key, count)| std::iter::repeat_n(key, count));
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn effects_happen_as_told() {
+    fn effects_match_outcomes() {
         let word = |completions: &[(&str, Option<Completion>)], audited: &str| {
             let mut history = History::default();
             for (key, completion) in completions {
@@ -257,7 +257,7 @@ mod tests {
                 |_| None,
                 |operation| (operation.name == "audit").then(|| operation.answer().ok()?).flatten(),
             );
-            let check = effects.happen_as_told(|op| (op.name == "put").then(|| op.input().ok())?);
+            let check = effects.match_outcomes(|op| (op.name == "put").then(|| op.input().ok())?);
             check.judge(&Trace::new(vec![], millis(10), secs(60), false), &history).to_string()
         };
         let ok = || Some(Completion::Ok("null".into()));

@@ -37,7 +37,7 @@ impl HealthPolicy {
             let backends = self.ids(trace);
             let limit = (self.interval + self.timeout) * self.fall + self.slack + trace.step;
             let mut dead_since: BTreeMap<HostId, Duration> = BTreeMap::new();
-            let mut mute_since: BTreeMap<HostId, Duration> = BTreeMap::new();
+            let mut stalled_since: BTreeMap<HostId, Duration> = BTreeMap::new();
             let mut healthy: BTreeMap<HostId, bool> = backends.iter().map(|id| (*id, true)).collect();
             let mut balancer_since = Duration::ZERO;
             let mut balancer = None;
@@ -55,14 +55,14 @@ impl HealthPolicy {
                     event if is_death(event) => {
                         dead_since.entry(host).or_insert(record.at);
                     }
-                    Event::Muted => drop(mute_since.insert(host, record.at)),
-                    Event::Heard => drop(mute_since.remove(&host)),
+                    Event::OutputStalled => drop(stalled_since.insert(host, record.at)),
+                    Event::OutputResumed => drop(stalled_since.remove(&host)),
                     Event::Mark(Mark::HealthChanged { to, healthy: now }) => {
                         healthy.insert(*to, *now);
                     }
                     Event::Mark(Mark::Dispatched { to }) => {
                         balancer = balancer.or(Some(host));
-                        let (dead, mute) = (dead_since.get(to), mute_since.get(to));
+                        let (dead, mute) = (dead_since.get(to), stalled_since.get(to));
                         let Some(since) = dead.into_iter().chain(mute).min() else { continue };
                         let since = (*since).max(balancer_since);
                         let believed = healthy.values().filter(|healthy| **healthy).count();
@@ -163,13 +163,14 @@ mod tests {
     #[test]
     fn h1_counts_a_server_that_hangs_among_the_dead() {
         let judge = |events: &[(u64, u16, Event)], at: u64| {
-            let events = [&[(0, 0, Event::Started), (1_000, 0, Event::Muted)], events, &[(at, 2, to(0))]].concat();
+            let events =
+                [&[(0, 0, Event::Started), (1_000, 0, Event::OutputStalled)], events, &[(at, 2, to(0))]].concat();
             policy().the_dead_get_no_requests().judge(&trace(&events), &History::default())
         };
         assert_eq!(judge(&[], 5_500), Verdict::Pass);
         let why = "H1: a, hanging since 1s, is sent a request at 5.7s; 4.61s were allowed";
         assert_eq!(judge(&[], 5_700), Verdict::Fail(why.to_owned()));
-        assert_eq!(judge(&[(5_600, 0, Event::Heard)], 5_700), Verdict::Pass);
+        assert_eq!(judge(&[(5_600, 0, Event::OutputResumed)], 5_700), Verdict::Pass);
         // A new life hangs as the old one did.
         let restarted = [(2_000, 0, Event::Killed), (3_000, 0, Event::Started)];
         assert!(judge(&restarted, 5_700).is_fail());

@@ -5,7 +5,7 @@
 //! [`convergence`] what a weaker store still promises of each [`access`], and [`Effects`] how often effects happened.
 //!
 //! ```
-//! use squall::check::access::{Act, Age};
+//! use squall::check::keyed_op::{Act, WriteOrder};
 //! use squall::check::linear::models::{Register, RegisterOp, RegisterOutput};
 //! use squall::check::session::Guarantee;
 //! use squall::check;
@@ -35,16 +35,16 @@
 //! let scenario = Scenario::new("register")
 //!     .check(check::is_linearizable("linearizable", Register::new(0), called))
 //!     .check(check::is_sequentially_consistent("sequential", Register::new(0), called))
-//!     .check(check::sessions_keep("sessions", &Guarantee::ALL, Age::RealTime, accessed))
-//!     .check(check::staleness_at_most("fresh", secs(1), Age::RealTime, accessed))
-//!     .check(check::converges_within("converges", secs(5), Age::RealTime, accessed));
+//!     .check(check::sessions_keep("sessions", &Guarantee::ALL, WriteOrder::RealTime, accessed))
+//!     .check(check::staleness_at_most("fresh", secs(1), WriteOrder::RealTime, accessed))
+//!     .check(check::converges_within("converges", secs(5), WriteOrder::RealTime, accessed));
 //! # assert_eq!(scenario.check_names().count(), 5);
 //! ```
 
-pub mod access;
 pub mod convergence;
 mod effects;
 mod health;
+pub mod keyed_op;
 mod life;
 pub mod linear;
 mod restarts;
@@ -64,7 +64,7 @@ use crate::history::History;
 use crate::trace::Trace;
 
 pub use convergence::converges_within;
-pub use effects::{EffectKey, Effects, Told, WrongEffect, wrong_effects};
+pub use effects::{ClientOutcome, EffectKey, Effects, WrongEffect, wrong_effects};
 pub use health::HealthPolicy;
 pub use linear::{is_linearizable, linearizable};
 pub use restarts::{no_operation_fails, servers_are_interchangeable, without_faults_no_operation_fails};

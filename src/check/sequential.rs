@@ -7,11 +7,11 @@
 //! searched together, and the checker is for small histories; on others it gives up.
 //!
 //! ```
-//! use squall::check::linear::History;
+//! use squall::check::linear::TypedHistory;
 //! use squall::check::linear::models::{Register, RegisterOp, RegisterOutput};
 //! use squall::check::sequential::sequentially_consistent;
 //!
-//! let mut history = History::new();
+//! let mut history = TypedHistory::new();
 //! history.call(1, RegisterOp::Write("tea"))?;
 //! history.ret(1, RegisterOutput::Done)?;
 //! // Another client is late: not linearizable, and sequentially consistent.
@@ -22,7 +22,7 @@
 //! history.call(1, RegisterOp::Read)?;
 //! history.ret(1, RegisterOutput::Value("water"))?;
 //! assert!(sequentially_consistent(&Register::new("water"), &history).is_fail());
-//! # Ok::<(), squall::check::linear::Impossible>(())
+//! # Ok::<(), squall::check::linear::InvalidHistory>(())
 //! ```
 
 use std::collections::BTreeMap;
@@ -31,7 +31,7 @@ use std::fmt::Debug;
 use super::linear::core::{Attempt, Core, smallest};
 use super::linear::table::Interner;
 use super::linear::violation::{Stuck, shortened, shortened_text, words};
-use super::linear::{History, Model, gave_up};
+use super::linear::{Model, TypedHistory, gave_up};
 use super::{Check, Verdict};
 use crate::history::Operation;
 
@@ -63,7 +63,7 @@ pub struct Violation {
 
 impl Violation {
     /// The violation in one line.
-    pub fn summary<Op: Debug, Output: Debug>(&self, history: &History<Op, Output>) -> String {
+    pub fn summary<Op: Debug, Output: Debug>(&self, history: &TypedHistory<Op, Output>) -> String {
         let next: Vec<_> = self.stuck.iter().filter_map(|stuck| history.entries().get(stuck.operation)).collect();
         let (ordered, state) = (self.order.len(), shortened_text(&self.state));
         let next = next.into_iter().map(words).collect::<Vec<_>>().join(", ");
@@ -73,7 +73,7 @@ impl Violation {
     }
 
     /// The violation in lines: the order, what cannot come next and why, and the operations that suffice to be wrong.
-    pub fn text<Op: Debug, Output: Debug>(&self, history: &History<Op, Output>, core: Option<&Core>) -> String {
+    pub fn text<Op: Debug, Output: Debug>(&self, history: &TypedHistory<Op, Output>, core: Option<&Core>) -> String {
         let line = |index: &usize| history.entries().get(*index).map(words).unwrap_or_default();
         let mut lines = vec![self.summary(history), format!("the longest order, {} operations:", self.order.len())];
         lines.extend(self.order.iter().map(|index| format!("  {}", line(index))));
@@ -88,7 +88,7 @@ impl Violation {
     }
 
     /// Operations that suffice to make this history wrong; see [`Core`].
-    pub fn core<M: Model>(&self, model: &M, history: &History<M::Op, M::Output>) -> Core {
+    pub fn core<M: Model>(&self, model: &M, history: &TypedHistory<M::Op, M::Output>) -> Core {
         let members: Vec<usize> = (0..history.entries().len()).collect();
         smallest(model, history, &members, |smaller, budget| {
             let mut left = budget;
@@ -100,7 +100,7 @@ impl Violation {
 
 /// Judges a small history: passed if it is sequentially consistent, failed if not (the words say how far an order comes
 /// and what cannot come next), unknown if the search gave up.
-pub fn sequentially_consistent<M: Model>(model: &M, history: &History<M::Op, M::Output>) -> Verdict {
+pub fn sequentially_consistent<M: Model>(model: &M, history: &TypedHistory<M::Op, M::Output>) -> Verdict {
     match judge(model, history, BUDGET) {
         Judgement::Consistent(_) => Verdict::Pass,
         Judgement::Violated(violation) => Verdict::Fail(violation.summary(history)),
@@ -113,7 +113,7 @@ pub fn sequentially_consistent<M: Model>(model: &M, history: &History<M::Op, M::
 /// Of operations of one process, one comes before another if it was called first and returned no later than the other
 /// was called. An operation with an unknown outcome takes effect at any time after those before it, or never; nothing
 /// has to wait for it.
-pub fn judge<M: Model>(model: &M, history: &History<M::Op, M::Output>, budget: u64) -> Judgement {
+pub fn judge<M: Model>(model: &M, history: &TypedHistory<M::Op, M::Output>, budget: u64) -> Judgement {
     Search::new(model, history).run(&mut { budget })
 }
 
@@ -124,7 +124,7 @@ pub fn is_sequentially_consistent<M: Model + Send + Sync + 'static>(
     model: M,
     read: impl Fn(&Operation) -> Option<(M::Op, Option<M::Output>)> + Send + Sync + 'static,
 ) -> Check {
-    Check::new(name, move |_, history| sequentially_consistent(&model, &History::of_run(history, &read)))
+    Check::new(name, move |_, history| sequentially_consistent(&model, &TypedHistory::of_run(history, &read)))
 }
 
 /// Which operations are ordered, a bit for each.
@@ -153,7 +153,7 @@ struct Frame {
 
 struct Search<'a, M: Model> {
     model: &'a M,
-    history: &'a History<M::Op, M::Output>,
+    history: &'a TypedHistory<M::Op, M::Output>,
     /// The part that each operation is about.
     parts: Vec<usize>,
     keys: Vec<M::Key>,
@@ -172,7 +172,7 @@ struct Search<'a, M: Model> {
 }
 
 impl<'a, M: Model> Search<'a, M> {
-    fn new(model: &'a M, history: &'a History<M::Op, M::Output>) -> Search<'a, M> {
+    fn new(model: &'a M, history: &'a TypedHistory<M::Op, M::Output>) -> Search<'a, M> {
         let entries = history.entries();
         let mut numbers: BTreeMap<M::Key, usize> = BTreeMap::new();
         for entry in entries {
@@ -312,7 +312,7 @@ fn is_ready(before: &[u64], ordered: &[u64]) -> bool {
 }
 
 /// For each operation, those of its client that come before it.
-fn before<Op, Output>(history: &History<Op, Output>) -> Vec<Ordered> {
+fn before<Op, Output>(history: &TypedHistory<Op, Output>) -> Vec<Ordered> {
     let entries = history.entries();
     let mut before = vec![vec![0; entries.len().div_ceil(64)].into_boxed_slice(); entries.len()];
     let mut of_process: BTreeMap<u64, Vec<usize>> = BTreeMap::new();

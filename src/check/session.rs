@@ -4,20 +4,20 @@
 //! They are those of Terry et al. (*Session Guarantees for Weakly Consistent Replicated Data*, 1994), judged key by key.
 //! Each guarantee orders values of a key: what a session read or wrote before must not be later than what it reads, and
 //! must be earlier than what it writes. Values are versions whose order the store tells, or unique and ordered by nothing
-//! but real time or the sessions themselves ([`Age`]). The guarantees hold together if and only if some order of the
+//! but real time or the sessions themselves ([`WriteOrder`]). The guarantees hold together if and only if some order of the
 //! values satisfies them: given one, let each read see all writes up to the value that it returned. So they are broken
 //! if and only if the values' constraints form a cycle, which is what a violation shows.
 //!
 //! ```
-//! use squall::check::access::{Access, Act, Age};
+//! use squall::check::keyed_op::{KeyedOp, Op, WriteOrder};
 //! use squall::check::session::{Guarantee, broken};
 //!
-//! let access = |act, call| Access { session: 1, key: "tea", act, call, ret: Some(call + 1) };
-//! let history = [access(Act::Write(1), 0), access(Act::Write(2), 2), access(Act::Read(Some(1)), 4)];
-//! let broken = broken(&history, Age::Versions, &Guarantee::ALL)?.expect("its own write is missing");
+//! let access = |act, call| KeyedOp { session: 1, key: "tea", act, call, ret: Some(call + 1) };
+//! let history = [access(Op::Write(1), 0), access(Op::Write(2), 2), access(Op::Read(Some(1)), 4)];
+//! let broken = broken(&history, WriteOrder::Versions, &Guarantee::ALL)?.expect("its own write is missing");
 //! assert_eq!(broken.guarantees, [Guarantee::ReadYourWrites]);
 //! assert_eq!(broken.accesses, [1, 2]);
-//! # Ok::<(), squall::check::access::NotUnique>(())
+//! # Ok::<(), squall::check::keyed_op::NotUnique>(())
 //! ```
 
 mod graph;
@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
 
 use self::graph::{Graph, Label, Node};
-use super::access::{Access, Act, Age, NotUnique, accesses, by_key, words, writes};
+use super::keyed_op::{KeyedOp, NotUnique, Op, WriteOrder, by_key, keyed_ops, words, writes};
 use super::{Check, Verdict};
 use crate::history::Operation;
 
@@ -81,19 +81,17 @@ pub struct Broken {
     pub guarantees: Vec<Guarantee>,
     /// The accesses that show it, as positions in the list: two for each step of a cycle, the earlier of a session
     /// before the later. They suffice.
-    pub accesses: Vec<usize>,
+    pub ops: Vec<usize>,
     /// The guarantee that binds each pair of `accesses`.
     pub steps: Vec<Guarantee>,
 }
 
 impl Broken {
     /// The cycle in words.
-    pub fn summary<K: Debug, V: Debug>(&self, accesses: &[Access<K, V>]) -> String {
+    pub fn summary<K: Debug, V: Debug>(&self, ops: &[KeyedOp<K, V>]) -> String {
         let names = self.guarantees.iter().map(Guarantee::to_string).collect::<Vec<_>>().join(" and ");
-        let steps = self.accesses.chunks(2).filter_map(|pair| match pair {
-            [earlier, later] => {
-                Some(format!("{}, then {}", words(accesses.get(*earlier)?), words(accesses.get(*later)?)))
-            }
+        let steps = self.ops.chunks(2).filter_map(|pair| match pair {
+            [earlier, later] => Some(format!("{}, then {}", words(ops.get(*earlier)?), words(ops.get(*later)?))),
             _ => None,
         });
         format!("{names}: {}", steps.collect::<Vec<_>>().join("; "))
@@ -106,15 +104,15 @@ impl Broken {
 /// # Errors
 /// If two writes of a key have the same value.
 pub fn broken<K: Ord + Debug, V: Ord + Debug>(
-    accesses: &[Access<K, V>],
-    age: Age,
+    ops: &[KeyedOp<K, V>],
+    write_order: WriteOrder,
     claimed: &[Guarantee],
 ) -> Result<Option<Broken>, NotUnique> {
-    let keys = by_key(accesses);
+    let keys = by_key(ops);
     let alone = claimed.iter().map(std::slice::from_ref);
     for claimed in alone.chain((claimed.len() > 1).then_some(claimed)) {
         for members in keys.values() {
-            if let Some(broken) = broken_of_key(accesses, members, age, claimed)? {
+            if let Some(broken) = broken_of_key(ops, members, write_order, claimed)? {
                 return Ok(Some(broken));
             }
         }
@@ -127,61 +125,63 @@ pub fn broken<K: Ord + Debug, V: Ord + Debug>(
 pub fn sessions_keep<K: Ord + Debug + 'static, V: Ord + Debug + 'static>(
     name: &str,
     claimed: &[Guarantee],
-    age: Age,
-    read: impl Fn(&Operation) -> Option<(K, Act<V>)> + Send + Sync + 'static,
+    write_order: WriteOrder,
+    read: impl Fn(&Operation) -> Option<(K, Op<V>)> + Send + Sync + 'static,
 ) -> Check {
     let claimed = claimed.to_vec();
     Check::new(name, move |_, history| {
-        let accesses = accesses(history, &read);
-        match broken(&accesses, age, &claimed) {
+        let ops = keyed_ops(history, &read);
+        match broken(&ops, write_order, &claimed) {
             Err(why) => Verdict::Unknown(why.to_string()),
-            Ok(Some(broken)) => Verdict::Fail(broken.summary(&accesses)),
+            Ok(Some(broken)) => Verdict::Fail(broken.summary(&ops)),
             Ok(None) => Verdict::Pass,
         }
     })
 }
 
 fn broken_of_key<K: Ord + Debug, V: Ord + Debug>(
-    accesses: &[Access<K, V>],
+    ops: &[KeyedOp<K, V>],
     members: &[usize],
-    age: Age,
+    write_order: WriteOrder,
     claimed: &[Guarantee],
 ) -> Result<Option<Broken>, NotUnique> {
-    let writes = writes(accesses, members)?;
+    let writes = writes(ops, members)?;
     let mut values: BTreeMap<Option<&V>, Node> = BTreeMap::from([(None, 0)]);
     for &index in members {
-        values.entry(value_of(&accesses[index])).or_default();
+        values.entry(value_of(&ops[index])).or_default();
     }
     // The numbers are in the order of the values, and what is there at first comes first.
     values.values_mut().enumerate().for_each(|(number, node)| *node = number);
     let mut graph = Graph::new(values.len());
-    let node_of = |index: usize| values[&value_of(&accesses[index])];
-    match age {
-        Age::Versions => (1..values.len()).for_each(|node| graph.add(node - 1, node, Label::Known)),
-        Age::RealTime | Age::Unknown => (1..values.len()).for_each(|node| graph.add(0, node, Label::Known)),
+    let node_of = |index: usize| values[&value_of(&ops[index])];
+    match write_order {
+        WriteOrder::Versions => (1..values.len()).for_each(|node| graph.add(node - 1, node, Label::Known)),
+        WriteOrder::RealTime | WriteOrder::Unknown => {
+            (1..values.len()).for_each(|node| graph.add(0, node, Label::Known))
+        }
     }
-    if age == Age::RealTime {
-        add_real_time(&mut graph, accesses, writes.values().map(|index| (*index, node_of(*index))));
+    if write_order == WriteOrder::RealTime {
+        add_real_time(&mut graph, ops, writes.values().map(|index| (*index, node_of(*index))));
     }
     let mut sessions: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
     for &index in members {
-        sessions.entry(accesses[index].session).or_default().push(index);
+        sessions.entry(ops[index].session).or_default().push(index);
     }
     for session in sessions.values_mut() {
-        session.sort_by_key(|index| (accesses[*index].call, *index));
+        session.sort_by_key(|index| (ops[*index].call, *index));
         for guarantee in claimed {
-            add_session(&mut graph, accesses, session, *guarantee, node_of);
+            add_session(&mut graph, ops, session, *guarantee, node_of);
         }
     }
     let Some(cycle) = graph.cycle() else { return Ok(None) };
-    let mut broken = Broken { guarantees: Vec::new(), accesses: Vec::new(), steps: Vec::new() };
+    let mut broken = Broken { guarantees: Vec::new(), ops: Vec::new(), steps: Vec::new() };
     let mut earlier = None;
     // The cycle begins at a value, so that each step enters a session before it leaves it.
     for label in cycle {
         match label {
             Label::Enters(index) => earlier = Some(index),
             Label::Leaves(guarantee, later) => {
-                broken.accesses.extend(earlier.into_iter().chain([later]));
+                broken.ops.extend(earlier.into_iter().chain([later]));
                 broken.steps.push(guarantee);
             }
             Label::Known | Label::Along => {}
@@ -193,10 +193,10 @@ fn broken_of_key<K: Ord + Debug, V: Ord + Debug>(
     Ok(Some(broken))
 }
 
-fn value_of<K, V>(access: &Access<K, V>) -> Option<&V> {
-    match &access.act {
-        Act::Read(value) => value.as_ref(),
-        Act::Write(value) => Some(value),
+fn value_of<K, V>(access: &KeyedOp<K, V>) -> Option<&V> {
+    match &access.op {
+        Op::Read(value) => value.as_ref(),
+        Op::Write(value) => Some(value),
     }
 }
 
@@ -205,19 +205,19 @@ fn value_of<K, V>(access: &Access<K, V>) -> Option<&V> {
 /// A chain of nodes stands for what the session has read or written so far, so that each access adds a few edges only.
 fn add_session<K, V>(
     graph: &mut Graph,
-    accesses: &[Access<K, V>],
+    ops: &[KeyedOp<K, V>],
     session: &[usize],
     guarantee: Guarantee,
     node_of: impl Fn(usize) -> Node,
 ) {
     let (binds_reads, by_reads) = guarantee.binds();
-    let is_read = |index: usize| matches!(accesses[index].act, Act::Read(_));
+    let is_read = |index: usize| matches!(ops[index].op, Op::Read(_));
     let mut open: BTreeMap<(u64, usize), usize> = BTreeMap::new();
     let mut so_far: Option<Node> = None;
     for &index in session {
         // What returned by now came before.
         while let Some(entry) = open.first_entry() {
-            if entry.key().0 > accesses[index].call {
+            if entry.key().0 > ops[index].call {
                 break;
             }
             let returned = entry.remove();
@@ -234,19 +234,19 @@ fn add_session<K, V>(
                 false => graph.add_strict(before, node_of(index), Label::Leaves(guarantee, index)),
             }
         }
-        if let (Some(ret), true) = (accesses[index].ret, is_read(index) == by_reads) {
+        if let (Some(ret), true) = (ops[index].ret, is_read(index) == by_reads) {
             open.insert((ret, index), index);
         }
     }
 }
 
 /// A write that returned before another was called is the earlier one. A chain of nodes stands for time.
-fn add_real_time<K, V>(graph: &mut Graph, accesses: &[Access<K, V>], writes: impl Iterator<Item = (usize, Node)>) {
+fn add_real_time<K, V>(graph: &mut Graph, ops: &[KeyedOp<K, V>], writes: impl Iterator<Item = (usize, Node)>) {
     // At the same moment calls come before returns: what touches is concurrent.
     let mut events: Vec<(u64, bool, Node)> = Vec::new();
     for (index, node) in writes {
-        events.push((accesses[index].call, false, node));
-        events.extend(accesses[index].ret.map(|ret| (ret, true, node)));
+        events.push((ops[index].call, false, node));
+        events.extend(ops[index].ret.map(|ret| (ret, true, node)));
     }
     events.sort_unstable();
     let mut so_far: Option<Node> = None;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::time::Duration;
 
-use super::access::{Access, Act, Age, NotUnique, accesses, by_key, nanoseconds, words, writes};
+use super::keyed_op::{KeyedOp, NotUnique, Op, WriteOrder, by_key, keyed_ops, nanoseconds, words, writes};
 use super::{Check, Verdict};
 use crate::fault::duration_text;
 use crate::history::Operation;
@@ -32,23 +32,26 @@ pub struct Stale {
 /// If two writes of a key have the same value.
 ///
 /// ```
-/// use squall::check::access::{Access, Act, Age};
+/// use squall::check::keyed_op::{KeyedOp, Op, WriteOrder};
 /// use squall::check::staleness::worst;
 ///
-/// let access = |act, call, ret| Access { session: 1, key: "tea", act, call, ret: Some(ret) };
-/// let history = [access(Act::Write(1), 0, 5), access(Act::Write(2), 10, 20), access(Act::Read(Some(1)), 50, 60)];
-/// let stale = worst(&history, Age::Versions)?.expect("the read is stale");
+/// let access = |act, call, ret| KeyedOp { session: 1, key: "tea", act, call, ret: Some(ret) };
+/// let history = [access(Op::Write(1), 0, 5), access(Op::Write(2), 10, 20), access(Op::Read(Some(1)), 50, 60)];
+/// let stale = worst(&history, WriteOrder::Versions)?.expect("the read is stale");
 /// assert_eq!((stale.read, stale.overwritten_by, stale.by), (2, 1, 30));
-/// # Ok::<(), squall::check::access::NotUnique>(())
+/// # Ok::<(), squall::check::keyed_op::NotUnique>(())
 /// ```
-pub fn worst<K: Ord + Debug, V: Ord + Debug>(accesses: &[Access<K, V>], age: Age) -> Result<Option<Stale>, NotUnique> {
+pub fn worst<K: Ord + Debug, V: Ord + Debug>(
+    ops: &[KeyedOp<K, V>],
+    write_order: WriteOrder,
+) -> Result<Option<Stale>, NotUnique> {
     let mut worst: Option<Stale> = None;
-    for members in by_key(accesses).values() {
-        let overwritten = overwritten(accesses, members, age)?;
+    for members in by_key(ops).values() {
+        let overwritten = overwritten(ops, members, write_order)?;
         for &read in members {
-            let Act::Read(value) = &accesses[read].act else { continue };
+            let Op::Read(value) = &ops[read].op else { continue };
             let Some(&(at, overwritten_by)) = overwritten.get(&value.as_ref()) else { continue };
-            let by = accesses[read].call.saturating_sub(at);
+            let by = ops[read].call.saturating_sub(at);
             if by > 0 && worst.as_ref().is_none_or(|worst| worst.by < by) {
                 worst = Some(Stale { read, overwritten_by, by });
             }
@@ -59,18 +62,18 @@ pub fn worst<K: Ord + Debug, V: Ord + Debug>(accesses: &[Access<K, V>], age: Age
 
 /// When each value of a key was certainly overwritten, and by which write.
 pub(super) fn overwritten<'a, K: Debug, V: Ord + Debug>(
-    accesses: &'a [Access<K, V>],
+    ops: &'a [KeyedOp<K, V>],
     members: &[usize],
-    age: Age,
+    write_order: WriteOrder,
 ) -> Result<BTreeMap<Option<&'a V>, (u64, usize)>, NotUnique> {
-    let writes = writes(accesses, members)?;
-    let ret = |index: usize| accesses[index].ret.map(|ret| (ret, index));
-    let read = members.iter().filter_map(|index| match &accesses[*index].act {
-        Act::Read(value) => Some((value.as_ref(), *index)),
-        Act::Write(_) => None,
+    let writes = writes(ops, members)?;
+    let ret = |index: usize| ops[index].ret.map(|ret| (ret, index));
+    let read = members.iter().filter_map(|index| match &ops[*index].op {
+        Op::Read(value) => Some((value.as_ref(), *index)),
+        Op::Write(_) => None,
     });
     let mut overwritten = BTreeMap::new();
-    if age == Age::Versions {
+    if write_order == WriteOrder::Versions {
         let mut values: Vec<Option<&V>> =
             read.map(|(value, _)| value).chain(writes.keys().copied().map(Some)).collect();
         values.sort();
@@ -89,13 +92,13 @@ pub(super) fn overwritten<'a, K: Debug, V: Ord + Debug>(
     let mut there: BTreeMap<Option<&V>, Option<u64>> = BTreeMap::from([(None, None)]);
     let written = writes.iter().map(|(value, index)| (Some(*value), *index));
     for (value, index) in written.chain(read) {
-        if let (Some(_), Some(at)) = (value, accesses[index].ret) {
+        if let (Some(_), Some(at)) = (value, ops[index].ret) {
             let since = there.entry(value).or_insert(Some(at));
             *since = (*since).min(Some(at));
         }
     }
-    let mut calls: Vec<usize> = writes.values().copied().filter(|index| accesses[*index].ret.is_some()).collect();
-    calls.sort_by_key(|index| accesses[*index].call);
+    let mut calls: Vec<usize> = writes.values().copied().filter(|index| ops[*index].ret.is_some()).collect();
+    calls.sort_by_key(|index| ops[*index].call);
     // From the end, the first of the returns.
     let mut firsts: Vec<(u64, usize)> = Vec::with_capacity(calls.len());
     for index in calls.iter().rev() {
@@ -103,7 +106,7 @@ pub(super) fn overwritten<'a, K: Debug, V: Ord + Debug>(
         firsts.extend([firsts.last().copied(), own].into_iter().flatten().min());
     }
     for (value, since) in there {
-        let earlier = calls.partition_point(|index| since.is_some_and(|since| accesses[*index].call <= since));
+        let earlier = calls.partition_point(|index| since.is_some_and(|since| ops[*index].call <= since));
         if let Some(first) = (calls.len() - earlier).checked_sub(1).map(|place| firsts[place]) {
             overwritten.insert(value, first);
         }
@@ -116,15 +119,15 @@ pub(super) fn overwritten<'a, K: Debug, V: Ord + Debug>(
 pub fn staleness_at_most<K: Ord + Debug + 'static, V: Ord + Debug + 'static>(
     name: &str,
     bound: Duration,
-    age: Age,
-    read: impl Fn(&Operation) -> Option<(K, Act<V>)> + Send + Sync + 'static,
+    write_order: WriteOrder,
+    read: impl Fn(&Operation) -> Option<(K, Op<V>)> + Send + Sync + 'static,
 ) -> Check {
     Check::new(name, move |_, history| {
-        let accesses = accesses(history, &read);
-        match worst(&accesses, age) {
+        let ops = keyed_ops(history, &read);
+        match worst(&ops, write_order) {
             Err(why) => Verdict::Unknown(why.to_string()),
             Ok(Some(stale)) if stale.by > nanoseconds(bound) => {
-                let (read, write) = (words(&accesses[stale.read]), words(&accesses[stale.overwritten_by]));
+                let (read, write) = (words(&ops[stale.read]), words(&ops[stale.overwritten_by]));
                 let (by, bound) = (duration_text(Duration::from_nanos(stale.by)), duration_text(bound));
                 Verdict::Fail(format!("stale by {by}, allowed are {bound}: {read}; overwritten by the {write}"))
             }

@@ -61,11 +61,11 @@ pub(crate) struct Workers {
 /// What is said of the faults that seeds draw.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Drawing {
-    /// Only the faults of these sources (see `list`), by the beginning of their names or with `*`: `loss,kill`. Default:
-    /// each run draws which sources it uses.
+    /// Only the faults of these generators (see `list`), by the beginning of their names or with `*`: `loss,kill`. Default:
+    /// each run draws which generators it uses.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub(crate) faults: Vec<String>,
-    /// How hard faults are: 1 is what their sources say, 2 twice as often and as much. Default: each run draws a quarter, a
+    /// How hard faults are: 1 is what their generators say, 2 twice as often and as much. Default: each run draws a quarter, a
     /// half or all.
     #[arg(long, value_name = "X")]
     pub(crate) intensity: Option<Intensity>,
@@ -84,13 +84,13 @@ impl Drawing {
         faults + &intensity
     }
 
-    /// That at least one of these scenarios has a source that is meant.
+    /// That at least one of these scenarios has a generator that is meant.
     pub(crate) fn check<'a>(&self, scenarios: impl Iterator<Item = &'a Scenario>) -> Result<(), String> {
-        let sources: Vec<&str> = scenarios.flat_map(Scenario::source_names).collect();
+        let generators: Vec<&str> = scenarios.flat_map(Scenario::generator_names).collect();
         for word in &self.faults {
             let swarm = Swarm { faults: vec![word.clone()], intensity: None };
-            if !sources.iter().any(|source| swarm.means(source)) {
-                return Err(format!("no source of faults is meant by `{word}`; there are: {}", sources.join(", ")));
+            if !generators.iter().any(|generator| swarm.means(generator)) {
+                return Err(format!("no fault generator is meant by `{word}`; there are: {}", generators.join(", ")));
             }
         }
         Ok(())
@@ -232,7 +232,7 @@ pub(crate) enum SweepKind {
     /// The machine there loses its power.
     PowerOff,
     /// The connection of the message is reset, and the message lost.
-    Cut,
+    Close,
     /// The message is lost once, and sent again after the retransmission timeout.
     Loss,
 }

@@ -6,26 +6,29 @@ use std::path::Path;
 use super::arguments::{CheckHistory, HistoryModel};
 use super::commands::say;
 use crate::check::linear::models::{KeyValue, Register};
-use crate::check::linear::{self, History, Judgement, Model, Options, read};
-use crate::explore::Standing;
+use crate::check::linear::{self, Judgement, Model, SearchOptions, TypedHistory, read};
+use crate::explore::Status;
 
 /// Judges the history in a file; returns the exit code.
 pub(super) fn run(arguments: &CheckHistory) -> Result<u8, String> {
     let path = &arguments.file;
     let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let text = String::from_utf8(bytes).map_err(|_| format!("{}: this is not a text file", path.display()))?;
-    let damaged = |error: read::Damaged| format!("{}: {error}", path.display());
-    let options = Options { budget: arguments.budget.unwrap_or(Options::default().budget), ..Options::default() };
-    let standing = match arguments.model {
+    let damaged = |error: read::ParseError| format!("{}: {error}", path.display());
+    let options = SearchOptions {
+        budget: arguments.budget.unwrap_or(SearchOptions::default().budget),
+        ..SearchOptions::default()
+    };
+    let status = match arguments.model {
         HistoryModel::CasRegister => {
             tell(path, &Register::new(None), &read::jepsen_register(&text).map_err(damaged)?, &options)
         }
         HistoryModel::Kv => tell(path, &KeyValue, &read::porcupine_key_value(&text).map_err(damaged)?, &options),
     };
-    Ok(standing.exit_code())
+    Ok(status.exit_code())
 }
 
-fn tell<M: Model>(path: &Path, model: &M, history: &History<M::Op, M::Output>, options: &Options) -> Standing
+fn tell<M: Model>(path: &Path, model: &M, history: &TypedHistory<M::Op, M::Output>, options: &SearchOptions) -> Status
 where
     M::Op: Debug,
 {
@@ -35,16 +38,16 @@ where
         Judgement::Linearizable(_) => {
             let unknown = history.entries().iter().filter(|entry| entry.ret.is_none()).count();
             say(&format!("{path}: linearizable: {count} operations, {unknown} of them with unknown outcomes\n"));
-            Standing::Pass
+            Status::Pass
         }
         Judgement::Violated(violation) => {
             let core = violation.core(model, history);
             say(&format!("{path}: {}", violation.text(history, Some(&core))));
-            Standing::Fail
+            Status::Fail
         }
         Judgement::GaveUp(configurations) => {
             say(&format!("{path}: unknown: {}\n", linear::gave_up(configurations)));
-            Standing::Unknown
+            Status::Unknown
         }
     }
 }

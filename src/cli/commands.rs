@@ -12,11 +12,11 @@ use serde::Serialize;
 use super::arguments::{Arguments, Command, Explore};
 use super::{USAGE, describe, is_plain, processors, regressions, replay_line, seeds_from_environment};
 use crate::case_file;
-use crate::explore::{self, Exploration, Observer, Options, Pool, Reached, SeedRange, Size, Standing, Verify};
+use crate::explore::{self, Exploration, ExploreOptions, Observer, Pool, Reached, SeedRange, Size, Status, Verify};
 use crate::fault::duration_text;
-use crate::report::{palette, text};
-use crate::run::{Outcome, SourceBites};
-use crate::sandbox::Entry;
+use crate::report::{catalog, text};
+use crate::run::{GeneratorCounts, Outcome};
+use crate::sandbox::EntryPoint;
 use crate::scenario::Scenario;
 
 /// How many seeds are explored unless something else is said.
@@ -36,7 +36,7 @@ pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &[String]) -> u8 {
     let result = match arguments.command {
         Some(Command::List) => list(&scenarios),
         Some(Command::Faults) => {
-            say(&palette());
+            say(&catalog());
             Ok(0)
         }
         Some(Command::Explore(explore)) => explore_all(scenarios, &explore),
@@ -71,8 +71,8 @@ pub(super) fn say(text: &str) {
 fn list(scenarios: &[Scenario]) -> Result<u8, String> {
     for scenario in scenarios {
         say(&format!("{} ({} simulated)\n", scenario.name(), duration_text(scenario.duration())));
-        for source in scenario.source_names() {
-            say(&format!("    fault  {source}\n"));
+        for generator in scenario.generator_names() {
+            say(&format!("    fault  {generator}\n"));
         }
         for check in scenario.check_names() {
             say(&format!("    check  {check}\n"));
@@ -96,14 +96,14 @@ fn explore_all(scenarios: Arc<[Scenario]>, arguments: &Explore) -> Result<u8, St
     };
     let verify = if arguments.verify { Verify::All } else { Verify::Failing };
     let within = arguments.duration;
-    let options = Options {
+    let options = ExploreOptions {
         within,
         keep_going: arguments.keep_going,
         verify,
         shrink_for: arguments.shrink_for,
         shrink_runs: arguments.shrink_runs,
         explain_for: arguments.explain_for,
-        ..Options::new(seeds)
+        ..ExploreOptions::new(seeds)
     };
     let mut watcher = Watcher {
         bar: progress_bar(),
@@ -115,7 +115,7 @@ fn explore_all(scenarios: Arc<[Scenario]>, arguments: &Explore) -> Result<u8, St
     let jobs = arguments.workers.jobs.unwrap_or_else(processors);
     arguments.drawing.check(chosen.iter().map(|index| &scenarios[*index]))?;
     eprintln!("seeds {seeds}, {jobs} at once");
-    let pool = Pool::new(scenarios, jobs, Entry::Main, arguments.workers.hang_after);
+    let pool = Pool::new(scenarios, jobs, EntryPoint::Main, arguments.workers.hang_after);
     let pool = pool.drawing(arguments.drawing.swarm());
     let (said, kept) = regressions::run(&pool, &chosen)?;
     say(&said);
@@ -133,7 +133,7 @@ fn explore_all(scenarios: Arc<[Scenario]>, arguments: &Explore) -> Result<u8, St
         say(&text::coverage(exploration));
     }
     watcher.finish(&explorations)?;
-    let worst = explorations.iter().map(Exploration::standing).max().unwrap_or(Standing::Pass).max(kept);
+    let worst = explorations.iter().map(Exploration::status).max().unwrap_or(Status::Pass).max(kept);
     Ok(worst.exit_code())
 }
 
@@ -174,7 +174,7 @@ struct Watcher {
 }
 
 impl Observer for Watcher {
-    fn begins(&mut self, scenario: &str, options: &Options) {
+    fn begins(&mut self, scenario: &str, options: &ExploreOptions) {
         self.bar = progress_bar();
         self.failed = 0;
         let template = match options.within {
@@ -219,11 +219,11 @@ impl Observer for Watcher {
 struct Summary<'a> {
     scenario: &'a str,
     seeds: String,
-    standing: &'static str,
+    status: &'static str,
     runs: u64,
     failed: u64,
     unknown: u64,
-    bites: &'a [SourceBites],
+    generators: &'a [GeneratorCounts],
     sometimes: &'a [Reached],
     simulated_seconds: f64,
     wall_seconds: f64,
@@ -240,11 +240,11 @@ impl Watcher {
             serde_json::to_value(Summary {
                 scenario: &exploration.scenario,
                 seeds: exploration.seeds.to_string(),
-                standing: exploration.standing().word(),
+                status: exploration.status().word(),
                 runs: exploration.runs,
                 failed: exploration.failed,
                 unknown: exploration.unknown,
-                bites: &exploration.bites,
+                generators: &exploration.generators,
                 sometimes: &exploration.coverage.reached,
                 simulated_seconds: exploration.simulated.as_secs_f64(),
                 wall_seconds: exploration.wall.as_secs_f64(),

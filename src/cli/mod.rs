@@ -19,9 +19,9 @@ use std::sync::Arc;
 use libtest_mimic::{Failed, Trial};
 
 use crate::explore::job::handler;
-use crate::explore::{self, Exploration, Failure, Options, Pool, SeedRange, Standing, Verify};
+use crate::explore::{self, Exploration, ExploreOptions, Failure, Pool, SeedRange, Status, Verify};
 use crate::report::{ScreenStyle, annotation, annotations, failure_line, screen, text};
-use crate::sandbox::{self, Entry};
+use crate::sandbox::{self, EntryPoint};
 use crate::scenario::Scenario;
 
 /// How many seeds a test explores unless `SQUALL_SEEDS` says otherwise.
@@ -109,7 +109,7 @@ fn run_as_tests(scenarios: Arc<[Scenario]>) -> ExitCode {
         }
     };
     let jobs = arguments.test_threads.and_then(NonZeroUsize::new).unwrap_or_else(processors);
-    let pool = Arc::new(Pool::new(scenarios.clone(), jobs, Entry::Main, None));
+    let pool = Arc::new(Pool::new(scenarios.clone(), jobs, EntryPoint::Main, None));
     let trial = |(index, scenario): (usize, &Scenario)| {
         let pool = pool.clone();
         Trial::test(scenario.name(), move || test(&pool, index, seeds))
@@ -122,10 +122,10 @@ fn run_as_tests(scenarios: Arc<[Scenario]>) -> ExitCode {
 
 fn test(pool: &Pool, index: usize, seeds: SeedRange) -> Result<(), Failed> {
     println!("{}: seeds {seeds}", pool.scenarios()[index].name());
-    let options = Options { verify: Verify::First, ..Options::new(seeds) };
+    let options = ExploreOptions { verify: Verify::First, ..ExploreOptions::new(seeds) };
     let exploration = explore::explore(pool, index, &options, &mut ()).map_err(|error| error.to_string())?;
-    match exploration.standing() {
-        Standing::Pass => {
+    match exploration.status() {
+        Status::Pass => {
             print!("{}", text::remarks(&exploration));
             Ok(())
         }

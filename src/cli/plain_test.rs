@@ -8,8 +8,8 @@ use super::replay::compare;
 use super::{describe, failure_screen, processors};
 use crate::case_file::CaseFile;
 use crate::explore::job::handler;
-use crate::explore::{self, Failure, Options, Pool, SeedRange, Standing, Subject, Verify};
-use crate::sandbox::{self, Entry};
+use crate::explore::{self, CaseRef, ExploreOptions, Failure, Pool, SeedRange, Status, Verify};
+use crate::sandbox::{self, EntryPoint};
 use crate::scenario::{Case, Scenario};
 
 /// Names a case file that a test runs instead of its seeds.
@@ -34,9 +34,9 @@ impl Scenario {
         let seeds = SeedRange::try_from(seeds).unwrap_or_else(|error| panic!("{name}: {error}"));
         let pool = test.pool();
         println!("{name}: seeds {seeds}");
-        let options = Options { verify: Verify::First, ..Options::new(seeds) };
+        let options = ExploreOptions { verify: Verify::First, ..ExploreOptions::new(seeds) };
         match explore::explore(&pool, 0, &options, &mut ()) {
-            Ok(exploration) if exploration.standing() == Standing::Pass => {}
+            Ok(exploration) if exploration.status() == Status::Pass => {}
             Ok(exploration) => panic!("{}", describe(&exploration, &|failure| test.replay_line(failure))),
             Err(error) => panic!("{name}: {error}"),
         }
@@ -56,7 +56,7 @@ impl Scenario {
 /// One scenario, and how this test gets to run it in processes of its own.
 struct PlainTest {
     scenarios: Arc<[Scenario]>,
-    entry: Entry,
+    entry: EntryPoint,
 }
 
 impl PlainTest {
@@ -66,9 +66,9 @@ impl PlainTest {
         let serve = handler(scenarios.clone());
         sandbox::serve_if_zygote(move |job| serve(job));
         let entry = match sandbox::current_test_name() {
-            Some(test) => Entry::Test(test),
+            Some(test) => EntryPoint::Test(test),
             // Not within libtest: whoever calls this from a `main` is started the same way again.
-            None => Entry::Main,
+            None => EntryPoint::Main,
         };
         PlainTest { scenarios, entry }
     }
@@ -84,8 +84,8 @@ impl PlainTest {
     /// The name by which cargo finds the test; of what is no test, nothing.
     fn name(&self) -> &str {
         match &self.entry {
-            Entry::Test(name) => name,
-            Entry::Main => "",
+            EntryPoint::Test(name) => name,
+            EntryPoint::Main => "",
         }
     }
 
@@ -117,9 +117,9 @@ impl PlainTest {
         if let Some(defect) = self.scenario().defect(case) {
             panic!("{name}: {defect}");
         }
-        let subject = Subject::Case(Box::new(case.clone()));
-        match explore::investigate(&self.pool(), 0, &subject, None) {
-            Ok(run) if run.standing() == Standing::Pass => {}
+        let case_ref = CaseRef::Case(Box::new(case.clone()));
+        match explore::investigate(&self.pool(), 0, &case_ref, None) {
+            Ok(run) if run.status() == Status::Pass => {}
             Ok(failure) => panic!("{}", report(&failure)),
             Err(error) => panic!("{name}: {error}"),
         }

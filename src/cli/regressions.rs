@@ -9,7 +9,7 @@ use libtest_mimic::{Failed, Trial};
 
 use super::failure_screen;
 use crate::case_file::{CaseFile, plain_name};
-use crate::explore::{self, Pool, Standing};
+use crate::explore::{self, Pool, Status};
 use crate::scenario::{Case, Scenario};
 
 /// A kept case.
@@ -114,7 +114,7 @@ pub(super) fn trials(pool: &Arc<Pool>, kept: Vec<Kept>) -> Vec<Trial> {
 ///
 /// # Errors
 /// If one of them cannot be run.
-pub(super) fn run(pool: &Pool, chosen: &[usize]) -> Result<(String, Standing), String> {
+pub(super) fn run(pool: &Pool, chosen: &[usize]) -> Result<(String, Status), String> {
     let scenarios = pool.scenarios();
     let is_everything = chosen.len() == scenarios.len();
     let is_chosen = |kept: &Kept| match &kept.case {
@@ -123,13 +123,13 @@ pub(super) fn run(pool: &Pool, chosen: &[usize]) -> Result<(String, Standing), S
         Err(_) => is_everything || chosen.iter().any(|index| plain_name(scenarios[*index].name()) == kept.directory),
     };
     let kept: Vec<Kept> = kept(scenarios)?.into_iter().filter(is_chosen).collect();
-    let (mut text, mut failed, mut worst) = (String::new(), 0, Standing::Pass);
+    let (mut text, mut failed, mut worst) = (String::new(), 0, Status::Pass);
     let count = kept.len();
     let cases = kept.iter().map(|kept| Ok((kept, kept.case.as_ref()?))).collect::<Result<Vec<_>, &String>>();
     for (kept, (index, case)) in cases.map_err(Clone::clone)? {
         if let Some(failure) = explore::recheck(pool, *index, case).map_err(|error| error.to_string())? {
             failed += 1;
-            worst = worst.max(failure.standing());
+            worst = worst.max(failure.status());
             text.push_str(&failure_screen(&failure, &kept.replay_line()));
         }
     }

@@ -8,27 +8,28 @@ use super::arguments::Replay;
 use super::commands::say;
 use super::{failure_screen, processors, replay_line};
 use crate::case_file::{self, CaseFile};
-use crate::explore::{self, Failure, Options, Parting, Pool, SeedRange, Standing, Subject};
+use crate::explore::{self, CaseRef, ExploreOptions, Failure, Pool, SeedRange, Status, TraceDivergence};
 use crate::report::{TimelineOptions, timeline};
 use crate::run::Outcome;
-use crate::sandbox::Entry;
+use crate::sandbox::EntryPoint;
 use crate::scenario::Scenario;
 use crate::trace::Fingerprint;
 
 /// Returns the exit code: that of the run.
 pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Replay) -> Result<u8, String> {
-    let (index, subject, recorded) = subject(&scenarios, arguments)?;
+    let (index, case_ref, recorded) = case_ref(&scenarios, arguments)?;
     arguments.drawing.check(std::iter::once(&scenarios[index]))?;
     let swarm = arguments.drawing.swarm();
     if let Some(pattern) = &arguments.break_on {
         let said =
-            explore::break_on(&scenarios, index, &subject, &swarm, pattern).map_err(|error| error.to_string())?;
+            explore::break_on(&scenarios, index, &case_ref, &swarm, pattern).map_err(|error| error.to_string())?;
         say(&format!("--break-on {pattern:?}: {said}\n"));
     }
-    let pool = Pool::new(scenarios, processors(), Entry::Main, arguments.hang_after).drawing(swarm);
-    let mut failure = explore::investigate(&pool, index, &subject, None).map_err(|error| error.to_string())?;
+    let pool = Pool::new(scenarios, processors(), EntryPoint::Main, arguments.hang_after).drawing(swarm);
+    let mut failure = explore::investigate(&pool, index, &case_ref, None).map_err(|error| error.to_string())?;
     if arguments.why {
-        let options = Options { shrink_for: Duration::ZERO, ..Options::new(SeedRange::only(subject.seed())) };
+        let options =
+            ExploreOptions { shrink_for: Duration::ZERO, ..ExploreOptions::new(SeedRange::only(case_ref.seed())) };
         explore::study(&pool, index, &mut failure, &options, &mut |_, _| ()).map_err(|error| error.to_string())?;
     }
     if let Some(recorded) = &recorded {
@@ -38,8 +39,8 @@ pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Replay) -> Result<u8, 
     if let (true, Some(recording)) = (shows_timeline, &failure.recording) {
         say(&timeline(recording, &TimelineOptions { until: arguments.until, ..TimelineOptions::default() }));
     }
-    match failure.standing() {
-        Standing::Pass => {
+    match failure.status() {
+        Status::Pass => {
             let Outcome { scenario, seed, fingerprint, .. } = &failure.outcome;
             say(&format!("{scenario}, seed {seed}: passes (fingerprint {fingerprint})\n"));
         }
@@ -52,19 +53,19 @@ pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Replay) -> Result<u8, 
         }
     }
     if arguments.doctor && matches!(failure.repeat, explore::Repeat::Same) {
-        say(&format!("doctor: {}\n", explore::diagnose(&pool, index, &subject, None).of_equal_runs()));
+        say(&format!("doctor: {}\n", explore::diagnose(&pool, index, &case_ref, None).of_equal_runs()));
     }
-    Ok(failure.standing().exit_code())
+    Ok(failure.status().exit_code())
 }
 
-fn subject(scenarios: &[Scenario], arguments: &Replay) -> Result<(usize, Subject, Option<CaseFile>), String> {
+fn case_ref(scenarios: &[Scenario], arguments: &Replay) -> Result<(usize, CaseRef, Option<CaseFile>), String> {
     let is_file = arguments.what.ends_with(".json") || arguments.what.contains('/');
     match (arguments.seed, is_file) {
         (None, true) if !arguments.drawing.swarm().is_open() => {
             Err("a case file has its own faults: leave --faults and --intensity out".to_owned())
         }
         (Some(_), true) => Err("a case file has its own seed: leave --seed out".to_owned()),
-        (Some(seed), false) => Ok((case_file::find(scenarios, &arguments.what)?, Subject::Seed(seed), None)),
+        (Some(seed), false) => Ok((case_file::find(scenarios, &arguments.what)?, CaseRef::Seed(seed), None)),
         (None, false) => {
             case_file::find(scenarios, &arguments.what)?;
             Err(format!("which seed of `{}`? Add --seed, or name a case file", arguments.what))
@@ -73,7 +74,7 @@ fn subject(scenarios: &[Scenario], arguments: &Replay) -> Result<(usize, Subject
             let path = Path::new(&arguments.what);
             let file = CaseFile::load(path).map_err(|error| error.to_string())?;
             let index = file.scenario_in(path, scenarios).map_err(|error| error.to_string())?;
-            Ok((index, Subject::Case(Box::new(file.case.clone())), Some(file)))
+            Ok((index, CaseRef::Case(Box::new(file.case.clone())), Some(file)))
         }
     }
 }
@@ -105,11 +106,11 @@ pub(super) fn compare(recorded: &CaseFile, path: &Path, scenario: &Scenario, fai
     }
     if recorded.definition != scenario.definition() {
         let (then, now) = (recorded.definition, scenario.definition());
-        let what = "its hosts, clients, sources, checks, times or limits";
+        let what = "its hosts, clients, generators, checks, times or limits";
         text.push_str(&format!("the scenario's definition has changed: {what} (digest {then}, now {now})\n"));
     }
     if let (false, Some(recording)) = (is_same, &failure.recording) {
-        text.push_str(&format!("{}\n", Parting::of(recorded, path, recording)));
+        text.push_str(&format!("{}\n", TraceDivergence::of(recorded, path, recording)));
     }
     text
 }

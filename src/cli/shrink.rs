@@ -9,8 +9,8 @@ use super::arguments::Shrink;
 use super::commands::{progress_bar, say};
 use super::{failure_screen, processors};
 use crate::case_file::CaseFile;
-use crate::explore::{self, EXPLAIN_FOR, Options, Pool, SeedRange, Subject};
-use crate::sandbox::Entry;
+use crate::explore::{self, CaseRef, EXPLAIN_FOR, ExploreOptions, Pool, SeedRange};
+use crate::sandbox::EntryPoint;
 use crate::scenario::Scenario;
 
 /// Returns the exit code: that of the run of the case.
@@ -18,19 +18,19 @@ pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Shrink) -> Result<u8, 
     let file = CaseFile::load(&arguments.file).map_err(|error| error.to_string())?;
     let index = file.scenario_in(&arguments.file, &scenarios).map_err(|error| error.to_string())?;
     let jobs = arguments.workers.jobs.unwrap_or_else(processors);
-    let pool = Pool::new(scenarios, jobs, Entry::Main, arguments.workers.hang_after);
-    let subject = Subject::Case(Box::new(file.case.clone()));
-    let mut failure = explore::investigate(&pool, index, &subject, None).map_err(|error| error.to_string())?;
-    let standing = failure.standing();
-    if !failure.outcome.verdict.is_fail() || standing == explore::Standing::NotDeterministic {
-        say(&format!("{}: {}: there is nothing to make smaller\n", arguments.file.display(), standing.word()));
-        return Ok(standing.exit_code());
+    let pool = Pool::new(scenarios, jobs, EntryPoint::Main, arguments.workers.hang_after);
+    let case_ref = CaseRef::Case(Box::new(file.case.clone()));
+    let mut failure = explore::investigate(&pool, index, &case_ref, None).map_err(|error| error.to_string())?;
+    let status = failure.status();
+    if !failure.outcome.verdict.is_fail() || status == explore::Status::NotDeterministic {
+        say(&format!("{}: {}: there is nothing to make smaller\n", arguments.file.display(), status.word()));
+        return Ok(status.exit_code());
     }
-    let options = Options {
+    let options = ExploreOptions {
         shrink_for: arguments.duration,
         shrink_runs: arguments.runs,
         explain_for: EXPLAIN_FOR,
-        ..Options::new(SeedRange::only(file.case.seed))
+        ..ExploreOptions::new(SeedRange::only(file.case.seed))
     };
     let bar = progress_bar();
     // The template is a constant that is known to be right; without it, indicatif's own is shown.
@@ -46,14 +46,14 @@ pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Shrink) -> Result<u8, 
     let path = arguments.to.clone().unwrap_or_else(|| beside(&arguments.file));
     let Some(found) = &failure.as_found else {
         say(&failure_screen(&failure, &format!("cargo sims replay {}", arguments.file.display())));
-        return Ok(failure.standing().exit_code());
+        return Ok(failure.status().exit_code());
     };
     let scenario = &pool.scenarios()[index];
     explore::save(scenario, &found.shrunk.case, &failure.outcome, failure.recording.as_deref(), &path)
         .map_err(|error| error.to_string())?;
     failure.saved = Ok(Some(path.clone()));
     say(&failure_screen(&failure, &format!("cargo sims replay {}", path.display())));
-    Ok(standing.exit_code())
+    Ok(status.exit_code())
 }
 
 /// `x.json` becomes `x-shrunk.json`, and what is called that already keeps its name.

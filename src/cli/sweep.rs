@@ -8,25 +8,25 @@ use super::arguments::{Sweep, SweepKind};
 use super::commands::{progress_bar, say};
 use super::processors;
 use crate::case_file;
-use crate::explore::{self, Blow, Pool, Standing, SweepOptions};
+use crate::explore::{self, Pool, Status, SweepFault, SweepOptions};
 use crate::report::sweep_text;
-use crate::sandbox::Entry;
+use crate::sandbox::EntryPoint;
 use crate::scenario::Scenario;
 
 /// Returns the exit code.
 pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Sweep) -> Result<u8, String> {
     let index = case_file::find(&scenarios, &arguments.name)?;
-    let blow = |kind: &SweepKind| match kind {
-        SweepKind::Kill => Blow::Kill,
-        SweepKind::PowerOff => Blow::PowerOff,
-        SweepKind::Cut => Blow::Cut,
-        SweepKind::Loss => Blow::Loss,
+    let sweep_fault = |kind: &SweepKind| match kind {
+        SweepKind::Kill => SweepFault::Kill,
+        SweepKind::PowerOff => SweepFault::PowerOff,
+        SweepKind::Close => SweepFault::Close,
+        SweepKind::Loss => SweepFault::Loss,
     };
-    let mut blows: Vec<Blow> = arguments.kinds.iter().map(blow).collect();
-    blows.sort_unstable();
-    blows.dedup();
+    let mut sweep_faults: Vec<SweepFault> = arguments.kinds.iter().map(sweep_fault).collect();
+    sweep_faults.sort_unstable();
+    sweep_faults.dedup();
     let options = SweepOptions {
-        blows: if blows.is_empty() { Blow::ALL.to_vec() } else { blows },
+        sweep_faults: if sweep_faults.is_empty() { SweepFault::ALL.to_vec() } else { sweep_faults },
         operations: arguments.operations.0,
         hosts: arguments.hosts.clone(),
         down_for: arguments.down_for,
@@ -35,7 +35,7 @@ pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Sweep) -> Result<u8, S
         ..SweepOptions::new(arguments.seed)
     };
     let jobs = arguments.workers.jobs.unwrap_or_else(processors);
-    let pool = Pool::new(scenarios, jobs, Entry::Main, arguments.workers.hang_after);
+    let pool = Pool::new(scenarios, jobs, EntryPoint::Main, arguments.workers.hang_after);
     eprintln!("{}, seed {}, {jobs} at once", arguments.name, arguments.seed);
     let bar = progress_bar();
     // The template is a constant that is known to be right; without it, indicatif's own is shown.
@@ -53,5 +53,5 @@ pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Sweep) -> Result<u8, S
     let sweep = explore::sweep(&pool, index, &options, &mut told).map_err(|error| error.to_string())?;
     bar.finish_and_clear();
     say(&sweep_text(&sweep));
-    Ok(if sweep.is_passed() { Standing::Pass } else { Standing::Fail }.exit_code())
+    Ok(if sweep.is_passed() { Status::Pass } else { Status::Fail }.exit_code())
 }

@@ -22,8 +22,8 @@ impl Image {
     }
 
     /// How often each trouble was met, by its number.
-    pub(super) fn bites(&self) -> Vec<(u32, u64)> {
-        self.troubles.bites().iter().map(|(number, bites)| (*number, *bites)).collect()
+    pub(super) fn effects(&self) -> Vec<(u32, u64)> {
+        self.troubles.effects().iter().map(|(number, effects)| (*number, *effects)).collect()
     }
 
     /// Counts a call and returns how long it takes.
@@ -79,7 +79,7 @@ impl Image {
         let read = self.file(file)?.cache().read(offset, out);
         if !self.troubles.is_empty() {
             let ordinal = self.counters.reads - 1;
-            self.troubles.flip(self.seed, self.host, ordinal, &mut out[..read]);
+            self.troubles.corrupt(self.seed, self.host, ordinal, &mut out[..read]);
         }
         Ok(read)
     }
@@ -100,7 +100,7 @@ impl Image {
         Ok(())
     }
 
-    /// Brings a file to the platter, unless the call fails, or the disk lies.
+    /// Brings a file to the durable state, unless the call fails, or the disk lies.
     pub(super) fn sync(&mut self, file: u64) -> io::Result<()> {
         if let Err(error) = self.meet(DiskCall::Sync) {
             self.counters.writes_given_up += self.file(file)?.give_up_writes();

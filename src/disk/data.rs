@@ -32,7 +32,7 @@ impl DiskSpeed {
 
 /// What has happened to a disk since it was made. Only ever grows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
+pub struct DiskCounters {
     /// Reads of files and directories by programs.
     pub reads: u64,
     /// Writes and changes of a length or a name by programs.
@@ -61,9 +61,9 @@ pub struct Counters {
     pub bytes_lost: u64,
 }
 
-impl Counters {
+impl DiskCounters {
     /// Whether a power off has undone anything: the measure of whether that fault bit.
-    pub fn bitten(&self) -> bool {
+    pub fn effective(&self) -> bool {
         self.entries_lost + self.files_lost + self.changes_lost + self.writes_torn > 0
     }
 }
@@ -100,6 +100,6 @@ pub enum DiskCall {
     Read,
     /// Bytes, a length or a name are written to the cache.
     Write,
-    /// A file or a directory is brought to the platter.
+    /// A file or a directory is brought to the durable state.
     Sync,
 }

@@ -95,7 +95,7 @@ impl File {
         self.len().map(|len| len == 0)
     }
 
-    /// Brings the bytes and the length of the file to the platter. Its name is another matter: see
+    /// Brings the bytes and the length of the file to the durable state. Its name is another matter: see
     /// [`Disk::sync_directory`](super::Disk::sync_directory).
     ///
     /// # Errors
@@ -132,7 +132,7 @@ impl File {
 
     fn lock(&self, exclusive: bool) -> io::Result<bool> {
         let attachment = &self.0.attachment;
-        Ok(attachment.enter()?.try_lock(self.0.handle, self.0.file, exclusive, &attachment.gate))
+        Ok(attachment.enter()?.try_lock(self.0.handle, self.0.file, exclusive, &attachment.alive))
     }
 
     /// Ends the lock of this file and its clones, if there is one.
@@ -153,7 +153,7 @@ impl fmt::Debug for File {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        // Closing changes neither the cache nor the platter, so that a dead program may do it.
+        // Closing changes neither the cache nor the durable state, so that a dead program may do it.
         self.attachment.image.lock().close(self.handle);
     }
 }

@@ -1,7 +1,7 @@
 //! The names and files of one simulated disk and what a crash does to them. It knows nothing of latencies, and of gates
 //! only that the lock of a dead program is void.
 //!
-//! A directory holds its entries twice, as the cache and as the platter have them, as a file does with its bytes.
+//! A directory holds its entries twice, as the cache and as the durable state have them, as a file does with its bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use super::pages::FileData;
 use super::trouble::Troubles;
-use super::{Counters, DiskCall, DiskSpeed, OpenOptions};
-use crate::gate::Gate;
+use super::{DiskCall, DiskCounters, DiskSpeed, OpenOptions};
+use crate::alive::AliveFlag;
 use crate::seed::Seed;
 
 const ROOT: u64 = 0;
@@ -22,7 +22,7 @@ type Entries = BTreeMap<String, u64>;
 #[derive(Default)]
 pub(super) struct Directory {
     cache: Entries,
-    platter: Entries,
+    durable: Entries,
 }
 
 pub(super) enum Node {
@@ -35,7 +35,7 @@ struct Lock {
     handle: u64,
     exclusive: bool,
     /// A lock is void once the program that took it is dead.
-    gate: Gate,
+    alive: AliveFlag,
 }
 
 /// All that is on one disk. Files and directories are known by their ordinal: the how-many-th that was created on it.
@@ -53,7 +53,7 @@ pub(super) struct Image {
     pub(super) speed: DiskSpeed,
     pub(super) tearing: bool,
     pub(super) observer: Option<Arc<dyn Fn(DiskCall) + Send + Sync>>,
-    pub(super) counters: Counters,
+    pub(super) counters: DiskCounters,
     pub(super) troubles: Troubles,
 }
 
@@ -71,7 +71,7 @@ impl Image {
             speed: DiskSpeed::default(),
             tearing: true,
             observer: None,
-            counters: Counters::default(),
+            counters: DiskCounters::default(),
             troubles: Troubles::default(),
         }
     }
@@ -85,7 +85,7 @@ impl Image {
         self.sweep();
     }
 
-    /// Leaves what is on the platter and, if tearing is on, what keyed draws save of the writes in flight.
+    /// Leaves what is on the durable state and, if tearing is on, what keyed draws save of the writes in flight.
     pub(super) fn power_off(&mut self) {
         let power_off = self.counters.power_offs;
         self.life += 1;
@@ -94,8 +94,8 @@ impl Image {
         self.handles.clear();
         for node in self.nodes.values_mut() {
             if let Node::Directory(directory) = node {
-                self.counters.entries_lost += differences(&directory.cache, &directory.platter);
-                directory.cache = directory.platter.clone();
+                self.counters.entries_lost += differences(&directory.cache, &directory.durable);
+                directory.cache = directory.durable.clone();
             }
         }
         // What no synced entry names is gone before its writes are judged.
@@ -248,21 +248,21 @@ impl Image {
             return Ok(());
         }
         let directory = self.directory(ordinal)?;
-        directory.platter = directory.cache.clone();
+        directory.durable = directory.cache.clone();
         self.sweep();
         Ok(())
     }
 
     /// Takes a lock on the whole file for the handle, unless another handle of a living program has one that
     /// conflicts. A lock that the handle already has is replaced.
-    pub(super) fn try_lock(&mut self, handle: u64, file: u64, exclusive: bool, gate: &Gate) -> bool {
-        self.locks.retain(|lock| lock.gate.is_open());
+    pub(super) fn try_lock(&mut self, handle: u64, file: u64, exclusive: bool, alive: &AliveFlag) -> bool {
+        self.locks.retain(|lock| lock.alive.is_set());
         let conflicts = |lock: &Lock| lock.file == file && lock.handle != handle && (exclusive || lock.exclusive);
         if self.locks.iter().any(conflicts) {
             return false;
         }
         self.unlock(handle);
-        self.locks.push(Lock { file, handle, exclusive, gate: gate.clone() });
+        self.locks.push(Lock { file, handle, exclusive, alive: alive.clone() });
         true
     }
 
@@ -270,7 +270,7 @@ impl Image {
         self.locks.retain(|lock| lock.handle != handle);
     }
 
-    /// Takes out what no entry, on the cache or the platter, and no handle leads to.
+    /// Takes out what no entry, on the cache or the durable state, and no handle leads to.
     fn sweep(&mut self) -> Vec<Node> {
         let mut reached = BTreeSet::new();
         let mut ahead: Vec<u64> = self.handles.values().copied().chain([ROOT]).collect();
@@ -278,7 +278,7 @@ impl Image {
             if reached.insert(ordinal)
                 && let Some(Node::Directory(directory)) = self.nodes.get(&ordinal)
             {
-                ahead.extend(directory.cache.values().chain(directory.platter.values()));
+                ahead.extend(directory.cache.values().chain(directory.durable.values()));
             }
         }
         let gone: Vec<u64> = self.nodes.keys().copied().filter(|ordinal| !reached.contains(ordinal)).collect();
@@ -287,9 +287,9 @@ impl Image {
 }
 
 /// How many names lead elsewhere, or exist in only one of two directories.
-fn differences(cache: &Entries, platter: &Entries) -> u64 {
-    let changed = cache.iter().filter(|(name, ordinal)| platter.get(*name) != Some(ordinal)).count();
-    let removed = platter.keys().filter(|name| !cache.contains_key(*name)).count();
+fn differences(cache: &Entries, durable: &Entries) -> u64 {
+    let changed = cache.iter().filter(|(name, ordinal)| durable.get(*name) != Some(ordinal)).count();
+    let removed = durable.keys().filter(|name| !cache.contains_key(*name)).count();
     (changed + removed) as u64
 }
 

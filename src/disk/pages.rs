@@ -1,5 +1,5 @@
-//! The bytes of one file, twice: as the cache has them and as the platter has them. It knows nothing of names,
-//! programs or gates.
+//! The bytes of one file, twice: as the cache has them and as the durable state has them. It knows nothing of names,
+//! programs or alive.
 //!
 //! Both images are maps of shared 4 KiB pages. A page that is absent is a hole and reads as zeros; a write copies a
 //! page only when the other image still shares it; a sync shares the pages that were written since the last one.
@@ -13,7 +13,7 @@ pub(super) const PAGE_BYTES: usize = 4096;
 /// Bytes in a sector: what a disk writes wholly or not at all.
 pub(super) const SECTOR_BYTES: u64 = 512;
 
-/// How many bytes of unsynced writes a file keeps apart. Beyond it the oldest reach the platter by themselves, as a
+/// How many bytes of unsynced writes a file keeps apart. Beyond it the oldest reach the durable state by themselves, as a
 /// kernel's write-back does; otherwise a program that never syncs would fill the memory.
 const IN_FLIGHT_BYTES_MAX: usize = 16 << 20;
 
@@ -111,7 +111,7 @@ fn split(offset: u64, len: usize) -> impl Iterator<Item = (u64, usize, std::ops:
     })
 }
 
-/// One change of a file that no sync has brought to the platter yet.
+/// One change of a file that no sync has brought to the durable state yet.
 struct Change {
     /// The how-many-th change of this file it is, from 0; names the change in keyed draws.
     ordinal: u64,
@@ -131,7 +131,7 @@ impl What {
         }
     }
 
-    /// How many of its bytes reach the platter when the power fails, given 64 uniform bits; `None` if the change is
+    /// How many of its bytes reach the durable state when the power fails, given 64 uniform bits; `None` if the change is
     /// lost. A third each is lost, whole and cut at a sector boundary. What lies within one sector, and a change of
     /// length, is never cut: half each is lost and whole.
     fn surviving_bytes(&self, bits: u64) -> Option<usize> {
@@ -153,21 +153,21 @@ impl What {
 /// What a power off did to the unsynced changes of one file.
 #[derive(Default)]
 pub(super) struct Loss {
-    /// Changes of which nothing reached the platter.
+    /// Changes of which nothing reached the durable state.
     pub(super) changes_lost: u64,
-    /// Writes of which a prefix reached the platter.
+    /// Writes of which a prefix reached the durable state.
     pub(super) writes_torn: u64,
-    /// Bytes of writes that did not reach the platter.
+    /// Bytes of writes that did not reach the durable state.
     pub(super) bytes_lost: u64,
 }
 
-/// A file: what the cache has, what the platter has, and the changes between the two.
+/// A file: what the cache has, what the durable state has, and the changes between the two.
 ///
-/// Invariant, as long as no sync has failed: the platter with all changes in flight applied in order is the cache.
+/// Invariant, as long as no sync has failed: the durable state with all changes in flight applied in order is the cache.
 #[derive(Default)]
 pub(super) struct FileData {
     cache: Pages,
-    platter: Pages,
+    durable: Pages,
     in_flight: VecDeque<Change>,
     in_flight_bytes: usize,
     next_ordinal: u64,
@@ -206,30 +206,30 @@ impl FileData {
         {
             self.in_flight_bytes -= oldest.what.bytes();
             match oldest.what {
-                What::Write { offset, data } => self.platter.write(offset, &data),
-                What::SetLen(len) => self.platter.set_len(len),
+                What::Write { offset, data } => self.durable.write(offset, &data),
+                What::SetLen(len) => self.durable.set_len(len),
             }
         }
     }
 
-    /// Brings the cache to the platter. Costs in proportion to what was written since the last time.
+    /// Brings the cache to the durable state. Costs in proportion to what was written since the last time.
     pub(super) fn sync(&mut self) {
         for change in self.in_flight.drain(..) {
             match change.what {
-                What::Write { offset, data } => self.platter.share(&self.cache, offset, data.len()),
+                What::Write { offset, data } => self.durable.share(&self.cache, offset, data.len()),
                 What::SetLen(len) => {
-                    self.platter.drop_pages_behind(len);
+                    self.durable.drop_pages_behind(len);
                     // A cut zeroed the rest of the page that now is the last one.
-                    self.platter.share(&self.cache, len, 1);
+                    self.durable.share(&self.cache, len, 1);
                 }
             }
         }
         self.in_flight_bytes = 0;
-        self.platter.len = self.cache.len;
+        self.durable.len = self.cache.len;
     }
 
     /// A sync that failed: writes in flight are clean from now on, and stay in the cache alone. A later sync takes their
-    /// page to the platter only if something else in it is written. Returns how many there were.
+    /// page to the durable state only if something else in it is written. Returns how many there were.
     pub(super) fn give_up_writes(&mut self) -> u64 {
         let before = self.in_flight.len();
         // A file system's journal has the changes of length, and tries them again.
@@ -238,7 +238,7 @@ impl FileData {
         (before - self.in_flight.len()) as u64
     }
 
-    /// Brings what survives of the changes in flight to the platter and forgets the cache. `bits` gives 64 uniform
+    /// Brings what survives of the changes in flight to the durable state and forgets the cache. `bits` gives 64 uniform
     /// bits for the change of an ordinal; with `None` nothing in flight survives.
     pub(super) fn power_off(&mut self, bits: Option<&dyn Fn(u64) -> u64>) -> Loss {
         let mut loss = Loss::default();
@@ -254,12 +254,12 @@ impl FileData {
                 loss.bytes_lost += (change.what.bytes() - bytes) as u64;
             }
             match change.what {
-                What::Write { offset, data } => self.platter.write(offset, &data[..bytes]),
-                What::SetLen(len) => self.platter.set_len(len),
+                What::Write { offset, data } => self.durable.write(offset, &data[..bytes]),
+                What::SetLen(len) => self.durable.set_len(len),
             }
         }
         self.in_flight_bytes = 0;
-        self.cache = self.platter.clone();
+        self.cache = self.durable.clone();
         loss
     }
 
@@ -279,12 +279,12 @@ mod tests {
         file.write(0, &[1; 3 * PAGE_BYTES]);
         file.sync();
         for page in 0..3 {
-            assert!(Arc::ptr_eq(&file.cache.pages[&page], &file.platter.pages[&page]));
+            assert!(Arc::ptr_eq(&file.cache.pages[&page], &file.durable.pages[&page]));
         }
         file.write(PAGE_BYTES as u64 + 5, &[2; 10]);
-        assert!(Arc::ptr_eq(&file.cache.pages[&0], &file.platter.pages[&0]));
-        assert!(!Arc::ptr_eq(&file.cache.pages[&1], &file.platter.pages[&1]));
-        assert_eq!(file.platter.pages[&1][5], 1);
+        assert!(Arc::ptr_eq(&file.cache.pages[&0], &file.durable.pages[&0]));
+        assert!(!Arc::ptr_eq(&file.cache.pages[&1], &file.durable.pages[&1]));
+        assert_eq!(file.durable.pages[&1][5], 1);
         assert_eq!(file.cache.pages[&1][5], 2);
     }
 

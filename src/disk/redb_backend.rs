@@ -17,9 +17,9 @@ impl Disk {
     /// call `Builder::create_with_backend(disk.open_durable(path)?)`.
     ///
     /// ```
-    /// # use squall::{disk::DiskImage, gate::Gate, seed::Seed};
+    /// # use squall::{disk::DiskImage, gate::AliveFlag, seed::Seed};
     /// # fn main() -> Result<(), redb::DatabaseError> {
-    /// # let disk = DiskImage::new(Seed(7), 0).attach(Gate::open());
+    /// # let disk = DiskImage::new(Seed(7), 0).attach(AliveFlag::new());
     /// let database = disk.open_database("store.redb", &redb::Builder::new())?;
     /// # Ok(())
     /// # }

@@ -20,7 +20,7 @@ pub enum Trouble {
     /// Calls fail with EIO, each with probability `rate`, by the draw `seed.decide_unit("disk error", &[host, call,
     /// ordinal])`: `call` is 0 for reads, 1 for writes and 2 for syncs, and `ordinal` counts the calls of that sort on this
     /// disk from 0. A failed call changes nothing but for this: as on Linux, a failed sync of a file marks what was to be
-    /// written as clean, so that no later sync brings it to the platter unless it is written again. (Changes of a length,
+    /// written as clean, so that no later sync brings it to the durable state unless it is written again. (Changes of a length,
     /// and of names, are tried again.)
     Errors {
         /// Which calls; none stands for all.
@@ -38,8 +38,8 @@ pub enum Trouble {
     Slow(DiskSpeed),
     /// Each read of bytes has one bit flipped in what it returns, with probability `rate`, by the draws
     /// `seed.decide_unit("disk flip", &[host, ordinal])` and, for the bit, `seed.decide("flipped bit", &[host, ordinal])`.
-    /// Cache and platter stay right.
-    Flips {
+    /// Cache and durable state stay right.
+    Corruption {
         /// Probability in `[0, 1]`.
         rate: f64,
     },
@@ -58,7 +58,7 @@ struct Acting {
 #[derive(Default)]
 pub(super) struct Troubles {
     acting: Vec<Acting>,
-    bites: BTreeMap<u32, u64>,
+    effects: BTreeMap<u32, u64>,
 }
 
 impl Troubles {
@@ -86,12 +86,12 @@ impl Troubles {
     }
 
     /// How often each trouble was met by a call, by its number.
-    pub(super) fn bites(&self) -> &BTreeMap<u32, u64> {
-        &self.bites
+    pub(super) fn effects(&self) -> &BTreeMap<u32, u64> {
+        &self.effects
     }
 
-    fn bite(&mut self, number: u32) {
-        *self.bites.entry(number).or_default() += 1;
+    fn effect(&mut self, number: u32) {
+        *self.effects.entry(number).or_default() += 1;
     }
 
     /// How much longer a call takes.
@@ -105,7 +105,7 @@ impl Troubles {
                 slowed.extend((!by.is_zero()).then_some(acting.number));
             }
         }
-        slowed.into_iter().for_each(|number| self.bite(number));
+        slowed.into_iter().for_each(|number| self.effect(number));
         delay
     }
 
@@ -118,7 +118,7 @@ impl Troubles {
             _ => false,
         });
         let Some(number) = met.map(|acting| acting.number) else { return Ok(()) };
-        self.bite(number);
+        self.effect(number);
         Err(io::Error::from_raw_os_error(EIO))
     }
 
@@ -132,22 +132,22 @@ impl Troubles {
             _ => false,
         });
         let Some(number) = met.map(|acting| acting.number) else { return Ok(()) };
-        self.bite(number);
+        self.effect(number);
         Err(io::Error::from_raw_os_error(ENOSPC))
     }
 
     /// Flips a bit of what the `ordinal`-th read returns, or does not.
-    pub(super) fn flip(&mut self, seed: Seed, host: u64, ordinal: u64, out: &mut [u8]) {
+    pub(super) fn corrupt(&mut self, seed: Seed, host: u64, ordinal: u64, out: &mut [u8]) {
         if out.is_empty() {
             return;
         }
         let luck = || seed.decide_unit("disk flip", &[host, ordinal]);
         let met = self.acting.iter().find(|acting| match &acting.trouble {
-            Trouble::Flips { rate } => luck() < *rate,
+            Trouble::Corruption { rate } => luck() < *rate,
             _ => false,
         });
         let Some(number) = met.map(|acting| acting.number) else { return };
-        self.bite(number);
+        self.effect(number);
         let bit = seed.decide("flipped bit", &[host, ordinal]) % (out.len() as u64 * 8);
         out[(bit / 8) as usize] ^= 1 << (bit % 8);
     }
@@ -155,7 +155,7 @@ impl Troubles {
     /// Whether a sync does nothing and says that it did.
     pub(super) fn loses_sync(&mut self) -> bool {
         let met = self.acting.iter().find(|acting| acting.trouble == Trouble::LostSyncs).map(|acting| acting.number);
-        met.into_iter().for_each(|number| self.bite(number));
+        met.into_iter().for_each(|number| self.effect(number));
         met.is_some()
     }
 }

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use super::Error;
 use super::divergence::record_line;
-use super::job::{self, Reply, Subject};
+use super::job::{self, CaseRef, Reply};
 use crate::fault::Swarm;
 use crate::run::{self, Detail};
-use crate::sandbox::{self, End, Entry, Limits, Worker};
+use crate::sandbox::{self, End, EntryPoint, ProcessLimits, Worker};
 use crate::scenario::{Case, Scenario};
 use crate::trace::{self, Event, Mark, Record};
 
@@ -26,18 +26,18 @@ const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 pub fn break_on(
     scenarios: &Arc<[Scenario]>,
     scenario: usize,
-    subject: &Subject,
+    case_ref: &CaseRef,
     swarm: &Swarm,
     pattern: &str,
 ) -> Result<String, Error> {
     // Not by the pool: the run must be the first child of its parent, as a debugger follows the first.
-    let mut worker = Worker::spawn(Entry::Main, job::handler(scenarios.clone())).map_err(Error::Worker)?;
+    let mut worker = Worker::spawn(EntryPoint::Main, job::handler(scenarios.clone())).map_err(Error::Worker)?;
     // A run that has stopped uses no CPU time.
     let own = scenarios[scenario].run_limits();
-    let limits = Limits { cpu: own.hang_after * 3, wall: LONGEST, memory_bytes: own.memory_bytes };
+    let limits = ProcessLimits { cpu: own.hang_after * 3, wall: LONGEST, memory_bytes: own.memory_bytes };
     // A case is drawn in another process than the one that runs it, as everywhere.
-    let case = subject.case(&scenarios[scenario], swarm);
-    let job = job::encode_break(scenarios[scenario].name(), &Subject::Case(Box::new(case)), pattern);
+    let case = case_ref.case(&scenarios[scenario], swarm);
+    let job = job::encode_break(scenarios[scenario].name(), &CaseRef::Case(Box::new(case)), pattern);
     let finished = worker.run(&job, &limits).map_err(Error::Worker)?;
     match finished.end {
         End::Returned(reply) => match serde_json::from_slice(&reply) {

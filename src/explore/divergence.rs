@@ -34,12 +34,12 @@ impl Divergence {
     /// The first difference; none if the recordings are equal.
     pub fn between(left: &Recording, right: &Recording) -> Option<Divergence> {
         let hosts = &left.hosts;
-        let of_record = |record: &Record| Entry {
+        let of_record = |record: &Record| DiffLine {
             at: record.at,
             host: record.host.map_or("-", |host| name(hosts, host)).to_owned(),
             line: record_line(hosts, record),
         };
-        let of_operation = |operation: &Operation| Entry {
+        let of_operation = |operation: &Operation| DiffLine {
             at: operation.completed.as_ref().map_or(operation.invoked_at, |(at, _)| *at),
             host: name(hosts, operation.host).to_owned(),
             line: operation_line(hosts, operation),
@@ -54,20 +54,20 @@ impl Divergence {
             })
     }
 
-    fn of_lists<T: PartialEq>(left: &[T], right: &[T], entry: impl Fn(&T) -> Entry) -> Option<Divergence> {
+    fn of_lists<T: PartialEq>(left: &[T], right: &[T], entry: impl Fn(&T) -> DiffLine) -> Option<Divergence> {
         let longest = left.len().max(right.len());
         let index = (0..longest).find(|index| left.get(*index) != right.get(*index))?;
         let common = left[index.saturating_sub(BEFORE)..index].iter().map(|item| entry(item).line).collect();
         let (left, right) = (left.get(index).map(&entry), right.get(index).map(&entry));
         let (at, host) = [&left, &right].into_iter().flatten().map(|entry| (entry.at, &entry.host)).min()?;
         let (at, host) = (at, host.clone());
-        let line = |entry: Option<Entry>| entry.map(|entry| entry.line);
+        let line = |entry: Option<DiffLine>| entry.map(|entry| entry.line);
         Some(Divergence { index, host, at, common, left: line(left), right: line(right) })
     }
 }
 
 /// What is shown of a record or an operation.
-struct Entry {
+struct DiffLine {
     at: Duration,
     host: String,
     line: String,
@@ -123,14 +123,14 @@ pub fn record_line(hosts: &[String], record: &Record) -> String {
             format!("sent {kind:?} {} of {length} bytes, digest {digest:016x}", flow(key, *forward))
         }
         Event::Arrived { flow: key, forward, kind } => format!("arrived {kind:?} {}", flow(key, *forward)),
-        Event::Bitten { fault, flow: key, forward, segment, kind, lost, extra, late } => {
+        Event::SegmentAffected { fault, flow: key, forward, segment, kind, lost, extra, late } => {
             let fault = fault.map_or("lost power".to_owned(), |fault| format!("fault {}", fault + 1));
             let late = late.map_or("kept back".to_owned(), |late| format!("late by {}", duration_text(late)));
             let extra = if extra.is_zero() { String::new() } else { format!(", {} of it", duration_text(*extra)) };
             let lost = if *lost == 0 { String::new() } else { format!(", {} times lost", lost.count_ones()) };
-            format!("bitten {kind:?} {} segment {segment}: {late} ({fault}{lost}{extra})", flow(key, *forward))
+            format!("effective {kind:?} {} segment {segment}: {late} ({fault}{lost}{extra})", flow(key, *forward))
         }
-        Event::Flipped { fault, flow: key, forward, segment, bit } => {
+        Event::SegmentCorrupted { fault, flow: key, forward, segment, bit } => {
             let (byte, bit, fault) = (bit / 8, bit % 8, fault + 1);
             format!("flipped {} segment {segment}: bit {bit} of byte {byte} (fault {fault})", flow(key, *forward))
         }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 
 use super::divergence::Divergence;
-use super::job::Subject;
+use super::job::CaseRef;
 use super::pool::Pool;
 use crate::fault::duration_text;
 use crate::sandbox::{self, Escape, EscapeKind};
@@ -63,13 +63,13 @@ pub struct Diagnosis {
 }
 
 /// Runs a case once more under closer watch, and says what leaves the sandbox before the given point.
-pub fn diagnose(pool: &Pool, scenario: usize, subject: &Subject, divergence: Option<Divergence>) -> Diagnosis {
+pub fn diagnose(pool: &Pool, scenario: usize, case_ref: &CaseRef, divergence: Option<Divergence>) -> Diagnosis {
     // What differs from run to run may end one of them early; the next may live to tell.
     const ATTEMPTS: usize = 3;
-    let mut examined = pool.examine(scenario, subject);
+    let mut examined = pool.examine(scenario, case_ref);
     for _ in 1..ATTEMPTS {
         if examined.is_err() {
-            examined = pool.examine(scenario, subject);
+            examined = pool.examine(scenario, case_ref);
         }
     }
     let Examination { escapes, unwatched, addresses_are_fixed, fingerprint } = match examined {

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
 
-use super::answer::Answer;
-use super::failure::{Evidence, investigate_answer, study};
-use super::job::{Subject, Want};
+use super::failure::{Evidence, investigate_result, study};
+use super::job::{CaseRef, JobKind};
 use super::pool::{Done, Pool};
-use super::{Coverage, Error, Exploration, Observer, Options, Verify};
+use super::run_result::RunResult;
+use super::{Coverage, Error, Exploration, ExploreOptions, Observer, Verify};
 use crate::check::Verdict;
 use crate::sandbox::Escape;
 use crate::seed::Seed;
@@ -23,7 +23,7 @@ const AHEAD: usize = 16;
 pub fn explore(
     pool: &Pool,
     scenario: usize,
-    options: &Options,
+    options: &ExploreOptions,
     observer: &mut dyn Observer,
 ) -> Result<Exploration, Error> {
     let name = pool.scenarios()[scenario].name().to_owned();
@@ -58,14 +58,14 @@ pub fn explore(
 
 /// What is known of a seed whose turn has not come.
 struct Slot {
-    answers: Vec<Answer>,
+    answers: Vec<RunResult>,
     awaited: usize,
 }
 
 struct Driver<'a> {
     pool: &'a Pool,
     scenario: usize,
-    options: &'a Options,
+    options: &'a ExploreOptions,
     started: Instant,
     exploration: Exploration,
     /// The first escape of each kind, and how many runs had one.
@@ -83,14 +83,14 @@ impl Driver<'_> {
             if self.is_over {
                 break;
             }
-            let subject = Subject::Control(seed);
-            let first = self.pool.run(self.scenario, &subject, Want::Outcome)?;
+            let case_ref = CaseRef::Control(seed);
+            let first = self.pool.run(self.scenario, &case_ref, JobKind::Outcome)?;
             if let Verdict::Unknown(why) = &first.outcome.verdict {
                 let note = format!("the control of seed {seed} (no faults) is unknown: {why}");
                 self.exploration.notes.push(note);
                 self.exploration.unknown += 1;
             } else if first.outcome.verdict.is_fail() {
-                self.add_failure(&subject, first, Evidence::RunOnce)?;
+                self.add_failure(&case_ref, first, Evidence::RunOnce)?;
             }
         }
         Ok(())
@@ -143,12 +143,12 @@ impl Driver<'_> {
 
     fn submit(&mut self, seed: Seed) {
         self.in_flight += 1;
-        self.pool.submit(self.scenario, Subject::Seed(seed), Want::Outcome, &self.sender);
+        self.pool.submit(self.scenario, CaseRef::Seed(seed), JobKind::Outcome, &self.sender);
     }
 
     fn take_in(&mut self, done: Done) -> Result<(), Error> {
         self.in_flight -= 1;
-        let seed = done.subject.seed();
+        let seed = done.case_ref.seed();
         let answer = self.pool.answer(self.scenario, done)?;
         let Some(slot) = self.slots.get_mut(&seed) else { return Ok(()) };
         let must_repeat = !answer.outcome.escapes.is_empty() && slot.awaited == 1;
@@ -174,14 +174,14 @@ impl Driver<'_> {
             self.note_escapes(&first.outcome.escapes);
         }
         if first.outcome.verdict.is_fail() || evidence == Evidence::Different {
-            self.add_failure(&Subject::Seed(seed), first, evidence)?;
+            self.add_failure(&CaseRef::Seed(seed), first, evidence)?;
         }
         Ok(())
     }
 
-    fn add_failure(&mut self, subject: &Subject, first: Answer, evidence: Evidence) -> Result<(), Error> {
+    fn add_failure(&mut self, case_ref: &CaseRef, first: RunResult, evidence: Evidence) -> Result<(), Error> {
         let directory = self.options.case_directory.as_deref();
-        let failure = investigate_answer(self.pool, self.scenario, subject, first, evidence, directory)?;
+        let failure = investigate_result(self.pool, self.scenario, case_ref, first, evidence, directory)?;
         self.exploration.failures.push(failure);
         self.is_over |= !self.options.keep_going;
         Ok(())
@@ -208,11 +208,11 @@ impl Driver<'_> {
             ));
         }
         let is_judged = self.exploration.runs >= self.pool.scenarios()[self.scenario].judged_from();
-        let silent = self.exploration.bites.iter().filter(|bites| bites.planned == 0);
-        for bites in silent.filter(|_| is_judged && self.pool.swarm().is_open()) {
+        let silent = self.exploration.generators.iter().filter(|effects| effects.planned == 0);
+        for effects in silent.filter(|_| is_judged && self.pool.swarm().is_open()) {
             self.exploration.notes.push(format!(
-                "fault source `{}` drew no fault in {} runs: does what it waits for happen without faults?",
-                bites.source, self.exploration.runs
+                "fault generator `{}` drew no fault in {} runs: does what it waits for happen without faults?",
+                effects.generator, self.exploration.runs
             ));
         }
         self.exploration.wall = self.started.elapsed();

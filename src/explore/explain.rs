@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use super::Error;
+use super::candidates::{CandidateOutcome, Candidates};
 use super::pool::Pool;
 use super::promise::Promise;
 use super::shrink::{with_fault, without_fault};
-use super::trials::{Trial, Trials};
 use crate::fault::{Fault, FaultKind, Trigger};
 use crate::scenario::{Case, Scenario};
 
@@ -33,7 +33,7 @@ pub enum Reach {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultWhy {
     /// What comes of the run without this fault; none if there was no time to find out.
-    pub without: Option<Trial>,
+    pub without: Option<CandidateOutcome>,
     /// How much earlier it can begin.
     pub earlier: Reach,
     /// How much later it can begin.
@@ -74,10 +74,10 @@ pub fn explain(
     scenario: usize,
     case: &Case,
     promise: &Promise,
-    without: &[Trial],
+    without: &[CandidateOutcome],
     within: Duration,
 ) -> Result<Why, Error> {
-    let mut trials = Trials::new(pool, scenario, promise.clone(), within, MOST_RUNS);
+    let mut trials = Candidates::new(pool, scenario, promise.clone(), within, MOST_RUNS);
     // Measured without faults, as only a run that passes says what is usual.
     trials.measure(&Case { plan: crate::fault::Plan::none(), ..case.clone() })?;
     let mut without = without.to_vec();
@@ -102,7 +102,7 @@ enum Way {
 struct Explainer<'a> {
     scenario: &'a Scenario,
     case: &'a Case,
-    trials: Trials<'a>,
+    trials: Candidates<'a>,
 }
 
 impl Explainer<'_> {
@@ -124,14 +124,14 @@ impl Explainer<'_> {
         }
         shifts.push(room);
         let candidates: Vec<Case> = shifts.iter().map(|shift| self.moved(&[index], way, *shift)).collect();
-        let found = self.trials.until(&candidates, |trial| *trial != Trial::Broken)?;
-        let broken_up_to = found.iter().take_while(|trial| **trial == Trial::Broken).count();
+        let found = self.trials.until(&candidates, |trial| *trial != CandidateOutcome::Broken)?;
+        let broken_up_to = found.iter().take_while(|trial| **trial == CandidateOutcome::Broken).count();
         let known = if broken_up_to == 0 { Reach::NotKnown } else { Reach::AtLeast(shifts[broken_up_to - 1]) };
         match found.get(broken_up_to) {
             None if broken_up_to == shifts.len() => return Ok(Reach::Anywhere(room)),
             // There was no time, or the run does not say.
-            None | Some(Trial::Unknown | Trial::Broken) => return Ok(known),
-            Some(Trial::Passes | Trial::Other(_)) => {}
+            None | Some(CandidateOutcome::Unknown | CandidateOutcome::Broken) => return Ok(known),
+            Some(CandidateOutcome::Passes | CandidateOutcome::Other(_)) => {}
         }
         let first_kept = broken_up_to;
         let mut broken = if first_kept == 0 { Duration::ZERO } else { shifts[first_kept - 1] };
@@ -139,8 +139,8 @@ impl Explainer<'_> {
         while kept - broken > step {
             let middle = broken + step * ((kept - broken).div_duration_f64(step) / 2.0).max(1.0) as u32;
             match self.trials.until(&[self.moved(&[index], way, middle)], |_| true)?.first() {
-                Some(Trial::Broken) => broken = middle,
-                Some(Trial::Passes | Trial::Other(_)) if middle < kept => kept = middle,
+                Some(CandidateOutcome::Broken) => broken = middle,
+                Some(CandidateOutcome::Passes | CandidateOutcome::Other(_)) if middle < kept => kept = middle,
                 _ if broken.is_zero() => return Ok(Reach::NotKnown),
                 _ => return Ok(Reach::AtLeast(broken)),
             }
@@ -181,15 +181,15 @@ impl Explainer<'_> {
             [vec![first, second], vec![first], vec![second]].map(|moved| self.moved(&moved, Way::Later, shift));
         let trials = self.trials.until(&candidates, |_| false)?;
         let [together, first, second] = trials.as_slice() else { return Ok(None) };
-        let is_kept = |trial: &Trial| matches!(trial, Trial::Passes | Trial::Other(_));
-        let is_pair = *together == Trial::Broken && is_kept(first) && is_kept(second);
+        let is_kept = |trial: &CandidateOutcome| matches!(trial, CandidateOutcome::Passes | CandidateOutcome::Other(_));
+        let is_pair = *together == CandidateOutcome::Broken && is_kept(first) && is_kept(second);
         Ok(is_pair.then_some(shift))
     }
 
     fn suffice(&mut self, first: usize, second: usize) -> Result<bool, Error> {
         let faults = [first, second].map(|index| self.case.plan.faults[index].clone());
         let case = Case { plan: crate::fault::Plan { faults: faults.to_vec() }, ..self.case.clone() };
-        Ok(self.trials.until(&[case], |_| true)?.first() == Some(&Trial::Broken))
+        Ok(self.trials.until(&[case], |_| true)?.first() == Some(&CandidateOutcome::Broken))
     }
 
     fn moved(&self, indexes: &[usize], way: Way, by: Duration) -> Case {

@@ -2,16 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use super::answer::{Answer, Ending};
 use super::divergence::Divergence;
 use super::doctor::{Diagnosis, diagnose};
 use super::explain::{Why, explain};
-use super::job::{Subject, Want};
+use super::job::{CaseRef, JobKind};
 use super::pool::Pool;
 use super::promise::Promise;
-use super::shrink::{Bounds, Progress, Shrunk, shrink};
+use super::run_result::{RunResult, Termination};
+use super::shrink::{Bounds, ShrinkProgress, Shrunk, shrink};
 use super::trace_file::{self, event_lines};
-use super::{Error, Options, Standing};
+use super::{Error, ExploreOptions, Status};
 use crate::case_file::{self, CaseFile, CaseFileError};
 use crate::run::{Outcome, Recording};
 use crate::scenario::{Case, Scenario};
@@ -31,7 +31,7 @@ pub enum Repeat {
 #[derive(Debug)]
 pub struct Failure {
     /// What was run.
-    pub subject: Subject,
+    pub case_ref: CaseRef,
     /// What it came to at first.
     pub outcome: Outcome,
     /// The case.
@@ -63,13 +63,13 @@ pub struct AsFound {
 
 impl Failure {
     /// A broken promise, or a run that cannot be repeated.
-    pub fn standing(&self) -> Standing {
+    pub fn status(&self) -> Status {
         use crate::check::Verdict;
         match (&self.outcome.verdict, &self.repeat) {
-            (Verdict::Fail(_), _) => Standing::Fail,
-            (_, Repeat::Different(_)) => Standing::NotDeterministic,
-            (Verdict::Unknown(_), _) => Standing::Unknown,
-            (Verdict::Pass, _) => Standing::Pass,
+            (Verdict::Fail(_), _) => Status::Fail,
+            (_, Repeat::Different(_)) => Status::NotDeterministic,
+            (Verdict::Unknown(_), _) => Status::Unknown,
+            (Verdict::Pass, _) => Status::Pass,
         }
     }
 }
@@ -89,56 +89,56 @@ pub(crate) enum Evidence {
 pub fn investigate(
     pool: &Pool,
     scenario: usize,
-    subject: &Subject,
+    case_ref: &CaseRef,
     directory: Option<&Path>,
 ) -> Result<Failure, Error> {
-    let first = pool.run(scenario, subject, Want::Outcome)?;
-    investigate_answer(pool, scenario, subject, first, Evidence::RunOnce, directory)
+    let first = pool.run(scenario, case_ref, JobKind::Outcome)?;
+    investigate_result(pool, scenario, case_ref, first, Evidence::RunOnce, directory)
 }
 
-pub(crate) fn investigate_answer(
+pub(crate) fn investigate_result(
     pool: &Pool,
     scenario: usize,
-    subject: &Subject,
-    first: Answer,
+    case_ref: &CaseRef,
+    first: RunResult,
     evidence: Evidence,
     directory: Option<&Path>,
 ) -> Result<Failure, Error> {
-    let recorded = pool.run(scenario, subject, Want::Recording)?;
+    let recorded = pool.run(scenario, case_ref, JobKind::Recording)?;
     let is_same = evidence != Evidence::Different && is_recorded(&first, &recorded);
-    let went_over = first.ending == Ending::Returned && recorded.ending == Ending::Hung;
+    let went_over = first.termination == Termination::Returned && recorded.termination == Termination::Hung;
     let repeat = if is_same && went_over && evidence != Evidence::Same {
         Repeat::NotKnown
     } else if is_same {
         Repeat::Same
     } else {
-        let again = pool.run(scenario, subject, Want::Recording)?;
+        let again = pool.run(scenario, case_ref, JobKind::Recording)?;
         let divergence = match (&recorded.recording, &again.recording) {
             (Some(left), Some(right)) => Divergence::between(left, right),
             _ => None,
         };
-        Repeat::Different(Box::new(diagnose(pool, scenario, subject, divergence)))
+        Repeat::Different(Box::new(diagnose(pool, scenario, case_ref, divergence)))
     };
     let case = match &recorded.recording {
         Some(recording) => recording.case.clone(),
-        None => pool.draw(scenario, subject)?,
+        None => pool.draw(scenario, case_ref)?,
     };
-    let ends_alike = first.ending == recorded.ending;
+    let ends_alike = first.termination == recorded.termination;
     let recording = recorded.into_recording(&pool.scenarios()[scenario], &case).filter(|_| ends_alike);
     let mut outcome = first.outcome;
-    if let (Some(recording), true) = (&recording, outcome.fault_bites.is_empty()) {
-        outcome.fault_bites.clone_from(&recording.outcome.fault_bites);
+    if let (Some(recording), true) = (&recording, outcome.fault_effects.is_empty()) {
+        outcome.fault_effects.clone_from(&recording.outcome.fault_effects);
     }
     let passes = is_same && outcome.verdict.is_pass();
-    let saved = if passes || matches!(subject, Subject::Case(_)) {
+    let saved = if passes || matches!(case_ref, CaseRef::Case(_)) {
         Ok(None)
     } else {
         let path = place(&case, directory, "");
         save(&pool.scenarios()[scenario], &case, &outcome, recording.as_deref(), &path).map(|()| Some(path))
     };
-    let subject = subject.clone();
+    let case_ref = case_ref.clone();
     Ok(Failure {
-        subject,
+        case_ref,
         outcome,
         case,
         recording,
@@ -185,8 +185,8 @@ pub fn study(
     pool: &Pool,
     scenario: usize,
     failure: &mut Failure,
-    options: &Options,
-    progress: &mut Progress<'_>,
+    options: &ExploreOptions,
+    progress: &mut ShrinkProgress<'_>,
 ) -> Result<(), Error> {
     if !failure.outcome.verdict.is_fail() || matches!(failure.repeat, Repeat::Different(_)) {
         return Ok(());
@@ -197,12 +197,12 @@ pub fn study(
     if !options.shrink_for.is_zero()
         && let Some(shrunk) = shrink(pool, scenario, &failure.case, &failure.outcome, bounds, progress)?
     {
-        let smaller = investigate(pool, scenario, &Subject::Case(Box::new(shrunk.case.clone())), None)?;
+        let smaller = investigate(pool, scenario, &CaseRef::Case(Box::new(shrunk.case.clone())), None)?;
         if !promise.is_broken_by(&smaller.outcome) {
             failure.remark = Some("a smaller case was found, but with the full limits of a run it did not fail");
         } else {
             without.clone_from(&shrunk.without);
-            let was_given = matches!(failure.subject, Subject::Case(_));
+            let was_given = matches!(failure.case_ref, CaseRef::Case(_));
             let directory = options.case_directory.as_deref();
             let path = place(&shrunk.case, directory, "-shrunk");
             let (scenario, recording) = (&pool.scenarios()[scenario], smaller.recording.as_deref());
@@ -210,8 +210,8 @@ pub fn study(
                 true => Ok(None),
                 false => save(scenario, &shrunk.case, &smaller.outcome, recording, &path).map(|()| Some(path)),
             };
-            let subject = failure.subject.clone();
-            let found = std::mem::replace(failure, Failure { subject, saved, ..smaller });
+            let case_ref = failure.case_ref.clone();
+            let found = std::mem::replace(failure, Failure { case_ref, saved, ..smaller });
             failure.as_found = Some(Box::new(AsFound { failure: found, shrunk }));
         }
     }
@@ -222,7 +222,7 @@ pub fn study(
 }
 
 /// Recording never changes a run, but it takes time and memory: a run near its limits may not survive it.
-fn is_recorded(first: &Answer, recorded: &Answer) -> bool {
-    let went_over = first.ending == Ending::Returned && recorded.ending == Ending::Hung;
+fn is_recorded(first: &RunResult, recorded: &RunResult) -> bool {
+    let went_over = first.termination == Termination::Returned && recorded.termination == Termination::Hung;
     went_over || first.is_same_run(recorded)
 }

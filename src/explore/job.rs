@@ -1,4 +1,4 @@
-//! What the front asks of a child, and what the child answers: both as JSON.
+//! What the supervisor asks of a child, and what the child answers: both as JSON.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::seed::Seed;
 /// Which case to run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Subject {
+pub enum CaseRef {
     /// The one that this seed draws.
     Seed(Seed),
     /// The one that this seed draws, without its faults.
@@ -24,27 +24,27 @@ pub enum Subject {
     Case(Box<Case>),
 }
 
-impl Subject {
+impl CaseRef {
     /// Its seed.
     pub fn seed(&self) -> Seed {
         match self {
-            Subject::Seed(seed) | Subject::Control(seed) => *seed,
-            Subject::Case(case) => case.seed,
+            CaseRef::Seed(seed) | CaseRef::Control(seed) => *seed,
+            CaseRef::Case(case) => case.seed,
         }
     }
 
     pub(super) fn case(&self, scenario: &Scenario, swarm: &Swarm) -> Case {
         match self {
-            Subject::Seed(seed) => run::draw(scenario, *seed, swarm),
-            Subject::Control(seed) => scenario.control(*seed),
-            Subject::Case(case) => (**case).clone(),
+            CaseRef::Seed(seed) => run::draw(scenario, *seed, swarm),
+            CaseRef::Control(seed) => scenario.control(*seed),
+            CaseRef::Case(case) => (**case).clone(),
         }
     }
 }
 
 /// What to send back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Want {
+pub(crate) enum JobKind {
     /// The outcome of a run.
     // The names are equally long, so that the job is, too, and the run finds its memory the same in both.
     #[serde(rename = "lean")]
@@ -61,10 +61,10 @@ pub(crate) enum Want {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Job {
+struct Request {
     scenario: String,
-    subject: Subject,
-    want: Want,
+    case_ref: CaseRef,
+    kind: JobKind,
     /// Where to stop for a debugger, instead of an answer to what is wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     break_on: Option<String>,
@@ -88,18 +88,24 @@ pub(crate) enum Reply {
 }
 
 /// A job as bytes.
-pub(crate) fn encode(scenario: &str, subject: &Subject, want: Want, swarm: &Swarm) -> Vec<u8> {
-    let (scenario, subject, swarm) = (scenario.to_owned(), subject.clone(), swarm.clone());
-    encode_job(&Job { scenario, subject, want, break_on: None, swarm })
+pub(crate) fn encode(scenario: &str, case_ref: &CaseRef, kind: JobKind, swarm: &Swarm) -> Vec<u8> {
+    let (scenario, case_ref, swarm) = (scenario.to_owned(), case_ref.clone(), swarm.clone());
+    encode_request(&Request { scenario, case_ref, kind, break_on: None, swarm })
 }
 
 /// A job that stops for a debugger, as bytes.
-pub(super) fn encode_break(scenario: &str, subject: &Subject, pattern: &str) -> Vec<u8> {
+pub(super) fn encode_break(scenario: &str, case_ref: &CaseRef, pattern: &str) -> Vec<u8> {
     let (scenario, break_on) = (scenario.to_owned(), Some(pattern.to_owned()));
-    encode_job(&Job { scenario, subject: subject.clone(), want: Want::Recording, break_on, swarm: Swarm::default() })
+    encode_request(&Request {
+        scenario,
+        case_ref: case_ref.clone(),
+        kind: JobKind::Recording,
+        break_on,
+        swarm: Swarm::default(),
+    })
 }
 
-fn encode_job(job: &Job) -> Vec<u8> {
+fn encode_request(job: &Request) -> Vec<u8> {
     serde_json::to_vec(job).expect("a job holds nothing that JSON cannot")
 }
 
@@ -116,7 +122,7 @@ pub(crate) fn handler(scenarios: Arc<[Scenario]>) -> Handler {
 }
 
 fn serve(scenarios: &[Scenario], job: &[u8]) -> Reply {
-    let job: Job = match serde_json::from_slice(job) {
+    let job: Request = match serde_json::from_slice(job) {
         Ok(job) => job,
         Err(error) => return Reply::Refused(format!("the job cannot be read: {error}")),
     };
@@ -127,17 +133,17 @@ fn serve(scenarios: &[Scenario], job: &[u8]) -> Reply {
             job.scenario
         ));
     };
-    let case = job.subject.case(scenario, &job.swarm);
+    let case = job.case_ref.case(scenario, &job.swarm);
     if let Some(pattern) = &job.break_on {
         return Reply::Stopped(breakpoint::run_until(scenario, &case, pattern));
     }
-    match job.want {
-        Want::Case => Reply::Case(Box::new(case)),
-        Want::Outcome => Reply::Outcome(Box::new(run::run(scenario, &case, Detail::Lean).outcome)),
-        Want::Examination => {
+    match job.kind {
+        JobKind::Case => Reply::Case(Box::new(case)),
+        JobKind::Outcome => Reply::Outcome(Box::new(run::run(scenario, &case, Detail::Lean).outcome)),
+        JobKind::Examination => {
             let run = || run::run(scenario, &case, Detail::Rich).outcome.fingerprint;
             Reply::Examination(Box::new(Examination::of(run)))
         }
-        Want::Recording => Reply::Recording(Box::new(run::run(scenario, &case, Detail::Rich).into_recording(case))),
+        JobKind::Recording => Reply::Recording(Box::new(run::run(scenario, &case, Detail::Rich).into_recording(case))),
     }
 }

@@ -4,8 +4,8 @@
 //! Results are taken in the order of the seeds, however many runs there are at once, so that an exploration of the same
 //! seeds says the same whatever the number of workers.
 
-mod answer;
 mod breakpoint;
+mod candidates;
 mod coverage;
 mod divergence;
 mod doctor;
@@ -16,36 +16,36 @@ pub(crate) mod job;
 mod pool;
 mod promise;
 mod recheck;
+mod run_result;
 mod seeds;
 mod shrink;
 mod sweep;
 mod trace_file;
-mod trials;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub use breakpoint::break_on;
+pub use candidates::CandidateOutcome;
 pub use coverage::{Coverage, Reached};
 pub use divergence::{Divergence, record_line};
 pub use doctor::{Diagnosis, diagnose};
 pub use driver::explore;
 pub use explain::{FaultWhy, Pair, Reach, Why, explain};
 pub use failure::{AsFound, Failure, Repeat, investigate, save, study};
-pub use job::Subject;
+pub use job::CaseRef;
 pub use pool::Pool;
 pub use promise::Promise;
 pub use recheck::recheck;
 pub use seeds::{SeedRange, SeedRangeError};
-pub use shrink::{Bounds, Progress, Shrunk, Size, shrink};
-pub use sweep::{Blow, Failing, Point, Row, Sweep, SweepError, SweepOptions, sweep};
-pub use trace_file::{Parting, event_lines, trace_path};
-pub use trials::Trial;
+pub use shrink::{Bounds, ShrinkProgress, Shrunk, Size, shrink};
+pub use sweep::{Failing, Point, Row, Sweep, SweepError, SweepFault, SweepOptions, sweep};
+pub use trace_file::{TraceDivergence, event_lines, trace_path};
 
 use crate::check::Verdict;
-use crate::run::{Outcome, SourceBites};
+use crate::run::{GeneratorCounts, Outcome};
 
-/// Fewer faults of a source than this say nothing about how often they bite.
+/// Fewer faults of a generator than this say nothing about how often they effect.
 const JUDGED_FROM: u64 = 30;
 
 /// Which runs are repeated and compared. A failing run is always repeated, and so is one that left the sandbox.
@@ -61,7 +61,7 @@ pub enum Verify {
 
 /// What to explore, and how.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct ExploreOptions {
     /// The seeds, in order.
     pub seeds: SeedRange,
     /// No run is started after this time.
@@ -89,10 +89,10 @@ pub const SHRINK_RUNS: u64 = 5_000;
 /// How long is spent on why a failure fails unless something else is said.
 pub const EXPLAIN_FOR: Duration = Duration::from_secs(5);
 
-impl Options {
+impl ExploreOptions {
     /// These seeds, one control, and an end at the first seed that fails.
-    pub fn new(seeds: SeedRange) -> Options {
-        Options {
+    pub fn new(seeds: SeedRange) -> ExploreOptions {
+        ExploreOptions {
             seeds,
             within: None,
             keep_going: false,
@@ -120,7 +120,7 @@ pub enum Error {
 /// Is told what happens while an exploration lasts.
 pub trait Observer {
     /// An exploration begins.
-    fn begins(&mut self, scenario: &str, options: &Options) {
+    fn begins(&mut self, scenario: &str, options: &ExploreOptions) {
         let _ = (scenario, options);
     }
 
@@ -140,7 +140,7 @@ impl Observer for () {}
 
 /// What a whole exploration, or one run, came to; worst last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Standing {
+pub enum Status {
     /// All promises were kept.
     Pass,
     /// Some runs do not say whether they were kept.
@@ -151,23 +151,23 @@ pub enum Standing {
     Fail,
 }
 
-impl Standing {
+impl Status {
     /// `pass`, `unknown`, `not deterministic` or `fail`.
     pub fn word(self) -> &'static str {
         match self {
-            Standing::Pass => "pass",
-            Standing::Unknown => "unknown",
-            Standing::NotDeterministic => "not deterministic",
-            Standing::Fail => "fail",
+            Status::Pass => "pass",
+            Status::Unknown => "unknown",
+            Status::NotDeterministic => "not deterministic",
+            Status::Fail => "fail",
         }
     }
 
     /// The exit code: 0 for a pass, 1 for a failure, 3 for what is not known.
     pub fn exit_code(self) -> u8 {
         match self {
-            Standing::Pass => 0,
-            Standing::Fail => 1,
-            Standing::Unknown | Standing::NotDeterministic => 3,
+            Status::Pass => 0,
+            Status::Fail => 1,
+            Status::Unknown | Status::NotDeterministic => 3,
         }
     }
 }
@@ -191,8 +191,8 @@ pub struct Exploration {
     pub first_unknown: Option<Outcome>,
     /// Runs that failed, or that were different when they were repeated.
     pub failures: Vec<Failure>,
-    /// Planned and bitten faults by source, over all runs.
-    pub bites: Vec<SourceBites>,
+    /// Planned and effective faults by generator, over all runs.
+    pub generators: Vec<GeneratorCounts>,
     /// Which situations were reached, over all runs.
     pub coverage: Coverage,
     /// Things worth knowing that are no failures, one line each.
@@ -204,22 +204,26 @@ pub struct Exploration {
 }
 
 impl Exploration {
-    /// Sources whose faults hardly ever changed anything, one line each.
-    pub fn idle_sources(&self) -> Vec<String> {
-        let is_idle = |bites: &&SourceBites| bites.planned >= JUDGED_FROM && bites.bitten * 10 < bites.planned;
-        let line = |bites: &SourceBites| {
-            format!("fault source `{}` bit only {} of {} times", bites.source, bites.bitten, bites.planned)
+    /// Generators whose faults hardly ever changed anything, one line each.
+    pub fn idle_generators(&self) -> Vec<String> {
+        let is_idle =
+            |effects: &&GeneratorCounts| effects.planned >= JUDGED_FROM && effects.effective * 10 < effects.planned;
+        let line = |effects: &GeneratorCounts| {
+            format!(
+                "fault generator `{}` was effective only {} of {} times",
+                effects.generator, effects.effective, effects.planned
+            )
         };
-        self.bites.iter().filter(is_idle).map(line).collect()
+        self.generators.iter().filter(is_idle).map(line).collect()
     }
 
     /// What all runs came to.
-    pub fn standing(&self) -> Standing {
-        let worst = self.failures.iter().map(Failure::standing).max().unwrap_or(Standing::Pass);
-        if !self.idle_sources().is_empty() || !self.coverage.missed(self.runs).is_empty() {
-            return Standing::Fail;
+    pub fn status(&self) -> Status {
+        let worst = self.failures.iter().map(Failure::status).max().unwrap_or(Status::Pass);
+        if !self.idle_generators().is_empty() || !self.coverage.missed(self.runs).is_empty() {
+            return Status::Fail;
         }
-        if self.unknown > 0 { worst.max(Standing::Unknown) } else { worst }
+        if self.unknown > 0 { worst.max(Status::Unknown) } else { worst }
     }
 
     pub(crate) fn of(scenario: &str, seeds: SeedRange) -> Exploration {
@@ -232,7 +236,7 @@ impl Exploration {
             unknown: 0,
             first_unknown: None,
             failures: Vec::new(),
-            bites: Vec::new(),
+            generators: Vec::new(),
             coverage: Coverage::default(),
             notes: Vec::new(),
             simulated: Duration::ZERO,
@@ -252,13 +256,13 @@ impl Exploration {
             }
             Verdict::Fail(_) => self.failed += 1,
         }
-        for bites in &outcome.bites {
-            match self.bites.iter_mut().find(|known| known.source == bites.source) {
+        for effects in &outcome.generators {
+            match self.generators.iter_mut().find(|known| known.generator == effects.generator) {
                 Some(known) => {
-                    known.planned += bites.planned;
-                    known.bitten += bites.bitten;
+                    known.planned += effects.planned;
+                    known.effective += effects.effective;
                 }
-                None => self.bites.push(bites.clone()),
+                None => self.generators.push(effects.clone()),
             }
         }
     }
@@ -269,15 +273,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_source_that_hardly_bites_is_a_failure_once_there_are_enough() {
-        let check = |planned, bitten, expected| {
+    fn a_generator_that_is_hardly_effective_is_a_failure_once_there_are_enough() {
+        let check = |planned, effective, expected| {
             let mut exploration = Exploration::of("s", "0..9".parse().unwrap());
-            exploration.bites.push(SourceBites { source: "loss".to_owned(), planned, bitten });
-            assert_eq!(exploration.standing(), expected, "{bitten} of {planned}");
+            exploration.generators.push(GeneratorCounts { generator: "loss".to_owned(), planned, effective });
+            assert_eq!(exploration.status(), expected, "{effective} of {planned}");
         };
-        check(29, 0, Standing::Pass);
-        check(30, 2, Standing::Fail);
-        check(30, 3, Standing::Pass);
-        check(1_000, 99, Standing::Fail);
+        check(29, 0, Status::Pass);
+        check(30, 2, Status::Fail);
+        check(30, 3, Status::Pass);
+        check(1_000, 99, Status::Fail);
     }
 }

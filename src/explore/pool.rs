@@ -1,4 +1,4 @@
-//! The workers of an exploration: each is a zygote that one thread of the front drives. Shared by all explorations of a
+//! The workers of an exploration: each is a zygote that one thread of the supervisor drives. Shared by all explorations of a
 //! process, so that their number is bounded however many scenarios are explored at once.
 
 use std::collections::VecDeque;
@@ -10,11 +10,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::Error;
-use super::answer::Answer;
 use super::doctor::Examination;
-use super::job::{self, Reply, Subject, Want};
+use super::job::{self, CaseRef, JobKind, Reply};
+use super::run_result::RunResult;
 use crate::fault::Swarm;
-use crate::sandbox::{End, Entry, Finished, Limits, Worker};
+use crate::sandbox::{End, EntryPoint, Finished, ProcessLimits, Worker};
 use crate::scenario::{Case, Scenario};
 
 /// Runs cases of a table of scenarios.
@@ -28,10 +28,10 @@ pub struct Pool {
 }
 
 /// A run to be made.
-pub(crate) struct Errand {
+pub(crate) struct Job {
     pub(crate) scenario: usize,
-    pub(crate) subject: Subject,
-    pub(crate) want: Want,
+    pub(crate) case_ref: CaseRef,
+    pub(crate) kind: JobKind,
     /// Replaces the scenario's limit of CPU time, if it is lower.
     pub(crate) cpu_limit: Option<Duration>,
     /// Once this is set, the run is not begun any more, and nothing is sent back.
@@ -40,22 +40,22 @@ pub(crate) struct Errand {
     pub(crate) tag: usize,
 }
 
-impl Errand {
+impl Job {
     /// A run within its scenario's limits.
-    pub(crate) fn plain(scenario: usize, subject: Subject, want: Want) -> Errand {
-        Errand { scenario, subject, want, cpu_limit: None, is_cancelled: None, tag: 0 }
+    pub(crate) fn plain(scenario: usize, case_ref: CaseRef, kind: JobKind) -> Job {
+        Job { scenario, case_ref, kind, cpu_limit: None, is_cancelled: None, tag: 0 }
     }
 }
 
 /// A run that was asked for and has ended.
 pub(crate) struct Done {
     pub(crate) tag: usize,
-    pub(crate) subject: Subject,
+    pub(crate) case_ref: CaseRef,
     pub(crate) finished: std::io::Result<Finished>,
 }
 
 struct Task {
-    errand: Errand,
+    job: Job,
     swarm: Arc<Swarm>,
     reply: Sender<Done>,
 }
@@ -100,7 +100,12 @@ impl Queue {
 impl Pool {
     /// `jobs` workers that know these scenarios; `entry` says how this executable gets to serve as one. A worker is
     /// started when it is first needed. `hang_after` replaces the scenarios' own limits of CPU time.
-    pub fn new(scenarios: Arc<[Scenario]>, jobs: NonZeroUsize, entry: Entry, hang_after: Option<Duration>) -> Pool {
+    pub fn new(
+        scenarios: Arc<[Scenario]>,
+        jobs: NonZeroUsize,
+        entry: EntryPoint,
+        hang_after: Option<Duration>,
+    ) -> Pool {
         let queue = Arc::new(Queue::default());
         let threads = (0..jobs.get()).map(|_| {
             let driver = Driver { scenarios: scenarios.clone(), entry: entry.clone(), hang_after, worker: None };
@@ -133,46 +138,46 @@ impl Pool {
         self.threads.len()
     }
 
-    pub(crate) fn submit(&self, scenario: usize, subject: Subject, want: Want, reply: &Sender<Done>) {
-        self.send(Errand::plain(scenario, subject, want), reply);
+    pub(crate) fn submit(&self, scenario: usize, case_ref: CaseRef, kind: JobKind, reply: &Sender<Done>) {
+        self.send(Job::plain(scenario, case_ref, kind), reply);
     }
 
-    pub(crate) fn send(&self, errand: Errand, reply: &Sender<Done>) {
-        self.queue.lock().tasks.push_back(Task { errand, swarm: self.swarm.clone(), reply: reply.clone() });
+    pub(crate) fn send(&self, job: Job, reply: &Sender<Done>) {
+        self.queue.lock().tasks.push_back(Task { job, swarm: self.swarm.clone(), reply: reply.clone() });
         self.queue.changed.notify_one();
     }
 
     /// Runs a case and waits for it.
-    pub(crate) fn run(&self, scenario: usize, subject: &Subject, want: Want) -> Result<Answer, Error> {
-        self.run_errand(Errand::plain(scenario, subject.clone(), want))
+    pub(crate) fn run(&self, scenario: usize, case_ref: &CaseRef, kind: JobKind) -> Result<RunResult, Error> {
+        self.run_job(Job::plain(scenario, case_ref.clone(), kind))
     }
 
     /// Makes a run and waits for it.
-    pub(crate) fn run_errand(&self, errand: Errand) -> Result<Answer, Error> {
-        let scenario = errand.scenario;
-        self.answer(scenario, self.wait_for(errand)?)
+    pub(crate) fn run_job(&self, job: Job) -> Result<RunResult, Error> {
+        let scenario = job.scenario;
+        self.answer(scenario, self.wait_for(job)?)
     }
 
     /// Draws a case in a child, where all that a strategy may depend on is the same as for the run itself.
-    pub(crate) fn draw(&self, scenario: usize, subject: &Subject) -> Result<Case, Error> {
-        match self.ask(scenario, subject, Want::Case)? {
+    pub(crate) fn draw(&self, scenario: usize, case_ref: &CaseRef) -> Result<Case, Error> {
+        match self.ask(scenario, case_ref, JobKind::Case)? {
             Reply::Case(case) => Ok(*case),
             other => Err(unexpected(&other)),
         }
     }
 
     /// Runs a case under closer watch.
-    pub(crate) fn examine(&self, scenario: usize, subject: &Subject) -> Result<Examination, Error> {
-        match self.ask(scenario, subject, Want::Examination)? {
+    pub(crate) fn examine(&self, scenario: usize, case_ref: &CaseRef) -> Result<Examination, Error> {
+        match self.ask(scenario, case_ref, JobKind::Examination)? {
             Reply::Examination(examination) => Ok(*examination),
             other => Err(unexpected(&other)),
         }
     }
 
     /// What a child replies that lives to do so.
-    fn ask(&self, scenario: usize, subject: &Subject, want: Want) -> Result<Reply, Error> {
-        let errand = Errand::plain(scenario, subject.clone(), want);
-        match self.wait_for(errand)?.finished.map_err(Error::Worker)?.end {
+    fn ask(&self, scenario: usize, case_ref: &CaseRef, kind: JobKind) -> Result<Reply, Error> {
+        let job = Job::plain(scenario, case_ref.clone(), kind);
+        match self.wait_for(job)?.finished.map_err(Error::Worker)?.end {
             End::Returned(reply) => {
                 serde_json::from_slice(&reply).map_err(|error| Error::Refused(format!("unreadable answer: {error}")))
             }
@@ -180,14 +185,14 @@ impl Pool {
         }
     }
 
-    pub(crate) fn answer(&self, scenario: usize, done: Done) -> Result<Answer, Error> {
+    pub(crate) fn answer(&self, scenario: usize, done: Done) -> Result<RunResult, Error> {
         let limits = limits(&self.scenarios[scenario], self.hang_after);
-        Answer::new(&self.scenarios[scenario], &done.subject, &limits, done.finished.map_err(Error::Worker)?)
+        RunResult::new(&self.scenarios[scenario], &done.case_ref, &limits, done.finished.map_err(Error::Worker)?)
     }
 
-    fn wait_for(&self, errand: Errand) -> Result<Done, Error> {
+    fn wait_for(&self, job: Job) -> Result<Done, Error> {
         let (sender, receiver) = channel();
-        self.send(errand, &sender);
+        self.send(job, &sender);
         drop(sender);
         receiver.recv().map_err(|_| Error::Refused("the thread of a worker ended".to_owned()))
     }
@@ -212,35 +217,35 @@ impl Drop for Pool {
     }
 }
 
-fn limits(scenario: &Scenario, hang_after: Option<Duration>) -> Limits {
+fn limits(scenario: &Scenario, hang_after: Option<Duration>) -> ProcessLimits {
     let limits = scenario.run_limits();
     let cpu = hang_after.unwrap_or(limits.hang_after);
     // A busy machine may give a run little of its time; this only ends a run that waits for ever.
-    Limits { cpu, memory_bytes: limits.memory_bytes, wall: cpu.saturating_mul(12).max(Duration::from_secs(30)) }
+    ProcessLimits { cpu, memory_bytes: limits.memory_bytes, wall: cpu.saturating_mul(12).max(Duration::from_secs(30)) }
 }
 
 /// Drives one worker, always from the same thread: a child of a process ends with the thread that started it, where the
 /// system is told to end it with its parent.
 struct Driver {
     scenarios: Arc<[Scenario]>,
-    entry: Entry,
+    entry: EntryPoint,
     hang_after: Option<Duration>,
     worker: Option<Worker>,
 }
 
 impl Driver {
     fn drive(mut self, queue: &Queue) {
-        while let Some(Task { errand, swarm, reply }) = queue.next() {
-            if errand.is_cancelled.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+        while let Some(Task { job, swarm, reply }) = queue.next() {
+            if job.is_cancelled.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed)) {
                 continue;
             }
-            let finished = self.run(&errand, &swarm);
+            let finished = self.run(&job, &swarm);
             // Who does not wait any more has stopped at an earlier seed.
-            let _ = reply.send(Done { tag: errand.tag, subject: errand.subject, finished });
+            let _ = reply.send(Done { tag: job.tag, case_ref: job.case_ref, finished });
         }
     }
 
-    fn run(&mut self, task: &Errand, swarm: &Swarm) -> std::io::Result<Finished> {
+    fn run(&mut self, task: &Job, swarm: &Swarm) -> std::io::Result<Finished> {
         let scenario = &self.scenarios[task.scenario];
         let worker = match &mut self.worker {
             Some(worker) => worker,
@@ -256,21 +261,21 @@ impl Driver {
             // A candidate that waits for ever must not use up the time of all others.
             limits.wall = limits.cpu.saturating_mul(12).max(Duration::from_secs(5)).min(limits.wall);
         }
-        let mut run = |subject: &Subject, want| {
+        let mut run = |case_ref: &CaseRef, kind| {
             // Only a draw depends on what is said of draws.
             let open = Swarm::default();
-            let swarm = if want == Want::Case { swarm } else { &open };
-            worker.run(&job::encode(scenario.name(), subject, want, swarm), &limits)
+            let swarm = if kind == JobKind::Case { swarm } else { &open };
+            worker.run(&job::encode(scenario.name(), case_ref, kind, swarm), &limits)
         };
-        if task.want == Want::Case || matches!(task.subject, Subject::Case(_)) {
-            return run(&task.subject, task.want);
+        if task.kind == JobKind::Case || matches!(task.case_ref, CaseRef::Case(_)) {
+            return run(&task.case_ref, task.kind);
         }
         // A case is drawn in a process of its own: the run then starts from the same bytes, and so with the same memory,
         // as a replay of the case from a file.
-        let drawn = run(&task.subject, Want::Case)?;
+        let drawn = run(&task.case_ref, JobKind::Case)?;
         let End::Returned(reply) = &drawn.end else { return Ok(drawn) };
         match serde_json::from_slice(reply) {
-            Ok(Reply::Case(case)) => run(&Subject::Case(case), task.want),
+            Ok(Reply::Case(case)) => run(&CaseRef::Case(case), task.kind),
             // A refusal; whoever waits for it knows how to read it.
             _ => Ok(drawn),
         }

@@ -1,8 +1,8 @@
 //! Cases that must pass: run once (twice if they left the sandbox), and looked at closely only if they do not.
 
 use super::Error;
-use super::failure::{Evidence, Failure, investigate_answer};
-use super::job::{Subject, Want};
+use super::failure::{Evidence, Failure, investigate_result};
+use super::job::{CaseRef, JobKind};
 use super::pool::Pool;
 use crate::scenario::Case;
 
@@ -11,16 +11,16 @@ use crate::scenario::Case;
 /// # Errors
 /// If it cannot be run at all.
 pub fn recheck(pool: &Pool, scenario: usize, case: &Case) -> Result<Option<Failure>, Error> {
-    let subject = Subject::Case(Box::new(case.clone()));
-    let first = pool.run(scenario, &subject, Want::Outcome)?;
+    let case_ref = CaseRef::Case(Box::new(case.clone()));
+    let first = pool.run(scenario, &case_ref, JobKind::Outcome)?;
     let mut evidence = Evidence::RunOnce;
     if !first.outcome.escapes.is_empty() {
         // What left the sandbox may have passed by luck.
-        let again = pool.run(scenario, &subject, Want::Outcome)?;
+        let again = pool.run(scenario, &case_ref, JobKind::Outcome)?;
         evidence = if first.is_same_run(&again) { Evidence::Same } else { Evidence::Different };
     }
     if first.outcome.verdict.is_pass() && evidence != Evidence::Different {
         return Ok(None);
     }
-    investigate_answer(pool, scenario, &subject, first, evidence, None).map(Some)
+    investigate_result(pool, scenario, &case_ref, first, evidence, None).map(Some)
 }

@@ -64,7 +64,7 @@ fn load(case_file: &Path, fingerprint: Fingerprint) -> Option<Vec<String>> {
 
 /// Where a run parts from the one that was recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Parting {
+pub enum TraceDivergence {
     /// At this event.
     At {
         /// Counted from 1.
@@ -91,16 +91,16 @@ pub enum Parting {
     Unknown,
 }
 
-impl Parting {
+impl TraceDivergence {
     /// Compares a run with the one that a case file, and the trace beside it, tell of.
-    pub fn of(file: &CaseFile, path: &Path, now: &Recording) -> Parting {
+    pub fn of(file: &CaseFile, path: &Path, now: &Recording) -> TraceDivergence {
         let now = event_lines(now);
         match load(path, file.fingerprint) {
-            Some(recorded) => Parting::between(&recorded, &now),
-            None if file.events == 0 => Parting::Unknown,
-            None => match file.checkpoints.parting(file.events, &now) {
-                None => Parting::Nowhere,
-                Some(range) => Parting::Within {
+            Some(recorded) => TraceDivergence::between(&recorded, &now),
+            None if file.events == 0 => TraceDivergence::Unknown,
+            None => match file.checkpoints.divergence(file.events, &now) {
+                None => TraceDivergence::Nowhere,
+                Some(range) => TraceDivergence::Within {
                     same: range.start.checked_sub(1).and_then(|last| Some((range.start, now.get(last)?.clone()))),
                     differs_by: range.end,
                     now: now.iter().take(range.end).skip(range.start).take(WITHIN).cloned().collect(),
@@ -109,11 +109,11 @@ impl Parting {
         }
     }
 
-    fn between(recorded: &[String], now: &[String]) -> Parting {
+    fn between(recorded: &[String], now: &[String]) -> TraceDivergence {
         let longest = recorded.len().max(now.len());
         match (0..longest).find(|index| recorded.get(*index) != now.get(*index)) {
-            None => Parting::Nowhere,
-            Some(index) => Parting::At {
+            None => TraceDivergence::Nowhere,
+            Some(index) => TraceDivergence::At {
                 event: index + 1,
                 common: now[index.saturating_sub(BEFORE)..index].to_vec(),
                 recorded: recorded.get(index).cloned(),
@@ -123,10 +123,10 @@ impl Parting {
     }
 }
 
-impl fmt::Display for Parting {
+impl fmt::Display for TraceDivergence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Parting::At { event, common, recorded, now } => {
+            TraceDivergence::At { event, common, recorded, now } => {
                 let at = now.as_ref().or(recorded.as_ref()).map_or("", |line| time_of(line));
                 writeln!(f, "the runs part at event {event}, at {at}:")?;
                 for line in common {
@@ -135,7 +135,7 @@ impl fmt::Display for Parting {
                 writeln!(f, "    recorded  {}", recorded.as_deref().unwrap_or("(the run had ended)"))?;
                 write!(f, "    now       {}", now.as_deref().unwrap_or("(the run has ended)"))
             }
-            Parting::Within { same, differs_by, now } => {
+            TraceDivergence::Within { same, differs_by, now } => {
                 let from = match same {
                     Some((event, line)) => format!("event {event} at {}", time_of(line)),
                     None => "the start".to_owned(),
@@ -147,8 +147,10 @@ impl fmt::Display for Parting {
                 }
                 now.iter().try_for_each(|line| write!(f, "\n    now       {line}"))
             }
-            Parting::Nowhere => write!(f, "no event differs as far as it was kept: code that logs may have moved"),
-            Parting::Unknown => write!(f, "where they part is not known: the recorded run left no events"),
+            TraceDivergence::Nowhere => {
+                write!(f, "no event differs as far as it was kept: code that logs may have moved")
+            }
+            TraceDivergence::Unknown => write!(f, "where they part is not known: the recorded run left no events"),
         }
     }
 }
@@ -170,11 +172,11 @@ mod tests {
     fn the_first_event_that_differs_is_shown_with_those_before_it() {
         let (recorded, mut now) = (lines(9), lines(9));
         now[7] = "    8.500000s a something else".to_owned();
-        let text = Parting::between(&recorded, &now).to_string();
+        let text = TraceDivergence::between(&recorded, &now).to_string();
         assert!(text.starts_with("the runs part at event 8, at 8.500000s:\n    both          3.000000s a"), "{text}");
         assert!(text.contains("\n    recorded      8.000000s a event 8\n    now           8.500000s a some"), "{text}");
-        assert!(Parting::between(&recorded, &lines(8)).to_string().ends_with("now       (the run has ended)"));
-        assert!(Parting::between(&lines(8), &recorded).to_string().contains("recorded  (the run had ended)"));
-        assert_eq!(Parting::between(&recorded, &recorded), Parting::Nowhere);
+        assert!(TraceDivergence::between(&recorded, &lines(8)).to_string().ends_with("now       (the run has ended)"));
+        assert!(TraceDivergence::between(&lines(8), &recorded).to_string().contains("recorded  (the run had ended)"));
+        assert_eq!(TraceDivergence::between(&recorded, &recorded), TraceDivergence::Nowhere);
     }
 }

@@ -1,4 +1,4 @@
-//! Sources that draw several faults which belong together: groups, bridges, flapping links, swizzles, slow hosts. They are
+//! Generators that draw several faults which belong together: groups, bridges, flapping links, swizzles, slow hosts. They are
 //! made of faults that exist by themselves, so that shrinking can leave out each of them.
 
 use std::fmt;
@@ -8,64 +8,70 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::pace::{Moment, Pace, paced};
-use super::{Fault, Selector, Source, Stage, millis};
+use super::schedule::{Occurrence, Schedule, scheduled};
+use super::{Fault, Generator, Selector, Topology, millis};
 use crate::seed::Seed;
 use crate::trace::HostId;
 
 /// No link flaps faster: below a step or two of the world it would not flap at all.
 const SHORTEST_PERIOD: Duration = millis(20);
 
-type Compose = dyn Fn(&Stage, &Moment) -> Vec<Fault> + Send + Sync;
+type Compose = dyn Fn(&Topology, &Occurrence) -> Vec<Fault> + Send + Sync;
 
-/// Describes repeated sets of faults that belong together; becomes a [`Source`]. What is said of a fault's time holds for
+/// Describes repeated sets of faults that belong together; becomes a [`Generator`]. What is said of a fault's time holds for
 /// the whole set.
 #[derive(Clone)]
-pub struct ComposedSource {
+pub struct ComposedGenerator {
     name: String,
-    pace: Pace,
+    schedule: Schedule,
     compose: Arc<Compose>,
 }
 
-paced!(ComposedSource);
+scheduled!(ComposedGenerator);
 
-impl fmt::Debug for ComposedSource {
+impl fmt::Debug for ComposedGenerator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ComposedSource").field("name", &self.name).field("pace", &self.pace).finish_non_exhaustive()
+        f.debug_struct("ComposedGenerator")
+            .field("name", &self.name)
+            .field("schedule", &self.schedule)
+            .finish_non_exhaustive()
     }
 }
 
-impl ComposedSource {
-    fn new(name: String, compose: impl Fn(&Stage, &Moment) -> Vec<Fault> + Send + Sync + 'static) -> ComposedSource {
-        ComposedSource { name, pace: Pace::default(), compose: Arc::new(compose) }
+impl ComposedGenerator {
+    fn new(
+        name: String,
+        compose: impl Fn(&Topology, &Occurrence) -> Vec<Fault> + Send + Sync + 'static,
+    ) -> ComposedGenerator {
+        ComposedGenerator { name, schedule: Schedule::default(), compose: Arc::new(compose) }
     }
 
-    fn strategy(&self, stage: &Stage) -> BoxedStrategy<Vec<Fault>> {
-        let (this, own) = (self.clone(), stage.clone());
-        let compose = move |moments: Vec<Moment>| {
-            moments.iter().flat_map(|moment| (this.compose)(&own, moment)).collect::<Vec<Fault>>()
+    fn strategy(&self, topology: &Topology) -> BoxedStrategy<Vec<Fault>> {
+        let (this, own) = (self.clone(), topology.clone());
+        let compose = move |trigger_points: Vec<Occurrence>| {
+            trigger_points.iter().flat_map(|occurrence| (this.compose)(&own, occurrence)).collect::<Vec<Fault>>()
         };
-        self.pace.moments(stage).prop_map(compose).boxed()
+        self.schedule.occurrences(topology).prop_map(compose).boxed()
     }
 }
 
-impl From<ComposedSource> for Source {
-    fn from(source: ComposedSource) -> Source {
-        Source::new(&source.name.clone(), move |stage| source.strategy(stage))
+impl From<ComposedGenerator> for Generator {
+    fn from(generator: ComposedGenerator) -> Generator {
+        Generator::new(&generator.name.clone(), move |topology| generator.strategy(topology))
     }
 }
 
 /// Nothing passes between hosts of different groups. A host that is in several groups counts for the first of them; what is
 /// in none can talk to everybody.
-pub fn partition_groups<const COUNT: usize>(groups: [impl Into<Selector>; COUNT]) -> ComposedSource {
+pub fn partition_groups<const COUNT: usize>(groups: [impl Into<Selector>; COUNT]) -> ComposedGenerator {
     let groups: Vec<Selector> = groups.into_iter().map(Into::into).collect();
     let names: Vec<String> = groups.iter().map(Selector::to_string).collect();
-    ComposedSource::new(format!("partition {}", names.join(" | ")), move |stage, moment| {
+    ComposedGenerator::new(format!("partition {}", names.join(" | ")), move |topology, occurrence| {
         let mut seen: Vec<HostId> = Vec::new();
         let mut members: Vec<Vec<HostId>> = Vec::new();
         for (index, group) in groups.iter().enumerate() {
-            let pick = Seed(moment.picks[0]).decide("group", &[index as u64]);
-            let mut hosts = group.resolve(stage, pick);
+            let pick = Seed(occurrence.picks[0]).decide("group", &[index as u64]);
+            let mut hosts = group.resolve(topology, pick);
             hosts.retain(|host| !seen.contains(host));
             seen.extend(&hosts);
             members.push(hosts);
@@ -73,34 +79,34 @@ pub fn partition_groups<const COUNT: usize>(groups: [impl Into<Selector>; COUNT]
         members.retain(|hosts| !hosts.is_empty());
         let cut = |index: usize| {
             let others: Vec<HostId> = members[index + 1..].concat();
-            Fault::partition(named(stage, &members[index]), named(stage, &others)).during(moment)
+            Fault::partition(named(topology, &members[index]), named(topology, &others)).during(occurrence)
         };
         (0..members.len().saturating_sub(1)).map(cut).collect()
     })
 }
 
 /// The hosts fall apart into two halves, and one host, the bridge, can talk to both: nobody sees the same world.
-pub fn bridge(hosts: impl Into<Selector>) -> ComposedSource {
+pub fn bridge(hosts: impl Into<Selector>) -> ComposedGenerator {
     let hosts: Selector = hosts.into();
-    ComposedSource::new(format!("bridge within {hosts}"), move |stage, moment| {
-        let drawn = shuffled(hosts.resolve(stage, moment.picks[0]), moment.picks[1], "bridge");
+    ComposedGenerator::new(format!("bridge within {hosts}"), move |topology, occurrence| {
+        let drawn = shuffled(hosts.resolve(topology, occurrence.picks[0]), occurrence.picks[1], "bridge");
         let Some((_, others)) = drawn.split_first() else { return Vec::new() };
         let (first, second) = others.split_at(others.len() / 2);
         if first.is_empty() {
             return Vec::new();
         }
-        vec![Fault::partition(named(stage, first), named(stage, second)).during(moment)]
+        vec![Fault::partition(named(topology, first), named(topology, second)).during(occurrence)]
     })
 }
 
 /// The links between the two sides are cut and healed, again and again: cut in the first half of each `period` (at least
 /// 20 ms), healed in the second.
-pub fn flapping(period: Duration, from: impl Into<Selector>, to: impl Into<Selector>) -> ComposedSource {
+pub fn flapping(period: Duration, from: impl Into<Selector>, to: impl Into<Selector>) -> ComposedGenerator {
     let (from, to): (Selector, Selector) = (from.into(), to.into());
     let period = period.max(SHORTEST_PERIOD);
-    ComposedSource::new(format!("flapping {from} ↔ {to}"), move |stage, moment| {
-        let (from, to) = (from.named(stage, moment.picks[0]), to.named(stage, moment.picks[1]));
-        let (mut at, end) = (moment.at, moment.at + moment.lasting);
+    ComposedGenerator::new(format!("flapping {from} ↔ {to}"), move |topology, occurrence| {
+        let (from, to) = (from.named(topology, occurrence.picks[0]), to.named(topology, occurrence.picks[1]));
+        let (mut at, end) = (occurrence.at, occurrence.at + occurrence.lasting);
         let mut faults = Vec::new();
         while at < end {
             let lasting = (period / 2).min(end - at);
@@ -113,22 +119,22 @@ pub fn flapping(period: Duration, from: impl Into<Selector>, to: impl Into<Selec
 
 /// The hosts are cut from everybody one by one, in the first third of the time, and come back one by one in the last
 /// third, in another order (after FoundationDB's "swizzle-clogging").
-pub fn swizzle(hosts: impl Into<Selector>) -> ComposedSource {
+pub fn swizzle(hosts: impl Into<Selector>) -> ComposedGenerator {
     let hosts: Selector = hosts.into();
-    ComposedSource::new(format!("swizzle {hosts}"), move |stage, moment| {
-        let leaving = shuffled(hosts.resolve(stage, moment.picks[0]), moment.picks[1], "leaving");
-        let mut returning = shuffled(leaving.clone(), moment.picks[1], "returning");
+    ComposedGenerator::new(format!("swizzle {hosts}"), move |topology, occurrence| {
+        let leaving = shuffled(hosts.resolve(topology, occurrence.picks[0]), occurrence.picks[1], "leaving");
+        let mut returning = shuffled(leaving.clone(), occurrence.picks[1], "returning");
         if returning == leaving {
             returning.reverse();
         }
-        let third = moment.lasting / 3;
+        let third = occurrence.lasting / 3;
         let of_third =
             |number: usize| Duration::from_millis((third.as_millis() as u64 * number as u64) / leaving.len() as u64);
         let cut = |(number, host): (usize, &HostId)| {
             let place = returning.iter().position(|other| other == host).unwrap_or(number);
             let (begins, ends) = (of_third(number), third * 2 + of_third(place + 1));
-            let fault = Fault::isolate(named(stage, &[*host]));
-            fault.at(moment.at + begins).lasting(ends - begins)
+            let fault = Fault::isolate(named(topology, &[*host]));
+            fault.at(occurrence.at + begins).lasting(ends - begins)
         };
         leaving.iter().enumerate().map(cut).collect()
     })
@@ -136,76 +142,78 @@ pub fn swizzle(hosts: impl Into<Selector>) -> ComposedSource {
 
 /// All links of the hosts become bad at once: segments take longer by a time drawn from `extra`, and are lost with
 /// probability `rate` per transmission.
-pub fn slow_host(extra: Range<Duration>, rate: f64, hosts: impl Into<Selector>) -> ComposedSource {
+pub fn slow_host(extra: Range<Duration>, rate: f64, hosts: impl Into<Selector>) -> ComposedGenerator {
     let hosts: Selector = hosts.into();
-    ComposedSource::new(format!("slow host {hosts}"), move |stage, moment| {
-        let slow = hosts.named(stage, moment.picks[0]);
-        let everybody = Selector::All.named(stage, 0);
+    ComposedGenerator::new(format!("slow host {hosts}"), move |topology, occurrence| {
+        let slow = hosts.named(topology, occurrence.picks[0]);
+        let everybody = Selector::All.named(topology, 0);
         vec![
-            Fault::latency(extra.clone(), slow.clone(), everybody.clone()).during(moment),
-            Fault::loss(rate, slow, everybody).during(moment),
+            Fault::latency(extra.clone(), slow.clone(), everybody.clone()).during(occurrence),
+            Fault::loss(rate, slow, everybody).during(occurrence),
         ]
     })
 }
 
 /// Processes that die, and whose next lives begin to listen later by this time. Both fit into the fault's time, and half of
 /// it at least is the death.
-pub fn slow_restart(by: Duration, hosts: impl Into<Selector>) -> ComposedSource {
+pub fn slow_restart(by: Duration, hosts: impl Into<Selector>) -> ComposedGenerator {
     let hosts: Selector = hosts.into();
-    ComposedSource::new(format!("slow restart {hosts}"), move |stage, moment| {
-        let hosts = hosts.named(stage, moment.picks[0]);
-        let down = moment.lasting.saturating_sub(by).max(moment.lasting / 2);
-        let slow = Fault::slow_start(by, hosts.clone()).during(moment);
-        vec![Fault::kill(hosts).at(moment.at).lasting(down), slow]
+    ComposedGenerator::new(format!("slow restart {hosts}"), move |topology, occurrence| {
+        let hosts = hosts.named(topology, occurrence.picks[0]);
+        let down = occurrence.lasting.saturating_sub(by).max(occurrence.lasting / 2);
+        let slow = Fault::slow_start(by, hosts.clone()).during(occurrence);
+        vec![Fault::kill(hosts).at(occurrence.at).lasting(down), slow]
     })
 }
 
 /// Processes that die again and again, up to `times` times, and live for `up` in between. What is left of the time they are
 /// down, for the same time each; they die less often if there is no time for 20 ms each.
-pub fn restart_loop(times: u32, up: Duration, hosts: impl Into<Selector>) -> ComposedSource {
+pub fn restart_loop(times: u32, up: Duration, hosts: impl Into<Selector>) -> ComposedGenerator {
     let hosts: Selector = hosts.into();
-    ComposedSource::new(format!("restart loop {hosts}"), move |stage, moment| {
+    ComposedGenerator::new(format!("restart loop {hosts}"), move |topology, occurrence| {
         if times == 0 {
             return Vec::new();
         }
-        let hosts = hosts.named(stage, moment.picks[0]);
-        let fits = |times: &u32| SHORTEST_PERIOD * *times + up * (*times - 1) <= moment.lasting;
+        let hosts = hosts.named(topology, occurrence.picks[0]);
+        let fits = |times: &u32| SHORTEST_PERIOD * *times + up * (*times - 1) <= occurrence.lasting;
         let times = (1..=times).rev().find(fits).unwrap_or(1);
-        let down = moment.lasting.saturating_sub(up * (times - 1)) / times;
+        let down = occurrence.lasting.saturating_sub(up * (times - 1)) / times;
         let down = Duration::from_millis(down.as_millis() as u64);
-        (0..times).map(|number| Fault::kill(hosts.clone()).at(moment.at + (down + up) * number).lasting(down)).collect()
+        (0..times)
+            .map(|number| Fault::kill(hosts.clone()).at(occurrence.at + (down + up) * number).lasting(down))
+            .collect()
     })
 }
 
-/// So many of the hosts die at the same moment, or all if there are fewer, and come back together.
-pub fn kill_several(count: usize, hosts: impl Into<Selector>) -> ComposedSource {
+/// So many of the hosts die at the same occurrence, or all if there are fewer, and come back together.
+pub fn kill_several(count: usize, hosts: impl Into<Selector>) -> ComposedGenerator {
     let hosts: Selector = hosts.into();
-    ComposedSource::new(format!("kill {count} of {hosts}"), move |stage, moment| {
-        let mut chosen = shuffled(hosts.resolve(stage, moment.picks[0]), moment.picks[1], "several");
+    ComposedGenerator::new(format!("kill {count} of {hosts}"), move |topology, occurrence| {
+        let mut chosen = shuffled(hosts.resolve(topology, occurrence.picks[0]), occurrence.picks[1], "several");
         chosen.truncate(count);
         chosen.sort();
-        chosen.iter().map(|host| Fault::kill(named(stage, &[*host])).during(moment)).collect()
+        chosen.iter().map(|host| Fault::kill(named(topology, &[*host])).during(occurrence)).collect()
     })
 }
 
-/// All of the hosts die at the same moment, and come back together.
-pub fn whole_tier(hosts: impl Into<Selector>) -> ComposedSource {
+/// All of the hosts die at the same occurrence, and come back together.
+pub fn whole_tier(hosts: impl Into<Selector>) -> ComposedGenerator {
     let hosts: Selector = hosts.into();
-    ComposedSource::new(format!("whole tier {hosts}"), move |stage, moment| {
-        vec![Fault::kill(hosts.named(stage, moment.picks[0])).during(moment)]
+    ComposedGenerator::new(format!("whole tier {hosts}"), move |topology, occurrence| {
+        vec![Fault::kill(hosts.named(topology, occurrence.picks[0])).during(occurrence)]
     })
 }
 
 impl Fault {
-    fn during(self, moment: &Moment) -> Fault {
-        self.at(moment.at).lasting(moment.lasting)
+    fn during(self, occurrence: &Occurrence) -> Fault {
+        self.at(occurrence.at).lasting(occurrence.lasting)
     }
 }
 
-fn named(stage: &Stage, hosts: &[HostId]) -> Selector {
+fn named(topology: &Topology, hosts: &[HostId]) -> Selector {
     let mut hosts = hosts.to_vec();
     hosts.sort();
-    Selector::Names(hosts.into_iter().map(|host| stage.hosts[host.index()].name.clone()).collect())
+    Selector::Names(hosts.into_iter().map(|host| topology.hosts[host.index()].name.clone()).collect())
 }
 
 /// The hosts in an order that `pick` decides.
@@ -221,12 +229,12 @@ mod tests {
     use super::*;
     use crate::fault::{one, secs};
 
-    /// The faults that a source draws on a stage of a client and four nodes, from 10 s on, for 6 s.
-    fn drawn(source: ComposedSource, seed: u64) -> Vec<String> {
-        let stage = Stage::of(&["client", "n1", "n2", "n3", "n4"], secs(60));
-        let source: Source = source.once(secs(10)..secs(10)).lasting(secs(6)..secs(6)).into();
-        let faults = source.strategy(&stage).new_tree(&mut Seed(seed).runner("test")).unwrap().current();
-        assert!(faults.iter().all(|fault| fault.defect().is_none() && fault.source == source.name()));
+    /// The faults that a generator draws on a topology of a client and four nodes, from 10 s on, for 6 s.
+    fn drawn(generator: ComposedGenerator, seed: u64) -> Vec<String> {
+        let topology = Topology::of(&["client", "n1", "n2", "n3", "n4"], secs(60));
+        let generator: Generator = generator.once(secs(10)..secs(10)).lasting(secs(6)..secs(6)).into();
+        let faults = generator.strategy(&topology).new_tree(&mut Seed(seed).runner("test")).unwrap().current();
+        assert!(faults.iter().all(|fault| fault.defect().is_none() && fault.generator == generator.name()));
         assert!(faults.iter().all(|fault| fault.begins_at() >= Some(secs(10)) && fault.ends_at() <= Some(secs(16))));
         faults.iter().map(Fault::to_string).collect()
     }
@@ -261,10 +269,10 @@ mod tests {
 
     #[test]
     fn swizzled_hosts_leave_and_return_in_different_orders() {
-        let stage = Stage::of(&["client", "n1", "n2", "n3", "n4"], secs(60));
+        let topology = Topology::of(&["client", "n1", "n2", "n3", "n4"], secs(60));
         for seed in 0..20 {
-            let source = swizzle("n*").once(secs(10)..secs(10)).lasting(secs(6)..secs(6));
-            let mut faults = source.strategy(&stage).new_tree(&mut Seed(seed).runner("test")).unwrap().current();
+            let generator = swizzle("n*").once(secs(10)..secs(10)).lasting(secs(6)..secs(6));
+            let mut faults = generator.strategy(&topology).new_tree(&mut Seed(seed).runner("test")).unwrap().current();
             assert_eq!(faults.len(), 4);
             assert!(faults.is_sorted_by(|a, b| a.begins_at() < b.begins_at()));
             let leaving: Vec<String> = faults.iter().map(|fault| format!("{:?}", fault.target)).collect();

@@ -38,15 +38,15 @@ pub struct SegmentFate {
     /// Which of its bits are flipped, from 0: bit n is bit n % 8, from the lowest, of byte n / 8. Bits that it does not
     /// have are passed over.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub flipped: Vec<u32>,
+    pub corrupted: Vec<u32>,
 }
 
 impl SegmentFate {
     /// Segment `segment` (from 0) that the host which connected sends on connection `connect` (from 0) to this port.
     pub fn new(from: &str, to: &str, port: u16, connect: u32, segment: u32) -> SegmentFate {
         let (from, to) = (from.to_owned(), to.to_owned());
-        let (lost, late, flipped) = (Vec::new(), Duration::ZERO, Vec::new());
-        SegmentFate { from, to, port, connect, back: false, segment, lost, late, flipped }
+        let (lost, late, corrupted) = (Vec::new(), Duration::ZERO, Vec::new());
+        SegmentFate { from, to, port, connect, back: false, segment, lost, late, corrupted }
     }
 
     /// It goes back: the host that listens sends it.
@@ -68,8 +68,8 @@ impl SegmentFate {
     }
 
     /// Which of its bits are flipped, as in [`SegmentFate::flipped`].
-    pub fn flipped<const COUNT: usize>(mut self, bits: [u32; COUNT]) -> SegmentFate {
-        self.flipped = bits.to_vec();
+    pub fn corrupted<const COUNT: usize>(mut self, bits: [u32; COUNT]) -> SegmentFate {
+        self.corrupted = bits.to_vec();
         self
     }
 
@@ -78,14 +78,14 @@ impl SegmentFate {
         if let Some(lost) = self.lost.iter().find(|lost| **lost >= TRANSMISSIONS) {
             return Some(format!("transmission {lost} cannot be lost: a segment is transmitted {TRANSMISSIONS} times"));
         }
-        let is_as_sent = self.lost.is_empty() && self.late.is_zero() && self.flipped.is_empty();
-        is_as_sent.then(|| "a segment is neither `lost` nor `late` nor `flipped`".to_owned())
+        let is_as_sent = self.lost.is_empty() && self.late.is_zero() && self.corrupted.is_empty();
+        is_as_sent.then(|| "a segment is neither `lost` nor `late` nor `corrupted`".to_owned())
     }
 }
 
 impl fmt::Display for SegmentFate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let SegmentFate { from, to, port, connect, back, segment, lost, late, flipped } = self;
+        let SegmentFate { from, to, port, connect, back, segment, lost, late, corrupted } = self;
         let arrow = if *back { '←' } else { '→' };
         write!(f, "segment {} of {from} {arrow} {to}:{port} (connection {})", segment + 1, connect + 1)?;
         match lost.len() {
@@ -96,7 +96,7 @@ impl fmt::Display for SegmentFate {
         if !late.is_zero() {
             write!(f, " late by {}", duration_text(*late))?;
         }
-        for bit in flipped {
+        for bit in corrupted {
             write!(f, " with bit {} of byte {} flipped", bit % 8, bit / 8)?;
         }
         Ok(())

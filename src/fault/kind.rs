@@ -54,7 +54,7 @@ pub enum FaultKind {
         /// Bytes that may wait. A segment that finds the link idle passes whatever its size.
         queue_bytes: u64,
     },
-    /// These very segments are lost, late or changed, and no others: what loss, latency or flips came down to in one run.
+    /// These very segments are lost, late or changed, and no others: what loss, latency or corrupts came down to in one run.
     Segments {
         /// The segments.
         fates: Vec<SegmentFate>,
@@ -66,7 +66,7 @@ pub enum FaultKind {
     /// Nothing passes between the two sides, and whoever tries is answered: a firewall in the middle of the link drops
     /// what crosses and sends a reset back, which arrives after one latency of the link. Connects are refused; open
     /// connections are reset when they next send. Code on plain turmoil sockets meets silence.
-    Reject,
+    PartitionWithReset,
     /// Nothing passes while it lasts, then everything at once.
     Hold,
     /// Each connection is reset in the middle, once: when `after_bytes` bytes have been sent on it in one direction while
@@ -77,7 +77,7 @@ pub enum FaultKind {
     },
     /// As [`FaultKind::Reset`], but politely: the receiver gets exactly `after_bytes` bytes and then the end of the
     /// stream, the sender the end of the stream too, and whoever writes on is reset after one latency.
-    Cut {
+    Close {
         /// Bytes that pass before it.
         after_bytes: u64,
     },
@@ -89,7 +89,7 @@ pub enum FaultKind {
     },
     /// The bytes of each connection arrive slowly, in each direction: `bytes` of them at once, and then as many each
     /// `every`. What is left at the end arrives then.
-    Drip {
+    Trickle {
         /// How many bytes arrive together; at least 1.
         bytes: u64,
         /// The time from one such arrival to the next; more than nothing.
@@ -98,7 +98,7 @@ pub enum FaultKind {
     },
     /// Each segment with bytes has one bit of one byte flipped, with probability `rate`. The head of an HTTP/1 message is
     /// left alone: of a segment that begins with one, or has the end of one in it, a byte behind it is taken, if any.
-    Flip {
+    Corrupt {
         /// Probability in `[0, 1]`.
         rate: f64,
     },
@@ -141,7 +141,7 @@ pub enum FaultKind {
         grace: Duration,
     },
     /// Calls of the machine's disk fail with an I/O error (EIO, 5), each with probability `rate`, and have no effect. After
-    /// a failed sync, as on Linux, what it was to bring to the platter is not brought by a later one unless it is written
+    /// a failed sync, as on Linux, what it was to bring to the durable state is not brought by a later one unless it is written
     /// again, and the next power off loses it. The luck of a call is its own: of two such faults at a time on one disk, the
     /// one with the higher rate decides.
     DiskErrors {
@@ -170,17 +170,17 @@ pub enum FaultKind {
     },
     /// Reads of the machine's disk return one bit that is wrong, each with probability `rate`. What is on the disk stays
     /// right, so that another read may return it as it is. Of two such faults, the one with the higher rate decides.
-    DiskFlips {
+    DiskCorruption {
         /// Probability in `[0, 1]`.
         rate: f64,
     },
     /// Syncs of the machine's disk do nothing and say that they did: a power off then takes what programs think is on the
-    /// platter. A sync after the end brings everything.
+    /// durable state. A sync after the end brings everything.
     LostSyncs,
     /// The process hangs: its machine goes on granting connections and taking in bytes, and answers for whoever is not
     /// there, but nothing that the program sends (bytes, or the end of its stream) leaves before the end of the fault, when
     /// all of it does. What the program does meanwhile for itself, it does; what its machine says to itself is heard.
-    Mute,
+    OutputStall,
     /// A program that starts while this lasts begins to listen late, on whatever port and as long as it lives: until then
     /// connects are refused. Several at a time add up.
     SlowStart {
@@ -213,17 +213,17 @@ pub enum FaultKind {
     },
     /// Names are looked up slowly: each connect of the first side to a name of the second waits before it asks for a
     /// connection. Several at a time add up. Addresses are not looked up.
-    ResolveLate {
+    DnsSlow {
         /// How long it takes to find the address.
         #[serde(with = "text_duration")]
         by: Duration,
     },
     /// The names of the second side lead the first to an address at which nobody is: a connect hangs until its client gives
     /// up, or the kernel after 131 s. Open connections go on.
-    ResolveDead,
+    DnsBlackhole,
     /// The names of the second side are not known to the first: a connect fails at once, as it does for a name that does not
     /// exist. Open connections go on.
-    ResolveNothing,
+    DnsNotFound,
 }
 
 /// Which calls of a disk a fault befalls.
@@ -252,13 +252,13 @@ impl FaultKind {
             FaultKind::Segments { .. } => "segments",
             FaultKind::Partition => "partition",
             FaultKind::PartitionOneWay => "one-way partition",
-            FaultKind::Reject => "reject",
+            FaultKind::PartitionWithReset => "partition with reset",
             FaultKind::Hold => "hold",
             FaultKind::Reset { .. } => "reset",
-            FaultKind::Cut { .. } => "cut",
+            FaultKind::Close { .. } => "close",
             FaultKind::Stall { .. } => "stall",
-            FaultKind::Drip { .. } => "drip",
-            FaultKind::Flip { .. } => "flip",
+            FaultKind::Trickle { .. } => "trickle",
+            FaultKind::Corrupt { .. } => "corrupt",
             FaultKind::CloseIdle { .. } => "close idle",
             FaultKind::HalfOpen => "half-open",
             FaultKind::ShortReads { .. } => "short reads",
@@ -275,16 +275,16 @@ impl FaultKind {
             },
             FaultKind::DiskFull { .. } => "disk full",
             FaultKind::DiskSlow { .. } => "disk slow",
-            FaultKind::DiskFlips { .. } => "disk flips",
+            FaultKind::DiskCorruption { .. } => "disk corruption",
             FaultKind::LostSyncs => "lost syncs",
-            FaultKind::Mute => "mute",
+            FaultKind::OutputStall => "output stall",
             FaultKind::SlowStart { .. } => "slow start",
             FaultKind::OutOfMemory { .. } => "out of memory",
             FaultKind::ClockSkew { .. } => "clock skew",
             FaultKind::ClockDrift { .. } => "clock drift",
-            FaultKind::ResolveLate { .. } => "late resolution",
-            FaultKind::ResolveDead => "dead resolution",
-            FaultKind::ResolveNothing => "no resolution",
+            FaultKind::DnsSlow { .. } => "dns slow",
+            FaultKind::DnsBlackhole => "dns blackhole",
+            FaultKind::DnsNotFound => "dns not found",
         }
     }
 
@@ -296,9 +296,9 @@ impl FaultKind {
                 FaultKind::DiskErrors { .. }
                     | FaultKind::DiskFull { .. }
                     | FaultKind::DiskSlow { .. }
-                    | FaultKind::DiskFlips { .. }
+                    | FaultKind::DiskCorruption { .. }
                     | FaultKind::LostSyncs
-                    | FaultKind::Mute
+                    | FaultKind::OutputStall
                     | FaultKind::SlowStart { .. }
                     | FaultKind::OutOfMemory { .. }
                     | FaultKind::ClockSkew { .. }
@@ -316,7 +316,7 @@ impl FaultKind {
 
     /// Whether it befalls the looking up of names.
     pub(crate) fn is_of_names(&self) -> bool {
-        matches!(self, FaultKind::ResolveLate { .. } | FaultKind::ResolveDead | FaultKind::ResolveNothing)
+        matches!(self, FaultKind::DnsSlow { .. } | FaultKind::DnsBlackhole | FaultKind::DnsNotFound)
     }
 
     /// Whether it takes hosts down: their programs end when it begins, and are started again when it is over.
@@ -325,7 +325,7 @@ impl FaultKind {
     }
 
     /// The same kind, as much harder as this says, as far as it has a measure: rates and delays grow, bandwidth and what lies
-    /// between bursts shrink. Clocks are wrong by what their source says.
+    /// between bursts shrink. Clocks are wrong by what their generator says.
     pub fn scaled(&self, intensity: Intensity) -> FaultKind {
         let rate_of = |rate: f64| intensity.times(rate).min(1.0);
         let time = |time: Duration| intensity.lengthen(time);
@@ -342,14 +342,14 @@ impl FaultKind {
                 let bytes = (*bytes_per_second as f64 / intensity.times(1.0)).max(1.0);
                 FaultKind::Bandwidth { bytes_per_second: bytes as u64, queue_bytes: *queue_bytes }
             }
-            FaultKind::Flip { rate } => FaultKind::Flip { rate: rate_of(*rate) },
+            FaultKind::Corrupt { rate } => FaultKind::Corrupt { rate: rate_of(*rate) },
             FaultKind::DiskErrors { rate, calls } => FaultKind::DiskErrors { rate: rate_of(*rate), calls: *calls },
-            FaultKind::DiskFlips { rate } => FaultKind::DiskFlips { rate: rate_of(*rate) },
+            FaultKind::DiskCorruption { rate } => FaultKind::DiskCorruption { rate: rate_of(*rate) },
             FaultKind::DiskSlow { read, write, sync } => {
                 FaultKind::DiskSlow { read: time(*read), write: time(*write), sync: time(*sync) }
             }
             FaultKind::SlowStart { by } => FaultKind::SlowStart { by: time(*by) },
-            FaultKind::ResolveLate { by } => FaultKind::ResolveLate { by: time(*by) },
+            FaultKind::DnsSlow { by } => FaultKind::DnsSlow { by: time(*by) },
             _ => self.clone(),
         }
     }

@@ -1,14 +1,14 @@
 //! Faults as data: what goes wrong, where, when and for how long. It knows nothing of how a fault is carried out.
 
+mod catalog;
 mod compose;
 mod duration;
 mod fate;
+mod generator;
 mod kind;
 mod machine;
-mod pace;
-mod palette;
+mod schedule;
 mod script;
-mod source;
 mod streams;
 mod swarm;
 mod target;
@@ -20,28 +20,30 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use catalog::{CatalogRow, beginnings, compositions, kinds};
 pub use compose::{
-    ComposedSource, bridge, flapping, kill_several, partition_groups, restart_loop, slow_host, slow_restart, swizzle,
-    whole_tier,
+    ComposedGenerator, bridge, flapping, kill_several, partition_groups, restart_loop, slow_host, slow_restart,
+    swizzle, whole_tier,
 };
 pub use duration::{micros, millis, secs, text as duration_text, text_duration};
 pub use fate::{SegmentFate, TRANSMISSIONS};
+pub use generator::{
+    FaultGenerator, Generator, RollingStop, bandwidth, burst_loss, disk_corruption, disk_errors, disk_full, disk_slow,
+    hold, isolate, kill, latency, latency_wave, loss, lost_syncs, partition, partition_one_way, partition_with_reset,
+    plan, power_off, rolling_stop, scripted, stop,
+};
 pub use kind::{BURST_SLOT, DiskCalls, FaultKind};
 pub use machine::{
-    clock_drift, clock_skew, mute, out_of_memory, resolve_dead, resolve_late, resolve_nothing, slow_start,
+    clock_drift, clock_skew, dns_blackhole, dns_not_found, dns_slow, out_of_memory, output_stall, slow_start,
 };
-pub use palette::{PaletteEntry, beginnings, compositions, kinds};
-pub use source::{
-    FaultSource, RollingStop, Source, bandwidth, burst_loss, disk_errors, disk_flips, disk_full, disk_slow, hold,
-    isolate, kill, latency, latency_wave, loss, lost_syncs, partition, partition_one_way, plan, power_off, reject,
-    rolling_stop, scripted, stop,
+pub use streams::{
+    close, close_idle, corrupt, half_open, reset, short_reads, short_writes, small_window, stall, trickle,
 };
-pub use streams::{close_idle, cut, drip, flip, half_open, reset, short_reads, short_writes, small_window, stall};
 pub(crate) use swarm::draw;
 pub use swarm::{Intensity, ParseIntensityError, Swarm};
 pub(crate) use target::pick;
-pub use target::{Selector, Stage, StageHost, Target, all, here, majority, minority, one};
-pub use trigger::{EventMoment, MessageMoment, Trigger};
+pub use target::{Selector, Target, Topology, TopologyHost, all, here, majority, minority, one};
+pub use trigger::{EventPoint, MessagePoint, Trigger};
 
 /// One thing that goes wrong.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,8 +58,8 @@ pub struct Fault {
     /// How long it lasts, from its beginning.
     #[serde(with = "text_duration")]
     pub lasting: Duration,
-    /// Which of the scenario's sources drew it, by name; bites are judged per source.
-    pub source: String,
+    /// Which of the scenario's generators drew it, by name; effects are judged per generator.
+    pub generator: String,
 }
 
 impl Fault {
@@ -174,11 +176,11 @@ mod tests {
         check(vec![fate().back().late(millis(7))], "segment 1 of client ← server:80 (connection 15) late by 7ms", None);
         check(vec![fate().lost([0, 1]), fate().late(millis(7))], "1 segment lost, 1 late client ↔ server", None);
         let bit = "segment 1 of client → server:80 (connection 15) with bit 3 of byte 7 flipped";
-        check(vec![fate().flipped([59])], bit, None);
-        check(vec![fate().flipped([59]); 2], "2 segments with flipped bits client ↔ server", None);
-        let mixed = vec![fate().late(millis(7)), fate().flipped([59]), fate().lost([0])];
+        check(vec![fate().corrupted([59])], bit, None);
+        check(vec![fate().corrupted([59]); 2], "2 segments with flipped bits client ↔ server", None);
+        let mixed = vec![fate().late(millis(7)), fate().corrupted([59]), fate().lost([0])];
         check(mixed, "1 segment lost, 1 late, 1 with flipped bits client ↔ server", None);
-        check(vec![fate()], "segment 1 of client", Some("a segment is neither `lost` nor `late` nor `flipped`"));
+        check(vec![fate()], "segment 1 of client", Some("a segment is neither `lost` nor `late` nor `corrupted`"));
         let never = "transmission 16 cannot be lost: a segment is transmitted 16 times";
         check(vec![fate().lost([16])], "segment 1 of client", Some(never));
     }

@@ -1,14 +1,14 @@
-//! Single faults, written by hand: one constructor for each kind. For sources, which draw faults, see their functions.
+//! Single faults, written by hand: one constructor for each kind. For generators, which draw faults, see their functions.
 
 use std::ops::Range;
 use std::time::Duration;
 
-use super::{DiskCalls, EventMoment, Fault, FaultKind, MessageMoment, SegmentFate, Selector, Target, Trigger, secs};
+use super::{DiskCalls, EventPoint, Fault, FaultKind, MessagePoint, SegmentFate, Selector, Target, Trigger, secs};
 
 impl Fault {
     /// It begins with the run and lasts a second, unless something else is said.
     fn by_hand(kind: FaultKind, target: Target) -> Fault {
-        Fault { trigger: Trigger::At(Duration::ZERO), kind, target, lasting: secs(1), source: "by hand".to_owned() }
+        Fault { trigger: Trigger::At(Duration::ZERO), kind, target, lasting: secs(1), generator: "by hand".to_owned() }
     }
 
     pub(super) fn on_hosts(kind: FaultKind, hosts: impl Into<Selector>) -> Fault {
@@ -50,8 +50,8 @@ impl Fault {
     }
 
     /// Reads of the machines' disks return one wrong bit, with probability `rate` each.
-    pub fn disk_flips(rate: f64, hosts: impl Into<Selector>) -> Fault {
-        Fault::on_hosts(FaultKind::DiskFlips { rate }, hosts)
+    pub fn disk_corruption(rate: f64, hosts: impl Into<Selector>) -> Fault {
+        Fault::on_hosts(FaultKind::DiskCorruption { rate }, hosts)
     }
 
     /// Syncs of the machines' disks do nothing and say that they did.
@@ -112,8 +112,8 @@ impl Fault {
     }
 
     /// No segment passes between the two sides, and each sender is answered with a reset.
-    pub fn reject(from: impl Into<Selector>, to: impl Into<Selector>) -> Fault {
-        Fault::on_links(FaultKind::Reject, from, to)
+    pub fn partition_with_reset(from: impl Into<Selector>, to: impl Into<Selector>) -> Fault {
+        Fault::on_links(FaultKind::PartitionWithReset, from, to)
     }
 
     /// No segment passes between these hosts and any other, either way.
@@ -146,13 +146,13 @@ impl Fault {
         nth: u32,
     ) -> Fault {
         let (from, to, containing) = (from.into(), to.into(), containing.to_owned());
-        self.trigger = Trigger::Message(MessageMoment { from, to, containing, nth });
+        self.trigger = Trigger::Message(MessagePoint { from, to, containing, nth });
         self
     }
 
     /// It begins just after the `nth` event of these hosts that has this name, counted from 1.
     pub fn at_event(mut self, host: impl Into<Selector>, named: &str, nth: u32) -> Fault {
-        self.trigger = Trigger::Event(EventMoment { host: host.into(), named: named.to_owned(), nth });
+        self.trigger = Trigger::Event(EventPoint { host: host.into(), named: named.to_owned(), nth });
         self
     }
 
@@ -204,7 +204,7 @@ mod tests {
         check(Fault::kill("a").at_event("a", "applied", 2), "kill a at event 2 `applied` of a for 1s");
         check(Fault::loss(0.25, "a", "b").one_way(), "loss 25.0 % a → b at 0s for 1s");
         check(Fault::isolate("a"), "partition a ↔ all at 0s for 1s");
-        check(Fault::reject("a", "b"), "reject a ↔ b at 0s for 1s");
+        check(Fault::partition_with_reset("a", "b"), "reject a ↔ b at 0s for 1s");
         check(Fault::latency_wave(millis(300), "a", "b"), "latency wave up to +300ms a ↔ b at 0s for 1s");
         check(
             Fault::burst_loss(millis(500), millis(50), 1.0, "a", "b"),
@@ -221,7 +221,7 @@ mod tests {
             Fault::disk_slow(Duration::ZERO, millis(2), secs(1), "a"),
             "disk slow (+2ms a write, +1s a sync) a at 0s for 1s",
         );
-        check(Fault::disk_flips(0.001, "a"), "disk flips 0.1 % a at 0s for 1s");
+        check(Fault::disk_corruption(0.001, "a"), "disk corruption 0.1 % a at 0s for 1s");
         check(Fault::lost_syncs("a"), "lost syncs a at 0s for 1s");
     }
 
@@ -245,7 +245,7 @@ mod tests {
             (Fault::kill("a").at_event("a", "", 1), "an event needs a name"),
             (Fault::disk_errors(-0.5, DiskCalls::Reads, "a"), "the rate -0.5 of disk errors is not between 0 and 1"),
             (Fault::disk_slow(secs(0), secs(0), secs(0), "a"), "a slow disk needs a time for some of its calls"),
-            (Fault::disk_flips(2.0, "a"), "the rate 2 of flipped reads is not between 0 and 1"),
+            (Fault::disk_corruption(2.0, "a"), "the rate 2 of flipped reads is not between 0 and 1"),
         ] {
             assert_eq!(fault.defect().as_deref(), Some(expected));
         }

@@ -1,9 +1,9 @@
-//! Faults of connections and of the bytes on them: for each kind a constructor and a source. It knows nothing of how they
+//! Faults of connections and of the bytes on them: for each kind a constructor and a generator. It knows nothing of how they
 //! are carried out.
 
 use std::time::Duration;
 
-use super::{Fault, FaultKind, FaultSource, Selector};
+use super::{Fault, FaultGenerator, FaultKind, Selector};
 
 impl Fault {
     /// Connections between the two sides are reset when `after_bytes` more bytes have been sent on them in one direction.
@@ -13,8 +13,8 @@ impl Fault {
 
     /// Connections between the two sides come to an end when `after_bytes` more bytes have been sent on them in one
     /// direction.
-    pub fn cut(after_bytes: u64, from: impl Into<Selector>, to: impl Into<Selector>) -> Fault {
-        Fault::on_links(FaultKind::Cut { after_bytes }, from, to)
+    pub fn close(after_bytes: u64, from: impl Into<Selector>, to: impl Into<Selector>) -> Fault {
+        Fault::on_links(FaultKind::Close { after_bytes }, from, to)
     }
 
     /// After `after_bytes` more bytes of a connection between the two sides, nothing passes in their direction until the
@@ -24,13 +24,13 @@ impl Fault {
     }
 
     /// Of each connection between the two sides, `bytes` bytes arrive each `every`.
-    pub fn drip(bytes: u64, every: Duration, from: impl Into<Selector>, to: impl Into<Selector>) -> Fault {
-        Fault::on_links(FaultKind::Drip { bytes, every }, from, to)
+    pub fn trickle(bytes: u64, every: Duration, from: impl Into<Selector>, to: impl Into<Selector>) -> Fault {
+        Fault::on_links(FaultKind::Trickle { bytes, every }, from, to)
     }
 
     /// With probability `rate`, a segment with bytes between the two sides has one bit of one byte flipped.
-    pub fn flip(rate: f64, from: impl Into<Selector>, to: impl Into<Selector>) -> Fault {
-        Fault::on_links(FaultKind::Flip { rate }, from, to)
+    pub fn corrupt(rate: f64, from: impl Into<Selector>, to: impl Into<Selector>) -> Fault {
+        Fault::on_links(FaultKind::Corrupt { rate }, from, to)
     }
 
     /// Idle connections between the two sides are closed, at once and whenever one has been idle for `idle_for`. One way,
@@ -61,53 +61,53 @@ impl Fault {
 }
 
 /// Connections between the two sides are reset when `after_bytes` more bytes have been sent on them in one direction.
-pub fn reset(after_bytes: u64, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultSource {
+pub fn reset(after_bytes: u64, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
     Fault::reset(after_bytes, from, to).into()
 }
 
 /// Connections between the two sides come to an end when `after_bytes` more bytes have been sent on them in one direction.
-pub fn cut(after_bytes: u64, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultSource {
-    Fault::cut(after_bytes, from, to).into()
+pub fn close(after_bytes: u64, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
+    Fault::close(after_bytes, from, to).into()
 }
 
 /// After `after_bytes` more bytes of a connection between the two sides, nothing passes in their direction until the end.
-pub fn stall(after_bytes: u64, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultSource {
+pub fn stall(after_bytes: u64, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
     Fault::stall(after_bytes, from, to).into()
 }
 
 /// Of each connection between the two sides, `bytes` bytes arrive each `every`.
-pub fn drip(bytes: u64, every: Duration, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultSource {
-    Fault::drip(bytes, every, from, to).into()
+pub fn trickle(bytes: u64, every: Duration, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
+    Fault::trickle(bytes, every, from, to).into()
 }
 
 /// With probability `rate`, a segment with bytes between the two sides has one bit of one byte flipped.
-pub fn flip(rate: f64, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultSource {
-    Fault::flip(rate, from, to).into()
+pub fn corrupt(rate: f64, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
+    Fault::corrupt(rate, from, to).into()
 }
 
 /// Idle connections between the two sides are closed, at once and whenever one has been idle for `idle_for`. One way, it
 /// befalls only those that the first side opened.
-pub fn close_idle(idle_for: Duration, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultSource {
+pub fn close_idle(idle_for: Duration, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
     Fault::close_idle(idle_for, from, to).into()
 }
 
 /// The second side forgets its connections with the first, which is not told.
-pub fn half_open(from: impl Into<Selector>, to: impl Into<Selector>) -> FaultSource {
+pub fn half_open(from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
     Fault::half_open(from, to).into()
 }
 
 /// Each read of these hosts from a connection returns at most so many bytes.
-pub fn short_reads(hosts: impl Into<Selector>, at_most_bytes: u64) -> FaultSource {
+pub fn short_reads(hosts: impl Into<Selector>, at_most_bytes: u64) -> FaultGenerator {
     Fault::short_reads(hosts, at_most_bytes).into()
 }
 
 /// Each write of these hosts to a connection accepts at most so many bytes.
-pub fn short_writes(hosts: impl Into<Selector>, at_most_bytes: u64) -> FaultSource {
+pub fn short_writes(hosts: impl Into<Selector>, at_most_bytes: u64) -> FaultGenerator {
     Fault::short_writes(hosts, at_most_bytes).into()
 }
 
 /// Each connection to these hosts has room for so many bytes that are on the way or unread.
-pub fn small_window(hosts: impl Into<Selector>, bytes: u64) -> FaultSource {
+pub fn small_window(hosts: impl Into<Selector>, bytes: u64) -> FaultGenerator {
     Fault::small_window(hosts, bytes).into()
 }
 
@@ -125,10 +125,10 @@ mod tests {
             assert_eq!(serde_json::from_str::<Fault>(&text).unwrap(), fault, "{text}");
         };
         check(Fault::reset(0, "a", "b"), "reset after 0 B a ↔ b at 0s for 1s");
-        check(Fault::cut(1_000, "a", "b").one_way(), "cut after 1 kB a → b at 0s for 1s");
+        check(Fault::close(1_000, "a", "b").one_way(), "close after 1 kB a → b at 0s for 1s");
         check(Fault::stall(120, "a", "b"), "stall after 120 B a ↔ b at 0s for 1s");
-        check(Fault::drip(10, millis(200), "a", "b"), "drip 10 B each 200ms a ↔ b at 0s for 1s");
-        check(Fault::flip(0.01, "a", "b"), "flip 1.0 % a ↔ b at 0s for 1s");
+        check(Fault::trickle(10, millis(200), "a", "b"), "trickle 10 B each 200ms a ↔ b at 0s for 1s");
+        check(Fault::corrupt(0.01, "a", "b"), "corrupt 1.0 % a ↔ b at 0s for 1s");
         check(Fault::close_idle(secs(5), "a", "b"), "close idle after 5s a ↔ b at 0s for 1s");
         check(Fault::half_open("a", "b"), "half-open a → b at 0s for 1s");
         check(Fault::short_reads("a", 1), "short reads of at most 1 B a at 0s for 1s");
@@ -139,9 +139,15 @@ mod tests {
     #[test]
     fn what_cannot_be_carried_out_is_said() {
         for (fault, expected) in [
-            (Fault::flip(1.5, "a", "b"), "flip rate 1.5 is not between 0 and 1"),
-            (Fault::drip(0, secs(1), "a", "b"), "a drip of nothing is a stall; at least 1 byte must arrive each time"),
-            (Fault::drip(1, Duration::ZERO, "a", "b"), "a drip needs some time from one arrival to the next (`every`)"),
+            (Fault::corrupt(1.5, "a", "b"), "corrupt rate 1.5 is not between 0 and 1"),
+            (
+                Fault::trickle(0, secs(1), "a", "b"),
+                "a trickle of nothing is a stall; at least 1 byte must arrive each time",
+            ),
+            (
+                Fault::trickle(1, Duration::ZERO, "a", "b"),
+                "a trickle needs some time from one arrival to the next (`every`)",
+            ),
             (
                 Fault::short_reads("a", 0),
                 "a read of nothing would be the end of the stream; it returns at least 1 byte",

@@ -1,4 +1,4 @@
-//! Which sources a run uses at all, and how hard: runs that differ in kind find more than runs that are all alike.
+//! Which generators a run uses at all, and how hard: runs that differ in kind find more than runs that are all alike.
 //!
 //! After Groce, Zhang, Eide, Chen and Regehr, "Swarm Testing" (ISSTA 2012): a run with few kinds of faults gets farther in
 //! what those bring about than one in which everything happens at once.
@@ -9,10 +9,10 @@ use std::str::FromStr;
 use proptest::strategy::{Strategy, ValueTree};
 use serde::{Deserialize, Serialize};
 
-use super::{Plan, Source, Stage};
+use super::{Generator, Plan, Topology};
 use crate::seed::Seed;
 
-/// How hard faults are, in per cent of what their sources say: how often they happen, how much they lose or delay.
+/// How hard faults are, in per cent of what their generators say: how often they happen, how much they lose or delay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Intensity {
@@ -20,13 +20,13 @@ pub struct Intensity {
 }
 
 impl Intensity {
-    /// As the sources say.
+    /// As the generators say.
     pub const FULL: Intensity = Intensity { percent: 100 };
 
     /// What a run that is not at full intensity draws from.
     const WEAKER: [Intensity; 3] = [Intensity::FULL, Intensity { percent: 50 }, Intensity { percent: 25 }];
 
-    /// So many times as hard: 1 is what the sources say.
+    /// So many times as hard: 1 is what the generators say.
     pub fn times(self, number: f64) -> f64 {
         if self == Intensity::FULL { number } else { number * f64::from(self.percent) / 100.0 }
     }
@@ -72,15 +72,15 @@ impl FromStr for Intensity {
 /// What is said of the draw of all runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Swarm {
-    /// Words that name sources: a source takes part if its name is one of them or begins with one, or if `*` in it stands
-    /// for the rest. If there are none, each run draws which sources it uses.
+    /// Words that name generators: a generator takes part if its name is one of them or begins with one, or if `*` in it stands
+    /// for the rest. If there are none, each run draws which generators it uses.
     pub faults: Vec<String>,
-    /// How hard all faults are. If it is not said, each run draws how hard those of each source are.
+    /// How hard all faults are. If it is not said, each run draws how hard those of each generator are.
     pub intensity: Option<Intensity>,
 }
 
 impl Swarm {
-    /// Every source, as it is, in each run.
+    /// Every generator, as it is, in each run.
     pub fn whole() -> Swarm {
         Swarm { faults: vec!["*".to_owned()], intensity: Some(Intensity::FULL) }
     }
@@ -90,34 +90,34 @@ impl Swarm {
         *self == Swarm::default()
     }
 
-    /// Whether a source is meant by its words.
-    pub fn means(&self, source: &str) -> bool {
+    /// Whether a generator is meant by its words.
+    pub fn means(&self, generator: &str) -> bool {
         self.faults.iter().any(|word| {
             let begins =
-                source.strip_prefix(word.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
-            begins || super::target::glob_matches(word, source)
+                generator.strip_prefix(word.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
+            begins || super::target::glob_matches(word, generator)
         })
     }
 
-    /// How hard the faults of each source are in the run of a seed; none of those that it does not use.
+    /// How hard the faults of each generator are in the run of a seed; none of those that it does not use.
     ///
-    /// A third of all runs use every source as it is. Each of the others uses a source with an even chance, at least one in
-    /// all, at a quarter, a half or all of its intensity. A source that is alone is always used as it is.
-    pub fn shares(&self, seed: Seed, sources: &[Source]) -> Vec<Option<Intensity>> {
-        let is_whole = sources.len() < 2 || seed.decide("swarm: all sources", &[]).is_multiple_of(3);
+    /// A third of all runs use every generator as it is. Each of the others uses a generator with an even chance, at least one in
+    /// all, at a quarter, a half or all of its intensity. A generator that is alone is always used as it is.
+    pub fn shares(&self, seed: Seed, generators: &[Generator]) -> Vec<Option<Intensity>> {
+        let is_whole = generators.len() < 2 || seed.decide("swarm: all sources", &[]).is_multiple_of(3);
         let uses = |index: usize| match self.faults.is_empty() {
-            false => self.means(sources[index].name()),
-            true => is_whole || seed.decide(&format!("swarm: {}", sources[index].name()), &[]).is_multiple_of(2),
+            false => self.means(generators[index].name()),
+            true => is_whole || seed.decide(&format!("swarm: {}", generators[index].name()), &[]).is_multiple_of(2),
         };
         let intensity = |index: usize| match self.intensity {
             Some(intensity) => intensity,
             None if is_whole => Intensity::FULL,
             None => {
-                let drawn = seed.decide(&format!("intensity: {}", sources[index].name()), &[]);
+                let drawn = seed.decide(&format!("intensity: {}", generators[index].name()), &[]);
                 Intensity::WEAKER[(drawn % Intensity::WEAKER.len() as u64) as usize]
             }
         };
-        let mut shares: Vec<_> = (0..sources.len()).map(|index| uses(index).then(|| intensity(index))).collect();
+        let mut shares: Vec<_> = (0..generators.len()).map(|index| uses(index).then(|| intensity(index))).collect();
         if self.faults.is_empty() && shares.iter().all(Option::is_none) && !shares.is_empty() {
             let index = (seed.decide("swarm: the only source", &[]) % shares.len() as u64) as usize;
             shares[index] = Some(intensity(index));
@@ -126,16 +126,16 @@ impl Swarm {
     }
 }
 
-/// The plan that a seed draws. What a source draws does not depend on the others.
-pub(crate) fn draw(stage: &Stage, sources: &[Source], seed: Seed, swarm: &Swarm) -> Plan {
-    let shares = swarm.shares(seed, sources);
+/// The plan that a seed draws. What a generator draws does not depend on the others.
+pub(crate) fn draw(topology: &Topology, generators: &[Generator], seed: Seed, swarm: &Swarm) -> Plan {
+    let shares = swarm.shares(seed, generators);
     let draw = |share: &dyn Fn(Intensity) -> Intensity| {
         let mut faults = Vec::new();
-        for (source, intensity) in sources.iter().zip(&shares) {
+        for (generator, intensity) in generators.iter().zip(&shares) {
             let Some(intensity) = intensity else { continue };
-            let strategy = source.strategy(&Stage { intensity: share(*intensity), ..stage.clone() });
-            let drawn = strategy.new_tree(&mut seed.runner(&format!("plan: {}", source.name())));
-            faults.extend(drawn.expect("the strategies of fault sources must yield faults").current());
+            let strategy = generator.strategy(&Topology { intensity: share(*intensity), ..topology.clone() });
+            let drawn = strategy.new_tree(&mut seed.runner(&format!("plan: {}", generator.name())));
+            faults.extend(drawn.expect("the strategies of fault generators must yield faults").current());
         }
         faults
     };
@@ -152,7 +152,7 @@ mod tests {
     use super::*;
     use crate::fault::{kill, latency, loss, millis, one, power_off, secs};
 
-    fn sources() -> Vec<Source> {
+    fn generators() -> Vec<Generator> {
         vec![
             loss(0.2, "a", "b").every(secs(2)..secs(4)).lasting(millis(100)..secs(1)).into(),
             kill(one("*")).every(secs(2)..secs(4)).lasting(millis(100)..secs(1)).into(),
@@ -161,19 +161,19 @@ mod tests {
         ]
     }
 
-    fn stage() -> Stage {
-        Stage::of(&["a", "b"], secs(60))
+    fn topology() -> Topology {
+        Topology::of(&["a", "b"], secs(60))
     }
 
     fn drawn(seed: u64, swarm: &Swarm) -> Plan {
-        draw(&stage(), &sources(), Seed(seed), swarm)
+        draw(&topology(), &generators(), Seed(seed), swarm)
     }
 
     #[test]
     fn runs_differ_in_kind() {
         let mut kinds = std::collections::BTreeMap::new();
         for seed in 0..600 {
-            let shares = Swarm::default().shares(Seed(seed), &sources());
+            let shares = Swarm::default().shares(Seed(seed), &generators());
             assert!(shares.iter().any(Option::is_some), "seed {seed} uses nothing");
             let used: Vec<bool> = shares.iter().map(Option::is_some).collect();
             *kinds.entry(used).or_insert(0) += 1;
@@ -181,11 +181,11 @@ mod tests {
         assert_eq!(kinds.len(), 15, "every combination but none: {kinds:?}");
         let all = kinds[&vec![true; 4]];
         // A third of all, and one of sixteen of the rest.
-        assert!((180..270).contains(&all), "{all} of 600 use every source");
+        assert!((180..270).contains(&all), "{all} of 600 use every generator");
     }
 
     #[test]
-    fn what_a_source_draws_depends_on_no_other() {
+    fn what_a_generator_draws_depends_on_no_other() {
         let words = |words: &[&str]| Swarm {
             faults: words.iter().map(|word| (*word).to_owned()).collect(),
             intensity: Some(Intensity::FULL),
@@ -194,7 +194,7 @@ mod tests {
             let whole = drawn(seed, &words(&["*"]));
             let of = |swarm: Swarm| drawn(seed, &swarm).faults;
             let only = |names: &[&str]| {
-                let faults = whole.faults.iter().filter(|fault| names.contains(&fault.source.as_str()));
+                let faults = whole.faults.iter().filter(|fault| names.contains(&fault.generator.as_str()));
                 faults.cloned().collect::<Vec<_>>()
             };
             assert_eq!(of(words(&["loss"])), only(&["loss a ↔ b"]));
@@ -219,8 +219,8 @@ mod tests {
             })
         };
         assert_eq!([rate("0.5"), rate("1"), rate("2"), rate("10")], [Some(0.1), Some(0.2), Some(0.4), Some(1.0)]);
-        let late: Source = latency(millis(10)..millis(20), "a", "b").throughout().into();
-        let plan = draw(&stage(), &[late], Seed(1), &at("0.5"));
+        let late: Generator = latency(millis(10)..millis(20), "a", "b").throughout().into();
+        let plan = draw(&topology(), &[late], Seed(1), &at("0.5"));
         assert_eq!(plan.faults[0].to_string(), "latency +5ms..10ms a ↔ b at 0s for 60s");
     }
 

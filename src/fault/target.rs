@@ -9,38 +9,38 @@ use super::{Intensity, Trigger};
 use crate::seed::Seed;
 use crate::trace::HostId;
 
-/// A host as fault sources see it.
+/// A host as fault generators see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StageHost {
+pub struct TopologyHost {
     /// Its name, for example `api-2`.
     pub name: String,
     /// The group that it was declared in, for example `api`; a single host is its own group.
     pub group: String,
 }
 
-/// What sources need to know of a scenario to draw a plan for it.
+/// What generators need to know of a scenario to draw a plan for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stage {
+pub struct Topology {
     /// The hosts in the order of [`HostId`].
-    pub hosts: Vec<StageHost>,
+    pub hosts: Vec<TopologyHost>,
     /// How long faults may happen.
     pub run_for: Duration,
-    /// How often the moments came in a fault-free run of the same seed that sources wait for: what they draw from.
+    /// How often the moments came in a fault-free run of the same seed that generators wait for: what they draw from.
     pub seen: Vec<(Trigger, u32)>,
     /// How hard faults are to be.
     pub intensity: Intensity,
 }
 
-impl Stage {
-    /// A stage of single hosts with these names.
-    pub fn of(hosts: &[&str], run_for: Duration) -> Stage {
-        let hosts = hosts.iter().map(|name| StageHost { name: (*name).to_owned(), group: (*name).to_owned() });
-        Stage { hosts: hosts.collect(), run_for, seen: Vec::new(), intensity: Intensity::FULL }
+impl Topology {
+    /// A topology of single hosts with these names.
+    pub fn of(hosts: &[&str], run_for: Duration) -> Topology {
+        let hosts = hosts.iter().map(|name| TopologyHost { name: (*name).to_owned(), group: (*name).to_owned() });
+        Topology { hosts: hosts.collect(), run_for, seen: Vec::new(), intensity: Intensity::FULL }
     }
 
     /// The hosts whose name or group is `pattern`, in which `*` stands for any text.
     pub fn matching(&self, pattern: &str) -> Vec<HostId> {
-        let matches = |host: &StageHost| glob_matches(pattern, &host.name) || glob_matches(pattern, &host.group);
+        let matches = |host: &TopologyHost| glob_matches(pattern, &host.name) || glob_matches(pattern, &host.group);
         let hosts = self.hosts.iter().enumerate().filter(|(_, host)| matches(host));
         hosts.map(|(index, _)| HostId(index as u16)).collect()
     }
@@ -107,10 +107,10 @@ impl From<&str> for Selector {
 }
 
 impl Selector {
-    /// The hosts meant on this stage; `pick` decides where the selector leaves a choice.
-    pub fn resolve(&self, stage: &Stage, pick: u64) -> Vec<HostId> {
+    /// The hosts meant on this topology; `pick` decides where the selector leaves a choice.
+    pub fn resolve(&self, topology: &Topology, pick: u64) -> Vec<HostId> {
         let some = |pattern: &str, count: fn(usize) -> usize| {
-            let mut hosts = stage.matching(pattern);
+            let mut hosts = topology.matching(pattern);
             let wanted = count(hosts.len()).min(hosts.len());
             // A rotation by `pick` and a cut: every host is equally likely to be among the chosen.
             if !hosts.is_empty() {
@@ -122,23 +122,23 @@ impl Selector {
             hosts
         };
         match self {
-            Selector::Names(names) => names.iter().flat_map(|name| exact(stage, name)).collect(),
-            Selector::Matching(pattern) => stage.matching(pattern),
+            Selector::Names(names) => names.iter().flat_map(|name| exact(topology, name)).collect(),
+            Selector::Matching(pattern) => topology.matching(pattern),
             Selector::One(pattern) => some(pattern, |_| 1),
             Selector::Minority(pattern) => some(pattern, |n| ((n.saturating_sub(1)) / 2).max(1)),
             Selector::Majority(pattern) => some(pattern, |n| n / 2 + 1),
             // Only a run knows.
             Selector::Here => Vec::new(),
-            Selector::All => (0..stage.hosts.len()).map(|index| HostId(index as u16)).collect(),
+            Selector::All => (0..topology.hosts.len()).map(|index| HostId(index as u16)).collect(),
         }
     }
 
     /// The same hosts, by name: what a drawn plan holds. Where a moment comes is known only when it comes.
-    pub(crate) fn named(&self, stage: &Stage, pick: u64) -> Selector {
+    pub(crate) fn named(&self, topology: &Topology, pick: u64) -> Selector {
         if *self == Selector::Here {
             return Selector::Here;
         }
-        let names = self.resolve(stage, pick).into_iter().map(|id| stage.hosts[id.index()].name.clone());
+        let names = self.resolve(topology, pick).into_iter().map(|id| topology.hosts[id.index()].name.clone());
         Selector::Names(names.collect())
     }
 }
@@ -148,8 +148,8 @@ pub(crate) fn pick(seed: Seed, fault: usize, side: u64) -> u64 {
     seed.decide("target", &[fault as u64, side])
 }
 
-fn exact(stage: &Stage, name: &str) -> Option<HostId> {
-    stage.hosts.iter().position(|host| host.name == name).map(|index| HostId(index as u16))
+fn exact(topology: &Topology, name: &str) -> Option<HostId> {
+    topology.hosts.iter().position(|host| host.name == name).map(|index| HostId(index as u16))
 }
 
 impl fmt::Display for Selector {
@@ -227,10 +227,10 @@ impl Target {
 mod tests {
     use super::*;
 
-    fn stage() -> Stage {
-        let host = |name: &str, group: &str| StageHost { name: name.into(), group: group.into() };
+    fn topology() -> Topology {
+        let host = |name: &str, group: &str| TopologyHost { name: name.into(), group: group.into() };
         let hosts = vec![host("gateway", "gateway"), host("api-1", "api"), host("api-2", "api"), host("api-3", "api")];
-        Stage { hosts, ..Stage::of(&[], Duration::from_secs(1)) }
+        Topology { hosts, ..Topology::of(&[], Duration::from_secs(1)) }
     }
 
     #[test]
@@ -243,7 +243,7 @@ mod tests {
             ("*a*", vec![0, 1, 2, 3]),
             ("store", vec![]),
         ] {
-            let found: Vec<u16> = stage().matching(pattern).into_iter().map(|id| id.0).collect();
+            let found: Vec<u16> = topology().matching(pattern).into_iter().map(|id| id.0).collect();
             assert_eq!(found, expected, "{pattern}");
         }
     }
@@ -251,12 +251,12 @@ mod tests {
     #[test]
     fn selectors_choose_the_right_number() {
         for pick in 0..7 {
-            assert_eq!(one("api").resolve(&stage(), pick).len(), 1);
-            assert_eq!(minority("api").resolve(&stage(), pick).len(), 1);
-            assert_eq!(majority("api").resolve(&stage(), pick).len(), 2);
-            assert_eq!(one("store").resolve(&stage(), pick).len(), 0);
+            assert_eq!(one("api").resolve(&topology(), pick).len(), 1);
+            assert_eq!(minority("api").resolve(&topology(), pick).len(), 1);
+            assert_eq!(majority("api").resolve(&topology(), pick).len(), 2);
+            assert_eq!(one("store").resolve(&topology(), pick).len(), 0);
         }
-        let chosen: std::collections::BTreeSet<_> = (0..3).map(|pick| one("api").resolve(&stage(), pick)).collect();
+        let chosen: std::collections::BTreeSet<_> = (0..3).map(|pick| one("api").resolve(&topology(), pick)).collect();
         assert_eq!(chosen.len(), 3, "each host can be chosen");
     }
 }

@@ -20,16 +20,16 @@ pub enum Trigger {
     /// At this virtual time since the start of the run. It takes effect at the start of the step that holds it.
     At(#[serde(with = "text_duration")] Duration),
     /// Just before a message leaves: it is the first to meet the fault. A process that is killed does not send it any more.
-    Message(MessageMoment),
+    Message(MessagePoint),
     /// Just after an event: a process that is killed does nothing that comes after it.
-    Event(EventMoment),
+    Event(EventPoint),
 }
 
 /// The n-th message from some hosts to others. A message is what one write of a program hands to the network: with
 /// HTTP/1 and short bodies, a whole request or answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct MessageMoment {
+pub struct MessagePoint {
     /// Who sends it.
     pub from: Selector,
     /// Who is to receive it.
@@ -45,7 +45,7 @@ pub struct MessageMoment {
 /// a note) or of a host's life (`started`, `stopping`, `killed`, `powered-off`, `returned`, `failed`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct EventMoment {
+pub struct EventPoint {
     /// Where it happens.
     pub host: Selector,
     /// Its name.
@@ -59,8 +59,8 @@ impl Trigger {
     pub fn nth(&self) -> Option<u32> {
         match self {
             Trigger::At(_) => None,
-            Trigger::Message(moment) => Some(moment.nth),
-            Trigger::Event(moment) => Some(moment.nth),
+            Trigger::Message(trigger_point) => Some(trigger_point.nth),
+            Trigger::Event(trigger_point) => Some(trigger_point.nth),
         }
     }
 
@@ -68,8 +68,8 @@ impl Trigger {
     pub fn with_nth(&self, nth: u32) -> Trigger {
         match self {
             Trigger::At(at) => Trigger::At(*at),
-            Trigger::Message(moment) => Trigger::Message(MessageMoment { nth, ..moment.clone() }),
-            Trigger::Event(moment) => Trigger::Event(EventMoment { nth, ..moment.clone() }),
+            Trigger::Message(trigger_point) => Trigger::Message(MessagePoint { nth, ..trigger_point.clone() }),
+            Trigger::Event(trigger_point) => Trigger::Event(EventPoint { nth, ..trigger_point.clone() }),
         }
     }
 
@@ -77,8 +77,8 @@ impl Trigger {
     pub(crate) fn selectors(&self) -> Vec<(u64, &Selector)> {
         match self {
             Trigger::At(_) => Vec::new(),
-            Trigger::Message(moment) => vec![(2, &moment.from), (3, &moment.to)],
-            Trigger::Event(moment) => vec![(2, &moment.host)],
+            Trigger::Message(trigger_point) => vec![(2, &trigger_point.from), (3, &trigger_point.to)],
+            Trigger::Event(trigger_point) => vec![(2, &trigger_point.host)],
         }
     }
 
@@ -91,12 +91,14 @@ impl Trigger {
     pub(crate) fn map(&self, change: impl Fn(u64, &Selector) -> Selector) -> Trigger {
         match self {
             Trigger::At(at) => Trigger::At(*at),
-            Trigger::Message(moment) => Trigger::Message(MessageMoment {
-                from: change(2, &moment.from),
-                to: change(3, &moment.to),
-                ..moment.clone()
+            Trigger::Message(trigger_point) => Trigger::Message(MessagePoint {
+                from: change(2, &trigger_point.from),
+                to: change(3, &trigger_point.to),
+                ..trigger_point.clone()
             }),
-            Trigger::Event(moment) => Trigger::Event(EventMoment { host: change(2, &moment.host), ..moment.clone() }),
+            Trigger::Event(trigger_point) => {
+                Trigger::Event(EventPoint { host: change(2, &trigger_point.host), ..trigger_point.clone() })
+            }
         }
     }
 
@@ -106,7 +108,7 @@ impl Trigger {
             Trigger::Message(_) | Trigger::Event(_) if self.nth() == Some(0) => {
                 Some("messages and events are counted from 1".to_owned())
             }
-            Trigger::Event(moment) if moment.named.is_empty() => Some("an event needs a name".to_owned()),
+            Trigger::Event(trigger_point) if trigger_point.named.is_empty() => Some("an event needs a name".to_owned()),
             Trigger::At(_) | Trigger::Message(_) | Trigger::Event(_) => None,
         }
     }
@@ -116,11 +118,11 @@ impl fmt::Display for Trigger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Trigger::At(at) => write!(f, "at {}", duration_text(*at)),
-            Trigger::Message(MessageMoment { from, to, containing, nth }) => {
+            Trigger::Message(MessagePoint { from, to, containing, nth }) => {
                 write!(f, "at message {nth} {from} → {to}")?;
                 if containing.is_empty() { Ok(()) } else { write!(f, " with {containing:?}") }
             }
-            Trigger::Event(EventMoment { host, named, nth }) => write!(f, "at event {nth} `{named}` of {host}"),
+            Trigger::Event(EventPoint { host, named, nth }) => write!(f, "at event {nth} `{named}` of {host}"),
         }
     }
 }

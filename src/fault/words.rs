@@ -27,20 +27,20 @@ impl FaultKind {
             FaultKind::DiskErrors { rate, .. } if !(0.0..=1.0).contains(rate) => {
                 return Some(format!("the rate {rate} of disk errors is not between 0 and 1"));
             }
-            FaultKind::DiskFlips { rate } if !(0.0..=1.0).contains(rate) => {
+            FaultKind::DiskCorruption { rate } if !(0.0..=1.0).contains(rate) => {
                 return Some(format!("the rate {rate} of flipped reads is not between 0 and 1"));
             }
             FaultKind::DiskSlow { read, write, sync } if [read, write, sync].iter().all(|by| by.is_zero()) => {
                 return Some("a slow disk needs a time for some of its calls".to_owned());
             }
-            FaultKind::Flip { rate } if !(0.0..=1.0).contains(rate) => {
-                return Some(format!("flip rate {rate} is not between 0 and 1"));
+            FaultKind::Corrupt { rate } if !(0.0..=1.0).contains(rate) => {
+                return Some(format!("corrupt rate {rate} is not between 0 and 1"));
             }
-            FaultKind::Drip { bytes: 0, .. } => {
-                return Some("a drip of nothing is a stall; at least 1 byte must arrive each time".to_owned());
+            FaultKind::Trickle { bytes: 0, .. } => {
+                return Some("a trickle of nothing is a stall; at least 1 byte must arrive each time".to_owned());
             }
-            FaultKind::Drip { every: Duration::ZERO, .. } => {
-                return Some("a drip needs some time from one arrival to the next (`every`)".to_owned());
+            FaultKind::Trickle { every: Duration::ZERO, .. } => {
+                return Some("a trickle needs some time from one arrival to the next (`every`)".to_owned());
             }
             FaultKind::ShortReads { at_most_bytes: 0 } => {
                 return Some("a read of nothing would be the end of the stream; it returns at least 1 byte".to_owned());
@@ -100,20 +100,20 @@ impl fmt::Display for FaultKind {
                 let words: Vec<String> = slow.map(|(by, call)| format!("+{} a {call}", duration_text(*by))).collect();
                 write!(f, " ({})", words.join(", "))?;
             }
-            FaultKind::DiskFlips { rate } => write!(f, " {:.1} %", rate * 100.0)?,
-            FaultKind::Reset { after_bytes } | FaultKind::Cut { after_bytes } | FaultKind::Stall { after_bytes } => {
+            FaultKind::DiskCorruption { rate } => write!(f, " {:.1} %", rate * 100.0)?,
+            FaultKind::Reset { after_bytes } | FaultKind::Close { after_bytes } | FaultKind::Stall { after_bytes } => {
                 write!(f, " after {}", bytes_text(*after_bytes))?;
             }
-            FaultKind::Drip { bytes, every } => {
+            FaultKind::Trickle { bytes, every } => {
                 write!(f, " {} each {}", bytes_text(*bytes), duration_text(*every))?;
             }
-            FaultKind::Flip { rate } => write!(f, " {:.1} %", rate * 100.0)?,
+            FaultKind::Corrupt { rate } => write!(f, " {:.1} %", rate * 100.0)?,
             FaultKind::CloseIdle { idle_for } => write!(f, " after {}", duration_text(*idle_for))?,
             FaultKind::ShortReads { at_most_bytes } | FaultKind::ShortWrites { at_most_bytes } => {
                 write!(f, " of at most {}", bytes_text(*at_most_bytes))?;
             }
             FaultKind::SmallWindow { bytes } => write!(f, " of {}", bytes_text(*bytes))?,
-            FaultKind::SlowStart { by } | FaultKind::ResolveLate { by } => write!(f, " by {}", duration_text(*by))?,
+            FaultKind::SlowStart { by } | FaultKind::DnsSlow { by } => write!(f, " by {}", duration_text(*by))?,
             FaultKind::OutOfMemory { in_flight, restart_after } => {
                 let restart_after = duration_text(*restart_after);
                 write!(f, " at {in_flight} requests in flight (restart after {restart_after})")?;

@@ -14,13 +14,13 @@ use bytes::Bytes;
 use siphasher::sip::SipHasher13;
 use turmoil::net::UdpSocket;
 
-use super::ailing::{Ailing, Ailments};
 use super::flow::{End, EndState, Flow, FlowId, Packet, Side};
+use super::host_faults::{AllHostFaults, HostFaults};
 use super::limits::SocketLimits;
 use super::listening::Listening;
 use super::packets::{Arrival, Packets};
-use super::strike::{Strike, Struck};
-use crate::gate::Gate;
+use super::triggered::{TriggerAction, TriggeredFault};
+use crate::alive::AliveFlag;
 use crate::history::SharedTape;
 use crate::sandbox;
 use crate::trace::{Event, FlowKey, HostId, SegmentKind};
@@ -59,7 +59,7 @@ pub(crate) struct Kernel {
     pub(super) outbox: Vec<u32>,
     /// Segments that reached a machine without power: their senders go on trying.
     parked: Vec<u32>,
-    pub(super) ailing: Ailing,
+    pub(super) host_faults: HostFaults,
     pub(super) task: Option<Waker>,
     pub(super) limits: SocketLimits,
 }
@@ -77,7 +77,7 @@ impl Kernel {
             arrivals: BinaryHeap::new(),
             outbox: Vec::new(),
             parked: Vec::new(),
-            ailing: Ailing::default(),
+            host_faults: HostFaults::default(),
             task: None,
             limits: SocketLimits::default(),
         }
@@ -95,17 +95,17 @@ pub(crate) struct Net {
     pub(crate) undecided: Vec<u32>,
     pub(super) kernels: Vec<Kernel>,
     /// The gate of each host's program.
-    pub(super) gates: Vec<Gate>,
+    pub(super) alive: Vec<AliveFlag>,
     /// What is to be done when the moment of a fault comes, by the fault's index in the plan.
-    pub(crate) strikes: BTreeMap<u32, Strike>,
+    pub(crate) trigger_actions: BTreeMap<u32, TriggerAction>,
     /// The faults whose moment came since the world last looked.
-    pub(crate) struck: Vec<Struck>,
+    pub(crate) triggered: Vec<TriggeredFault>,
     /// Whether anybody waits for a message.
     pub(crate) watches_messages: bool,
-    pub(crate) ailments: Ailments,
+    pub(crate) all_host_faults: AllHostFaults,
     pub(super) wake: Vec<Waker>,
     /// How often faults of the plan that the kernels carry out by themselves changed something.
-    pub(crate) bites: BTreeMap<u32, u64>,
+    pub(crate) effects: BTreeMap<u32, u64>,
 }
 
 /// A shared handle to the network.
@@ -148,14 +148,14 @@ impl SharedNet {
             flows: Vec::new(),
             packets: Packets::default(),
             undecided: Vec::new(),
-            gates: vec![Gate::default(); kernels.len()],
+            alive: vec![AliveFlag::default(); kernels.len()],
             kernels,
-            strikes: BTreeMap::new(),
-            struck: Vec::new(),
+            trigger_actions: BTreeMap::new(),
+            triggered: Vec::new(),
             watches_messages: false,
-            ailments: Ailments::default(),
+            all_host_faults: AllHostFaults::default(),
             wake: Vec::new(),
-            bites: BTreeMap::new(),
+            effects: BTreeMap::new(),
         };
         SharedNet(Arc::new(Mutex::new(net)))
     }
@@ -241,7 +241,7 @@ impl Net {
         if side == Side::Client {
             self.kernels[flow.key.from.index()].ports.remove(&flow.client_port);
         } else if end.is_in_flight() {
-            self.kernels[flow.key.to.index()].ailing.in_flight -= 1;
+            self.kernels[flow.key.to.index()].host_faults.in_flight -= 1;
         }
         Some(end)
     }
@@ -261,7 +261,7 @@ impl Net {
         let ordinal = state.sent[side.index()];
         state.sent[side.index()] += 1;
         if kind == SegmentKind::Data && state.answered(side) {
-            self.kernels[from.index()].ailing.in_flight -= 1;
+            self.kernels[from.index()].host_faults.in_flight -= 1;
         }
         self.record_sent(now, from, key, side, kind, &bytes);
         let due = if from == to { now + LOOPBACK } else { Duration::MAX };
@@ -285,11 +285,11 @@ impl Net {
 
     /// Counts a message for whoever waits for it; false if it must not leave, as its sender goes down by it.
     fn is_sent_still(&mut self, from: HostId, to: HostId, bytes: &Bytes) -> bool {
-        let due = self.tape.lock().moments.message(from, to, bytes);
+        let due = self.tape.lock().trigger_points.message(from, to, bytes);
         for fault in due {
-            self.strike(fault, from);
+            self.trigger(fault, from);
         }
-        self.gates[from.index()].is_open()
+        self.alive[from.index()].is_set()
     }
 
     fn record_sent(&self, now: Duration, from: HostId, key: FlowKey, side: Side, kind: SegmentKind, bytes: &Bytes) {

@@ -76,8 +76,8 @@ impl Net {
         &self.kernels[self.flows[flow as usize].host(side).index()].limits
     }
 
-    fn bitten(&mut self, limit: Limit) {
-        *self.bites.entry(limit.fault).or_default() += 1;
+    fn effective(&mut self, limit: Limit) {
+        *self.effects.entry(limit.fault).or_default() += 1;
     }
 
     /// How many bytes a read into a buffer with so much room may return.
@@ -88,7 +88,7 @@ impl Net {
         }
         let end = self.flows[flow as usize].end(side);
         if end.is_some_and(|end| end.received.iter().map(Bytes::len).sum::<usize>() > limit.bytes) {
-            self.bitten(limit);
+            self.effective(limit);
         }
         limit.bytes
     }
@@ -98,11 +98,11 @@ impl Net {
         let window = self.limits(flow, side.other()).window;
         let room = credit.saturating_sub(WINDOW - window.bytes.min(WINDOW));
         if room < length {
-            self.bitten(window);
+            self.effective(window);
         }
         let (length, write) = (length.min(room), self.limits(flow, side).write);
         if write.bytes < length {
-            self.bitten(write);
+            self.effective(write);
         }
         length.min(write.bytes)
     }

@@ -33,7 +33,7 @@ impl Net {
             let text = format!("{name} already listens on port {port}");
             return Err(io::Error::new(io::ErrorKind::AddrInUse, text));
         }
-        let late = kernel.ailing.listens_late();
+        let late = kernel.host_faults.listens_late();
         let opens_at = if late.is_zero() { Duration::ZERO } else { sandbox::now() + late };
         kernel.listeners.insert(port, Listening { opens_at, queue: VecDeque::new(), acceptor: None });
         Ok(())

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! TcpStream, TcpListener      what code under test holds            (socket)
-//!   Kernel, one per host      connections, windows, backlogs        (kernel; strike: what cannot wait for the step's end)
+//!   Kernel, one per host      connections, windows, backlogs        (kernel; action: what cannot wait for the step's end)
 //!     a turmoil datagram      a ticket for each segment             (card, packets)
 //!       Wire                  decides each segment's fate, once     (wire)
 //! ```
@@ -14,27 +14,27 @@
 //! receiving kernel waits for the exact time within the step.
 
 mod adapters;
-mod ailing;
 mod card;
 mod flow;
+mod host_faults;
 mod kernel;
 mod limits;
 mod listening;
 mod outside;
 mod packets;
 mod socket;
-mod strike;
+mod triggered;
 mod wire;
 
 #[cfg(feature = "tonic")]
 pub use adapters::Peer;
 pub use socket::{Connector, OwnedReadHalf, OwnedWriteHalf, TcpListener, TcpStream};
 
-pub(crate) use ailing::{NameFault, NameTrouble};
 pub(crate) use card::run_kernel;
+pub(crate) use host_faults::{NameFault, NameTrouble};
 pub(crate) use kernel::{SharedNet, address};
 pub(crate) use limits::SocketLimits;
-pub(crate) use strike::{Befall, Down, Strike, Struck, Victims};
+pub(crate) use triggered::{ApplyToHost, Down, TriggerAction, TriggeredFault, Victims};
 pub(crate) use wire::{
     BlockKind, Chain, Fate, Fates, IdleWatch, LinkFault, Queue, Stream, StreamKind, Wire, WireSettings,
 };

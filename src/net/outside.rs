@@ -47,7 +47,7 @@ impl Net {
     }
 
     /// A bit of a segment is changed on the way.
-    pub(super) fn flip(&mut self, id: u32, bit: u32) {
+    pub(super) fn corrupt(&mut self, id: u32, bit: u32) {
         let Some(packet) = self.packets.get_mut(id) else { return };
         // Its sender may hold the same bytes, and must not see this.
         let mut bytes = packet.bytes.to_vec();

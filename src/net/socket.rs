@@ -11,10 +11,10 @@ use std::time::Duration;
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::ailing::Found;
 use super::flow::{EndState, FlowId, Side};
+use super::host_faults::Resolution;
 use super::kernel::SharedNet;
-use crate::gate::Gate;
+use crate::alive::AliveFlag;
 use crate::sandbox;
 use crate::trace::{HostId, SegmentKind};
 
@@ -30,12 +30,12 @@ const SYN_GAPS: [u64; 11] = [1, 1, 1, 1, 1, 2, 4, 8, 16, 32, 64];
 pub struct Connector {
     net: SharedNet,
     host: HostId,
-    gate: Gate,
+    alive: AliveFlag,
 }
 
 impl Connector {
-    pub(crate) fn new(net: SharedNet, host: HostId, gate: Gate) -> Connector {
-        Connector { net, host, gate }
+    pub(crate) fn new(net: SharedNet, host: HostId, alive: AliveFlag) -> Connector {
+        Connector { net, host, alive }
     }
 
     /// Connects to a port of the host with this name (or address).
@@ -52,15 +52,15 @@ impl Connector {
             // A connect that does not get so far counts all the same: the names of those after it stay as they are.
             let flow = net.open(self.host, to, port)?;
             // From here on dropping the stream, and so this future, gives the connection up and its port back.
-            TcpStream { net: self.net.clone(), gate: self.gate.clone(), flow, side: Side::Client }
+            TcpStream { net: self.net.clone(), alive: self.alive.clone(), flow, side: Side::Client }
         };
-        if found == Found::Nothing {
+        if found == Resolution::Nothing {
             return Err(unknown_name());
         }
         for gap in SYN_GAPS {
             self.alive().await;
             // What goes to nobody's address is not seen by anybody, and its sender waits as for any answer.
-            if found == Found::Host {
+            if found == Resolution::Host {
                 self.net.lock().send(stream.flow, Side::Client, SegmentKind::Syn, Bytes::new(), 0);
             }
             let answered = tokio::time::timeout(Duration::from_secs(gap), poll_fn(|cx| stream.poll_connected(cx)));
@@ -73,20 +73,20 @@ impl Connector {
 
     /// Goes on only if the program is alive: it is not told that it is dead, or it would act on it for the rest of the step.
     async fn alive(&self) {
-        if !self.gate.is_open() {
+        if !self.alive.is_set() {
             std::future::pending::<()>().await;
         }
     }
 
     /// Finds the host with this name or address, and what the name is said to lead to.
-    async fn look_up(&self, host: &str) -> io::Result<(HostId, Found)> {
+    async fn look_up(&self, host: &str) -> io::Result<(HostId, Resolution)> {
         let (to, late) = {
             let mut net = self.net.lock();
             let Some(to) = net.host_named(host) else {
                 return Err(io::Error::new(io::ErrorKind::NotFound, format!("no host is named `{host}`")));
             };
-            if net.ailments.names.is_empty() || host.parse::<IpAddr>().is_ok() {
-                return Ok((to, Found::Host));
+            if net.all_host_faults.names.is_empty() || host.parse::<IpAddr>().is_ok() {
+                return Ok((to, Resolution::Host));
             }
             (to, net.look_up_late(self.host, to, sandbox::now()))
         };
@@ -133,13 +133,13 @@ pub struct TcpListener {
     net: SharedNet,
     host: HostId,
     port: u16,
-    gate: Gate,
+    alive: AliveFlag,
     bound: bool,
 }
 
 impl TcpListener {
-    pub(crate) fn new(net: SharedNet, host: HostId, port: u16, gate: Gate) -> TcpListener {
-        TcpListener { net, host, port, gate, bound: false }
+    pub(crate) fn new(net: SharedNet, host: HostId, port: u16, alive: AliveFlag) -> TcpListener {
+        TcpListener { net, host, port, alive, bound: false }
     }
 
     /// Starts to listen at once.
@@ -147,7 +147,7 @@ impl TcpListener {
     /// # Errors
     /// `AddrInUse` if the host already listens on this port.
     pub fn bind(&mut self) -> io::Result<()> {
-        if !self.gate.is_open() {
+        if !self.alive.is_set() {
             return Err(dead());
         }
         if !self.bound {
@@ -170,14 +170,14 @@ impl TcpListener {
     /// # Errors
     /// Those of [`TcpListener::bind`].
     pub fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
-        if !self.gate.is_open() {
+        if !self.alive.is_set() {
             return Poll::Pending;
         }
         self.bind()?;
         let mut net = self.net.lock();
         let Some(flow) = net.accept(self.host, self.port, cx.waker()) else { return Poll::Pending };
         let peer = net.local_address(flow, Side::Client);
-        let stream = TcpStream { net: self.net.clone(), gate: self.gate.clone(), flow, side: Side::Server };
+        let stream = TcpStream { net: self.net.clone(), alive: self.alive.clone(), flow, side: Side::Server };
         Poll::Ready(Ok((stream, peer)))
     }
 
@@ -192,7 +192,7 @@ impl TcpListener {
 
 impl Drop for TcpListener {
     fn drop(&mut self) {
-        if self.bound && self.gate.is_open() {
+        if self.bound && self.alive.is_set() {
             self.net.lock().unlisten(self.host, self.port);
         }
     }
@@ -202,14 +202,14 @@ impl Drop for TcpListener {
 #[derive(Debug)]
 pub struct TcpStream {
     net: SharedNet,
-    gate: Gate,
+    alive: AliveFlag,
     flow: FlowId,
     side: Side,
 }
 
 impl TcpStream {
     fn poll_connected(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !self.gate.is_open() {
+        if !self.alive.is_set() {
             return Poll::Pending;
         }
         let mut net = self.net.lock();
@@ -257,7 +257,7 @@ impl TcpStream {
     }
 
     fn poll_read_some(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if !self.gate.is_open() {
+        if !self.alive.is_set() {
             // It is not told that it is dead, or it would act on it for the rest of the step.
             return Poll::Pending;
         }
@@ -292,7 +292,7 @@ impl TcpStream {
 
     /// How many of `wanted` bytes may be sent now.
     fn poll_room(&self, cx: &mut Context<'_>, wanted: usize) -> Poll<io::Result<usize>> {
-        if !self.gate.is_open() {
+        if !self.alive.is_set() {
             // It is not told that it is dead, or it would act on it for the rest of the step.
             return Poll::Pending;
         }
@@ -340,7 +340,7 @@ impl TcpStream {
     }
 
     fn finish(&self) {
-        if !self.gate.is_open() {
+        if !self.alive.is_set() {
             return;
         }
         let mut net = self.net.lock();
@@ -354,7 +354,7 @@ impl TcpStream {
 
 impl Drop for TcpStream {
     fn drop(&mut self) {
-        if self.gate.is_open() {
+        if self.alive.is_set() {
             self.net.lock().close(self.flow, self.side);
         }
     }

@@ -45,7 +45,7 @@ pub(crate) struct Wire {
     /// Segments of code on plain turmoil sockets, by link in turmoil's order.
     foreign: Vec<VecDeque<Foreign>>,
     /// How often each fault of the plan changed something.
-    pub(crate) bites: Vec<u64>,
+    pub(crate) effects: Vec<u64>,
     /// The links on which idle connections are closed, and by which fault.
     idle_links: Vec<(HostId, HostId, u32)>,
 }
@@ -61,7 +61,7 @@ impl Wire {
             Link { latency, faults: Vec::new(), stalled: Vec::new() }
         };
         let links = (0..hosts).map(|from| (0..hosts).map(|to| link(from, to)).collect()).collect();
-        Wire { seed: settings.seed, links, foreign: Vec::new(), bites: vec![0; faults], idle_links: Vec::new() }
+        Wire { seed: settings.seed, links, foreign: Vec::new(), effects: vec![0; faults], idle_links: Vec::new() }
     }
 
     /// Something begins to be wrong with the link from one host to another, in this direction.
@@ -75,7 +75,7 @@ impl Wire {
         now: Duration,
     ) {
         if what == LinkFault::HalfOpen {
-            self.bites[fault as usize] += net.forget(to, from);
+            self.effects[fault as usize] += net.forget(to, from);
             return;
         }
         let closes_idle = matches!(what, LinkFault::CloseIdle(_));
@@ -102,13 +102,13 @@ impl Wire {
         if !keeps(&ended) || link.faults.iter().any(|(_, what)| keeps_all(what)) {
             return;
         }
-        let is_mute = link.faults.iter().any(|(_, what)| keeps(what));
+        let is_stalled = link.faults.iter().any(|(_, what)| keeps(what));
         let stalled = std::mem::take(&mut link.stalled);
         for id in stalled {
             let link = &mut self.links[from.index()][to.index()];
             let Some(packet) = net.packets.get_mut(id) else { continue };
             let by_program = is_by_program(packet.kind);
-            if is_mute && by_program {
+            if is_stalled && by_program {
                 link.stalled.push(id);
                 continue;
             }
@@ -123,8 +123,8 @@ impl Wire {
                 LinkFault::Block(BlockKind::Hold) => now.saturating_sub(link.latency.start),
                 _ => next_attempt(packet.sent_at, now, link.retransmission_timeout()),
             };
-            if let Some((fault, BlockKind::Reject)) = block {
-                self.bitten_by_block(net, id, fault, now);
+            if let Some((fault, BlockKind::PartitionWithReset)) = block {
+                self.affected_by_block(net, id, fault, now);
                 self.answer_with_reset(net, id, attempt);
             } else {
                 self.schedule(net, id, attempt);
@@ -149,11 +149,11 @@ impl Wire {
     }
 
     /// Counts and records that a fault lets a segment not pass.
-    fn bitten_by_block(&mut self, net: &mut Net, id: u32, fault: u32, at: Duration) {
+    fn affected_by_block(&mut self, net: &mut Net, id: u32, fault: u32, at: Duration) {
         let Some(packet) = net.packets.get(id) else { return };
         let flow = &net.flows[packet.flow as usize];
-        self.bites[fault as usize] += 1;
-        let event = Event::Bitten {
+        self.effects[fault as usize] += 1;
+        let event = Event::SegmentAffected {
             fault: Some(fault),
             flow: flow.key,
             forward: packet.side == Side::Client,
@@ -216,9 +216,9 @@ impl Wire {
         let Some((fault, block)) = self.links[from.index()][to.index()].block(is_by_program(kind)) else {
             return self.schedule(net, id, sent_at);
         };
-        self.bitten_by_block(net, id, fault, sent_at);
+        self.affected_by_block(net, id, fault, sent_at);
         match block {
-            BlockKind::Reject => self.answer_with_reset(net, id, sent_at),
+            BlockKind::PartitionWithReset => self.answer_with_reset(net, id, sent_at),
             BlockKind::Partition if is_sent_once(kind) => drop_packet(net, id, sent_at),
             BlockKind::Partition | BlockKind::Hold | BlockKind::Mute => {
                 self.links[from.index()][to.index()].stalled.push(id)
@@ -244,7 +244,7 @@ impl Wire {
         let mut hits = Vec::new();
         while let Some(fault) = link.lost(self.seed, &sent) {
             hit(&mut hits, fault).lost |= 1 << attempt;
-            self.bites[fault as usize] += 1;
+            self.effects[fault as usize] += 1;
             attempt += 1;
             sent.name = name(attempt);
             if is_sent_once(kind) || attempt == TRANSMISSIONS {
@@ -260,28 +260,29 @@ impl Wire {
             for (fault, what) in &mut link.faults {
                 let extra = what.extra(self.seed, &sent, sent_at);
                 if !extra.is_zero() {
-                    self.bites[*fault as usize] += 1;
+                    self.effects[*fault as usize] += 1;
                     hit(&mut hits, *fault).extra += extra;
                 }
                 latency += extra;
                 if kind == SegmentKind::Data {
-                    let is_flipped = hits.iter().any(|hit| !hit.flipped.is_empty());
-                    let flipped = what.flips(self.seed, &sent, &packet.bytes, is_flipped);
-                    if !flipped.is_empty() {
-                        self.bites[*fault as usize] += flipped.len() as u64;
-                        hit(&mut hits, *fault).flipped = flipped;
+                    let is_corrupted = hits.iter().any(|hit| !hit.corrupted.is_empty());
+                    let corrupted = what.corrupts(self.seed, &sent, &packet.bytes, is_corrupted);
+                    if !corrupted.is_empty() {
+                        self.effects[*fault as usize] += corrupted.len() as u64;
+                        hit(&mut hits, *fault).corrupted = corrupted;
                     }
                 }
             }
         }
         let late = (!is_dropped).then(|| at + latency - sent_at);
-        for Hit { fault, lost, extra, flipped } in hits {
-            let event = Event::Bitten { fault: Some(fault), flow: key, forward, segment, kind, lost, extra, late };
+        for Hit { fault, lost, extra, corrupted } in hits {
+            let event =
+                Event::SegmentAffected { fault: Some(fault), flow: key, forward, segment, kind, lost, extra, late };
             net.tape.lock().trace.push(sent_at, Some(from), event);
-            for bit in flipped {
-                let event = Event::Flipped { fault, flow: key, forward, segment, bit };
+            for bit in corrupted {
+                let event = Event::SegmentCorrupted { fault, flow: key, forward, segment, bit };
                 net.tape.lock().trace.push(sent_at, Some(from), event);
-                net.flip(id, bit);
+                net.corrupt(id, bit);
             }
         }
         if is_dropped {

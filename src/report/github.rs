@@ -1,6 +1,6 @@
 //! Failures as annotations that GitHub shows beside the code (its "workflow commands").
 
-use crate::explore::{Exploration, Failure, Standing};
+use crate::explore::{Exploration, Failure, Status};
 use crate::run::Outcome;
 
 /// One line for each thing that makes an exploration fail, at the place where its scenario was declared.
@@ -13,7 +13,7 @@ pub fn annotations(exploration: &Exploration) -> String {
     for failure in &exploration.failures {
         text.push_str(&of_failure(failure, &place));
     }
-    for line in exploration.idle_sources() {
+    for line in exploration.idle_generators() {
         text.push_str(&error(&place, &format!("{name}: a fault that changes nothing"), &line));
     }
     for situation in exploration.coverage.missed(exploration.runs) {
@@ -30,8 +30,8 @@ pub fn annotation(failure: &Failure) -> String {
 
 fn of_failure(failure: &Failure, place: &str) -> String {
     let Outcome { scenario, seed, .. } = &failure.outcome;
-    let message = match failure.standing() {
-        Standing::NotDeterministic => "not deterministic: a second run was different".to_owned(),
+    let message = match failure.status() {
+        Status::NotDeterministic => "not deterministic: a second run was different".to_owned(),
         _ => super::text::reasons(&failure.outcome),
     };
     error(place, &format!("{scenario}: seed {seed}"), &message)
@@ -54,7 +54,7 @@ fn property(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::SourceBites;
+    use crate::run::GeneratorCounts;
 
     #[test]
     fn what_would_end_an_annotation_is_written_otherwise() {
@@ -63,15 +63,15 @@ mod tests {
     }
 
     #[test]
-    fn an_idle_source_is_an_error_at_the_scenario() {
+    fn an_idle_generator_is_an_error_at_the_scenario() {
         let mut exploration = Exploration::of("echo", "0..9".parse().unwrap());
         exploration.declared_at = Some(std::panic::Location::caller());
         assert_eq!(annotations(&exploration), "");
-        exploration.bites.push(SourceBites { source: "loss".to_owned(), planned: 50, bitten: 1 });
+        exploration.generators.push(GeneratorCounts { generator: "loss".to_owned(), planned: 50, effective: 1 });
         let text = annotations(&exploration);
         assert!(text.starts_with("::error file=src/report/github.rs,line="), "{text}");
-        assert!(
-            text.ends_with("title=echo%3A a fault that changes nothing::fault source `loss` bit only 1 of 50 times\n")
-        );
+        assert!(text.ends_with(
+            "title=echo%3A a fault that changes nothing::fault generator `loss` was effective only 1 of 50 times\n"
+        ));
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::case_file::{CaseFile, lay_out};
 use crate::check::Verdict;
-use crate::fault::{EventMoment, Fault, FaultKind, MessageMoment, SegmentFate, Selector, Target, Trigger};
+use crate::fault::{EventPoint, Fault, FaultKind, MessagePoint, SegmentFate, Selector, Target, Trigger};
 use crate::scenario::Case;
 
 /// The source of a test that passes when the case does. Everything that it uses is imported in its body, but for the
@@ -69,10 +69,10 @@ fn marks_around(text: &str) -> usize {
 fn fault_code(fault: &Fault) -> String {
     let begins = match &fault.trigger {
         Trigger::At(begins) => format!("at({})", duration(*begins)),
-        Trigger::Message(MessageMoment { from, to, containing, nth }) => {
+        Trigger::Message(MessagePoint { from, to, containing, nth }) => {
             format!("at_message({}, {}, {containing:?}, {nth})", selector(from), selector(to))
         }
-        Trigger::Event(EventMoment { host, named, nth }) => {
+        Trigger::Event(EventPoint { host, named, nth }) => {
             format!("at_event({}, {named:?}, {nth})", selector(host))
         }
     };
@@ -111,15 +111,15 @@ fn what(fault: &Fault) -> String {
         }
         FaultKind::Partition => format!("Fault::partition({target})"),
         FaultKind::PartitionOneWay => format!("Fault::partition_one_way({target})"),
-        FaultKind::Reject => format!("Fault::reject({target})"),
+        FaultKind::PartitionWithReset => format!("Fault::partition_with_reset({target})"),
         FaultKind::Hold => format!("Fault::hold({target})"),
         FaultKind::Reset { after_bytes } => format!("Fault::reset({}, {target})", bytes(*after_bytes)),
-        FaultKind::Cut { after_bytes } => format!("Fault::cut({}, {target})", bytes(*after_bytes)),
+        FaultKind::Close { after_bytes } => format!("Fault::close({}, {target})", bytes(*after_bytes)),
         FaultKind::Stall { after_bytes } => format!("Fault::stall({}, {target})", bytes(*after_bytes)),
-        FaultKind::Drip { bytes: count, every } => {
-            format!("Fault::drip({}, {}, {target})", bytes(*count), duration(*every))
+        FaultKind::Trickle { bytes: count, every } => {
+            format!("Fault::trickle({}, {}, {target})", bytes(*count), duration(*every))
         }
-        FaultKind::Flip { rate } => format!("Fault::flip({rate:?}, {target})"),
+        FaultKind::Corrupt { rate } => format!("Fault::corrupt({rate:?}, {target})"),
         FaultKind::CloseIdle { idle_for } => format!("Fault::close_idle({}, {target})", duration(*idle_for)),
         FaultKind::HalfOpen => format!("Fault::half_open({target})"),
         FaultKind::ShortReads { at_most_bytes } => {
@@ -142,9 +142,9 @@ fn what(fault: &Fault) -> String {
             let [read, write, sync] = [read, write, sync].map(|by| duration(*by));
             format!("Fault::disk_slow({read}, {write}, {sync}, {target})")
         }
-        FaultKind::DiskFlips { rate } => format!("Fault::disk_flips({rate:?}, {target})"),
+        FaultKind::DiskCorruption { rate } => format!("Fault::disk_corruption({rate:?}, {target})"),
         FaultKind::LostSyncs => format!("Fault::lost_syncs({target})"),
-        FaultKind::Mute => format!("Fault::mute({target})"),
+        FaultKind::OutputStall => format!("Fault::output_stall({target})"),
         FaultKind::SlowStart { by } => format!("Fault::slow_start({}, {target})", duration(*by)),
         FaultKind::OutOfMemory { in_flight, restart_after } => {
             let in_flight = grouped((*in_flight).into());
@@ -154,9 +154,9 @@ fn what(fault: &Fault) -> String {
         FaultKind::ClockDrift { parts_per_million } => {
             format!("Fault::clock_drift({}, {target})", signed(*parts_per_million))
         }
-        FaultKind::ResolveLate { by } => format!("Fault::resolve_late({}, {target})", duration(*by)),
-        FaultKind::ResolveDead => format!("Fault::resolve_dead({target})"),
-        FaultKind::ResolveNothing => format!("Fault::resolve_nothing({target})"),
+        FaultKind::DnsSlow { by } => format!("Fault::dns_slow({}, {target})", duration(*by)),
+        FaultKind::DnsBlackhole => format!("Fault::dns_blackhole({target})"),
+        FaultKind::DnsNotFound => format!("Fault::dns_not_found({target})"),
     }
 }
 
@@ -165,7 +165,7 @@ fn bytes(count: u64) -> String {
 }
 
 fn fate(fate: &SegmentFate) -> String {
-    let SegmentFate { from, to, port, connect, back, segment, lost, late, flipped } = fate;
+    let SegmentFate { from, to, port, connect, back, segment, lost, late, corrupted } = fate;
     let mut text = format!("fault::SegmentFate::new({from:?}, {to:?}, {port}, {connect}, {segment})");
     if *back {
         text.push_str(".back()");
@@ -176,8 +176,8 @@ fn fate(fate: &SegmentFate) -> String {
     if !late.is_zero() {
         let _ = write!(text, ".late({})", duration(*late));
     }
-    if !flipped.is_empty() {
-        let _ = write!(text, ".flipped({flipped:?})");
+    if !corrupted.is_empty() {
+        let _ = write!(text, ".corrupted({corrupted:?})");
     }
     text
 }
@@ -243,35 +243,35 @@ mod tests {
             .fault(Fault::bandwidth(100_000, 64_000, "a", "b").at(secs(5)).lasting(secs(1)))
             .fault(Fault::kill(fault::here()).at_message("a", ["b"], "HTTP/1.1 \"200", 3).lasting(secs(1)))
             .fault(Fault::hold("a", "b").at_event("a", "applied", 2).lasting(secs(1)))
-            .fault(Fault::reject("a", all()).at(secs(5)).lasting(secs(1)))
+            .fault(Fault::partition_with_reset("a", all()).at(secs(5)).lasting(secs(1)))
             .fault(Fault::disk_errors(0.3, fault::DiskCalls::Syncs, "a").at(secs(5)).lasting(secs(1)))
             .fault(Fault::disk_full(64_000, "a").at(secs(5)).lasting(secs(1)))
             .fault(Fault::disk_slow(secs(0), micros(20), millis(30), "a").at(secs(5)).lasting(secs(1)))
-            .fault(Fault::disk_flips(0.001, one("a")).at(secs(5)).lasting(secs(1)))
+            .fault(Fault::disk_corruption(0.001, one("a")).at(secs(5)).lasting(secs(1)))
             .fault(Fault::lost_syncs("a").at(secs(5)).lasting(secs(1)))
             .fault(Fault::reset(0, "a", "b").at(secs(5)).lasting(secs(1)))
-            .fault(Fault::cut(1_500, "a", "b").one_way().at(secs(5)).lasting(secs(1)))
+            .fault(Fault::close(1_500, "a", "b").one_way().at(secs(5)).lasting(secs(1)))
             .fault(Fault::stall(120, "a", "b").at(secs(5)).lasting(secs(1)))
-            .fault(Fault::drip(10, millis(200), "a", "b").at(secs(5)).lasting(secs(1)))
-            .fault(Fault::flip(0.5, "a", "b").at(secs(5)).lasting(secs(1)))
+            .fault(Fault::trickle(10, millis(200), "a", "b").at(secs(5)).lasting(secs(1)))
+            .fault(Fault::corrupt(0.5, "a", "b").at(secs(5)).lasting(secs(1)))
             .fault(Fault::close_idle(secs(3), "a", "b").at(secs(5)).lasting(secs(1)))
             .fault(Fault::half_open("a", "b").at(secs(5)).lasting(secs(1)))
             .fault(Fault::short_reads("a", 1).at(secs(5)).lasting(secs(1)))
             .fault(Fault::short_writes("a", 7).at(secs(5)).lasting(secs(1)))
             .fault(Fault::small_window("a", 65_536).at(secs(5)).lasting(secs(1)))
-            .fault(Fault::mute("a").at(secs(5)).lasting(secs(1)))
+            .fault(Fault::output_stall("a").at(secs(5)).lasting(secs(1)))
             .fault(Fault::slow_start(millis(1_500), "a").at(secs(5)).lasting(secs(1)))
             .fault(Fault::out_of_memory(8, secs(2), "a").at(secs(5)).lasting(secs(1)))
             .fault(Fault::clock_skew(-3_600_000, "a").at(secs(5)).lasting(secs(1)))
             .fault(Fault::clock_drift(500, "a").at(secs(5)).lasting(secs(1)))
-            .fault(Fault::resolve_late(millis(300), "a", "b").at(secs(5)).lasting(secs(1)))
-            .fault(Fault::resolve_dead("a", "b").at(secs(5)).lasting(secs(1)))
-            .fault(Fault::resolve_nothing("a", all()).at(secs(5)).lasting(secs(1)))
+            .fault(Fault::dns_slow(millis(300), "a", "b").at(secs(5)).lasting(secs(1)))
+            .fault(Fault::dns_blackhole("a", "b").at(secs(5)).lasting(secs(1)))
+            .fault(Fault::dns_not_found("a", all()).at(secs(5)).lasting(secs(1)))
             .fault(
                 Fault::segments(
                     ["a"],
                     ["b"],
-                    [fault::SegmentFate::new("a", "b", 80, 14, 0).back().lost([0, 1]).late(millis(7)).flipped([59])],
+                    [fault::SegmentFate::new("a", "b", 80, 14, 0).back().lost([0, 1]).late(millis(7)).corrupted([59])],
                 )
                 .at(secs(6))
                 .lasting(secs(2)),

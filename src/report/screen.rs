@@ -10,7 +10,7 @@ use super::text::{determinism, duration_of, reasons};
 use super::timeline::{TimelineOptions, timeline_lines};
 use super::why::why_lines;
 use crate::check::Verdict;
-use crate::explore::{Exploration, Failure, SeedRange, Size, Standing, Subject};
+use crate::explore::{CaseRef, Exploration, Failure, SeedRange, Size, Status};
 use crate::fault::duration_text;
 use crate::run::Outcome;
 
@@ -43,7 +43,7 @@ pub fn screen(failure: &Failure, replay: &str, exploration: Option<&Exploration>
     screen.faults(failure);
     screen.operations(failure);
     screen.why(failure);
-    screen.moments(failure);
+    screen.trigger_points(failure);
     screen.output(&failure.output);
     screen.plain(&determinism(failure));
     screen.coverage(exploration);
@@ -98,17 +98,17 @@ impl Screen {
     }
 
     fn headline(&mut self, failure: &Failure, seeds: Option<SeedRange>) {
-        let word = match failure.standing() {
-            Standing::Fail => "FAILED",
-            Standing::NotDeterministic => "NOT DETERMINISTIC",
-            Standing::Unknown => "UNKNOWN",
-            Standing::Pass => "PASSES",
+        let word = match failure.status() {
+            Status::Fail => "FAILED",
+            Status::NotDeterministic => "NOT DETERMINISTIC",
+            Status::Unknown => "UNKNOWN",
+            Status::Pass => "PASSES",
         };
         let word = style(word).bold().red().force_styling(self.style.colours).to_string();
         let Outcome { scenario, seed, .. } = &failure.outcome;
-        let place = match (&failure.subject, seeds) {
-            (Subject::Control(_), _) => " (the control: without any fault)".to_owned(),
-            (Subject::Seed(_), Some(seeds)) if seeds.count() > 1 => {
+        let place = match (&failure.case_ref, seeds) {
+            (CaseRef::Control(_), _) => " (the control: without any fault)".to_owned(),
+            (CaseRef::Seed(_), Some(seeds)) if seeds.count() > 1 => {
                 let number = seed.0.saturating_sub(seeds.first().0).saturating_add(1);
                 // Without an end, there is no number of all.
                 match seeds.count() {
@@ -162,22 +162,22 @@ impl Screen {
             return;
         }
         self.line(&self.title("faults"));
-        let bites = |index: usize| failure.outcome.fault_bites.get(index).copied();
+        let effects = |index: usize| failure.outcome.fault_effects.get(index).copied();
         let mut shown: Vec<usize> = (0..faults.len()).collect();
-        shown.sort_by_key(|index| bites(*index) == Some(0));
+        shown.sort_by_key(|index| effects(*index) == Some(0));
         shown.truncate(FAULTS);
         shown.sort_unstable();
         let lines: Vec<String> = shown.iter().map(|index| faults[*index].to_string()).collect();
         let widest = lines.iter().map(|line| console::measure_text_width(line)).max().unwrap_or(0).min(WIDTH - 22);
         for (index, line) in shown.iter().zip(&lines) {
-            let bites = match bites(*index) {
-                None => "bites not known",
-                Some(0) => "did not bite",
-                Some(1) => "1 bite",
-                Some(bites) => &format!("{bites} bites"),
+            let effects = match effects(*index) {
+                None => "effects not known",
+                Some(0) => "no effect",
+                Some(1) => "1 effect",
+                Some(effects) => &format!("{effects} effects"),
             };
             let space = " ".repeat(widest.saturating_sub(console::measure_text_width(line)));
-            self.line(&format!("  f{:<3} {line}{space}  {bites}", index + 1));
+            self.line(&format!("  f{:<3} {line}{space}  {effects}", index + 1));
         }
         if faults.len() > shown.len() {
             self.line(&format!("  … and {} more", faults.len() - shown.len()));
@@ -217,7 +217,7 @@ impl Screen {
     }
 
     /// The timeline up to the decisive moment and a little beyond.
-    fn moments(&mut self, failure: &Failure) {
+    fn trigger_points(&mut self, failure: &Failure) {
         if failure.why.is_none() && !failure.case.plan.faults.is_empty() {
             self.gap();
         }
@@ -300,8 +300,8 @@ fn size_text(size: Size) -> String {
 
 /// A failure in one line, for all but the first of many.
 pub fn failure_line(failure: &Failure) -> String {
-    let reason = match failure.standing() {
-        Standing::NotDeterministic => "not deterministic".to_owned(),
+    let reason = match failure.status() {
+        Status::NotDeterministic => "not deterministic".to_owned(),
         _ => reasons(&failure.outcome).replace('\n', " "),
     };
     let place = match &failure.saved {

@@ -19,9 +19,9 @@ pub fn sweep_text(sweep: &Sweep) -> String {
     );
     let _ = writeln!(text, "  hosts that go down: {}", hosts.join(", "));
     for row in rows {
-        let Row { name, tried, bitten, failing } = row;
+        let Row { name, tried, effective, failing } = row;
         let all = if name == "pairs" { "pairs" } else { "points" };
-        let idle = match tried - bitten {
+        let idle = match tried - effective {
             0 => String::new(),
             idle => format!(" ({idle} changed nothing)"),
         };

@@ -10,7 +10,7 @@ use crate::trace::Fingerprint;
 
 /// Scenario, seeds, verdict, faults, and how fast time went, one line for each exploration.
 pub fn table(explorations: &[Exploration]) -> String {
-    let header = ["scenario", "seeds", "verdict", "faults bitten", "simulated", "wall", "ratio"];
+    let header = ["scenario", "seeds", "verdict", "effective faults", "simulated", "wall", "ratio"];
     let mut rows = vec![header.map(str::to_owned)];
     rows.extend(explorations.iter().map(row));
     let widths: Vec<usize> =
@@ -33,8 +33,8 @@ fn width(text: &str) -> usize {
 }
 
 fn row(exploration: &Exploration) -> [String; 7] {
-    let (planned, bitten) =
-        exploration.bites.iter().fold((0, 0), |sum, bites| (sum.0 + bites.planned, sum.1 + bites.bitten));
+    let (planned, effective) =
+        exploration.generators.iter().fold((0, 0), |sum, effects| (sum.0 + effects.planned, sum.1 + effects.effective));
     let wall = exploration.wall.as_secs_f64().max(0.001);
     let seeds = match exploration.runs == exploration.seeds.count() {
         true => exploration.seeds.to_string(),
@@ -43,8 +43,8 @@ fn row(exploration: &Exploration) -> [String; 7] {
     [
         exploration.scenario.clone(),
         seeds,
-        exploration.standing().word().to_owned(),
-        if planned == 0 { "-".to_owned() } else { format!("{bitten} of {planned}") },
+        exploration.status().word().to_owned(),
+        if planned == 0 { "-".to_owned() } else { format!("{effective} of {planned}") },
         long_time(exploration.simulated),
         format!("{wall:.1}s"),
         format!("{:.0}x", exploration.simulated.as_secs_f64() / wall),
@@ -81,12 +81,12 @@ pub fn coverage(exploration: &Exploration) -> String {
     text
 }
 
-/// What else is to be said of an exploration: sources that do not bite, situations that were not
+/// What else is to be said of an exploration: generators that do not effect, situations that were not
 /// reached, runs that are unknown, notes. Empty if nothing.
 pub fn remarks(exploration: &Exploration) -> String {
     let mut text = String::new();
     let name = &exploration.scenario;
-    for line in exploration.idle_sources() {
+    for line in exploration.idle_generators() {
         let _ = writeln!(text, "{name}: FAIL: {line}; a fault that changes nothing tests nothing");
     }
     let missed = exploration.coverage.missed(exploration.runs);

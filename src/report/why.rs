@@ -1,6 +1,6 @@
 //! Why a run failed, in short sentences.
 
-use crate::explore::{FaultWhy, Reach, Trial, Why};
+use crate::explore::{CandidateOutcome, FaultWhy, Reach, Why};
 use crate::fault::{FaultKind, duration_text};
 use crate::scenario::Case;
 
@@ -39,10 +39,10 @@ fn without(index: usize, fault: &FaultWhy) -> String {
     let name = format!("f{}", index + 1);
     match &fault.without {
         None => format!("Whether {name} is needed is not known: the time was up."),
-        Some(Trial::Passes) => format!("Without {name} the run passes."),
-        Some(Trial::Broken) => format!("{name} is not needed."),
-        Some(Trial::Other(check)) => format!("Without {name} another promise is broken ({check})."),
-        Some(Trial::Unknown) => format!("Without {name} the run does not say."),
+        Some(CandidateOutcome::Passes) => format!("Without {name} the run passes."),
+        Some(CandidateOutcome::Broken) => format!("{name} is not needed."),
+        Some(CandidateOutcome::Other(check)) => format!("Without {name} another promise is broken ({check})."),
+        Some(CandidateOutcome::Unknown) => format!("Without {name} the run does not say."),
     }
 }
 
@@ -85,7 +85,7 @@ mod tests {
             kind: FaultKind::Kill,
             target: Target::Hosts("store".into()),
             lasting: secs(1),
-            source: String::new(),
+            generator: String::new(),
         };
         let plan = Plan::new(vec![fault; why.faults.len()]);
         why_lines(why, &Case { scenario: String::new(), seed: Seed(0), plan, input: [].into() })
@@ -96,8 +96,8 @@ mod tests {
         let fault = |without, earlier, later| FaultWhy { without: Some(without), earlier, later };
         let why = Why {
             faults: vec![
-                fault(Trial::Passes, Reach::UpTo(millis(40)), Reach::Anywhere(secs(9))),
-                fault(Trial::Other("T1".to_owned()), Reach::Nowhere, Reach::NotKnown),
+                fault(CandidateOutcome::Passes, Reach::UpTo(millis(40)), Reach::Anywhere(secs(9))),
+                fault(CandidateOutcome::Other("T1".to_owned()), Reach::Nowhere, Reach::NotKnown),
             ],
             pairs: vec![Pair { first: 0, second: 1, moved_by: Some(millis(300)), suffices: false }],
             runs: 9,

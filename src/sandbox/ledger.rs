@@ -1,4 +1,4 @@
-//! The ledger: memory that a run reserves before it begins and that outlives its process, so that the front can read what
+//! The ledger: memory that a run reserves before it begins and that outlives its process, so that the supervisor can read what
 //! a run that died had kept up to then. It knows nothing of what is written there.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,7 +21,7 @@ pub(crate) enum Ledger {
 }
 
 impl Ledger {
-    /// The ledger of a run that begins: in a process that was forked for it, memory that the front can read, too.
+    /// The ledger of a run that begins: in a process that was forked for it, memory that the supervisor can read, too.
     pub(crate) fn open() -> Ledger {
         match platform::SharedLedger::of_this_process() {
             Some(shared) if !IS_SHARED_TAKEN.swap(true, Ordering::Relaxed) => Ledger::Shared(shared),

@@ -60,6 +60,6 @@ pub use simulated::{
     set_step, set_wall_error, set_wall_offset, take_wrong_reads,
 };
 pub use worker::{
-    End, Entry, Finished, Handler, Limits, Worker, addresses_are_fixed, current_test_name, is_zygote, serve_if_zygote,
-    watch_system_calls,
+    End, EntryPoint, Finished, Handler, ProcessLimits, Worker, addresses_are_fixed, current_test_name, is_zygote,
+    serve_if_zygote, watch_system_calls,
 };

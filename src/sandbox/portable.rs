@@ -3,7 +3,7 @@
 use std::io;
 
 use super::notes::PanicNote;
-use super::worker::{Entry, Finished, Limits};
+use super::worker::{EntryPoint, Finished, ProcessLimits};
 
 pub(super) const INTERPOSES: bool = false;
 
@@ -65,7 +65,7 @@ impl SharedLedger {
 pub(super) enum Forker {}
 
 impl Forker {
-    pub(super) fn spawn(_entry: &Entry) -> io::Result<Option<Forker>> {
+    pub(super) fn spawn(_entry: &EntryPoint) -> io::Result<Option<Forker>> {
         Ok(None)
     }
 
@@ -73,7 +73,7 @@ impl Forker {
         match *self {}
     }
 
-    pub(super) fn run(&mut self, _job: &[u8], _limits: &Limits) -> io::Result<Finished> {
+    pub(super) fn run(&mut self, _job: &[u8], _limits: &ProcessLimits) -> io::Result<Finished> {
         match *self {}
     }
 }

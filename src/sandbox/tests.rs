@@ -24,11 +24,11 @@ fn a_libtest_binary_is_its_own_zygote() {
     let name = current_test_name().expect("libtest names its threads");
     assert!(name.ends_with("sandbox::tests::a_libtest_binary_is_its_own_zygote"), "{name}");
     let outcomes = [0, 1].map(|_| {
-        let mut worker = Worker::spawn(Entry::Test(name.clone()), Arc::new(simulate)).expect("the zygote starts");
+        let mut worker = Worker::spawn(EntryPoint::Test(name.clone()), Arc::new(simulate)).expect("the zygote starts");
         [0, 1].map(|_| {
-            let panicked = worker.run(b"panic", &Limits::default()).expect("the zygote lives");
+            let panicked = worker.run(b"panic", &ProcessLimits::default()).expect("the zygote lives");
             assert_eq!(panicked.panics[0].message, "as told");
-            let finished = worker.run(b"", &Limits::default()).expect("the zygote lives");
+            let finished = worker.run(b"", &ProcessLimits::default()).expect("the zygote lives");
             assert!(finished.output.is_empty(), "{:?}", String::from_utf8_lossy(&finished.output));
             finished.end
         })
@@ -41,7 +41,7 @@ fn a_libtest_binary_is_its_own_zygote() {
 
 #[test]
 fn a_zygote_that_never_serves_is_an_error() {
-    let error = Worker::spawn(Entry::Test("no_such_test".to_owned()), Arc::new(simulate)).err().expect("an error");
+    let error = Worker::spawn(EntryPoint::Test("no_such_test".to_owned()), Arc::new(simulate)).err().expect("an error");
     let text = error.to_string();
     assert!(text.contains("exited with code 0") && text.contains("is there a test `no_such_test`"), "{text}");
 }

@@ -12,7 +12,7 @@ use super::worker::{End, Finished, Handler};
 /// Like the main thread of a zygote.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
 
-/// Runs one job. Limits cannot be enforced here, and an abort ends this very process.
+/// Runs one job. ProcessLimits cannot be enforced here, and an abort ends this very process.
 pub(super) fn run(handler: &Handler, job: &[u8]) -> io::Result<Finished> {
     record_panics();
     let start = Instant::now();

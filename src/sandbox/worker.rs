@@ -12,7 +12,7 @@ pub type Handler = Arc<dyn Fn(&[u8]) -> Vec<u8> + Send + Sync>;
 
 /// How this executable is started once more as a zygote, and gets to [`serve_if_zygote`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Entry {
+pub enum EntryPoint {
     /// By its own `main`, which calls [`serve_if_zygote`] first.
     Main,
     /// By libtest, as the one test of this name, which calls [`serve_if_zygote`].
@@ -21,7 +21,7 @@ pub enum Entry {
 
 /// What a job may use up.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct ProcessLimits {
     /// CPU time.
     pub cpu: Duration,
     /// Memory beyond what the zygote has, in bytes of address space.
@@ -30,9 +30,9 @@ pub struct Limits {
     pub wall: Duration,
 }
 
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits { cpu: Duration::from_secs(10), memory_bytes: 1 << 30, wall: Duration::from_secs(120) }
+impl Default for ProcessLimits {
+    fn default() -> ProcessLimits {
+        ProcessLimits { cpu: Duration::from_secs(10), memory_bytes: 1 << 30, wall: Duration::from_secs(120) }
     }
 }
 
@@ -69,7 +69,7 @@ pub enum End {
     },
     /// The stack overflowed.
     StackOverflow,
-    /// An allocation failed, which [`Limits::memory_bytes`] makes happen.
+    /// An allocation failed, which [`ProcessLimits::memory_bytes`] makes happen.
     MemoryLimit,
     /// The process exited by its own will before the handler returned.
     Exited {
@@ -78,13 +78,13 @@ pub enum End {
     },
     /// A host waited in a loop for time to pass while its clock stood still.
     ClockSpin,
-    /// [`Limits::cpu`] was used up.
+    /// [`ProcessLimits::cpu`] was used up.
     CpuLimit,
-    /// It waited for something that cannot happen, or longer than [`Limits::wall`].
+    /// It waited for something that cannot happen, or longer than [`ProcessLimits::wall`].
     Blocked,
 }
 
-/// Runs jobs, one at a time. `--jobs N` takes N workers, each driven by a thread of the front.
+/// Runs jobs, one at a time. `--jobs N` takes N workers, each driven by a thread of the supervisor.
 pub struct Worker(Kind);
 
 enum Kind {
@@ -97,7 +97,7 @@ impl Worker {
     ///
     /// # Errors
     /// If the zygote starts but never gets to [`serve_if_zygote`].
-    pub fn spawn(entry: Entry, handler: Handler) -> io::Result<Worker> {
+    pub fn spawn(entry: EntryPoint, handler: Handler) -> io::Result<Worker> {
         if is_zygote() {
             return Err(io::Error::other("a run cannot start runs of its own"));
         }
@@ -116,7 +116,7 @@ impl Worker {
     ///
     /// # Errors
     /// If the zygote dies twice at the same job.
-    pub fn run(&mut self, job: &[u8], limits: &Limits) -> io::Result<Finished> {
+    pub fn run(&mut self, job: &[u8], limits: &ProcessLimits) -> io::Result<Finished> {
         match &mut self.0 {
             Kind::Forked(forker) => forker.run(job, limits),
             Kind::Threaded(handler) => thread::run(handler, job),
@@ -138,13 +138,13 @@ impl Worker {
     }
 }
 
-/// Whether this process is a zygote or a child of one, and not the front.
+/// Whether this process is a zygote or a child of one, and not the supervisor.
 pub fn is_zygote() -> bool {
     platform::is_zygote()
 }
 
 /// In a zygote, serves jobs with `handler` and never returns; in any other process, returns at once. To be called first
-/// in `main`, or first in a test that makes workers by [`Entry::Test`].
+/// in `main`, or first in a test that makes workers by [`EntryPoint::Test`].
 pub fn serve_if_zygote(handler: impl Fn(&[u8]) -> Vec<u8>) {
     if is_zygote() {
         platform::serve(&handler);

@@ -10,7 +10,7 @@ use siphasher::sip::SipHasher13;
 
 use super::Scenario;
 
-/// A digest (SipHash-1-3) of hosts, clients, sources, checks, times and limits.
+/// A digest (SipHash-1-3) of hosts, clients, generators, checks, times and limits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Definition(u64);
 
@@ -52,8 +52,8 @@ impl Scenario {
         for client in &self.clients {
             parts.add("clients", &[&client.name, &client.count]);
         }
-        for source in self.source_names() {
-            parts.add("source", &[&source]);
+        for generator in self.generator_names() {
+            parts.add("generator", &[&generator]);
         }
         for check in self.check_names() {
             parts.add("check", &[&check]);
@@ -103,7 +103,7 @@ mod tests {
             base().settle_for(secs(1)),
             base().supervise("a", secs(1)),
             base().wall_clock_offset("a", 7),
-            base().limits(crate::scenario::Limits { hang_after: secs(1), memory_bytes: 1 }),
+            base().limits(crate::scenario::RunLimits { hang_after: secs(1), memory_bytes: 1 }),
             base().allow_panics(),
             base().allow_escape("thread"),
         ];

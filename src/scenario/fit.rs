@@ -6,7 +6,7 @@ use crate::fault;
 impl Scenario {
     /// What is wrong with a case for this scenario, in one line; none if it can be run.
     pub fn defect(&self, case: &Case) -> Option<String> {
-        let stage = self.stage();
+        let topology = self.topology();
         for (index, fault) in case.plan.faults.iter().enumerate() {
             if let Some(defect) = fault.defect() {
                 return Some(format!("plan[{index}]: {defect}"));
@@ -16,11 +16,11 @@ impl Scenario {
                 let defect = match selector {
                     fault::Selector::Here => None,
                     fault::Selector::Names(names) => {
-                        let unknown = names.iter().find(|name| stage.hosts.iter().all(|host| &host.name != *name));
+                        let unknown = names.iter().find(|name| topology.hosts.iter().all(|host| &host.name != *name));
                         unknown.map(|name| format!("the scenario has no host named `{name}`"))
                     }
                     pattern => {
-                        let none = pattern.resolve(&stage, 0).is_empty();
+                        let none = pattern.resolve(&topology, 0).is_empty();
                         none.then(|| format!("no host of the scenario is meant by `{pattern}`"))
                     }
                 };
@@ -32,7 +32,7 @@ impl Scenario {
         let unknown_in_fates = case.plan.faults.iter().enumerate().find_map(|(index, fault)| {
             let fault::FaultKind::Segments { fates } = &fault.kind else { return None };
             let names = fates.iter().flat_map(|fate| [&fate.from, &fate.to]);
-            let unknown = names.into_iter().find(|name| stage.hosts.iter().all(|host| host.name != **name))?;
+            let unknown = names.into_iter().find(|name| topology.hosts.iter().all(|host| host.name != **name))?;
             Some(format!("plan[{index}]: the scenario has no host named `{unknown}`"))
         });
         if unknown_in_fates.is_some() {

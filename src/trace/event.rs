@@ -162,9 +162,9 @@ pub enum Event {
     /// The program was asked to stop.
     Stopping,
     /// The program hangs, as its peers see it: nothing that it sends leaves the machine.
-    Muted,
+    OutputStalled,
     /// The program is heard again.
-    Heard,
+    OutputResumed,
     /// A fault of the plan began.
     FaultBegan {
         /// Its index in the plan.
@@ -200,7 +200,7 @@ pub enum Event {
         kind: SegmentKind,
     },
     /// A fault kept a segment of this host back or dropped it.
-    Bitten {
+    SegmentAffected {
         /// The fault's index in the plan; none if the destination was without power by another's doing.
         fault: Option<u32>,
         /// The connection.
@@ -219,7 +219,7 @@ pub enum Event {
         late: Option<Duration>,
     },
     /// A fault befell the host or its program otherwise; the words say what it did.
-    Befallen {
+    HostAffected {
         /// The fault's index in the plan.
         fault: u32,
     },
@@ -231,7 +231,7 @@ pub enum Event {
         callsite: u64,
     },
     /// A fault changed a bit of a segment of this host.
-    Flipped {
+    SegmentCorrupted {
         /// The fault's index in the plan.
         fault: u32,
         /// The connection.
@@ -252,10 +252,10 @@ impl Event {
             self,
             Event::Sent { .. }
                 | Event::Arrived { .. }
-                | Event::Bitten { .. }
+                | Event::SegmentAffected { .. }
                 | Event::Log { .. }
-                | Event::Flipped { .. }
-                | Event::Befallen { .. }
+                | Event::SegmentCorrupted { .. }
+                | Event::HostAffected { .. }
         )
     }
 }

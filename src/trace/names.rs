@@ -33,16 +33,16 @@ impl Event {
             Event::PoweredOff => Some("powered-off"),
             Event::Stopping => Some("stopping"),
             Event::Mark(mark) => Some(mark.name()),
-            Event::Muted => Some("muted"),
-            Event::Heard => Some("heard"),
+            Event::OutputStalled => Some("output-stalled"),
+            Event::OutputResumed => Some("output-resumed"),
             Event::FaultBegan { .. }
-            | Event::Befallen { .. }
+            | Event::HostAffected { .. }
             | Event::FaultEnded { .. }
             | Event::FaultsOver
             | Event::Sent { .. }
             | Event::Arrived { .. }
-            | Event::Bitten { .. }
-            | Event::Flipped { .. }
+            | Event::SegmentAffected { .. }
+            | Event::SegmentCorrupted { .. }
             | Event::Log { .. } => None,
         }
     }

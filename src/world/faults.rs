@@ -20,12 +20,12 @@ impl World<'_> {
         match &fault.target {
             Target::Hosts(hosts) if fault.kind.takes_hosts_down() => {
                 for host in self.resolve(hosts, index, 0) {
-                    self.strike(host, index, fault);
+                    self.take_down(host, index, fault);
                 }
             }
             Target::Hosts(hosts) => {
                 for host in self.resolve(hosts, index, 0) {
-                    self.afflict(host);
+                    self.apply_host_faults(host);
                 }
             }
             Target::Links { .. } | Target::OneWay { .. } if fault.kind.is_of_names() => self.rename(),
@@ -36,7 +36,7 @@ impl World<'_> {
         }
     }
 
-    pub(super) fn strike(&mut self, host: HostId, index: usize, fault: &Fault) {
+    pub(super) fn take_down(&mut self, host: HostId, index: usize, fault: &Fault) {
         if self.downed_by[host.index()].contains(&index) {
             // It went down at the very moment at which the fault began.
             return;
@@ -46,13 +46,13 @@ impl World<'_> {
             if !self.downed_by[host.index()].is_empty() {
                 self.downed_by[host.index()].push(index);
                 if fault.kind == FaultKind::PowerOff && self.net.lock().has_power(host) {
-                    self.wire.bites[index] += 1;
+                    self.wire.effects[index] += 1;
                     self.power_off(host);
                 }
             }
             return;
         }
-        self.wire.bites[index] += 1;
+        self.wire.effects[index] += 1;
         self.downed_by[host.index()].push(index);
         match fault.kind {
             FaultKind::Kill => self.kill(host, Event::Killed),
@@ -85,7 +85,7 @@ impl World<'_> {
             }
             Target::Hosts(hosts) => {
                 for host in self.resolve(hosts, index, 0) {
-                    self.afflict(host);
+                    self.apply_host_faults(host);
                 }
             }
             Target::Links { .. } | Target::OneWay { .. } if fault.kind.is_of_names() => self.rename(),

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
-use crate::gate::Gate;
+use crate::alive::AliveFlag;
 use crate::host::{HostContext, Program, Shutdown};
 use crate::net::{SharedNet, run_kernel};
 use crate::sandbox;
@@ -33,7 +33,7 @@ pub(crate) struct Slot {
     pub(crate) life: Life,
     /// How many lives with a program there have been, this one included.
     pub(crate) lives: u32,
-    pub(crate) gate: Gate,
+    pub(crate) alive: AliveFlag,
     pub(crate) shutdown: Shutdown,
     pub(crate) exit: Option<Exit>,
 }
@@ -44,12 +44,12 @@ pub(crate) async fn run_life(slot: Arc<Mutex<Slot>>, net: SharedNet, host: HostI
     let kernel = tokio::task::spawn_local(run_kernel(net, host));
     let life = std::mem::take(&mut slot.lock().unwrap_or_else(PoisonError::into_inner).life);
     if let Life::Program { program, context } = life {
-        let gate = context.gate.clone();
-        let own_gate = gate.clone();
+        let alive = context.alive.clone();
+        let own_alive = alive.clone();
         let running = tokio::task::spawn_local(async move {
             let mut running = program.start(*context);
             // A program that was killed inside a step does not go on, though it is dropped only when the step is over.
-            poll_fn(|cx| if own_gate.is_open() { running.as_mut().poll(cx) } else { Poll::Pending }).await
+            poll_fn(|cx| if own_alive.is_set() { running.as_mut().poll(cx) } else { Poll::Pending }).await
         });
         let exit = match running.await {
             Ok(Ok(())) => Exit::Returned,
@@ -57,7 +57,7 @@ pub(crate) async fn run_life(slot: Arc<Mutex<Slot>>, net: SharedNet, host: HostI
             Err(error) if error.is_panic() => Exit::Failed("the program panicked".to_owned()),
             Err(_) => Exit::Failed("the program was cancelled".to_owned()),
         };
-        if gate.is_open() {
+        if alive.is_set() {
             slot.lock().unwrap_or_else(PoisonError::into_inner).exit = Some(exit);
         }
     }

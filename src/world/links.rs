@@ -13,15 +13,15 @@ impl World<'_> {
     pub(super) fn resolve(&self, hosts: &Selector, index: usize, side: u64) -> Vec<HostId> {
         match hosts {
             Selector::Here => self.begun[index].and_then(|begun| begun.here).into_iter().collect(),
-            hosts => hosts.resolve(self.spec.stage, fault::pick(self.spec.seed, index, side)),
+            hosts => hosts.resolve(self.spec.topology, fault::pick(self.spec.seed, index, side)),
         }
     }
 
     /// The directed links that a fault befalls, and what befalls them.
     pub(super) fn link_faults(&self, index: usize) -> Vec<(HostId, HostId, LinkFault)> {
         let fault = &self.spec.plan.faults[index];
-        if fault.kind == FaultKind::Mute {
-            return self.mute_faults(fault, index);
+        if fault.kind == FaultKind::OutputStall {
+            return self.output_stalls(fault, index);
         }
         let Some((first, second)) = fault.target.sides() else { return Vec::new() };
         if let FaultKind::Segments { fates } = &fault.kind {
@@ -46,7 +46,7 @@ impl World<'_> {
     }
 
     /// The ways from machines whose programs are mute to all others.
-    fn mute_faults(&self, fault: &Fault, index: usize) -> Vec<(HostId, HostId, LinkFault)> {
+    fn output_stalls(&self, fault: &Fault, index: usize) -> Vec<(HostId, HostId, LinkFault)> {
         let Target::Hosts(hosts) = &fault.target else { return Vec::new() };
         let all = (0..self.spec.hosts.len()).map(|other| HostId(other as u16));
         let ways =
@@ -78,7 +78,7 @@ impl World<'_> {
             let known = links.entry(link).or_default().entry((key, !fate.back, fate.segment)).or_default();
             known.lost |= lost;
             known.late += fate.late;
-            known.flipped.extend(&fate.flipped);
+            known.corrupted.extend(&fate.corrupted);
         }
         let links = links.into_iter();
         links.map(|((from, to), fates)| (from, to, LinkFault::Segments(Arc::new(fates)))).collect()
@@ -91,7 +91,7 @@ fn link_fault(fault: &Fault, from: HostId, to: HostId, begins: Duration, until: 
     let stream = |kind: StreamKind| LinkFault::Stream(Stream::new(kind));
     let what = match &fault.kind {
         FaultKind::Partition | FaultKind::PartitionOneWay => LinkFault::Block(BlockKind::Partition),
-        FaultKind::Reject => LinkFault::Block(BlockKind::Reject),
+        FaultKind::PartitionWithReset => LinkFault::Block(BlockKind::PartitionWithReset),
         FaultKind::Hold => LinkFault::Block(BlockKind::Hold),
         FaultKind::Loss { rate } => LinkFault::Loss { rate: *rate, until },
         FaultKind::BurstLoss { gap, burst, rate } => {
@@ -107,12 +107,12 @@ fn link_fault(fault: &Fault, from: HostId, to: HostId, begins: Duration, until: 
         FaultKind::Reset { after_bytes } => {
             stream(StreamKind::Break { after_bytes: *after_bytes, is_polite: false, until })
         }
-        FaultKind::Cut { after_bytes } => {
+        FaultKind::Close { after_bytes } => {
             stream(StreamKind::Break { after_bytes: *after_bytes, is_polite: true, until })
         }
         FaultKind::Stall { after_bytes } => stream(StreamKind::Stall { after_bytes: *after_bytes }),
-        FaultKind::Drip { bytes, every } => stream(StreamKind::Drip { bytes: *bytes, every: *every, until }),
-        FaultKind::Flip { rate } => LinkFault::Flip { rate: *rate, until },
+        FaultKind::Trickle { bytes, every } => stream(StreamKind::Trickle { bytes: *bytes, every: *every, until }),
+        FaultKind::Corrupt { rate } => LinkFault::Corrupt { rate: *rate, until },
         FaultKind::CloseIdle { idle_for } => LinkFault::CloseIdle(IdleWatch::new(*idle_for)),
         FaultKind::HalfOpen => LinkFault::HalfOpen,
         FaultKind::Segments { .. }
@@ -122,19 +122,19 @@ fn link_fault(fault: &Fault, from: HostId, to: HostId, begins: Duration, until: 
         | FaultKind::DiskErrors { .. }
         | FaultKind::DiskFull { .. }
         | FaultKind::DiskSlow { .. }
-        | FaultKind::DiskFlips { .. }
+        | FaultKind::DiskCorruption { .. }
         | FaultKind::LostSyncs
         | FaultKind::ShortReads { .. }
         | FaultKind::ShortWrites { .. }
         | FaultKind::SmallWindow { .. }
-        | FaultKind::Mute
+        | FaultKind::OutputStall
         | FaultKind::SlowStart { .. }
         | FaultKind::OutOfMemory { .. }
         | FaultKind::ClockSkew { .. }
         | FaultKind::ClockDrift { .. }
-        | FaultKind::ResolveLate { .. }
-        | FaultKind::ResolveDead
-        | FaultKind::ResolveNothing => return None,
+        | FaultKind::DnsSlow { .. }
+        | FaultKind::DnsBlackhole
+        | FaultKind::DnsNotFound => return None,
     };
     Some(what)
 }

@@ -1,19 +1,19 @@
 //! The world: turmoil's simulation, the wire and the plan, step by step. It knows nothing of scenarios or verdicts.
 
-mod afflict;
 mod faults;
+mod host_faults;
 mod life;
 mod links;
 mod log;
-mod moments;
+mod trigger_points;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
+use crate::alive::AliveFlag;
 use crate::disk::DiskImage;
-use crate::fault::{Plan, Stage, Trigger};
-use crate::gate::Gate;
+use crate::fault::{Plan, Topology, Trigger};
 use crate::history::{History, SharedTape};
 use crate::host::{HostContext, HostSpec, Shutdown};
 use crate::net::{SharedNet, Wire, WireSettings};
@@ -35,7 +35,7 @@ pub(crate) struct WorldSpec<'a> {
     pub(crate) seed: Seed,
     pub(crate) hosts: &'a [HostSpec],
     pub(crate) plan: &'a Plan,
-    pub(crate) stage: &'a Stage,
+    pub(crate) topology: &'a Topology,
     pub(crate) latency: std::ops::Range<Duration>,
     pub(crate) latencies: Vec<(HostId, HostId, std::ops::Range<Duration>)>,
     pub(crate) step: Duration,
@@ -43,21 +43,21 @@ pub(crate) struct WorldSpec<'a> {
     pub(crate) settle_for: Duration,
     pub(crate) rich: bool,
     /// What to count, besides what the plan waits for.
-    pub(crate) census: &'a [Trigger],
+    pub(crate) trigger_counts: &'a [Trigger],
 }
 
 /// What a run leaves behind.
 #[derive(Debug)]
-pub(crate) struct Remains {
+pub(crate) struct RunArtifacts {
     pub(crate) trace: Trace,
     pub(crate) history: History,
     /// How often each fault of the plan changed something.
-    pub(crate) bites: Vec<u64>,
+    pub(crate) effects: Vec<u64>,
     /// Programs that failed without supervision: host and error.
     pub(crate) failures: Vec<(HostId, String)>,
     pub(crate) notes: Notes,
-    /// How often each entry of the census was seen while faults might happen.
-    pub(crate) census: Vec<u32>,
+    /// How often each entry of the trigger_counts was seen while faults might happen.
+    pub(crate) trigger_counts: Vec<u32>,
 }
 
 /// What is to happen at a time.
@@ -106,18 +106,18 @@ struct World<'a> {
     agenda_entries: u64,
     active: Vec<usize>,
     /// Whose programs are mute.
-    mute: BTreeSet<HostId>,
+    stalled: BTreeSet<HostId>,
     /// Which faults make the wall clock of a host wrong.
     wrong_clocks: BTreeMap<HostId, Vec<usize>>,
     /// Of which of them it is recorded that somebody has read the clock.
-    told_clocks: BTreeSet<(HostId, usize)>,
+    reported_clocks: BTreeSet<(HostId, usize)>,
     failures: Vec<(HostId, String)>,
-    census: Vec<u32>,
+    trigger_counts: Vec<u32>,
     now: Duration,
 }
 
 /// Runs a world from its start to its end.
-pub(crate) fn simulate(spec: &WorldSpec<'_>) -> Remains {
+pub(crate) fn simulate(spec: &WorldSpec<'_>) -> RunArtifacts {
     let names: Vec<String> = spec.hosts.iter().map(|host| host.name.clone()).collect();
     sandbox::enter(sandbox::Settings { seed: spec.seed, epoch: EPOCH, hosts: names.clone() });
     let tape = SharedTape::new(Trace::new(names.clone(), spec.step, spec.run_for, spec.rich));
@@ -127,14 +127,14 @@ pub(crate) fn simulate(spec: &WorldSpec<'_>) -> Remains {
     while world.now < end {
         world.step();
     }
-    let (bites, failures, census) = world.finish();
+    let (effects, failures, trigger_counts) = world.finish();
     drop(logging);
     let notes = sandbox::leave();
     let mut tape = tape.lock();
     tape.trace.ended_at = end;
     tape.trace.unpack();
     let trace = tape.trace.take();
-    Remains { trace, history: std::mem::take(&mut tape.history), bites, failures, notes, census }
+    RunArtifacts { trace, history: std::mem::take(&mut tape.history), effects, failures, notes, trigger_counts }
 }
 
 impl<'a> World<'a> {
@@ -162,21 +162,21 @@ impl<'a> World<'a> {
             agenda: BTreeMap::new(),
             agenda_entries: 0,
             active: Vec::new(),
-            mute: BTreeSet::new(),
+            stalled: BTreeSet::new(),
             wrong_clocks: BTreeMap::new(),
-            told_clocks: BTreeSet::new(),
+            reported_clocks: BTreeSet::new(),
             failures: Vec::new(),
-            census: Vec::new(),
+            trigger_counts: Vec::new(),
             now: Duration::ZERO,
         };
-        world.watch_for_moments();
+        world.watch_for_trigger_points();
         let hosts = || (0..spec.hosts.len()).map(|index| HostId(index as u16));
         for host in hosts() {
             world.add_host(host, &spec.hosts[host.index()]);
         }
         // A fault that begins with a start finds all hosts there.
         let due: Vec<_> = hosts().map(|host| (host, world.write_down(Some(host), Event::Started, None))).collect();
-        due.into_iter().for_each(|(host, due)| world.strike_all(due, Some(host)));
+        due.into_iter().for_each(|(host, due)| world.trigger_all(due, Some(host)));
         for (a, host) in spec.hosts.iter().enumerate() {
             for other in &spec.hosts[a + 1..] {
                 world.sim.hold(host.name.as_str(), other.name.as_str());
@@ -204,7 +204,7 @@ impl<'a> World<'a> {
     /// Makes the next life of a host a run of its program.
     fn prepare_life(&mut self, id: HostId) {
         let host = &self.spec.hosts[id.index()];
-        let gate = Gate::open();
+        let alive = AliveFlag::new();
         let shutdown = Shutdown::default();
         let mut slot = self.slots[id.index()].lock().unwrap_or_else(PoisonError::into_inner);
         let context = HostContext {
@@ -213,17 +213,17 @@ impl<'a> World<'a> {
             index: host.index,
             client: 0,
             life: slot.lives,
-            gate: gate.clone(),
+            alive: alive.clone(),
             net: self.net.clone(),
             tape: self.tape.clone(),
-            disk: self.disks[id.index()].attach(gate.clone()),
+            disk: self.disks[id.index()].attach(alive.clone()),
             shutdown: shutdown.clone(),
             run_for: self.spec.run_for,
             settle_for: self.spec.settle_for,
         };
         slot.lives += 1;
-        self.net.lock().open_gate(id, gate.clone());
-        slot.gate = gate;
+        self.net.lock().mark_alive(id, alive.clone());
+        slot.alive = alive;
         slot.shutdown = shutdown;
         slot.exit = None;
         slot.life = Life::Program { program: host.program.clone(), context: Box::new(context) };
@@ -231,20 +231,20 @@ impl<'a> World<'a> {
 
     fn record(&self, host: Option<HostId>, event: Event, text: Option<String>) {
         let due = self.write_down(host, event, text);
-        self.strike_all(due, host);
+        self.trigger_all(due, host);
     }
 
     /// Records an event; returns the faults whose moment it is, for when it has happened in full.
     fn write_down(&self, host: Option<HostId>, event: Event, text: Option<String>) -> Vec<u32> {
         let mut tape = self.tape.lock();
-        let due = host.map(|host| tape.moments.event(host, &event)).unwrap_or_default();
+        let due = host.map(|host| tape.trigger_points.event(host, &event)).unwrap_or_default();
         tape.trace.push_with(self.now, host, event, |out| out.write_str(text.as_deref().unwrap_or_default()));
         due
     }
 
-    fn strike_all(&self, due: Vec<u32>, host: Option<HostId>) {
+    fn trigger_all(&self, due: Vec<u32>, host: Option<HostId>) {
         for fault in due {
-            self.net.lock().strike(fault, host.unwrap_or(HostId::UNKNOWN));
+            self.net.lock().trigger(fault, host.unwrap_or(HostId::UNKNOWN));
         }
     }
 
@@ -257,13 +257,13 @@ impl<'a> World<'a> {
     fn step(&mut self) {
         let step_end = self.now + self.spec.step;
         sandbox::set_step(self.now);
-        self.take_struck();
+        self.take_triggered();
         self.wire.decide(&mut self.net.lock());
         self.take_exits();
         self.take_exhausted();
         if self.now >= self.spec.run_for && self.now < self.spec.run_for + self.spec.step {
             // What a program's end has brought about just now is over with all else.
-            self.take_struck();
+            self.take_triggered();
             self.end_all_faults();
         }
         while let Some(entry) = self.agenda.first_entry() {
@@ -273,7 +273,7 @@ impl<'a> World<'a> {
             let action = entry.remove();
             self.act(action);
         }
-        self.take_struck();
+        self.take_triggered();
         if self.wire.closes_idle() {
             self.wire.close_idle(&mut self.net.lock(), self.now);
         }
@@ -318,7 +318,7 @@ impl<'a> World<'a> {
 
     fn is_alive(&self, host: HostId) -> bool {
         let slot = self.slot(host);
-        slot.gate.is_open() && slot.exit.is_none()
+        slot.alive.is_set() && slot.exit.is_none()
     }
 
     /// Programs that returned or failed in the last step.
@@ -350,7 +350,7 @@ impl<'a> World<'a> {
     /// The process of a host is gone; its machine closes what the process had open, and idles.
     fn kill_with(&mut self, host: HostId, event: Event, text: Option<String>) {
         let due = self.write_down(Some(host), event, text);
-        self.net.lock().close_gate(host);
+        self.net.lock().mark_dead(host);
         self.net.lock().kill(host);
         if !due.is_empty() {
             // What its kernel has just said is on its way, whatever else comes now.
@@ -358,17 +358,17 @@ impl<'a> World<'a> {
         }
         self.disks[host.index()].kill();
         self.idle(host);
-        self.strike_all(due, Some(host));
+        self.trigger_all(due, Some(host));
     }
 
     fn power_off(&mut self, host: HostId) {
         let due = self.write_down(Some(host), Event::PoweredOff, None);
-        self.net.lock().close_gate(host);
+        self.net.lock().mark_dead(host);
         self.wire.forget_unsent(&mut self.net.lock(), host, self.now);
         self.net.lock().power_off(host);
         self.disks[host.index()].power_off();
         self.idle(host);
-        self.strike_all(due, Some(host));
+        self.trigger_all(due, Some(host));
     }
 
     /// Ends the current life and begins one without a program.
@@ -384,12 +384,12 @@ impl<'a> World<'a> {
     fn start(&mut self, host: HostId) {
         self.prepare_life(host);
         self.record(Some(host), Event::Started, None);
-        self.afflict(host);
+        self.apply_host_faults(host);
         self.sim.bounce(self.spec.hosts[host.index()].name.as_str());
     }
 
     fn end_all_faults(&mut self) {
-        self.forget_moments();
+        self.forget_trigger_points();
         for index in self.active.clone() {
             self.end_fault(index);
         }
@@ -405,21 +405,21 @@ impl<'a> World<'a> {
     /// Ends the run: from now on no destructor acts.
     fn finish(mut self) -> (Vec<u64>, Vec<(HostId, String)>, Vec<u32>) {
         sandbox::set_step(self.now);
-        self.take_struck();
+        self.take_triggered();
         self.wire.decide(&mut self.net.lock());
         self.take_exits();
-        self.forget_moments();
+        self.forget_trigger_points();
         for slot in &self.slots {
-            slot.lock().unwrap_or_else(PoisonError::into_inner).gate.close();
+            slot.lock().unwrap_or_else(PoisonError::into_inner).alive.clear();
         }
-        let mut bites = std::mem::take(&mut self.wire.bites);
-        let of_disks = self.disks.iter().flat_map(|disk| disk.bites());
-        for (fault, count) in of_disks.chain(std::mem::take(&mut self.net.lock().bites)) {
-            bites[fault as usize] += count;
+        let mut effects = std::mem::take(&mut self.wire.effects);
+        let of_disks = self.disks.iter().flat_map(|disk| disk.effects());
+        for (fault, count) in of_disks.chain(std::mem::take(&mut self.net.lock().effects)) {
+            effects[fault as usize] += count;
         }
-        for (fault, count) in &self.net.lock().ailments.bites {
-            bites[*fault as usize] += count;
+        for (fault, count) in &self.net.lock().all_host_faults.effects {
+            effects[*fault as usize] += count;
         }
-        (bites, self.failures, self.census)
+        (effects, self.failures, self.trigger_counts)
     }
 }

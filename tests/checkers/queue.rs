@@ -2,13 +2,13 @@
 
 use squall::check::linear::models::{Queue, QueueOp, QueueOutput};
 use squall::check::linear::queue::{NotUnique, Wrong, linearizable_queue, wrong};
-use squall::check::linear::{Entry, History, Judgement, Options, judge};
+use squall::check::linear::{HistoryEntry, Judgement, SearchOptions, TypedHistory, judge};
 use squall::seed::Seed;
 
 use crate::brute;
 use crate::generate::{self, Draw};
 
-type Queued = History<QueueOp<u64>, QueueOutput<u64>>;
+type Queued = TypedHistory<QueueOp<u64>, QueueOutput<u64>>;
 
 /// A few operations at random times, whose values are unique and mostly in a queue's order.
 fn small(mut draw: Draw) -> Queued {
@@ -28,9 +28,9 @@ fn small(mut draw: Draw) -> Queued {
             }
         };
         let ret = (draw.below(4) > 0).then_some((call + lasts, output));
-        entries.push(Entry { process, call, ret, op });
+        entries.push(HistoryEntry { process, call, ret, op });
     }
-    History::from_entries(entries).unwrap()
+    TypedHistory::from_entries(entries).unwrap()
 }
 
 /// Asserts that what is named is wrong by itself, whatever the dequeues with unknown outcomes do.
@@ -77,7 +77,7 @@ fn patterns_agree_with_the_general_search_on_larger_queues() {
         let mut history = generate::queue(Seed(seed), 4, 120, 20);
         for is_right in [true, false] {
             let found = wrong(&history).unwrap();
-            match judge(&Queue::default(), &history, &Options { budget: 20_000, ..Options::default() }) {
+            match judge(&Queue::default(), &history, &SearchOptions { budget: 20_000, ..SearchOptions::default() }) {
                 Judgement::Linearizable(_) => assert_eq!(found, None, "seed {seed}"),
                 Judgement::Violated(_) => assert!(found.is_some(), "seed {seed}"),
                 Judgement::GaveUp(_) => {}

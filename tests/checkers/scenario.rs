@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use serde::{Deserialize, Serialize};
-use squall::check::access::{Act, Age};
+use squall::check::keyed_op::{Op, WriteOrder};
 use squall::check::linear::models::*;
 use squall::check::session::Guarantee;
 use squall::check::{self, Check, Effects};
@@ -103,7 +103,7 @@ fn complete(operation: Pending, answer: Result<String, NoAnswer>) {
 
 /// Reads everything when the faults are long over.
 async fn audit(cx: HostContext) {
-    cx.settled(secs(3)).await;
+    cx.wait_until_recovered(secs(3)).await;
     for server in [0, 1] {
         for line in ["get r", "get l"] {
             let operation = invoke(&cx, line);
@@ -153,27 +153,27 @@ fn list(operation: &Operation) -> Option<(KeyValueOp, Option<KeyValueOutput>)> {
 }
 
 /// Reads and writes of the register, with versions.
-fn versions(operation: &Operation) -> Option<(String, Act<u64>)> {
+fn versions(operation: &Operation) -> Option<(String, Op<u64>)> {
     let (_, output) = register(operation)?;
     let answered = words(operation)?.1?;
     let version: u64 = answered[1].parse().ok()?;
-    let act = match output? {
-        RegisterOutput::Value(_) => Act::Read((version > 0).then_some(version)),
-        RegisterOutput::Done | RegisterOutput::Swapped(true) => Act::Write(version),
+    let op = match output? {
+        RegisterOutput::Value(_) => Op::Read((version > 0).then_some(version)),
+        RegisterOutput::Done | RegisterOutput::Swapped(true) => Op::Write(version),
         RegisterOutput::Swapped(false) => return None,
     };
-    Some(("r".to_owned(), act))
+    Some(("r".to_owned(), op))
 }
 
 /// Reads and writes of the register by their values, which are unique.
-fn values(operation: &Operation) -> Option<(String, Act<String>)> {
-    let act = match register(operation)? {
-        (RegisterOp::Read, Some(RegisterOutput::Value(value))) => Act::Read((value != "-").then_some(value)),
-        (RegisterOp::Write(value), _) => Act::Write(value),
-        (RegisterOp::CompareAndSet(_, value), None | Some(RegisterOutput::Swapped(true))) => Act::Write(value),
+fn values(operation: &Operation) -> Option<(String, Op<String>)> {
+    let op = match register(operation)? {
+        (RegisterOp::Read, Some(RegisterOutput::Value(value))) => Op::Read((value != "-").then_some(value)),
+        (RegisterOp::Write(value), _) => Op::Write(value),
+        (RegisterOp::CompareAndSet(_, value), None | Some(RegisterOutput::Swapped(true))) => Op::Write(value),
         _ => return None,
     };
-    Some(("r".to_owned(), act))
+    Some(("r".to_owned(), op))
 }
 
 /// The ids that were added, and those in the list in the end.
@@ -187,7 +187,7 @@ fn additions() -> Check {
         let (asked, _) = words(operation)?;
         (asked[0] == "add").then(|| asked[2].clone())
     };
-    Effects::new(move |operation| if operation.is_ok() { added(operation) } else { None }, held).happen_as_told(added)
+    Effects::new(move |operation| if operation.is_ok() { added(operation) } else { None }, held).match_outcomes(added)
 }
 
 fn scenario(mistake: Mistake) -> Scenario {
@@ -205,10 +205,10 @@ fn scenario(mistake: Mistake) -> Scenario {
         .check(check::is_linearizable("linearizable register", Register::new("-".to_owned()), register))
         .check(check::is_linearizable("linearizable list", KeyValue, list))
         .check(check::is_sequentially_consistent("sequential", Register::new("-".to_owned()), register))
-        .check(check::sessions_keep("sessions by versions", &Guarantee::ALL, Age::Versions, versions))
-        .check(check::sessions_keep("sessions by values", &Guarantee::ALL, Age::RealTime, values))
-        .check(check::staleness_at_most("staleness", millis(0), Age::Versions, versions))
-        .check(check::converges_within("convergence", secs(5), Age::RealTime, values))
+        .check(check::sessions_keep("sessions by versions", &Guarantee::ALL, WriteOrder::Versions, versions))
+        .check(check::sessions_keep("sessions by values", &Guarantee::ALL, WriteOrder::RealTime, values))
+        .check(check::staleness_at_most("staleness", millis(0), WriteOrder::Versions, versions))
+        .check(check::converges_within("convergence", secs(5), WriteOrder::RealTime, values))
         .check(additions())
         .run_for(secs(20))
         .settle_for(secs(12))

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use squall::check::linear::models::*;
-use squall::check::linear::{Entry, History, Model, linearizable};
+use squall::check::linear::{HistoryEntry, Model, TypedHistory, linearizable};
 use squall::check::sequential::{self, BUDGET, Judgement, sequentially_consistent};
 use squall::seed::Seed;
 
 use crate::generate::{self, Draw};
 
 /// Whether `earlier` comes before `later` for the process of both.
-fn is_before<Op, Output>(entries: &[Entry<Op, Output>], earlier: usize, later: usize) -> bool {
+fn is_before<Op, Output>(entries: &[HistoryEntry<Op, Output>], earlier: usize, later: usize) -> bool {
     let (a, b) = (&entries[earlier], &entries[later]);
     a.process == b.process
         && (a.call, earlier) < (b.call, later)
@@ -20,7 +20,7 @@ fn is_before<Op, Output>(entries: &[Entry<Op, Output>], earlier: usize, later: u
 /// Tries every order; no shortcut. For a handful of operations only.
 fn extend<M: Model>(
     model: &M,
-    entries: &[Entry<M::Op, M::Output>],
+    entries: &[HistoryEntry<M::Op, M::Output>],
     states: &BTreeMap<M::Key, M::State>,
     done: u32,
 ) -> bool
@@ -47,7 +47,7 @@ where
 }
 
 /// Asserts that an order keeps to the clients' orders and to the model, and leaves out nothing that returned.
-fn assert_explains<M: Model>(model: &M, history: &History<M::Op, M::Output>, order: &[usize], is_whole: bool)
+fn assert_explains<M: Model>(model: &M, history: &TypedHistory<M::Op, M::Output>, order: &[usize], is_whole: bool)
 where
     M::Key: Clone,
 {
@@ -68,7 +68,7 @@ where
     }
 }
 
-fn agree<M: Model>(model: &M, count: u64, make: impl Fn(Draw) -> History<M::Op, M::Output>)
+fn agree<M: Model>(model: &M, count: u64, make: impl Fn(Draw) -> TypedHistory<M::Op, M::Output>)
 where
     M::Key: Clone,
 {
@@ -77,7 +77,7 @@ where
         let mut entries = make(Draw::new(Seed(number))).entries().to_vec();
         // Three clients; what overlaps is not ordered for its client either.
         entries.iter_mut().for_each(|entry| entry.process %= 3);
-        let history = History::from_entries(entries).unwrap();
+        let history = TypedHistory::from_entries(entries).unwrap();
         let expected = extend(model, history.entries(), &BTreeMap::new(), 0);
         consistent += u64::from(expected);
         match sequential::judge(model, &history, BUDGET) {
@@ -96,7 +96,7 @@ where
         }
         // What touches is concurrent in real time, and in order for its client.
         let entries = history.entries();
-        let touches = |a: &Entry<M::Op, M::Output>, b: &Entry<M::Op, M::Output>| {
+        let touches = |a: &HistoryEntry<M::Op, M::Output>, b: &HistoryEntry<M::Op, M::Output>| {
             a.process == b.process && a.ret.as_ref().is_some_and(|(ret, _)| *ret == b.call)
         };
         let has_touching = entries.iter().any(|a| entries.iter().any(|b| touches(a, b)));
@@ -120,7 +120,7 @@ fn every_order_agrees() {
 fn each_key_alone_may_be_consistent_where_both_together_are_not() {
     // Each client writes its own key and then reads the other's before it is written.
     let op = |key: &str, action| KeyValueOp { key: key.into(), action };
-    let mut history = History::new();
+    let mut history = TypedHistory::new();
     for (process, own, other) in [(1, "a", "b"), (2, "b", "a")] {
         history.call(process, op(own, KeyValueAction::Put("x".into()))).unwrap();
         history.ret(process, KeyValueOutput::Done).unwrap();
@@ -129,7 +129,7 @@ fn each_key_alone_may_be_consistent_where_both_together_are_not() {
     }
     for key in ["a", "b"] {
         let part = history.entries().iter().filter(|entry| entry.op.key == key).cloned().collect();
-        assert!(sequentially_consistent(&KeyValue, &History::from_entries(part).unwrap()).is_pass(), "{key}");
+        assert!(sequentially_consistent(&KeyValue, &TypedHistory::from_entries(part).unwrap()).is_pass(), "{key}");
     }
     let verdict = sequentially_consistent(&KeyValue, &history).to_string();
     assert!(verdict.starts_with("fail: not sequentially consistent: after 3 operations the state is "), "{verdict}");
@@ -137,7 +137,7 @@ fn each_key_alone_may_be_consistent_where_both_together_are_not() {
 
 #[test]
 fn a_violation_shows_itself() {
-    let mut history = History::new();
+    let mut history = TypedHistory::new();
     for (process, op, output) in [
         (1, RegisterOp::Write(1), RegisterOutput::Done),
         (2, RegisterOp::Read, RegisterOutput::Value(0)),

@@ -1,56 +1,56 @@
 //! Session guarantees against every order of the values, and a broken history for each that only it catches.
 
-use squall::check::access::{Access, Act, Age};
-use squall::check::convergence::{Divergence, converged};
+use squall::check::convergence::{KeyDivergence, converged};
+use squall::check::keyed_op::{KeyedOp, Op, WriteOrder};
 use squall::check::session::{Guarantee, broken};
 use squall::check::staleness::{Stale, worst};
 use squall::seed::Seed;
 
 use crate::generate::Draw;
 
-type Seen = Access<&'static str, u64>;
+type Seen = KeyedOp<&'static str, u64>;
 
 /// A few accesses of three sessions, mostly one after the other. What is written is unique, what is read is mostly
 /// something that was written.
 fn small(mut draw: Draw) -> Vec<Seen> {
     let count = 2 + draw.below(7);
     let mut times = [0; 3];
-    let mut accesses = Vec::new();
+    let mut ops = Vec::new();
     let mut unwritten = vec![1, 2, 3, 4];
     for _ in 0..count {
         let session = draw.below(3);
         let key = if draw.below(5) == 0 { "b" } else { "a" };
         let call = times[session as usize] + draw.below(3);
         let mut ret = Some(call + draw.below(4));
-        let act = match draw.below(5) {
+        let op = match draw.below(5) {
             0 | 1 if !unwritten.is_empty() => {
                 ret = ret.filter(|_| draw.below(4) > 0);
                 let place = draw.below(3).min(draw.below(3)) as usize % unwritten.len();
-                Act::Write(unwritten.remove(place))
+                Op::Write(unwritten.remove(place))
             }
-            _ => Act::Read(Some(draw.below(5)).filter(|value| *value > 0)),
+            _ => Op::Read(Some(draw.below(5)).filter(|value| *value > 0)),
         };
         // Now and then a session does two things at once.
         times[session as usize] = if draw.below(8) == 0 { call } else { ret.unwrap_or(call + 1) };
-        accesses.push(Access { session, key, act, call, ret });
+        ops.push(KeyedOp { session, key, op, call, ret });
     }
-    accesses
+    ops
 }
 
 fn value(access: &Seen) -> u64 {
-    match access.act {
-        Act::Read(value) => value.unwrap_or(0),
-        Act::Write(value) => value,
+    match access.op {
+        Op::Read(value) => value.unwrap_or(0),
+        Op::Write(value) => value,
     }
 }
 
 /// Whether all claimed guarantees hold when the values are in this order.
-fn holds(accesses: &[&Seen], order: &[u64], claimed: &[Guarantee]) -> bool {
+fn holds(ops: &[&Seen], order: &[u64], claimed: &[Guarantee]) -> bool {
     let place = |access: &Seen| order.iter().position(|other| *other == value(access));
-    let is_read = |access: &Seen| matches!(access.act, Act::Read(_));
-    (0..accesses.len()).all(|later| {
-        (0..accesses.len()).all(|earlier| {
-            let (a, b) = (accesses[earlier], accesses[later]);
+    let is_read = |access: &Seen| matches!(access.op, Op::Read(_));
+    (0..ops.len()).all(|later| {
+        (0..ops.len()).all(|earlier| {
+            let (a, b) = (ops[earlier], ops[later]);
             let is_first = (a.call, earlier) < (b.call, later) && a.ret.is_some_and(|ret| ret <= b.call);
             let binding = match (is_read(a), is_read(b)) {
                 (false, true) => Guarantee::ReadYourWrites,
@@ -71,15 +71,16 @@ fn permutations(values: &[u64]) -> Vec<Vec<u64>> {
 }
 
 /// Whether some order of the values of each key keeps all claimed guarantees.
-fn is_possible(accesses: &[Seen], age: Age, claimed: &[Guarantee]) -> bool {
+fn is_possible(ops: &[Seen], write_order: WriteOrder, claimed: &[Guarantee]) -> bool {
     ["a", "b"].into_iter().all(|key| {
-        let part: Vec<&Seen> = accesses.iter().filter(|access| access.key == key).collect();
-        let orders = if age == Age::Versions { vec![vec![1, 2, 3, 4]] } else { permutations(&[1, 2, 3, 4]) };
+        let part: Vec<&Seen> = ops.iter().filter(|access| access.key == key).collect();
+        let orders =
+            if write_order == WriteOrder::Versions { vec![vec![1, 2, 3, 4]] } else { permutations(&[1, 2, 3, 4]) };
         orders.iter().any(|order| {
             let order = [&[0], &order[..]].concat();
             let place = |access: &Seen| order.iter().position(|other| *other == value(access));
-            let writes = || part.iter().filter(|access| matches!(access.act, Act::Write(_)));
-            let is_in_time = age != Age::RealTime
+            let writes = || part.iter().filter(|access| matches!(access.op, Op::Write(_)));
+            let is_in_time = write_order != WriteOrder::RealTime
                 || writes().all(|a| writes().all(|b| a.ret.is_none_or(|ret| ret >= b.call) || place(a) < place(b)));
             is_in_time && holds(&part, &order, claimed)
         })
@@ -88,96 +89,105 @@ fn is_possible(accesses: &[Seen], age: Age, claimed: &[Guarantee]) -> bool {
 
 #[test]
 fn every_order_of_the_values_agrees() {
-    for age in [Age::Versions, Age::RealTime, Age::Unknown] {
+    for write_order in [WriteOrder::Versions, WriteOrder::RealTime, WriteOrder::Unknown] {
         let mut caught = [0; 5];
         for number in 0..12_000 {
-            let accesses = small(Draw::new(Seed(number)));
+            let ops = small(Draw::new(Seed(number)));
             let alone = Guarantee::ALL.iter().map(std::slice::from_ref);
             for (place, claimed) in alone.chain([&Guarantee::ALL[..], &Guarantee::ALL[1..3]]).enumerate() {
-                let found = broken(&accesses, age, claimed).unwrap();
-                let expected = !is_possible(&accesses, age, claimed);
+                let found = broken(&ops, write_order, claimed).unwrap();
+                let expected = !is_possible(&ops, write_order, claimed);
                 assert_eq!(
                     found.is_some(),
                     expected,
-                    "history {number}, {age:?}, {claimed:?}: {found:?} of {accesses:#?}"
+                    "history {number}, {write_order:?}, {claimed:?}: {found:?} of {ops:#?}"
                 );
                 let Some(found) = found else { continue };
                 caught[place.min(4)] += 1;
                 // What it names suffices, and a smaller set of guarantees would not do.
-                assert!(!is_possible(&accesses, age, &found.guarantees), "history {number}");
+                assert!(!is_possible(&ops, write_order, &found.guarantees), "history {number}");
                 assert!(
                     found.guarantees.len() == 1
-                        || found.guarantees.iter().all(|one| { is_possible(&accesses, age, &[*one]) })
+                        || found.guarantees.iter().all(|one| { is_possible(&ops, write_order, &[*one]) })
                 );
-                let named: Vec<Seen> = (0..accesses.len())
+                let named: Vec<Seen> = (0..ops.len())
                     .filter(|index| {
-                        let is_write = matches!(accesses[*index].act, Act::Write(_));
-                        found.accesses.contains(index) || (age == Age::RealTime && is_write)
+                        let is_write = matches!(ops[*index].op, Op::Write(_));
+                        found.ops.contains(index) || (write_order == WriteOrder::RealTime && is_write)
                     })
-                    .map(|index| accesses[index].clone())
+                    .map(|index| ops[index].clone())
                     .collect();
-                assert!(!is_possible(&named, age, &found.guarantees), "history {number}, {age:?}: {found:?}");
+                assert!(
+                    !is_possible(&named, write_order, &found.guarantees),
+                    "history {number}, {write_order:?}: {found:?}"
+                );
             }
         }
-        println!("{age:?}: {caught:?}");
+        println!("{write_order:?}: {caught:?}");
         // Writes alone never contradict each other where nothing tells their order.
-        let least = [1, 1, usize::from(age == Age::Versions), 1].map(|one| one * 50);
-        assert!((0..4).all(|place| caught[place] >= least[place]) && caught[4] > 1_000, "{age:?}: {caught:?}");
+        let least = [1, 1, usize::from(write_order == WriteOrder::Versions), 1].map(|one| one * 50);
+        assert!((0..4).all(|place| caught[place] >= least[place]) && caught[4] > 1_000, "{write_order:?}: {caught:?}");
     }
 }
 
 /// A session's accesses of one key, one after the other from this time on.
-fn session(session: u64, from: u64, acts: &[Act<u64>]) -> Vec<Seen> {
-    let access = |(place, act): (u64, &Act<u64>)| {
+fn session(session: u64, from: u64, acts: &[Op<u64>]) -> Vec<Seen> {
+    let access = |(place, op): (u64, &Op<u64>)| {
         let call = from + place * 10;
-        Access { session, key: "a", act: act.clone(), call, ret: Some(call + 5) }
+        KeyedOp { session, key: "a", op: op.clone(), call, ret: Some(call + 5) }
     };
     (0..).zip(acts).map(access).collect()
 }
 
 #[test]
 fn each_guarantee_catches_what_the_others_do_not() {
-    let read = |value| Act::Read(Some(value));
+    let read = |value| Op::Read(Some(value));
     for (guarantee, acts) in [
-        (Guarantee::ReadYourWrites, [Act::Write(2), read(1)]),
+        (Guarantee::ReadYourWrites, [Op::Write(2), read(1)]),
         (Guarantee::MonotonicReads, [read(2), read(1)]),
-        (Guarantee::MonotonicWrites, [Act::Write(2), Act::Write(1)]),
-        (Guarantee::WritesFollowReads, [read(2), Act::Write(1)]),
+        (Guarantee::MonotonicWrites, [Op::Write(2), Op::Write(1)]),
+        (Guarantee::WritesFollowReads, [read(2), Op::Write(1)]),
     ] {
-        let accesses = session(1, 0, &acts);
+        let ops = session(1, 0, &acts);
         for other in Guarantee::ALL {
-            let found = broken(&accesses, Age::Versions, &[other]).unwrap();
+            let found = broken(&ops, WriteOrder::Versions, &[other]).unwrap();
             assert_eq!(found.is_some(), other == guarantee, "{guarantee} by {other}");
         }
-        let found = broken(&accesses, Age::Versions, &Guarantee::ALL).unwrap().unwrap();
-        assert_eq!((found.guarantees.as_slice(), found.accesses.as_slice()), (&[guarantee][..], &[0, 1][..]));
-        assert!(found.summary(&accesses).starts_with(&format!("{guarantee}: ")), "{}", found.summary(&accesses));
+        let found = broken(&ops, WriteOrder::Versions, &Guarantee::ALL).unwrap().unwrap();
+        assert_eq!((found.guarantees.as_slice(), found.ops.as_slice()), (&[guarantee][..], &[0, 1][..]));
+        assert!(found.summary(&ops).starts_with(&format!("{guarantee}: ")), "{}", found.summary(&ops));
     }
 }
 
 #[test]
 fn values_without_versions_are_ordered_by_what_others_saw() {
-    let read = |value| Act::Read(Some(value));
+    let read = |value| Op::Read(Some(value));
     // One writes 1 and then 2; another sees 2 and then 1. Either the writes or the reads are out of order.
-    let accesses = [session(1, 0, &[Act::Write(1), Act::Write(2)]), session(2, 100, &[read(2), read(1)])].concat();
-    let found = |age, claimed: &[Guarantee]| broken(&accesses, age, claimed).unwrap().map(|found| found.guarantees);
-    assert_eq!(found(Age::Unknown, &Guarantee::ALL), Some(vec![Guarantee::MonotonicReads, Guarantee::MonotonicWrites]));
-    assert_eq!(found(Age::Unknown, &[Guarantee::MonotonicReads]), None);
+    let ops = [session(1, 0, &[Op::Write(1), Op::Write(2)]), session(2, 100, &[read(2), read(1)])].concat();
+    let found =
+        |write_order, claimed: &[Guarantee]| broken(&ops, write_order, claimed).unwrap().map(|found| found.guarantees);
+    assert_eq!(
+        found(WriteOrder::Unknown, &Guarantee::ALL),
+        Some(vec![Guarantee::MonotonicReads, Guarantee::MonotonicWrites])
+    );
+    assert_eq!(found(WriteOrder::Unknown, &[Guarantee::MonotonicReads]), None);
     // In real time the first write is the older one, so that the reads are to blame.
-    assert_eq!(found(Age::RealTime, &Guarantee::ALL), Some(vec![Guarantee::MonotonicReads]));
-    assert!(broken(&[session(1, 0, &[Act::Write(1), Act::Write(1)])].concat(), Age::Unknown, &Guarantee::ALL).is_err());
+    assert_eq!(found(WriteOrder::RealTime, &Guarantee::ALL), Some(vec![Guarantee::MonotonicReads]));
+    assert!(
+        broken(&[session(1, 0, &[Op::Write(1), Op::Write(1)])].concat(), WriteOrder::Unknown, &Guarantee::ALL).is_err()
+    );
 }
 
 /// The staleness of every read by the definition, and the worst.
-fn worst_by_hand(accesses: &[Seen], age: Age) -> Option<u64> {
-    let writes = || accesses.iter().filter(|access| matches!(access.act, Act::Write(_)));
-    let reads = || accesses.iter().filter(|access| matches!(access.act, Act::Read(_)));
+fn worst_by_hand(ops: &[Seen], write_order: WriteOrder) -> Option<u64> {
+    let writes = || ops.iter().filter(|access| matches!(access.op, Op::Write(_)));
+    let reads = || ops.iter().filter(|access| matches!(access.op, Op::Read(_)));
     let stale = reads().filter_map(|read| {
         let of_key = |other: &&Seen| other.key == read.key;
-        let same = accesses.iter().filter(of_key).filter(|other| value(other) == value(read));
+        let same = ops.iter().filter(of_key).filter(|other| value(other) == value(read));
         let there = if value(read) == 0 { None } else { same.filter_map(|access| access.ret).min() };
-        let is_later = |write: &&Seen| match age {
-            Age::Versions => value(write) > value(read),
+        let is_later = |write: &&Seen| match write_order {
+            WriteOrder::Versions => value(write) > value(read),
             _ => there.is_none_or(|there| write.call > there),
         };
         let overwritten = writes().filter(of_key).filter(is_later).filter_map(|write| write.ret).min()?;
@@ -188,35 +198,35 @@ fn worst_by_hand(accesses: &[Seen], age: Age) -> Option<u64> {
 
 #[test]
 fn the_worst_staleness_is_found() {
-    for age in [Age::Versions, Age::RealTime] {
+    for write_order in [WriteOrder::Versions, WriteOrder::RealTime] {
         let mut stale = 0;
         for number in 0..40_000 {
-            let accesses = small(Draw::new(Seed(number)));
-            let found = worst(&accesses, age).unwrap();
-            assert_eq!(found.as_ref().map(|stale| stale.by), worst_by_hand(&accesses, age), "{number}: {accesses:#?}");
+            let ops = small(Draw::new(Seed(number)));
+            let found = worst(&ops, write_order).unwrap();
+            assert_eq!(found.as_ref().map(|stale| stale.by), worst_by_hand(&ops, write_order), "{number}: {ops:#?}");
             if let Some(Stale { read, overwritten_by, by }) = found {
-                assert_eq!(accesses[overwritten_by].ret, Some(accesses[read].call - by));
+                assert_eq!(ops[overwritten_by].ret, Some(ops[read].call - by));
                 stale += 1;
             }
         }
-        assert!(stale > 2_000, "{age:?}: {stale}");
+        assert!(stale > 2_000, "{write_order:?}: {stale}");
     }
 }
 
 #[test]
 fn what_diverges_in_the_end_is_found() {
-    let read = |value| Act::Read(Some(value));
-    let writes = session(1, 0, &[Act::Write(1), Act::Write(2)]);
-    let found = |session_2: &[Act<u64>], session_3: &[Act<u64>], after| {
-        let accesses = [writes.clone(), session(2, 100, session_2), session(3, 200, session_3)].concat();
-        converged(&accesses, after, Age::RealTime).unwrap()
+    let read = |value| Op::Read(Some(value));
+    let writes = session(1, 0, &[Op::Write(1), Op::Write(2)]);
+    let found = |session_2: &[Op<u64>], session_3: &[Op<u64>], after| {
+        let ops = [writes.clone(), session(2, 100, session_2), session(3, 200, session_3)].concat();
+        converged(&ops, after, WriteOrder::RealTime).unwrap()
     };
     assert_eq!(found(&[read(2)], &[read(2)], 50).divergences, []);
     assert_eq!(found(&[read(2)], &[read(2)], 50).compared, 1);
     assert_eq!(found(&[read(2)], &[read(2)], 201).compared, 0, "nobody read so late");
-    assert_eq!(found(&[read(2)], &[read(1)], 50).divergences, [Divergence::Differ(2, 3)]);
+    assert_eq!(found(&[read(2)], &[read(1)], 50).divergences, [KeyDivergence::Differ(2, 3)]);
     assert_eq!(found(&[read(1)], &[read(2)], 150).divergences, [], "the first was early");
-    assert_eq!(found(&[read(1)], &[read(1)], 50).divergences, [Divergence::Overwritten(2, 1)], "an update is lost");
-    assert_eq!(found(&[Act::Write(3), read(3)], &[read(3)], 0).divergences, [], "writing had not ceased");
-    assert_eq!(found(&[Act::Write(3), read(3)], &[read(2)], 0).divergences, [Divergence::Differ(3, 4)]);
+    assert_eq!(found(&[read(1)], &[read(1)], 50).divergences, [KeyDivergence::Overwritten(2, 1)], "an update is lost");
+    assert_eq!(found(&[Op::Write(3), read(3)], &[read(3)], 0).divergences, [], "writing had not ceased");
+    assert_eq!(found(&[Op::Write(3), read(3)], &[read(2)], 0).divergences, [KeyDivergence::Differ(3, 4)]);
 }

@@ -253,7 +253,7 @@ impl Replica {
     async fn keep(&mut self, key: &str, version: u64, value: &str) -> io::Result<()> {
         self.values.0.insert(key.to_owned(), (version, value.to_owned()));
         write(&self.cx.disk(), &self.values.text())?;
-        self.cx.disk().settle().await;
+        self.cx.disk().wait_until_idle().await;
         Ok(())
     }
 

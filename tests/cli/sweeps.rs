@@ -69,7 +69,7 @@ async fn client(cx: HostContext, numbers: Vec<u8>) {
         insist(&cx, number).await;
         operation.ok(&number);
     }
-    cx.settled(secs(5)).await;
+    cx.wait_until_recovered(secs(5)).await;
     cx.recorder().invoke("all", &()).ok(&insist(&cx, ALL).await);
 }
 
@@ -143,7 +143,7 @@ pub fn what_survives_everything_passes() {
     assert_contains(&again, &["\n0 runs in ", ", 40 known from before\n"]);
     let afresh = ["sweep", "ledger", "--operations", "3", "--kinds", "loss,kill", "--afresh"];
     assert_contains(&stdout(&cli(name, &afresh)), &["\n15 runs in "]);
-    let other = stdout(&cli(name, &["sweep", "ledger", "--operations", "1", "--kinds", "cut", "--jobs", "1"]));
+    let other = stdout(&cli(name, &["sweep", "ledger", "--operations", "1", "--kinds", "close", "--jobs", "1"]));
     assert_contains(&other, &["3 points (2 messages, 1 events)", "\n2 runs in "]);
 }
 

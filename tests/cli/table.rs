@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use squall::history::Completion;
 use squall::prelude::*;
-use squall::scenario::Limits;
+use squall::scenario::RunLimits;
 use squall::trace::Event;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -131,7 +131,7 @@ fn terrible(name: &str, terror: fn()) -> Scenario {
             io::Result::Ok(())
         })
         .clients("client", 1, numbers(), ask_once)
-        .limits(Limits { memory_bytes: 256 << 20, ..Limits::default() })
+        .limits(RunLimits { memory_bytes: 256 << 20, ..RunLimits::default() })
         .run_for(secs(6))
         .settle_for(secs(4))
 }

@@ -116,7 +116,13 @@ async fn exchange(cx: &HostContext, words: &str) -> io::Result<Vec<u8>> {
 }
 
 fn at(kind: FaultKind, from: Duration, lasting: Duration) -> Fault {
-    Fault { trigger: Trigger::At(from), kind, target: Target::Hosts("server".into()), lasting, source: String::new() }
+    Fault {
+        trigger: Trigger::At(from),
+        kind,
+        target: Target::Hosts("server".into()),
+        lasting,
+        generator: String::new(),
+    }
 }
 
 fn torn(name: &str, deep: bool) -> Scenario {
@@ -136,7 +142,7 @@ fn torn(name: &str, deep: bool) -> Scenario {
         .settle_for(secs(2))
 }
 
-/// All sources of chance.
+/// All generators of chance.
 #[allow(dead_code)]
 pub fn scenario() -> Scenario {
     torn("everything", true)
@@ -148,7 +154,7 @@ pub fn without_addresses() -> Scenario {
     torn("without_addresses", false)
 }
 
-/// All sources of chance, and a check that always fails, so that every case is saved.
+/// All generators of chance, and a check that always fails, so that every case is saved.
 pub fn broken() -> Scenario {
     torn("broken", true).check(Check::new("nothing pleases", |_, _| Verdict::Fail("as always".to_owned())))
 }

@@ -8,8 +8,8 @@ use redb::{
     Builder, Database, DatabaseError, Durability, ReadableDatabase, ReadableTableMetadata, StorageBackend,
     TableDefinition, TableError,
 };
+use squall::alive::AliveFlag;
 use squall::disk::{Disk, DiskImage, File, OpenOptions, Trouble};
-use squall::gate::Gate;
 use squall::seed::Seed;
 
 use super::{attach, new_image};
@@ -55,15 +55,15 @@ fn reopen(disk: &Disk) -> (u64, bool) {
 }
 
 /// Commits 20 keys durably and 10 more without, closes the gate or not, drops the database, crashes, opens it again.
-fn crash(close_gate: bool, crash: fn(&DiskImage)) -> (u64, bool) {
+fn crash(mark_dead: bool, crash: fn(&DiskImage)) -> (u64, bool) {
     let image = new_image();
-    let gate = Gate::open();
-    let disk = image.attach(gate.clone());
+    let flag = AliveFlag::new();
+    let disk = image.attach(flag.clone());
     let database = Builder::new().create_with_backend(open_durable(&disk).unwrap()).unwrap();
     insert(&database, 0..20, Durability::Immediate);
     insert(&database, 20..30, Durability::None);
-    if close_gate {
-        gate.close();
+    if mark_dead {
+        flag.clear();
     }
     drop(database);
     crash(&image);
@@ -83,15 +83,15 @@ fn a_closed_gate_keeps_redb_from_saving_what_was_not_durable() {
 fn a_database_whose_name_was_never_synced_is_gone() {
     for durable in [true, false] {
         let image = new_image();
-        let gate = Gate::open();
-        let disk = image.attach(gate.clone());
+        let flag = AliveFlag::new();
+        let disk = image.attach(flag.clone());
         let file = match durable {
             true => disk.open_durable("store.redb"),
             false => disk.open("store.redb", OpenOptions::create()),
         };
         let database = Builder::new().create_with_backend(file.unwrap()).unwrap();
         insert(&database, 0..5, Durability::Immediate);
-        gate.close();
+        flag.clear();
         drop(database);
         image.power_off();
         assert_eq!(reopen(&attach(&image)).0, if durable { 5 } else { 0 });
@@ -101,11 +101,11 @@ fn a_database_whose_name_was_never_synced_is_gone() {
 #[test]
 fn a_dead_database_leaves_no_lock() {
     let image = new_image();
-    let gate = Gate::open();
+    let flag = AliveFlag::new();
     let open = |disk: Disk| Builder::new().create_with_backend(open_durable(&disk)?);
-    let first = open(image.attach(gate.clone())).unwrap();
+    let first = open(image.attach(flag.clone())).unwrap();
     assert!(matches!(open(attach(&image)), Err(DatabaseError::DatabaseAlreadyOpen)));
-    gate.close();
+    flag.clear();
     assert!(open(attach(&image)).is_ok(), "the first is dead, though not yet dropped");
     drop(first);
 }
@@ -114,14 +114,14 @@ fn a_dead_database_leaves_no_lock() {
 /// keys a next life finds (`None` if it cannot open the database), and whether the power failed before the end.
 fn power_fails_at(call: u64, open: impl Fn(&Disk) -> Result<Database, DatabaseError>) -> (u64, Option<u64>, bool) {
     let image = DiskImage::new(Seed(call), 0);
-    let gate = Gate::open();
-    let (calls, observed) = (AtomicU64::new(0), gate.clone());
+    let flag = AliveFlag::new();
+    let (calls, observed) = (AtomicU64::new(0), flag.clone());
     image.observe(move |_| {
         if calls.fetch_add(1, Ordering::Relaxed) == call {
-            observed.close();
+            observed.clear();
         }
     });
-    let disk = image.attach(gate.clone());
+    let disk = image.attach(flag.clone());
     let mut acknowledged = 0;
     let database = open(&disk);
     if let Ok(database) = &database {
@@ -132,8 +132,8 @@ fn power_fails_at(call: u64, open: impl Fn(&Disk) -> Result<Database, DatabaseEr
         };
         acknowledged = (0..6).take_while(|key| commit(*key).is_ok()).count() as u64;
     }
-    let failed = !gate.is_open();
-    gate.close();
+    let failed = !flag.is_set();
+    flag.clear();
     drop(database);
     image.power_off();
     let found = open(&attach(&image)).map(|database| keys(&database));
@@ -175,20 +175,20 @@ fn a_database_that_could_not_be_made_is_not_there() {
             let errors = [(0, Trouble::Errors { call: None, rate: 1.0 })];
             troubled.set_troubles(if fails { &errors } else { &[] });
         });
-        let gate = Gate::open();
-        let made = open(&image.attach(gate.clone())).is_ok();
-        gate.close();
+        let flag = AliveFlag::new();
+        let made = open(&image.attach(flag.clone())).is_ok();
+        flag.clear();
         image.observe(|_| {});
         image.set_troubles(&[]);
-        let met = image.bites().len();
+        let met = image.effects().len();
         let trust = |result: Result<Database, DatabaseError>| {
             result.unwrap_or_else(|error| panic!("call {call}, made: {made}: {error}"))
         };
         // Whatever failed, there is none, or one that can be built on.
-        let gate = Gate::open();
-        let database = trust(open(&image.attach(gate.clone())));
+        let flag = AliveFlag::new();
+        let database = trust(open(&image.attach(flag.clone())));
         insert(&database, 0..3, Durability::Immediate);
-        gate.close();
+        flag.clear();
         drop(database);
         image.power_off();
         assert_eq!(keys(&trust(open(&attach(&image)))), 3);

@@ -3,9 +3,9 @@
 use std::io;
 use std::time::Duration;
 
+use squall::alive::AliveFlag;
 use squall::disk::{DiskCall, DiskImage, DiskSpeed, File, OpenOptions, Trouble};
 use squall::fault::millis;
-use squall::gate::Gate;
 
 use super::{attach, contents, new_dropping_image};
 
@@ -15,7 +15,7 @@ fn errors(call: impl Into<Option<DiskCall>>, rate: f64) -> Trouble {
     Trouble::Errors { call: call.into(), rate }
 }
 
-/// A file `file` with these bytes on the platter.
+/// A file `file` with these bytes on the durable state.
 fn saved(image: &DiskImage, bytes: &[u8]) -> File {
     let file = attach(image).open_durable("file").unwrap();
     file.write_at(0, bytes).unwrap();
@@ -23,8 +23,8 @@ fn saved(image: &DiskImage, bytes: &[u8]) -> File {
     file
 }
 
-/// What is on the platter, as a machine finds it that loses its power.
-fn platter(image: &DiskImage) -> Vec<u8> {
+/// What is on the durable state, as a machine finds it that loses its power.
+fn durable(image: &DiskImage) -> Vec<u8> {
     image.power_off();
     contents(&attach(image), "file").unwrap()
 }
@@ -48,13 +48,13 @@ fn a_failed_call_changes_nothing_and_only_the_named_calls_fail() {
         for (call, result) in results {
             assert_eq!(result.err().and_then(|error| error.raw_os_error()), EIO.filter(|_| call == failing));
         }
-        assert_eq!(image.bites(), [(4, if failing == DiskCall::Write { 3 } else { 2 })]);
+        assert_eq!(image.effects(), [(4, if failing == DiskCall::Write { 3 } else { 2 })]);
         image.set_troubles(&[]);
         assert_eq!(disk.exists("other").unwrap(), failing != DiskCall::Write);
         let name = if failing == DiskCall::Write { "file" } else { "other" };
         let expected: &[u8] = if failing == DiskCall::Write { b"old" } else { b"older\0\0\0\0" };
         assert_eq!(contents(&disk, name).unwrap(), expected);
-        assert_eq!(image.bites()[0].1, if failing == DiskCall::Write { 3 } else { 2 }, "it is over");
+        assert_eq!(image.effects()[0].1, if failing == DiskCall::Write { 3 } else { 2 }, "it is over");
     }
 }
 
@@ -73,7 +73,7 @@ fn what_a_failed_sync_was_to_save_no_later_sync_saves() {
     let seen = contents(&attach(&image), "file").unwrap();
     assert_eq!((&seen[..5], &seen[5_000..5_006], &seen[9_000..9_005]), (&b"first"[..], &b"second"[..], &b"third"[..]));
     assert_eq!(image.counters().writes_given_up, 2);
-    let left = platter(&image);
+    let left = durable(&image);
     assert_eq!((&left[..5], &left[5_000..5_006], &left[9_000..9_005]), (&b"ooooo"[..], &b"second"[..], &b"ooooo"[..]));
 }
 
@@ -90,7 +90,7 @@ fn what_is_written_again_after_a_failed_sync_is_saved() {
     assert_eq!(contents(&attach(&image), "file").unwrap(), b"newer", "a kill keeps the cache");
     file.write_at(0, b"newer").unwrap();
     file.sync_data().unwrap();
-    assert_eq!(platter(&image), b"newer");
+    assert_eq!(durable(&image), b"newer");
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn a_length_survives_a_failed_sync_and_its_bytes_do_not() {
     file.sync_data().unwrap_err();
     image.set_troubles(&[]);
     file.sync_data().unwrap();
-    let left = platter(&image);
+    let left = durable(&image);
     assert_eq!(left.len(), 20_000);
     assert!(left[..5_000].iter().all(|byte| *byte == 1));
     assert!(left[5_000..].iter().all(|byte| *byte == 0));
@@ -153,7 +153,7 @@ fn a_full_disk_is_overwritten_in_place_and_does_not_grow() {
     other.write_at(0, &[4; 200]).unwrap();
     file.set_len(1_200).unwrap();
     other.write_at(200, &[4; 100]).unwrap();
-    assert_eq!(image.bites(), [(3, 3)]);
+    assert_eq!(image.effects(), [(3, 3)]);
     assert_eq!((file.len().unwrap(), other.len().unwrap()), (1_200, 300));
     image.set_troubles(&[]);
     other.set_len(100_000).unwrap();
@@ -178,7 +178,7 @@ fn a_slow_disk_owes_more() {
     assert_eq!(took(), millis(101));
     file.read_at(0, &mut [0]).unwrap();
     assert_eq!(took(), millis(7));
-    assert_eq!(image.bites(), [(0, 2), (1, 2)]);
+    assert_eq!(image.effects(), [(0, 2), (1, 2)]);
     image.set_troubles(&[]);
     file.read_at(0, &mut [0]).unwrap();
     assert_eq!(took(), Duration::ZERO);
@@ -188,22 +188,22 @@ fn a_slow_disk_owes_more() {
 fn a_flip_is_one_bit_of_one_read() {
     let image = new_dropping_image();
     let file = saved(&image, &[0; 64]);
-    let flipped_bits = || {
+    let corrupted_bits = || {
         let mut out = [0; 100];
         assert_eq!(file.read_at(0, &mut out).unwrap(), 64);
         assert_eq!(out[64..], [0; 36], "only what was read is flipped");
         out.iter().map(|byte| byte.count_ones()).sum::<u32>()
     };
-    image.set_troubles(&[(0, Trouble::Flips { rate: 1.0 })]);
-    assert!((0..50).all(|_| flipped_bits() == 1));
+    image.set_troubles(&[(0, Trouble::Corruption { rate: 1.0 })]);
+    assert!((0..50).all(|_| corrupted_bits() == 1));
     assert_eq!(file.read_at(64, &mut [0]).unwrap(), 0);
-    assert_eq!(image.bites(), [(0, 50)], "nothing was read, so nothing was flipped");
-    image.set_troubles(&[(0, Trouble::Flips { rate: 0.1 })]);
-    let flips: u32 = (0..1_000).map(|_| flipped_bits()).sum();
-    assert!((70..130).contains(&flips), "{flips} of 1000");
+    assert_eq!(image.effects(), [(0, 50)], "nothing was read, so nothing was flipped");
+    image.set_troubles(&[(0, Trouble::Corruption { rate: 0.1 })]);
+    let corrupts: u32 = (0..1_000).map(|_| corrupted_bits()).sum();
+    assert!((70..130).contains(&corrupts), "{corrupts} of 1000");
     image.set_troubles(&[]);
-    assert_eq!(flipped_bits(), 0);
-    assert_eq!(platter(&image), [0; 64]);
+    assert_eq!(corrupted_bits(), 0);
+    assert_eq!(durable(&image), [0; 64]);
 }
 
 #[test]
@@ -215,22 +215,22 @@ fn a_disk_that_lies_loses_what_was_synced_until_it_is_honest() {
         file.write_at(0, b"newer").unwrap();
         file.sync_data().unwrap();
         attach(&image).sync_directory("").unwrap();
-        assert_eq!(image.bites(), [(0, 2)]);
+        assert_eq!(image.effects(), [(0, 2)]);
         image.set_troubles(&[]);
         if honest_at_last {
             file.sync_data().unwrap();
         }
-        assert_eq!(platter(&image), if honest_at_last { &b"newer"[..] } else { b"old" });
+        assert_eq!(durable(&image), if honest_at_last { &b"newer"[..] } else { b"old" });
     }
 }
 
 #[test]
 fn a_dead_program_meets_nothing() {
     let image = new_dropping_image();
-    let gate = Gate::open();
-    let file = image.attach(gate.clone()).open("file", OpenOptions::create()).unwrap();
+    let flag = AliveFlag::new();
+    let file = image.attach(flag.clone()).open("file", OpenOptions::create()).unwrap();
     image.set_troubles(&[(0, errors(None, 1.0)), (1, Trouble::LostSyncs)]);
-    gate.close();
+    flag.clear();
     assert!(file.write_at(0, b"x").is_err() && file.sync_data().is_err() && file.read_at(0, &mut [0]).is_err());
-    assert!(image.bites().is_empty());
+    assert!(image.effects().is_empty());
 }

@@ -11,8 +11,8 @@ mod verified_reads;
 use std::io;
 use std::time::Duration;
 
+use squall::alive::AliveFlag;
 use squall::disk::{Disk, DiskCall, DiskImage, DiskSpeed, File, OpenOptions};
-use squall::gate::Gate;
 use squall::seed::Seed;
 
 fn new_image() -> DiskImage {
@@ -27,7 +27,7 @@ fn new_dropping_image() -> DiskImage {
 }
 
 fn attach(image: &DiskImage) -> Disk {
-    image.attach(Gate::open())
+    image.attach(AliveFlag::new())
 }
 
 fn contents(disk: &Disk, path: &str) -> Option<Vec<u8>> {
@@ -95,14 +95,14 @@ fn a_name_needs_a_sync_of_its_own() {
 fn a_durable_open_makes_up_for_a_life_that_was_killed_before_its_sync() {
     for durable in [true, false] {
         let image = new_dropping_image();
-        let gate = Gate::open();
-        let at_sync = gate.clone();
+        let flag = AliveFlag::new();
+        let at_sync = flag.clone();
         image.observe(move |call| {
             if call == DiskCall::Sync {
-                at_sync.close();
+                at_sync.clear();
             }
         });
-        assert!(image.attach(gate).open_durable("file").is_err());
+        assert!(image.attach(flag).open_durable("file").is_err());
         image.kill();
         image.observe(|_| {});
         let disk = attach(&image);
@@ -235,21 +235,21 @@ fn calls(disk: &Disk, file: &File) -> Vec<(&'static str, io::Result<()>)> {
 
 #[test]
 fn a_dead_program_has_no_effect() {
-    type End = fn(&DiskImage, &Gate);
+    type End = fn(&DiskImage, &AliveFlag);
     let ends: [(&str, End, bool); 4] = [
         ("nothing happened", |_, _| {}, true),
-        ("the gate closed", |_, gate| gate.close(), false),
+        ("the gate closed", |_, flag| flag.clear(), false),
         ("the process was killed", |image, _| image.kill(), false),
         ("the machine lost its power", |image, _| image.power_off(), false),
     ];
     for (end, act, alive) in ends {
         let image = new_dropping_image();
-        let gate = Gate::open();
-        let disk = image.attach(gate.clone());
+        let flag = AliveFlag::new();
+        let disk = image.attach(flag.clone());
         let file = disk.open_durable("file").unwrap();
         file.write_at(0, b"1").unwrap();
         file.sync_data().unwrap();
-        act(&image, &gate);
+        act(&image, &flag);
         let debt = disk.debt();
         for (call, result) in calls(&disk, &file) {
             assert_eq!(result.is_ok(), alive, "{call} when {end}: {result:?}");
@@ -262,15 +262,15 @@ fn a_dead_program_has_no_effect() {
         };
         assert_eq!(left(&image), (!alive, !alive), "in the cache when {end}");
         image.power_off();
-        assert_eq!(left(&image), (!alive, !alive), "on the platter when {end}");
+        assert_eq!(left(&image), (!alive, !alive), "on the durable state when {end}");
     }
 }
 
 #[test]
 fn a_lock_keeps_others_out_and_dies_with_its_program() {
     let image = new_image();
-    let gate = Gate::open();
-    let first = image.attach(gate.clone()).open_durable("file").unwrap();
+    let flag = AliveFlag::new();
+    let first = image.attach(flag.clone()).open_durable("file").unwrap();
     let second = attach(&image).open_durable("file").unwrap();
     assert!(first.try_lock().unwrap());
     assert!(!second.try_lock_shared().unwrap());
@@ -283,7 +283,7 @@ fn a_lock_keeps_others_out_and_dies_with_its_program() {
 
     let second = attach(&image).open_durable("file").unwrap();
     assert!(!second.try_lock().unwrap());
-    gate.close();
+    flag.clear();
     assert!(second.try_lock().unwrap(), "the dead program still holds its file, and no lock");
 }
 
@@ -325,7 +325,7 @@ fn the_time_that_calls_take_is_a_debt() {
         image.set_speed(DiskSpeed { sync: Duration::from_millis(3), ..DiskSpeed::default() });
         let disk = attach(&image);
         let start = tokio::time::Instant::now();
-        disk.settle().await;
+        disk.wait_until_idle().await;
         assert_eq!(start.elapsed(), Duration::ZERO);
 
         let file = create(&disk);
@@ -334,8 +334,8 @@ fn the_time_that_calls_take_is_a_debt() {
         file.sync_data().unwrap();
         assert_eq!(disk.debt(), Duration::from_micros(3020));
         // The second task made no call of its own and yet waits for what the first one waits for.
-        tokio::join!(disk.settle(), async {
-            disk.settle().await;
+        tokio::join!(disk.wait_until_idle(), async {
+            disk.wait_until_idle().await;
             assert!(start.elapsed() >= Duration::from_micros(3020));
         });
         assert!(start.elapsed() <= Duration::from_millis(5), "{:?}", start.elapsed());

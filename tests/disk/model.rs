@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use squall::alive::AliveFlag;
 use squall::disk::{DiskImage, OpenOptions};
-use squall::gate::Gate;
 use squall::seed::Seed;
 
 use super::{attach, contents};
@@ -77,7 +77,7 @@ impl Change {
 #[derive(Clone, Default)]
 struct ModelFile {
     cache: Vec<u8>,
-    platter: Vec<u8>,
+    durable: Vec<u8>,
     unsynced: Vec<(u64, Change)>,
     changes: u64,
 }
@@ -101,7 +101,7 @@ impl ModelFile {
 struct Model {
     files: BTreeMap<u64, ModelFile>,
     cache: BTreeMap<&'static str, u64>,
-    platter: BTreeMap<&'static str, u64>,
+    durable: BTreeMap<&'static str, u64>,
     next_file: u64,
     power_offs: u64,
 }
@@ -109,7 +109,7 @@ struct Model {
 impl Model {
     fn new() -> Model {
         // The root is 0, and the directory `d` is 1.
-        Model { files: BTreeMap::new(), cache: BTreeMap::new(), platter: BTreeMap::new(), next_file: 2, power_offs: 0 }
+        Model { files: BTreeMap::new(), cache: BTreeMap::new(), durable: BTreeMap::new(), next_file: 2, power_offs: 0 }
     }
 
     fn file(&mut self, path: &str) -> Option<&mut ModelFile> {
@@ -132,13 +132,13 @@ impl Model {
                 self.file(path).into_iter().for_each(|f| f.change(Change::SetLen(len as usize)));
             }
             Step::Sync(path) => self.file(path).into_iter().for_each(|f| {
-                f.platter = f.cache.clone();
+                f.durable = f.cache.clone();
                 f.unsynced.clear();
             }),
             Step::SyncDirectory(directory) => {
                 let inside = |path: &str| path.contains('/') != directory.is_empty();
-                self.platter.retain(|path, _| !inside(path));
-                self.platter.extend(self.cache.iter().filter(|(path, _)| inside(path)));
+                self.durable.retain(|path, _| !inside(path));
+                self.durable.extend(self.cache.iter().filter(|(path, _)| inside(path)));
             }
             Step::Remove(path) => drop(self.cache.remove(path)),
             Step::Rename(from, to) => {
@@ -153,13 +153,13 @@ impl Model {
     }
 
     fn power_off(&mut self, seed: Seed) {
-        self.cache = self.platter.clone();
+        self.cache = self.durable.clone();
         for (ordinal, file) in &mut self.files {
             for (change_ordinal, change) in file.unsynced.drain(..) {
                 let bits = seed.decide("tear", &[HOST, self.power_offs, *ordinal, change_ordinal]);
-                change.torn(bits).into_iter().for_each(|change| change.apply(&mut file.platter));
+                change.torn(bits).into_iter().for_each(|change| change.apply(&mut file.durable));
             }
-            file.cache = file.platter.clone();
+            file.cache = file.durable.clone();
         }
         self.power_offs += 1;
     }
@@ -191,11 +191,11 @@ proptest! {
     fn the_disk_does_as_its_model(seed: u64, steps in vec(step(), 1..80)) {
         let seed = Seed(seed);
         let image = DiskImage::new(seed, HOST);
-        let disk = image.attach(Gate::open());
+        let disk = image.attach(AliveFlag::new());
         disk.create_dir_all("d").unwrap();
         disk.sync_directory("").unwrap();
         let mut model = Model::new();
-        // A last power off shows the platter, too.
+        // A last power off shows the durable state, too.
         for (i, step) in steps.iter().chain([&Step::PowerOff]).enumerate() {
             let fill = (i % 255) as u8 + 1;
             act(&image, step, fill);

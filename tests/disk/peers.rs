@@ -25,7 +25,7 @@ fn asked(faults: Vec<Fault>, seed: u64, work: fn(&Disk) -> String) -> (Run, Answ
                 let mut request = [0];
                 while stream.read_exact(&mut request).await.is_ok() {
                     let answer = work(&disk);
-                    disk.settle().await;
+                    disk.wait_until_idle().await;
                     let answer = [&[answer.len() as u8], answer.as_bytes()].concat();
                     if stream.write_all(&answer).await.is_err() {
                         break;
@@ -95,7 +95,7 @@ fn append(disk: &Disk) -> String {
     })())
 }
 
-/// Asserts what is answered while the fault acts, and that all is well before and after; tells the fault's bites.
+/// Asserts what is answered while the fault acts, and that all is well before and after; tells the fault's effects.
 fn assert_answers(fault: Fault, expect: impl Fn(&str) -> bool) -> u64 {
     let (run, answers) = asked(then(fault), 1, append);
     assert_eq!(answers.len(), 40);
@@ -105,14 +105,14 @@ fn assert_answers(fault: Fault, expect: impl Fn(&str) -> bool) -> u64 {
         assert!(is_bad || answer.ends_with(" 0 wrong"), "at {asked:?}: {answer}");
         assert!(millis(40) <= *took && *took <= millis(50), "{took:?}");
     }
-    run.outcome.fault_bites[0]
+    run.outcome.fault_effects[0]
 }
 
 #[test]
 fn a_peer_hears_of_errors_while_they_last() {
     for calls in [DiskCalls::All, DiskCalls::Reads, DiskCalls::Writes, DiskCalls::Syncs] {
-        let bites = assert_answers(Fault::disk_errors(1.0, calls, "server"), |answer| answer == "error 5");
-        assert_eq!(bites, 10, "{calls:?}: one call of each of ten requests");
+        let effects = assert_answers(Fault::disk_errors(1.0, calls, "server"), |answer| answer == "error 5");
+        assert_eq!(effects, 10, "{calls:?}: one call of each of ten requests");
     }
 }
 
@@ -121,13 +121,13 @@ fn a_peer_hears_of_a_full_disk_while_it_is() {
     assert_eq!(assert_answers(Fault::disk_full(0, "server"), |answer| answer == "error 28"), 10);
     let (run, answers) = asked(then(Fault::disk_full(4, "server")), 1, append);
     let full = answers.iter().filter(|(_, _, answer)| answer == "error 28").count();
-    assert_eq!((full, run.outcome.fault_bites[0]), (6, 6), "four bytes were free");
+    assert_eq!((full, run.outcome.fault_effects[0]), (6, 6), "four bytes were free");
 }
 
 #[test]
 fn a_peer_hears_of_flipped_bits_while_they_flip() {
-    let bites = assert_answers(Fault::disk_flips(1.0, "server"), |answer| answer.ends_with(" 1 wrong"));
-    assert_eq!(bites, 10);
+    let effects = assert_answers(Fault::disk_corruption(1.0, "server"), |answer| answer.ends_with(" 1 wrong"));
+    assert_eq!(effects, 10);
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn a_peer_waits_for_a_slow_disk() {
         let usual = millis(40)..=millis(50);
         assert!(usual.contains(&took.saturating_sub(millis(more))), "asked at {asked:?}, took {took:?}");
     }
-    assert_eq!(run.outcome.fault_bites, [40]);
+    assert_eq!(run.outcome.fault_effects, [40]);
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn a_program_finds_its_torn_write_after_power_on() {
     let (mut lost, mut whole, mut cut) = (0, 0, 0);
     for seed in 0..40 {
         let (run, answers) = asked(then(Fault::power_off("server")), seed, torn_record);
-        assert_eq!(run.outcome.fault_bites, [1]);
+        assert_eq!(run.outcome.fault_effects, [1]);
         let (before, after): (Vec<_>, Vec<_>) = answers.iter().partition(|(asked, ..)| *asked < secs(1));
         assert!(before.iter().all(|(_, _, answer)| answer == "4000 true"));
         let found = &after[0].2;

@@ -11,8 +11,8 @@ fn open(image: &DiskImage) -> File {
     attach(image).open("file", OpenOptions::create()).unwrap()
 }
 
-fn flips(rate: f64) -> [(u32, Trouble); 1] {
-    [(0, Trouble::Flips { rate })]
+fn corrupts(rate: f64) -> [(u32, Trouble); 1] {
+    [(0, Trouble::Corruption { rate })]
 }
 
 #[test]
@@ -25,7 +25,7 @@ fn what_is_read_through_it_is_right_or_refused() {
     for number in 0..4_000_u64 {
         let draw = |label: &str, below: u64| Seed(1).decide(label, &[number]) % below;
         let rate = [0.0, 0.3, 0.9][draw("rate", 3) as usize];
-        image.set_troubles(&flips(rate));
+        image.set_troubles(&corrupts(rate));
         let (offset, len) = (draw("offset", 20_000), draw("len", 9_000) as usize);
         match draw("call", 8) {
             0 => {
@@ -69,10 +69,10 @@ fn a_flip_at_the_first_reading_is_found() {
     for seed in 0..100 {
         let image = DiskImage::new(Seed(seed), 0);
         open(&image).write_at(0, &bytes).unwrap();
-        image.set_troubles(&flips(0.4));
+        image.set_troubles(&corrupts(0.4));
         let verified = Verified::open(open(&image), true);
         image.set_troubles(&[]);
-        assert!(contents(&attach(&image), "file").unwrap() == bytes, "a flip was written");
+        assert!(contents(&attach(&image), "file").unwrap() == bytes, "a corrupt was written");
         match verified {
             Err(_) => refused += 1,
             Ok(disk) => {

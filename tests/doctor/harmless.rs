@@ -4,9 +4,9 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use libtest_mimic::Trial;
-use squall::explore::{Pool, Repeat, Subject, diagnose, investigate};
+use squall::explore::{CaseRef, Pool, Repeat, diagnose, investigate};
 use squall::prelude::*;
-use squall::sandbox::Entry;
+use squall::sandbox::EntryPoint;
 
 use crate::{command, directory, parts, scenarios, trial};
 
@@ -26,12 +26,12 @@ pub fn trials() -> Vec<Trial> {
 fn as_before(name: &str, seeds: std::ops::Range<u64>) {
     let scenarios: Arc<[Scenario]> = scenarios().into_iter().map(|scenario| scenario()).collect();
     let index = scenarios.iter().position(|scenario| scenario.name() == name).unwrap();
-    let pool = Pool::new(scenarios, NonZeroUsize::MIN, Entry::Main, None);
+    let pool = Pool::new(scenarios, NonZeroUsize::MIN, EntryPoint::Main, None);
     for seed in seeds.map(Seed) {
-        let subject = Subject::Seed(seed);
-        let run = investigate(&pool, index, &subject, Some(&directory(name))).unwrap();
+        let case_ref = CaseRef::Seed(seed);
+        let run = investigate(&pool, index, &case_ref, Some(&directory(name))).unwrap();
         assert!(matches!(run.repeat, Repeat::Same), "{:?}", run.repeat);
-        let diagnosis = diagnose(&pool, index, &subject, None);
+        let diagnosis = diagnose(&pool, index, &case_ref, None);
         assert_eq!(diagnosis.of_equal_runs(), "nothing left the sandbox");
         assert_eq!((diagnosis.suspects.len(), diagnosis.later, &diagnosis.gap), (0, 0, &None));
         assert_eq!(diagnosis.fingerprint, Some(run.outcome.fingerprint), "seed {seed} runs as before");

@@ -3,10 +3,10 @@
 // Each program that includes this module uses another part of it.
 #![allow(dead_code)]
 
-use squall::check::linear::{Entry, History, Model, Violation};
+use squall::check::linear::{HistoryEntry, Model, TypedHistory, Violation};
 
 /// Whether some order of all completed and some unknown operations explains them. For a handful of operations only.
-pub fn is_linearizable<M: Model>(model: &M, entries: &[Entry<M::Op, M::Output>]) -> bool {
+pub fn is_linearizable<M: Model>(model: &M, entries: &[HistoryEntry<M::Op, M::Output>]) -> bool {
     let mut keys: Vec<_> = entries.iter().map(|entry| model.key(&entry.op)).collect();
     keys.sort();
     keys.dedup();
@@ -16,7 +16,7 @@ pub fn is_linearizable<M: Model>(model: &M, entries: &[Entry<M::Op, M::Output>])
     })
 }
 
-fn extend<M: Model>(model: &M, state: &M::State, part: &[&Entry<M::Op, M::Output>], done: u32) -> bool {
+fn extend<M: Model>(model: &M, state: &M::State, part: &[&HistoryEntry<M::Op, M::Output>], done: u32) -> bool {
     let left = |index: &usize| done >> index & 1 == 0;
     let returns = (0..part.len()).filter(left).filter_map(|index| part[index].ret.as_ref().map(|(ret, _)| *ret));
     let Some(first) = returns.min() else { return true };
@@ -28,7 +28,7 @@ fn extend<M: Model>(model: &M, state: &M::State, part: &[&Entry<M::Op, M::Output
 }
 
 /// Asserts that an order keeps to real time and to the model, and leaves out nothing that returned.
-pub fn assert_explains<M: Model>(model: &M, history: &History<M::Op, M::Output>, orders: &[Vec<usize>]) {
+pub fn assert_explains<M: Model>(model: &M, history: &TypedHistory<M::Op, M::Output>, orders: &[Vec<usize>]) {
     let entries = history.entries();
     let mut ordered = vec![false; entries.len()];
     for order in orders {
@@ -44,7 +44,7 @@ pub fn assert_explains<M: Model>(model: &M, history: &History<M::Op, M::Output>,
 }
 
 /// Asserts that the order is possible; returns the state after it.
-fn assert_possible<M: Model>(model: &M, history: &History<M::Op, M::Output>, order: &[usize]) -> M::State {
+fn assert_possible<M: Model>(model: &M, history: &TypedHistory<M::Op, M::Output>, order: &[usize]) -> M::State {
     let entries = history.entries();
     let mut state = model.init();
     let mut called_last = 0;
@@ -61,7 +61,7 @@ fn assert_possible<M: Model>(model: &M, history: &History<M::Op, M::Output>, ord
 }
 
 /// Asserts that the order of a violation is possible, and that nothing which it calls stuck can follow.
-pub fn assert_stuck<M: Model>(model: &M, history: &History<M::Op, M::Output>, violation: &Violation) {
+pub fn assert_stuck<M: Model>(model: &M, history: &TypedHistory<M::Op, M::Output>, violation: &Violation) {
     let state = assert_possible(model, history, &violation.order);
     assert_eq!(format!("{state:?}"), violation.state);
     for stuck in &violation.stuck {

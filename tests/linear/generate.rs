@@ -6,10 +6,10 @@
 use std::collections::VecDeque;
 
 use squall::check::linear::models::*;
-use squall::check::linear::{Entry, History, Model};
+use squall::check::linear::{HistoryEntry, Model, TypedHistory};
 use squall::seed::Seed;
 
-type Registered = History<RegisterOp<u32>, RegisterOutput<u32>>;
+type Registered = TypedHistory<RegisterOp<u32>, RegisterOutput<u32>>;
 
 /// An operation that was called, and what it returns if it has taken effect.
 type Running = (RegisterOp<u32>, Option<RegisterOutput<u32>>);
@@ -37,7 +37,7 @@ impl Draw {
 fn small<M: Model>(
     mut draw: Draw,
     mut operation: impl FnMut(&mut Draw) -> (M::Op, M::Output),
-) -> History<M::Op, M::Output> {
+) -> TypedHistory<M::Op, M::Output> {
     let count = 2 + draw.below(5);
     let mut entries = Vec::new();
     for process in 0..count {
@@ -45,9 +45,9 @@ fn small<M: Model>(
         let call = draw.below(10);
         let lasts = draw.below(6);
         let ret = (draw.below(4) > 0).then_some((call + lasts, output));
-        entries.push(Entry { process, call, ret, op });
+        entries.push(HistoryEntry { process, call, ret, op });
     }
-    History::from_entries(entries).expect("returns come after calls")
+    TypedHistory::from_entries(entries).expect("returns come after calls")
 }
 
 pub fn small_register(draw: Draw) -> Registered {
@@ -62,7 +62,7 @@ pub fn small_register(draw: Draw) -> Registered {
     })
 }
 
-pub fn small_key_value(draw: Draw) -> History<KeyValueOp, KeyValueOutput> {
+pub fn small_key_value(draw: Draw) -> TypedHistory<KeyValueOp, KeyValueOutput> {
     small::<KeyValue>(draw, |draw| {
         let key = if draw.below(4) == 0 { "b" } else { "a" }.to_owned();
         let text = ["", "x", "y", "xy"][draw.below(4) as usize].to_owned();
@@ -74,7 +74,7 @@ pub fn small_key_value(draw: Draw) -> History<KeyValueOp, KeyValueOutput> {
     })
 }
 
-pub fn small_counter(draw: Draw) -> History<CounterOp, CounterOutput> {
+pub fn small_counter(draw: Draw) -> TypedHistory<CounterOp, CounterOutput> {
     small::<Counter>(draw, |draw| {
         let number = draw.below(3) as i64;
         match draw.below(4) {
@@ -85,7 +85,7 @@ pub fn small_counter(draw: Draw) -> History<CounterOp, CounterOutput> {
     })
 }
 
-pub fn small_set(draw: Draw) -> History<SetOp<u64>, SetOutput<u64>> {
+pub fn small_set(draw: Draw) -> TypedHistory<SetOp<u64>, SetOutput<u64>> {
     small::<Set<u64>>(draw, |draw| {
         let value = draw.below(2);
         match draw.below(5) {
@@ -97,7 +97,7 @@ pub fn small_set(draw: Draw) -> History<SetOp<u64>, SetOutput<u64>> {
     })
 }
 
-pub fn small_queue(draw: Draw) -> History<QueueOp<u64>, QueueOutput<u64>> {
+pub fn small_queue(draw: Draw) -> TypedHistory<QueueOp<u64>, QueueOutput<u64>> {
     small::<Queue<u64>>(draw, |draw| match draw.below(2) {
         0 => (QueueOp::Enqueue(draw.below(2)), QueueOutput::Done),
         _ => (QueueOp::Dequeue, QueueOutput::Taken([None, Some(0), Some(1)][draw.below(3) as usize])),
@@ -108,7 +108,7 @@ pub fn small_queue(draw: Draw) -> History<QueueOp<u64>, QueueOutput<u64>> {
 /// of them read, a quarter write one of five values, a quarter compare and set. Of a thousand, `unknown` do not return.
 pub fn register(seed: Seed, clients: u64, operations: usize, unknown: u64) -> Registered {
     let mut draw = Draw::new(seed);
-    let mut history = History::new();
+    let mut history = TypedHistory::new();
     let mut value = 0;
     // For each client: its process id, and what it got if its operation has taken effect.
     let mut processes: Vec<u64> = (0..clients).collect();
@@ -188,15 +188,15 @@ pub fn spoil(seed: Seed, history: &mut Registered, mistake: Mistake) {
         };
         let ret = entries[chosen].ret.as_ref().map(|(ret, _)| *ret);
         entries[chosen].ret = ret.zip(Some(output));
-        *history = History::from_entries(entries).expect("only an output has changed");
+        *history = TypedHistory::from_entries(entries).expect("only an output has changed");
         return;
     }
 }
 
 /// Whether a value was overwritten before an operation was called, and not written again before it returned.
-fn is_gone(entries: &[Entry<RegisterOp<u32>, RegisterOutput<u32>>], index: usize, value: u32) -> bool {
+fn is_gone(entries: &[HistoryEntry<RegisterOp<u32>, RegisterOutput<u32>>], index: usize, value: u32) -> bool {
     let Some((ret, _)) = entries[index].ret else { return false };
-    let makes_it = |entry: &&Entry<RegisterOp<u32>, RegisterOutput<u32>>| {
+    let makes_it = |entry: &&HistoryEntry<RegisterOp<u32>, RegisterOutput<u32>>| {
         let writes = matches!(entry.op, RegisterOp::Write(new) | RegisterOp::CompareAndSet(_, new) if new == value);
         writes && entry.call <= ret && !matches!(entry.ret, Some((_, RegisterOutput::Swapped(false))))
     };
@@ -213,9 +213,14 @@ fn is_gone(entries: &[Entry<RegisterOp<u32>, RegisterOutput<u32>>], index: usize
 
 /// What a real queue of unique values would show: each operation takes effect at a random moment between its call and its
 /// return. Somewhat more than half of them enqueue. Of a thousand, `unknown` do not return.
-pub fn queue(seed: Seed, clients: u64, operations: usize, unknown: u64) -> History<QueueOp<u64>, QueueOutput<u64>> {
+pub fn queue(
+    seed: Seed,
+    clients: u64,
+    operations: usize,
+    unknown: u64,
+) -> TypedHistory<QueueOp<u64>, QueueOutput<u64>> {
     let mut draw = Draw::new(seed);
-    let mut history = History::new();
+    let mut history = TypedHistory::new();
     let (mut values, mut next) = (VecDeque::new(), 0);
     let mut processes: Vec<u64> = (0..clients).collect();
     let mut running: Vec<Option<RunningInQueue>> = vec![None; clients as usize];
@@ -257,7 +262,7 @@ pub fn queue(seed: Seed, clients: u64, operations: usize, unknown: u64) -> Histo
 }
 
 /// Makes a queue wrong: two dequeues, one of which returned before the other was called, take each other's values.
-pub fn spoil_queue(seed: Seed, history: &mut History<QueueOp<u64>, QueueOutput<u64>>) {
+pub fn spoil_queue(seed: Seed, history: &mut TypedHistory<QueueOp<u64>, QueueOutput<u64>>) {
     let mut entries = history.entries().to_vec();
     let span = |value: u64| {
         let enqueue = entries.iter().find(|entry| entry.op == QueueOp::Enqueue(value)).expect("it was enqueued");
@@ -285,12 +290,12 @@ pub fn spoil_queue(seed: Seed, history: &mut History<QueueOp<u64>, QueueOutput<u
         let at = entries[index].ret.as_ref().map(|(ret, _)| *ret);
         entries[index].ret = at.zip(output);
     }
-    *history = History::from_entries(entries).expect("only outputs have changed");
+    *history = TypedHistory::from_entries(entries).expect("only outputs have changed");
 }
 
 /// So many writes of so many values, all at once, and then a read of the one that returned last.
 pub fn all_at_once(clients: u32) -> Registered {
-    let mut history = History::new();
+    let mut history = TypedHistory::new();
     for client in 0..clients {
         history.call(client.into(), RegisterOp::Write(client + 1)).expect("the client is idle");
     }

@@ -125,8 +125,8 @@ fn a_skewed_clock_jumps_and_jumps_back_and_skews_add_up() {
         assert_eq!(error(sample), expected, "{sample:?}");
     }
     assert!(reads[0] > 2_000, "{reads:?}");
-    // It bites whenever somebody reads it, and a clock that nobody reads does not.
-    assert_eq!(run.outcome.fault_bites, [reads[0], reads[1], 0]);
+    // It effects whenever somebody reads it, and a clock that nobody reads does not.
+    assert_eq!(run.outcome.fault_effects, [reads[0], reads[1], 0]);
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn a_drifting_clock_goes_wrong_slowly_and_is_set_right_at_the_end() {
     }
     let last = samples.iter().rfind(|sample| sample.host == "b" && sample.at < secs(5)).unwrap();
     assert!(error(last) > 790 * MS, "a fifth of four seconds: {last:?}");
-    assert!(run.outcome.fault_bites.iter().all(|bites| *bites > 200), "{:?}", run.outcome.fault_bites);
+    assert!(run.outcome.fault_effects.iter().all(|effects| *effects > 200), "{:?}", run.outcome.fault_effects);
 }
 
 #[test]
@@ -212,9 +212,9 @@ fn that_somebody_read_a_wrong_clock_is_told_once() {
     let lean = run(&scenario, &case, Detail::Lean).outcome;
     let recording = run(&scenario, &case, Detail::Rich).into_recording(case);
     assert_eq!(recording.outcome.fingerprint, lean.fingerprint);
-    assert_eq!(recording.outcome.fault_bites, lean.fault_bites);
+    assert_eq!(recording.outcome.fault_effects, lean.fault_effects);
     let told = recording.records.iter().filter_map(|record| match record.event {
-        Event::Befallen { fault } => {
+        Event::HostAffected { fault } => {
             assert_eq!(record.text.as_deref(), Some("reads a wall clock that is wrong"));
             Some((record.at.as_secs(), recording.hosts[record.host?.index()].as_str(), fault))
         }

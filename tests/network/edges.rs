@@ -56,7 +56,7 @@ fn a_fault_that_begins_with_a_host_s_end_finds_it_down() {
     let (run, _) = world_with(20, vec![fault], serve, |_, _| std::future::pending(), |scenario| scenario);
     let zero = Duration::ZERO;
     assert_eq!(lives(&run), [(zero, 0, "started"), (zero, 1, "started"), (millis(10), 0, "returned")]);
-    assert_eq!(run.outcome.fault_bites, [0]);
+    assert_eq!(run.outcome.fault_effects, [0]);
     // A process that dies closes its connections, though its machine loses power right after that.
     let first = Fault::kill("server").at(secs(1)).lasting(secs(1));
     let second = Fault::power_off(here()).at_event("server", "killed", 1).lasting(secs(3));
@@ -136,7 +136,7 @@ fn what_a_kernel_says_for_a_host_that_was_through_the_step_can_be_lost() {
     });
     // Sent again 240 ms and 720 ms after that.
     assert_between(at(&seen, "end"), 1_003 + 720 + 20, 1_003 + 720 + 21);
-    assert!(run.outcome.fault_bites.iter().all(|bites| *bites > 0), "{:?}", run.outcome.fault_bites);
+    assert!(run.outcome.fault_effects.iter().all(|effects| *effects > 0), "{:?}", run.outcome.fault_effects);
 }
 
 fn drawing(faults: &str, intensity: &str) -> Swarm {
@@ -162,7 +162,7 @@ fn a_fault_at_a_moment_is_as_hard_as_it_is_wanted() {
     }
 }
 
-/// Four hosts of which the n-th ticks n - 1 times, and two sources: the second waits for one of the four.
+/// Four hosts of which the n-th ticks n - 1 times, and two generators: the second waits for one of the four.
 fn ticking() -> Scenario {
     let mut scenario = Scenario::new("ticking");
     for (ticks, name) in ["a-1", "a-2", "a-3", "a-4"].into_iter().enumerate() {
@@ -188,14 +188,14 @@ fn one_host_of_several_is_the_one_whose_moments_were_counted() {
         let case = squall::run::draw(&scenario, seed, &drawing("*", "1"));
         let outcome = run(&scenario, &case, Detail::Lean).outcome;
         // Whichever place the fault has in the plan.
-        assert!(outcome.fault_bites.iter().all(|bites| *bites == 1), "{case:?}: {:?}", outcome.fault_bites);
+        assert!(outcome.fault_effects.iter().all(|effects| *effects == 1), "{case:?}: {:?}", outcome.fault_effects);
         drawn.extend(case.plan.faults.iter().filter_map(|fault| fault.trigger.nth()));
     }
     assert_eq!(drawn.into_iter().collect::<Vec<_>>(), [1, 2, 3]);
 }
 
 #[test]
-fn nobody_looks_for_moments_that_no_source_of_the_run_waits_for() {
+fn nobody_looks_for_moments_that_no_generator_of_the_run_waits_for() {
     let lives = Arc::new(Mutex::new(0));
     let shared = lives.clone();
     let scenario = ticking().host("counter", move |_| {
@@ -234,7 +234,7 @@ fn a_disk_fails_with_the_next_call_after_the_event() {
             let fault = fault.clone().at_event("server", "writing", 2).lasting(millis(lasting_ms));
             let (run, _) = world_with(20, vec![fault], serve.clone(), |_, _| async {}, |scenario| scenario);
             assert_eq!(*ends.lock().unwrap(), expected);
-            assert_eq!(run.outcome.fault_bites, [expected.iter().filter(|is_ok| !**is_ok).count() as u64]);
+            assert_eq!(run.outcome.fault_effects, [expected.iter().filter(|is_ok| !**is_ok).count() as u64]);
         }
     }
 }

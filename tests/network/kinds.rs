@@ -58,7 +58,7 @@ fn burst_loss_comes_in_runs_and_never_breaks() {
     let mean = count as f64 / runs.len() as f64;
     assert!((4.0..6.0).contains(&mean), "runs of {mean} in the mean: {runs:?}");
     assert!((250..=700).contains(&count), "{count} of 5,000 were lost, where a burst has one slot of eleven");
-    assert!(run.outcome.fault_bites[0] as usize >= count);
+    assert!(run.outcome.fault_effects[0] as usize >= count);
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn a_narrow_link_with_a_deep_queue_delays_under_load_and_recovers() {
     assert_between(took[59], 41, 43);
     // A megabyte takes 10.5 s at the very least.
     assert_between(at(&seen, "uploaded") - secs(5), 10_480, 11_500);
-    assert!(run.outcome.fault_bites[0] > 100);
+    assert!(run.outcome.fault_effects[0] > 100);
 }
 
 #[test]
@@ -167,18 +167,18 @@ fn a_firewall_that_answers_resets_what_crosses_and_refuses_connects() {
         tokio::time::sleep(secs(10)).await;
         drop(stream);
     };
-    let reject = Fault::reject("client", "server").at(secs(1)).lasting(secs(2));
+    let reject = Fault::partition_with_reset("client", "server").at(secs(1)).lasting(secs(2));
     let (run, seen) = world_with(20, vec![reject], server, client, |s| s);
     // The firewall is half-way: its answer takes one latency in all.
     assert_between(at(&seen, "reset"), 1_520, 1_521);
     assert_between(at(&seen, "refused"), 1_540, 1_542);
     assert_between(at(&seen, "answered"), 3_080, 3_085);
-    assert_eq!(run.outcome.fault_bites, vec![2]);
+    assert_eq!(run.outcome.fault_effects, vec![2]);
 }
 
 #[test]
 fn a_firewall_on_the_way_back_resets_the_answering_side_alone() {
-    let reject = Fault::reject("server", "client").one_way().at(secs(1)).lasting(secs(2));
+    let reject = Fault::partition_with_reset("server", "client").one_way().at(secs(1)).lasting(secs(2));
     let (run, seen) = world(20, vec![reject], |cx, seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         tokio::time::sleep(millis(1_500).saturating_sub(cx.elapsed())).await;
@@ -192,13 +192,13 @@ fn a_firewall_on_the_way_back_resets_the_answering_side_alone() {
     });
     assert!(saw(&seen, "silence"));
     assert_between(at(&seen, "reset") - at(&seen, "silence"), 40, 42);
-    assert_eq!(run.outcome.fault_bites, vec![1]);
+    assert_eq!(run.outcome.fault_effects, vec![1]);
 }
 
 #[test]
 fn what_a_partition_kept_back_is_reset_if_a_firewall_stands_behind_it() {
     let cut = Fault::partition("client", "server").at(secs(1)).lasting(secs(2));
-    let reject = Fault::reject("client", "server").at(secs(1)).lasting(secs(9));
+    let reject = Fault::partition_with_reset("client", "server").at(secs(1)).lasting(secs(9));
     let (run, seen) = world(20, vec![cut, reject], |cx, seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         tokio::time::sleep(millis(1_500).saturating_sub(cx.elapsed())).await;
@@ -208,7 +208,7 @@ fn what_a_partition_kept_back_is_reset_if_a_firewall_stands_behind_it() {
     });
     // Transmissions at 1.5, 1.74, 2.22 and 3.18 s: the last meets the firewall.
     assert_between(at(&seen, "reset"), 3_200, 3_202);
-    assert_eq!(run.outcome.fault_bites, vec![1, 1]);
+    assert_eq!(run.outcome.fault_effects, vec![1, 1]);
 }
 
 #[test]
@@ -277,7 +277,7 @@ fn what_waits_in_a_queue_leaves_when_the_link_is_wide_again() {
 fn the_end_of_another_fault_releases_nothing_that_is_held() {
     let held = |faults: Vec<Fault>| {
         let hold = Fault::hold("client", "server").at(secs(1)).lasting(secs(9));
-        let reject = Fault::reject("client", "server").at(secs(5)).lasting(secs(3));
+        let reject = Fault::partition_with_reset("client", "server").at(secs(5)).lasting(secs(3));
         let (_, seen) = world(20, [vec![hold, reject], faults].concat(), |cx, seen| async move {
             let mut stream = cx.connector().connect("server", 80).await.unwrap();
             tokio::time::sleep(millis(1_500)).await;

@@ -51,9 +51,9 @@ pub(super) fn befallen(scenario: &Scenario) -> Vec<String> {
     let lean = run(scenario, &case, Detail::Lean).outcome;
     let recording = run(scenario, &case, Detail::Rich).into_recording(case);
     assert_eq!(recording.outcome.fingerprint, lean.fingerprint);
-    assert_eq!(recording.outcome.fault_bites, lean.fault_bites);
+    assert_eq!(recording.outcome.fault_effects, lean.fault_effects);
     let told = recording.records.iter().filter_map(|record| match record.event {
-        Event::Befallen { fault } => {
+        Event::HostAffected { fault } => {
             let host = &recording.hosts[record.host?.index()];
             Some(format!("{} ms: {host} {} [f{}]", record.at.as_millis(), record.text.as_deref()?, fault + 1))
         }
@@ -64,7 +64,7 @@ pub(super) fn befallen(scenario: &Scenario) -> Vec<String> {
 
 #[test]
 fn a_mute_program_takes_in_and_is_heard_at_the_end() {
-    let mute = Fault::mute("server").at(secs(1)).lasting(secs(4));
+    let mute = Fault::output_stall("server").at(secs(1)).lasting(secs(4));
     let (run, seen) = world(20, vec![mute], |cx, seen| async move {
         let mut old = cx.connector().connect("server", 80).await.unwrap();
         ping(&mut old).await.unwrap();
@@ -94,8 +94,8 @@ fn a_mute_program_takes_in_and_is_heard_at_the_end() {
     let server = run.trace.host("server");
     let of_server = run.trace.records.iter().filter(|record| record.host == server);
     let told: Vec<_> = of_server.map(|record| (record.at, record.event.clone())).collect();
-    assert_eq!(told, [(secs(0), Event::Started), (secs(1), Event::Muted), (secs(5), Event::Heard)]);
-    assert!(run.outcome.fault_bites[0] > 1, "{:?}", run.outcome.fault_bites);
+    assert_eq!(told, [(secs(0), Event::Started), (secs(1), Event::OutputStalled), (secs(5), Event::OutputResumed)]);
+    assert!(run.outcome.fault_effects[0] > 1, "{:?}", run.outcome.fault_effects);
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn a_mute_program_hides_its_end_too_and_its_kernel_still_refuses() {
             drop(listener.accept().await?);
         }
     };
-    let mute = Fault::mute("server").at(secs(1)).lasting(secs(2));
+    let mute = Fault::output_stall("server").at(secs(1)).lasting(secs(2));
     let (run, seen) = world_with(
         20,
         vec![mute],
@@ -125,12 +125,12 @@ fn a_mute_program_hides_its_end_too_and_its_kernel_still_refuses() {
     );
     assert_between(at(&seen, "refused"), 1_540, 1_542);
     assert_between(at(&seen, "ended"), 3_020, 3_022);
-    assert_eq!(run.outcome.fault_bites, [1]);
+    assert_eq!(run.outcome.fault_effects, [1]);
 }
 
 #[test]
 fn what_a_mute_program_said_is_gone_with_the_power() {
-    let mute = Fault::mute("server").at(secs(1)).lasting(secs(8));
+    let mute = Fault::output_stall("server").at(secs(1)).lasting(secs(8));
     let off = Fault::power_off("server").at(secs(3)).lasting(secs(1));
     let (_, seen) = world(20, vec![mute, off], |cx, seen| async move {
         until(&cx, 1_500).await;
@@ -149,7 +149,7 @@ fn what_a_mute_program_said_is_gone_with_the_power() {
 fn a_hold_and_a_mute_program_keep_each_what_is_theirs() {
     // The hold keeps everything until 3 s, the mute program what it says until 5 s.
     let hold = Fault::hold("server", "client").at(secs(1)).lasting(secs(2));
-    let mute = Fault::mute("server").at(secs(1)).lasting(secs(4));
+    let mute = Fault::output_stall("server").at(secs(1)).lasting(secs(4));
     let (_, seen) = world(20, vec![hold, mute], |cx, seen| async move {
         until(&cx, 2_500).await;
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
@@ -183,12 +183,12 @@ fn plain_turmoil_sockets_meet_a_mute_program_to_a_step() {
             note(&seen, &cx, label);
         }
     };
-    let mute = Fault::mute("server").at(secs(1)).lasting(secs(2));
+    let mute = Fault::output_stall("server").at(secs(1)).lasting(secs(2));
     let (run, seen) = world_with(20, vec![mute], server, client, |scenario| scenario);
     assert_between(at(&seen, "connected"), 1_520, 1_560);
     assert_between(at(&seen, "answered"), 3_010, 3_050);
     assert_between(at(&seen, "over") - at(&seen, "answered"), 40, 80);
-    assert_eq!(run.outcome.fault_bites, [1]);
+    assert_eq!(run.outcome.fault_effects, [1]);
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn a_slow_start_refuses_until_the_program_listens() {
     assert_eq!(refused(&seen_of(4_000, 9_000)), (Some(4_050), Some(4_450), 5));
     assert_eq!(span(&seen, "ok").map(|span| span.2), Some(60 - 17));
     // Those that came while it was up and did not listen: from 1.55 to 2.15 s.
-    assert_eq!(run.outcome.fault_bites, [1, 7, 7, 1]);
+    assert_eq!(run.outcome.fault_effects, [1, 7, 7, 1]);
 }
 
 #[test]
@@ -313,7 +313,7 @@ fn a_program_without_memory_dies_of_requests_in_flight_and_of_nothing_else() {
     }
     assert!(ends(3_500, "Ok(4)").is_empty());
     assert_eq!(ends(5_500, "Ok(4)").len(), 9);
-    assert_eq!(run.outcome.fault_bites, [1]);
+    assert_eq!(run.outcome.fault_effects, [1]);
     let life: Vec<(Duration, &Event)> = run
         .trace
         .records
@@ -389,28 +389,28 @@ fn all_faults_of_machines_together_make_the_same_run_however_much_of_it_is_kept(
             }
         })
         .latency(millis(5)..millis(20))
-        .fault(fault::mute(one("node")).every(millis(500)..secs(4)))
+        .fault(fault::output_stall(one("node")).every(millis(500)..secs(4)))
         .fault(fault::slow_restart(millis(600), one("node")).every(millis(500)..secs(4)))
         .fault(fault::out_of_memory(2, millis(300), "node").every(millis(500)..secs(4)))
         .fault(fault::clock_skew(-5_000, one("*")).every(millis(500)..secs(2)))
         .fault(fault::clock_drift(20_000, one("*")).every(millis(500)..secs(2)))
-        .fault(fault::resolve_late(millis(400), "client", one("node")).every(millis(500)..secs(4)))
-        .fault(fault::resolve_dead("client", one("node")).every(millis(500)..secs(4)))
-        .fault(fault::resolve_nothing("client", one("node")).every(millis(500)..secs(4)))
+        .fault(fault::dns_slow(millis(400), "client", one("node")).every(millis(500)..secs(4)))
+        .fault(fault::dns_blackhole("client", one("node")).every(millis(500)..secs(4)))
+        .fault(fault::dns_not_found("client", one("node")).every(millis(500)..secs(4)))
         .run_for(secs(15))
         .settle_for(secs(3));
-    let mut bitten = std::collections::BTreeMap::new();
+    let mut effective = std::collections::BTreeMap::new();
     for seed in (0..10).map(Seed) {
         let case = squall::run::draw(&scenario, seed, &fault::Swarm::whole());
         assert_eq!(scenario.defect(&case), None);
         let lean = run(&scenario, &case, Detail::Lean).outcome;
         assert!(lean.verdict.is_pass(), "{:?}", lean.findings);
         let rich = run(&scenario, &case, Detail::Rich).outcome;
-        assert_eq!((lean.fingerprint, &lean.fault_bites), (rich.fingerprint, &rich.fault_bites), "seed {seed}");
-        for (fault, bites) in case.plan.faults.iter().zip(&lean.fault_bites) {
-            *bitten.entry(fault.kind.name()).or_insert(0) += u64::from(*bites > 0);
+        assert_eq!((lean.fingerprint, &lean.fault_effects), (rich.fingerprint, &rich.fault_effects), "seed {seed}");
+        for (fault, effects) in case.plan.faults.iter().zip(&lean.fault_effects) {
+            *effective.entry(fault.kind.name()).or_insert(0) += u64::from(*effects > 0);
         }
     }
-    assert_eq!(bitten.len(), 9, "{bitten:?}");
-    assert!(bitten.values().all(|count| *count > 5), "{bitten:?}");
+    assert_eq!(effective.len(), 9, "{effective:?}");
+    assert!(effective.values().all(|count| *count > 5), "{effective:?}");
 }

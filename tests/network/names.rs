@@ -5,7 +5,7 @@ use super::*;
 
 #[test]
 fn a_name_that_is_found_late_delays_a_connect_and_nothing_else() {
-    let late = |by: u64, to: u64| Fault::resolve_late(millis(by), "client", "server").at(secs(1)).lasting(secs(to - 1));
+    let late = |by: u64, to: u64| Fault::dns_slow(millis(by), "client", "server").at(secs(1)).lasting(secs(to - 1));
     let (run, seen) = world(20, vec![late(700, 4), late(300, 3)], |cx, seen| async move {
         let mut old = cx.connector().connect("server", 80).await.unwrap();
         until(&cx, 2_000).await;
@@ -29,12 +29,12 @@ fn a_name_that_is_found_late_delays_a_connect_and_nothing_else() {
     assert_between(at(&seen, "to itself"), 3_120, 3_128);
     assert_between(at(&seen, "by name at 3.5 s"), 4_240, 4_242);
     assert_between(at(&seen, "over"), 4_280, 4_284);
-    assert_eq!(run.outcome.fault_bites, [2, 1]);
+    assert_eq!(run.outcome.fault_effects, [2, 1]);
 }
 
 #[test]
 fn a_name_that_leads_nowhere_hangs_as_long_as_linux_does() {
-    let dead = Fault::resolve_dead("client", "server").at(secs(1)).lasting(secs(9));
+    let dead = Fault::dns_blackhole("client", "server").at(secs(1)).lasting(secs(9));
     let (run, seen) = world(20, vec![dead], |cx, seen| async move {
         let mut old = cx.connector().connect("server", 80).await.unwrap();
         until(&cx, 2_000).await;
@@ -54,15 +54,15 @@ fn a_name_that_leads_nowhere_hangs_as_long_as_linux_does() {
         assert_between(gave_up, 133_000, 133_002);
     });
     assert_between(at(&seen, "over"), 10_040, 10_042);
-    assert_eq!(run.outcome.fault_bites, [2]);
+    assert_eq!(run.outcome.fault_effects, [2]);
 }
 
 #[test]
 fn a_name_that_is_not_found_fails_at_once() {
-    let nothing = Fault::resolve_nothing("client", "server").at(secs(1)).lasting(secs(2));
+    let nothing = Fault::dns_not_found("client", "server").at(secs(1)).lasting(secs(2));
     // Of two answers that is the one that counts, and it can be late.
-    let dead = Fault::resolve_dead("client", "server").at(secs(1)).lasting(secs(2));
-    let late = Fault::resolve_late(millis(200), "client", "server").at(secs(2)).lasting(secs(1));
+    let dead = Fault::dns_blackhole("client", "server").at(secs(1)).lasting(secs(2));
+    let late = Fault::dns_slow(millis(200), "client", "server").at(secs(2)).lasting(secs(1));
     let (run, seen) = world(20, vec![dead, nothing, late], |cx, seen| async move {
         let mut old = cx.connector().connect("server", 80).await.unwrap();
         until(&cx, 1_500).await;
@@ -83,7 +83,7 @@ fn a_name_that_is_not_found_fails_at_once() {
     assert_between(at(&seen, "at once"), 1_500, 1_501);
     assert_between(at(&seen, "late"), 2_700, 2_702);
     assert_between(at(&seen, "over"), 3_040, 3_042);
-    assert_eq!(run.outcome.fault_bites, [0, 2, 1]);
+    assert_eq!(run.outcome.fault_effects, [0, 2, 1]);
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn names_are_hidden_from_those_alone_who_are_meant_and_the_story_tells() {
         .host("b", connect("b", "server"))
         .host("c", connect("c", "other"))
         .latency(millis(10)..millis(10))
-        .fault(fault::scripted("script", vec![Fault::resolve_nothing(["a", "c"], "server")]))
+        .fault(fault::scripted("script", vec![Fault::dns_not_found(["a", "c"], "server")]))
         .run_for(secs(2))
         .settle_for(secs(1));
     assert_eq!(befallen(&scenario), ["500 ms: a is told that there is no server [f1]"]);
@@ -138,7 +138,7 @@ fn a_connect_that_finds_no_name_does_not_change_the_luck_of_others() {
         seen.iter().map(|(word, _)| word.clone()).collect::<Vec<String>>()
     };
     let (all, some) =
-        (luck(vec![]), luck(vec![Fault::resolve_nothing("client", "server").at(secs(30)).lasting(secs(9))]));
+        (luck(vec![]), luck(vec![Fault::dns_not_found("client", "server").at(secs(30)).lasting(secs(9))]));
     assert_eq!(some[10..13], ["no name", "no name", "no name"]);
     assert_eq!((&all[..10], &all[13..]), (&some[..10], &some[13..]));
     assert!(all[13..].iter().collect::<std::collections::BTreeSet<_>>().len() > 1, "{all:?}");

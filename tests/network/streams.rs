@@ -112,7 +112,7 @@ fn a_reset_in_the_middle_of_a_request_reaches_both_ends_after_exactly_its_bytes(
             ("2: end", 3_520),
         ],
     );
-    assert_eq!(run.outcome.fault_bites, vec![2]);
+    assert_eq!(run.outcome.fault_effects, vec![2]);
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn a_reset_in_the_middle_of_an_answer_befalls_new_connections_too_until_it_is_ov
             ("well", 3_080),
         ],
     );
-    assert_eq!(run.outcome.fault_bites, vec![2]);
+    assert_eq!(run.outcome.fault_effects, vec![2]);
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn a_reset_after_nothing_loses_the_whole_message_either_way() {
         };
         let (run, _) = world_with(20, vec![fault], recorder(&got), client, |s| s);
         expect(&got, &[("0: ConnectionReset", 1_520)]);
-        assert_eq!(run.outcome.fault_bites, vec![1]);
+        assert_eq!(run.outcome.fault_effects, vec![1]);
     }
 }
 
@@ -181,7 +181,7 @@ fn a_cut_ends_the_stream_at_both_ends_and_resets_whoever_writes_on() {
             echo(listener).await
         }
     };
-    let fault = Fault::cut(6, "client", "server").one_way().at(secs(1)).lasting(secs(1));
+    let fault = Fault::close(6, "client", "server").one_way().at(secs(1)).lasting(secs(1));
     let client = |cx: HostContext, seen: Seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         until(&cx, 1_500).await;
@@ -202,7 +202,7 @@ fn a_cut_ends_the_stream_at_both_ends_and_resets_whoever_writes_on() {
     expect(&seen, &[("0: end", 1_520), ("well", 2_680)]);
     // The server writes to what seems to be half open, and is reset as well; reading, it was at its end before.
     expect(&got, &[("0: a long", 1_520), ("0: end", 1_520), ("0: end", 2_500)]);
-    assert_eq!(run.outcome.fault_bites, vec![1]);
+    assert_eq!(run.outcome.fault_effects, vec![1]);
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn a_stall_keeps_back_what_follows_in_order_and_lets_the_other_direction_pass() 
     let (run, seen) = world_with(20, vec![fault], server, client, |s| s);
     expect(&seen, &[("hello", 2_020)]);
     expect(&got, &[("before", 60), ("head", 1_520), ("body and more", 3_000), (", late", 3_015), ("end", 3_015)]);
-    assert_eq!(run.outcome.fault_bites, vec![5], "the rest of one segment, three more, and the end");
+    assert_eq!(run.outcome.fault_effects, vec![5], "the rest of one segment, three more, and the end");
 }
 
 #[test]

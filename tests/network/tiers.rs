@@ -1,13 +1,13 @@
-//! What sources that compose kills do to a group of hosts, as a client of all of them sees it.
+//! What generators that compose kills do to a group of hosts, as a client of all of them sees it.
 
-use squall::fault::Source;
+use squall::fault::Generator;
 
 use super::machines::until;
 use super::*;
 
 /// Three nodes and a client that pings each every 100 ms on connections of their own, for 20 s: which were reached, as
 /// `n1`, and when.
-fn tier(source: impl Into<Source>) -> (Run, Vec<(String, Duration)>) {
+fn tier(generator: impl Into<Generator>) -> (Run, Vec<(String, Duration)>) {
     let seen = Seen::default();
     let shared = seen.clone();
     let scenario = Scenario::new("tier")
@@ -32,7 +32,7 @@ fn tier(source: impl Into<Source>) -> (Run, Vec<(String, Duration)>) {
             }
         })
         .latency(millis(5)..millis(5))
-        .fault(source)
+        .fault(generator)
         .run_for(secs(20))
         .settle_for(secs(1));
     let run = run(&scenario, &scenario.case(Seed(1)), Detail::Lean);
@@ -68,7 +68,7 @@ fn a_restart_loop_kills_again_and_again() {
         assert_eq!(node_2(from_ms, to_ms), works, "from {from_ms} ms");
     }
     assert_eq!(reached(&seen, 5_000, 6_000), ["node-1", "node-3"]);
-    assert_eq!(run.outcome.fault_bites, [1, 1, 1]);
+    assert_eq!(run.outcome.fault_effects, [1, 1, 1]);
 }
 
 #[test]
@@ -77,12 +77,12 @@ fn several_of_a_group_die_at_once_or_all() {
     assert_eq!(reached(&seen, 4_000, 5_000).len(), 3);
     assert_eq!(reached(&seen, 5_000, 9_000).len(), 1);
     assert_eq!(reached(&seen, 9_000, 9_200).len(), 3);
-    assert_eq!(run.outcome.fault_bites, [1, 1]);
+    assert_eq!(run.outcome.fault_effects, [1, 1]);
     let (run, seen) = tier(fault::whole_tier("node").once(secs(5)..secs(5)).lasting(secs(4)..secs(4)));
     assert_eq!(reached(&seen, 4_000, 5_000).len(), 3);
     assert!(reached(&seen, 5_000, 9_000).is_empty());
     assert_eq!(reached(&seen, 9_000, 9_200).len(), 3);
-    assert_eq!(run.outcome.fault_bites, [3]);
+    assert_eq!(run.outcome.fault_effects, [3]);
 }
 
 #[test]
@@ -94,5 +94,5 @@ fn after_a_slow_restart_a_host_is_refused_a_while_longer() {
     assert_eq!(reached(&seen, 5_000, 9_000), ["node-1", "node-3"]);
     assert_eq!(reached(&seen, 9_000, 9_100), ["node-1", "node-2", "node-3"]);
     // Refused while it was up: a ping every 100 ms.
-    assert_eq!(run.outcome.fault_bites, [1, 15]);
+    assert_eq!(run.outcome.fault_effects, [1, 15]);
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
-use squall::sandbox::{End, Limits, Worker};
+use squall::sandbox::{End, ProcessLimits, Worker};
 
 use crate::{output, returned, run, trial, worker};
 
@@ -22,10 +22,10 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 fn each_abnormal_end() {
-    let patient = Limits { cpu: Duration::from_secs(1), wall: Duration::from_secs(60), memory_bytes: 128 << 20 };
+    let patient = ProcessLimits { cpu: Duration::from_secs(1), wall: Duration::from_secs(60), memory_bytes: 128 << 20 };
     // Only what waits for ever is ended by the wall's time; on a busy machine all others may take long to use their CPU
     // time up.
-    let impatient = Limits { wall: Duration::from_secs(3), ..patient.clone() };
+    let impatient = ProcessLimits { wall: Duration::from_secs(3), ..patient.clone() };
     let mut worker = worker();
     for (job, expected) in [
         ("panic", End::Panicked),
@@ -67,18 +67,19 @@ fn large() {
     let mut worker = worker();
     for megabytes in [0, 1, 7] {
         let text = "0123456789abcdef".repeat(megabytes << 16);
-        let finished = worker.run(format!("echo {text}").as_bytes(), &Limits::default()).expect("the zygote lives");
+        let finished =
+            worker.run(format!("echo {text}").as_bytes(), &ProcessLimits::default()).expect("the zygote lives");
         assert!(returned(&finished) == text);
     }
 }
 
 fn long_output() {
     let mut worker = worker();
-    let finished = worker.run(b"print 100000", &Limits::default()).expect("the zygote lives");
+    let finished = worker.run(b"print 100000", &ProcessLimits::default()).expect("the zygote lives");
     let text = output(&finished);
     assert!(text.starts_with("line 0 of") && text.ends_with("line 99999 of the output of this job\n"));
     assert!(text.contains("bytes left out") && text.len() < 300 * 1024, "{}", text.len());
-    let finished = worker.run(b"print 1000000", &Limits::default()).expect("the zygote lives");
+    let finished = worker.run(b"print 1000000", &ProcessLimits::default()).expect("the zygote lives");
     let text = output(&finished);
     assert!(text.starts_with("line 0 of") && text.ends_with("line 999999 of the output of this job\n"));
     assert!(!text.contains('\0'));
@@ -92,7 +93,7 @@ fn task_panic() {
 fn outlives_thread() {
     let mut worker = std::thread::spawn(worker).join().expect("no panic");
     std::thread::sleep(Duration::from_millis(20));
-    let finished = worker.run(b"echo moved", &Limits::default()).expect("the zygote lives");
+    let finished = worker.run(b"echo moved", &ProcessLimits::default()).expect("the zygote lives");
     assert_eq!(returned(&finished), "moved");
 }
 
@@ -161,7 +162,7 @@ fn no_orphans() {
 fn without_processes() {
     let mut worker = Worker::on_threads(std::sync::Arc::new(crate::jobs::run));
     assert!(!worker.is_forked() && !worker.address_randomisation_off());
-    let limits = Limits::default();
+    let limits = ProcessLimits::default();
     assert_eq!(returned(&worker.run(b"echo here", &limits).expect("it runs")), "here");
     let finished = worker.run(b"panic", &limits).expect("it runs");
     assert_eq!((finished.end, finished.panics[0].message.as_str()), (End::Panicked, "the handler gives up"));
@@ -172,11 +173,11 @@ fn without_processes() {
 
 fn cost() {
     let mut worker = worker();
-    assert_eq!(returned(&worker.run(b"empty", &Limits::default()).expect("it runs")), "");
+    assert_eq!(returned(&worker.run(b"empty", &ProcessLimits::default()).expect("it runs")), "");
     const JOBS: u32 = 200;
     let start = Instant::now();
     for _ in 0..JOBS {
-        worker.run(b"empty", &Limits::default()).expect("it runs");
+        worker.run(b"empty", &ProcessLimits::default()).expect("it runs");
     }
     println!("an empty job takes {:?}", start.elapsed() / JOBS);
 }

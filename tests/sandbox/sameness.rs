@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use libtest_mimic::Trial;
-use squall::sandbox::Limits;
+use squall::sandbox::ProcessLimits;
 
 use crate::{returned, run, trial, worker};
 
@@ -33,8 +33,8 @@ fn between_workers() {
     for n in 0..50 {
         // Other jobs in between, also such that end badly.
         let other = ["empty", "panic", "host-entropy", "abort", "task-panic"][n % 5];
-        worker.run(other.as_bytes(), &Limits::default()).expect("the zygote lives");
-        let found = returned(&worker.run(b"everything", &Limits::default()).expect("the zygote lives"));
+        worker.run(other.as_bytes(), &ProcessLimits::default()).expect("the zygote lives");
+        let found = returned(&worker.run(b"everything", &ProcessLimits::default()).expect("the zygote lives"));
         assert!(found == expected, "job {n}:\n{}", differs(&expected, &found));
     }
 }

@@ -20,7 +20,7 @@ pub async fn keep_orders(cx: HostContext, config: store::Config) -> io::Result<(
     let settled = disk.clone();
     let after_commit = AfterDisk::new(move || {
         let disk = settled.clone();
-        async move { disk.settle().await }
+        async move { disk.wait_until_idle().await }
     });
     let read = disk.clone();
     let after_read = AfterDisk::new(move || {
@@ -28,7 +28,7 @@ pub async fn keep_orders(cx: HostContext, config: store::Config) -> io::Result<(
         async move {
             // What the database's own memory answers waits for nothing.
             if !disk.debt().is_zero() {
-                disk.settle().await;
+                disk.wait_until_idle().await;
             }
         }
     });

@@ -5,7 +5,7 @@
 //! out but loosened: its outcome is taken as unknown, so that it may take effect at any time after its call, or never.
 //! Observers are left out. Either only adds orders: what is wrong with less is wrong with more.
 
-use super::{Entry, History, Judgement, Model, Options, Violation, judge};
+use super::{HistoryEntry, Judgement, Model, SearchOptions, TypedHistory, Violation, judge};
 
 /// How many configurations one attempt may visit, and all together. What takes more is kept.
 const BUDGET_EACH: u64 = 50_000;
@@ -32,24 +32,24 @@ impl Core {
     }
 
     /// The history that is left: what is kept, and what is loosened with unknown outcomes.
-    pub fn history<Op: Clone, Output: Clone>(&self, history: &History<Op, Output>) -> History<Op, Output> {
+    pub fn history<Op: Clone, Output: Clone>(&self, history: &TypedHistory<Op, Output>) -> TypedHistory<Op, Output> {
         let entry = |index: &usize| Some((*index, history.entries().get(*index).cloned()?));
         let kept = self.kept.iter().filter_map(entry);
         let loosened = self.loosened.iter().filter_map(entry);
         let mut entries: Vec<_> =
-            kept.chain(loosened.map(|(index, entry)| (index, Entry { ret: None, ..entry }))).collect();
+            kept.chain(loosened.map(|(index, entry)| (index, HistoryEntry { ret: None, ..entry }))).collect();
         // Positions tell what a client did first of what it called at the same moment.
         entries.sort_by_key(|(index, entry)| (entry.call, *index));
         let entries = entries.into_iter().map(|(_, entry)| entry).collect();
-        History::of_entries(entries)
+        TypedHistory::of_entries(entries)
     }
 }
 
 impl Violation {
     /// Finds operations that suffice to make this history wrong, by delta debugging from the last returns on.
-    pub fn core<M: Model>(&self, model: &M, history: &History<M::Op, M::Output>) -> Core {
+    pub fn core<M: Model>(&self, model: &M, history: &TypedHistory<M::Op, M::Output>) -> Core {
         smallest(model, history, &self.members, |smaller, budget| {
-            let options = Options { budget, ..Options::default() };
+            let options = SearchOptions { budget, ..SearchOptions::default() };
             match judge(model, smaller, &options) {
                 Judgement::Violated(_) => Attempt { is_wrong: true, spent: USUAL },
                 Judgement::Linearizable(_) => Attempt { is_wrong: false, spent: USUAL },
@@ -74,9 +74,9 @@ pub(in crate::check) struct Attempt {
 /// smaller history, and how many configurations it may visit.
 pub(in crate::check) fn smallest<M: Model>(
     model: &M,
-    history: &History<M::Op, M::Output>,
+    history: &TypedHistory<M::Op, M::Output>,
     members: &[usize],
-    judge: impl FnMut(&History<M::Op, M::Output>, u64) -> Attempt,
+    judge: impl FnMut(&TypedHistory<M::Op, M::Output>, u64) -> Attempt,
 ) -> Core {
     let entries = history.entries();
     let (mut kept, mut loosened): (Vec<usize>, Vec<usize>) =
@@ -110,12 +110,12 @@ pub(in crate::check) fn smallest<M: Model>(
 /// Tries smaller histories.
 struct Smaller<'a, M: Model, J> {
     model: &'a M,
-    history: &'a History<M::Op, M::Output>,
+    history: &'a TypedHistory<M::Op, M::Output>,
     judge: J,
     left: u64,
 }
 
-impl<M: Model, J: FnMut(&History<M::Op, M::Output>, u64) -> Attempt> Smaller<'_, M, J> {
+impl<M: Model, J: FnMut(&TypedHistory<M::Op, M::Output>, u64) -> Attempt> Smaller<'_, M, J> {
     /// The core without some of what is kept, if it is still wrong.
     fn without(&mut self, kept: &[usize], loosened: &[usize], range: std::ops::Range<usize>) -> Option<Core> {
         let entries = self.history.entries();

@@ -7,7 +7,7 @@ use crate::history::{Completion, History as RunHistory, Operation};
 
 /// One operation: its interval is closed, `call` and `ret` belong to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry<Op, Output> {
+pub struct HistoryEntry<Op, Output> {
     /// Who called. It names the operation for a reader; it orders nothing.
     pub process: u64,
     /// The event of its call.
@@ -21,7 +21,7 @@ pub struct Entry<Op, Output> {
 
 /// Why something is no history.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Impossible {
+pub enum InvalidHistory {
     /// A process calls although its call before has not returned.
     #[error("process {0} calls although its call before has not returned")]
     TwoCalls(u64),
@@ -37,19 +37,19 @@ pub enum Impossible {
 /// with the same number are concurrent: there, calls come before returns. Times of clocks that may differ must not be
 /// used as numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct History<Op, Output> {
-    entries: Vec<Entry<Op, Output>>,
+pub struct TypedHistory<Op, Output> {
+    entries: Vec<HistoryEntry<Op, Output>>,
     open: BTreeMap<u64, usize>,
     events: u64,
 }
 
-impl<Op, Output> Default for History<Op, Output> {
+impl<Op, Output> Default for TypedHistory<Op, Output> {
     fn default() -> Self {
-        History { entries: Vec::new(), open: BTreeMap::new(), events: 0 }
+        TypedHistory { entries: Vec::new(), open: BTreeMap::new(), events: 0 }
     }
 }
 
-impl<Op, Output> History<Op, Output> {
+impl<Op, Output> TypedHistory<Op, Output> {
     /// An empty history, to be filled event by event.
     pub fn new() -> Self {
         Self::default()
@@ -59,10 +59,11 @@ impl<Op, Output> History<Op, Output> {
     ///
     /// # Errors
     /// If an operation returns before its call.
-    pub fn from_entries(entries: Vec<Entry<Op, Output>>) -> Result<Self, Impossible> {
-        let is_backwards = |entry: &Entry<Op, Output>| entry.ret.as_ref().is_some_and(|(ret, _)| *ret < entry.call);
+    pub fn from_entries(entries: Vec<HistoryEntry<Op, Output>>) -> Result<Self, InvalidHistory> {
+        let is_backwards =
+            |entry: &HistoryEntry<Op, Output>| entry.ret.as_ref().is_some_and(|(ret, _)| *ret < entry.call);
         match entries.iter().position(is_backwards) {
-            Some(index) => Err(Impossible::Backwards(index)),
+            Some(index) => Err(InvalidHistory::Backwards(index)),
             None => Ok(Self::of_entries(entries)),
         }
     }
@@ -71,13 +72,13 @@ impl<Op, Output> History<Op, Output> {
     ///
     /// # Errors
     /// If its call before has not returned.
-    pub fn call(&mut self, process: u64, op: Op) -> Result<(), Impossible> {
+    pub fn call(&mut self, process: u64, op: Op) -> Result<(), InvalidHistory> {
         if self.open.contains_key(&process) {
-            return Err(Impossible::TwoCalls(process));
+            return Err(InvalidHistory::TwoCalls(process));
         }
         self.open.insert(process, self.entries.len());
         let call = self.event();
-        self.entries.push(Entry { process, call, ret: None, op });
+        self.entries.push(HistoryEntry { process, call, ret: None, op });
         Ok(())
     }
 
@@ -85,8 +86,8 @@ impl<Op, Output> History<Op, Output> {
     ///
     /// # Errors
     /// If it has no call open.
-    pub fn ret(&mut self, process: u64, output: Output) -> Result<(), Impossible> {
-        let index = self.open.remove(&process).ok_or(Impossible::NoCall(process))?;
+    pub fn ret(&mut self, process: u64, output: Output) -> Result<(), InvalidHistory> {
+        let index = self.open.remove(&process).ok_or(InvalidHistory::NoCall(process))?;
         let ret = self.event();
         self.entries[index].ret = Some((ret, output));
         Ok(())
@@ -96,16 +97,16 @@ impl<Op, Output> History<Op, Output> {
     ///
     /// # Errors
     /// If it has no call open.
-    pub fn give_up(&mut self, process: u64) -> Result<(), Impossible> {
-        self.open.remove(&process).map(|_| ()).ok_or(Impossible::NoCall(process))
+    pub fn give_up(&mut self, process: u64) -> Result<(), InvalidHistory> {
+        self.open.remove(&process).map(|_| ()).ok_or(InvalidHistory::NoCall(process))
     }
 
     /// A process learns that its operation had no effect and told it nothing: the operation is left out.
     ///
     /// # Errors
     /// If it has no call open.
-    pub fn take_back(&mut self, process: u64) -> Result<(), Impossible> {
-        let index = self.open.remove(&process).ok_or(Impossible::NoCall(process))?;
+    pub fn take_back(&mut self, process: u64) -> Result<(), InvalidHistory> {
+        let index = self.open.remove(&process).ok_or(InvalidHistory::NoCall(process))?;
         self.entries.remove(index);
         for other in self.open.values_mut().filter(|other| **other > index) {
             *other -= 1;
@@ -119,14 +120,14 @@ impl<Op, Output> History<Op, Output> {
     }
 
     /// The operations in the order of their calls, or as they were given.
-    pub fn entries(&self) -> &[Entry<Op, Output>] {
+    pub fn entries(&self) -> &[HistoryEntry<Op, Output>] {
         &self.entries
     }
 
     /// A history of operations that are known to return after their calls.
-    pub(super) fn of_entries(entries: Vec<Entry<Op, Output>>) -> Self {
+    pub(super) fn of_entries(entries: Vec<HistoryEntry<Op, Output>>) -> Self {
         let last = entries.iter().map(|entry| entry.ret.as_ref().map_or(entry.call, |(ret, _)| *ret)).max();
-        History { entries, open: BTreeMap::new(), events: last.map_or(0, |last| last.saturating_add(1)) }
+        TypedHistory { entries, open: BTreeMap::new(), events: last.map_or(0, |last| last.saturating_add(1)) }
     }
 
     fn event(&mut self) -> u64 {
@@ -149,7 +150,7 @@ impl<Op, Output> History<Op, Output> {
                 (Some(_), None) | (None, _) => None,
             };
             let process = u64::from(operation.host.0) << 32 | u64::from(operation.client);
-            entries.push(Entry { process, call: number(operation.invoked_at), ret, op });
+            entries.push(HistoryEntry { process, call: number(operation.invoked_at), ret, op });
         }
         Self::of_entries(entries)
     }

@@ -13,7 +13,7 @@ pub(super) struct LookAhead {
     /// How many returns it looks ahead.
     reach: usize,
     /// The states that operations can still lead to; kept to be filled anew.
-    sources: Vec<u32>,
+    generators: Vec<u32>,
 }
 
 impl LookAhead {
@@ -30,7 +30,7 @@ impl LookAhead {
             leads: prepared.completed.iter().map(|completed| number(model.leads_to(completed.op))).collect(),
             unknown_leads: prepared.unknown.iter().map(|unknown| number(model.leads_to(unknown.op))).collect(),
             reach: 2 * prepared.slots as usize,
-            sources: Vec::new(),
+            generators: Vec::new(),
         }
     }
 
@@ -67,18 +67,19 @@ impl LookAhead {
             return false;
         }
         let leads_to = |from: u32, to: u32| from == to || prepared.model.may_grow(states.get(from), states.get(to));
-        self.sources.clear();
-        self.sources.push(state);
-        self.sources.extend(pending.map(|number| self.leads[number as usize]).filter(|lead| *lead != NONE));
+        self.generators.clear();
+        self.generators.push(state);
+        self.generators.extend(pending.map(|number| self.leads[number as usize]).filter(|lead| *lead != NONE));
         let mut called = prepared.called[from] as usize;
         for (number, operation) in completed.iter().enumerate().skip(from).take(self.reach) {
             // Whatever is called before the operation returns may come before it.
             let entered = &prepared.by_call[called..prepared.called[number] as usize];
-            self.sources.extend(entered.iter().map(|other| self.leads[*other as usize]).filter(|lead| *lead != NONE));
+            self.generators
+                .extend(entered.iter().map(|other| self.leads[*other as usize]).filter(|lead| *lead != NONE));
             called += entered.len();
             let need = self.needs[number];
             let is_ordered = operation.entered <= frontier && !is_pending(operation.slot);
-            if need == NONE || is_ordered || self.sources.iter().any(|source| leads_to(*source, need)) {
+            if need == NONE || is_ordered || self.generators.iter().any(|generator| leads_to(*generator, need)) {
                 continue;
             }
             let is_helpful = |unknown: u32| {

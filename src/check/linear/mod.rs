@@ -9,9 +9,9 @@
 //!
 //! ```
 //! use squall::check::linear::models::{Register, RegisterOp, RegisterOutput};
-//! use squall::check::linear::{History, linearizable};
+//! use squall::check::linear::{TypedHistory, linearizable};
 //!
-//! let mut history = History::new();
+//! let mut history = TypedHistory::new();
 //! history.call(1, RegisterOp::Write("tea"))?;
 //! history.call(2, RegisterOp::Read)?;
 //! history.ret(2, RegisterOutput::Value("tea"))?;
@@ -21,7 +21,7 @@
 //! history.call(2, RegisterOp::Read)?;
 //! history.ret(2, RegisterOutput::Value("water"))?;
 //! assert!(linearizable(&Register::new("water"), &history).is_fail());
-//! # Ok::<(), squall::check::linear::Impossible>(())
+//! # Ok::<(), squall::check::linear::InvalidHistory>(())
 //! ```
 
 pub(super) mod core;
@@ -40,11 +40,11 @@ use std::fmt::Debug;
 use std::hash::Hash;
 
 pub use self::core::Core;
-pub use history::{Entry, History, Impossible};
+pub use history::{HistoryEntry, InvalidHistory, TypedHistory};
 pub use violation::{Stuck, Violation};
 
 use self::prepared::Prepared;
-use self::search::Found;
+use self::search::SearchOutcome;
 use super::{Check, Verdict};
 use crate::history::Operation;
 
@@ -103,7 +103,7 @@ pub trait Model {
 /// Which shortcuts the search takes, and when it gives up. No shortcut changes a verdict; they can be switched off to
 /// prove that.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
+pub struct SearchOptions {
     /// Observers are ordered as soon as they are possible, and never tried otherwise.
     pub observers_at_once: bool,
     /// Of pending operations with the same effect, only the one that must return first is tried.
@@ -125,9 +125,9 @@ const BUDGET_IN_A_RUN: u64 = 400_000;
 /// So many configurations may be visited to find out how far an order comes.
 const EXPLAINING_BUDGET: u64 = 400_000;
 
-impl Default for Options {
-    fn default() -> Options {
-        Options {
+impl Default for SearchOptions {
+    fn default() -> SearchOptions {
+        SearchOptions {
             observers_at_once: true,
             one_of_equals: true,
             only_changes: true,
@@ -152,11 +152,11 @@ pub enum Judgement {
 
 /// Judges a history: passed if it is linearizable, failed if not (the words say how far an order comes and what cannot
 /// come next), unknown if the search gave up.
-pub fn linearizable<M: Model>(model: &M, history: &History<M::Op, M::Output>) -> Verdict {
-    verdict(history, judge(model, history, &Options::default()))
+pub fn linearizable<M: Model>(model: &M, history: &TypedHistory<M::Op, M::Output>) -> Verdict {
+    verdict(history, judge(model, history, &SearchOptions::default()))
 }
 
-fn verdict<Op: Debug, Output: Debug>(history: &History<Op, Output>, judgement: Judgement) -> Verdict {
+fn verdict<Op: Debug, Output: Debug>(history: &TypedHistory<Op, Output>, judgement: Judgement) -> Verdict {
     match judgement {
         Judgement::Linearizable(_) => Verdict::Pass,
         Judgement::Violated(violation) => Verdict::Fail(violation.summary(history)),
@@ -171,7 +171,7 @@ pub(crate) fn gave_up(configurations: u64) -> String {
 
 /// Judges a history and says why, as data. Of parts, the smallest are judged first, and the first that is violated ends
 /// it; each may use an equal share of what the ones before it left of the budget.
-pub fn judge<M: Model>(model: &M, history: &History<M::Op, M::Output>, options: &Options) -> Judgement {
+pub fn judge<M: Model>(model: &M, history: &TypedHistory<M::Op, M::Output>, options: &SearchOptions) -> Judgement {
     let mut parts: BTreeMap<M::Key, Vec<usize>> = BTreeMap::new();
     for (index, entry) in history.entries().iter().enumerate() {
         parts.entry(model.key(&entry.op)).or_default().push(index);
@@ -192,15 +192,15 @@ pub fn judge<M: Model>(model: &M, history: &History<M::Op, M::Output>, options: 
         let found = search::search(&prepared, options, &mut of_share);
         left -= share - of_share;
         match found {
-            Found::Order(order) => orders.push(order),
-            Found::None(furthest) => {
+            SearchOutcome::Order(order) => orders.push(order),
+            SearchOutcome::None(furthest) => {
                 let part = if is_only_part { String::new() } else { format!("{key:?}") };
                 if let Some(violation) = without_look_ahead(model, history, options, &part, &members) {
                     return Judgement::Violated(Box::new(violation));
                 }
                 return Judgement::Violated(Box::new(Violation::new(&prepared, part, members.clone(), furthest)));
             }
-            Found::GaveUp => has_given_up = true,
+            SearchOutcome::GaveUp => has_given_up = true,
         }
     }
     if has_given_up { Judgement::GaveUp(options.budget - left) } else { Judgement::Linearizable(orders) }
@@ -210,24 +210,24 @@ pub fn judge<M: Model>(model: &M, history: &History<M::Op, M::Output>, options: 
 /// takes too long.
 fn without_look_ahead<M: Model>(
     model: &M,
-    history: &History<M::Op, M::Output>,
-    options: &Options,
+    history: &TypedHistory<M::Op, M::Output>,
+    options: &SearchOptions,
     part: &str,
     members: &[usize],
 ) -> Option<Violation> {
-    let options = Options { look_ahead: false, ..options.clone() };
+    let options = SearchOptions { look_ahead: false, ..options.clone() };
     let prepared = Prepared::new(model, history.entries(), members, &options);
     match search::search(&prepared, &options, &mut EXPLAINING_BUDGET.min(options.budget)) {
-        Found::None(furthest) => {
+        SearchOutcome::None(furthest) => {
             let found = Violation::new(&prepared, part.to_owned(), members.to_vec(), furthest);
             Some(Violation { is_exhaustive: true, ..found })
         }
-        Found::Order(_) | Found::GaveUp => None,
+        SearchOutcome::Order(_) | SearchOutcome::GaveUp => None,
     }
 }
 
 /// A check of a scenario: what its clients saw is linearizable. `read` gives what an operation called and what it learnt,
-/// or none if the operation is to be left out; see [`History::of_run`]. A history that is too hard to judge within the
+/// or none if the operation is to be left out; see [`TypedHistory::of_run`]. A history that is too hard to judge within the
 /// limits of a run is unknown.
 pub fn is_linearizable<M: Model + Send + Sync + 'static>(
     name: &str,
@@ -235,7 +235,10 @@ pub fn is_linearizable<M: Model + Send + Sync + 'static>(
     read: impl Fn(&Operation) -> Option<(M::Op, Option<M::Output>)> + Send + Sync + 'static,
 ) -> Check {
     Check::new(name, move |_, history| {
-        let history = History::of_run(history, &read);
-        verdict(&history, judge(&model, &history, &Options { budget: BUDGET_IN_A_RUN, ..Options::default() }))
+        let history = TypedHistory::of_run(history, &read);
+        verdict(
+            &history,
+            judge(&model, &history, &SearchOptions { budget: BUDGET_IN_A_RUN, ..SearchOptions::default() }),
+        )
     })
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::table::{Interner, NONE};
-use super::{Entry, Model, Options};
+use super::{HistoryEntry, Model, SearchOptions};
 
 /// An operation that returned. Its number is its place in the order of returns.
 pub(super) struct Completed<'a, M: Model> {
@@ -51,9 +51,9 @@ pub(super) struct Prepared<'a, M: Model> {
 impl<'a, M: Model> Prepared<'a, M> {
     pub(super) fn new(
         model: &'a M,
-        entries: &'a [Entry<M::Op, M::Output>],
+        entries: &'a [HistoryEntry<M::Op, M::Output>],
         members: &[usize],
-        options: &Options,
+        options: &SearchOptions,
     ) -> Prepared<'a, M> {
         let mut returned: Vec<(u64, &'a M::Output, usize)> = Vec::new();
         let mut open = Vec::new();
@@ -131,9 +131,9 @@ impl<'a, M: Model> Prepared<'a, M> {
 
 /// The unknown operations, each with its equal before it.
 fn unknown<'a, M: Model>(
-    entries: &'a [Entry<M::Op, M::Output>],
+    entries: &'a [HistoryEntry<M::Op, M::Output>],
     open: &[usize],
-    options: &Options,
+    options: &SearchOptions,
 ) -> Vec<Unknown<'a, M>> {
     let mut classes = Interner::new();
     let mut last_of_class = BTreeMap::new();

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use super::models::{Queue, QueueOp, QueueOutput, Value};
-use super::{History, Options, judge, verdict};
+use super::{SearchOptions, TypedHistory, judge, verdict};
 use crate::check::Verdict;
 
 mod slack;
@@ -31,11 +31,11 @@ use slack::Slack;
 pub struct NotUnique(pub usize);
 
 /// Judges a queue: by patterns if its values are unique, and by the general search otherwise.
-pub fn linearizable_queue<V: Value>(history: &History<QueueOp<V>, QueueOutput<V>>) -> Verdict {
+pub fn linearizable_queue<V: Value>(history: &TypedHistory<QueueOp<V>, QueueOutput<V>>) -> Verdict {
     match wrong(history) {
         Ok(Some(wrong)) => Verdict::Fail(wrong.summary(history)),
         Ok(None) => Verdict::Pass,
-        Err(NotUnique(_)) => verdict(history, judge(&Queue::default(), history, &Options::default())),
+        Err(NotUnique(_)) => verdict(history, judge(&Queue::default(), history, &SearchOptions::default())),
     }
 }
 
@@ -43,7 +43,7 @@ pub fn linearizable_queue<V: Value>(history: &History<QueueOp<V>, QueueOutput<V>
 ///
 /// # Errors
 /// If a value is enqueued more than once, whatever came of it.
-pub fn wrong<V: Value>(history: &History<QueueOp<V>, QueueOutput<V>>) -> Result<Option<Wrong>, NotUnique> {
+pub fn wrong<V: Value>(history: &TypedHistory<QueueOp<V>, QueueOutput<V>>) -> Result<Option<Wrong>, NotUnique> {
     let sorted = match Sorted::new(history)? {
         Ok(sorted) => sorted,
         Err(wrong) => return Ok(Some(wrong)),
@@ -77,7 +77,7 @@ struct Sorted {
 }
 
 impl Sorted {
-    fn new<V: Value>(history: &History<QueueOp<V>, QueueOutput<V>>) -> Result<Result<Sorted, Wrong>, NotUnique> {
+    fn new<V: Value>(history: &TypedHistory<QueueOp<V>, QueueOutput<V>>) -> Result<Result<Sorted, Wrong>, NotUnique> {
         let entries = history.entries();
         let mut enqueues: BTreeMap<&V, usize> = BTreeMap::new();
         for (index, entry) in entries.iter().enumerate() {

@@ -4,12 +4,12 @@
 use std::fmt::Display;
 
 use super::models::{KeyValueAction, KeyValueOp, KeyValueOutput, RegisterOp, RegisterOutput};
-use super::{History, Impossible};
+use super::{InvalidHistory, TypedHistory};
 
 /// What is wrong with a text, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {reason}")]
-pub struct Damaged {
+pub struct ParseError {
     /// The line, counted from 1.
     pub line: usize,
     /// What is wrong with it.
@@ -17,10 +17,10 @@ pub struct Damaged {
 }
 
 /// A history of a register that may be absent.
-pub type RegisterHistory = History<RegisterOp<Option<i64>>, RegisterOutput<Option<i64>>>;
+pub type RegisterHistory = TypedHistory<RegisterOp<Option<i64>>, RegisterOutput<Option<i64>>>;
 
 /// A history of a map.
-pub type KeyValueHistory = History<KeyValueOp, KeyValueOutput>;
+pub type KeyValueHistory = TypedHistory<KeyValueOp, KeyValueOutput>;
 
 /// Reads Jepsen's log of a compare-and-set register: lines `INFO jepsen.util - PROCESS :TYPE :F VALUE`, in the order in
 /// which things happened. Lines of other loggers are skipped.
@@ -30,8 +30,8 @@ pub type KeyValueHistory = History<KeyValueOp, KeyValueOutput>;
 ///
 /// # Errors
 /// If a line cannot be read or cannot have happened after those before it, or if there is no operation at all.
-pub fn jepsen_register(text: &str) -> Result<RegisterHistory, Damaged> {
-    let mut history = History::new();
+pub fn jepsen_register(text: &str) -> Result<RegisterHistory, ParseError> {
+    let mut history = TypedHistory::new();
     each_line(text, |line| {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words.as_slice() {
@@ -67,7 +67,7 @@ fn jepsen_event(
         };
         return history.call(process, op).map_err(text_of);
     }
-    let called = history.open_call(process).ok_or_else(|| Impossible::NoCall(process).to_string())?;
+    let called = history.open_call(process).ok_or_else(|| InvalidHistory::NoCall(process).to_string())?;
     let is_the_same = matches!(
         (called, what),
         (RegisterOp::Read, ":read") | (RegisterOp::Write(_), ":write") | (RegisterOp::CompareAndSet(..), ":cas")
@@ -112,8 +112,8 @@ fn jepsen_event(
 ///
 /// # Errors
 /// If a line cannot be read or cannot have happened after those before it, or if there is no operation at all.
-pub fn porcupine_key_value(text: &str) -> Result<KeyValueHistory, Damaged> {
-    let mut history = History::new();
+pub fn porcupine_key_value(text: &str) -> Result<KeyValueHistory, ParseError> {
+    let mut history = TypedHistory::new();
     each_line(text, |line| {
         let fields = fields(line)?;
         let field = |name: &str| {
@@ -136,7 +136,7 @@ pub fn porcupine_key_value(text: &str) -> Result<KeyValueHistory, Damaged> {
             let value = if is_get { "" } else { field(":value")?.quoted(":value")? };
             return history.call(process, op(value)?).map_err(text_of).map(|()| true);
         }
-        let called = history.open_call(process).ok_or_else(|| Impossible::NoCall(process).to_string())?;
+        let called = history.open_call(process).ok_or_else(|| InvalidHistory::NoCall(process).to_string())?;
         // What a read returns is no part of its call, and a failure need not repeat what was written.
         let repeated = match (&called.action, field(":value")) {
             (KeyValueAction::Put(_) | KeyValueAction::Append(_), Ok(Field::Quoted(value))) => value,
@@ -245,17 +245,17 @@ fn quoted(text: &str) -> Result<(String, &str), String> {
 }
 
 /// Reads all lines but empty ones; `read` says whether a line was part of the history.
-fn each_line(text: &str, mut read: impl FnMut(&str) -> Result<bool, String>) -> Result<(), Damaged> {
+fn each_line(text: &str, mut read: impl FnMut(&str) -> Result<bool, String>) -> Result<(), ParseError> {
     let mut is_empty = true;
     for (index, line) in text.lines().enumerate() {
         if !line.trim().is_empty() {
-            let is_part = read(line).map_err(|reason| Damaged { line: index + 1, reason })?;
+            let is_part = read(line).map_err(|reason| ParseError { line: index + 1, reason })?;
             is_empty &= !is_part;
         }
     }
     match is_empty {
         true => {
-            Err(Damaged { line: text.lines().count().max(1), reason: "there is no operation up to here".to_owned() })
+            Err(ParseError { line: text.lines().count().max(1), reason: "there is no operation up to here".to_owned() })
         }
         false => Ok(()),
     }

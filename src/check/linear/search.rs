@@ -19,10 +19,10 @@
 use super::look_ahead::LookAhead;
 use super::prepared::Prepared;
 use super::table::{Interner, Key, NONE, Visited};
-use super::{Model, Options};
+use super::{Model, SearchOptions};
 
 /// What a search found.
-pub(super) enum Found {
+pub(super) enum SearchOutcome {
     /// An order, as positions in the whole history.
     Order(Vec<usize>),
     /// There is none.
@@ -46,13 +46,13 @@ pub(super) struct Furthest {
 }
 
 /// Searches for an order, and takes each configuration that it visits from what is `left`.
-pub(super) fn search<M: Model>(prepared: &Prepared<'_, M>, options: &Options, left: &mut u64) -> Found {
+pub(super) fn search<M: Model>(prepared: &Prepared<'_, M>, options: &SearchOptions, left: &mut u64) -> SearchOutcome {
     match prepared.slots {
         0..=64 => Search::<M, 1>::new(prepared, options).run(left),
         65..=256 => Search::<M, 4>::new(prepared, options).run(left),
         257..=1024 => Search::<M, 16>::new(prepared, options).run(left),
         1025..=8192 => Search::<M, 128>::new(prepared, options).run(left),
-        _ => Found::GaveUp,
+        _ => SearchOutcome::GaveUp,
     }
 }
 
@@ -86,7 +86,7 @@ enum Step {
 
 struct Search<'a, 'p, M: Model, const W: usize> {
     prepared: &'p Prepared<'a, M>,
-    options: &'p Options,
+    options: &'p SearchOptions,
     states: Interner<M::State>,
     look_ahead: LookAhead,
     visited: Visited<W>,
@@ -128,7 +128,7 @@ fn slots<const W: usize>(bits: [u64; W], without: [u64; W]) -> impl Iterator<Ite
 }
 
 impl<'a, 'p, M: Model, const W: usize> Search<'a, 'p, M, W> {
-    fn new(prepared: &'p Prepared<'a, M>, options: &'p Options) -> Self {
+    fn new(prepared: &'p Prepared<'a, M>, options: &'p SearchOptions) -> Self {
         let mut states = Interner::new();
         let look_ahead = match options.look_ahead {
             true => LookAhead::new(prepared, &mut states),
@@ -151,10 +151,10 @@ impl<'a, 'p, M: Model, const W: usize> Search<'a, 'p, M, W> {
         }
     }
 
-    fn run(mut self, left: &mut u64) -> Found {
+    fn run(mut self, left: &mut u64) -> SearchOutcome {
         let completed = self.prepared.completed.len();
         if completed == 0 {
-            return Found::Order(Vec::new());
+            return SearchOutcome::Order(Vec::new());
         }
         let state = self.states.intern(self.prepared.model.init());
         let mut key = Key { frontier: 0, state, pending: [0; W] };
@@ -163,16 +163,16 @@ impl<'a, 'p, M: Model, const W: usize> Search<'a, 'p, M, W> {
         loop {
             let Some(frame) = self.frames.last() else {
                 return match self.best {
-                    Some(best) => Found::None(self.furthest(best)),
+                    Some(best) => SearchOutcome::None(self.furthest(best)),
                     // The first configuration is always arrived at, and it is the best as long as none is better.
-                    None => Found::GaveUp,
+                    None => SearchOutcome::GaveUp,
                 };
             };
             if frame.key.frontier as usize == completed {
-                return Found::Order(self.positions(&self.order));
+                return SearchOutcome::Order(self.positions(&self.order));
             }
             if *left == 0 {
-                return Found::GaveUp;
+                return SearchOutcome::GaveUp;
             }
             match self.descend() {
                 Step::New => *left -= 1,
@@ -264,7 +264,7 @@ impl<'a, 'p, M: Model, const W: usize> Search<'a, 'p, M, W> {
 
     /// Settles in a configuration, and makes it the last frame if it is new.
     fn arrive(&mut self, mut key: Key<W>, used: u32, unknowns: usize) -> Step {
-        self.settle(&mut key);
+        self.normalize(&mut key);
         let frame = Frame {
             key,
             used,
@@ -324,7 +324,7 @@ impl<'a, 'p, M: Model, const W: usize> Search<'a, 'p, M, W> {
     }
 
     /// Orders the observers that are possible, and moves the frontier past what is ordered, until neither helps.
-    fn settle(&mut self, key: &mut Key<W>) {
+    fn normalize(&mut self, key: &mut Key<W>) {
         let prepared = self.prepared;
         loop {
             let state = self.states.get(key.state);
@@ -393,7 +393,7 @@ impl<'a, 'p, M: Model, const W: usize> Search<'a, 'p, M, W> {
             best.key.state = state;
             set(&mut best.key.pending, self.prepared.completed[number as usize].slot, false);
             self.order.push(number);
-            self.settle(&mut best.key);
+            self.normalize(&mut best.key);
             best.is_direct = self.look_ahead.has_direct(best.key.frontier, best.key.state);
         }
         let frontier = best.key.frontier as usize;

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use super::prepared::Prepared;
 use super::search::Furthest;
-use super::{Core, Entry, History, Model};
+use super::{Core, HistoryEntry, Model, TypedHistory};
 
 /// How many operations of an order are told before those that cannot come next.
 const TOLD: usize = 8;
@@ -66,7 +66,7 @@ impl Violation {
     }
 
     /// The violation in one line.
-    pub fn summary<Op: Debug, Output: Debug>(&self, history: &History<Op, Output>) -> String {
+    pub fn summary<Op: Debug, Output: Debug>(&self, history: &TypedHistory<Op, Output>) -> String {
         let (part, ordered, state) = (self.about(), self.order.len(), shortened_text(&self.state));
         let next = history.entries().get(self.must_come).map(words).unwrap_or_default();
         let others = match self.stuck.len() {
@@ -78,7 +78,7 @@ impl Violation {
 
     /// The violation in lines: the end of the longest order, what cannot come next and why, and the operations that
     /// suffice to be wrong.
-    pub fn text<Op: Debug, Output: Debug>(&self, history: &History<Op, Output>, core: Option<&Core>) -> String {
+    pub fn text<Op: Debug, Output: Debug>(&self, history: &TypedHistory<Op, Output>, core: Option<&Core>) -> String {
         let entries = history.entries();
         let line = |index: &usize| entries.get(*index).map(words).unwrap_or_default();
         let mut lines = vec![self.summary(history), String::new()];
@@ -113,7 +113,7 @@ impl Violation {
 }
 
 /// An operation in words: who, what, when, with what result.
-pub(in crate::check) fn words<Op: Debug, Output: Debug>(entry: &Entry<Op, Output>) -> String {
+pub(in crate::check) fn words<Op: Debug, Output: Debug>(entry: &HistoryEntry<Op, Output>) -> String {
     let (process, op, call) = (entry.process, shortened(&entry.op), entry.call);
     match &entry.ret {
         Some((ret, output)) => format!("{op} = {} by process {process} (events {call} to {ret})", shortened(output)),

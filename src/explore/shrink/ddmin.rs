@@ -2,7 +2,7 @@
 
 /// What came of a question about several candidates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum FirstMatch {
     /// The first of them, in order, that has the property.
     Found(usize),
     /// None has it.
@@ -21,9 +21,9 @@ pub(super) enum Answer {
 /// Those of `first`.
 pub(super) fn minimise<T: Clone, E>(
     mut items: Vec<T>,
-    mut first: impl FnMut(usize, &dyn Fn(usize) -> Vec<T>) -> Result<Answer, E>,
+    mut first: impl FnMut(usize, &dyn Fn(usize) -> Vec<T>) -> Result<FirstMatch, E>,
 ) -> Result<Vec<T>, E> {
-    if items.is_empty() || first(1, &|_| Vec::new())? == Answer::Found(0) {
+    if items.is_empty() || first(1, &|_| Vec::new())? == FirstMatch::Found(0) {
         return Ok(Vec::new());
     }
     let mut parts = 2;
@@ -31,13 +31,13 @@ pub(super) fn minimise<T: Clone, E>(
         let bound = |part: usize| part * items.len() / parts;
         let without = |part: usize| [&items[..bound(part)], &items[bound(part + 1)..]].concat();
         match first(parts, &without)? {
-            Answer::Found(part) => {
+            FirstMatch::Found(part) => {
                 let range = bound(part)..bound(part + 1);
                 items.drain(range);
                 parts = (parts - 1).clamp(2, items.len().max(2));
             }
-            Answer::None if parts < items.len() => parts = (parts * 2).min(items.len()),
-            Answer::None | Answer::Over => break,
+            FirstMatch::None if parts < items.len() => parts = (parts * 2).min(items.len()),
+            FirstMatch::None | FirstMatch::Over => break,
         }
     }
     Ok(items)
@@ -57,15 +57,15 @@ mod tests {
         let found = minimise((0..of).collect(), |count, make: &dyn Fn(usize) -> Vec<u32>| {
             for index in 0..count {
                 if asked == most {
-                    return Ok::<_, Infallible>(Answer::Over);
+                    return Ok::<_, Infallible>(FirstMatch::Over);
                 }
                 asked += 1;
                 let candidate = make(index);
                 if needed.iter().all(|item| candidate.contains(item)) {
-                    return Ok(Answer::Found(index));
+                    return Ok(FirstMatch::Found(index));
                 }
             }
-            Ok(Answer::None)
+            Ok(FirstMatch::None)
         });
         (found.unwrap(), asked)
     }

@@ -12,9 +12,9 @@ use crate::trace::{Event, FlowKey};
 /// call stays with its number, which says no more than a list of such numbers would; a simpler kind is one without chance.
 pub(super) fn explicit(scenario: &Scenario, recording: &Recording) -> Case {
     let mut case = recording.case.clone();
-    let stage = scenario.stage();
+    let topology = scenario.topology();
     let name = |index: usize, side: u64, selector: &crate::fault::Selector| {
-        selector.named(&stage, crate::fault::pick(case.seed, index, side))
+        selector.named(&topology, crate::fault::pick(case.seed, index, side))
     };
     let faults = case.plan.faults.iter().enumerate().map(|(index, fault)| {
         let target = fault.target.map(|side, hosts| name(index, side, hosts));
@@ -24,7 +24,7 @@ pub(super) fn explicit(scenario: &Scenario, recording: &Recording) -> Case {
             | FaultKind::Latency { .. }
             | FaultKind::LatencyWave { .. }
             | FaultKind::Bandwidth { .. }
-            | FaultKind::Flip { .. } => FaultKind::Segments { fates: fates(recording, index as u32) },
+            | FaultKind::Corrupt { .. } => FaultKind::Segments { fates: fates(recording, index as u32) },
             _ => fault.kind.clone(),
         };
         // What is waited for does not depend on the fault's place.
@@ -37,16 +37,18 @@ pub(super) fn explicit(scenario: &Scenario, recording: &Recording) -> Case {
 
 /// What a fault did to each segment that it bit.
 fn fates(recording: &Recording, index: u32) -> Vec<SegmentFate> {
-    let mut bitten: Fates = BTreeMap::new();
+    let mut effective: Fates = BTreeMap::new();
     for record in &recording.records {
         match &record.event {
-            Event::Bitten { fault: Some(fault), flow, forward, segment, lost, extra, .. } if *fault == index => {
-                let fate = bitten.entry((*flow, *forward, *segment)).or_default();
+            Event::SegmentAffected { fault: Some(fault), flow, forward, segment, lost, extra, .. }
+                if *fault == index =>
+            {
+                let fate = effective.entry((*flow, *forward, *segment)).or_default();
                 fate.lost |= lost;
                 fate.late += *extra;
             }
-            Event::Flipped { fault, flow, forward, segment, bit } if *fault == index => {
-                bitten.entry((*flow, *forward, *segment)).or_default().flipped.push(*bit);
+            Event::SegmentCorrupted { fault, flow, forward, segment, bit } if *fault == index => {
+                effective.entry((*flow, *forward, *segment)).or_default().corrupted.push(*bit);
             }
             _ => {}
         }
@@ -61,9 +63,9 @@ fn fates(recording: &Recording, index: u32) -> Vec<SegmentFate> {
         segment,
         lost: (0..u32::BITS).filter(|transmission| fate.lost >> transmission & 1 == 1).collect(),
         late: fate.late,
-        flipped: fate.flipped,
+        corrupted: fate.corrupted,
     };
-    bitten.into_iter().map(fate).collect()
+    effective.into_iter().map(fate).collect()
 }
 
 #[cfg(test)]
@@ -74,7 +76,7 @@ mod tests {
     use crate::prelude::*;
     use crate::run::{Detail, run};
 
-    fn chatter(sources: [fault::FaultSource; 2]) -> Scenario {
+    fn chatter(generators: [fault::FaultGenerator; 2]) -> Scenario {
         let serve = |cx: HostContext| async move {
             let mut listener = cx.listener(80);
             loop {
@@ -97,7 +99,7 @@ mod tests {
             }
             std::io::Result::Ok(())
         };
-        let [first, second] = sources;
+        let [first, second] = generators;
         Scenario::new("chatter")
             .host("server", serve)
             .host("client", ask)
@@ -112,8 +114,8 @@ mod tests {
         let mild = fault::latency(millis(0)..millis(90), "*", "server");
         check([fault::loss(0.1, "client", one("server")), mild.clone()]);
         check([fault::burst_loss(millis(200), millis(50), 0.7, "client", one("server")).one_way(), mild]);
-        check([fault::flip(0.2, "client", one("server")).one_way(), fault::loss(0.1, "client", "server")]);
-        check([fault::flip(0.1, "client", "server"), fault::drip(1, millis(700), "client", "server")]);
+        check([fault::corrupt(0.2, "client", one("server")).one_way(), fault::loss(0.1, "client", "server")]);
+        check([fault::corrupt(0.1, "client", "server"), fault::trickle(1, millis(700), "client", "server")]);
         let narrow = fault::bandwidth(2_000, 200, "client", "server");
         check([fault::latency_wave(millis(300), all(), "server"), narrow]);
     }
@@ -130,17 +132,17 @@ mod tests {
         }
     }
 
-    fn check(sources: [fault::FaultSource; 2]) {
-        let scenario = chatter(sources);
+    fn check(generators: [fault::FaultGenerator; 2]) {
+        let scenario = chatter(generators);
         for seed in (0..4).map(Seed) {
             let case = Case { plan: whole_plan(&scenario, seed), ..scenario.case(seed) };
             assert_explicit_is_the_same(&scenario, case);
         }
     }
 
-    /// The faults of both sources, whatever the seed draws.
+    /// The faults of both generators, whatever the seed draws.
     fn whole_plan(scenario: &Scenario, seed: Seed) -> Plan {
-        scenario.case_on(&scenario.stage(), seed, &fault::Swarm::whole()).plan
+        scenario.case_on(&scenario.topology(), seed, &fault::Swarm::whole()).plan
     }
 
     fn assert_explicit_is_the_same(scenario: &Scenario, case: Case) {
@@ -154,13 +156,13 @@ mod tests {
             .iter()
             .filter_map(|fault| match &fault.kind {
                 FaultKind::Segments { fates } => Some(fates.len()),
-                FaultKind::Drip { .. } => None,
+                FaultKind::Trickle { .. } => None,
                 other => panic!("{other:?} is left to chance"),
             })
             .collect();
         assert!(!counts.is_empty() && counts.iter().all(|count| *count > 3), "both bit: {counts:?}");
         let outcome = run(scenario, &explicit, Detail::Lean).outcome;
         assert_eq!(outcome.fingerprint, recording.outcome.fingerprint, "seed {seed}");
-        assert_eq!(outcome.fault_bites, recording.outcome.fault_bites);
+        assert_eq!(outcome.fault_effects, recording.outcome.fault_effects);
     }
 }

@@ -12,14 +12,14 @@ mod reduce;
 use std::time::{Duration, Instant};
 
 use super::Error;
+use super::candidates::{CandidateOutcome, Candidates};
 use super::pool::Pool;
 use super::promise::Promise;
-use super::trials::{Trial, Trials};
 use crate::fault::{Fault, FaultKind, Plan};
 use crate::run::Outcome;
 use crate::scenario::{Case, Scenario};
 
-use ddmin::Answer;
+use ddmin::FirstMatch;
 
 pub use reduce::Size;
 pub(in crate::explore) use reduce::{with_fault, without_fault};
@@ -30,7 +30,7 @@ const GRACE: Duration = Duration::from_secs(3);
 const GRACE_RUNS: u64 = 50;
 
 /// Is told how far shrinking is: how many runs have been made, and how large the smallest case up to now is.
-pub type Progress<'a> = dyn FnMut(u64, Size) + 'a;
+pub type ShrinkProgress<'a> = dyn FnMut(u64, Size) + 'a;
 
 /// A smaller case that breaks the same promise.
 #[derive(Clone, Debug)]
@@ -48,13 +48,13 @@ pub struct Shrunk {
     /// How long it took.
     pub took: Duration,
     /// What comes of the run without each of the faults; shorter than the plan if the time was up.
-    pub without: Vec<Trial>,
+    pub without: Vec<CandidateOutcome>,
 }
 
 impl Shrunk {
     /// Whether each fault was left out once, and none of them can be.
     pub fn is_minimal(&self) -> bool {
-        self.without.len() == self.to.faults && !self.without.contains(&Trial::Broken)
+        self.without.len() == self.to.faults && !self.without.contains(&CandidateOutcome::Broken)
     }
 }
 
@@ -77,14 +77,14 @@ pub fn shrink(
     case: &Case,
     outcome: &Outcome,
     bounds: Bounds,
-    progress: &mut Progress<'_>,
+    progress: &mut ShrinkProgress<'_>,
 ) -> Result<Option<Shrunk>, Error> {
     let Some(promise) = Promise::of(outcome) else { return Ok(None) };
     let (started, from) = (Instant::now(), Size::of(case));
-    let trials = Trials::new(pool, scenario, promise, bounds.within, bounds.runs);
+    let trials = Candidates::new(pool, scenario, promise, bounds.within, bounds.runs);
     let scenario = &pool.scenarios()[scenario];
     let mut shrinker = Shrinker { scenario, trials, case: case.clone(), step: scenario.step_of_run(), progress };
-    shrinker.shrink(&outcome.fault_bites)?;
+    shrinker.shrink(&outcome.fault_effects)?;
     // Rounder times may have changed the order; faults that begin together keep theirs.
     shrinker.case.plan = Plan::new(std::mem::take(&mut shrinker.case.plan.faults));
     let without = shrinker.leave_out_each()?;
@@ -95,25 +95,25 @@ pub fn shrink(
 
 struct Shrinker<'a, 'b> {
     scenario: &'a Scenario,
-    trials: Trials<'a>,
+    trials: Candidates<'a>,
     /// The smallest case up to now.
     case: Case,
     step: Duration,
-    progress: &'a mut Progress<'b>,
+    progress: &'a mut ShrinkProgress<'b>,
 }
 
 impl Shrinker<'_, '_> {
-    fn shrink(&mut self, bites: &[u64]) -> Result<(), Error> {
+    fn shrink(&mut self, effects: &[u64]) -> Result<(), Error> {
         // What a run without faults uses is the measure for all candidates; if it fails, no fault is needed.
         let control = reduce::with_faults(&self.case, Vec::new());
-        if self.trials.measure(&control)? == Trial::Broken {
+        if self.trials.measure(&control)? == CandidateOutcome::Broken {
             self.case = control;
         } else {
             // Which hosts a selector means may depend on the fault's place in the plan, so names come first.
             self.leave_nothing_to_chance()?;
-            self.drop_idle_faults(bites)?;
+            self.drop_idle_faults(effects)?;
             self.fewer_faults()?;
-            self.earlier_moments()?;
+            self.earlier_trigger_points()?;
         }
         self.fewer_operations()?;
         self.fewer_faults()?;
@@ -144,21 +144,21 @@ impl Shrinker<'_, '_> {
             }
             (self.progress)(self.trials.runs, Size::of(&self.case));
             Ok(match first {
-                Some(index) => Answer::Found(index),
-                None if self.trials.is_over() => Answer::Over,
-                None => Answer::None,
+                Some(index) => FirstMatch::Found(index),
+                None if self.trials.is_over() => FirstMatch::Over,
+                None => FirstMatch::None,
             })
         })
     }
 
-    fn drop_idle_faults(&mut self, bites: &[u64]) -> Result<(), Error> {
+    fn drop_idle_faults(&mut self, effects: &[u64]) -> Result<(), Error> {
         let faults = self.case.plan.faults.iter().enumerate();
-        let bitten: Vec<Fault> = faults
-            .filter(|(index, _)| bites.get(*index).is_none_or(|bites| *bites > 0))
+        let effective: Vec<Fault> = faults
+            .filter(|(index, _)| effects.get(*index).is_none_or(|effects| *effects > 0))
             .map(|(_, fault)| fault.clone())
             .collect();
-        if bitten.len() < self.case.plan.faults.len() {
-            self.take_first(vec![reduce::with_faults(&self.case, bitten)])?;
+        if effective.len() < self.case.plan.faults.len() {
+            self.take_first(vec![reduce::with_faults(&self.case, effective)])?;
         }
         Ok(())
     }
@@ -188,9 +188,9 @@ impl Shrinker<'_, '_> {
     }
 
     /// With the first message or event of its sort as its moment, a fault needs fewer operations before it.
-    fn earlier_moments(&mut self) -> Result<(), Error> {
+    fn earlier_trigger_points(&mut self) -> Result<(), Error> {
         for index in 0..self.case.plan.faults.len() {
-            while self.replace_fault(index, reduce::earlier_moments)? {}
+            while self.replace_fault(index, reduce::earlier_trigger_points)? {}
         }
         Ok(())
     }
@@ -233,14 +233,14 @@ impl Shrinker<'_, '_> {
     }
 
     /// Leaves out each fault of what has been found, until none of them can go, and says what comes without each.
-    fn leave_out_each(&mut self) -> Result<Vec<Trial>, Error> {
+    fn leave_out_each(&mut self) -> Result<Vec<CandidateOutcome>, Error> {
         // The proof that a plan is minimal is worth a little more time than there was.
         self.trials.extend(GRACE, GRACE_RUNS);
         loop {
             let without: Vec<Case> =
                 (0..self.case.plan.faults.len()).map(|index| without_fault(&self.case, index)).collect();
-            let trials = self.trials.until(&without, |trial| *trial == Trial::Broken)?;
-            if trials.last() != Some(&Trial::Broken) {
+            let trials = self.trials.until(&without, |trial| *trial == CandidateOutcome::Broken)?;
+            if trials.last() != Some(&CandidateOutcome::Broken) {
                 return Ok(trials);
             }
             self.case.clone_from(&without[trials.len() - 1]);

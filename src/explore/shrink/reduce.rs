@@ -95,17 +95,17 @@ fn retain(case: &Case, mut is_kept: impl FnMut(&Place) -> bool) -> Case {
 pub(super) fn simpler_kinds(fault: &Fault) -> Vec<Fault> {
     let kinds = match &fault.kind {
         FaultKind::PowerOff | FaultKind::Stop { .. } => vec![FaultKind::Kill],
-        FaultKind::Reject => vec![FaultKind::Partition],
+        FaultKind::PartitionWithReset => vec![FaultKind::Partition],
         FaultKind::Reset { after_bytes: 1.. } => vec![FaultKind::Reset { after_bytes: 0 }],
-        FaultKind::Cut { after_bytes: 0 } => vec![FaultKind::Reset { after_bytes: 0 }],
-        FaultKind::Cut { after_bytes } => vec![
+        FaultKind::Close { after_bytes: 0 } => vec![FaultKind::Reset { after_bytes: 0 }],
+        FaultKind::Close { after_bytes } => vec![
             FaultKind::Reset { after_bytes: 0 },
             FaultKind::Reset { after_bytes: *after_bytes },
-            FaultKind::Cut { after_bytes: 0 },
+            FaultKind::Close { after_bytes: 0 },
         ],
         FaultKind::Stall { after_bytes: 0 } => vec![FaultKind::Hold],
         FaultKind::Stall { .. } => vec![FaultKind::Hold, FaultKind::Stall { after_bytes: 0 }],
-        FaultKind::Drip { bytes: 2.., every } => vec![FaultKind::Drip { bytes: 1, every: *every }],
+        FaultKind::Trickle { bytes: 2.., every } => vec![FaultKind::Trickle { bytes: 1, every: *every }],
         FaultKind::CloseIdle { idle_for } if !idle_for.is_zero() => {
             // Those that are idle at the beginning are closed whatever it says; the longer, the fewer others.
             vec![FaultKind::CloseIdle { idle_for: fault.lasting.max(*idle_for) }]
@@ -141,7 +141,7 @@ fn simpler_disks(kind: &FaultKind) -> Vec<FaultKind> {
             let alone = alone.into_iter().filter(|one| *one != (read, write, sync) && *one != (none, none, none));
             alone.map(|(read, write, sync)| FaultKind::DiskSlow { read, write, sync }).collect()
         }
-        FaultKind::DiskFlips { rate } if rate < 1.0 => vec![FaultKind::DiskFlips { rate: 1.0 }],
+        FaultKind::DiskCorruption { rate } if rate < 1.0 => vec![FaultKind::DiskCorruption { rate: 1.0 }],
         _ => Vec::new(),
     }
 }
@@ -155,7 +155,7 @@ pub(super) fn milder(fault: &Fault) -> Vec<Fault> {
             parts(parts_per_million).map(|parts_per_million| FaultKind::ClockDrift { parts_per_million }).collect()
         }
         FaultKind::SlowStart { by } => shares(by).map(|by| FaultKind::SlowStart { by }).collect(),
-        FaultKind::ResolveLate { by } => shares(by).map(|by| FaultKind::ResolveLate { by }).collect(),
+        FaultKind::DnsSlow { by } => shares(by).map(|by| FaultKind::DnsSlow { by }).collect(),
         _ => Vec::new(),
     };
     kinds.into_iter().map(|kind| Fault { kind, ..fault.clone() }).collect()
@@ -190,7 +190,7 @@ pub(super) fn rounder(fault: &Fault, step: Duration) -> Vec<Fault> {
     if matches!(fault.kind, FaultKind::Segments { .. }) {
         return Vec::new();
     }
-    let Some(at) = fault.begins_at() else { return earlier_moments(fault) };
+    let Some(at) = fault.begins_at() else { return earlier_trigger_points(fault) };
     let grains = [millis(1_000), millis(500), millis(100), millis(50), millis(10)];
     let mut rounded = Vec::new();
     for grain in grains.into_iter().filter(|grain| *grain >= step) {
@@ -206,7 +206,7 @@ pub(super) fn rounder(fault: &Fault, step: Duration) -> Vec<Fault> {
 }
 
 /// The same at an earlier message or event of the same sort, the first first.
-pub(super) fn earlier_moments(fault: &Fault) -> Vec<Fault> {
+pub(super) fn earlier_trigger_points(fault: &Fault) -> Vec<Fault> {
     let Some(nth) = fault.trigger.nth() else { return Vec::new() };
     let mut earlier = vec![1, nth / 8, nth / 4, nth / 2, nth / 4 * 3, nth.saturating_sub(1)];
     earlier.retain(|candidate| (1..nth).contains(candidate));
@@ -269,7 +269,7 @@ mod tests {
             kind: FaultKind::Kill,
             target: Target::Hosts(Selector::Names(vec!["a".to_owned(), "b".to_owned()])),
             lasting: millis(lasting_ms),
-            source: "kill".to_owned(),
+            generator: "kill".to_owned(),
         }
     }
 
@@ -288,16 +288,16 @@ mod tests {
 
     #[test]
     fn a_one_way_fault_is_narrowed_and_stays_one_way() {
-        let fault = Fault::reject(["a", "b"], ["c"]).one_way();
+        let fault = Fault::partition_with_reset(["a", "b"], ["c"]).one_way();
         assert_eq!(simpler_kinds(&fault), [Fault { kind: FaultKind::Partition, ..fault.clone() }]);
-        let cut = Fault::cut(7, "a", "b").one_way();
+        let cut = Fault::close(7, "a", "b").one_way();
         let resets = [Fault::reset(0, "a", "b").one_way(), Fault::reset(7, "a", "b").one_way()];
         assert_eq!(simpler_kinds(&cut)[..2], resets);
         assert_eq!(simpler_kinds(&Fault::stall(0, "a", "b")), [Fault::hold("a", "b")]);
         assert_eq!(simpler_kinds(&Fault::reset(0, "a", "b")), []);
         assert_eq!(hosts_of(&fault, Side::First), ["a", "b"]);
         let narrow = with_hosts(&fault, Side::First, vec!["b".to_owned()]);
-        assert_eq!(narrow, Fault::reject(["b"], ["c"]).one_way());
+        assert_eq!(narrow, Fault::partition_with_reset(["b"], ["c"]).one_way());
     }
 
     #[test]
@@ -315,7 +315,7 @@ mod tests {
         check(syncs(1.0), &[]);
         check(Fault::disk_full(7, "a"), &[Fault::disk_full(0, "a")]);
         check(Fault::disk_full(0, "a"), &[]);
-        check(Fault::disk_flips(0.1, "a"), &[Fault::disk_flips(1.0, "a")]);
+        check(Fault::disk_corruption(0.1, "a"), &[Fault::disk_corruption(1.0, "a")]);
         let slow = |read, sync| Fault::disk_slow(millis(read), millis(0), millis(sync), "a");
         check(slow(1, 2), &[slow(0, 2), slow(1, 0)]);
         check(slow(0, 2), &[]);
@@ -334,8 +334,8 @@ mod tests {
         assert!(milder(&Fault::clock_skew(-1, "a")).is_empty());
         let slow = milder(&Fault::slow_start(millis(5), "a"));
         assert_eq!(kinds(slow), ["slow start by 1ms", "slow start by 2ms"]);
-        let late = milder(&Fault::resolve_late(secs(8), "a", "b"));
-        assert_eq!(late[0], Fault::resolve_late(secs(1), "a", "b"));
+        let late = milder(&Fault::dns_slow(secs(8), "a", "b"));
+        assert_eq!(late[0], Fault::dns_slow(secs(1), "a", "b"));
     }
 
     #[test]
@@ -354,7 +354,7 @@ mod tests {
     fn a_moment_is_tried_earlier_from_the_first_on() {
         let check = |nth, expected: &[u32]| {
             let fault = Fault::kill("a").at_event("a", "applied", nth);
-            let earlier = earlier_moments(&fault);
+            let earlier = earlier_trigger_points(&fault);
             assert_eq!(earlier.iter().filter_map(|fault| fault.trigger.nth()).collect::<Vec<_>>(), expected);
             assert_eq!(rounder(&fault, millis(10)), earlier);
         };

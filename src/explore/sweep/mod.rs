@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use super::Error;
 use super::failure::save;
-use super::job::{Subject, Want};
-use super::pool::{Errand, Pool};
+use super::job::{CaseRef, JobKind};
+use super::pool::{Job, Pool};
 use crate::case_file;
 use crate::check::Verdict;
 use crate::fault::{Fault, Plan, secs};
@@ -28,28 +28,28 @@ use tries::{Try, control, hosts, tries};
 
 /// What is done at a point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Blow {
+pub enum SweepFault {
     /// The process there dies: before it sends the message, or right after the event.
     Kill,
     /// The machine there loses its power.
     PowerOff,
     /// The connection of the message is reset, and the message lost.
-    Cut,
+    Close,
     /// The message is lost once, and sent again after the retransmission timeout.
     Loss,
 }
 
-impl Blow {
+impl SweepFault {
     /// All of them.
-    pub const ALL: [Blow; 4] = [Blow::Kill, Blow::PowerOff, Blow::Cut, Blow::Loss];
+    pub const ALL: [SweepFault; 4] = [SweepFault::Kill, SweepFault::PowerOff, SweepFault::Close, SweepFault::Loss];
 
     /// Its name, for example `power off`.
     pub fn name(self) -> &'static str {
         match self {
-            Blow::Kill => "kill",
-            Blow::PowerOff => "power off",
-            Blow::Cut => "cut",
-            Blow::Loss => "loss",
+            SweepFault::Kill => "kill",
+            SweepFault::PowerOff => "power off",
+            SweepFault::Close => "close",
+            SweepFault::Loss => "loss",
         }
     }
 }
@@ -60,10 +60,10 @@ pub struct SweepOptions {
     /// The seed of the run without faults.
     pub seed: Seed,
     /// What is done at each point.
-    pub blows: Vec<Blow>,
+    pub sweep_faults: Vec<SweepFault>,
     /// How many operations each client is left with, from its first on; all if not given.
     pub operations: Option<usize>,
-    /// Which hosts go down, as a pattern; those that the scenario's own sources take down if not given, or all but those of
+    /// Which hosts go down, as a pattern; those that the scenario's own generators take down if not given, or all but those of
     /// clients if there are none.
     pub hosts: Option<String>,
     /// How long a host is down.
@@ -83,7 +83,7 @@ impl SweepOptions {
     pub fn new(seed: Seed) -> SweepOptions {
         SweepOptions {
             seed,
-            blows: Blow::ALL.to_vec(),
+            sweep_faults: SweepFault::ALL.to_vec(),
             operations: Some(2),
             hosts: None,
             down_for: secs(1),
@@ -113,7 +113,7 @@ pub struct Row {
     /// How many were tried.
     pub tried: usize,
     /// How many of them changed something.
-    pub bitten: usize,
+    pub effective: usize,
     /// Those that the scenario did not survive.
     pub failing: Vec<Failing>,
 }
@@ -199,8 +199,8 @@ pub fn sweep(
 ) -> Result<Sweep, SweepError> {
     let started = Instant::now();
     let control = control(&pool.scenarios()[scenario], options);
-    let subject = Subject::Case(Box::new(control.clone()));
-    let answer = pool.run(scenario, &subject, Want::Recording)?;
+    let case_ref = CaseRef::Case(Box::new(control.clone()));
+    let answer = pool.run(scenario, &case_ref, JobKind::Recording)?;
     let recording = match (&answer.outcome.verdict, answer.recording) {
         (Verdict::Pass, Some(recording)) => recording,
         (verdict, _) => return Err(SweepError::Control(verdict.to_string())),
@@ -224,8 +224,8 @@ pub fn sweep(
         while in_flight < 2 * pool.jobs()
             && let Some(index) = left.next()
         {
-            let subject = Subject::Case(Box::new(case(&tries[index].faults)));
-            pool.send(Errand { tag: index, ..Errand::plain(scenario, subject, Want::Outcome) }, &sender);
+            let case_ref = CaseRef::Case(Box::new(case(&tries[index].faults)));
+            pool.send(Job { tag: index, ..Job::plain(scenario, case_ref, JobKind::Outcome) }, &sender);
             in_flight += 1;
         }
         if in_flight == 0 {
@@ -236,7 +236,7 @@ pub fn sweep(
         let index = done.tag;
         let outcome = pool.answer(scenario, done)?.outcome;
         let end = match (&outcome.verdict, outcome.findings.first()) {
-            (Verdict::Pass, _) if outcome.fault_bites.iter().all(|bites| *bites > 0) => End::Survived,
+            (Verdict::Pass, _) if outcome.fault_effects.iter().all(|effects| *effects > 0) => End::Survived,
             (Verdict::Pass, _) => End::NotBitten,
             (verdict, None) => End::Failed(verdict.to_string()),
             (_, Some(finding)) => End::Failed(match &finding.verdict {
@@ -272,17 +272,18 @@ fn rows(
     ends: &BTreeMap<usize, End>,
     case: &dyn Fn(&[Fault]) -> Case,
 ) -> Result<Vec<Row>, SweepError> {
-    let names = options.blows.iter().map(|blow| blow.name()).chain((options.pairs > 0).then_some("pairs"));
+    let names =
+        options.sweep_faults.iter().map(|sweep_fault| sweep_fault.name()).chain((options.pairs > 0).then_some("pairs"));
     let mut rows: Vec<Row> = names.map(|name| Row { name: name.to_owned(), ..Row::default() }).collect();
     for (index, end) in ends {
         let tried = &tries[*index];
         let row = &mut rows[tried.row];
         row.tried += 1;
-        row.bitten += usize::from(*end != End::NotBitten);
+        row.effective += usize::from(*end != End::NotBitten);
         if let End::Failed(finding) = end {
             let case = case(&tried.faults);
             let saved = place(&case, *index, options);
-            let answer = pool.run(scenario, &Subject::Case(Box::new(case.clone())), Want::Recording)?;
+            let answer = pool.run(scenario, &CaseRef::Case(Box::new(case.clone())), JobKind::Recording)?;
             save(&pool.scenarios()[scenario], &case, &answer.outcome, answer.recording.as_deref(), &saved)?;
             let faults = tried.faults.iter().map(Fault::to_string).collect();
             row.failing.push(Failing { faults, finding: finding.clone(), saved });

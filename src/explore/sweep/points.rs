@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use crate::fault::{EventMoment, MessageMoment, Selector, Trigger};
+use crate::fault::{EventPoint, MessagePoint, Selector, Trigger};
 use crate::run::Recording;
 use crate::trace::{Event, HostId, SegmentKind};
 
@@ -47,9 +47,10 @@ pub(super) fn points(recording: &Recording) -> Vec<Point> {
                 let (from, to) = if *forward { (flow.from, flow.to) } else { (flow.to, flow.from) };
                 let count = messages.entry((from, to)).or_default();
                 *count += 1;
-                let moment = MessageMoment { from: only(from), to: only(to), containing: String::new(), nth: *count };
+                let trigger_point =
+                    MessagePoint { from: only(from), to: only(to), containing: String::new(), nth: *count };
                 points.push(Point {
-                    trigger: Trigger::Message(moment),
+                    trigger: Trigger::Message(trigger_point),
                     at,
                     host: name(from),
                     to: Some(name(to)),
@@ -64,9 +65,9 @@ pub(super) fn points(recording: &Recording) -> Vec<Point> {
                 if *event == Event::Started && at.is_zero() {
                     continue;
                 }
-                let moment = EventMoment { host: only(host), named: named.to_owned(), nth: *count };
+                let trigger_point = EventPoint { host: only(host), named: named.to_owned(), nth: *count };
                 let (host, words) = (name(host), String::new());
-                points.push(Point { trigger: Trigger::Event(moment), at, host, to: None, words });
+                points.push(Point { trigger: Trigger::Event(trigger_point), at, host, to: None, words });
             }
             _ => {}
         }

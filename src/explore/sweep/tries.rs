@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::points::Point;
-use super::{Blow, SweepError, SweepOptions};
+use super::{SweepError, SweepFault, SweepOptions};
 use crate::fault::{Fault, Swarm, Target, here, millis};
 use crate::scenario::{Case, Scenario};
 use crate::seed::Seed;
@@ -34,11 +34,11 @@ pub(super) fn control(scenario: &Scenario, options: &SweepOptions) -> Case {
 
 /// Which hosts go down.
 pub(super) fn hosts(scenario: &Scenario, options: &SweepOptions) -> Result<Vec<String>, SweepError> {
-    let stage = scenario.stage();
+    let topology = scenario.topology();
     let hosts = match &options.hosts {
         Some(pattern) => {
-            let hosts = stage.matching(pattern).into_iter();
-            hosts.map(|host| stage.hosts[host.index()].name.clone()).collect()
+            let hosts = topology.matching(pattern).into_iter();
+            hosts.map(|host| topology.hosts[host.index()].name.clone()).collect()
         }
         None => going_down(scenario),
     };
@@ -51,19 +51,19 @@ pub(super) fn hosts(scenario: &Scenario, options: &SweepOptions) -> Result<Vec<S
 /// The hosts that faults of the scenario take down, by the plans of some seeds: what its promises are about. If there are
 /// none, all but those of clients.
 fn going_down(scenario: &Scenario) -> Vec<String> {
-    let stage = scenario.stage();
+    let topology = scenario.topology();
     let mut hosts = BTreeSet::new();
     for seed in 0..PLANS {
-        let plan = scenario.case_on(&stage, Seed(seed), &Swarm::whole()).plan;
+        let plan = scenario.case_on(&topology, Seed(seed), &Swarm::whole()).plan;
         for fault in plan.faults.iter().filter(|fault| fault.kind.takes_hosts_down()) {
             if let Target::Hosts(selector) = &fault.target {
-                hosts.extend(selector.resolve(&stage, 0));
+                hosts.extend(selector.resolve(&topology, 0));
             }
         }
     }
     let clients: Vec<&str> = scenario.client_names().collect();
     let is_client = |host: &str| clients.contains(&host);
-    let names = stage.hosts.iter().enumerate();
+    let names = topology.hosts.iter().enumerate();
     let meant = |index: usize, name: &str| match hosts.is_empty() {
         true => !is_client(name),
         false => hosts.contains(&HostId(index as u16)),
@@ -74,8 +74,8 @@ fn going_down(scenario: &Scenario) -> Vec<String> {
 /// Every single fault, in the order of the points, then the pairs.
 pub(super) fn tries(options: &SweepOptions, points: &[Point], going_down: &[String]) -> Vec<Try> {
     let mut tries = Vec::new();
-    for (row, blow) in options.blows.iter().enumerate() {
-        let faults = points.iter().filter_map(|point| fault(*blow, point, going_down, options.down_for));
+    for (row, sweep_fault) in options.sweep_faults.iter().enumerate() {
+        let faults = points.iter().filter_map(|point| fault(*sweep_fault, point, going_down, options.down_for));
         tries.extend(faults.map(|fault| Try { row, faults: vec![fault] }));
     }
     let singles = tries.len() as u64;
@@ -86,35 +86,35 @@ pub(super) fn tries(options: &SweepOptions, points: &[Point], going_down: &[Stri
             let other = options.seed.decide("second of a pair", &[pair]) % (singles - 1);
             let second = if other >= first { other + 1 } else { other };
             let faults = [first.min(second), first.max(second)].map(|index| tries[index as usize].faults[0].clone());
-            tries.push(Try { row: options.blows.len(), faults: faults.to_vec() });
+            tries.push(Try { row: options.sweep_faults.len(), faults: faults.to_vec() });
         }
     }
     tries
 }
 
 /// What is done at a point; none if it does not make sense there.
-fn fault(blow: Blow, point: &Point, going_down: &[String], down_for: Duration) -> Option<Fault> {
+fn fault(sweep_fault: SweepFault, point: &Point, going_down: &[String], down_for: Duration) -> Option<Fault> {
     let goes_down = |host: &String| going_down.contains(host);
     let ends = || Some([point.host.as_str(), point.to.as_deref()?]);
-    let fault = match blow {
-        Blow::Kill | Blow::PowerOff => {
+    let fault = match sweep_fault {
+        SweepFault::Kill | SweepFault::PowerOff => {
             // If the sender of a message does not go down, its receiver does.
             let victim = match &point.to {
                 _ if goes_down(&point.host) => here(),
                 Some(to) if goes_down(to) => [to.as_str()].into(),
                 _ => return None,
             };
-            let fault = if blow == Blow::Kill { Fault::kill(victim) } else { Fault::power_off(victim) };
+            let fault = if sweep_fault == SweepFault::Kill { Fault::kill(victim) } else { Fault::power_off(victim) };
             fault.lasting(down_for)
         }
-        Blow::Cut => {
+        SweepFault::Close => {
             let [from, to] = ends()?;
             Fault::reset(0, [from], [to]).one_way().lasting(millis(1))
         }
-        Blow::Loss => {
+        SweepFault::Loss => {
             let [from, to] = ends()?;
             Fault::loss(1.0, [from], [to]).one_way().lasting(millis(1))
         }
     };
-    Some(Fault { trigger: point.trigger.clone(), source: "sweep".to_owned(), ..fault })
+    Some(Fault { trigger: point.trigger.clone(), generator: "sweep".to_owned(), ..fault })
 }

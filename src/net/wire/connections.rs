@@ -33,18 +33,18 @@ impl Wire {
             Meeting::Passes => {}
             Meeting::Lost => lose(net, piece),
             Meeting::Breaks { after, is_polite } => {
-                self.bitten_by_block(net, piece.id, fault, sent_at);
+                self.affected_by_block(net, piece.id, fault, sent_at);
                 self.break_off(net, piece, after, is_polite, place + 1);
             }
             Meeting::Waits { after } => {
-                self.bitten_by_block(net, piece.id, fault, sent_at);
+                self.affected_by_block(net, piece.id, fault, sent_at);
                 let rest = self.pass_on(net, piece, after, length, place + 1);
                 if let Some((_, LinkFault::Stream(stream))) = self.links[from.index()][to.index()].faults.get_mut(place)
                 {
                     stream.held.extend(rest);
                 }
             }
-            Meeting::Drips => self.drip(net, piece, place),
+            Meeting::Trickles => self.trickle(net, piece, place),
         }
     }
 
@@ -59,7 +59,7 @@ impl Wire {
     }
 
     /// The bytes of a piece go on drop by drop; the fault at this place says when.
-    fn drip(&mut self, net: &mut Net, mut piece: Piece, place: usize) {
+    fn trickle(&mut self, net: &mut Net, mut piece: Piece, place: usize) {
         let Some(packet) = net.packets.get(piece.id) else { return };
         let Packet { flow, side, sent_at, .. } = *packet;
         let (mut left, mut is_late) = (packet.bytes.len(), false);
@@ -70,7 +70,7 @@ impl Wire {
             let (fault, (length, at)) = (*fault, stream.next_drop(flow, left, piece.due));
             if at > piece.due && !is_late {
                 is_late = true;
-                self.bitten_by_block(net, piece.id, fault, sent_at);
+                self.affected_by_block(net, piece.id, fault, sent_at);
             }
             let drop = Piece { due: at, ..piece };
             let Some(rest) = self.pass_on(net, drop, length, left, place + 1) else { return };
@@ -149,7 +149,7 @@ impl Wire {
             _ => None,
         });
         for flow in idle.unwrap_or_default() {
-            self.bites[fault as usize] += 1;
+            self.effects[fault as usize] += 1;
             net.flows[flow as usize].is_severed = true;
             for side in [Side::Client, Side::Server] {
                 self.end_of_stream(net, flow, side, now + self.latency_to(net, flow, side));

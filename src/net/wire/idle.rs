@@ -15,12 +15,12 @@ pub(crate) struct IdleWatch {
     known: usize,
     /// Those that may become idle, and when each was last seen busy.
     live: Vec<(FlowId, Duration)>,
-    has_struck: bool,
+    has_triggered: bool,
 }
 
 impl IdleWatch {
     pub(crate) fn new(idle_for: Duration) -> IdleWatch {
-        IdleWatch { idle_for, known: 0, live: Vec::new(), has_struck: false }
+        IdleWatch { idle_for, known: 0, live: Vec::new(), has_triggered: false }
     }
 
     /// The connections from one machine to another that are to be closed now: when it first looks all that are idle, and
@@ -39,12 +39,12 @@ impl IdleWatch {
             !flow.is_severed && flow.ends[Side::Client.index()].is_some()
         });
         if self.live.is_empty() {
-            self.has_struck = true;
+            self.has_triggered = true;
             return Vec::new();
         }
         let busy = net.busy();
-        let needed = if self.has_struck { self.idle_for } else { Duration::ZERO };
-        self.has_struck = true;
+        let needed = if self.has_triggered { self.idle_for } else { Duration::ZERO };
+        self.has_triggered = true;
         let mut idle = Vec::new();
         for (id, busy_at) in &mut self.live {
             let flow = &net.flows[*id as usize];

@@ -31,7 +31,7 @@ pub(crate) enum BlockKind {
     /// Segments are lost, and sent again by their kernels.
     Partition,
     /// Segments are lost, and their senders are answered with a reset.
-    Reject,
+    PartitionWithReset,
     /// Segments wait.
     Hold,
     /// What a program sends waits in its machine; what the machine's kernel says by itself passes.
@@ -46,7 +46,7 @@ pub(crate) struct Fate {
     /// By how much it is late.
     pub(crate) late: Duration,
     /// Which of its bits are flipped.
-    pub(crate) flipped: Vec<u32>,
+    pub(crate) corrupted: Vec<u32>,
 }
 
 /// What becomes of single segments, by connection, direction (true from the connecting host on) and number.
@@ -80,13 +80,13 @@ pub(crate) enum LinkFault {
         until: Duration,
     },
     Segments(Arc<Fates>),
-    Flip {
+    Corrupt {
         rate: f64,
         until: Duration,
     },
     Stream(Stream),
     CloseIdle(IdleWatch),
-    /// It strikes once, when it begins.
+    /// It trigger_actions once, when it begins.
     HalfOpen,
 }
 
@@ -97,13 +97,13 @@ pub(super) struct Hit {
     /// Bit n for the n-th transmission.
     pub(super) lost: u32,
     pub(super) extra: Duration,
-    pub(super) flipped: Vec<u32>,
+    pub(super) corrupted: Vec<u32>,
 }
 
 /// The entry of a fault, made if there is none. Nothing is allocated for segments that nothing befalls.
 pub(super) fn hit(hits: &mut Vec<Hit>, fault: u32) -> &mut Hit {
     let index = hits.iter().position(|hit| hit.fault == fault).unwrap_or_else(|| {
-        hits.push(Hit { fault, lost: 0, extra: Duration::ZERO, flipped: Vec::new() });
+        hits.push(Hit { fault, lost: 0, extra: Duration::ZERO, corrupted: Vec::new() });
         hits.len() - 1
     });
     &mut hits[index]
@@ -156,7 +156,7 @@ impl Link {
             LinkFault::Block(_)
             | LinkFault::Latency { .. }
             | LinkFault::Wave { .. }
-            | LinkFault::Flip { .. }
+            | LinkFault::Corrupt { .. }
             | LinkFault::Stream(_)
             | LinkFault::CloseIdle(_)
             | LinkFault::HalfOpen => false,
@@ -189,22 +189,22 @@ impl LinkFault {
             LinkFault::Block(_)
             | LinkFault::Loss { .. }
             | LinkFault::Burst { .. }
-            | LinkFault::Flip { .. }
+            | LinkFault::Corrupt { .. }
             | LinkFault::Stream(_)
             | LinkFault::CloseIdle(_)
             | LinkFault::HalfOpen => Duration::ZERO,
         }
     }
 
-    /// Which bits of a segment with these bytes this fault flips. The luck of a segment is its own, whichever of its
-    /// transmissions gets through, and one rate is enough: `is_flipped` says that another has had it already.
-    pub(super) fn flips(&self, seed: Seed, sent: &Transmission, bytes: &[u8], is_flipped: bool) -> Vec<u32> {
+    /// Which bits of a segment with these bytes this fault corrupts. The luck of a segment is its own, whichever of its
+    /// transmissions gets through, and one rate is enough: `is_corrupted` says that another has had it already.
+    pub(super) fn corrupts(&self, seed: Seed, sent: &Transmission, bytes: &[u8], is_corrupted: bool) -> Vec<u32> {
         match self {
             LinkFault::Segments(fates) => match fates.get(&sent.segment) {
-                Some(fate) => fate.flipped.iter().copied().filter(|bit| (bit / 8) < bytes.len() as u32).collect(),
+                Some(fate) => fate.corrupted.iter().copied().filter(|bit| (bit / 8) < bytes.len() as u32).collect(),
                 None => Vec::new(),
             },
-            LinkFault::Flip { rate, until } if !is_flipped && sent.at < *until => {
+            LinkFault::Corrupt { rate, until } if !is_corrupted && sent.at < *until => {
                 let [hosts, connect, segment, _] = sent.name;
                 let name = [hosts, connect, segment];
                 let free = behind_head(bytes);

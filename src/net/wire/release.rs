@@ -67,7 +67,7 @@ impl Wire {
         let by_program = !matches!(sent.protocol(), Protocol::Tcp(Segment::Syn(_) | Segment::Rst));
         if let Some((fault, _)) = link.and_then(|link| link.block(by_program)) {
             if is_new {
-                self.bites[fault as usize] += 1;
+                self.effects[fault as usize] += 1;
             }
             return;
         }

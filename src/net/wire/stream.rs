@@ -1,4 +1,4 @@
-//! What goes wrong with the bytes of each connection in one direction of a link: they break off, wait or drip. Each
+//! What goes wrong with the bytes of each connection in one direction of a link: they break off, wait or trickle. Each
 //! connection is met for itself. It knows nothing of kernels and of turmoil.
 
 use std::collections::BTreeMap;
@@ -15,21 +15,21 @@ pub(crate) enum StreamKind {
     /// After so many bytes all waits.
     Stall { after_bytes: u64 },
     /// So many bytes arrive each `every`.
-    Drip { bytes: u64, every: Duration, until: Duration },
+    Trickle { bytes: u64, every: Duration, until: Duration },
 }
 
 /// A fault of this kind, with what it knows of the connections that it has met.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Stream {
     kind: StreamKind,
-    flows: BTreeMap<FlowId, Progress>,
+    flows: BTreeMap<FlowId, StreamProgress>,
     /// What waits for the end, in order.
     pub(super) held: Vec<Piece>,
 }
 
 /// How far a connection is since the fault met it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Progress {
+struct StreamProgress {
     /// Bytes that went on.
     passed: u64,
     is_broken: bool,
@@ -59,7 +59,7 @@ pub(super) enum Meeting {
     /// So many of its bytes go on, and the rest waits for the end.
     Waits { after: usize },
     /// Its bytes arrive drop by drop.
-    Drips,
+    Trickles,
 }
 
 impl Stream {
@@ -85,19 +85,19 @@ impl Stream {
                 after if after < length => Meeting::Waits { after },
                 _ => Meeting::Passes,
             },
-            StreamKind::Drip { until, .. } if is_data && piece.due < until => Meeting::Drips,
-            StreamKind::Drip { .. } => Meeting::Passes,
+            StreamKind::Trickle { until, .. } if is_data && piece.due < until => Meeting::Trickles,
+            StreamKind::Trickle { .. } => Meeting::Passes,
         }
     }
 
     /// How many of so many bytes, due at this time, arrive in the next drop, and when.
     pub(super) fn next_drop(&mut self, flow: FlowId, length: usize, due: Duration) -> (usize, Duration) {
-        let StreamKind::Drip { bytes, every, until } = self.kind else { return (length, due) };
-        self.flows.entry(flow).or_default().drip(length, bytes, every, until, due)
+        let StreamKind::Trickle { bytes, every, until } = self.kind else { return (length, due) };
+        self.flows.entry(flow).or_default().trickle(length, bytes, every, until, due)
     }
 }
 
-impl Progress {
+impl StreamProgress {
     /// How many of `length` bytes are within the first `most` of the connection; counts them.
     fn take(&mut self, length: usize, most: u64) -> usize {
         let taken = (most - self.passed).min(length as u64);
@@ -105,7 +105,7 @@ impl Progress {
         taken as usize
     }
 
-    fn drip(
+    fn trickle(
         &mut self,
         length: usize,
         bytes: u64,
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn drops_come_apart_across_segments() {
-        let kind = StreamKind::Drip { bytes: 10, every: ms(100), until: ms(1_000) };
+        let kind = StreamKind::Trickle { bytes: 10, every: ms(100), until: ms(1_000) };
         let mut stream = Stream::new(kind);
         let mut next = |length: usize, due: u64| stream.next_drop(0, length, ms(due));
         assert_eq!(next(4, 0), (4, ms(0)));

@@ -32,25 +32,25 @@ pub(super) struct Requests {
     given_up: BTreeMap<FlowKey, VecDeque<Open>>,
     sent: u64,
     /// Segments that a fault kept back, by connection, sender and time: in words.
-    bites: BTreeMap<(FlowKey, HostId, Duration), String>,
+    effects: BTreeMap<(FlowKey, HostId, Duration), String>,
     /// Pairs whose probes fail: only the first of a row is told.
     failing_probes: BTreeSet<(HostId, HostId)>,
 }
 
 impl Requests {
     pub(super) fn of(recording: &Recording) -> Requests {
-        let mut bites = BTreeMap::new();
+        let mut effects = BTreeMap::new();
         for record in &recording.records {
-            if let (Event::Bitten { fault, flow, kind: SegmentKind::Data, late, .. }, Some(host)) =
+            if let (Event::SegmentAffected { fault, flow, kind: SegmentKind::Data, late, .. }, Some(host)) =
                 (&record.event, record.host)
             {
-                bites.entry((*flow, host, record.at)).or_insert_with(|| bite(recording, *fault, *late));
+                effects.entry((*flow, host, record.at)).or_insert_with(|| effect(recording, *fault, *late));
             }
-            if let (Event::Flipped { fault, flow, .. }, Some(host)) = (&record.event, record.host) {
-                bites.insert((*flow, host, record.at), format!("f{} flips a bit of it", fault + 1));
+            if let (Event::SegmentCorrupted { fault, flow, .. }, Some(host)) = (&record.event, record.host) {
+                effects.insert((*flow, host, record.at), format!("f{} corrupts a bit of it", fault + 1));
             }
         }
-        Requests { open: BTreeMap::new(), given_up: BTreeMap::new(), sent: 0, bites, failing_probes: BTreeSet::new() }
+        Requests { open: BTreeMap::new(), given_up: BTreeMap::new(), sent: 0, effects, failing_probes: BTreeSet::new() }
     }
 
     /// A request was sent.
@@ -60,14 +60,14 @@ impl Requests {
             self.sent
         });
         let open = Open { at, number, words: words.to_owned() };
-        let bite = self.bites.get(&(flow, flow.from, at));
+        let effect = self.effects.get(&(flow, flow.from, at));
         let moment = open.number.map(|_| Moment {
             at,
-            weight: if bite.is_some() { Weight::Notable } else { Weight::Routine },
+            weight: if effect.is_some() { Weight::Notable } else { Weight::Routine },
             sort: Sort::Request,
             place: Place::Between { from: flow.from, to: flow.to },
             life: None,
-            text: format!("{} {words}{}", open.name(), with(bite)),
+            text: format!("{} {words}{}", open.name(), with(effect)),
         });
         self.open.entry(flow).or_default().push_back(open);
         moment
@@ -88,15 +88,15 @@ impl Requests {
         if request.number.is_none() && !self.is_news(flow.from, flow.to, is_good) {
             return None;
         }
-        let bite = self.bites.get(&(flow, flow.to, at));
-        let is_routine = is_good && too_late.is_empty() && bite.is_none();
+        let effect = self.effects.get(&(flow, flow.to, at));
+        let is_routine = is_good && too_late.is_empty() && effect.is_none();
         let took = duration_text(at - request.at);
         let name = request.name();
         let text = match (is_good, request.number) {
             (false, Some(_)) => {
-                format!("{name} {words} after {took}{too_late} (to {}){}", request.words, with(bite))
+                format!("{name} {words} after {took}{too_late} (to {}){}", request.words, with(effect))
             }
-            _ => format!("{name} {words} after {took}{too_late}{}", with(bite)),
+            _ => format!("{name} {words} after {took}{too_late}{}", with(effect)),
         };
         Some(Moment {
             at,
@@ -177,13 +177,13 @@ fn is_probe(words: &str) -> bool {
 }
 
 /// What a fault did to a segment, in words.
-pub(super) fn bite(recording: &Recording, fault: Option<u32>, late: Option<Duration>) -> String {
+pub(super) fn effect(recording: &Recording, fault: Option<u32>, late: Option<Duration>) -> String {
     let kind = fault.and_then(|fault| recording.case.plan.faults.get(fault as usize)).map(|fault| &fault.kind);
     let own = match kind {
         Some(FaultKind::Reset { .. }) => Some("resets its connection"),
-        Some(FaultKind::Cut { .. }) => Some("cuts it short"),
+        Some(FaultKind::Close { .. }) => Some("cuts it short"),
         Some(FaultKind::Stall { .. }) => Some("stalls it"),
-        Some(FaultKind::Drip { .. }) => Some("lets it drip"),
+        Some(FaultKind::Trickle { .. }) => Some("lets it trickle"),
         _ => None,
     };
     if let (Some(fault), Some(own)) = (fault, own) {
@@ -196,6 +196,6 @@ pub(super) fn bite(recording: &Recording, fault: Option<u32>, late: Option<Durat
     }
 }
 
-fn with(bite: Option<&String>) -> String {
-    bite.map(|bite| format!(" [{bite}]")).unwrap_or_default()
+fn with(effect: Option<&String>) -> String {
+    effect.map(|effect| format!(" [{effect}]")).unwrap_or_default()
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use super::requests::{Requests, bite};
+use super::requests::{Requests, effect};
 use super::{Life, Moment, Place, Sort, Weight};
 use crate::fault::duration_text;
 use crate::history::{Completion, Operation};
@@ -91,32 +91,35 @@ impl Story<'_> {
             Event::Killed => self.live(at, *host, Life::Ends, &format!("{who} is killed: {words}")),
             Event::PoweredOff => self.live(at, *host, Life::Ends, &format!("{who} loses power")),
             Event::Stopping => self.add(at, decisive, other, place, &format!("{who} is asked to stop")),
-            Event::Muted => self.add(at, decisive, other, place, &format!("{who} hangs and is not heard")),
-            Event::Heard => self.add(at, decisive, other, place, &format!("{who} is heard again")),
+            Event::OutputStalled => self.add(at, decisive, other, place, &format!("{who} hangs and is not heard")),
+            Event::OutputResumed => self.add(at, decisive, other, place, &format!("{who} is heard again")),
             Event::FaultBegan { fault } => {
                 self.add(at, decisive, other, Place::World, &format!("f{} begins: {words}", fault + 1));
             }
             Event::FaultEnded { fault } => self.add(at, decisive, other, Place::World, &self.fault_ended(*fault)),
-            Event::Befallen { fault } => {
+            Event::HostAffected { fault } => {
                 self.add(at, Weight::Notable, other, place, &format!("{who} {words} [f{}]", fault + 1));
             }
             Event::FaultsOver => self.add(at, decisive, other, Place::World, "the faults are over"),
             Event::Mark(mark) => self.mark(at, &who, *host, mark),
             Event::Log { .. } => self.add(at, Weight::Notable, Sort::Log, place, &format!("{who} logs {words}")),
-            Event::Sent { .. } | Event::Arrived { .. } | Event::Bitten { .. } | Event::Flipped { .. } => {
+            Event::Sent { .. }
+            | Event::Arrived { .. }
+            | Event::SegmentAffected { .. }
+            | Event::SegmentCorrupted { .. } => {
                 self.segment(record);
             }
         }
     }
 
     fn fault_ended(&self, fault: u32) -> String {
-        let bites = match self.recording.outcome.fault_bites.get(fault as usize) {
+        let effects = match self.recording.outcome.fault_effects.get(fault as usize) {
             None => "",
-            Some(0) => " (did not bite)",
-            Some(1) => " (1 bite)",
-            Some(bites) => &format!(" ({bites} bites)"),
+            Some(0) => " (no effect)",
+            Some(1) => " (1 effect)",
+            Some(effects) => &format!(" ({effects} effects)"),
         };
-        format!("f{} ends{bites}", fault + 1)
+        format!("f{} ends{effects}", fault + 1)
     }
 
     fn segment(&mut self, record: &Record) {
@@ -145,11 +148,11 @@ impl Story<'_> {
                 let moments = self.requests.closed_by_server(at, *flow);
                 self.moments.extend(moments);
             }
-            (Event::Bitten { fault, flow, kind: SegmentKind::Syn, late, .. }, _)
+            (Event::SegmentAffected { fault, flow, kind: SegmentKind::Syn, late, .. }, _)
                 if *host == Some(flow.from) && self.held_links.insert((*fault, flow.from, flow.to)) =>
             {
                 let place = Place::Between { from: flow.from, to: flow.to };
-                let text = format!("connect [{}]", bite(self.recording, *fault, *late));
+                let text = format!("connect [{}]", effect(self.recording, *fault, *late));
                 self.add(at, Weight::Notable, Sort::Other, place, &text);
             }
             _ => {}

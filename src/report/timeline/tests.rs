@@ -40,9 +40,9 @@ fn recording(records: Vec<Record>, operations: Vec<Operation>) -> Recording {
             fingerprint: Fingerprint(0),
             counters: Counters::default(),
             simulated: secs(10),
-            bites: Vec::new(),
+            generators: Vec::new(),
             reached: Vec::new(),
-            fault_bites: vec![3],
+            fault_effects: vec![3],
             escapes: Vec::new(),
             panics: Vec::new(),
         },
@@ -81,7 +81,7 @@ fn example() -> Recording {
     // The fate of the last request is recorded after later things.
     let mut late =
         vec![sent(3_000, flow(BUYER, API, 2), true, "GET /orders/1"), sent(3_500, flow(BUYER, API, 2), true, "")];
-    let bitten = Event::Bitten {
+    let effective = Event::SegmentAffected {
         fault: Some(0),
         flow: flow(BUYER, API, 2),
         forward: true,
@@ -91,7 +91,7 @@ fn example() -> Recording {
         extra: Duration::ZERO,
         late: None,
     };
-    late.push(record(3_000, Some(BUYER), bitten, ""));
+    late.push(record(3_000, Some(BUYER), effective, ""));
     late.push(sent(3_600, flow(BUYER, API, 2), false, "200 OK"));
     let operation = |client, completed| Operation {
         host: BUYER,
@@ -134,7 +134,7 @@ lanes: a buyer, b gateway, c api
     1.040s  │ ● ·  gateway finds api unwell
     1.140s  │ ● ·  gateway believes api dead
     2.010s  │ │ ▲  api starts
-    2.010s  │ │ │  f1 ends (3 bites)
+    2.010s  │ │ │  f1 ends (3 effects)
     3.000s  ●─┼─▶  r3 GET /orders/1 [f1 keeps it back]
     3.500s  ● │ │  gives up r3 after 500ms (GET /orders/1)
     3.600s  ◀─┼─●  r3 200 OK after 600ms, too late
@@ -157,7 +157,7 @@ lanes: a buyer, b gateway, c api
     1.040s  │ ● ·  gateway finds api unwell
     1.140s  │ ● ·  gateway believes api dead
     2.010s  │ │ ▲  api starts
-    2.010s  │ │ │  f1 ends (3 bites)
+    2.010s  │ │ │  f1 ends (3 effects)
             │ │ │  … 1 request sent, 2 lines about attempts
    10.000s  ● │ │  client 2: order never ended (since 90ms)",
     );
@@ -186,15 +186,15 @@ fn keeps_to_a_span() {
 lanes: a buyer, b gateway, c api
       time  a b c
     2.010s  │ │ ▲  api starts
-    2.010s  │ │ │  f1 ends (3 bites)",
+    2.010s  │ │ │  f1 ends (3 effects)",
     );
 }
 
 #[test]
 fn what_befell_a_connection_is_told_in_its_words() {
     let request = flow(BUYER, API, 0);
-    let told = |fault: Fault, flipped: bool| {
-        let bitten = Event::Bitten {
+    let told = |fault: Fault, corrupted: bool| {
+        let effective = Event::SegmentAffected {
             fault: Some(0),
             flow: request,
             forward: true,
@@ -204,9 +204,9 @@ fn what_befell_a_connection_is_told_in_its_words() {
             extra: Duration::ZERO,
             late: None,
         };
-        let mut records = vec![sent(3_000, request, true, "GET /orders/1"), record(3_000, Some(BUYER), bitten, "")];
-        if flipped {
-            let event = Event::Flipped { fault: 0, flow: request, forward: true, segment: 0, bit: 9 };
+        let mut records = vec![sent(3_000, request, true, "GET /orders/1"), record(3_000, Some(BUYER), effective, "")];
+        if corrupted {
+            let event = Event::SegmentCorrupted { fault: 0, flow: request, forward: true, segment: 0, bit: 9 };
             records.push(record(3_000, Some(BUYER), event, ""));
         }
         let mut recording = recording(records, Vec::new());
@@ -216,20 +216,20 @@ fn what_befell_a_connection_is_told_in_its_words() {
         line.split('[').nth(1).unwrap().trim_end_matches(']').to_owned()
     };
     assert_eq!(told(Fault::reset(9, "a", "b"), false), "f1 resets its connection");
-    assert_eq!(told(Fault::cut(9, "a", "b"), false), "f1 cuts it short");
+    assert_eq!(told(Fault::close(9, "a", "b"), false), "f1 cuts it short");
     assert_eq!(told(Fault::stall(9, "a", "b"), false), "f1 stalls it");
-    assert_eq!(told(Fault::drip(9, millis(1), "a", "b"), false), "f1 lets it drip");
-    assert_eq!(told(Fault::flip(1.0, "a", "b"), true), "f1 flips a bit of it");
+    assert_eq!(told(Fault::trickle(9, millis(1), "a", "b"), false), "f1 lets it trickle");
+    assert_eq!(told(Fault::corrupt(1.0, "a", "b"), true), "f1 corrupts a bit of it");
     assert_eq!(told(Fault::hold("a", "b"), false), "f1 keeps it back");
 }
 
 #[test]
 fn tells_what_befell_machines() {
     let records = vec![
-        record(1_010, Some(API), Event::Muted, ""),
-        record(2_000, Some(BUYER), Event::Befallen { fault: 1 }, "is given a dead address for gateway"),
-        record(3_010, Some(API), Event::Heard, ""),
-        record(4_007, Some(API), Event::Befallen { fault: 2 }, "runs out of memory with 8 requests in flight"),
+        record(1_010, Some(API), Event::OutputStalled, ""),
+        record(2_000, Some(BUYER), Event::HostAffected { fault: 1 }, "is given a dead address for gateway"),
+        record(3_010, Some(API), Event::OutputResumed, ""),
+        record(4_007, Some(API), Event::HostAffected { fault: 2 }, "runs out of memory with 8 requests in flight"),
         record(4_010, Some(API), Event::Killed, "it is out of memory [f3]"),
         record(5_010, Some(API), Event::Started, ""),
     ];

@@ -9,22 +9,22 @@ use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use libc::{c_int, siginfo_t};
 
-use super::board::{self, Board};
 use super::raw::call;
+use super::shared_status::{self, SharedStatus};
 use super::watch;
 use super::zygote::{BOARD_FD, COMMAND_FD, Command, JOB_FD, OUTCOME_FD, OUTPUT_FD, RESULT_FD};
 use crate::sandbox::simulated::{self, Simulation, leave, record_panics};
 
-/// The board of this process, if it is a child.
-static BOARD: AtomicPtr<Board> = AtomicPtr::new(ptr::null_mut());
+/// The shared_status of this process, if it is a child.
+static BOARD: AtomicPtr<SharedStatus> = AtomicPtr::new(ptr::null_mut());
 /// How many threads this process has started since it was forked.
 static THREADS: AtomicU32 = AtomicU32::new(0);
 /// What handled SIGSEGV and SIGBUS before: the runtime's own handler, which prints what happened.
 static mut PREVIOUS_FAULT_ACTIONS: [mem::MaybeUninit<libc::sigaction>; 2] = [const { mem::MaybeUninit::uninit() }; 2];
 
-/// The board, if this process is a child.
+/// The shared_status, if this process is a child.
 #[inline]
-pub(super) fn board() -> Option<&'static Board> {
+pub(super) fn shared_status() -> Option<&'static SharedStatus> {
     // SAFETY: the pointer is null or that of a mapping that lasts as long as the process.
     unsafe { BOARD.load(Ordering::Relaxed).as_ref() }
 }
@@ -35,9 +35,9 @@ pub(super) fn count_thread() {
 }
 
 /// Ends this process, saying why and where.
-pub(super) fn end(board: &Board, why: u32, host: Option<usize>, at: u64) -> ! {
-    board.show_final_position(host, at);
-    board.set_end(why);
+pub(super) fn end(shared_status: &SharedStatus, why: u32, host: Option<usize>, at: u64) -> ! {
+    shared_status.show_final_position(host, at);
+    shared_status.set_end(why);
     // SAFETY: ends the process without destructors, whose effects nobody wants.
     unsafe { libc::_exit(0) }
 }
@@ -47,16 +47,16 @@ pub(super) fn end_blocked_if_alone(simulation: &Simulation) {
     if THREADS.load(Ordering::Relaxed) > 0 {
         return;
     }
-    if let Some(board) = board() {
+    if let Some(shared_status) = shared_status() {
         let (host, at) = position(simulation);
-        end(board, board::BLOCKED, host, at);
+        end(shared_status, shared_status::BLOCKED, host, at);
     }
 }
 
 /// Called when the process exits by its own will.
 pub(super) fn note_exit() {
-    if let Some(board) = board() {
-        show_final_position(board);
+    if let Some(shared_status) = shared_status() {
+        show_final_position(shared_status);
     }
 }
 
@@ -66,23 +66,23 @@ fn position(simulation: &Simulation) -> (Option<usize>, u64) {
 }
 
 /// Also called by signal handlers: it takes no locks and asks tokio for no time, only for the current runtime.
-fn show_final_position(board: &Board) {
+fn show_final_position(shared_status: &SharedStatus) {
     match simulated::simulation() {
         Some(simulation) => {
             let (host, at) = position(simulation);
-            board.show_final_position(host, at);
+            shared_status.show_final_position(host, at);
         }
         // Before `enter` or after `leave`: the last position that was shown is the best there is.
         None => {
-            let (host, at) = board.position();
-            board.show_final_position(host, at.as_nanos() as u64);
+            let (host, at) = shared_status.position();
+            shared_status.show_final_position(host, at.as_nanos() as u64);
         }
     }
 }
 
 /// Runs the job and ends the process.
-pub(super) fn run(board: &'static Board, command: &Command, handler: &impl Fn(&[u8]) -> Vec<u8>) -> ! {
-    BOARD.store(ptr::from_ref(board).cast_mut(), Ordering::Relaxed);
+pub(super) fn run(shared_status: &'static SharedStatus, command: &Command, handler: &impl Fn(&[u8]) -> Vec<u8>) -> ! {
+    BOARD.store(ptr::from_ref(shared_status).cast_mut(), Ordering::Relaxed);
     THREADS.store(0, Ordering::Relaxed);
     // SAFETY: plain system calls on descriptors that the zygote set up.
     unsafe {
@@ -94,7 +94,7 @@ pub(super) fn run(board: &'static Board, command: &Command, handler: &impl Fn(&[
         libc::close(BOARD_FD);
     }
     let Some(job) = read_job(command.job_bytes as usize) else {
-        end(board, board::NOTHING, None, 0);
+        end(shared_status, shared_status::NOTHING, None, 0);
     };
     record_panics();
     watch_faults();
@@ -104,10 +104,10 @@ pub(super) fn run(board: &'static Board, command: &Command, handler: &impl Fn(&[
     let _ = std::io::stdout().flush();
     if let Ok(outcome) = outcome {
         if write_all(OUTCOME_FD, &outcome) {
-            board.set_end(board::RETURNED);
+            shared_status.set_end(shared_status::RETURNED);
         }
     } else {
-        board.set_end(board::PANICKED);
+        shared_status.set_end(shared_status::PANICKED);
     }
     // SAFETY: ends the process without destructors and exit handlers.
     unsafe { libc::_exit(0) }
@@ -228,20 +228,20 @@ pub(super) unsafe fn install(signal: c_int, handler: SignalHandler, flags: c_int
 
 /// The CPU time is used up, or the zygote has waited long enough and asks where this child is.
 extern "C" fn on_limit(_signal: c_int, information: *mut siginfo_t, _context: *mut c_void) {
-    let Some(board) = board() else { return };
+    let Some(shared_status) = shared_status() else { return };
     // SAFETY: the kernel gives valid information.
     let asked = unsafe { (*information).si_code } == libc::SI_USER;
     // First of all, in case that finding the host fails.
-    board.set_end(if asked { board::BLOCKED } else { board::CPU_LIMIT });
-    show_final_position(board);
+    shared_status.set_end(if asked { shared_status::BLOCKED } else { shared_status::CPU_LIMIT });
+    show_final_position(shared_status);
     // SAFETY: ends the process.
     unsafe { libc::_exit(0) }
 }
 
 /// The process is about to abort; it goes on to do so when this returns.
 extern "C" fn on_abort(_signal: c_int, _information: *mut siginfo_t, _context: *mut c_void) {
-    if let Some(board) = board() {
-        show_final_position(board);
+    if let Some(shared_status) = shared_status() {
+        show_final_position(shared_status);
     }
 }
 
@@ -254,10 +254,10 @@ extern "C" fn on_fault(signal: c_int, information: *mut siginfo_t, context: *mut
         if signal == libc::SIGSEGV && watch::is_counter(information, context) {
             return;
         }
-        if let Some(board) = board() {
-            show_final_position(board);
+        if let Some(shared_status) = shared_status() {
+            show_final_position(shared_status);
             if ((*information).si_addr() as usize).abs_diff(stack_pointer(context)) < CLOSE {
-                board.set_end(board::STACK_OVERFLOW);
+                shared_status.set_end(shared_status::STACK_OVERFLOW);
             }
         }
         let previous = &raw const PREVIOUS_FAULT_ACTIONS;

@@ -1,16 +1,16 @@
-//! The part of the board that holds a run's ledger.
+//! The part of the shared_status that holds a run's ledger.
 
-use super::board::Board;
 use super::child;
+use super::shared_status::SharedStatus;
 
-/// The ledger of this process's board. There is one for each process, so nobody else writes.
+/// The ledger of this process's shared_status. There is one for each process, so nobody else writes.
 #[derive(Debug)]
-pub(crate) struct SharedLedger(&'static Board);
+pub(crate) struct SharedLedger(&'static SharedStatus);
 
 impl SharedLedger {
     /// That of this process, if it is the child of a zygote.
     pub(in crate::sandbox) fn of_this_process() -> Option<SharedLedger> {
-        child::board().map(SharedLedger)
+        child::shared_status().map(SharedLedger)
     }
 
     pub(in crate::sandbox) fn append(&mut self, bytes: &[u8]) {

@@ -1,4 +1,4 @@
-//! How a zygote is started: by a thread that lasts, in a process where nothing of the front remains but the pipes.
+//! How a zygote is started: by a thread that lasts, in a process where nothing of the supervisor remains but the pipes.
 
 use std::ffi::{CStr, CString, OsStr};
 use std::fs::File;
@@ -14,7 +14,7 @@ use libc::{c_char, c_int, pid_t};
 
 use super::raw::call;
 use super::zygote::{BOARD_FD, COMMAND_FD, JOB_FD, MARKER, OUTCOME_FD, OUTPUT_FD, RESULT_FD, die_with};
-use crate::sandbox::worker::Entry;
+use crate::sandbox::worker::EntryPoint;
 
 /// How a zygote says that it could not become one.
 pub(super) const EXECUTION_FAILED: c_int = 126;
@@ -27,11 +27,11 @@ pub(super) struct Start {
 }
 
 impl Start {
-    pub(super) fn new(entry: &Entry, library_path: Option<&OsStr>) -> io::Result<Start> {
+    pub(super) fn new(entry: &EntryPoint, library_path: Option<&OsStr>) -> io::Result<Start> {
         let mut arguments = vec![CString::from(c"squall-zygote")];
         match entry {
-            Entry::Main => arguments.push(CString::from(c"--squall-zygote")),
-            Entry::Test(name) => {
+            EntryPoint::Main => arguments.push(CString::from(c"--squall-zygote")),
+            EntryPoint::Test(name) => {
                 for argument in ["--exact", name, "--nocapture", "--test-threads=1", "--include-ignored"] {
                     arguments.push(CString::new(argument)?);
                 }

@@ -1,6 +1,6 @@
 //! The zygote: one thread that reads commands from a pipe, forks a child for each, and tells how it ended. Between two
 //! forks it must not touch its heap or its mappings, so that every child starts from the same memory: the job, the
-//! outcome and the output are memory files that the front made, and all else fits on the stack.
+//! outcome and the output are memory files that the supervisor made, and all else fits on the stack.
 
 use std::io::Write;
 use std::mem::{self, MaybeUninit};
@@ -9,13 +9,13 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use libc::{c_int, pid_t};
 
-use super::board::Board;
 use super::raw::call;
+use super::shared_status::SharedStatus;
 use super::{child, hooks};
 
 /// The environment variable that marks a zygote.
 pub(super) const MARKER: &std::ffi::CStr = c"SQUALL_ZYGOTE";
-/// The descriptors that the front gives to a zygote.
+/// The descriptors that the supervisor gives to a zygote.
 pub(super) const COMMAND_FD: c_int = 3;
 pub(super) const RESULT_FD: c_int = 4;
 pub(super) const JOB_FD: c_int = 5;
@@ -69,13 +69,13 @@ pub(in crate::sandbox) fn is_zygote() -> bool {
     }
 }
 
-/// Serves commands until the front is gone.
+/// Serves commands until the supervisor is gone.
 pub(in crate::sandbox) fn serve(handler: &impl Fn(&[u8]) -> Vec<u8>) -> ! {
     // What libtest has written so far is not the output of a child.
     let _ = std::io::stdout().flush();
-    let Ok(board) = Board::map(BOARD_FD) else { leave(125) };
+    let Ok(shared_status) = SharedStatus::map(BOARD_FD) else { leave(125) };
     // SAFETY: the mapping lasts as long as the process.
-    let board = unsafe { board.as_ref() };
+    let shared_status = unsafe { shared_status.as_ref() };
     send(&Report { magic: MAGIC, status: i32::from(addresses_are_fixed()), killed: 0, cpu_nanos: 0 });
     let zygote = call!(libc::SYS_getpid) as pid_t;
     // What is looked up at first use must not be looked up after the first fork, or the second child differs.
@@ -87,7 +87,7 @@ pub(in crate::sandbox) fn serve(handler: &impl Fn(&[u8]) -> Vec<u8>) -> ! {
         let pid = unsafe { libc::fork() };
         if pid == 0 {
             die_with(zygote);
-            child::run(board, &command, handler);
+            child::run(shared_status, &command, handler);
         }
         if pid < 0 {
             leave(124);

@@ -1,11 +1,11 @@
-//! Bytes that drip, bits that flip, reads and writes that are short.
+//! Bytes that trickle, bits that corrupt, reads and writes that are short.
 
 use super::*;
 
 #[test]
-fn a_drip_lets_a_few_bytes_through_at_a_time_across_segments_and_the_rest_at_its_end() {
+fn a_trickle_lets_a_few_bytes_through_at_a_time_across_segments_and_the_rest_at_its_end() {
     let got = Seen::default();
-    let fault = Fault::drip(4, millis(100), "client", "server").one_way().at(secs(1)).lasting(millis(1_000));
+    let fault = Fault::trickle(4, millis(100), "client", "server").one_way().at(secs(1)).lasting(millis(1_000));
     let client = |cx: HostContext, _: Seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         until(&cx, 1_500).await;
@@ -30,7 +30,7 @@ fn a_drip_lets_a_few_bytes_through_at_a_time_across_segments_and_the_rest_at_its
             ("0: end", 2_000),
         ],
     );
-    assert_eq!(run.outcome.fault_bites, vec![3]);
+    assert_eq!(run.outcome.fault_effects, vec![3]);
 }
 
 /// Which bits differ.
@@ -47,7 +47,7 @@ fn a_flip_changes_one_bit_behind_a_head_and_nothing_when_it_is_over() {
         b"GET / HTTP/1.1\r\n\r\n",
         b"GET / HTTP/1.1\r\nhost: b",
     ];
-    let fault = Fault::flip(1.0, "client", "server").one_way().at(secs(1)).lasting(secs(2));
+    let fault = Fault::corrupt(1.0, "client", "server").one_way().at(secs(1)).lasting(secs(2));
     let (run, seen) = world(20, vec![fault], |cx, seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         for begins in [1_500, 3_500] {
@@ -65,13 +65,13 @@ fn a_flip_changes_one_bit_behind_a_head_and_nothing_when_it_is_over() {
     });
     let counts: Vec<String> = listed(&seen).into_iter().map(|(count, _)| count).collect();
     assert_eq!(counts, ["1", "1", "0", "0", "0", "0", "0", "0"]);
-    assert_eq!(run.outcome.fault_bites, vec![2]);
+    assert_eq!(run.outcome.fault_effects, vec![2]);
 }
 
 #[test]
 fn the_rate_of_flips_is_that_of_segments_and_keyed() {
-    let flipped = |mut faults: Vec<Fault>| {
-        faults.insert(0, Fault::flip(0.1, "client", "server").one_way().lasting(secs(150)));
+    let corrupted = |mut faults: Vec<Fault>| {
+        faults.insert(0, Fault::corrupt(0.1, "client", "server").one_way().lasting(secs(150)));
         let (_, seen) = world(20, faults, |cx, seen| async move {
             let mut stream = cx.connector().connect("server", 80).await.unwrap();
             for number in 0..1_000 {
@@ -85,15 +85,15 @@ fn the_rate_of_flips_is_that_of_segments_and_keyed() {
         });
         listed(&seen).into_iter().map(|(what, _)| what).collect::<Vec<_>>()
     };
-    let alone = flipped(vec![]);
+    let alone = corrupted(vec![]);
     assert!((70..=130).contains(&alone.len()), "{} of 1,000 at 10 %", alone.len());
-    // Other faults, of another rate too, leave each flip where it was.
+    // Other faults, of another rate too, leave each corrupt where it was.
     let with_others = vec![
-        Fault::drip(1, millis(2), "client", "server").lasting(secs(9)),
+        Fault::trickle(1, millis(2), "client", "server").lasting(secs(9)),
         Fault::loss(0.05, "client", "server").at(secs(3)).lasting(secs(9)),
-        Fault::flip(0.05, "client", "server").one_way().lasting(secs(150)),
+        Fault::corrupt(0.05, "client", "server").one_way().lasting(secs(150)),
     ];
-    assert_eq!(flipped(with_others), alone);
+    assert_eq!(corrupted(with_others), alone);
 }
 
 #[test]
@@ -127,5 +127,5 @@ fn short_reads_and_writes_are_short_only_while_they_last() {
     let what: Vec<String> = listed(&seen).into_iter().map(|(what, _)| what).collect();
     assert_eq!(what, ["8 [8]", "2 [3, 3, 2]", "5 [8]", "8 [8]", "done"]);
     // Two reads and three writes were cut short, and one write by the other.
-    assert_eq!(run.outcome.fault_bites, vec![2, 3, 1]);
+    assert_eq!(run.outcome.fault_effects, vec![2, 3, 1]);
 }

@@ -1,9 +1,9 @@
-//! Faults of streams that are drawn: every source bites, and keeping more of a run changes nothing.
+//! Faults of streams that are drawn: every generator effects, and keeping more of a run changes nothing.
 
 use super::*;
 
-/// Each source for itself, on a client that pings on one connection until it breaks, and then on another.
-fn chatter(source: fault::FaultSource) -> Scenario {
+/// Each generator for itself, on a client that pings on one connection until it breaks, and then on another.
+fn chatter(generator: fault::FaultGenerator) -> Scenario {
     let client = |cx: HostContext| async move {
         while cx.elapsed() < secs(64) {
             if let Ok(mut stream) = cx.connector().connect("server", 80).await {
@@ -16,7 +16,7 @@ fn chatter(source: fault::FaultSource) -> Scenario {
     Scenario::new("chatter")
         .host("server", |cx| echo(cx.listener(80)))
         .host("client", client)
-        .fault(source.every(secs(2)..secs(5)).lasting(millis(500)..secs(3)))
+        .fault(generator.every(secs(2)..secs(5)).lasting(millis(500)..secs(3)))
         .run_for(secs(60))
         .settle_for(secs(5))
 }
@@ -28,31 +28,31 @@ async fn talk(stream: &mut TcpStream) -> io::Result<()> {
 }
 
 #[test]
-fn each_source_bites_and_a_recorded_run_is_the_same() {
-    let sources = [
+fn each_generator_is_effective_and_a_recorded_run_is_the_same() {
+    let generators = [
         fault::reset(100, "client", "server"),
-        fault::cut(100, "server", "client").one_way(),
+        fault::close(100, "server", "client").one_way(),
         fault::stall(100, "client", "server"),
-        fault::drip(50, millis(20), "client", "server"),
-        fault::flip(0.3, "client", "server"),
+        fault::trickle(50, millis(20), "client", "server"),
+        fault::corrupt(0.3, "client", "server"),
         fault::close_idle(millis(300), "client", "server"),
         fault::half_open("client", "server"),
         fault::short_reads("server", 7),
         fault::short_writes(one("*"), 7),
         fault::small_window("server", 100),
     ];
-    for source in sources {
-        let what = format!("{source:?}");
-        let scenario = chatter(source);
+    for generator in generators {
+        let what = format!("{generator:?}");
+        let scenario = chatter(generator);
         for seed in 0..3 {
             let case = scenario.case(Seed(seed));
             let lean = run(&scenario, &case, Detail::Lean).outcome;
             let rich = run(&scenario, &case, Detail::Rich).outcome;
             assert!(lean.verdict.is_pass(), "{what}: {:?}", lean.findings);
             assert_eq!(lean.fingerprint, rich.fingerprint, "{what}");
-            assert_eq!(lean.fault_bites, rich.fault_bites, "{what}");
-            let bitten = lean.fault_bites.iter().filter(|bites| **bites > 0).count();
-            assert!(bitten * 2 > lean.fault_bites.len(), "{what}: {:?}", lean.fault_bites);
+            assert_eq!(lean.fault_effects, rich.fault_effects, "{what}");
+            let effective = lean.fault_effects.iter().filter(|effects| **effects > 0).count();
+            assert!(effective * 2 > lean.fault_effects.len(), "{what}: {:?}", lean.fault_effects);
         }
     }
 }
@@ -87,13 +87,13 @@ fn all_together_and_with_machines_that_go_down_answers_are_right_or_broken_and_a
         }
     };
     let mut scenario = Scenario::new("all").host("server", |cx| echo(cx.listener(80))).host("client", client);
-    for source in [
+    for generator in [
         fault::kill("server"),
         fault::power_off("server"),
         fault::reset(500, "client", "server"),
-        fault::cut(2_000, "client", "server"),
+        fault::close(2_000, "client", "server"),
         fault::stall(700, "client", "server"),
-        fault::drip(300, millis(30), "client", "server"),
+        fault::trickle(300, millis(30), "client", "server"),
         fault::close_idle(millis(50), "client", "server"),
         fault::half_open("server", "client"),
         fault::short_reads("server", 100),
@@ -101,9 +101,9 @@ fn all_together_and_with_machines_that_go_down_answers_are_right_or_broken_and_a
         fault::small_window(one("*"), 500),
         fault::loss(0.05, "client", "server"),
         fault::hold("client", "server").one_way(),
-        fault::reject("server", "client").one_way(),
+        fault::partition_with_reset("server", "client").one_way(),
     ] {
-        scenario = scenario.fault(source.every(secs(4)..secs(20)).lasting(millis(100)..secs(3)));
+        scenario = scenario.fault(generator.every(secs(4)..secs(20)).lasting(millis(100)..secs(3)));
     }
     let scenario = scenario.run_for(secs(60)).settle_for(secs(10));
     for seed in 0..24 {

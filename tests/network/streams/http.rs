@@ -1,4 +1,4 @@
-//! What hyper makes of faults of connections: real clients and servers of HTTP/1 meet resets, cuts, stalls and flips.
+//! What hyper makes of faults of connections: real clients and servers of HTTP/1 meet resets, cuts, stalls and corrupts.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -91,7 +91,7 @@ fn a_cut_or_a_reset_in_mid_answer_breaks_the_message_as_hyper_says() {
         ),
     ] {
         for (fault, expected) in
-            [(Fault::cut(after, "server", "client"), cut), (Fault::reset(after, "server", "client"), reset)]
+            [(Fault::close(after, "server", "client"), cut), (Fault::reset(after, "server", "client"), reset)]
         {
             let seen = asked(fault);
             assert_eq!((seen[0].as_str(), seen[2].as_str(), seen.len()), ("page", "page", 3));
@@ -110,12 +110,12 @@ fn a_cut_in_the_body_of_an_upload_gives_the_server_an_incomplete_body() {
         let error = ask(&mut sender, "POST", &[7; 5_000]).await.unwrap_err();
         note(&seen, &cx, format!("{error:?}"));
     };
-    let fault = Fault::cut(3_000, "client", "server").one_way();
+    let fault = Fault::close(3_000, "client", "server").one_way();
     let (run, seen) = world_with(20, during(fault), server(&errors), client, |s| s);
     assert_eq!(what(&errors).len(), 1, "{errors:?}");
     assert!(what(&errors)[0].contains("UnexpectedEof"), "{errors:?}");
     assert!(what(&seen)[0].contains("Incomplete"), "{seen:?}");
-    assert_eq!(run.outcome.fault_bites, vec![1]);
+    assert_eq!(run.outcome.fault_effects, vec![1]);
 }
 
 #[test]
@@ -152,9 +152,9 @@ fn a_flipped_byte_in_a_body_arrives_flipped_and_the_exchange_goes_on() {
             note(&seen, &cx, format!("{} bytes, {bits} flipped", page.len()));
         }
     };
-    let (run, seen) = world_with(20, during(Fault::flip(1.0, "client", "server")), server(&nobody), client, |s| s);
+    let (run, seen) = world_with(20, during(Fault::corrupt(1.0, "client", "server")), server(&nobody), client, |s| s);
     assert_eq!(what(&seen), ["2000 bytes, 0 flipped", "2000 bytes, 1 flipped", "2000 bytes, 0 flipped"]);
-    assert_eq!(run.outcome.fault_bites, vec![1]);
+    assert_eq!(run.outcome.fault_effects, vec![1]);
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn reads_and_writes_of_one_byte_leave_an_exchange_correct() {
     };
     let (run, seen) = world_with(20, faults.collect(), server(&nobody), client, |s| s);
     assert_between(at(&seen, "answered"), 120, 130);
-    assert!(run.outcome.fault_bites.iter().all(|bites| *bites > 1_000), "{:?}", run.outcome.fault_bites);
+    assert!(run.outcome.fault_effects.iter().all(|effects| *effects > 1_000), "{:?}", run.outcome.fault_effects);
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn a_pooled_connection_that_is_closed_while_idle_fails_a_request_just_then() {
         };
         let fault = Fault::close_idle(secs(10), "client", "server");
         let (run, seen) = world_with(20, during(fault), server(&nobody), client, |s| s);
-        assert_eq!(run.outcome.fault_bites, vec![1]);
+        assert_eq!(run.outcome.fault_effects, vec![1]);
         assert!(what(&seen).len() == 1 && what(&seen)[0].starts_with(expected), "{seen:?}");
     }
 }
@@ -209,10 +209,10 @@ async fn post_get_post(cx: HostContext, seen: Seen) {
 }
 
 /// What the client sees of a fault that begins with a message, and what the server notes.
-fn at_moment(fault: Fault) -> (Vec<(String, Duration)>, Vec<String>) {
+fn at_trigger_point(fault: Fault) -> (Vec<(String, Duration)>, Vec<String>) {
     let noted = Seen::default();
     let (run, seen) = world_with(20, vec![fault], server(&noted), post_get_post, |scenario| scenario);
-    assert_eq!(run.outcome.fault_bites, [1]);
+    assert_eq!(run.outcome.fault_effects, [1]);
     let seen = seen.lock().unwrap().clone();
     (seen, what(&noted))
 }
@@ -224,7 +224,7 @@ fn words(seen: &[(String, Duration)]) -> Vec<&str> {
 #[test]
 fn an_answer_is_lost_after_the_request_was_carried_out() {
     let lost = Fault::reset(0, "server", "client").one_way().at_message("server", "client", "HTTP/1.1 200", 2);
-    let (seen, noted) = at_moment(lost.lasting(millis(10)));
+    let (seen, noted) = at_trigger_point(lost.lasting(millis(10)));
     assert_eq!(words(&seen), ["page", "hyper::Error", "page"]);
     assert!(seen[1].0.contains("ConnectionReset"), "{seen:?}");
     assert_eq!(noted, [""; 0], "the server took every request whole");
@@ -232,8 +232,8 @@ fn an_answer_is_lost_after_the_request_was_carried_out() {
 
 #[test]
 fn an_upload_is_cut_in_its_body() {
-    let cut = Fault::cut(1_000, "client", "server").one_way().at_message("client", "server", "POST", 1);
-    let (seen, noted) = at_moment(cut.lasting(millis(10)));
+    let cut = Fault::close(1_000, "client", "server").one_way().at_message("client", "server", "POST", 1);
+    let (seen, noted) = at_trigger_point(cut.lasting(millis(10)));
     assert_eq!(words(&seen), ["hyper::Error", "page", "page"]);
     assert_eq!(noted.len(), 1);
     assert!(noted[0].contains("Body") && noted[0].contains("UnexpectedEof"), "{noted:?}");
@@ -242,7 +242,7 @@ fn an_upload_is_cut_in_its_body() {
 #[test]
 fn a_body_stalls_after_its_headers() {
     let stall = Fault::stall(100, "client", "server").one_way().at_message("client", "server", "POST", 2);
-    let (seen, noted) = at_moment(stall.lasting(secs(2)));
+    let (seen, noted) = at_trigger_point(stall.lasting(secs(2)));
     assert_eq!(words(&seen), ["page", "page", "page"]);
     assert_between(seen[0].1, 40, 41);
     assert_between(seen[2].1, 2_020, 2_050);

@@ -65,7 +65,7 @@ fn idle_connections_are_closed_at_both_ends_and_busy_ones_are_not() {
     assert_eq!(listed(&got)[0], ("1: read".to_owned(), 140));
     assert_eq!(listed(&got)[1], ("1: end".to_owned(), 1_020));
     assert!(saw(&got, "0: unread") && saw(&got, "0: end"));
-    assert_eq!(run.outcome.fault_bites, vec![3]);
+    assert_eq!(run.outcome.fault_effects, vec![3]);
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn one_way_it_closes_only_what_the_first_side_opened() {
         note(&seen, &cx, "answered");
     });
     expect(&seen, &[("answered", 2_040)]);
-    assert_eq!(run.outcome.fault_bites, vec![0]);
+    assert_eq!(run.outcome.fault_effects, vec![0]);
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn a_half_open_connection_is_reset_when_the_believer_sends() {
     assert_between(reset, 1_000, 1_001);
     assert_between(new - believes, 60, 62);
     assert!(saw(&got, "0: before") && !saw(&got, "0: hello?"));
-    assert_eq!(run.outcome.fault_bites, vec![1]);
+    assert_eq!(run.outcome.fault_effects, vec![1]);
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn delaying_fault() -> impl Strategy<Value = Fault> {
     let (client, server) = ("client", "server");
     let kind = prop_oneof![
         (0_u64..50_000).prop_map(move |bytes| Fault::stall(bytes, client, server)),
-        (1_u64..2_000, 1_u64..100).prop_map(move |(bytes, every)| Fault::drip(bytes, millis(every), client, server)),
+        (1_u64..2_000, 1_u64..100).prop_map(move |(bytes, every)| Fault::trickle(bytes, millis(every), client, server)),
         (0.0..0.3).prop_map(move |rate| Fault::loss(rate, client, server)),
         (0_u64..300).prop_map(move |most| Fault::latency(millis(0)..millis(most), client, server)),
         Just(Fault::hold(client, server)),
@@ -82,7 +82,7 @@ proptest! {
         chunks in vec(1_usize..30_000, 2..10),
     ) {
         let total: usize = chunks.iter().sum();
-        let fault = if is_polite { Fault::cut(after, "client", "server") } else { Fault::reset(after, "client", "server") };
+        let fault = if is_polite { Fault::close(after, "client", "server") } else { Fault::reset(after, "client", "server") };
         // Faults that begin together keep their order: it meets the others before or behind them.
         let mut faults: Vec<Fault> = delays.into_iter().map(|fault| fault.at(millis(0))).collect();
         let own = place.index(faults.len() + 1);
@@ -128,7 +128,7 @@ proptest! {
         let end = if breaks && !is_polite { "ConnectionReset" } else { "end" };
         let expected = format!("{} {end}", after.min(total as u64));
         prop_assert!(saw(&got, &expected), "{} not in {:?}", expected, got);
-        let own = run.outcome.fault_bites[own];
+        let own = run.outcome.fault_effects[own];
         prop_assert_eq!(own, u64::from(breaks));
     }
 }

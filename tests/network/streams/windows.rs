@@ -44,7 +44,7 @@ fn a_small_window_stops_the_writer_after_its_bytes_until_the_reader_reads() {
     let (run, seen) = world_with(20, vec![fault], server, client, |s| s);
     // Of what was read, 500 bytes are told of; all the rest of the window when the fault is over.
     expect(&seen, &[("500", 2_120), ("10000", 3_000), ("262644", 3_000)]);
-    assert!(run.outcome.fault_bites[0] >= 2);
+    assert!(run.outcome.fault_effects[0] >= 2);
 }
 
 /// A connection to a host whose window changes at these times, as lists of beginning, length and size; what is written and

@@ -1,6 +1,6 @@
 //! What a wrong queue did, as data and in words. It does not judge.
 
-use super::{History, QueueOp, QueueOutput, Value};
+use super::{QueueOp, QueueOutput, TypedHistory, Value};
 use crate::check::linear::violation::words;
 
 /// What a wrong queue did. Operations are positions in the history; those that are named suffice to be wrong.
@@ -73,7 +73,7 @@ impl Wrong {
     }
 
     /// What is wrong, in one line.
-    pub fn summary<V: Value>(&self, history: &History<QueueOp<V>, QueueOutput<V>>) -> String {
+    pub fn summary<V: Value>(&self, history: &TypedHistory<QueueOp<V>, QueueOutput<V>>) -> String {
         let line = |index: usize| history.entries().get(index).map(words).unwrap_or_default();
         let lines = |indices: &[usize]| indices.iter().take(4).map(|index| line(*index)).collect::<Vec<_>>().join(", ");
         let what = match self {

@@ -14,7 +14,7 @@ use super::super::raw::system_call;
 
 /// What the arguments of a system call name.
 #[derive(Clone, Copy)]
-pub(super) enum Subject {
+pub(super) enum ArgumentKind {
     /// Nothing that is worth a word.
     Plain,
     /// The path that this argument points to.
@@ -37,16 +37,16 @@ pub(super) enum Subject {
 pub(super) struct Call {
     pub(super) number: c_long,
     pub(super) name: &'static str,
-    pub(super) subject: Subject,
+    pub(super) argument: ArgumentKind,
 }
 
 macro_rules! calls {
-    ($($number:ident $name:literal $subject:expr;)*) => {
-        &[$(Call { number: libc::$number, name: $name, subject: $subject }),*]
+    ($($number:ident $name:literal $argument:expr;)*) => {
+        &[$(Call { number: libc::$number, name: $name, argument: $argument }),*]
     };
 }
 
-use Subject::{Address, Child, Clock, Open, Path, PathAt, Plain};
+use ArgumentKind::{Address, Child, Clock, Open, Path, PathAt, Plain};
 
 /// What is caught on every machine.
 const COMMON: &[Call] = calls! {
@@ -147,7 +147,7 @@ pub(super) fn of_number(number: c_long) -> Option<&'static Call> {
 impl Call {
     /// Whether it makes a process or a thread.
     pub(super) fn makes_child(&self) -> bool {
-        matches!(self.subject, Child)
+        matches!(self.argument, Child)
     }
 
     /// What this call with these arguments does, in words that are the same for the same thing. `None` if it is nothing
@@ -158,7 +158,7 @@ impl Call {
     pub(super) unsafe fn describe(&self, arguments: [usize; 6], known: &[&str]) -> Option<String> {
         // SAFETY: the kernel is about to read the same places.
         let found = unsafe {
-            match self.subject {
+            match self.argument {
                 Plain => return Some(self.name.to_owned()),
                 Child => return Some(format!("{} (a thread or a process)", self.name)),
                 Clock(at) => return Some(format!("{} of clock {}", self.name, arguments[at])),

@@ -45,7 +45,7 @@ struct Handed {
 /// # Errors
 /// With the reason, in any process that is not a child of a zygote, and where the system refuses.
 pub(in crate::sandbox) fn watch_system_calls() -> Result<(), String> {
-    if child::board().is_none() {
+    if child::shared_status().is_none() {
         return Err("runs have no process of their own here".to_owned());
     }
     if IS_ON.load(Ordering::Relaxed) {

@@ -1,4 +1,4 @@
-//! Where plans come from: proptest strategies that draw faults for a stage.
+//! Where plans come from: proptest strategies that draw faults for a topology.
 
 use std::fmt;
 use std::ops::Range;
@@ -8,106 +8,111 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::pace::{Moment, Pace, paced, uniform};
+use super::schedule::{Occurrence, Schedule, scheduled, uniform};
 use super::{
-    DiskCalls, EventMoment, Fault, FaultKind, MessageMoment, Plan, Selector, Stage, Target, Trigger, place, secs,
+    DiskCalls, EventPoint, Fault, FaultKind, MessagePoint, Plan, Selector, Target, Topology, Trigger, place, secs,
 };
 
-type Draw = dyn Fn(&Stage) -> BoxedStrategy<Vec<Fault>> + Send + Sync;
+type Draw = dyn Fn(&Topology) -> BoxedStrategy<Vec<Fault>> + Send + Sync;
 
-/// The number of a moment that stands for any of its sort.
+/// The number of a trigger_point that stands for any of its sort.
 const ANY: u32 = 1;
-/// No source draws more faults at moments than these for a run, however many it may.
-const MOST_MOMENTS: usize = 3;
+/// No generator draws more faults at moments than these for a run, however many it may.
+const MOST_TRIGGER_POINTS: usize = 3;
 
-/// Draws faults of one sort. Bites are counted per source.
+/// Draws faults of one sort. Effects are counted per generator.
 #[derive(Clone)]
-pub struct Source {
+pub struct Generator {
     name: String,
-    moment: Option<Trigger>,
+    trigger_point: Option<Trigger>,
     draw: Arc<Draw>,
 }
 
-impl fmt::Debug for Source {
+impl fmt::Debug for Generator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Source").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Generator").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
-impl Source {
-    /// A source of one's own: `draw` makes a strategy over faults for a stage. The drawn faults bear the source's name.
-    pub fn new<S>(name: &str, draw: impl Fn(&Stage) -> S + Send + Sync + 'static) -> Source
+impl Generator {
+    /// A generator of one's own: `draw` makes a strategy over faults for a topology. The drawn faults bear the generator's name.
+    pub fn new<S>(name: &str, draw: impl Fn(&Topology) -> S + Send + Sync + 'static) -> Generator
     where
         S: Strategy<Value = Vec<Fault>> + 'static,
     {
-        Source { name: name.to_owned(), moment: None, draw: Arc::new(move |stage| draw(stage).boxed()) }
+        Generator { name: name.to_owned(), trigger_point: None, draw: Arc::new(move |topology| draw(topology).boxed()) }
     }
 
-    /// The moment that its faults wait for, whatever its number: a run without faults is to count how often it comes.
-    pub fn moment(&self) -> Option<&Trigger> {
-        self.moment.as_ref()
+    /// The trigger_point that its faults wait for, whatever its number: a run without faults is to count how often it comes.
+    pub fn trigger_point(&self) -> Option<&Trigger> {
+        self.trigger_point.as_ref()
     }
 
-    /// The name under which its bites are counted.
+    /// The name under which its effects are counted.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The strategy over the faults that it adds to a plan on this stage.
-    pub fn strategy(&self, stage: &Stage) -> BoxedStrategy<Vec<Fault>> {
+    /// The strategy over the faults that it adds to a plan on this topology.
+    pub fn strategy(&self, topology: &Topology) -> BoxedStrategy<Vec<Fault>> {
         let name = self.name.clone();
         let named = move |mut faults: Vec<Fault>| {
             for fault in &mut faults {
-                fault.source.clone_from(&name);
+                fault.generator.clone_from(&name);
             }
             faults
         };
-        (self.draw)(stage).prop_map(named).boxed()
+        (self.draw)(topology).prop_map(named).boxed()
     }
 }
 
-/// The strategy over plans with the faults of all `sources`, for a scenario or for a plain `proptest!` test.
-pub fn plan(stage: &Stage, sources: &[Source]) -> BoxedStrategy<Plan> {
-    let drawn: Vec<_> = sources.iter().map(|source| source.strategy(stage)).collect();
+/// The strategy over plans with the faults of all `generators`, for a scenario or for a plain `proptest!` test.
+pub fn plan(topology: &Topology, generators: &[Generator]) -> BoxedStrategy<Plan> {
+    let drawn: Vec<_> = generators.iter().map(|generator| generator.strategy(topology)).collect();
     drawn.prop_map(|faults| Plan::new(faults.into_iter().flatten().collect())).boxed()
 }
 
-/// Describes repeated faults of one kind; becomes a [`Source`].
+/// Describes repeated faults of one kind; becomes a [`Generator`].
 #[derive(Clone, Debug)]
-pub struct FaultSource {
+pub struct FaultGenerator {
     kind: FaultKind,
     target: Target,
-    pace: Pace,
+    schedule: Schedule,
     /// What its faults begin with, if not at a time.
-    moment: Option<Trigger>,
+    trigger_point: Option<Trigger>,
 }
 
-paced!(FaultSource);
+scheduled!(FaultGenerator);
 
-impl FaultSource {
-    fn new(kind: FaultKind, target: Target) -> FaultSource {
-        FaultSource { kind, target, pace: Pace::default(), moment: None }
+impl FaultGenerator {
+    fn new(kind: FaultKind, target: Target) -> FaultGenerator {
+        FaultGenerator { kind, target, schedule: Schedule::default(), trigger_point: None }
     }
 
     /// Only what goes from the first side to the second is befallen. A fault of hosts stays as it is.
-    pub fn one_way(mut self) -> FaultSource {
+    pub fn one_way(mut self) -> FaultGenerator {
         self.target = self.target.one_way();
         self
     }
 
     /// Its faults begin each with a message from the one side to the other whose bytes contain this text. Which of them
     /// is drawn from those that a fault-free run of the same seed showed. What is said of when and how often faults happen
-    /// means nothing then, but for [`FaultSource::at_most`]; there are one to three in a run.
-    pub fn at_message(mut self, from: impl Into<Selector>, to: impl Into<Selector>, containing: &str) -> FaultSource {
+    /// means nothing then, but for [`FaultGenerator::at_most`]; there are one to three in a run.
+    pub fn at_message(
+        mut self,
+        from: impl Into<Selector>,
+        to: impl Into<Selector>,
+        containing: &str,
+    ) -> FaultGenerator {
         let (from, to, containing) = (from.into(), to.into(), containing.to_owned());
-        self.moment = Some(Trigger::Message(MessageMoment { from, to, containing, nth: ANY }));
+        self.trigger_point = Some(Trigger::Message(MessagePoint { from, to, containing, nth: ANY }));
         self
     }
 
-    /// Its faults begin each with an event of these hosts that has this name (see [`EventMoment`]), as with
-    /// [`FaultSource::at_message`].
-    pub fn at_event(mut self, host: impl Into<Selector>, named: &str) -> FaultSource {
-        self.moment = Some(Trigger::Event(EventMoment { host: host.into(), named: named.to_owned(), nth: ANY }));
+    /// Its faults begin each with an event of these hosts that has this name (see [`EventPoint`]), as with
+    /// [`FaultGenerator::at_message`].
+    pub fn at_event(mut self, host: impl Into<Selector>, named: &str) -> FaultGenerator {
+        self.trigger_point = Some(Trigger::Event(EventPoint { host: host.into(), named: named.to_owned(), nth: ANY }));
         self
     }
 
@@ -118,132 +123,132 @@ impl FaultSource {
             FaultKind::ClockSkew { .. } | FaultKind::ClockDrift { .. } => format!("{} {place}", self.kind),
             _ => format!("{} {place}", self.kind.name()),
         };
-        match &self.moment {
+        match &self.trigger_point {
             None | Some(Trigger::At(_)) => name,
-            Some(Trigger::Message(MessageMoment { from, to, containing, .. })) if containing.is_empty() => {
+            Some(Trigger::Message(MessagePoint { from, to, containing, .. })) if containing.is_empty() => {
                 format!("{name} at a message {from} → {to}")
             }
-            Some(Trigger::Message(MessageMoment { from, to, containing, .. })) => {
+            Some(Trigger::Message(MessagePoint { from, to, containing, .. })) => {
                 format!("{name} at a message {from} → {to} with {containing:?}")
             }
-            Some(Trigger::Event(EventMoment { host, named, .. })) => format!("{name} at an event `{named}` of {host}"),
+            Some(Trigger::Event(EventPoint { host, named, .. })) => format!("{name} at an event `{named}` of {host}"),
         }
     }
 
     /// Faults at moments that came in a run without faults.
-    fn at_moments(&self, stage: &Stage, moment: &Trigger) -> BoxedStrategy<Vec<Fault>> {
-        let seen = stage.seen.iter().find(|(seen, _)| seen == moment).map_or(0, |(_, count)| *count);
+    fn at_trigger_points(&self, topology: &Topology, trigger_point: &Trigger) -> BoxedStrategy<Vec<Fault>> {
+        let seen = topology.seen.iter().find(|(seen, _)| seen == trigger_point).map_or(0, |(_, count)| *count);
         if seen == 0 {
             return Just(Vec::new()).boxed();
         }
-        let most = self.pace.at_most.min(MOST_MOMENTS);
-        let draws = vec((1..=seen, uniform(&self.pace.lasting), any::<[u64; 2]>()), most.min(1)..=most);
-        let (this, stage, moment) = (self.clone(), stage.clone(), moment.clone());
-        let kind = self.kind.scaled(stage.intensity);
+        let most = self.schedule.at_most.min(MOST_TRIGGER_POINTS);
+        let draws = vec((1..=seen, uniform(&self.schedule.lasting), any::<[u64; 2]>()), most.min(1)..=most);
+        let (this, topology, trigger_point) = (self.clone(), topology.clone(), trigger_point.clone());
+        let kind = self.kind.scaled(topology.intensity);
         let faults = move |mut draws: Vec<(u32, Duration, [u64; 2])>| {
             draws.sort_by_key(|(nth, ..)| *nth);
             draws.dedup_by_key(|(nth, ..)| *nth);
             let fault = |(nth, lasting, picks): (u32, Duration, [u64; 2])| Fault {
-                trigger: moment.with_nth(nth),
+                trigger: trigger_point.with_nth(nth),
                 kind: kind.clone(),
-                target: this.target.map(|side, hosts| hosts.named(&stage, picks[side as usize])),
-                lasting: lasting.min(stage.run_for),
-                source: String::new(),
+                target: this.target.map(|side, hosts| hosts.named(&topology, picks[side as usize])),
+                lasting: lasting.min(topology.run_for),
+                generator: String::new(),
             };
             draws.into_iter().map(fault).collect::<Vec<Fault>>()
         };
         draws.prop_map(faults).boxed()
     }
 
-    fn strategy(&self, stage: &Stage) -> BoxedStrategy<Vec<Fault>> {
-        if let Some(moment) = &self.moment {
-            return self.at_moments(stage, moment);
+    fn strategy(&self, topology: &Topology) -> BoxedStrategy<Vec<Fault>> {
+        if let Some(trigger_point) = &self.trigger_point {
+            return self.at_trigger_points(topology, trigger_point);
         }
-        let (this, own) = (self.clone(), stage.clone());
-        let kind = self.kind.scaled(stage.intensity);
-        let fault = move |Moment { at, lasting, picks }: Moment| Fault {
+        let (this, own) = (self.clone(), topology.clone());
+        let kind = self.kind.scaled(topology.intensity);
+        let fault = move |Occurrence { at, lasting, picks }: Occurrence| Fault {
             trigger: Trigger::At(at),
             kind: kind.clone(),
             target: this.target.map(|side, hosts| hosts.named(&own, picks[side as usize])),
             lasting,
-            source: String::new(),
+            generator: String::new(),
         };
-        let faults = move |moments: Vec<Moment>| moments.into_iter().map(&fault).collect::<Vec<Fault>>();
-        self.pace.moments(stage).prop_map(faults).boxed()
+        let faults = move |occurrences: Vec<Occurrence>| occurrences.into_iter().map(&fault).collect::<Vec<Fault>>();
+        self.schedule.occurrences(topology).prop_map(faults).boxed()
     }
 }
 
-impl From<FaultSource> for Source {
-    fn from(source: FaultSource) -> Source {
-        let (name, moment) = (source.name(), source.moment.clone());
-        Source { moment, ..Source::new(&name, move |stage| source.strategy(stage)) }
+impl From<FaultGenerator> for Generator {
+    fn from(generator: FaultGenerator) -> Generator {
+        let (name, trigger_point) = (generator.name(), generator.trigger_point.clone());
+        Generator { trigger_point, ..Generator::new(&name, move |topology| generator.strategy(topology)) }
     }
 }
 
 /// Draws faults of this kind, at this target; when and for how long is drawn.
-impl From<Fault> for FaultSource {
-    fn from(fault: Fault) -> FaultSource {
-        FaultSource::new(fault.kind, fault.target)
+impl From<Fault> for FaultGenerator {
+    fn from(fault: Fault) -> FaultGenerator {
+        FaultGenerator::new(fault.kind, fault.target)
     }
 }
 
 /// Processes that die at once and are restarted at the end of the fault.
-pub fn kill(hosts: impl Into<Selector>) -> FaultSource {
+pub fn kill(hosts: impl Into<Selector>) -> FaultGenerator {
     Fault::kill(hosts).into()
 }
 
 /// Machines that lose power, and unsynced data with it, and are powered on at the end of the fault.
-pub fn power_off(hosts: impl Into<Selector>) -> FaultSource {
+pub fn power_off(hosts: impl Into<Selector>) -> FaultGenerator {
     Fault::power_off(hosts).into()
 }
 
 /// Programs that are asked to stop, killed after `grace`, and restarted at the end of the fault.
-pub fn stop(hosts: impl Into<Selector>, grace: Duration) -> FaultSource {
+pub fn stop(hosts: impl Into<Selector>, grace: Duration) -> FaultGenerator {
     Fault::stop(hosts, grace).into()
 }
 
 /// Calls of the machines' disks that fail with an I/O error, with probability `rate` each.
-pub fn disk_errors(rate: f64, calls: DiskCalls, hosts: impl Into<Selector>) -> FaultSource {
+pub fn disk_errors(rate: f64, calls: DiskCalls, hosts: impl Into<Selector>) -> FaultGenerator {
     Fault::disk_errors(rate, calls, hosts).into()
 }
 
 /// Disks on which files cannot grow by more than `free_bytes` in all.
-pub fn disk_full(free_bytes: u64, hosts: impl Into<Selector>) -> FaultSource {
+pub fn disk_full(free_bytes: u64, hosts: impl Into<Selector>) -> FaultGenerator {
     Fault::disk_full(free_bytes, hosts).into()
 }
 
 /// Disks whose reads, writes and syncs take so much longer, each.
-pub fn disk_slow(read: Duration, write: Duration, sync: Duration, hosts: impl Into<Selector>) -> FaultSource {
+pub fn disk_slow(read: Duration, write: Duration, sync: Duration, hosts: impl Into<Selector>) -> FaultGenerator {
     Fault::disk_slow(read, write, sync, hosts).into()
 }
 
 /// Disks whose reads return one wrong bit, with probability `rate` each.
-pub fn disk_flips(rate: f64, hosts: impl Into<Selector>) -> FaultSource {
-    Fault::disk_flips(rate, hosts).into()
+pub fn disk_corruption(rate: f64, hosts: impl Into<Selector>) -> FaultGenerator {
+    Fault::disk_corruption(rate, hosts).into()
 }
 
 /// Disks whose syncs do nothing and say that they did.
-pub fn lost_syncs(hosts: impl Into<Selector>) -> FaultSource {
+pub fn lost_syncs(hosts: impl Into<Selector>) -> FaultGenerator {
     Fault::lost_syncs(hosts).into()
 }
 
 /// No segment passes between the two sides, either way.
-pub fn partition(from: impl Into<Selector>, to: impl Into<Selector>) -> FaultSource {
+pub fn partition(from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
     Fault::partition(from, to).into()
 }
 
 /// No segment passes from the first side to the second.
-pub fn partition_one_way(from: impl Into<Selector>, to: impl Into<Selector>) -> FaultSource {
+pub fn partition_one_way(from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
     Fault::partition_one_way(from, to).into()
 }
 
 /// Segments between the two sides wait until the end of the fault, then arrive all at once.
-pub fn hold(from: impl Into<Selector>, to: impl Into<Selector>) -> FaultSource {
+pub fn hold(from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
     Fault::hold(from, to).into()
 }
 
 /// Segments between the two sides are lost with probability `rate` per transmission.
-pub fn loss(rate: f64, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultSource {
+pub fn loss(rate: f64, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
     Fault::loss(rate, from, to).into()
 }
 
@@ -255,12 +260,12 @@ pub fn burst_loss(
     rate: f64,
     from: impl Into<Selector>,
     to: impl Into<Selector>,
-) -> FaultSource {
+) -> FaultGenerator {
     Fault::burst_loss(gap, burst, rate, from, to).into()
 }
 
 /// Segments between the two sides take longer by a time that rises to `peak` and falls again.
-pub fn latency_wave(peak: Duration, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultSource {
+pub fn latency_wave(peak: Duration, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
     Fault::latency_wave(peak, from, to).into()
 }
 
@@ -270,31 +275,31 @@ pub fn bandwidth(
     queue_bytes: u64,
     from: impl Into<Selector>,
     to: impl Into<Selector>,
-) -> FaultSource {
+) -> FaultGenerator {
     Fault::bandwidth(bytes_per_second, queue_bytes, from, to).into()
 }
 
 /// No segment passes between the two sides, and each sender is answered with a reset.
-pub fn reject(from: impl Into<Selector>, to: impl Into<Selector>) -> FaultSource {
-    Fault::reject(from, to).into()
+pub fn partition_with_reset(from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
+    Fault::partition_with_reset(from, to).into()
 }
 
 /// No segment passes between these hosts and any other, either way.
-pub fn isolate(hosts: impl Into<Selector>) -> FaultSource {
+pub fn isolate(hosts: impl Into<Selector>) -> FaultGenerator {
     partition(hosts, Selector::All)
 }
 
 /// Segments between the two sides take longer by a time drawn from `extra`.
-pub fn latency(extra: Range<Duration>, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultSource {
+pub fn latency(extra: Range<Duration>, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
     Fault::latency(extra, from, to).into()
 }
 
-/// These faults in every run: a scripted plan as a source.
-pub fn scripted(name: &str, faults: Vec<Fault>) -> Source {
-    Source::new(name, move |_| Just(faults.clone()))
+/// These faults in every run: a scripted plan as a generator.
+pub fn scripted(name: &str, faults: Vec<Fault>) -> Generator {
+    Generator::new(name, move |_| Just(faults.clone()))
 }
 
-/// Stops the matching hosts one after the other, as a deployment does; becomes a [`Source`].
+/// Stops the matching hosts one after the other, as a deployment does; becomes a [`Generator`].
 #[derive(Clone, Debug)]
 pub struct RollingStop {
     hosts: Selector,
@@ -334,25 +339,25 @@ impl RollingStop {
         self
     }
 
-    fn strategy(&self, stage: &Stage) -> BoxedStrategy<Vec<Fault>> {
-        let hosts = self.hosts.resolve(stage, 0);
+    fn strategy(&self, topology: &Topology) -> BoxedStrategy<Vec<Fault>> {
+        let hosts = self.hosts.resolve(topology, 0);
         let draws = vec((uniform(&self.down), uniform(&self.pause)), hosts.len()..=hosts.len());
-        let (this, stage) = (self.clone(), stage.clone());
+        let (this, topology) = (self.clone(), topology.clone());
         let spread = move |(begins, draws): (Duration, Vec<(Duration, Duration)>)| {
             let mut at = begins;
             let mut faults = Vec::new();
             for (host, (down, pause)) in hosts.iter().zip(draws) {
                 let lasting = this.grace + down;
-                if at + lasting > stage.run_for {
+                if at + lasting > topology.run_for {
                     break;
                 }
-                let name = stage.hosts[host.index()].name.clone();
+                let name = topology.hosts[host.index()].name.clone();
                 faults.push(Fault {
                     trigger: Trigger::At(at),
                     kind: FaultKind::Stop { grace: this.grace },
                     target: Target::Hosts(Selector::Names(vec![name])),
                     lasting,
-                    source: String::new(),
+                    generator: String::new(),
                 });
                 at += lasting + pause;
             }
@@ -362,9 +367,9 @@ impl RollingStop {
     }
 }
 
-impl From<RollingStop> for Source {
-    fn from(rolling: RollingStop) -> Source {
-        Source::new(&format!("rolling stop {}", rolling.hosts), move |stage| rolling.strategy(stage))
+impl From<RollingStop> for Generator {
+    fn from(rolling: RollingStop) -> Generator {
+        Generator::new(&format!("rolling stop {}", rolling.hosts), move |topology| rolling.strategy(topology))
     }
 }
 
@@ -373,13 +378,13 @@ mod tests {
     use super::*;
     use crate::fault::one;
 
-    fn stage() -> Stage {
-        Stage::of(&["client", "server"], secs(60))
+    fn topology() -> Topology {
+        Topology::of(&["client", "server"], secs(60))
     }
 
     proptest! {
         #[test]
-        fn faults_begin_and_end_within_the_run(drawn in plan(&stage(), &[
+        fn faults_begin_and_end_within_the_run(drawn in plan(&topology(), &[
             kill("server").every(secs(5)..secs(9)).lasting(secs(1)..secs(4)).into(),
             partition(one("*"), "server").into(),
         ])) {
@@ -396,10 +401,10 @@ mod tests {
 
     #[test]
     fn a_rolling_stop_never_has_two_hosts_down() {
-        let stage = Stage::of(&["api-1", "api-2", "api-3"], secs(60));
-        let source: Source = rolling_stop("api-*", secs(2)).into();
+        let topology = Topology::of(&["api-1", "api-2", "api-3"], secs(60));
+        let generator: Generator = rolling_stop("api-*", secs(2)).into();
         let mut runner = crate::seed::Seed(1).runner("test");
-        let faults = source.strategy(&stage).new_tree(&mut runner).unwrap().current();
+        let faults = generator.strategy(&topology).new_tree(&mut runner).unwrap().current();
         assert_eq!(faults.len(), 3);
         assert!(faults.windows(2).all(|pair| pair[0].ends_at() < pair[1].begins_at()));
     }

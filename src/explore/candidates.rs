@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::Error;
-use super::job::{Subject, Want};
-use super::pool::{Errand, Pool};
+use super::job::{CaseRef, JobKind};
+use super::pool::{Job, Pool};
 use super::promise::{HANG, Promise};
 use crate::check::Verdict;
 use crate::run::Recording;
@@ -25,7 +25,7 @@ const LEAST_CPU: Duration = Duration::from_millis(250);
 
 /// What came of a candidate.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trial {
+pub enum CandidateOutcome {
     /// The promise is broken.
     Broken,
     /// All promises are kept.
@@ -37,7 +37,7 @@ pub enum Trial {
 }
 
 /// Runs candidates of one scenario against one promise, until the time is up or there have been enough.
-pub(super) struct Trials<'a> {
+pub(super) struct Candidates<'a> {
     pool: &'a Pool,
     scenario: usize,
     pub(super) promise: Promise,
@@ -46,22 +46,22 @@ pub(super) struct Trials<'a> {
     /// No run is begun once there have been so many.
     most_runs: u64,
     /// What is known of cases that were tried, by their digest.
-    known: HashMap<u128, Trial>,
+    known: HashMap<u128, CandidateOutcome>,
     pub(super) runs: u64,
 }
 
-impl<'a> Trials<'a> {
+impl<'a> Candidates<'a> {
     pub(super) fn new(
         pool: &'a Pool,
         scenario: usize,
         promise: Promise,
         within: Duration,
         most_runs: u64,
-    ) -> Trials<'a> {
+    ) -> Candidates<'a> {
         let now = Instant::now();
         // An unbounded time is as good as a year.
         let until = now.checked_add(within).unwrap_or(now + Duration::from_secs(365 * 24 * 3_600));
-        Trials { pool, scenario, promise, cpu_limit: None, until, most_runs, known: HashMap::new(), runs: 0 }
+        Candidates { pool, scenario, promise, cpu_limit: None, until, most_runs, known: HashMap::new(), runs: 0 }
     }
 
     /// Sees to it that there are at least so much time and so many runs left.
@@ -76,10 +76,10 @@ impl<'a> Trials<'a> {
     }
 
     /// From now on a candidate may use a multiple of what this case uses, if its run lives to tell.
-    pub(super) fn measure(&mut self, case: &Case) -> Result<Trial, Error> {
-        let answer = self.pool.run(self.scenario, &Subject::Case(Box::new(case.clone())), Want::Outcome)?;
+    pub(super) fn measure(&mut self, case: &Case) -> Result<CandidateOutcome, Error> {
+        let answer = self.pool.run(self.scenario, &CaseRef::Case(Box::new(case.clone())), JobKind::Outcome)?;
         self.runs += 1;
-        if answer.ending == super::answer::Ending::Returned {
+        if answer.termination == super::run_result::Termination::Returned {
             // A hang is told from a slow run by its CPU time alone, so that it takes more of it to call a run hung.
             let is_hang = self.promise.place == HANG;
             let (factor, least) = if is_hang { (4 * CPU_FACTOR, 4 * LEAST_CPU) } else { (CPU_FACTOR, LEAST_CPU) };
@@ -94,7 +94,7 @@ impl<'a> Trials<'a> {
     pub(super) fn first_broken(&mut self, count: usize, make: &dyn Fn(usize) -> Case) -> Result<Option<usize>, Error> {
         let mut first = None;
         self.run(count, make, |index, trial| {
-            let is_broken = *trial == Trial::Broken;
+            let is_broken = *trial == CandidateOutcome::Broken;
             if is_broken {
                 first = Some(index);
             }
@@ -104,7 +104,11 @@ impl<'a> Trials<'a> {
     }
 
     /// What comes of each candidate, in order, up to the first for which `is_last` holds; fewer if the time is up.
-    pub(super) fn until(&mut self, candidates: &[Case], is_last: impl Fn(&Trial) -> bool) -> Result<Vec<Trial>, Error> {
+    pub(super) fn until(
+        &mut self,
+        candidates: &[Case],
+        is_last: impl Fn(&CandidateOutcome) -> bool,
+    ) -> Result<Vec<CandidateOutcome>, Error> {
         let mut trials = Vec::new();
         self.run(candidates.len(), &|index| candidates[index].clone(), |_, trial| {
             trials.push(trial.clone());
@@ -115,17 +119,17 @@ impl<'a> Trials<'a> {
 
     /// Records a case, within the limits of a candidate (recording takes longer, too).
     pub(super) fn record(&mut self, case: &Case) -> Result<Option<Box<Recording>>, Error> {
-        let errand = self.errand(case.clone(), Want::Recording);
+        let job = self.job(case.clone(), JobKind::Recording);
         let cpu_limit = self.cpu_limit.map(|limit| limit * 2);
-        let answer = self.pool.run_errand(Errand { cpu_limit, ..errand })?;
+        let answer = self.pool.run_job(Job { cpu_limit, ..job })?;
         self.runs += 1;
         Ok(answer.into_recording(&self.pool.scenarios()[self.scenario], case))
     }
 
     /// A run of a candidate, within the limits of one.
-    fn errand(&self, case: Case, want: Want) -> Errand {
-        let plain = Errand::plain(self.scenario, Subject::Case(Box::new(case)), want);
-        Errand { cpu_limit: self.cpu_limit, ..plain }
+    fn job(&self, case: Case, kind: JobKind) -> Job {
+        let plain = Job::plain(self.scenario, CaseRef::Case(Box::new(case)), kind);
+        Job { cpu_limit: self.cpu_limit, ..plain }
     }
 
     /// Runs candidates, as many at once as the pool does, and takes them in order until `take` says that it is enough.
@@ -134,11 +138,11 @@ impl<'a> Trials<'a> {
         &mut self,
         count: usize,
         make: &dyn Fn(usize) -> Case,
-        mut take: impl FnMut(usize, &Trial) -> bool,
+        mut take: impl FnMut(usize, &CandidateOutcome) -> bool,
     ) -> Result<(), Error> {
         let (sender, receiver) = channel();
         let is_cancelled = Arc::new(AtomicBool::new(false));
-        let mut done: BTreeMap<usize, Trial> = BTreeMap::new();
+        let mut done: BTreeMap<usize, CandidateOutcome> = BTreeMap::new();
         let mut digests: BTreeMap<usize, u128> = BTreeMap::new();
         let (mut submitted, mut awaited) = (0, 0);
         while awaited < count {
@@ -149,11 +153,11 @@ impl<'a> Trials<'a> {
                     done.insert(submitted, known.clone());
                 } else if self.pool.scenarios()[self.scenario].defect(&case).is_some() {
                     // What cannot be run at all breaks nothing.
-                    done.insert(submitted, Trial::Unknown);
+                    done.insert(submitted, CandidateOutcome::Unknown);
                 } else {
-                    let errand = self.errand(case, Want::Outcome);
+                    let job = self.job(case, JobKind::Outcome);
                     let is_cancelled = Some(is_cancelled.clone());
-                    self.pool.send(Errand { is_cancelled, tag: submitted, ..errand }, &sender);
+                    self.pool.send(Job { is_cancelled, tag: submitted, ..job }, &sender);
                     digests.insert(submitted, digest);
                 }
                 submitted += 1;
@@ -181,14 +185,14 @@ impl<'a> Trials<'a> {
         Ok(())
     }
 
-    fn judge(&self, outcome: &crate::run::Outcome) -> Trial {
+    fn judge(&self, outcome: &crate::run::Outcome) -> CandidateOutcome {
         if self.promise.is_broken_by(outcome) {
-            return Trial::Broken;
+            return CandidateOutcome::Broken;
         }
         match (&outcome.verdict, Promise::of(outcome)) {
-            (Verdict::Pass, _) => Trial::Passes,
-            (Verdict::Fail(_), Some(other)) => Trial::Other(other.check),
-            _ => Trial::Unknown,
+            (Verdict::Pass, _) => CandidateOutcome::Passes,
+            (Verdict::Fail(_), Some(other)) => CandidateOutcome::Other(other.check),
+            _ => CandidateOutcome::Unknown,
         }
     }
 }

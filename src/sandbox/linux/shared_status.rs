@@ -1,4 +1,4 @@
-//! The board: memory that a child shares with the front, so that it can tell where it is, and what has happened up to then,
+//! The shared_status: memory that a child shares with the supervisor, so that it can tell where it is, and what has happened up to then,
 //! however it ends.
 
 use std::cell::UnsafeCell;
@@ -30,9 +30,9 @@ pub(super) const STACK_OVERFLOW: u32 = 6;
 const NO_HOST: u32 = u32::MAX;
 const PANICS_BYTES: usize = 60 * 1024;
 
-/// What is shared. Only one child writes, and the front reads after that child has ended.
+/// What is shared. Only one child writes, and the supervisor reads after that child has ended.
 #[repr(C)]
-pub(super) struct Board {
+pub(super) struct SharedStatus {
     end: AtomicU32,
     host: AtomicU32,
     at: AtomicU64,
@@ -45,24 +45,24 @@ pub(super) struct Board {
     ledger: UnsafeCell<[u8; LEDGER_BYTES]>,
 }
 
-impl std::fmt::Debug for Board {
+impl std::fmt::Debug for SharedStatus {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Board").finish_non_exhaustive()
+        f.debug_struct("SharedStatus").finish_non_exhaustive()
     }
 }
 
 // SAFETY: the text is written by one process before another one reads it.
-unsafe impl Sync for Board {}
+unsafe impl Sync for SharedStatus {}
 
-impl Board {
-    /// The size of the memory file behind a board.
-    pub(super) const SIZE: usize = mem::size_of::<Board>();
+impl SharedStatus {
+    /// The size of the memory file behind a shared_status.
+    pub(super) const SIZE: usize = mem::size_of::<SharedStatus>();
 
-    /// Maps the board that the memory file `fd` holds.
-    pub(super) fn map(fd: RawFd) -> io::Result<NonNull<Board>> {
-        // SAFETY: a new shared mapping of a file of this size; all zeros is a valid board.
+    /// Maps the shared_status that the memory file `fd` holds.
+    pub(super) fn map(fd: RawFd) -> io::Result<NonNull<SharedStatus>> {
+        // SAFETY: a new shared mapping of a file of this size; all zeros is a valid shared_status.
         let address = unsafe {
-            libc::mmap(ptr::null_mut(), Board::SIZE, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED, fd, 0)
+            libc::mmap(ptr::null_mut(), SharedStatus::SIZE, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED, fd, 0)
         };
         if address == libc::MAP_FAILED {
             Err(io::Error::last_os_error())
@@ -74,10 +74,10 @@ impl Board {
     /// Takes the mapping away.
     ///
     /// # Safety
-    /// `board` must come from [`Board::map`] and not be used again.
-    pub(super) unsafe fn unmap(board: NonNull<Board>) {
+    /// `shared_status` must come from [`SharedStatus::map`] and not be used again.
+    pub(super) unsafe fn unmap(shared_status: NonNull<SharedStatus>) {
         // SAFETY: the caller vouches for the mapping.
-        unsafe { libc::munmap(board.as_ptr().cast(), Board::SIZE) };
+        unsafe { libc::munmap(shared_status.as_ptr().cast(), SharedStatus::SIZE) };
     }
 
     /// Wipes what the last child left.

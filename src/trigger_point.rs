@@ -1,4 +1,4 @@
-//! Moments inside a step that a plan waits for: messages and events are counted here. It knows nothing of what happens
+//! TriggerPoints inside a step that a plan waits for: messages and events are counted here. It knows nothing of what happens
 //! when a moment comes.
 
 use std::fmt;
@@ -41,23 +41,23 @@ pub(crate) struct Watch {
     pub(crate) seen: u32,
 }
 
-type Strike = dyn Fn(u32, HostId) + Send + Sync;
+type OnTrigger = dyn Fn(u32, HostId) + Send + Sync;
 
 /// All that is watched for in a run.
 #[derive(Clone, Default)]
-pub(crate) struct Moments {
+pub(crate) struct TriggerPoints {
     pub(crate) watches: Vec<Watch>,
     /// Carries out at once what must not wait for the end of the step: the fault, and where its moment came.
-    pub(crate) strike: Option<Arc<Strike>>,
+    pub(crate) on_trigger: Option<Arc<OnTrigger>>,
 }
 
-impl fmt::Debug for Moments {
+impl fmt::Debug for TriggerPoints {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Moments").field("watches", &self.watches).finish_non_exhaustive()
+        f.debug_struct("TriggerPoints").field("watches", &self.watches).finish_non_exhaustive()
     }
 }
 
-impl Moments {
+impl TriggerPoints {
     /// Counts an event; returns the faults whose moment it is. Without watches this is one comparison.
     pub(crate) fn event(&mut self, host: HostId, event: &Event) -> Vec<u32> {
         if self.watches.is_empty() {
@@ -108,19 +108,19 @@ mod tests {
             Watched::Message(MessageWatch { from, to, containing: containing.to_vec() })
         };
         let event = Watched::Event(EventWatch { hosts: vec![HostId(1)], named: "ready".to_owned() });
-        let mut moments = Moments {
+        let mut trigger_points = TriggerPoints {
             watches: vec![watch(0, message(b""), 3), watch(1, message(b"POST"), 2), watch(2, event, 1)],
-            strike: None,
+            on_trigger: None,
         };
-        let mut send = |from, to, bytes: &[u8]| moments.message(HostId(from), HostId(to), bytes);
+        let mut send = |from, to, bytes: &[u8]| trigger_points.message(HostId(from), HostId(to), bytes);
         assert_eq!(send(0, 1, b"POST / HTTP/1.1"), NONE);
         assert_eq!(send(1, 0, b"POST / HTTP/1.1"), NONE, "the other way");
         assert_eq!(send(0, 2, b"GET / HTTP/1.1"), NONE);
         assert_eq!(send(0, 1, b"POST / HTTP/1.1"), [0, 1], "the third, and the second with these bytes");
         assert_eq!(send(0, 1, b"POST / HTTP/1.1"), NONE, "each comes once");
-        assert_eq!(moments.event(HostId(2), &Event::Mark(Mark::Ready(true))), NONE);
-        assert_eq!(moments.event(HostId(1), &Event::Mark(Mark::Ready(false))), NONE);
-        assert_eq!(moments.event(HostId(1), &Event::Mark(Mark::Ready(true))), [2]);
-        assert_eq!(moments.watches.iter().map(|watch| watch.seen).collect::<Vec<_>>(), [4, 3, 1]);
+        assert_eq!(trigger_points.event(HostId(2), &Event::Mark(Mark::Ready(true))), NONE);
+        assert_eq!(trigger_points.event(HostId(1), &Event::Mark(Mark::Ready(false))), NONE);
+        assert_eq!(trigger_points.event(HostId(1), &Event::Mark(Mark::Ready(true))), [2]);
+        assert_eq!(trigger_points.watches.iter().map(|watch| watch.seen).collect::<Vec<_>>(), [4, 3, 1]);
     }
 }

@@ -1,4 +1,4 @@
-//! Every promise has a deliberately broken twin: a shop that breaks it, which its check must catch.
+//! Every promise has a deliberately mutant: a shop that breaks it, which its check must catch.
 
 // The scenarios are those of the simulations, built with another setup; what only their table uses is not used here.
 #![allow(dead_code)]
@@ -56,7 +56,7 @@ fn assert_caught_in(promise: &str, scenario: &Scenario, narrow: fn(Plan) -> Plan
             return;
         }
     }
-    panic!("{promise} did not catch its twin in {SEEDS} seeds");
+    panic!("{promise} did not catch its mutant in {SEEDS} seeds");
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn h1_catches_health_that_is_cached_for_ever() {
 #[test]
 fn h1_catches_probes_that_are_content_with_a_connection() {
     let hanging = |plan: Plan| {
-        let mute = plan.faults.into_iter().filter(|fault| fault.kind == fault::FaultKind::Mute);
+        let mute = plan.faults.into_iter().filter(|fault| fault.kind == fault::FaultKind::OutputStall);
         Plan::new(mute.collect())
     };
     let only_connect = |setup: &mut Setup| setup.gateway.mistakes.probes_only_connect = true;
@@ -193,8 +193,8 @@ fn a_store_that_trusts_a_later_sync_loses_its_database() {
         case.plan = syncs_then_power(case.plan);
         let outcome = run(&scenario, &case, Detail::Lean).outcome;
         assert!(outcome.verdict.is_pass(), "seed {seed}: {:?}", outcome.findings);
-        let failed_syncs = outcome.fault_bites.iter().step_by(2).filter(|bites| **bites > 0).count();
-        assert!(failed_syncs >= 3, "{:?}", outcome.fault_bites);
+        let failed_syncs = outcome.fault_effects.iter().step_by(2).filter(|effects| **effects > 0).count();
+        assert!(failed_syncs >= 3, "{:?}", outcome.fault_effects);
     }
 }
 
@@ -215,7 +215,7 @@ fn c2_catches_a_disk_that_lies_about_its_syncs() {
 fn the_shop_bears_a_disk_that_is_bad_from_the_start() {
     let scenario = bad_disks::scenario();
     let troubles = [
-        Fault::disk_flips(0.1, "store"),
+        Fault::disk_corruption(0.1, "store"),
         Fault::disk_errors(0.05, DiskCalls::All, "store"),
         Fault::disk_errors(0.3, DiskCalls::Syncs, "store"),
     ];

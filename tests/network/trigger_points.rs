@@ -47,7 +47,7 @@ fn a_kill_at_a_message_keeps_it_from_leaving() {
         let fault = Fault::kill(who).at_message("server", "client", "", 3).lasting(millis(50));
         let (run, ends) = asked(vec![fault]);
         assert_eq!(ends, ["1 ok", "2 ok", "3 UnexpectedEof", "4 ok", "5 ok"]);
-        assert_eq!(run.outcome.fault_bites, [1]);
+        assert_eq!(run.outcome.fault_effects, [1]);
     }
 }
 
@@ -91,7 +91,7 @@ fn a_partition_at_a_message_stops_it_and_nothing_before_it() {
     // It is sent again 240 ms and 720 ms after that; the partition is over by the second time.
     assert_between(at(&seen, "3") - began.at, 739, 742);
     assert!(at(&seen, "4") >= at(&seen, "3"));
-    assert_eq!(run.outcome.fault_bites, [2]);
+    assert_eq!(run.outcome.fault_effects, [2]);
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn the_end_of_one_host_can_be_the_moment_of_another_fault() {
     let (run, seen) = world_with(20, vec![first, second, third], |cx| echo(cx.listener(80)), client, add);
     let expected = ["server connection refused", "other connection refused", "server silence", "other ok"];
     assert_eq!(ends(&seen), expected);
-    assert_eq!(run.outcome.fault_bites.iter().filter(|bites| **bites > 0).count(), 3);
+    assert_eq!(run.outcome.fault_effects.iter().filter(|effects| **effects > 0).count(), 3);
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn a_stop_at_an_event_reaches_the_program() {
     let client = |cx: HostContext, seen: Seen| async move { ask(&cx, &seen, 3).await };
     let (run, _) = world_with(20, vec![fault], serve, client, |scenario| scenario);
     assert!(run.trace.marks().any(|(_, _, mark)| mark.name() == "stopping by itself"));
-    assert_eq!(run.outcome.fault_bites, [1]);
+    assert_eq!(run.outcome.fault_effects, [1]);
 }
 
 #[test]
@@ -243,12 +243,12 @@ fn a_moment_that_never_comes_changes_nothing() {
     let other = Fault::kill("server").at_message("server", "client", "pong", 1).lasting(secs(1));
     let (run, ends) = asked(vec![late, other]);
     assert_eq!(ends, ["1 ok", "2 ok", "3 ok", "4 ok", "5 ok"]);
-    assert_eq!(run.outcome.fault_bites, [0, 0]);
+    assert_eq!(run.outcome.fault_effects, [0, 0]);
     assert!(!run.trace.records.iter().any(|record| matches!(record.event, Event::FaultBegan { .. })));
 }
 
 #[test]
-fn sources_draw_from_the_moments_of_a_run_without_faults() {
+fn generators_draw_from_the_moments_of_a_run_without_faults() {
     static LIVES: AtomicU32 = AtomicU32::new(0);
     let scenario = |most: usize| {
         Scenario::new("moments")
@@ -275,7 +275,7 @@ fn sources_draw_from_the_moments_of_a_run_without_faults() {
         drawn.insert(fault.trigger.nth().unwrap());
         let outcome = run(&scenario(1), &case, Detail::Lean).outcome;
         // Nothing has gone wrong before the moment, so that it comes as in the run without faults.
-        assert_eq!(outcome.fault_bites, [1], "{case:?}");
+        assert_eq!(outcome.fault_effects, [1], "{case:?}");
         assert_eq!(scenario(1).defect(&case), None);
         let text = serde_json::to_string(&case).unwrap();
         assert_eq!(serde_json::from_str::<squall::scenario::Case>(&text).unwrap(), case);
@@ -354,8 +354,8 @@ fn every_kind_can_begin_with_a_message_or_an_event_and_ends() {
             FaultKind::Stop { .. } => FaultKind::Stop { grace: millis(100) },
             FaultKind::Bandwidth { .. } => FaultKind::Bandwidth { bytes_per_second: 2_000, queue_bytes: 2_000 },
             FaultKind::DiskErrors { calls, .. } => FaultKind::DiskErrors { rate: 0.5, calls },
-            FaultKind::DiskFlips { .. } => FaultKind::DiskFlips { rate: 0.5 },
-            FaultKind::Flip { .. } => FaultKind::Flip { rate: 0.5 },
+            FaultKind::DiskCorruption { .. } => FaultKind::DiskCorruption { rate: 0.5 },
+            FaultKind::Corrupt { .. } => FaultKind::Corrupt { rate: 0.5 },
             FaultKind::SmallWindow { .. } => FaultKind::SmallWindow { bytes: 100 },
             FaultKind::CloseIdle { .. } => FaultKind::CloseIdle { idle_for: millis(5) },
             kind => kind,
@@ -376,7 +376,7 @@ fn every_kind_can_begin_with_a_message_or_an_event_and_ends() {
             assert_eq!(scenario.defect(&case), None, "{fault}");
             let lean = run(&scenario, &case, Detail::Lean);
             assert!(lean.outcome.verdict.is_pass(), "{fault}: {:?}", lean.outcome.findings);
-            assert!(lean.outcome.fault_bites[0] > 0, "{fault} did not bite ({})", entry.name);
+            assert!(lean.outcome.fault_effects[0] > 0, "{fault} did not effect ({})", entry.name);
             let at = |event: &dyn Fn(&Event) -> bool| lean.trace.records.iter().find(|r| event(&r.event)).map(|r| r.at);
             let began = at(&|event| matches!(event, Event::FaultBegan { .. })).unwrap();
             let ended = at(&|event| matches!(event, Event::FaultEnded { .. })).unwrap();

@@ -1,4 +1,4 @@
-//! The front's side: starts a zygote, gives it jobs, and reads how each child ended. The process that calls this may
+//! The supervisor's side: starts a zygote, gives it jobs, and reads how each child ended. The process that calls this may
 //! have threads and any environment; nothing of that reaches the zygote.
 
 use std::ffi::OsStr;
@@ -13,11 +13,11 @@ use std::time::Duration;
 
 use libc::{c_int, pid_t};
 
-use super::board::{self, Board};
+use super::shared_status::{self, SharedStatus};
 use super::start::{EXECUTION_FAILED, Start, memory_file, on_lasting_thread, pipe};
 use super::zygote::{Command, KEPT_OUTPUT_BYTES, MAGIC, Report};
 use crate::sandbox::clock::nanos;
-use crate::sandbox::worker::{End, Entry, Finished, Limits};
+use crate::sandbox::worker::{End, EntryPoint, Finished, ProcessLimits};
 
 /// How long a zygote may take until it is ready.
 const READY_WITHIN_MS: c_int = 60_000;
@@ -29,13 +29,13 @@ pub(super) fn randomises_nothing() -> bool {
 
 /// Gives jobs to one zygote, and replaces it if it dies.
 pub(in crate::sandbox) struct Forker {
-    entry: Entry,
+    entry: EntryPoint,
     zygote: Zygote,
 }
 
 impl Forker {
     /// Starts a zygote. `Ok(None)` where this system does not let us.
-    pub(in crate::sandbox) fn spawn(entry: &Entry) -> io::Result<Option<Forker>> {
+    pub(in crate::sandbox) fn spawn(entry: &EntryPoint) -> io::Result<Option<Forker>> {
         Ok(Zygote::spawn(entry)?.map(|zygote| Forker { entry: entry.clone(), zygote }))
     }
 
@@ -43,7 +43,7 @@ impl Forker {
         self.zygote.addresses_fixed
     }
 
-    pub(in crate::sandbox) fn run(&mut self, job: &[u8], limits: &Limits) -> io::Result<Finished> {
+    pub(in crate::sandbox) fn run(&mut self, job: &[u8], limits: &ProcessLimits) -> io::Result<Finished> {
         let Err(first) = self.zygote.run(job, limits) else { return self.zygote.finished() };
         self.zygote = Zygote::spawn(&self.entry)?.ok_or_else(|| {
             io::Error::other(format!("the process that forks the runs ended ({first}) and cannot be started again"))
@@ -57,7 +57,7 @@ impl Forker {
     }
 }
 
-/// A zygote, and what it shares with the front.
+/// A zygote, and what it shares with the supervisor.
 struct Zygote {
     pid: pid_t,
     addresses_fixed: bool,
@@ -67,15 +67,15 @@ struct Zygote {
     outcome: File,
     output: File,
     log: File,
-    board: NonNull<Board>,
+    shared_status: NonNull<SharedStatus>,
     report: Report,
 }
 
-// SAFETY: the board is a mapping of the whole process, and only its owner uses it.
+// SAFETY: the shared_status is a mapping of the whole process, and only its owner uses it.
 unsafe impl Send for Zygote {}
 
 impl Zygote {
-    fn spawn(entry: &Entry) -> io::Result<Option<Zygote>> {
+    fn spawn(entry: &EntryPoint) -> io::Result<Option<Zygote>> {
         match Zygote::try_spawn(entry, None)? {
             // 127 is how the dynamic linker ends a program whose libraries it cannot find. The variable by which cargo
             // helps it is left out at first, because its value moves everything on the stack.
@@ -87,21 +87,23 @@ impl Zygote {
         }
     }
 
-    fn try_spawn(entry: &Entry, library_path: Option<&OsStr>) -> io::Result<Spawned> {
+    fn try_spawn(entry: &EntryPoint, library_path: Option<&OsStr>) -> io::Result<Spawned> {
         let (Ok((command_end, commands)), Ok((reports, report_end))) = (pipe(), pipe()) else {
             return Ok(Spawned::Impossible);
         };
-        let files =
-            [c"squall job", c"squall outcome", c"squall output", c"squall board", c"squall log"].map(memory_file);
-        let [Ok(job), Ok(outcome), Ok(output), Ok(board_file), Ok(log)] = files else { return Ok(Spawned::Impossible) };
-        board_file.set_len(Board::SIZE as u64)?;
+        let files = [c"squall job", c"squall outcome", c"squall output", c"squall shared_status", c"squall log"]
+            .map(memory_file);
+        let [Ok(job), Ok(outcome), Ok(output), Ok(status_file), Ok(log)] = files else {
+            return Ok(Spawned::Impossible);
+        };
+        status_file.set_len(SharedStatus::SIZE as u64)?;
         for appended in [&output, &log] {
             // Standard output and standard error share this file, and it is emptied between jobs.
             // SAFETY: a descriptor of ours.
             unsafe { libc::fcntl(appended.as_raw_fd(), libc::F_SETFL, libc::O_APPEND) };
         }
         let Ok(null) = File::open("/dev/null") else { return Ok(Spawned::Impossible) };
-        let board = Board::map(board_file.as_raw_fd())?;
+        let shared_status = SharedStatus::map(status_file.as_raw_fd())?;
         let start = Start::new(entry, library_path)?;
         let descriptors = [
             null.as_raw_fd(),
@@ -112,7 +114,7 @@ impl Zygote {
             job.as_raw_fd(),
             outcome.as_raw_fd(),
             output.as_raw_fd(),
-            board_file.as_raw_fd(),
+            status_file.as_raw_fd(),
         ];
         let pid = match on_lasting_thread(move || start.fork(descriptors)) {
             Ok(pid) => pid,
@@ -121,7 +123,7 @@ impl Zygote {
         drop((command_end, report_end));
         let report = Report { magic: 0, status: 0, killed: 0, cpu_nanos: 0 };
         let mut zygote =
-            Zygote { pid, addresses_fixed: false, commands, reports, job, outcome, output, log, board, report };
+            Zygote { pid, addresses_fixed: false, commands, reports, job, outcome, output, log, shared_status, report };
         match zygote.receive(Some(READY_WITHIN_MS)) {
             Ok(report) => {
                 zygote.addresses_fixed = report.status != 0 || randomises_nothing();
@@ -133,8 +135,8 @@ impl Zygote {
                     return Ok(Spawned::Impossible);
                 }
                 let hint = match entry {
-                    Entry::Main => "does main() call serve_if_zygote() first?".to_owned(),
-                    Entry::Test(name) => {
+                    EntryPoint::Main => "does main() call serve_if_zygote() first?".to_owned(),
+                    EntryPoint::Test(name) => {
                         format!("is there a test `{name}` in this binary, and does it run a scenario?")
                     }
                 };
@@ -152,12 +154,12 @@ impl Zygote {
     }
 
     /// Runs a job. An error means that the zygote is gone.
-    fn run(&mut self, job: &[u8], limits: &Limits) -> io::Result<()> {
+    fn run(&mut self, job: &[u8], limits: &ProcessLimits) -> io::Result<()> {
         for file in [&self.job, &self.outcome, &self.output] {
             file.set_len(0)?;
         }
         self.job.write_all_at(job, 0)?;
-        self.board().clear();
+        self.shared_status().clear();
         let command = Command {
             magic: MAGIC,
             cpu_nanos: nanos(limits.cpu),
@@ -182,21 +184,21 @@ impl Zygote {
 
     /// How the last job ended.
     fn finished(&self) -> io::Result<Finished> {
-        let board = self.board();
-        let (host, at) = board.position();
+        let shared_status = self.shared_status();
+        let (host, at) = shared_status.position();
         let output = self.output_text()?;
         let status = self.report.status;
-        let end = match board.end() {
-            board::RETURNED => {
+        let end = match shared_status.end() {
+            shared_status::RETURNED => {
                 let mut bytes = vec![0; self.outcome.metadata()?.len() as usize];
                 self.outcome.read_exact_at(&mut bytes, 0)?;
                 End::Returned(bytes)
             }
-            board::PANICKED => End::Panicked,
-            board::CPU_LIMIT => End::CpuLimit,
-            board::CLOCK_SPIN => End::ClockSpin,
-            board::BLOCKED => End::Blocked,
-            board::STACK_OVERFLOW => End::StackOverflow,
+            shared_status::PANICKED => End::Panicked,
+            shared_status::CPU_LIMIT => End::CpuLimit,
+            shared_status::CLOCK_SPIN => End::ClockSpin,
+            shared_status::BLOCKED => End::Blocked,
+            shared_status::STACK_OVERFLOW => End::StackOverflow,
             _ if self.report.killed != 0 => End::Blocked,
             _ if libc::WIFEXITED(status) => End::Exited { code: libc::WEXITSTATUS(status) },
             _ => {
@@ -211,8 +213,8 @@ impl Zygote {
         let (host, at) = if matches!(end, End::Returned(_)) { (None, Duration::ZERO) } else { (host, at) };
         let cpu = Duration::from_nanos(self.report.cpu_nanos);
         // A job that returned has said all there is to say.
-        let ledger = if matches!(end, End::Returned(_)) { Vec::new() } else { board.ledger().to_vec() };
-        Ok(Finished { end, host, at, panics: board.panics(), ledger, output, cpu })
+        let ledger = if matches!(end, End::Returned(_)) { Vec::new() } else { shared_status.ledger().to_vec() };
+        Ok(Finished { end, host, at, panics: shared_status.panics(), ledger, output, cpu })
     }
 
     /// The captured output: all of it, or its head and its tail.
@@ -240,9 +242,9 @@ impl Zygote {
         }
     }
 
-    fn board(&self) -> &Board {
+    fn shared_status(&self) -> &SharedStatus {
         // SAFETY: the mapping lasts until `drop`.
-        unsafe { self.board.as_ref() }
+        unsafe { self.shared_status.as_ref() }
     }
 
     fn receive(&mut self, timeout_ms: Option<c_int>) -> io::Result<Report> {
@@ -296,7 +298,7 @@ impl Drop for Zygote {
     fn drop(&mut self) {
         self.kill();
         // SAFETY: the mapping is not used again.
-        unsafe { Board::unmap(self.board) };
+        unsafe { SharedStatus::unmap(self.shared_status) };
     }
 }
 

@@ -12,7 +12,7 @@ use crate::trace::{Event, HostId};
 impl<'a> World<'a> {
     /// A fault of this host began or ended, or its program is about to start: what the faults that act on it now come down
     /// to takes effect at once.
-    pub(super) fn afflict(&mut self, host: HostId) {
+    pub(super) fn apply_host_faults(&mut self, host: HostId) {
         let acting = self.acting_on(host);
         let troubles: Vec<(u32, Trouble)> =
             acting.iter().filter_map(|(index, fault)| Some((*index as u32, disk_trouble(&fault.kind)?))).collect();
@@ -28,16 +28,16 @@ impl<'a> World<'a> {
         }
         self.net.lock().limit_sockets(host, limits);
         self.set_clock(host, &acting);
-        let is_mute = acting.iter().any(|(_, fault)| fault.kind == FaultKind::Mute);
-        match (is_mute, is_mute == self.mute.contains(&host)) {
+        let is_stalled = acting.iter().any(|(_, fault)| fault.kind == FaultKind::OutputStall);
+        match (is_stalled, is_stalled == self.stalled.contains(&host)) {
             (_, true) => {}
             (true, _) => {
-                self.mute.insert(host);
-                self.record(Some(host), Event::Muted, None);
+                self.stalled.insert(host);
+                self.record(Some(host), Event::OutputStalled, None);
             }
             (false, _) => {
-                self.mute.remove(&host);
-                self.record(Some(host), Event::Heard, None);
+                self.stalled.remove(&host);
+                self.record(Some(host), Event::OutputResumed, None);
             }
         }
         // A program that has not run yet is one that starts now.
@@ -105,7 +105,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// A wrong clock bites when somebody reads it. That is counted at the end of each step, and recorded once.
+    /// A wrong clock effects when somebody reads it. That is counted at the end of each step, and recorded once.
     fn count_wrong_reads(&mut self, host: HostId) {
         let Some(faults) = self.wrong_clocks.get(&host) else { return };
         let reads = sandbox::take_wrong_reads(host.index());
@@ -113,24 +113,24 @@ impl<'a> World<'a> {
             return;
         }
         for fault in faults.clone() {
-            self.wire.bites[fault] += reads;
-            if self.told_clocks.insert((host, fault)) {
+            self.wire.effects[fault] += reads;
+            if self.reported_clocks.insert((host, fault)) {
                 let words = "reads a wall clock that is wrong".to_owned();
-                self.record(Some(host), Event::Befallen { fault: fault as u32 }, Some(words));
+                self.record(Some(host), Event::HostAffected { fault: fault as u32 }, Some(words));
             }
         }
     }
 
     /// Programs that ran out of memory in the last step.
     pub(super) fn take_exhausted(&mut self) {
-        let exhausted = std::mem::take(&mut self.net.lock().ailments.exhausted);
+        let exhausted = std::mem::take(&mut self.net.lock().all_host_faults.exhausted);
         for (host, fault) in exhausted {
             let FaultKind::OutOfMemory { restart_after, .. } = self.spec.plan.faults[fault as usize].kind else {
                 continue;
             };
             // It may have come to its end by itself meanwhile.
             if self.is_alive(host) {
-                self.wire.bites[fault as usize] += 1;
+                self.wire.effects[fault as usize] += 1;
                 self.downed_by[host.index()].push(fault as usize);
                 self.kill_with(host, Event::Killed, Some(format!("it is out of memory [f{}]", fault + 1)));
                 let life = self.slot(host).lives;
@@ -145,9 +145,9 @@ impl<'a> World<'a> {
         for index in &self.active {
             let fault = &self.spec.plan.faults[*index];
             let trouble = match fault.kind {
-                FaultKind::ResolveLate { by } => NameTrouble::Late(by),
-                FaultKind::ResolveDead => NameTrouble::Dead,
-                FaultKind::ResolveNothing => NameTrouble::Nothing,
+                FaultKind::DnsSlow { by } => NameTrouble::Late(by),
+                FaultKind::DnsBlackhole => NameTrouble::Dead,
+                FaultKind::DnsNotFound => NameTrouble::Nothing,
                 _ => continue,
             };
             let Some((first, second)) = fault.target.sides() else { continue };
@@ -157,7 +157,7 @@ impl<'a> World<'a> {
                 names.extend(others.map(|to| NameFault { fault: *index as u32, from, to, trouble }));
             }
         }
-        self.net.lock().ailments.names = names;
+        self.net.lock().all_host_faults.names = names;
     }
 }
 
@@ -175,7 +175,7 @@ pub(super) fn disk_trouble(kind: &FaultKind) -> Option<Trouble> {
         }
         FaultKind::DiskFull { free_bytes } => Trouble::Full { free_bytes },
         FaultKind::DiskSlow { read, write, sync } => Trouble::Slow(DiskSpeed { read, write, sync }),
-        FaultKind::DiskFlips { rate } => Trouble::Flips { rate },
+        FaultKind::DiskCorruption { rate } => Trouble::Corruption { rate },
         FaultKind::LostSyncs => Trouble::LostSyncs,
         _ => return None,
     };

@@ -3,12 +3,12 @@
 
 use super::{DiskCalls, FaultKind, millis, secs};
 
-/// One kind of fault, or one source that composes several.
+/// One kind of fault, or one generator that composes several.
 #[derive(Clone, Debug)]
-pub struct PaletteEntry {
+pub struct CatalogRow {
     /// The name by which it is listed, for example `power off`.
     pub name: &'static str,
-    /// How its source is written in a scenario, or the fault itself if no source draws it.
+    /// How its generator is written in a scenario, or the fault itself if no generator draws it.
     pub written: &'static str,
     /// What a peer (or the machine's own program) sees.
     pub seen: &'static str,
@@ -17,10 +17,10 @@ pub struct PaletteEntry {
 }
 
 /// Every kind of fault with an example, in the order in which kinds are declared.
-pub fn kinds() -> Vec<(FaultKind, PaletteEntry)> {
+pub fn kinds() -> Vec<(FaultKind, CatalogRow)> {
     let entry = |kind: FaultKind, written, seen, parameters| {
         let name = kind.name();
-        (kind, PaletteEntry { name, written, seen, parameters })
+        (kind, CatalogRow { name, written, seen, parameters })
     };
     vec![
         entry(
@@ -63,7 +63,7 @@ pub fn kinds() -> Vec<(FaultKind, PaletteEntry)> {
         entry(
             FaultKind::Segments { fates: Vec::new() },
             "Fault::segments(from, to, [fates])",
-            "these very segments are lost, late or flipped: what faults with a rate came down to in one run",
+            "these very segments are lost, late or corrupted: what faults with a rate came down to in one run",
             &[("fates", "connection, direction and number of each segment, and what becomes of it")],
         ),
         entry(
@@ -79,8 +79,8 @@ pub fn kinds() -> Vec<(FaultKind, PaletteEntry)> {
             &[],
         ),
         entry(
-            FaultKind::Reject,
-            "fault::reject(from, to)",
+            FaultKind::PartitionWithReset,
+            "fault::partition_with_reset(from, to)",
             "a firewall that answers: connects are refused, and an open connection is reset when it next sends",
             &[],
         ),
@@ -92,8 +92,8 @@ pub fn kinds() -> Vec<(FaultKind, PaletteEntry)> {
             &[("after_bytes", "what still passes in one direction; 0 loses the whole message")],
         ),
         entry(
-            FaultKind::Cut { after_bytes: 100 },
-            "fault::cut(after_bytes, from, to)",
+            FaultKind::Close { after_bytes: 100 },
+            "fault::close(after_bytes, from, to)",
             "a message that ends too early: the end of the stream after exactly so many bytes, a reset for whoever writes on",
             &[("after_bytes", "what still passes in one direction")],
         ),
@@ -104,14 +104,14 @@ pub fn kinds() -> Vec<(FaultKind, PaletteEntry)> {
             &[("after_bytes", "what passes of each connection in one direction before it stalls")],
         ),
         entry(
-            FaultKind::Drip { bytes: 10, every: millis(100) },
-            "fault::drip(bytes, every, from, to)",
+            FaultKind::Trickle { bytes: 10, every: millis(100) },
+            "fault::trickle(bytes, every, from, to)",
             "the bytes of each connection arrive a few at a time",
             &[("bytes", "how many arrive together, at least 1"), ("every", "from one such arrival to the next")],
         ),
         entry(
-            FaultKind::Flip { rate: 0.01 },
-            "fault::flip(rate, from, to)",
+            FaultKind::Corrupt { rate: 0.01 },
+            "fault::corrupt(rate, from, to)",
             "a byte of a body is not what was sent, and no checksum of the network tells",
             &[("rate", "probability in [0, 1] that a segment has a flipped bit")],
         ),
@@ -191,8 +191,8 @@ pub fn kinds() -> Vec<(FaultKind, PaletteEntry)> {
             ],
         ),
         entry(
-            FaultKind::DiskFlips { rate: 0.01 },
-            "fault::disk_flips(rate, hosts)",
+            FaultKind::DiskCorruption { rate: 0.01 },
+            "fault::disk_corruption(rate, hosts)",
             "a read returns one wrong bit, and the next one what is really there",
             &[("rate", "probability in [0, 1] that a read is wrong")],
         ),
@@ -203,8 +203,8 @@ pub fn kinds() -> Vec<(FaultKind, PaletteEntry)> {
             &[],
         ),
         entry(
-            FaultKind::Mute,
-            "fault::mute(hosts)",
+            FaultKind::OutputStall,
+            "fault::output_stall(hosts)",
             "a program that hangs: connects work, requests are taken in, and no answer comes until the end of the fault",
             &[],
         ),
@@ -236,29 +236,29 @@ pub fn kinds() -> Vec<(FaultKind, PaletteEntry)> {
             &[("parts_per_million", "how many microseconds a second it is too fast; negative is too slow")],
         ),
         entry(
-            FaultKind::ResolveLate { by: secs(3) },
-            "fault::resolve_late(by, from, to)",
+            FaultKind::DnsSlow { by: secs(3) },
+            "fault::dns_slow(by, from, to)",
             "a connect by name takes longer, before the first packet; open connections and addresses are as always",
             &[("by", "how long a name takes to be found")],
         ),
         entry(
-            FaultKind::ResolveDead,
-            "fault::resolve_dead(from, to)",
+            FaultKind::DnsBlackhole,
+            "fault::dns_blackhole(from, to)",
             "a connect by name hangs, for 131 s at the longest; open connections and addresses are as always",
             &[],
         ),
         entry(
-            FaultKind::ResolveNothing,
-            "fault::resolve_nothing(from, to)",
+            FaultKind::DnsNotFound,
+            "fault::dns_not_found(from, to)",
             "a connect by name fails at once, as for a name that does not exist; open connections and addresses do not",
             &[],
         ),
     ]
 }
 
-/// The sources that compose several faults.
-pub fn compositions() -> Vec<PaletteEntry> {
-    let entry = |name, written, seen, parameters| PaletteEntry { name, written, seen, parameters };
+/// The generators that compose several faults.
+pub fn compositions() -> Vec<CatalogRow> {
+    let entry = |name, written, seen, parameters| CatalogRow { name, written, seen, parameters };
     vec![
         entry("isolate", "fault::isolate(hosts)", "hosts that nobody reaches and that reach nobody", &[]),
         entry(
@@ -319,8 +319,8 @@ pub fn compositions() -> Vec<PaletteEntry> {
 }
 
 /// How the beginning of a fault is said, whatever its kind.
-pub fn beginnings() -> Vec<PaletteEntry> {
-    let entry = |name, written, seen, parameters| PaletteEntry { name, written, seen, parameters };
+pub fn beginnings() -> Vec<CatalogRow> {
+    let entry = |name, written, seen, parameters| CatalogRow { name, written, seen, parameters };
     vec![
         entry(
             "at a time",
@@ -348,7 +348,7 @@ pub fn beginnings() -> Vec<PaletteEntry> {
         ),
         entry(
             "cut upload",
-            "fault::cut(1_000, here(), to).one_way().at_message(from, to, \"POST\")",
+            "fault::close(1_000, here(), to).one_way().at_message(from, to, \"POST\")",
             "the head of a request and the beginning of its body, then the end of the stream",
             &[],
         ),
@@ -366,7 +366,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_is_in_the_palette_with_all_its_parameters() {
+    fn every_kind_is_in_the_catalog_with_all_its_parameters() {
         // Who reads a case file knows all kinds, and says so.
         let refusal = serde_json::from_str::<FaultKind>(r#"{"is": "?"}"#).unwrap_err().to_string();
         let known: Vec<&str> = refusal.split('`').skip(1).step_by(2).filter(|word| *word != "?").collect();

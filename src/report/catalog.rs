@@ -1,19 +1,19 @@
-//! The palette of faults as a page for a terminal. It knows nothing of scenarios and runs.
+//! The catalog of faults as a page for a terminal. It knows nothing of scenarios and runs.
 
 use std::fmt::Write as _;
 
-use crate::fault::{PaletteEntry, beginnings, compositions, kinds};
+use crate::fault::{CatalogRow, beginnings, compositions, kinds};
 
 /// How wide the page is.
 const WIDTH: usize = 100;
 
-/// Every kind of fault, and the sources that compose several: how it is written, what a peer sees, its parameters.
-pub fn palette() -> String {
-    let mut text = String::from("Faults, with the sources that draw them:\n");
+/// Every kind of fault, and the generators that compose several: how it is written, what a peer sees, its parameters.
+pub fn catalog() -> String {
+    let mut text = String::from("Faults, with the generators that draw them:\n");
     for (_, one) in kinds() {
         entry(&mut text, &one);
     }
-    text.push_str("\nSources that compose several faults:\n");
+    text.push_str("\nGenerators that compose several faults:\n");
     for one in compositions() {
         entry(&mut text, &one);
     }
@@ -29,8 +29,8 @@ pub fn palette() -> String {
     text
 }
 
-fn entry(text: &mut String, entry: &PaletteEntry) {
-    let PaletteEntry { name, written, seen, parameters } = entry;
+fn entry(text: &mut String, entry: &CatalogRow) {
+    let CatalogRow { name, written, seen, parameters } = entry;
     let _ = writeln!(text, "\n{name:<18}{written}");
     let options = textwrap::Options::new(WIDTH).initial_indent("    ").subsequent_indent("    ");
     let _ = writeln!(text, "{}", textwrap::fill(seen, options));

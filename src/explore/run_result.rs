@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use super::Error;
-use super::job::{Reply, Subject};
+use super::job::{CaseRef, Reply};
 use crate::check::{Finding, Verdict};
 use crate::fault::{Fault, Plan, Selector, Target, duration_text};
 use crate::history::History;
-use crate::run::{Outcome, Recording, SourceBites};
-use crate::sandbox::{End, Finished, Limits};
+use crate::run::{GeneratorCounts, Outcome, Recording};
+use crate::sandbox::{End, Finished, ProcessLimits};
 use crate::scenario::{Case, Scenario};
 use crate::trace::{self, Counters, Event, Fingerprint, Record};
 
 /// How a run's process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub(crate) enum Termination {
     /// With an outcome.
     Returned,
     /// By a signal, an exit or a lack of memory.
@@ -25,11 +25,11 @@ pub(crate) enum Ending {
 
 /// What came of a run.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct RunResult {
     pub(crate) outcome: Outcome,
     /// All that happened, if it was asked for and the run lived to tell.
     pub(crate) recording: Option<Box<Recording>>,
-    pub(crate) ending: Ending,
+    pub(crate) termination: Termination,
     /// What a rich run kept up to its death, if it died.
     ledger: Vec<u8>,
     /// The CPU time that it took.
@@ -38,15 +38,15 @@ pub(crate) struct Answer {
     pub(crate) output: Vec<u8>,
 }
 
-impl Answer {
+impl RunResult {
     pub(crate) fn new(
         scenario: &Scenario,
-        subject: &Subject,
-        limits: &Limits,
+        case_ref: &CaseRef,
+        limits: &ProcessLimits,
         finished: Finished,
-    ) -> Result<Answer, Error> {
+    ) -> Result<RunResult, Error> {
         let End::Returned(reply) = &finished.end else {
-            return Ok(Answer::of_lost_run(scenario, subject, limits, finished));
+            return Ok(RunResult::of_lost_run(scenario, case_ref, limits, finished));
         };
         let reply = serde_json::from_slice(reply).map_err(|error| Error::Refused(format!("unreadable: {error}")))?;
         let (outcome, recording) = match reply {
@@ -58,11 +58,11 @@ impl Answer {
             Reply::Refused(why) => return Err(Error::Refused(why)),
         };
         let Finished { output, cpu, .. } = finished;
-        Ok(Answer { outcome, recording, ending: Ending::Returned, ledger: Vec::new(), cpu, output })
+        Ok(RunResult { outcome, recording, termination: Termination::Returned, ledger: Vec::new(), cpu, output })
     }
 
-    fn of_lost_run(scenario: &Scenario, subject: &Subject, limits: &Limits, finished: Finished) -> Answer {
-        let (ending, text) = describe(scenario, limits, &finished);
+    fn of_lost_run(scenario: &Scenario, case_ref: &CaseRef, limits: &ProcessLimits, finished: Finished) -> RunResult {
+        let (termination, text) = describe(scenario, limits, &finished);
         let verdict = Verdict::Fail(text);
         let mut findings = vec![Finding { check: "process".to_owned(), verdict: verdict.clone() }];
         findings.extend(finished.panics.iter().map(|panic| {
@@ -71,34 +71,36 @@ impl Answer {
             let text = format!("{host} panicked at {at} ({}): {}", panic.location, panic.message);
             Finding { check: "no_panics".to_owned(), verdict: Verdict::Fail(text) }
         }));
-        let bites = scenario.source_names();
+        let effects = scenario.generator_names();
         let outcome = Outcome {
             scenario: scenario.name().to_owned(),
-            seed: subject.seed(),
+            seed: case_ref.seed(),
             verdict,
             findings,
             fingerprint: Fingerprint::default(),
             counters: Counters::default(),
             simulated: finished.at,
-            bites: bites.map(|source| SourceBites { source: source.to_owned(), ..SourceBites::default() }).collect(),
-            fault_bites: Vec::new(),
+            generators: effects
+                .map(|generator| GeneratorCounts { generator: generator.to_owned(), ..GeneratorCounts::default() })
+                .collect(),
+            fault_effects: Vec::new(),
             reached: Vec::new(),
             escapes: Vec::new(),
             panics: finished.panics.clone(),
         };
         let Finished { ledger, cpu, output, .. } = finished;
-        Answer { outcome, recording: None, ending, ledger, cpu, output }
+        RunResult { outcome, recording: None, termination, ledger, cpu, output }
     }
 
     /// All that is known to have happened: of a run that died, what it had kept up to then.
     pub(crate) fn into_recording(self, scenario: &Scenario, case: &Case) -> Option<Box<Recording>> {
-        if self.ending == Ending::Returned || self.ledger.is_empty() {
+        if self.termination == Termination::Returned || self.ledger.is_empty() {
             return self.recording;
         }
         let (records, notes) = trace::read_captured(&self.ledger);
         let mut outcome = self.outcome;
-        let hosts: Vec<String> = scenario.stage().hosts.into_iter().map(|host| host.name).collect();
-        outcome.fault_bites = bites(&records, &case.plan, &hosts);
+        let hosts: Vec<String> = scenario.topology().hosts.into_iter().map(|host| host.name).collect();
+        outcome.fault_effects = effects(&records, &case.plan, &hosts);
         Some(Box::new(Recording {
             outcome,
             case: case.clone(),
@@ -111,18 +113,20 @@ impl Answer {
     }
 
     /// Whether both are the same run, as far as can be told.
-    pub(crate) fn is_same_run(&self, other: &Answer) -> bool {
-        let both_hung = self.ending == Ending::Hung && other.ending == Ending::Hung;
+    pub(crate) fn is_same_run(&self, other: &RunResult) -> bool {
+        let both_hung = self.termination == Termination::Hung && other.termination == Termination::Hung;
         let (this, that) = (&self.outcome, &other.outcome);
         both_hung
-            || (self.ending == other.ending && this.fingerprint == that.fingerprint && this.verdict == that.verdict)
+            || (self.termination == other.termination
+                && this.fingerprint == that.fingerprint
+                && this.verdict == that.verdict)
     }
 }
 
-/// How often each fault changed something, as far as records tell: segments that it bit, and hosts that it struck, whose
+/// How often each fault changed something, as far as records tell: segments that it bit, and hosts that it triggered, whose
 /// deaths follow its beginning.
-fn bites(records: &[Record], plan: &Plan, hosts: &[String]) -> Vec<u64> {
-    let mut bites = vec![0; plan.faults.len()];
+fn effects(records: &[Record], plan: &Plan, hosts: &[String]) -> Vec<u64> {
+    let mut effects = vec![0; plan.faults.len()];
     let mut begun = None;
     for record in records {
         let is_meant = |fault: &Fault| {
@@ -133,7 +137,7 @@ fn bites(records: &[Record], plan: &Plan, hosts: &[String]) -> Vec<u64> {
                 Target::Links { .. } | Target::OneWay { .. } => false,
             }
         };
-        let bitten = match record.event {
+        let effective = match record.event {
             Event::FaultBegan { fault } => {
                 begun = Some(fault);
                 continue;
@@ -141,8 +145,8 @@ fn bites(records: &[Record], plan: &Plan, hosts: &[String]) -> Vec<u64> {
             Event::Killed | Event::PoweredOff | Event::Stopping => {
                 begun.filter(|fault| plan.faults.get(*fault as usize).is_some_and(is_meant))
             }
-            Event::Bitten { fault, .. } => fault,
-            Event::Befallen { fault } => Some(fault),
+            Event::SegmentAffected { fault, .. } => fault,
+            Event::HostAffected { fault } => Some(fault),
             // What a kernel sends for a process that was killed, between the deaths of two hosts.
             Event::Sent { .. } | Event::Started => continue,
             _ => {
@@ -150,46 +154,46 @@ fn bites(records: &[Record], plan: &Plan, hosts: &[String]) -> Vec<u64> {
                 continue;
             }
         };
-        if let Some(bites) = bitten.and_then(|fault| bites.get_mut(fault as usize)) {
-            *bites += 1;
+        if let Some(effects) = effective.and_then(|fault| effects.get_mut(fault as usize)) {
+            *effects += 1;
         }
     }
-    bites
+    effects
 }
 
-fn describe(scenario: &Scenario, limits: &Limits, finished: &Finished) -> (Ending, String) {
-    let hosts = scenario.stage().hosts;
+fn describe(scenario: &Scenario, limits: &ProcessLimits, finished: &Finished) -> (Termination, String) {
+    let hosts = scenario.topology().hosts;
     let host = finished.host.and_then(|host| hosts.get(host));
     let place = match host {
         Some(host) => format!(" on host {} at {}", host.name, duration_text(finished.at)),
         None => format!(" outside of any host at {}", duration_text(finished.at)),
     };
     match &finished.end {
-        End::Aborted { signal: 6 } => (Ending::Crashed, format!("the program aborted (signal 6){place}")),
-        End::Aborted { signal } => (Ending::Crashed, format!("the program was ended by signal {signal}{place}")),
-        End::StackOverflow => (Ending::Crashed, format!("the program overflowed its stack{place}")),
+        End::Aborted { signal: 6 } => (Termination::Crashed, format!("the program aborted (signal 6){place}")),
+        End::Aborted { signal } => (Termination::Crashed, format!("the program was ended by signal {signal}{place}")),
+        End::StackOverflow => (Termination::Crashed, format!("the program overflowed its stack{place}")),
         End::MemoryLimit => {
             let mebibytes = limits.memory_bytes >> 20;
-            (Ending::Crashed, format!("the run needed more than its limit of {mebibytes} MiB of memory{place}"))
+            (Termination::Crashed, format!("the run needed more than its limit of {mebibytes} MiB of memory{place}"))
         }
         End::Exited { code } => {
-            (Ending::Crashed, format!("the program ended the whole process with exit code {code}{place}"))
+            (Termination::Crashed, format!("the program ended the whole process with exit code {code}{place}"))
         }
         End::ClockSpin => {
             let text = format!("hang: the program waits in a loop for time to pass, but its clock stands still{place}");
-            (Ending::Hung, text)
+            (Termination::Hung, text)
         }
         End::CpuLimit => {
             let cpu = duration_text(limits.cpu);
-            (Ending::Hung, format!("hang: the run used up its {cpu} of CPU time; it was last seen{place}"))
+            (Termination::Hung, format!("hang: the run used up its {cpu} of CPU time; it was last seen{place}"))
         }
         End::Blocked => {
-            (Ending::Hung, format!("hang: the program blocks its thread, waiting for what cannot happen{place}"))
+            (Termination::Hung, format!("hang: the program blocks its thread, waiting for what cannot happen{place}"))
         }
         End::Panicked => {
             let text = format!("a check, a strategy or the harness itself panicked{place}");
-            (Ending::Crashed, text)
+            (Termination::Crashed, text)
         }
-        End::Returned(_) => (Ending::Returned, String::new()),
+        End::Returned(_) => (Termination::Returned, String::new()),
     }
 }

@@ -1,12 +1,12 @@
-//! What sources that compose several faults do, as a peer sees it.
+//! What generators that compose several faults do, as a peer sees it.
 
-use squall::fault::{ComposedSource, Source};
+use squall::fault::{ComposedGenerator, Generator};
 
 use super::*;
 
 /// Hosts n1 to n4 of which each pings each other one every 100 ms on a fresh connection, for 20 s. What they see is who
 /// reached whom, as `n1>n2`, and when the ping began.
-fn mesh(source: impl Into<Source>) -> (Run, Vec<(String, Duration)>) {
+fn mesh(generator: impl Into<Generator>) -> (Run, Vec<(String, Duration)>) {
     let seen = Seen::default();
     let names = ["n1", "n2", "n3", "n4"];
     let mut scenario = Scenario::new("mesh");
@@ -23,7 +23,7 @@ fn mesh(source: impl Into<Source>) -> (Run, Vec<(String, Duration)>) {
             }
         });
     }
-    let scenario = scenario.latency(millis(10)..millis(10)).fault(source).run_for(secs(20)).settle_for(secs(1));
+    let scenario = scenario.latency(millis(10)..millis(10)).fault(generator).run_for(secs(20)).settle_for(secs(1));
     let run = run(&scenario, &scenario.case(Seed(1)), Detail::Lean);
     assert!(run.outcome.verdict.is_pass(), "{:?}", run.outcome.findings);
     let seen = seen.lock().unwrap().clone();
@@ -52,8 +52,8 @@ fn reached(seen: &[(String, Duration)], from_ms: u64, to_ms: u64) -> Vec<String>
 }
 
 /// A set of faults from 5 s to 11 s.
-fn at_5(source: ComposedSource) -> ComposedSource {
-    source.once(secs(5)..secs(5)).lasting(secs(6)..secs(6))
+fn at_5(generator: ComposedGenerator) -> ComposedGenerator {
+    generator.once(secs(5)..secs(5)).lasting(secs(6)..secs(6))
 }
 
 fn assert_all_reach_all_before_and_after(seen: &[(String, Duration)]) {
@@ -67,7 +67,7 @@ fn an_isolated_host_reaches_nobody_and_nobody_reaches_it() {
     assert_all_reach_all_before_and_after(&seen);
     let expected = ["n1>n3", "n1>n4", "n3>n1", "n3>n4", "n4>n1", "n4>n3"];
     assert_eq!(reached(&seen, 5_100, 10_900), expected);
-    assert!(run.outcome.fault_bites[0] > 100);
+    assert!(run.outcome.fault_effects[0] > 100);
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn a_flapping_link_works_every_other_time() {
         assert_eq!(pairs.contains(&"n2>n1".to_owned()), works, "from {from_ms} ms");
         assert!(pairs.contains(&"n1>n3".to_owned()));
     }
-    assert_eq!(run.outcome.fault_bites.iter().filter(|bites| **bites > 0).count(), 3);
+    assert_eq!(run.outcome.fault_effects.iter().filter(|effects| **effects > 0).count(), 3);
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn swizzled_hosts_go_one_by_one_and_come_back_in_another_order() {
 
 #[test]
 fn a_slow_host_is_slow_towards_all_and_others_are_not() {
-    let took = |source: ComposedSource| {
+    let took = |generator: ComposedGenerator| {
         let seen = Seen::default();
         let mut scenario = Scenario::new("slow").hosts("node", 2, |cx| echo(cx.listener(80)));
         for client in ["near", "far"] {
@@ -152,9 +152,9 @@ fn a_slow_host_is_slow_towards_all_and_others_are_not() {
                 }
             });
         }
-        let scenario = scenario.latency(millis(10)..millis(10)).fault(source).run_for(secs(100));
+        let scenario = scenario.latency(millis(10)..millis(10)).fault(generator).run_for(secs(100));
         let run = run(&scenario, &scenario.case(Seed(1)), Detail::Lean);
-        assert!(run.outcome.fault_bites.iter().all(|bites| *bites > 3), "{:?}", run.outcome.fault_bites);
+        assert!(run.outcome.fault_effects.iter().all(|effects| *effects > 3), "{:?}", run.outcome.fault_effects);
         let of = |node: &str| {
             let seen = seen.lock().unwrap();
             let mut took: Vec<Duration> =

@@ -1,4 +1,4 @@
-//! What happens at once when a fault's moment comes inside a step: gates close, and kernels say what they must. It knows
+//! What happens at once when a fault's moment comes inside a step: alive close, and kernels say what they must. It knows
 //! nothing of plans; the world does the rest when the step is over.
 
 use std::fmt;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::kernel::Net;
-use crate::gate::Gate;
+use crate::alive::AliveFlag;
 use crate::sandbox;
 use crate::trace::{Event, HostId};
 
@@ -26,21 +26,21 @@ pub(crate) enum Victims {
 }
 
 /// Something that befalls a host.
-pub(crate) type Befall = Arc<dyn Fn(HostId) + Send + Sync>;
+pub(crate) type ApplyToHost = Arc<dyn Fn(HostId) + Send + Sync>;
 
 /// What is to be done when a fault's moment comes.
 #[derive(Clone)]
-pub(crate) struct Strike {
+pub(crate) struct TriggerAction {
     /// The fault in words.
     pub(crate) text: String,
     pub(crate) down: Option<(Down, Victims)>,
     /// What else befalls hosts at once.
-    pub(crate) befall: Option<(Befall, Victims)>,
+    pub(crate) apply: Option<(ApplyToHost, Victims)>,
 }
 
-impl fmt::Debug for Strike {
+impl fmt::Debug for TriggerAction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Strike").field("text", &self.text).field("down", &self.down).finish_non_exhaustive()
+        f.debug_struct("TriggerAction").field("text", &self.text).field("down", &self.down).finish_non_exhaustive()
     }
 }
 
@@ -55,7 +55,7 @@ impl Victims {
 
 /// A fault whose moment has come.
 #[derive(Debug)]
-pub(crate) struct Struck {
+pub(crate) struct TriggeredFault {
     pub(crate) fault: u32,
     pub(crate) at: Duration,
     pub(crate) here: HostId,
@@ -67,25 +67,25 @@ pub(crate) struct Struck {
 
 impl Net {
     /// The moment of a fault has come. A host that goes down by it can be the moment of another fault.
-    pub(crate) fn strike(&mut self, fault: u32, here: HostId) {
+    pub(crate) fn trigger(&mut self, fault: u32, here: HostId) {
         let mut due = vec![(fault, here)];
         while let Some((fault, here)) = due.pop() {
-            let Some(strike) = self.strikes.get(&fault).cloned() else { continue };
+            let Some(action) = self.trigger_actions.get(&fault).cloned() else { continue };
             let (at, ticket) = (sandbox::now(), self.packets.next_ticket());
-            self.tape.lock().trace.push_with(at, None, Event::FaultBegan { fault }, |out| out.write_str(&strike.text));
+            self.tape.lock().trace.push_with(at, None, Event::FaultBegan { fault }, |out| out.write_str(&action.text));
             let mut downed = Vec::new();
-            if let Some((befall, victims)) = strike.befall {
-                victims.at(here).into_iter().for_each(|host| befall(host));
+            if let Some((apply, victims)) = action.apply {
+                victims.at(here).into_iter().for_each(|host| apply(host));
             }
-            if let Some((down, victims)) = strike.down {
+            if let Some((down, victims)) = action.down {
                 for host in victims.at(here) {
-                    if self.gates[host.index()].is_open() {
+                    if self.alive[host.index()].is_set() {
                         due.extend(self.take_down(host, down).into_iter().map(|fault| (fault, host)));
                         downed.push(host);
                     }
                 }
             }
-            self.struck.push(Struck { fault, at, here, ticket, downed });
+            self.triggered.push(TriggeredFault { fault, at, here, ticket, downed });
         }
     }
 
@@ -97,9 +97,9 @@ impl Net {
         let due = {
             let mut tape = self.tape.lock();
             tape.trace.push(sandbox::now(), Some(host), event.clone());
-            tape.moments.event(host, &event)
+            tape.trigger_points.event(host, &event)
         };
-        self.close_gate(host);
+        self.mark_dead(host);
         match down {
             Down::Kill => self.kill(host),
             Down::PowerOff => self.power_off(host),
@@ -123,14 +123,14 @@ impl Net {
     }
 
     /// From now on the program of this host has no effect.
-    pub(crate) fn close_gate(&mut self, host: HostId) {
-        self.gates[host.index()].close();
+    pub(crate) fn mark_dead(&mut self, host: HostId) {
+        self.alive[host.index()].clear();
         sandbox::set_dead(host.index(), true);
     }
 
     /// A life of this host's program begins.
-    pub(crate) fn open_gate(&mut self, host: HostId, gate: Gate) {
-        self.gates[host.index()] = gate;
+    pub(crate) fn mark_alive(&mut self, host: HostId, alive: AliveFlag) {
+        self.alive[host.index()] = alive;
         sandbox::set_dead(host.index(), false);
     }
 }

@@ -1,4 +1,4 @@
-//! When the faults of a source happen: how often, how long, how many. It knows nothing of what happens.
+//! When the faults of a generator happen: how often, how long, how many. It knows nothing of what happens.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -6,38 +6,38 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::{Stage, millis, secs};
+use super::{Topology, millis, secs};
 
 /// How often faults happen, and how long each lasts.
 #[derive(Clone, Debug)]
-pub(super) struct Pace {
+pub(super) struct Schedule {
     pub(super) every: Range<Duration>,
     pub(super) lasting: Range<Duration>,
     pub(super) at_most: usize,
 }
 
-impl Default for Pace {
-    fn default() -> Pace {
-        Pace { every: secs(5)..secs(15), lasting: millis(500)..secs(3), at_most: usize::MAX }
+impl Default for Schedule {
+    fn default() -> Schedule {
+        Schedule { every: secs(5)..secs(15), lasting: millis(500)..secs(3), at_most: usize::MAX }
     }
 }
 
 /// When one fault happens.
 #[derive(Clone, Debug)]
-pub(super) struct Moment {
+pub(super) struct Occurrence {
     pub(super) at: Duration,
     pub(super) lasting: Duration,
-    /// What decides where a source leaves a choice.
+    /// What decides where a generator leaves a choice.
     pub(super) picks: [u64; 2],
 }
 
-/// No source draws more faults than these for a run.
+/// No generator draws more faults than these for a run.
 const MOST_FAULTS: usize = 10_000;
 
-impl Pace {
-    /// The strategy over the moments in a run on this stage: all begin and end while faults may happen.
-    pub(super) fn moments(&self, stage: &Stage) -> BoxedStrategy<Vec<Moment>> {
-        let (run_for, intensity) = (stage.run_for, stage.intensity);
+impl Schedule {
+    /// The strategy over the occurrences in a run on this topology: all begin and end while faults may happen.
+    pub(super) fn occurrences(&self, topology: &Topology) -> BoxedStrategy<Vec<Occurrence>> {
+        let (run_for, intensity) = (topology.run_for, topology.intensity);
         let every = intensity.shorten(self.every.start)..intensity.shorten(self.every.end);
         let shortest = every.start + self.lasting.start.min(run_for);
         // With gaps and lengths of zero the number of faults would have no bound.
@@ -46,7 +46,7 @@ impl Pace {
         let count = usize::try_from(fits).unwrap_or(usize::MAX).min(self.at_most).min(MOST_FAULTS);
         let draws = (uniform(&every), uniform(&self.lasting), any::<u64>(), any::<u64>());
         let spread = move |draws: Vec<(Duration, Duration, u64, u64)>| {
-            let mut moments = Vec::new();
+            let mut occurrences = Vec::new();
             let mut from = Duration::ZERO;
             for (gap, lasting, pick, pick_to) in draws {
                 let at = from + gap;
@@ -54,10 +54,10 @@ impl Pace {
                     break;
                 }
                 let lasting = lasting.min(run_for - at);
-                moments.push(Moment { at, lasting, picks: [pick, pick_to] });
+                occurrences.push(Occurrence { at, lasting, picks: [pick, pick_to] });
                 from = at + lasting;
             }
-            moments
+            occurrences
         };
         vec(draws, count..=count).prop_map(spread).boxed()
     }
@@ -73,44 +73,44 @@ pub(super) fn uniform(range: &Range<Duration>) -> BoxedStrategy<Duration> {
     (start..end).prop_map(Duration::from_millis).boxed()
 }
 
-/// The setters of a source with a `pace`.
-macro_rules! paced {
-    ($source:ident) => {
-        impl $source {
+/// The setters of a generator with a `schedule`.
+macro_rules! scheduled {
+    ($generator:ident) => {
+        impl $generator {
             /// The time from the start of the run, and then from the end of one fault, to the beginning of the next.
-            pub fn every(mut self, range: Range<Duration>) -> $source {
-                self.pace.every = range;
+            pub fn every(mut self, range: Range<Duration>) -> $generator {
+                self.schedule.every = range;
                 self
             }
 
             /// How long each lasts.
-            pub fn lasting(mut self, range: Range<Duration>) -> $source {
-                self.pace.lasting = range;
+            pub fn lasting(mut self, range: Range<Duration>) -> $generator {
+                self.schedule.lasting = range;
                 self
             }
 
             /// One fault in a run, beginning within `range`.
-            pub fn once(mut self, range: Range<Duration>) -> $source {
-                self.pace.every = range;
-                self.pace.at_most = 1;
+            pub fn once(mut self, range: Range<Duration>) -> $generator {
+                self.schedule.every = range;
+                self.schedule.at_most = 1;
                 self
             }
 
             /// One fault in a run that lasts from the start until the faults are over.
-            pub fn throughout(mut self) -> $source {
-                self.pace.every = Duration::ZERO..Duration::ZERO;
-                self.pace.lasting = Duration::MAX..Duration::MAX;
-                self.pace.at_most = 1;
+            pub fn throughout(mut self) -> $generator {
+                self.schedule.every = Duration::ZERO..Duration::ZERO;
+                self.schedule.lasting = Duration::MAX..Duration::MAX;
+                self.schedule.at_most = 1;
                 self
             }
 
             /// At most this many faults in a run.
-            pub fn at_most(mut self, count: usize) -> $source {
-                self.pace.at_most = count;
+            pub fn at_most(mut self, count: usize) -> $generator {
+                self.schedule.at_most = count;
                 self
             }
         }
     };
 }
 
-pub(super) use paced;
+pub(super) use scheduled;

@@ -8,27 +8,27 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Open while a program lives; closed, for good, at the moment it is killed. Clones share their state.
 #[derive(Clone, Debug)]
-pub struct Gate(Arc<AtomicBool>);
+pub struct AliveFlag(Arc<AtomicBool>);
 
-impl Gate {
+impl AliveFlag {
     /// A gate for a program that starts now.
-    pub fn open() -> Gate {
-        Gate(Arc::new(AtomicBool::new(true)))
+    pub fn new() -> AliveFlag {
+        AliveFlag(Arc::new(AtomicBool::new(true)))
     }
 
     /// Closes the gate. From now on nothing that holds a clone has any effect on the world.
-    pub fn close(&self) {
+    pub fn clear(&self) {
         self.0.store(false, Ordering::Relaxed);
     }
 
     /// Whether the program behind this gate may still act.
-    pub fn is_open(&self) -> bool {
+    pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-impl Default for Gate {
-    fn default() -> Gate {
-        Gate::open()
+impl Default for AliveFlag {
+    fn default() -> AliveFlag {
+        AliveFlag::new()
     }
 }
