@@ -354,7 +354,7 @@ fn damaged_files() {
         std::fs::write(directory(name).join("damaged.json"), whole.replacen(from, to, 1)).unwrap();
         assert_one_line(&cli(name, &["replay", "damaged.json"]), expected, 2);
     };
-    check("\"squall\": 3", "\"squall\": 9", "damaged.json: squall: format version 9 is not 3");
+    check("\"squall\": 3", "\"squall\": 9", "damaged.json: squall: the case format is 9, and this build reads 3");
     check("\"version\": ", "\"version\": 7, \"x\": ", "version: invalid type: integer `7`");
     check("\"definition\": \"", "\"definition\": \"z", "definition: `z");
     check("\"fingerprint\": \"", "\"fingerprint\": \"z", "fingerprint: `z");

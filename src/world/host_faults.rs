@@ -105,7 +105,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// A wrong clock effects when somebody reads it. That is counted at the end of each step, and recorded once.
+    /// A wrong clock is effective when somebody reads it: counted at the end of each step, recorded once.
     fn count_wrong_reads(&mut self, host: HostId) {
         let Some(faults) = self.wrong_clocks.get(&host) else { return };
         let reads = sandbox::take_wrong_reads(host.index());

@@ -56,7 +56,7 @@ pub(crate) struct RunArtifacts {
     /// Programs that failed without supervision: host and error.
     pub(crate) failures: Vec<(HostId, String)>,
     pub(crate) notes: Notes,
-    /// How often each entry of the trigger_counts was seen while faults might happen.
+    /// How often each trigger point of `WorldSpec::trigger_counts` was seen while faults could happen.
     pub(crate) trigger_counts: Vec<u32>,
 }
 

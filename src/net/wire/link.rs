@@ -86,7 +86,7 @@ pub(crate) enum LinkFault {
     },
     Stream(Stream),
     CloseIdle(IdleWatch),
-    /// It trigger_actions once, when it begins.
+    /// It acts once, when it begins.
     HalfOpen,
 }
 
