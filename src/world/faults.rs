@@ -1,6 +1,6 @@
 //! How faults begin and end, and which hosts go down by them. What is wrong with hosts that go on running is told elsewhere.
 
-use super::{Action, Begun, World};
+use super::state::{Action, Begun, World};
 use crate::fault::{Fault, FaultKind, Target};
 use crate::trace::{Event, HostId};
 
@@ -46,13 +46,13 @@ impl World<'_> {
             if !self.downed_by[host.index()].is_empty() {
                 self.downed_by[host.index()].push(index);
                 if fault.kind == FaultKind::PowerOff && self.net.lock().has_power(host) {
-                    self.wire.effects[index] += 1;
+                    self.wire.effective(index, 1);
                     self.power_off(host);
                 }
             }
             return;
         }
-        self.wire.effects[index] += 1;
+        self.wire.effective(index, 1);
         self.downed_by[host.index()].push(index);
         match fault.kind {
             FaultKind::Kill => self.kill(host, Event::Killed),
@@ -110,5 +110,13 @@ impl World<'_> {
         let (wire, now) = (&self.wire, self.now);
         self.net.lock().power_on(host, |packet, flow| wire.next_arrival(packet, flow, now));
         self.start(host);
+    }
+
+    /// A life of a host's program begins.
+    pub(super) fn start(&mut self, host: HostId) {
+        self.prepare_life(host);
+        self.record(Some(host), Event::Started, None);
+        self.apply_host_faults(host);
+        self.sim.bounce(self.spec.hosts[host.index()].name.as_str());
     }
 }

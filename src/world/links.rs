@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::World;
+use super::state::World;
 use crate::fault::{self, Fault, FaultKind, SegmentFate, Selector, Target};
 use crate::net::{BlockKind, Chain, Fates, IdleWatch, LinkFault, Queue, Stream, StreamKind};
 use crate::trace::{FlowKey, HostId};
