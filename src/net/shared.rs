@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::flow::{FlowId, Side};
 use super::kernel::Net;
-use super::triggered::Strikes;
+use super::triggered::TriggeredFaults;
 use crate::history::SharedTape;
 use crate::trace::HostId;
 
@@ -14,7 +14,7 @@ use crate::trace::HostId;
 #[derive(Debug)]
 struct Whole {
     net: Net,
-    trigger_actions: Strikes,
+    triggered_faults: TriggeredFaults,
 }
 
 /// A shared handle to the network.
@@ -50,8 +50,8 @@ impl Drop for NetGuard<'_> {
 
 impl SharedNet {
     pub(crate) fn new(tape: SharedTape, names: Vec<String>) -> SharedNet {
-        let trigger_actions = Strikes::new(names.len(), tape.clone());
-        SharedNet(Arc::new(Mutex::new(Whole { net: Net::new(tape, names), trigger_actions })))
+        let triggered_faults = TriggeredFaults::new(names.len(), tape.clone());
+        SharedNet(Arc::new(Mutex::new(Whole { net: Net::new(tape, names), triggered_faults })))
     }
 
     /// The network. A panic elsewhere while it was held leaves it usable: the run is reported all the same.
@@ -70,19 +70,19 @@ impl NetGuard<'_> {
     }
 
     /// The faults that wait for a moment, and the alive that they close.
-    pub(crate) fn trigger_actions(&mut self) -> &mut Strikes {
-        &mut self.whole_mut().trigger_actions
+    pub(crate) fn triggered_faults(&mut self) -> &mut TriggeredFaults {
+        &mut self.whole_mut().triggered_faults
     }
 
     /// The moment of a fault has come.
     pub(crate) fn trigger(&mut self, fault: u32, here: HostId) {
-        let Whole { net, trigger_actions } = self.whole_mut();
-        trigger_actions.trigger(net, fault, here);
+        let Whole { net, triggered_faults } = self.whole_mut();
+        triggered_faults.trigger(net, fault, here);
     }
 
     /// A program sends bytes, which may be the moment of a fault.
     pub(super) fn send_data(&mut self, flow: FlowId, side: Side, bytes: Bytes) {
-        let Whole { net, trigger_actions } = self.whole_mut();
-        trigger_actions.send_data(net, flow, side, bytes);
+        let Whole { net, triggered_faults } = self.whole_mut();
+        triggered_faults.send_data(net, flow, side, bytes);
     }
 }

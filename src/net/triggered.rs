@@ -72,7 +72,7 @@ pub(crate) struct TriggeredFault {
 
 /// The faults that wait for a moment, those whose moment came, and the alive of the programs that they end.
 #[derive(Debug)]
-pub(crate) struct Strikes {
+pub(crate) struct TriggeredFaults {
     /// What is to be done when the moment of a fault comes, by the fault's index in the plan.
     planned: BTreeMap<u32, TriggerAction>,
     /// The faults whose moment came since the world last looked.
@@ -84,10 +84,10 @@ pub(crate) struct Strikes {
     tape: SharedTape,
 }
 
-impl Strikes {
-    pub(super) fn new(hosts: usize, tape: SharedTape) -> Strikes {
+impl TriggeredFaults {
+    pub(super) fn new(hosts: usize, tape: SharedTape) -> TriggeredFaults {
         let alive = vec![AliveFlag::default(); hosts];
-        Strikes { planned: BTreeMap::new(), triggered: Vec::new(), alive, watches_messages: false, tape }
+        TriggeredFaults { planned: BTreeMap::new(), triggered: Vec::new(), alive, watches_messages: false, tape }
     }
 
     /// This is to be done when the moment of a fault comes.

@@ -84,8 +84,8 @@ pub(super) struct World<'a> {
     pub(super) agenda: BTreeMap<(Duration, u64), Action>,
     pub(super) agenda_entries: u64,
     pub(super) active: Vec<usize>,
-    /// Whose programs are mute.
-    pub(super) mute: BTreeSet<HostId>,
+    /// The hosts whose output is stalled.
+    pub(super) stalled: BTreeSet<HostId>,
     /// Which faults make the wall clock of a host wrong.
     pub(super) wrong_clocks: BTreeMap<HostId, Vec<usize>>,
     /// Of which of them it is recorded that somebody has read the clock.
@@ -151,7 +151,7 @@ impl<'a> World<'a> {
             settle_for: self.spec.settle_for,
         };
         slot.lives += 1;
-        self.net.lock().trigger_actions().mark_alive(id, alive.clone());
+        self.net.lock().triggered_faults().mark_alive(id, alive.clone());
         slot.alive = alive;
         slot.shutdown = shutdown;
         slot.exit = None;
@@ -220,7 +220,7 @@ impl<'a> World<'a> {
     /// The process of a host is gone; its machine closes what the process had open, and idles.
     pub(super) fn kill_with(&mut self, host: HostId, event: Event, text: Option<String>) {
         let due = self.write_down(Some(host), event, text);
-        self.net.lock().trigger_actions().mark_dead(host);
+        self.net.lock().triggered_faults().mark_dead(host);
         self.net.lock().kill(host);
         if !due.is_empty() {
             // What its kernel has just said is on its way, whatever else comes now.
@@ -233,7 +233,7 @@ impl<'a> World<'a> {
 
     pub(super) fn power_off(&mut self, host: HostId) {
         let due = self.write_down(Some(host), Event::PoweredOff, None);
-        self.net.lock().trigger_actions().mark_dead(host);
+        self.net.lock().triggered_faults().mark_dead(host);
         self.wire.forget_unsent(&mut self.net.lock(), host, self.now);
         self.net.lock().power_off(host);
         self.disks[host.index()].power_off();

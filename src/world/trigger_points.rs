@@ -22,7 +22,7 @@ impl World<'_> {
             watches.push(Watch { fault: index as u32, what, nth, seen: 0 });
             let (down, apply) = (self.down(fault, index), self.apply(fault, index));
             let action = TriggerAction { text: fault.to_string(), down, apply };
-            self.net.lock().trigger_actions().plan(index as u32, action);
+            self.net.lock().triggered_faults().plan(index as u32, action);
         }
         for trigger in self.spec.trigger_counts {
             let Some(what) = self.watched(trigger) else { continue };
@@ -34,7 +34,7 @@ impl World<'_> {
         }
         let net = self.net.clone();
         let watches_messages = watches.iter().any(|watch| matches!(watch.what, Watched::Message(_)));
-        net.lock().trigger_actions().watch_messages(watches_messages);
+        net.lock().triggered_faults().watch_messages(watches_messages);
         let mut tape = self.tape.lock();
         tape.trigger_points.on_trigger = Some(Arc::new(move |fault, here| net.lock().trigger(fault, here)));
         tape.trigger_points.watches = watches;
@@ -90,13 +90,13 @@ impl World<'_> {
         let trigger_points = std::mem::take(&mut self.tape.lock().trigger_points);
         let counts = trigger_points.watches.iter().filter(|watch| watch.fault == u32::MAX).map(|watch| watch.seen);
         self.trigger_counts.extend(counts);
-        self.net.lock().trigger_actions().watch_messages(false);
+        self.net.lock().triggered_faults().watch_messages(false);
     }
 
     /// The faults whose moment came in the last step, or among what the world itself did.
     pub(super) fn take_triggered(&mut self) {
         loop {
-            let mut triggered = self.net.lock().trigger_actions().take_triggered();
+            let mut triggered = self.net.lock().triggered_faults().take_triggered();
             if triggered.is_empty() {
                 return;
             }
