@@ -17,22 +17,28 @@ impl World<'_> {
         self.begun[index] = Some(begun);
         self.active.push(index);
         self.schedule(begun.at.saturating_add(fault.lasting).max(self.now), Action::End(index));
+        self.change_hosts(index, |world, host| world.trigger(host, index, fault));
+        for (from, to, what) in self.link_faults(index) {
+            self.wire.begin(&mut self.net.lock(), from, to, index as u32, what, begun.at);
+        }
+    }
+
+    /// Applies a fault that has just begun or ended to its hosts and names; a host that the fault takes down is left to
+    /// `change_life`.
+    fn change_hosts(&mut self, index: usize, change_life: impl Fn(&mut Self, HostId)) {
+        let fault = &self.spec.plan.faults[index];
         match &fault.target {
-            Target::Hosts(hosts) if fault.kind.takes_hosts_down() => {
-                for host in self.resolve(hosts, index, 0) {
-                    self.take_down(host, index, fault);
-                }
-            }
             Target::Hosts(hosts) => {
                 for host in self.resolve(hosts, index, 0) {
-                    self.apply_host_faults(host);
+                    if fault.kind.takes_hosts_down() {
+                        change_life(self, host);
+                    } else {
+                        self.apply_host_faults(host);
+                    }
                 }
             }
             Target::Links { .. } | Target::OneWay { .. } if fault.kind.is_of_names() => self.rename(),
             Target::Links { .. } | Target::OneWay { .. } => {}
-        }
-        for (from, to, what) in self.link_faults(index) {
-            self.wire.begin(&mut self.net.lock(), from, to, index as u32, what, begun.at);
         }
     }
 
@@ -76,21 +82,7 @@ impl World<'_> {
         }
         self.active.retain(|active| *active != index);
         self.record(None, Event::FaultEnded { fault: index as u32 }, None);
-        let fault = &self.spec.plan.faults[index];
-        match &fault.target {
-            Target::Hosts(hosts) if fault.kind.takes_hosts_down() => {
-                for host in self.resolve(hosts, index, 0) {
-                    self.release_host(host, index);
-                }
-            }
-            Target::Hosts(hosts) => {
-                for host in self.resolve(hosts, index, 0) {
-                    self.apply_host_faults(host);
-                }
-            }
-            Target::Links { .. } | Target::OneWay { .. } if fault.kind.is_of_names() => self.rename(),
-            Target::Links { .. } | Target::OneWay { .. } => {}
-        }
+        self.change_hosts(index, |world, host| world.release_host(host, index));
         for (from, to, _) in self.link_faults(index) {
             self.wire.end(&mut self.net.lock(), from, to, index as u32, self.now);
         }
