@@ -17,7 +17,7 @@ impl World<'_> {
         self.begun[index] = Some(begun);
         self.active.push(index);
         self.schedule(begun.at.saturating_add(fault.lasting).max(self.now), Action::End(index));
-        self.change_hosts(index, |world, host| world.trigger(host, index, fault));
+        self.change_hosts(index, |world, host| world.take_down(host, index, fault));
         for (from, to, what) in self.link_faults(index) {
             self.wire.begin(&mut self.net.lock(), from, to, index as u32, what, begun.at);
         }
