@@ -81,7 +81,9 @@ fn list(scenarios: &[Scenario]) -> Result<u8, String> {
             say(&format!("    sometimes  {situation}\n"));
         }
     }
-    Ok(0)
+    let wrong: Vec<String> =
+        scenarios.iter().filter_map(|scenario| scenario.validate().err()).map(|error| error.to_string()).collect();
+    if wrong.is_empty() { Ok(0) } else { Err(wrong.join("\n")) }
 }
 
 fn explore_all(scenarios: Arc<[Scenario]>, arguments: &Explore) -> Result<u8, String> {
@@ -94,6 +96,7 @@ fn explore_all(scenarios: Arc<[Scenario]>, arguments: &Explore) -> Result<u8, St
         [] => (0..scenarios.len()).collect(),
         names => names.iter().map(|name| case_file::find(&scenarios, name)).collect::<Result<_, _>>()?,
     };
+    let swarm = arguments.drawing.of(&chosen.iter().map(|index| &scenarios[*index]).collect::<Vec<_>>())?;
     let verify = if arguments.verify { Verify::All } else { Verify::Failing };
     let within = arguments.duration;
     let options = ExploreOptions {
@@ -113,10 +116,9 @@ fn explore_all(scenarios: Arc<[Scenario]>, arguments: &Explore) -> Result<u8, St
         failed: 0,
     };
     let jobs = arguments.workers.jobs.unwrap_or_else(processors);
-    arguments.drawing.check(chosen.iter().map(|index| &scenarios[*index]))?;
     eprintln!("seeds {seeds}, {jobs} at once");
     let pool = Pool::new(scenarios, jobs, EntryPoint::Main, arguments.workers.hang_after);
-    let pool = pool.drawing(arguments.drawing.swarm());
+    let pool = pool.drawing(swarm);
     let (said, kept) = regressions::run(&pool, &chosen)?;
     say(&said);
     let mut explorations = Vec::new();

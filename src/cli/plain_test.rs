@@ -24,7 +24,7 @@ impl Scenario {
     /// If the environment variable `SQUALL_CASE` names a case file, that case is run instead.
     ///
     /// # Panics
-    /// With a report of the first seed that does not pass.
+    /// With a report of the first seed that does not pass, and before any run if something is wrong with the scenario.
     pub fn assert_passes(self, seeds: Range<u64>) {
         let test = PlainTest::begin(self);
         if let Some(path) = std::env::var_os(CASE).filter(|path| !path.is_empty()) {
@@ -65,6 +65,9 @@ impl PlainTest {
         let scenarios: Arc<[Scenario]> = [scenario].into();
         let serve = handler(scenarios.clone());
         sandbox::serve_if_zygote(move |job| serve(job));
+        if let Err(error) = scenarios[0].validate() {
+            panic!("{error}");
+        }
         let entry = match sandbox::current_test_name() {
             Some(test) => EntryPoint::Test(test),
             // Not within libtest: whoever calls this from a `main` is started the same way again.

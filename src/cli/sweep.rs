@@ -16,6 +16,7 @@ use crate::scenario::Scenario;
 /// Returns the exit code.
 pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Sweep) -> Result<u8, String> {
     let index = case_file::find(&scenarios, &arguments.name)?;
+    scenarios[index].validate().map_err(|error| error.to_string())?;
     let sweep_fault = |kind: &SweepKind| match kind {
         SweepKind::Kill => SweepFault::Kill,
         SweepKind::PowerOff => SweepFault::PowerOff,

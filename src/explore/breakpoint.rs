@@ -63,7 +63,7 @@ pub(super) fn run_until(scenario: &Scenario, case: &Case, pattern: &str) -> Stri
         let what = if is_debugged { "stopped for the debugger" } else { "no debugger is attached, so nothing stops" };
         found.replace(Some(format!("{what} at {}", record_line(hosts, record).trim_start())));
     })));
-    run::run(scenario, case, Detail::Rich);
+    run::run_valid(scenario, case, Detail::Rich);
     trace::watch(None);
     let said = said.take();
     said.unwrap_or_else(|| "no event matches".to_owned())

@@ -19,13 +19,14 @@ const AHEAD: usize = 16;
 /// Explores one scenario of the pool, by its index.
 ///
 /// # Errors
-/// If runs cannot be carried out at all.
+/// If the scenario makes no sense, or if runs cannot be carried out at all.
 pub fn explore(
     pool: &Pool,
     scenario: usize,
     options: &ExploreOptions,
     observer: &mut dyn Observer,
 ) -> Result<Exploration, Error> {
+    pool.scenarios()[scenario].validate()?;
     let name = pool.scenarios()[scenario].name().to_owned();
     observer.begins(&name, options);
     let coverage = Coverage::of(&pool.scenarios()[scenario]);

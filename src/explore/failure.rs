@@ -92,6 +92,7 @@ pub fn investigate(
     case_ref: &CaseRef,
     directory: Option<&Path>,
 ) -> Result<Failure, Error> {
+    pool.scenarios()[scenario].validate()?;
     let first = pool.run(scenario, case_ref, JobKind::Outcome)?;
     investigate_result(pool, scenario, case_ref, first, Evidence::RunOnce, directory)
 }

@@ -83,6 +83,8 @@ pub(crate) enum Reply {
     Examination(Box<Examination>),
     /// What came of a run that was to stop for a debugger.
     Stopped(String),
+    /// A generator of the user's own drew a fault that cannot be carried out.
+    Misdrawn(String),
     /// The job makes no sense to this child.
     Refused(String),
 }
@@ -134,16 +136,21 @@ fn serve(scenarios: &[Scenario], job: &[u8]) -> Reply {
         ));
     };
     let case = job.case_ref.case(scenario, &job.swarm);
+    if let (CaseRef::Seed(_), Some(defect)) = (&job.case_ref, scenario.defect_of_own_generators(&case.plan)) {
+        return Reply::Misdrawn(defect);
+    }
     if let Some(pattern) = &job.break_on {
         return Reply::Stopped(breakpoint::run_until(scenario, &case, pattern));
     }
     match job.kind {
         JobKind::Case => Reply::Case(Box::new(case)),
-        JobKind::Outcome => Reply::Outcome(Box::new(run::run(scenario, &case, Detail::Lean).outcome)),
+        JobKind::Outcome => Reply::Outcome(Box::new(run::run_valid(scenario, &case, Detail::Lean).outcome)),
         JobKind::Examination => {
-            let run = || run::run(scenario, &case, Detail::Rich).outcome.fingerprint;
+            let run = || run::run_valid(scenario, &case, Detail::Rich).outcome.fingerprint;
             Reply::Examination(Box::new(Examination::of(run)))
         }
-        JobKind::Recording => Reply::Recording(Box::new(run::run(scenario, &case, Detail::Rich).into_recording(case))),
+        JobKind::Recording => {
+            Reply::Recording(Box::new(run::run_valid(scenario, &case, Detail::Rich).into_recording(case)))
+        }
     }
 }

@@ -44,6 +44,7 @@ pub use trace_file::{TraceDivergence, event_lines, trace_path};
 
 use crate::check::Verdict;
 use crate::run::{GeneratorCounts, Outcome};
+use crate::scenario::ScenarioError;
 
 /// Below this number of planned faults, nothing is said about how many of them are effective.
 const JUDGED_FROM: u64 = 30;
@@ -112,6 +113,12 @@ pub enum Error {
     /// The process that runs cases cannot be started or died by itself.
     #[error("the process that runs cases failed: {0}")]
     Worker(std::io::Error),
+    /// The scenario makes no sense.
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+    /// A generator of the user's own drew a fault that cannot be carried out.
+    #[error("{0}")]
+    Drawn(String),
     /// The process that runs cases does not do what it is asked.
     #[error("the process that runs cases gave no outcome: {0}")]
     Refused(String),

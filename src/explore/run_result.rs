@@ -55,6 +55,7 @@ impl RunResult {
             Reply::Case(_) | Reply::Examination(_) | Reply::Stopped(_) => {
                 return Err(Error::Refused("something else came instead of an outcome".to_owned()));
             }
+            Reply::Misdrawn(why) => return Err(Error::Drawn(why)),
             Reply::Refused(why) => return Err(Error::Refused(why)),
         };
         let Finished { output, cpu, .. } = finished;

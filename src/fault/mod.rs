@@ -7,6 +7,7 @@ mod fate;
 mod generator;
 mod kind;
 mod machine;
+mod outline;
 mod schedule;
 mod script;
 mod streams;

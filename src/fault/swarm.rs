@@ -72,8 +72,9 @@ impl FromStr for Intensity {
 /// What is said of the draw of all runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Swarm {
-    /// Words that name generators: a generator takes part if its name is one of them or begins with one, or if `*` in it stands
-    /// for the rest. If there are none, each run draws which generators it uses.
+    /// Words that select generators: each is the name of a generator, the name of a kind, which stands for all generators of that
+    /// kind, or a pattern of names in which `*` stands for any text. If there are none, each run draws which generators it
+    /// uses.
     pub faults: Vec<String>,
     /// How hard all faults are. If it is not said, each run draws how hard those of each generator are.
     pub intensity: Option<Intensity>,
@@ -90,13 +91,15 @@ impl Swarm {
         *self == Swarm::default()
     }
 
-    /// Whether a generator is meant by its words.
-    pub fn means(&self, generator: &str) -> bool {
-        self.faults.iter().any(|word| {
-            let begins =
-                generator.strip_prefix(word.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
-            begins || super::target::glob_matches(word, generator)
-        })
+    /// Whether its words select each of these generators.
+    pub fn selects(&self, generators: &[Generator]) -> Vec<bool> {
+        let mut selected = vec![false; generators.len()];
+        for word in &self.faults {
+            for index in selected_by(word, generators) {
+                selected[index] = true;
+            }
+        }
+        selected
     }
 
     /// How hard the faults of each generator are in the run of a seed; none of those that it does not use.
@@ -105,8 +108,9 @@ impl Swarm {
     /// all, at a quarter, a half or all of its intensity. A generator that is alone is always used as it is.
     pub fn shares(&self, seed: Seed, generators: &[Generator]) -> Vec<Option<Intensity>> {
         let is_whole = generators.len() < 2 || seed.decide("swarm: all sources", &[]).is_multiple_of(3);
+        let selected = self.selects(generators);
         let uses = |index: usize| match self.faults.is_empty() {
-            false => self.means(generators[index].name()),
+            false => selected[index],
             true => is_whole || seed.decide(&format!("swarm: {}", generators[index].name()), &[]).is_multiple_of(2),
         };
         let intensity = |index: usize| match self.intensity {
@@ -119,11 +123,31 @@ impl Swarm {
         };
         let mut shares: Vec<_> = (0..generators.len()).map(|index| uses(index).then(|| intensity(index))).collect();
         if self.faults.is_empty() && shares.iter().all(Option::is_none) && !shares.is_empty() {
-            let index = (seed.decide("swarm: the only source", &[]) % shares.len() as u64) as usize;
+            let index =
+                in_order(generators)[(seed.decide("swarm: the only source", &[]) % shares.len() as u64) as usize];
             shares[index] = Some(intensity(index));
         }
         shares
     }
+}
+
+/// The generators that one word selects. A name that is meant exactly is no pattern, whatever `*` it contains.
+fn selected_by(word: &str, generators: &[Generator]) -> Vec<usize> {
+    let where_true = |is_meant: &dyn Fn(&Generator) -> bool| -> Vec<usize> {
+        generators.iter().enumerate().filter(|(_, generator)| is_meant(generator)).map(|(index, _)| index).collect()
+    };
+    let exact = where_true(&|generator| generator.name() == word || generator.is_of_kind(word));
+    match exact.is_empty() {
+        false => exact,
+        true => where_true(&|generator| super::target::glob_matches(word, generator.name())),
+    }
+}
+
+/// The generators by name, so that a case does not depend on the order in which they were declared.
+fn in_order(generators: &[Generator]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..generators.len()).collect();
+    order.sort_by_key(|index| generators[*index].name());
+    order
 }
 
 /// The plan that a seed draws. What a generator draws does not depend on the others.
@@ -131,8 +155,8 @@ pub(crate) fn draw(topology: &Topology, generators: &[Generator], seed: Seed, sw
     let shares = swarm.shares(seed, generators);
     let draw = |share: &dyn Fn(Intensity) -> Intensity| {
         let mut faults = Vec::new();
-        for (generator, intensity) in generators.iter().zip(&shares) {
-            let Some(intensity) = intensity else { continue };
+        for index in in_order(generators) {
+            let (generator, Some(intensity)) = (&generators[index], &shares[index]) else { continue };
             let strategy = generator.strategy(&Topology { intensity: share(*intensity), ..topology.clone() });
             let drawn = strategy.new_tree(&mut seed.runner(&format!("plan: {}", generator.name())));
             faults.extend(drawn.expect("the strategies of fault generators must yield faults").current());
@@ -150,7 +174,7 @@ pub(crate) fn draw(topology: &Topology, generators: &[Generator], seed: Seed, sw
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::{kill, latency, loss, millis, one, power_off, secs};
+    use crate::fault::{kill, kill_several, latency, loss, millis, one, power_off, secs};
 
     fn generators() -> Vec<Generator> {
         vec![
@@ -200,8 +224,47 @@ mod tests {
             assert_eq!(of(words(&["loss"])), only(&["loss a ↔ b"]));
             assert_eq!(of(words(&["kill"])), only(&["kill one of *", "kill a"]));
             assert_eq!(of(words(&["kill a", "power off"])), only(&["kill a", "power off b"]));
+            assert_eq!(of(words(&["kill one of *"])), only(&["kill one of *"]));
             assert_eq!(of(words(&["*one*"])), only(&["kill one of *"]));
+            assert_eq!(of(words(&["kill one"])), []);
             assert_eq!(of(words(&["kil"])), []);
+        }
+    }
+
+    #[test]
+    fn a_name_selects_no_longer_name_that_begins_with_it() {
+        let generators: Vec<Generator> = vec![
+            kill("a").into(),
+            kill("a").at_message("a", "b", "").into(),
+            kill(["a", "b"]).into(),
+            kill_several(2, "*").into(),
+            power_off("a").into(),
+            kill("b").named("my own"),
+        ];
+        let check = |word: &str, expected: &[usize]| {
+            let swarm = Swarm { faults: vec![word.to_owned()], intensity: None };
+            let selected = swarm.selects(&generators);
+            let selected: Vec<usize> = (0..generators.len()).filter(|index| selected[*index]).collect();
+            assert_eq!(selected, expected, "{word}");
+        };
+        check("kill a", &[0]);
+        check("kill a at a message a → b", &[1]);
+        check("kill a, b", &[2]);
+        check("kill a*", &[0, 1, 2]);
+        check("kill", &[0, 1, 2, 3, 5]);
+        check("kill several", &[3]);
+        check("my own", &[5]);
+        check("my", &[]);
+        check("*", &[0, 1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn a_plan_does_not_depend_on_the_order_of_its_generators() {
+        let mut reversed = generators();
+        reversed.reverse();
+        for seed in 0..200 {
+            let plan = draw(&topology(), &reversed, Seed(seed), &Swarm::default());
+            assert_eq!(plan, drawn(seed, &Swarm::default()), "seed {seed}");
         }
     }
 

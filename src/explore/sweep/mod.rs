@@ -197,6 +197,7 @@ pub fn sweep(
     options: &SweepOptions,
     progress: &mut dyn FnMut(usize, usize, usize),
 ) -> Result<Sweep, SweepError> {
+    pool.scenarios()[scenario].validate().map_err(Error::from)?;
     let started = Instant::now();
     let control = control(&pool.scenarios()[scenario], options);
     let case_ref = CaseRef::Case(Box::new(control.clone()));
