@@ -12,9 +12,10 @@ use std::thread;
 
 use libc::{c_char, c_int, pid_t};
 
+use super::protocol::{BOARD_FD, COMMAND_FD, JOB_FD, MARKER, OUTCOME_FD, OUTPUT_FD, RESULT_FD};
 use super::raw::call;
-use super::zygote::{BOARD_FD, COMMAND_FD, JOB_FD, MARKER, OUTCOME_FD, OUTPUT_FD, RESULT_FD, die_with};
-use crate::sandbox::worker::EntryPoint;
+use super::zygote::die_with;
+use crate::sandbox::job::EntryPoint;
 
 /// How a zygote says that it could not become one.
 pub(super) const EXECUTION_FAILED: c_int = 126;
