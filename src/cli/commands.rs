@@ -1,16 +1,18 @@
 //! What the commands do.
 
 use std::fs::File;
-use std::io::{BufWriter, IsTerminal, Write};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Parser;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::arguments::{Arguments, Command, Explore};
-use super::{USAGE, describe, is_plain, processors, regressions, replay_line, seeds_from_environment};
+use super::environment::{processors, seeds_from_environment};
+use super::regressions;
+use super::terminal::{describe, progress_bar, replay_line, say};
 use crate::case_file;
 use crate::explore::{self, Exploration, ExploreOptions, Observer, Pool, Reached, SeedRange, Size, Status, Verify};
 use crate::fault::duration_text;
@@ -18,6 +20,9 @@ use crate::report::{catalog, text};
 use crate::run::{GeneratorCounts, Outcome};
 use crate::sandbox::EntryPoint;
 use crate::scenario::Scenario;
+
+/// The exit code for wrong usage and for failures of the harness itself.
+pub(super) const USAGE: u8 = 2;
 
 /// How many seeds are explored unless something else is said.
 const SEEDS: u64 = 64;
@@ -61,11 +66,6 @@ fn first_line(error: &clap::Error) -> String {
     let text = error.to_string();
     let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("wrong usage");
     format!("{} (`--help` shows the usage)", first.strip_prefix("error: ").unwrap_or(first))
-}
-
-/// Prints to standard output; that nobody reads it any more is no failure.
-pub(super) fn say(text: &str) {
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }
 
 fn list(scenarios: &[Scenario]) -> Result<u8, String> {
@@ -137,14 +137,6 @@ fn explore_all(scenarios: Arc<[Scenario]>, arguments: &Explore) -> Result<u8, St
     watcher.finish(&explorations)?;
     let worst = explorations.iter().map(Exploration::status).max().unwrap_or(Status::Pass).max(kept);
     Ok(worst.exit_code())
-}
-
-pub(super) fn progress_bar() -> ProgressBar {
-    let bar = ProgressBar::no_length();
-    if is_plain() || !std::io::stderr().is_terminal() {
-        bar.set_draw_target(ProgressDrawTarget::hidden());
-    }
-    bar
 }
 
 /// A file that is written while an exploration lasts.

@@ -4,10 +4,11 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::environment::processors;
 use super::replay::compare;
-use super::{describe, failure_screen, processors};
+use super::terminal::{describe, failure_screen};
 use crate::case_file::CaseFile;
-use crate::explore::job::handler;
+use crate::explore::handler;
 use crate::explore::{self, CaseRef, ExploreOptions, Failure, Pool, SeedRange, Status, Verify};
 use crate::sandbox::{self, EntryPoint};
 use crate::scenario::{Case, Scenario};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::arguments::Replay;
-use super::commands::say;
-use super::{failure_screen, processors, replay_line};
+use super::environment::processors;
+use super::terminal::{failure_screen, replay_line, say};
 use crate::case_file::{self, CaseFile};
 use crate::explore::{self, CaseRef, ExploreOptions, Failure, Pool, SeedRange, Status, TraceDivergence};
 use crate::report::{TimelineOptions, timeline};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use indicatif::ProgressStyle;
 
 use super::arguments::{Sweep, SweepKind};
-use super::commands::{progress_bar, say};
-use super::processors;
+use super::environment::processors;
+use super::terminal::{progress_bar, say};
 use crate::case_file;
 use crate::explore::{self, Pool, Status, SweepFault, SweepOptions};
 use crate::report::sweep_text;

@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
 
+use super::coverage::Coverage;
+use super::error::Error;
+use super::exploration::Exploration;
 use super::failure::{Evidence, investigate_result, study};
 use super::job::{CaseRef, JobKind};
+use super::observer::Observer;
+use super::options::{ExploreOptions, Verify};
 use super::pool::{Done, Pool};
 use super::run_result::RunResult;
-use super::{Coverage, Error, Exploration, ExploreOptions, Observer, Verify};
 use crate::check::Verdict;
 use crate::sandbox::Escape;
 use crate::seed::Seed;

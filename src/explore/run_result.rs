@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Error;
+use super::error::Error;
 use super::job::{CaseRef, Reply};
 use crate::check::{Finding, Verdict};
 use crate::fault::{Fault, Plan, Selector, Target, duration_text};
