@@ -27,8 +27,6 @@ use crate::host::{HostContext, HostSpec, Program, Termination};
 use crate::seed::Seed;
 use crate::trace::Trace;
 
-use derived::LinkLatency;
-
 pub use definition::Definition;
 pub(crate) use nearest::nearest;
 pub use problems::ScenarioError;
@@ -49,6 +47,9 @@ pub struct Case {
     /// What the clients do.
     pub input: Input,
 }
+
+/// The two sides of links, and their latency.
+type LinkLatency = (String, String, Range<Duration>);
 
 type DrawInput = dyn Fn(Seed, &str) -> serde_json::Value + Send + Sync;
 type InputDefect = dyn Fn(&serde_json::Value) -> Option<String> + Send + Sync;

@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::Scenario;
+use super::{LinkLatency, Scenario};
 use crate::fault::{Topology, TopologyHost, millis};
 use crate::host::HostSpec;
 use crate::trace::HostId;
@@ -14,9 +14,6 @@ pub(super) const DEFAULT_STEP: Duration = millis(10);
 
 /// No step is shorter.
 pub(super) const SHORTEST_STEP: Duration = millis(1);
-
-/// The two sides of links, and the latency that they are to have.
-pub(super) type LinkLatency = (String, String, Range<Duration>);
 
 /// The settings that name one host or link, each with how broadly it does, reduced to those that name it most narrowly. They
 /// must say the same, or the scenario is refused.
