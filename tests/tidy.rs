@@ -1,10 +1,10 @@
-//! House rules: which module may use which, what every file begins with, and what simulated code must not touch.
+//! House rules: which modules may use which, how every file begins, and what simulated code must not use.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The modules from the bottom up: each may use only those before it (and itself).
+/// The modules from the bottom up: each may use only itself and those before it.
 const ORDER: [&str; 18] = [
     "seed",
     "sandbox",
@@ -26,9 +26,9 @@ const ORDER: [&str; 18] = [
     "cli",
 ];
 
-/// Uses against the order that are meant, with the reason.
+/// The permitted exceptions to the order, each with its reason.
 const EXCEPTIONS: [(&str, &str); 1] = [
-    // A topology names hosts as the trace does; the two were one module otherwise.
+    // A topology identifies hosts by the trace's `HostId`.
     ("fault", "trace"),
 ];
 
@@ -36,7 +36,7 @@ fn files_below(directory: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            // The foreign crate has a target folder and rules of its own.
+            // The foreign crate has its own target directory and rules.
             if !path.ends_with("target") && !path.ends_with("foreign") {
                 files_below(&path, files);
             }
@@ -68,24 +68,24 @@ fn module_of(path: &Path) -> String {
     first.trim_end_matches(".rs").to_owned()
 }
 
-/// The part of a file that ships: without its tests and comments.
-fn shipped(text: &str) -> String {
+/// The text of a file without its unit tests and comment lines.
+fn code_of(text: &str) -> String {
     let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
     code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
-fn every_file_says_first_what_it_is() {
+fn every_file_starts_with_a_header() {
     let bad: Vec<_> = files(&["src", "sims", "tests", "benches", "examples"])
         .into_iter()
         .filter(|(_, text)| !text.starts_with("//! "))
         .map(|(path, _)| path)
         .collect();
-    assert!(bad.is_empty(), "these do not begin with `//! `: {bad:?}");
+    assert!(bad.is_empty(), "start each of these files with a `//! ` line that says what it owns: {bad:?}");
 }
 
 #[test]
-fn modules_use_only_what_is_below_them() {
+fn modules_use_only_modules_below_them() {
     let mut bad = Vec::new();
     for (path, text) in files(&["src"]) {
         let module = module_of(&path);
@@ -93,12 +93,13 @@ fn modules_use_only_what_is_below_them() {
             continue;
         }
         let own = ORDER.iter().position(|name| *name == module);
-        let own = own.unwrap_or_else(|| panic!("{} belongs to no module of the order", path.display()));
-        for used in shipped(&text).split("crate::").skip(1) {
+        let own =
+            own.unwrap_or_else(|| panic!("{} belongs to no module in ORDER; add its module there", path.display()));
+        for used in code_of(&text).split("crate::").skip(1) {
             let used: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
             let Some(place) = ORDER.iter().position(|name| *name == used) else { continue };
             if place > own && !EXCEPTIONS.contains(&(module.as_str(), used.as_str())) {
-                bad.push(format!("{} uses {used}", path.display()));
+                bad.push(format!("{} uses {used}, which is above it in ORDER", path.display()));
             }
         }
     }
@@ -106,17 +107,17 @@ fn modules_use_only_what_is_below_them() {
 }
 
 #[test]
-fn the_simulated_core_has_no_source_of_chance() {
+fn the_simulated_core_has_no_source_of_randomness() {
     let mut bad = Vec::new();
     for (path, text) in files(&["src"]) {
         let module = module_of(&path);
-        // The sandbox makes time, and the front half (explore, cli, report) lives in real time.
+        // The sandbox provides virtual time, and the front end (explore, cli, report) runs in real time.
         if ["sandbox", "explore", "cli", "report", "lib", "case_file"].contains(&module.as_str()) {
             continue;
         }
         for forbidden in ["HashMap", "HashSet", "SystemTime::now", "std::time::Instant", "thread_rng", "std::thread"] {
-            if shipped(&text).contains(forbidden) {
-                bad.push(format!("{} has {forbidden}", path.display()));
+            if code_of(&text).contains(forbidden) {
+                bad.push(format!("{} uses {forbidden}, which simulated code must not", path.display()));
             }
         }
     }
@@ -124,28 +125,32 @@ fn the_simulated_core_has_no_source_of_chance() {
 }
 
 #[test]
-fn the_library_knows_nothing_of_the_shop() {
+fn the_library_does_not_use_the_shop() {
     for (path, text) in files(&["src"]) {
-        assert!(!shipped(&text).contains("sims::") && !shipped(&text).contains("shop::"), "{}", path.display());
+        assert!(
+            !code_of(&text).contains("sims::") && !code_of(&text).contains("shop::"),
+            "{} uses the shop",
+            path.display()
+        );
     }
 }
 
 #[test]
-fn unsafe_code_lives_in_the_sandbox() {
+fn only_the_sandbox_has_unsafe_code() {
     for (path, text) in files(&["src"]) {
         if module_of(&path) != "sandbox" {
-            assert!(!shipped(&text).contains("unsafe "), "{}", path.display());
+            assert!(!code_of(&text).contains("unsafe "), "move the unsafe code of {} into src/sandbox", path.display());
         }
     }
 }
 
-/// The name of a module that is a file below a directory, such as `simulated::keeper`.
+/// The module name of a file below a directory, such as `simulated::keeper`.
 fn module_below(directory: &str, path: &Path) -> String {
     let below = path.strip_prefix(directory).unwrap().with_extension("");
     below.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("::")
 }
 
-/// What a module imports, as paths that begin where those of `modules` do: `root` leads there from anywhere.
+/// The modules among `modules` that a module imports. `root` is the prefix of an absolute path to them.
 fn imports(root: &str, module: &str, text: &str, modules: &BTreeSet<String>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for import in text.split("use ").skip(1).map(|rest| rest.split(';').next().unwrap()) {
@@ -154,7 +159,7 @@ fn imports(root: &str, module: &str, text: &str, modules: &BTreeSet<String>) -> 
             from = from.rsplit_once("::").map_or("", |(parent, _)| parent);
             rest = above;
         }
-        // Of `a::{b, c}` the file is `a`; of `{a, b}` there are two.
+        // `a::{b, c}` imports one file, `a`; `{a, b}` imports two.
         for name in rest.strip_prefix('{').map_or(vec![rest], |list| list.split(',').collect()) {
             let name = name.trim_matches(|c: char| c == '}' || c.is_whitespace());
             let path = if from.is_empty() { name.to_owned() } else { format!("{from}::{name}") };
@@ -167,21 +172,24 @@ fn imports(root: &str, module: &str, text: &str, modules: &BTreeSet<String>) -> 
 }
 
 #[test]
-fn no_files_of_the_shop_import_each_other_in_a_circle() {
+fn the_shop_has_no_import_cycle() {
     let directory = "sims/shop";
     let files: BTreeMap<String, String> = files(&[directory])
         .into_iter()
-        .map(|(path, text)| (module_below(directory, &path), shipped(&text)))
+        .map(|(path, text)| (module_below(directory, &path), code_of(&text)))
         .filter(|(module, _)| module != "mod")
         .collect();
     let modules = files.keys().cloned().collect();
-    let mut left: BTreeMap<&String, BTreeSet<String>> =
+    let mut remaining: BTreeMap<&String, BTreeSet<String>> =
         files.iter().map(|(module, text)| (module, imports("crate::shop::", module, text, &modules))).collect();
-    assert!(left[&"gateway".to_owned()].contains("balance"), "imports are found: {left:?}");
-    // Whatever imports nothing that is left is in no circle.
-    while let Some(module) = left.iter().find(|(_, used)| used.iter().all(|used| !left.contains_key(used))) {
+    assert!(remaining[&"gateway".to_owned()].contains("balance"), "the search missed an import: {remaining:?}");
+    // A module that imports none of the remaining ones is in no cycle.
+    while let Some(module) = remaining.iter().find(|(_, used)| used.iter().all(|used| !remaining.contains_key(used))) {
         let module = *module.0;
-        left.remove(module);
+        remaining.remove(module);
     }
-    assert!(left.is_empty(), "these import each other in a circle, or lead to one: {left:#?}");
+    assert!(
+        remaining.is_empty(),
+        "break the import cycle among these files, some of which only lead to it: {remaining:#?}"
+    );
 }
