@@ -1,7 +1,7 @@
 //! The flag that says whether one life of a program is still alive.
 //!
-//! Dropping a crashed program runs its destructors, but a dead program must not act. Therefore every handle through which
-//! a program reaches the simulated world holds a clone of its flag, and does nothing once the flag is cleared.
+//! Dropping a crashed program runs its destructors, but a dead program must not act. Therefore every handle through
+//! which a program reaches the simulated world holds a clone of its flag, and does nothing once the flag is cleared.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

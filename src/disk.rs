@@ -66,8 +66,8 @@ use crate::seed::Seed;
 pub struct DiskImage(SharedImage);
 
 impl DiskImage {
-    /// Creates an empty disk for the machine numbered `host`. What a power off tears depends only on the seed, the host,
-    /// and the ordinals of the power off, the file and the write.
+    /// Creates an empty disk for the machine numbered `host`. What a power off tears depends only on the seed, the
+    /// host, and the ordinals of the power off, the file and the write.
     pub fn new(seed: Seed, host: u64) -> DiskImage {
         DiskImage(SharedImage::new(Image::new(seed, host)))
     }
@@ -126,9 +126,9 @@ impl DiskImage {
         self.lock().effects()
     }
 
-    /// Calls `observer` at each read, write and sync of a living program, just before the call takes effect. The observer
-    /// may clear the program's alive flag; then the call fails without effect, so a test can crash a program at any disk
-    /// call. The observer must not use a [`Disk`] or [`File`]; the methods of the image are safe to call.
+    /// Calls `observer` at each read, write and sync of a living program, just before the call takes effect. The
+    /// observer may clear the program's alive flag; then the call fails without effect, so a test can crash a program
+    /// at any disk call. The observer must not use a [`Disk`] or [`File`]; the methods of the image are safe to call.
     pub fn observe(&self, observer: impl Fn(DiskCall) + Send + Sync + 'static) {
         self.lock().observer = Some(Arc::new(observer));
     }
@@ -152,16 +152,16 @@ impl fmt::Debug for DiskImage {
 /// The disk as one life of a program sees it. Clones share their debt.
 ///
 /// Paths separate names with `/` and start at the root of the disk, with or without a leading `/`; the root is `""` or
-/// `"/"`. Every call fails with `ErrorKind::Other` once the program is dead, with `InvalidInput` for a path that contains
-/// `..` or is not UTF-8, and with `NotFound` or `NotADirectory` for a path that does not resolve. Calls that read, write or
-/// sync (but not [`Disk::open`] and [`Disk::exists`], which the kernel's cache answers) fail with EIO (5) and have no
-/// effect while the disk fails.
+/// `"/"`. Every call fails with `ErrorKind::Other` once the program is dead, with `InvalidInput` for a path that
+/// contains `..` or is not UTF-8, and with `NotFound` or `NotADirectory` for a path that does not resolve. Calls that
+/// read, write or sync (but not [`Disk::open`] and [`Disk::exists`], which the kernel's cache answers) fail with EIO
+/// (5) and have no effect while the disk fails.
 #[derive(Clone)]
 pub struct Disk(Arc<Attachment>);
 
 impl Disk {
-    /// Opens a file. The name of a file that this call creates becomes durable only with [`Disk::sync_directory`] on its
-    /// parent; see [`Disk::open_durable`]. Opening takes no time.
+    /// Opens a file. The name of a file that this call creates becomes durable only with [`Disk::sync_directory`] on
+    /// its parent; see [`Disk::open_durable`]. Opening takes no time.
     ///
     /// # Errors
     /// `NotFound` if the file is missing and the options do not create it, `AlreadyExists` if `create_new` finds one,
@@ -199,8 +199,8 @@ impl Disk {
         }
     }
 
-    /// Removes a file's name. The file itself exists for as long as it is open, and in the durable state it keeps its name
-    /// until the directory is synced.
+    /// Removes a file's name. The file itself exists for as long as it is open, and in the durable state it keeps its
+    /// name until the directory is synced.
     ///
     /// # Errors
     /// `IsADirectory` if `path` is a directory.
@@ -208,9 +208,9 @@ impl Disk {
         self.0.begin(DiskCall::Write)?.remove(path.as_ref())
     }
 
-    /// Renames a file and replaces any file at `to`. The rename is atomic in the cache. Within one directory it is atomic
-    /// in the durable state as well, and becomes durable when that directory is synced. Across two directories, each has
-    /// to be synced: a power off between the two syncs leaves the file with both names or with neither.
+    /// Renames a file and replaces any file at `to`. The rename is atomic in the cache. Within one directory it is
+    /// atomic in the durable state as well, and becomes durable when that directory is synced. Across two directories,
+    /// each has to be synced: a power off between the two syncs leaves the file with both names or with neither.
     ///
     /// # Errors
     /// `Unsupported` if `from` is a directory, `IsADirectory` if `to` is one.
@@ -249,9 +249,9 @@ impl Disk {
     }
 
     /// Waits until the disk has finished all calls made before this one, including those that another task is waiting
-    /// for, because a disk does one thing at a time. Await it after a sync, before acknowledging. Returns at once if there
-    /// is nothing to wait for; otherwise it needs a tokio runtime with time enabled, whose timer rounds up to whole
-    /// milliseconds.
+    /// for, because a disk does one thing at a time. Await it after a sync, before acknowledging. Returns at once if
+    /// there is nothing to wait for; otherwise it needs a tokio runtime with time enabled, whose timer rounds up to
+    /// whole milliseconds.
     pub async fn wait_until_idle(&self) {
         self.0.settle().await;
     }

@@ -218,8 +218,8 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// Records that the operation was acknowledged with this answer. An answer that cannot be written as JSON is recorded
-    /// as `null`.
+    /// Records that the operation was acknowledged with this answer. An answer that cannot be written as JSON is
+    /// recorded as `null`.
     pub fn ok(self, answer: &impl Serialize) {
         let answer = serde_json::to_string(answer).unwrap_or_else(|_| "null".to_owned());
         self.complete(Completion::Ok(answer));

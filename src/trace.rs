@@ -1,8 +1,8 @@
 //! The trace: what the world did, in virtual time, and its fingerprint.
 //!
-//! Every event is digested. Events that checks read (host life, faults, marks) are always kept; all others (segments, log
-//! lines) and all texts are kept only in a rich trace. Keeping more never changes what is digested, so a run has the
-//! same fingerprint whether it is explored or recorded.
+//! Every event is digested. Events that checks read (host life, faults, marks) are always kept; all others (segments,
+//! log lines) and all texts are kept only in a rich trace. Keeping more never changes what is digested, so a run has
+//! the same fingerprint whether it is explored or recorded.
 
 mod capture;
 mod event;

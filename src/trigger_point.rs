@@ -46,8 +46,8 @@ type OnTrigger = dyn Fn(u32, HostId) + Send + Sync;
 #[derive(Clone, Default)]
 pub(crate) struct TriggerPoints {
     pub(crate) watches: Vec<Watch>,
-    /// Called with a fault and the host where its trigger point was reached, for effects that cannot wait for the end of
-    /// the step.
+    /// Called with a fault and the host where its trigger point was reached, for effects that cannot wait for the end
+    /// of the step.
     pub(crate) on_trigger: Option<Arc<OnTrigger>>,
 }
 

@@ -1,5 +1,6 @@
 //! Timelines of pinned seeds, for review: they change only when the behaviour of the shop or the simulator changes.
-//! `cargo insta review` shows and accepts changes; without it, `INSTA_UPDATE=always cargo test --test snapshots` accepts.
+//! `cargo insta review` shows and accepts changes; without it, `INSTA_UPDATE=always cargo test --test snapshots`
+//! accepts.
 
 #[path = "../sims/scenarios.rs"]
 mod scenarios;
@@ -43,9 +44,8 @@ fn main() -> ExitCode {
         let (pool, name, seed) = (pool.clone(), scenario.name().to_owned(), Seed(PINNED[index].1));
         Trial::test(name.clone(), move || {
             let run = investigate(&pool, index, &CaseRef::Seed(seed), None).map_err(|error| error.to_string())?;
-            let recording = run.recording.ok_or(
-                "the run died before it returned a recording; replay it with `cargo run --example sims -- replay`",
-            )?;
+            let command = format!("cargo sims replay {name} --seed {seed}");
+            let recording = run.recording.ok_or(format!("the run died without a recording; run `{command}`"))?;
             let plan: String = recording.case.plan.faults.iter().map(|fault| format!("{fault}\n")).collect();
             let options =
                 TimelineOptions { max_lines: LINES - recording.case.plan.faults.len(), ..TimelineOptions::default() };

@@ -54,8 +54,8 @@ impl File {
     /// Writes all of `data` at `offset`. A gap between the end of the file and `offset` reads as zeros.
     ///
     /// # Errors
-    /// `PermissionDenied` if the file was opened read-only, `FileTooLarge` beyond 2^63 - 1 bytes, `StorageFull` if the disk
-    /// is full, EIO (5) if the disk fails. A failed call writes nothing.
+    /// `PermissionDenied` if the file was opened read-only, `FileTooLarge` beyond 2^63 - 1 bytes, `StorageFull` if the
+    /// disk is full, EIO (5) if the disk fails. A failed call writes nothing.
     pub fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let end = offset.checked_add(data.len() as u64).filter(|end| *end <= LEN_BYTES_MAX);
         let mut image = self.begin_write()?;
@@ -118,8 +118,8 @@ impl File {
         self.sync_data()
     }
 
-    /// Takes an exclusive lock on the whole file; returns `false` if a separately opened handle to the file holds a lock.
-    /// The lock ends with [`File::unlock`], with the last clone of this handle, or with the life of the program.
+    /// Takes an exclusive lock on the whole file; returns `false` if a separately opened handle to the file holds a
+    /// lock. The lock ends with [`File::unlock`], with the last clone of this handle, or with the life of the program.
     ///
     /// # Errors
     /// Only if the program is dead.

@@ -255,8 +255,8 @@ impl Image {
         Ok(())
     }
 
-    /// Locks the whole file for the handle, unless another handle of a living program holds a conflicting lock. Replaces
-    /// the lock that the handle already holds, if any.
+    /// Locks the whole file for the handle, unless another handle of a living program holds a conflicting lock.
+    /// Replaces the lock that the handle already holds, if any.
     pub(super) fn try_lock(&mut self, handle: u64, file: u64, exclusive: bool, alive: &AliveFlag) -> bool {
         self.locks.retain(|lock| lock.alive.is_set());
         let conflicts = |lock: &Lock| lock.file == file && lock.handle != handle && (exclusive || lock.exclusive);

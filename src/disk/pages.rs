@@ -1,7 +1,7 @@
 //! The bytes of one file, twice: in the cache and in the durable state.
 //!
-//! Both are maps of shared 4 KiB pages. An absent page is a hole and reads as zeros; a write copies a page only if cache
-//! and durable state still share it; a sync shares the pages that were written since the last sync.
+//! Both are maps of shared 4 KiB pages. An absent page is a hole and reads as zeros; a write copies a page only if
+//! cache and durable state still share it; a sync shares the pages that were written since the last sync.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -130,9 +130,9 @@ impl ChangeKind {
         }
     }
 
-    /// The number of its bytes that a power off makes durable, given 64 uniform bits; `None` if the change is lost. A write
-    /// that spans sector boundaries is lost, kept whole or cut at one of them, each with probability 1/3. A write within
-    /// one sector, or a length change, is lost or kept whole, each with probability 1/2.
+    /// The number of its bytes that a power off makes durable, given 64 uniform bits; `None` if the change is lost. A
+    /// write that spans sector boundaries is lost, kept whole or cut at one of them, each with probability 1/3. A write
+    /// within one sector, or a length change, is lost or kept whole, each with probability 1/2.
     fn surviving_bytes(&self, bits: u64) -> Option<usize> {
         let ChangeKind::Write { offset, data } = self else {
             return (bits & 1 == 1).then_some(0);
@@ -227,8 +227,8 @@ impl FileData {
         self.durable.len = self.cache.len;
     }
 
-    /// Applies a failed sync: writes in flight count as clean from now on and stay only in the cache. A later sync makes
-    /// them durable only if their page is written again. Returns the number of writes given up.
+    /// Applies a failed sync: writes in flight count as clean from now on and stay only in the cache. A later sync
+    /// makes them durable only if their page is written again. Returns the number of writes given up.
     pub(super) fn give_up_writes(&mut self) -> u64 {
         let before = self.in_flight.len();
         // Length changes stay in flight, because a file system's journal retries them.
@@ -237,8 +237,8 @@ impl FileData {
         (before - self.in_flight.len()) as u64
     }
 
-    /// Makes the surviving parts of the changes in flight durable and discards the cache. `bits` gives 64 uniform bits for
-    /// the ordinal of a change; with `None` no change survives.
+    /// Makes the surviving parts of the changes in flight durable and discards the cache. `bits` gives 64 uniform bits
+    /// for the ordinal of a change; with `None` no change survives.
     pub(super) fn power_off(&mut self, bits: Option<&dyn Fn(u64) -> u64>) -> Loss {
         let mut loss = Loss::default();
         for change in self.in_flight.drain(..) {

@@ -46,8 +46,8 @@ fn storage_error(error: io::Error) -> DatabaseError {
     DatabaseError::Storage(StorageError::Io(error))
 }
 
-/// Supports only locks on the whole file, which is what redb's `ExclusiveWriter` mode needs. A lock ends with the life of
-/// its program, even if the program never releases it.
+/// Supports only locks on the whole file, which is what redb's `ExclusiveWriter` mode needs. A lock ends with the life
+/// of its program, even if the program never releases it.
 impl StorageBackend for File {
     fn len(&self) -> io::Result<u64> {
         File::len(self)

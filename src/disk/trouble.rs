@@ -18,18 +18,18 @@ const ENOSPC: i32 = 28;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Trouble {
     /// Calls fail with EIO, each with probability `rate`, by the draw `seed.decide_unit("disk error", &[host, call,
-    /// ordinal])`: `call` is 0 for reads, 1 for writes and 2 for syncs, and `ordinal` counts the calls of that kind on this
-    /// disk from 0. A failed call changes nothing, with one exception: as on Linux, a failed sync of a file marks its
-    /// unsynced writes as clean, so that no later sync makes them durable unless they are written again. (The next sync
-    /// does retry changes of lengths and names.)
+    /// ordinal])`: `call` is 0 for reads, 1 for writes and 2 for syncs, and `ordinal` counts the calls of that kind on
+    /// this disk from 0. A failed call changes nothing, with one exception: as on Linux, a failed sync of a file marks
+    /// its unsynced writes as clean, so that no later sync makes them durable unless they are written again. (The next
+    /// sync does retry changes of lengths and names.)
     Errors {
         /// Which calls fail; `None` for all.
         call: Option<DiskCall>,
         /// Probability in `[0, 1]`.
         rate: f64,
     },
-    /// The total length of all files cannot grow by more than `free_bytes`. Calls that would exceed this fail with ENOSPC
-    /// and change nothing. Holes count as used space, shrinking a file frees space, and names take none.
+    /// The total length of all files cannot grow by more than `free_bytes`. Calls that would exceed this fail with
+    /// ENOSPC and change nothing. Holes count as used space, shrinking a file frees space, and names take none.
     Full {
         /// The free bytes when the trouble begins.
         free_bytes: u64,
@@ -37,14 +37,14 @@ pub enum Trouble {
     /// Each call takes this much longer.
     Slow(DiskSpeed),
     /// Each read of bytes returns one flipped bit with probability `rate`, by the draws
-    /// `seed.decide_unit("disk flip", &[host, ordinal])` and, for the bit, `seed.decide("flipped bit", &[host, ordinal])`.
-    /// The cache and the durable state stay intact.
+    /// `seed.decide_unit("disk flip", &[host, ordinal])` and, for the position of the bit,
+    /// `seed.decide("flipped bit", &[host, ordinal])`. The cache and the durable state stay intact.
     Corruption {
         /// Probability in `[0, 1]`.
         rate: f64,
     },
-    /// Syncs of files and directories succeed without doing anything. A later sync without this trouble makes everything
-    /// durable.
+    /// Syncs of files and directories succeed without doing anything. A later sync without this trouble makes
+    /// everything durable.
     LostSyncs,
 }
 

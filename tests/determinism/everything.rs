@@ -1,4 +1,5 @@
-//! A server and a client that exchange values from every source of randomness while the server is killed and loses power.
+//! A server and a client that exchange values from every source of randomness while the server is killed and loses
+//! power.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;

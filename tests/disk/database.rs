@@ -54,8 +54,8 @@ fn reopen(disk: &Disk) -> (u64, bool) {
     (count_keys(&database), repaired.load(Ordering::Relaxed))
 }
 
-/// Commits 20 keys durably and 10 more without durability, clears the alive flag or not, drops the database, crashes, and
-/// opens it again.
+/// Commits 20 keys durably and 10 more without durability, clears the alive flag or not, drops the database, crashes,
+/// and opens it again.
 fn crash_and_reopen(mark_dead: bool, crash: fn(&DiskImage)) -> (u64, bool) {
     let image = new_image();
     let flag = AliveFlag::new();
@@ -111,8 +111,8 @@ fn a_dead_database_leaves_no_lock() {
     drop(first);
 }
 
-/// Commits keys until the power fails at disk call number `call`. Returns how many commits were acknowledged, how many keys
-/// the next life finds (`None` if it cannot open the database), and whether the power failed before the end.
+/// Commits keys until the power fails at disk call number `call`. Returns how many commits were acknowledged, how many
+/// keys the next life finds (`None` if it cannot open the database), and whether the power failed before the end.
 fn fail_power_at(call: u64, open: impl Fn(&Disk) -> Result<Database, DatabaseError>) -> (u64, Option<u64>, bool) {
     let image = DiskImage::new(Seed(call), 0);
     let flag = AliveFlag::new();

@@ -81,7 +81,8 @@ fn one_second_of(fault: Fault) -> Vec<Fault> {
     vec![fault.at(secs(1)).lasting(secs(1))]
 }
 
-/// Appends a byte to the journal, syncs it, and reads the journal back; returns its length and how many bytes are wrong.
+/// Appends a byte to the journal, syncs it, and reads the journal back; returns its length and how many bytes are
+/// wrong.
 fn append(disk: &Disk) -> String {
     text_of((|| {
         let file = disk.open_durable("journal")?;
