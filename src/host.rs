@@ -138,7 +138,7 @@ impl HostContext {
     }
 }
 
-/// The return value of a program: nothing, or a result whose error fails the run.
+/// The return value of a program: nothing, or a result whose error fails the run. A program may also never return.
 pub trait Termination {
     /// Converts the return value into a result with the error as text.
     ///
@@ -150,6 +150,24 @@ pub trait Termination {
 impl Termination for () {
     fn into_result(self) -> Result<(), String> {
         Ok(())
+    }
+}
+
+mod never {
+    /// Gives access to the type `!`, which stable Rust allows only as the return type of a function.
+    pub trait Returns {
+        type Output;
+    }
+
+    impl<T> Returns for fn() -> T {
+        type Output = T;
+    }
+}
+
+/// For programs that never return, such as a bare `loop {}`.
+impl Termination for <fn() -> ! as never::Returns>::Output {
+    fn into_result(self) -> Result<(), String> {
+        self
     }
 }
 

@@ -5,8 +5,10 @@ mod compose;
 mod duration;
 mod fate;
 mod generator;
+mod intensity;
 mod kind;
 mod machine;
+mod outline;
 mod schedule;
 mod script;
 mod streams;
@@ -32,6 +34,7 @@ pub use generator::{
     hold, isolate, kill, latency, latency_wave, loss, lost_syncs, partition, partition_one_way, partition_with_reset,
     plan, power_off, rolling_stop, scripted, stop,
 };
+pub use intensity::{Intensity, ParseIntensityError};
 pub use kind::{BURST_SLOT, DiskCalls, FaultKind};
 pub use machine::{
     clock_drift, clock_skew, dns_blackhole, dns_not_found, dns_slow, out_of_memory, output_stall, slow_start,
@@ -39,8 +42,8 @@ pub use machine::{
 pub use streams::{
     close, close_idle, corrupt, half_open, reset, short_reads, short_writes, small_window, stall, trickle,
 };
+pub use swarm::Swarm;
 pub(crate) use swarm::draw;
-pub use swarm::{Intensity, ParseIntensityError, Swarm};
 pub(crate) use target::pick;
 pub use target::{Selector, Target, Topology, TopologyHost, all, here, majority, minority, one};
 pub use trigger::{EventPoint, MessagePoint, Trigger};
