@@ -1,7 +1,7 @@
-//! Which file imports which: paths are followed through facades to the file that defines the item.
+//! The graph of imports between files. Paths are followed through facades to the file that defines the item.
 //!
-//! A facade that declares a module, or re-exports from it, does not import it unless its own code uses the name. Methods
-//! are not seen, since their calls name no file.
+//! A facade that declares a module, or re-exports from it, does not import it unless its own code uses the name. Method
+//! calls do not count, because they name no file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -14,7 +14,7 @@ pub type Sources = BTreeMap<String, String>;
 /// The files that each file imports.
 pub type Graph = BTreeMap<String, BTreeSet<String>>;
 
-/// The imports among all files that the file `root` leads to.
+/// Builds the graph of imports between all files that are reachable from the file `root`.
 pub fn imports(root: &str, sources: &Sources) -> Graph {
     let mut tree = ModuleTree { modules: Vec::new() };
     tree.add_file(root, None, true, sources);
@@ -43,14 +43,14 @@ struct Module {
     mentions: BTreeSet<NamePath>,
 }
 
-/// What a path leads to; modules are numbered by their place in the tree.
+/// The target of a path. A module's number is its index in the tree.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Found {
     Module(usize),
     ItemOf(usize),
 }
 
-/// The imports that a path has been followed through: a module's number and an import's.
+/// The imports that a path has been followed through, as the numbers of the module and of the import.
 type Followed = BTreeSet<(usize, usize)>;
 
 struct ModuleTree {
@@ -58,7 +58,7 @@ struct ModuleTree {
 }
 
 impl ModuleTree {
-    /// Adds a file's module; `owns_folder` says that its children are beside it, as for `mod.rs`.
+    /// Adds a file's module. `owns_folder` says that its children are in the same folder, as for `mod.rs`.
     fn add_file(&mut self, file: &str, parent: Option<usize>, owns_folder: bool, sources: &Sources) -> usize {
         let path = Path::new(file);
         let folder = if owns_folder { path.parent().unwrap().to_owned() } else { path.with_extension("") };
@@ -86,13 +86,13 @@ impl ModuleTree {
                 .filter(|path| sources.contains_key(*path))
                 .map(|path| self.add_file(path, Some(index), path.ends_with("/mod.rs"), sources))
                 .collect();
-            assert!(!children.is_empty(), "{file} declares {name}, but there is none of {candidates:?}");
+            assert!(!children.is_empty(), "{file} declares {name}, but none of {candidates:?} exists");
             self.modules[index].children.extend(children.into_iter().map(|child| (name.clone(), child)));
         }
         index
     }
 
-    /// What a path in the text of module `from` leads to; nothing if it leads out of the tree.
+    /// Resolves a path in the text of module `from`. The result is empty if the path leads out of the tree.
     fn resolve(&self, from: usize, path: &[String], followed: &mut Followed) -> BTreeSet<Found> {
         let Some((first, rest)) = path.split_first() else { return BTreeSet::new() };
         match first.as_str() {
@@ -118,10 +118,10 @@ impl ModuleTree {
         let mut found = BTreeSet::new();
         let children: Vec<_> = module.children.iter().filter(|(child, _)| child == name).collect();
         for (_, child) in &children {
-            // Of several files under conditions, only one may have the item.
+            // If several files implement the module conditionally, perhaps only one of them has the item.
             found.extend(self.look_up(*child, rest, children.len() > 1, followed));
         }
-        // A function may be called as a module is, but nothing is inside of it.
+        // A function may share the name of a module, but has no items inside.
         if !found.is_empty() && !rest.is_empty() {
             return found;
         }
@@ -129,8 +129,8 @@ impl ModuleTree {
         for (number, import) in module.imports.iter().enumerate().filter(|(_, import)| import.name == *name) {
             if followed.insert((index, number)) {
                 is_known = true;
-                let whole = [&import.path, rest].concat();
-                found.extend(self.resolve(index, &whole, followed));
+                let full_path = [&import.path, rest].concat();
+                found.extend(self.resolve(index, &full_path, followed));
             }
         }
         if module.declared.contains(name) {

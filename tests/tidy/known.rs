@@ -1,4 +1,4 @@
-//! Imports that still close a circle; the list shrinks only.
+//! The known imports that still close a cycle. This list may only shrink.
 
-/// The file that imports, and what it imports.
+/// The importing file and the imported file.
 pub const KNOWN: &[(&str, &str)] = &[("src/fault/trigger.rs", "src/fault/target.rs")];

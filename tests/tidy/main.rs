@@ -1,6 +1,6 @@
-//! House rules: which module may use which, what every file begins with, and what simulated code must not touch.
+//! House rules: which modules may use which, how every file begins, and what simulated code must not use.
 
-mod circles;
+mod cycles;
 mod imports;
 mod known;
 mod outline;
@@ -9,11 +9,11 @@ mod planted;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use circles::{circles, way};
+use cycles::{cycles, shortest_path};
 use imports::{Sources, imports};
 use known::KNOWN;
 
-/// The modules from the bottom up: each may use only those before it (and itself).
+/// The modules from the bottom up: each may use only itself and those before it.
 const ORDER: [&str; 18] = [
     "seed",
     "sandbox",
@@ -35,9 +35,9 @@ const ORDER: [&str; 18] = [
     "cli",
 ];
 
-/// Uses against the order that are meant, with the reason.
+/// The permitted exceptions to the order, each with its reason.
 const EXCEPTIONS: [(&str, &str); 1] = [
-    // A topology names hosts as the trace does; the two were one module otherwise.
+    // A topology identifies hosts by the trace's `HostId`.
     ("fault", "trace"),
 ];
 
@@ -45,7 +45,7 @@ fn files_below(directory: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            // The foreign crate has a target folder and rules of its own.
+            // The foreign crate has its own target directory and rules.
             if !path.ends_with("target") && !path.ends_with("foreign") {
                 files_below(&path, files);
             }
@@ -77,24 +77,24 @@ fn module_of(path: &Path) -> String {
     first.trim_end_matches(".rs").to_owned()
 }
 
-/// The part of a file that ships: without its tests and comments.
-fn shipped(text: &str) -> String {
+/// The text of a file without its unit tests and comment lines.
+fn code_of(text: &str) -> String {
     let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
     code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
-fn every_file_says_first_what_it_is() {
+fn every_file_starts_with_a_header() {
     let bad: Vec<_> = files(&["src", "sims", "tests", "benches", "examples"])
         .into_iter()
         .filter(|(_, text)| !text.starts_with("//! "))
         .map(|(path, _)| path)
         .collect();
-    assert!(bad.is_empty(), "these do not begin with `//! `: {bad:?}");
+    assert!(bad.is_empty(), "start each of these files with a `//! ` line that says what it owns: {bad:?}");
 }
 
 #[test]
-fn modules_use_only_what_is_below_them() {
+fn modules_use_only_modules_below_them() {
     let mut bad = Vec::new();
     for (path, text) in files(&["src"]) {
         let module = module_of(&path);
@@ -102,12 +102,13 @@ fn modules_use_only_what_is_below_them() {
             continue;
         }
         let own = ORDER.iter().position(|name| *name == module);
-        let own = own.unwrap_or_else(|| panic!("{} belongs to no module of the order", path.display()));
-        for used in shipped(&text).split("crate::").skip(1) {
+        let own =
+            own.unwrap_or_else(|| panic!("{} belongs to no module in ORDER; add its module there", path.display()));
+        for used in code_of(&text).split("crate::").skip(1) {
             let used: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
             let Some(place) = ORDER.iter().position(|name| *name == used) else { continue };
             if place > own && !EXCEPTIONS.contains(&(module.as_str(), used.as_str())) {
-                bad.push(format!("{} uses {used}", path.display()));
+                bad.push(format!("{} uses {used}, which is above it in ORDER", path.display()));
             }
         }
     }
@@ -115,37 +116,37 @@ fn modules_use_only_what_is_below_them() {
 }
 
 #[test]
-fn no_files_import_each_other_in_a_circle() {
+fn files_have_no_import_cycles() {
     let sources = files(&["src", "sims/shop"]);
     let sources: Sources =
         sources.into_iter().map(|(path, text)| (path.to_str().unwrap().replace('\\', "/"), text)).collect();
     let mut graph = imports("src/lib.rs", &sources);
     graph.extend(imports("sims/shop/mod.rs", &sources));
 
-    let mut needless = Vec::new();
+    let mut obsolete = Vec::new();
     for known @ (from, to) in KNOWN {
         if !graph.get_mut(*from).is_some_and(|imported| imported.remove(*to)) {
-            needless.push(known);
+            obsolete.push(known);
         }
     }
-    needless.extend(KNOWN.iter().filter(|(from, to)| way(&graph, to, from).is_none()));
-    let circles: Vec<_> = circles(&graph).iter().map(|circle| circle.join(" -> ")).collect();
-    assert!(circles.is_empty(), "these import each other in a circle: {circles:#?}");
-    assert!(needless.is_empty(), "these need no exception any more: {needless:#?}");
+    obsolete.extend(KNOWN.iter().filter(|(from, to)| shortest_path(&graph, to, from).is_none()));
+    let cycles: Vec<_> = cycles(&graph).iter().map(|cycle| cycle.join(" -> ")).collect();
+    assert!(cycles.is_empty(), "break these import cycles: {cycles:#?}");
+    assert!(obsolete.is_empty(), "these imports no longer close a cycle, remove them from KNOWN: {obsolete:#?}");
 }
 
 #[test]
-fn the_simulated_core_has_no_source_of_chance() {
+fn the_simulated_core_has_no_source_of_randomness() {
     let mut bad = Vec::new();
     for (path, text) in files(&["src"]) {
         let module = module_of(&path);
-        // The sandbox makes time, and the front half (explore, cli, report) lives in real time.
+        // The sandbox provides virtual time, and the front end (explore, cli, report) runs in real time.
         if ["sandbox", "explore", "cli", "report", "lib", "case_file"].contains(&module.as_str()) {
             continue;
         }
         for forbidden in ["HashMap", "HashSet", "SystemTime::now", "std::time::Instant", "thread_rng", "std::thread"] {
-            if shipped(&text).contains(forbidden) {
-                bad.push(format!("{} has {forbidden}", path.display()));
+            if code_of(&text).contains(forbidden) {
+                bad.push(format!("{} uses {forbidden}, which simulated code must not", path.display()));
             }
         }
     }
@@ -153,17 +154,21 @@ fn the_simulated_core_has_no_source_of_chance() {
 }
 
 #[test]
-fn the_library_knows_nothing_of_the_shop() {
+fn the_library_does_not_use_the_shop() {
     for (path, text) in files(&["src"]) {
-        assert!(!shipped(&text).contains("sims::") && !shipped(&text).contains("shop::"), "{}", path.display());
+        assert!(
+            !code_of(&text).contains("sims::") && !code_of(&text).contains("shop::"),
+            "{} uses the shop",
+            path.display()
+        );
     }
 }
 
 #[test]
-fn unsafe_code_lives_in_the_sandbox() {
+fn only_the_sandbox_has_unsafe_code() {
     for (path, text) in files(&["src"]) {
         if module_of(&path) != "sandbox" {
-            assert!(!shipped(&text).contains("unsafe "), "{}", path.display());
+            assert!(!code_of(&text).contains("unsafe "), "move the unsafe code of {} into src/sandbox", path.display());
         }
     }
 }
