@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use squall::check::linear::models::{KeyValue, Queue, Register};
 use squall::check::linear::read::{jepsen_register, porcupine_key_value};
 use squall::check::linear::{Judgement, Model, SearchOptions, TypedHistory, judge, linearizable, queue};
-use squall::seed::Seed;
+use squall::prelude::Seed;
 
 use generate::Mistake;
 use support::median;

@@ -13,9 +13,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use squall::internal::run::{Detail, run};
+use squall::internal::sandbox::{End, EntryPoint, ProcessLimits, Worker, serve_if_zygote};
 use squall::prelude::*;
-use squall::run::{Detail, run};
-use squall::sandbox::{End, EntryPoint, ProcessLimits, Worker, serve_if_zygote};
 
 use scenarios::*;
 use support::{children, median, resident_kib, thread_cpu};

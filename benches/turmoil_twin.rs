@@ -14,9 +14,9 @@ mod twin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use squall::internal::run::{Detail, run};
+use squall::internal::sandbox::{End, EntryPoint, ProcessLimits, Worker, serve_if_zygote};
 use squall::prelude::*;
-use squall::run::{Detail, run};
-use squall::sandbox::{End, EntryPoint, ProcessLimits, Worker, serve_if_zygote};
 use squall::trace::{Event, SegmentKind};
 
 use shop::simulated::{Setup, shop_with_promises};

@@ -18,8 +18,8 @@
 //!
 //! ```
 //! use squall::disk::{DiskImage, OpenOptions};
-//! use squall::alive::AliveFlag;
-//! use squall::seed::Seed;
+//! use squall::internal::alive::AliveFlag;
+//! use squall::prelude::Seed;
 //!
 //! # fn main() -> std::io::Result<()> {
 //! let image = DiskImage::new(Seed(7), 0);

@@ -51,9 +51,9 @@
 //! # Where to read on
 //!
 //! [`fault`] has the faults and their generators, [`check`] the promises, [`scenario`] the builder, [`net`] and [`disk`] what
-//! programs stand on, [`trace`] and [`history`] what checks read, and [`sandbox`] what makes a run the same every time.
+//! programs stand on,
+//! and [`trace`] and [`history`] what checks read.
 
-pub mod alive;
 mod alive;
 mod case_file;
 pub mod check;
@@ -77,17 +77,36 @@ pub use cli::main;
 
 /// What a scenario needs.
 pub mod prelude {
-    pub use crate::check::{self, Check, Verdict};
-    pub use crate::fault::{self, all, here, majority, micros, millis, minority, one, secs};
-    pub use crate::history::{History, Recorder};
+    pub use crate::check::{self, Verdict};
+    pub use crate::fault::{self, all, majority, millis, minority, one, secs};
+    pub use crate::history::History;
     pub use crate::host::HostContext;
     pub use crate::scenario::Scenario;
     pub use crate::seed::Seed;
-    pub use crate::trace::{Event, Mark, Trace};
+    pub use crate::trace::{Event, Trace};
 }
 
 /// The parts of Squall that its own tests and benches drive one by one. This is no public API: it changes without notice.
 #[doc(hidden)]
 pub mod internal {
-    pub use crate::{alive, case_file, explore, report, run, sandbox};
+    /// Runs one case in this thread.
+    pub mod run {
+        pub use crate::run::*;
+    }
+    /// Explores seeds, and looks at failures.
+    pub mod explore {
+        pub use crate::explore::*;
+    }
+    /// Screens and timelines.
+    pub mod report {
+        pub use crate::report::*;
+    }
+    /// What makes a run the same every time.
+    pub mod sandbox {
+        pub use crate::sandbox::*;
+    }
+    /// Whether a process is alive.
+    pub mod alive {
+        pub use crate::alive::*;
+    }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use proptest::strategy::Just;
 use squall::fault::{Fault, Generator, SegmentFate, here};
+use squall::internal::run::{Detail, run};
 use squall::prelude::*;
-use squall::run::{Detail, run};
 
 async fn idle(_: HostContext) {
     std::future::pending::<()>().await;

@@ -12,12 +12,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use libtest_mimic::Arguments;
+use squall::internal::run::{Detail, run};
 use squall::prelude::*;
-use squall::run::{Detail, run};
 use trial::trial;
 
 fn main() -> ExitCode {
-    if std::env::args().nth(1).as_deref() == Some("cli") || squall::sandbox::is_zygote() {
+    if std::env::args().nth(1).as_deref() == Some("cli") || squall::internal::sandbox::is_zygote() {
         return squall::main([everything::scenario as fn() -> Scenario, everything::broken]);
     }
     let tests: [(&str, fn()); 6] = [

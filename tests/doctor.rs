@@ -37,7 +37,7 @@ pub fn scenarios() -> Vec<fn() -> Scenario> {
 
 fn main() -> ExitCode {
     let is_table = std::env::args().nth(1).as_deref() == Some("cli");
-    if is_table || squall::sandbox::is_zygote() {
+    if is_table || squall::internal::sandbox::is_zygote() {
         if std::env::var_os(REFUSE).is_some() {
             named::refuse_filters();
         }

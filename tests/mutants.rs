@@ -9,8 +9,8 @@ use scenarios::*;
 use shop::simulated::Setup;
 use squall::check::Verdict;
 use squall::fault::{DiskCalls, Fault, FaultKind, Plan, Swarm};
+use squall::internal::run::{Detail, draw, run};
 use squall::prelude::*;
-use squall::run::{Detail, draw, run};
 
 /// How many seeds a mistake may hide from.
 const SEEDS: u64 = 12;

@@ -28,9 +28,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use squall::fault::{Fault, FaultKind, Selector, Target, Trigger};
+use squall::internal::run::{Detail, Outcome, Recording, Run, run};
 use squall::net::{TcpListener, TcpStream};
 use squall::prelude::*;
-use squall::run::{Detail, Outcome, Recording, Run, run};
 use squall::scenario::Case;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 

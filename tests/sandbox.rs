@@ -22,7 +22,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use libtest_mimic::Arguments;
-use squall::sandbox::{End, EntryPoint, Finished, ProcessLimits, Worker, serve_if_zygote};
+use squall::internal::sandbox::{End, EntryPoint, Finished, ProcessLimits, Worker, serve_if_zygote};
 use trial::trial;
 
 fn main() -> ExitCode {

@@ -13,10 +13,10 @@ use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Trial};
 use scenarios::*;
-use squall::explore::{CaseRef, Pool, investigate};
+use squall::internal::explore::{CaseRef, Pool, investigate};
+use squall::internal::report::{TimelineOptions, timeline};
+use squall::internal::sandbox::{EntryPoint, is_zygote};
 use squall::prelude::*;
-use squall::report::{TimelineOptions, timeline};
-use squall::sandbox::{EntryPoint, is_zygote};
 
 /// The pinned seed of each scenario.
 const PINNED: [(fn() -> Scenario, u64); 9] = [

@@ -57,7 +57,7 @@ fn readable(backtrace: &Backtrace) -> String {
     let has = |frame: &Vec<&str>, names: &[&str]| frame.iter().any(|line| names.iter().any(|name| line.contains(name)));
     let runs_job = |frame: &Vec<&str>| has(frame, &["/src/sandbox/linux/child.rs", "/src/sandbox/thread.rs"]);
     let is_ours = |frame: &Vec<&str>| {
-        has(frame, &["std::backtrace", "std/src/backtrace.rs", "squall::sandbox::", "/src/sandbox/"])
+        has(frame, &["std::backtrace", "std/src/backtrace.rs", "squall::internal::sandbox::", "/src/sandbox/"])
     };
     let frames = frames.iter().skip_while(|frame| is_ours(frame)).take_while(|frame| !runs_job(frame));
     let frames = frames.filter(|frame| !is_ours(frame));

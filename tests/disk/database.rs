@@ -8,9 +8,9 @@ use redb::{
     Builder, Database, DatabaseError, Durability, ReadableDatabase, ReadableTableMetadata, StorageBackend,
     TableDefinition, TableError,
 };
-use squall::alive::AliveFlag;
 use squall::disk::{Disk, DiskImage, File, OpenOptions, Trouble};
-use squall::seed::Seed;
+use squall::internal::alive::AliveFlag;
+use squall::prelude::Seed;
 
 use super::{attach, new_image};
 

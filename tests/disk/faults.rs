@@ -3,9 +3,9 @@
 use std::io;
 use std::time::Duration;
 
-use squall::alive::AliveFlag;
 use squall::disk::{DiskCall, DiskImage, DiskSpeed, File, OpenOptions, Trouble};
 use squall::fault::millis;
+use squall::internal::alive::AliveFlag;
 
 use super::{attach, contents, new_dropping_image};
 

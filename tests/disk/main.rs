@@ -11,9 +11,9 @@ mod verified_reads;
 use std::io;
 use std::time::Duration;
 
-use squall::alive::AliveFlag;
 use squall::disk::{Disk, DiskCall, DiskImage, DiskSpeed, File, OpenOptions};
-use squall::seed::Seed;
+use squall::internal::alive::AliveFlag;
+use squall::prelude::Seed;
 
 fn new_image() -> DiskImage {
     DiskImage::new(Seed(7), 0)

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use squall::alive::AliveFlag;
 use squall::disk::{DiskImage, OpenOptions};
-use squall::seed::Seed;
+use squall::internal::alive::AliveFlag;
+use squall::prelude::Seed;
 
 use super::{attach, contents};
 

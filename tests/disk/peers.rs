@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use squall::disk::Disk;
 use squall::fault::{DiskCalls, Fault};
+use squall::internal::run::{Detail, Run, run};
 use squall::prelude::*;
-use squall::run::{Detail, Run, run};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// The answers that a client received: when it asked, how long it waited, and the answer.

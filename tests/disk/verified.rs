@@ -2,7 +2,7 @@
 
 use redb::StorageBackend;
 use squall::disk::{DiskCall, DiskImage, File, OpenOptions, Trouble};
-use squall::seed::Seed;
+use squall::prelude::Seed;
 
 use super::verified_reads::Verified;
 use super::{attach, contents, new_dropping_image};

@@ -4,9 +4,9 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use libtest_mimic::Trial;
-use squall::explore::{CaseRef, Pool, Repeat, diagnose, investigate};
+use squall::internal::explore::{CaseRef, Pool, Repeat, diagnose, investigate};
+use squall::internal::sandbox::EntryPoint;
 use squall::prelude::*;
-use squall::sandbox::EntryPoint;
 
 use crate::{command, directory, parts, scenarios, trial};
 

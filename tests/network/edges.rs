@@ -156,7 +156,7 @@ fn intensity_scales_a_fault_at_a_trigger_point() {
         .run_for(secs(2))
         .settle_for(secs(1));
     for (intensity, rate) in [("0.5", 0.1), ("1", 0.2), ("2", 0.4)] {
-        let plan = squall::run::draw(&scenario, Seed(1), &drawing("*", intensity)).plan;
+        let plan = squall::internal::run::draw(&scenario, Seed(1), &drawing("*", intensity)).plan;
         assert_eq!(plan.faults.len(), 1);
         assert_eq!(plan.faults[0].kind, FaultKind::Loss { rate });
     }
@@ -186,7 +186,7 @@ fn ticking() -> Scenario {
 fn a_fault_on_one_of_several_hosts_uses_the_trigger_points_of_that_host() {
     let (scenario, mut drawn) = (ticking(), std::collections::BTreeSet::new());
     for seed in (0..40).map(Seed) {
-        let case = squall::run::draw(&scenario, seed, &drawing("*", "1"));
+        let case = squall::internal::run::draw(&scenario, seed, &drawing("*", "1"));
         let outcome = run(&scenario, &case, Detail::Lean).outcome;
         // The position of the fault in the plan does not matter.
         assert!(outcome.fault_effects.iter().all(|effects| *effects == 1), "{case:?}: {:?}", outcome.fault_effects);
@@ -205,7 +205,7 @@ fn trigger_points_are_counted_only_if_a_generator_of_the_run_waits_for_them() {
     });
     let draw = |faults: &str| {
         *lives.lock().unwrap() = 0;
-        let plan = squall::run::draw(&scenario, Seed(3), &drawing(faults, "1")).plan;
+        let plan = squall::internal::run::draw(&scenario, Seed(3), &drawing(faults, "1")).plan;
         (plan.faults.len(), *lives.lock().unwrap())
     };
     assert_eq!(draw("kill a-2"), (1, 0));

@@ -383,7 +383,7 @@ fn all_faults_of_machines_together_give_equal_lean_and_rich_runs() {
         .settle_for(secs(3));
     let mut effective = std::collections::BTreeMap::new();
     for seed in (0..10).map(Seed) {
-        let case = squall::run::draw(&scenario, seed, &fault::Swarm::whole());
+        let case = squall::internal::run::draw(&scenario, seed, &fault::Swarm::whole());
         assert_eq!(scenario.defect(&case), None);
         let effects = passing_either_way(&scenario, &case).outcome.fault_effects;
         for (fault, effects) in case.plan.faults.iter().zip(effects) {

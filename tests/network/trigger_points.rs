@@ -256,7 +256,7 @@ fn generators_draw_from_the_trigger_points_of_a_run_without_faults() {
     use proptest::strategy::Just;
     let mut drawn = std::collections::BTreeSet::new();
     for seed in (0..40).map(Seed) {
-        let case = squall::run::draw(&scenario(1), seed, &Swarm::whole());
+        let case = squall::internal::run::draw(&scenario(1), seed, &Swarm::whole());
         let [fault] = case.plan.faults.as_slice() else { panic!("{:?}", case.plan) };
         drawn.insert(fault.trigger.nth().unwrap());
         let outcome = run(&scenario(1), &case, Detail::Lean).outcome;
@@ -265,10 +265,10 @@ fn generators_draw_from_the_trigger_points_of_a_run_without_faults() {
         assert_eq!(scenario(1).defect(&case), None);
         let text = serde_json::to_string(&case).unwrap();
         assert_eq!(serde_json::from_str::<squall::scenario::Case>(&text).unwrap(), case);
-        assert_eq!(squall::run::draw(&scenario(1), seed, &Swarm::whole()), case);
+        assert_eq!(squall::internal::run::draw(&scenario(1), seed, &Swarm::whole()), case);
     }
     assert_eq!(drawn.into_iter().collect::<Vec<_>>(), [1, 2, 3, 4, 5], "each of the five answers");
-    let several = squall::run::draw(&scenario(9), Seed(7), &Swarm::whole()).plan.faults;
+    let several = squall::internal::run::draw(&scenario(9), Seed(7), &Swarm::whole()).plan.faults;
     assert!((1..=3).contains(&several.len()) && several.is_sorted_by_key(|fault| fault.trigger.nth()));
     assert_eq!(scenario(1).case(Seed(1)).plan.faults, [], "no trigger points were counted");
 }

@@ -98,7 +98,8 @@ fn prefix(tokens: &[TokenTree]) -> (Prefix, usize) {
         at += if is_mark(tokens.get(at + 1), '!') { 2 } else { 1 };
         let attribute: String = tokens[at].to_string().split_whitespace().collect();
         prefix.is_left_out |= attribute.contains("cfg(test)") || attribute.contains("doc(hidden)");
-        prefix.file = prefix.file.or(attribute.strip_prefix("[path=\"").map(|file| file.trim_end_matches("\"]").to_owned()));
+        prefix.file =
+            prefix.file.or(attribute.strip_prefix("[path=\"").map(|file| file.trim_end_matches("\"]").to_owned()));
         at += 1;
     }
     if is_word(tokens.get(at), "pub") {
@@ -248,7 +249,11 @@ impl Library {
         let module = &self.modules[from];
         if module.children.contains(first) {
             let child = [from, std::slice::from_ref(first)].concat();
-            return if self.modules.contains_key(&child) { self.resolve(&child, rest, depth + 1) } else { Target::Foreign };
+            return if self.modules.contains_key(&child) {
+                self.resolve(&child, rest, depth + 1)
+            } else {
+                Target::Foreign
+            };
         }
         if module.items.contains_key(first) {
             return Target::Item((from.to_vec(), first.clone()));
@@ -282,7 +287,9 @@ impl Module {
             self.macros.push(text(without_attributes(stream(item))));
         } else {
             let mut at = 0;
-            while MODIFIERS.iter().any(|modifier| is_word(item.get(at), modifier)) || is_word(item.get(at), "const") && is_word(item.get(at + 1), "fn") {
+            while MODIFIERS.iter().any(|modifier| is_word(item.get(at), modifier))
+                || is_word(item.get(at), "const") && is_word(item.get(at + 1), "fn")
+            {
                 at += 1;
             }
             let keyword = word(item.get(at)).unwrap_or_default();
@@ -349,7 +356,9 @@ impl Listing<'_> {
             let target = self.library.resolve(path, &import.path, 0);
             let name = format!("{public}::{}", import.name);
             match target {
-                Target::Module(_) if import.name == "*" => self.lines.push(format!("use {public}::* of {}", import.path.join("::"))),
+                Target::Module(_) if import.name == "*" => {
+                    self.lines.push(format!("use {public}::* of {}", import.path.join("::")))
+                }
                 Target::Module(module) => self.module(&module, &name),
                 Target::Item(id) => self.item(&id, &self.library.modules[&id.0].items[&id.1], &name),
                 Target::Foreign => self.lines.push(format!("use {name} of {}", import.path.join("::"))),
@@ -402,7 +411,11 @@ fn head(tokens: &[TokenTree], has_parameters: bool) -> NamePath {
     if has_parameters && is_mark(tokens.first(), '<') {
         let mut depth = 0;
         while at < tokens.len() {
-            depth += i32::from(is_mark(tokens.get(at), '<')) - i32::from(is_mark(tokens.get(at), '>') && !is_mark(at.checked_sub(1).and_then(|before| tokens.get(before)), '-'));
+            depth += i32::from(is_mark(tokens.get(at), '<'))
+                - i32::from(
+                    is_mark(tokens.get(at), '>')
+                        && !is_mark(at.checked_sub(1).and_then(|before| tokens.get(before)), '-'),
+                );
             at += 1;
             if depth == 0 {
                 break;

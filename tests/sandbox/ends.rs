@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
-use squall::sandbox::{End, ProcessLimits, Worker};
+use squall::internal::sandbox::{End, ProcessLimits, Worker};
 
 use crate::{output, returned, run, trial, worker};
 

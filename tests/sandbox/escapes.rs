@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use libtest_mimic::Trial;
-use squall::sandbox::{self, Escape, Notes};
+use squall::internal::sandbox::{self, Escape, Notes};
 
 use crate::jobs::{enter, runtime};
 use crate::{returned, run, trial};

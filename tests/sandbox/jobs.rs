@@ -8,8 +8,8 @@ use std::hint::black_box;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use squall::sandbox::{self, Notes, Settings};
-use squall::seed::Seed;
+use squall::internal::sandbox::{self, Notes, Settings};
+use squall::prelude::Seed;
 use tokio::runtime::{Builder, Runtime};
 
 pub(crate) fn run(job: &[u8]) -> Vec<u8> {

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use libtest_mimic::Trial;
-use squall::sandbox::ProcessLimits;
+use squall::internal::sandbox::ProcessLimits;
 
 use crate::{returned, run, trial, worker};
 

@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use libtest_mimic::Trial;
-use squall::sandbox;
+use squall::internal::sandbox;
 
 use crate::jobs::{enter, notes_on_host, runtime, silent_channel};
 use crate::{output, returned, run, trial};
