@@ -54,7 +54,11 @@ enum Command {
 }
 
 fn parse_sku(text: &str) -> Result<String, String> {
-    if is_sku(text) { Ok(text.to_owned()) } else { Err("use 1 to 64 letters, digits, dots or dashes".to_owned()) }
+    if is_sku(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("use 1 to 64 letters, digits, dots, dashes or underscores".to_owned())
+    }
 }
 
 fn main() -> ExitCode {

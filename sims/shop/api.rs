@@ -120,7 +120,7 @@ impl<C: Connect> Api<C> {
             return problem(StatusCode::BAD_REQUEST, "not a user");
         };
         if user.is_empty() || user.len() > token::USER_LIMIT_BYTES {
-            return problem(StatusCode::BAD_REQUEST, "a user has a name of at most 64 bytes");
+            return problem(StatusCode::BAD_REQUEST, "a user has a name of 1 to 64 bytes");
         }
         let token = if self.config.mistakes.session_in_memory {
             let token = new_key();
@@ -159,7 +159,7 @@ impl<C: Connect> Api<C> {
         let key = match text(headers, KEY_HEADER) {
             Some(key) if (1..=255).contains(&key.len()) => key.to_owned(),
             None if !self.config.requires_key => new_key(),
-            _ => return problem(StatusCode::BAD_REQUEST, "an order needs an idempotency key of at most 255 bytes"),
+            _ => return problem(StatusCode::BAD_REQUEST, "an order needs an idempotency key of 1 to 255 bytes"),
         };
         let call = text(headers, CALL_HEADER).unwrap_or_default().to_owned();
         let order = KeyedOrder { key, call, sku: order.sku, quantity: order.quantity };

@@ -28,7 +28,7 @@ pub type Answer = Response<Full<Bytes>>;
 /// An order as a user places it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
-    /// Names the article.
+    /// The name of the article.
     pub sku: String,
     /// The number of pieces, 1 to 1000.
     pub quantity: u32,
@@ -41,7 +41,7 @@ impl Order {
     /// What is wrong with it.
     pub fn validate(&self) -> Result<(), &'static str> {
         if !is_sku(&self.sku) {
-            return Err("sku must be 1 to 64 letters, digits, dots or dashes");
+            return Err("sku must be 1 to 64 letters, digits, dots, dashes or underscores");
         }
         if !(1..=1000).contains(&self.quantity) {
             return Err("quantity must be 1 to 1000");
@@ -62,9 +62,9 @@ pub struct KeyedOrder {
     pub key: String,
     /// The call that asked for it; empty if the client named none.
     pub call: String,
-    /// Names the article.
+    /// The name of the article.
     pub sku: String,
-    /// How many pieces.
+    /// The number of pieces.
     pub quantity: u32,
 }
 
@@ -77,16 +77,16 @@ pub struct OrderReceipt {
     pub key: String,
     /// The call that first asked for it. Two orders of the same call are a duplicate.
     pub call: String,
-    /// Names the article.
+    /// The name of the article.
     pub sku: String,
-    /// How many pieces.
+    /// The number of pieces.
     pub quantity: u32,
 }
 
 /// The price of an article.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Price {
-    /// Names the article.
+    /// The name of the article.
     pub sku: String,
     /// The price of one piece.
     pub cents: u64,

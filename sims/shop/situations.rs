@@ -50,7 +50,7 @@ pub fn the_retry_budget_was_spent(_: &Trace, history: &History) -> bool {
 }
 
 /// A server died after a request had been sent to it, and the attempt got no successful answer.
-pub fn a_server_died_with_a_request_in_its_hands(trace: &Trace, _: &History) -> bool {
+pub fn a_server_died_with_a_request_in_flight(trace: &Trace, _: &History) -> bool {
     let attempts = attempts(trace);
     attempts.iter().filter(|attempt| !attempt.is_answered()).any(|attempt| {
         server_of(trace, &attempts, attempt)

@@ -65,7 +65,7 @@ pub(super) async fn parse(request: Request<Incoming>, expiry: Expiry) -> Result<
     let (parts, body) = request.into_parts();
     let key = parts.uri.path().strip_prefix(PATH).unwrap_or_default().to_owned();
     if !is_sku(&key) {
-        return Err(problem(StatusCode::BAD_REQUEST, "a key is 1 to 64 letters, digits, dots or dashes"));
+        return Err(problem(StatusCode::BAD_REQUEST, "a key is 1 to 64 letters, digits, dots, dashes or underscores"));
     }
     match parts.method {
         Method::GET => Ok(KeyedOp::Read { key }),

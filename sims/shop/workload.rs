@@ -16,7 +16,7 @@ use super::net::Connect;
 pub enum Operation {
     /// Places an order.
     PlaceOrder {
-        /// Names the article.
+        /// The name of the article.
         sku: String,
         /// The number of pieces.
         quantity: u32,
@@ -28,7 +28,7 @@ pub enum Operation {
     },
     /// Asks for the price of an article.
     Price {
-        /// Names the article.
+        /// The name of the article.
         sku: String,
     },
     /// Logs in.
