@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use squall::history::{Completion, Operation};
 use squall::prelude::*;
-use squall::trace::{AttemptOutcome, Event, HostId};
+use squall::trace::{AttemptOutcome, Event, HostId, Mark};
 
 use super::client_config::ClientConfig;
 use super::workload::Reply;

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use futures::FutureExt;
+use squall::check::Check;
 use squall::fault::{Fault, FaultKind, Target, Trigger};
 use squall::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -9,6 +9,7 @@ use std::time::Duration;
 use squall::history::Recorder;
 use squall::prelude::*;
 use squall::trace;
+use squall::trace::Mark;
 
 use crate::shop::net::{Connect, Listen};
 use crate::shop::observe::{AttemptOutcome, Observe, Observer, RetrySafety};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use squall::history::Operation;
 use squall::prelude::*;
-use squall::trace::{AttemptOutcome, Event, HostId};
+use squall::trace::{AttemptOutcome, Event, HostId, Mark};
 
 use crate::shop::message::OrderReceipt;
 use crate::shop::workload::Reply;
