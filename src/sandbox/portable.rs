@@ -1,4 +1,5 @@
-//! Where nothing can be interposed and no pristine process forked: jobs run on threads, clocks and entropy are real.
+//! The fallback platform, without interposed symbols or forked processes: jobs run on threads, and clocks and entropy
+//! are real.
 
 use std::io;
 
@@ -16,7 +17,7 @@ pub(super) fn show_panic(_host: Option<usize>, _note: &PanicNote) {}
 pub(super) fn end_in_spin(_host: Option<usize>, _at: u64) {}
 
 pub(super) fn watch_system_calls() -> Result<(), String> {
-    Err("this needs Linux and a process for each run".to_owned())
+    Err("watching system calls needs Linux and a process for each run".to_owned())
 }
 
 pub(super) fn addresses_are_fixed() -> bool {
@@ -35,7 +36,7 @@ pub(super) fn is_debugged() -> bool {
 
 pub(super) fn trap() {}
 
-/// There is none.
+/// Never constructed, as no memory outlives the process here.
 #[derive(Debug)]
 pub(crate) enum SharedLedger {}
 
@@ -61,7 +62,7 @@ impl SharedLedger {
     }
 }
 
-/// There is none.
+/// Never constructed, as no process is forked here.
 pub(super) enum Forker {}
 
 impl Forker {
