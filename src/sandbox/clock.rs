@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Handle, Id};
 
-/// The monotonic clock at the start of a run, in nanoseconds. It is not zero, so that code may subtract from an `Instant`.
+/// The monotonic clock at the start of a run, in nanoseconds. It is not zero, so that code may subtract from an
+/// `Instant`.
 pub(super) const ORIGIN: u64 = 1_000_000_000_000;
 /// How long a new runtime sleeps to round its clock, in nanoseconds.
 pub(super) const ROUNDING: u64 = 1_000_000;
@@ -21,13 +22,13 @@ pub(super) const SPIN_LIMIT: u32 = 100_000;
 /// The clock of one host, or of code outside any host.
 struct HostClock {
     runtime: Cell<Option<Id>>,
-    /// Whether the runtime's time is paused. A running clock must not be read from here: it holds its lock while it reads
-    /// the operating system's clock, and that read ends up here.
+    /// Whether the runtime's time is paused. A running clock must not be read from here: it holds its lock while it
+    /// reads the operating system's clock, and that read ends up here.
     paused: Cell<bool>,
     /// Tokio time at virtual time zero, on the scale of the monotonic clock, in nanoseconds.
     zero: Cell<u64>,
-    /// The latest virtual time that was shown or that a blocking wait ran ahead to. Time never goes below this, so the time
-    /// that a wait added is absorbed once tokio catches up.
+    /// The latest virtual time that was shown or that a blocking wait ran ahead to. Time never goes below this, so the
+    /// time that a wait added is absorbed once tokio catches up.
     floor: Cell<u64>,
     /// The wall clock's offset in nanoseconds.
     wall_offset: Cell<i64>,
@@ -209,7 +210,8 @@ impl Clocks {
         clock.paused.get()
     }
 
-    /// The slot of the host that runs now: the current runtime's, or that of the host whose destructors run outside any.
+    /// The slot of the host that runs now: the current runtime's, or that of the host whose destructors run outside
+    /// any.
     pub(super) fn current_slot(&self) -> usize {
         match Handle::try_current() {
             Ok(handle) => self.slot_of(handle.id()),
@@ -266,8 +268,8 @@ impl Clocks {
         self.read().map(Reading::monotonic)
     }
 
-    /// Reads the wall clock for the code under test, in nanoseconds since the Unix epoch; `epoch` is its value at virtual
-    /// time zero. `Err` means that the host in this slot spins.
+    /// Reads the wall clock for the code under test, in nanoseconds since the Unix epoch; `epoch` is its value at
+    /// virtual time zero. `Err` means that the host in this slot spins.
     #[inline]
     pub(super) fn read_wall(&self, epoch: u64) -> Result<u64, usize> {
         let reading = self.read()?;
@@ -293,8 +295,8 @@ impl Clocks {
         if reads < SPIN_LIMIT { Ok(reading) } else { Err(reading.slot) }
     }
 
-    /// Moves the host's clock ahead so that a busy loop ends where the process cannot be ended. Each jump is twice as long
-    /// as the one before.
+    /// Moves the host's clock ahead so that a busy loop ends where the process cannot be ended. Each jump is twice as
+    /// long as the one before.
     pub(super) fn jump_ahead(&self, slot: usize) {
         let jump = self.spin_jump.get();
         self.spin_jump.set(jump.saturating_mul(2).min(1 << 50));

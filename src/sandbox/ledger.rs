@@ -1,5 +1,5 @@
-//! The ledger: memory that a run reserves before it begins and that outlives its process. The supervisor can read what a
-//! run had written there before it died.
+//! The ledger: memory that a run reserves before it begins and that outlives its process. The supervisor can read what
+//! a run had written there before it died.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -10,8 +10,8 @@
 //!   child for every job, so that no run can see what an earlier one left behind. Where forking is impossible, each job
 //!   runs on a fresh thread (see [`Worker::is_forked`]).
 //!
-//! Known gaps: the hooks do not see code that reads the time stamp counter (quanta) or makes system calls without the
-//! C library (rustix, the Go runtime), nor `fopen`, the timestamps of a file, or a program that replaces the panic hook.
+//! Known gaps: the hooks do not see code that reads the time stamp counter (quanta) or makes system calls without the C
+//! library (rustix, the Go runtime), nor `fopen`, the timestamps of a file, or a program that replaces the panic hook.
 //! [`watch_system_calls`] detects reads of the counter and system calls and names what came through, at the cost of a
 //! signal for each: use it to examine a run that does not repeat. Even then, these remain unseen: the coarse clocks of
 //! the vDSO; instructions such as `rdrand` and `cpuid`; everything that other threads do, except that they were

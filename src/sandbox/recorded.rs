@@ -22,8 +22,8 @@ pub(super) fn keep_escapes() {
     KEEPS_ESCAPES.store(true, Ordering::Relaxed);
 }
 
-/// Takes the escapes of the last simulation that this thread left, including those that the scenario allows. Empty unless
-/// [`watch_system_calls`](super::watch_system_calls) was called before the simulation ended.
+/// Takes the escapes of the last simulation that this thread left, including those that the scenario allows. Empty
+/// unless [`watch_system_calls`](super::watch_system_calls) was called before the simulation ended.
 pub fn last_escapes() -> Vec<Escape> {
     LAST_ESCAPES.take()
 }

@@ -48,8 +48,8 @@ thread_local! {
 /// The simulation of this thread, if there is one.
 #[inline]
 pub(super) fn simulation<'a>() -> Option<&'a Simulation> {
-    // SAFETY: `enter` stores a pointer from a box that only `leave` frees, on this same thread. No caller in this module
-    // keeps the reference after it returns, and no hook calls `leave`.
+    // SAFETY: `enter` stores a pointer from a box that only `leave` frees, on this same thread. No caller in this
+    // module keeps the reference after it returns, and no hook calls `leave`.
     unsafe { SIMULATION.get().as_ref() }
 }
 
@@ -99,16 +99,17 @@ pub fn set_step(start: Duration) {
     }
 }
 
-/// Sets the host whose destructors run now, outside any runtime. Call it right before turmoil's `crash` or `bounce`, and
-/// with `None` afterwards. The first clock reads after this call count as those of the new runtime, which begins at the
-/// start of the step; all later ones count as the host's own.
+/// Sets the host whose destructors run now, outside any runtime. Call it right before turmoil's `crash` or `bounce`,
+/// and with `None` afterwards. The first clock reads after this call count as those of the new runtime, which begins at
+/// the start of the step; all later ones count as the host's own.
 pub fn set_outside_host(host: Option<usize>) {
     if let Some(simulation) = simulation() {
         simulation.clocks.set_outside_host(host);
     }
 }
 
-/// Registers the current tokio runtime as that of `host`. Returns whether its time is paused; true outside a simulation.
+/// Registers the current tokio runtime as that of `host`. Returns whether its time is paused; true outside a
+/// simulation.
 pub(super) fn enter_host(host: usize) -> bool {
     let Some(simulation) = simulation() else { return true };
     assert!(host < simulation.settings.hosts.len(), "there is no host number {host}");

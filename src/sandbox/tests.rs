@@ -41,7 +41,9 @@ fn a_libtest_binary_is_its_own_zygote() {
 
 #[test]
 fn a_zygote_that_never_serves_is_an_error() {
-    let error = Worker::spawn(EntryPoint::Test("no_such_test".to_owned()), Arc::new(simulate)).err().expect("the zygote does not serve");
+    let error = Worker::spawn(EntryPoint::Test("no_such_test".to_owned()), Arc::new(simulate))
+        .err()
+        .expect("the zygote does not serve");
     let text = error.to_string();
     assert!(text.contains("exited with code 0") && text.contains("is there a test `no_such_test`"), "{text}");
 }

@@ -1,4 +1,5 @@
-//! Jobs on threads, for platforms that cannot fork: each job gets a fresh thread, so that at least thread-locals are new.
+//! Jobs on threads, for platforms that cannot fork: each job gets a fresh thread, so that at least thread-locals are
+//! new.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};

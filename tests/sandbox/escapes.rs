@@ -1,4 +1,4 @@
-//! What leaves the simulation is recorded, with its host and where it happened.
+//! Every escape from the simulation is recorded, with its host and a backtrace.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ fn each_is_recorded() {
     let expected = [
         ("thread", beta(), 5, 2, "a thread was started".to_owned()),
         ("real-file", beta(), 5, 1, "/etc/passwd".to_owned()),
-        ("real-socket", beta(), 5, 1, "a socket of family 2 (internet), type 2".to_owned()),
+        ("real-socket", beta(), 5, 1, "a socket of family 2 (IPv4), type 2".to_owned()),
         ("entropy-device", beta(), 5, 1, "/dev/urandom".to_owned()),
         ("blocking-sleep", beta(), 5, 1, "10ms".to_owned()),
         ("real-file", None, 40, 1, "relative/path".to_owned()),
@@ -65,7 +65,7 @@ pub(crate) fn escapes() -> String {
     });
     sandbox::set_step(Duration::from_millis(40));
     assert!(std::fs::File::open("relative/path").is_err());
-    // Not paused: its clock asks ours, which must not ask back.
+    // This runtime is not paused: its clock reads the sandbox's, which must not read tokio's in turn.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     runtime.block_on(async {
         sandbox::enter_host(0);
