@@ -46,8 +46,8 @@ pub fn trials() -> Vec<Trial> {
     trials
 }
 
-/// Keeps advancing the modification time of the file by a millisecond. It sets the time explicitly, because the system's
-/// own file timestamps stay the same for some milliseconds.
+/// Keeps advancing the modification time of the file by a millisecond. It sets the time explicitly, because the
+/// system's own file timestamps stay the same for some milliseconds.
 fn keep_aging(is_over: &AtomicBool) {
     let file = std::fs::File::create(AGING_FILE).unwrap();
     let mut time = std::time::SystemTime::UNIX_EPOCH;

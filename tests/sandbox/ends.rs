@@ -1,4 +1,4 @@
-//! Every way in which a run can end is reported, and the next run is none the worse.
+//! Every way in which a run can end is reported, and none affects the next run.
 
 use std::time::{Duration, Instant};
 
@@ -10,21 +10,21 @@ use crate::{output, returned, run, trial, worker};
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("ends::each_abnormal_end_is_reported_and_later_jobs_go_on", each_abnormal_end),
-        trial("ends::large_jobs_and_outcomes", large),
+        trial("ends::large_jobs_and_outcomes_arrive_whole", large),
         trial("ends::endless_output_keeps_head_and_tail", long_output),
         trial("ends::a_panic_in_a_task_is_noted", task_panic),
         trial("ends::a_worker_may_outlive_its_thread", outlives_thread),
         trial("ends::a_killed_zygote_is_replaced", killed_zygote),
-        trial("ends::no_child_outlives_the_front", no_orphans),
-        trial("ends::without_processes", without_processes),
+        trial("ends::no_child_outlives_the_supervisor", no_orphans),
+        trial("ends::without_processes_jobs_run_on_threads", without_processes),
         trial("ends::the_cost_of_an_empty_job", cost),
     ]
 }
 
 fn each_abnormal_end() {
     let patient = ProcessLimits { cpu: Duration::from_secs(1), wall: Duration::from_secs(60), memory_bytes: 128 << 20 };
-    // Only what waits for ever is ended by the wall's time; on a busy machine all others may take long to use their CPU
-    // time up.
+    // Only the job that waits forever should reach the wall-clock limit. On a busy machine, the others may take long to
+    // use up their CPU time.
     let impatient = ProcessLimits { wall: Duration::from_secs(3), ..patient.clone() };
     let mut worker = worker();
     for (job, expected) in [
@@ -109,8 +109,8 @@ fn children_of(parent: u32) -> Vec<u32> {
     children
 }
 
-/// Starts this executable as a front of its own that runs `job`.
-fn front(job: &str) -> std::process::Child {
+/// Starts this executable as another supervisor, which runs `job`.
+fn supervisor(job: &str) -> std::process::Child {
     std::process::Command::new(std::env::current_exe().expect("a path"))
         .env("SANDBOX_TEST_PRINT", job)
         .stdout(std::process::Stdio::piped())
@@ -118,13 +118,14 @@ fn front(job: &str) -> std::process::Child {
         .expect("it starts")
 }
 
-fn until<T>(mut found: impl FnMut() -> Option<T>) -> T {
+/// Polls `find` until it returns a value.
+fn until<T>(mut find: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
-        if let Some(found) = found() {
+        if let Some(found) = find() {
             return found;
         }
-        assert!(start.elapsed() < Duration::from_secs(10), "not within 10 s");
+        assert!(start.elapsed() < Duration::from_secs(10), "the condition was not met within 10 s");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -134,23 +135,23 @@ fn kill(pid: u32) {
 }
 
 fn killed_zygote() {
-    let mut front = front("orphan");
-    let first = until(|| children_of(front.id()).first().copied());
+    let mut supervisor = supervisor("orphan");
+    let first = until(|| children_of(supervisor.id()).first().copied());
     until(|| children_of(first).first().copied());
     kill(first);
-    let second = until(|| children_of(front.id()).into_iter().find(|pid| *pid != first));
+    let second = until(|| children_of(supervisor.id()).into_iter().find(|pid| *pid != first));
     until(|| children_of(second).first().copied());
-    // A second death at the same job is an error, not a loop.
+    // If the zygote dies a second time on the same job, that is an error and not a loop.
     kill(second);
-    assert!(!front.wait().expect("it ends").success());
+    assert!(!supervisor.wait().expect("it ends").success());
 }
 
 fn no_orphans() {
-    let mut front = front("orphan");
-    let zygote = until(|| children_of(front.id()).first().copied());
+    let mut supervisor = supervisor("orphan");
+    let zygote = until(|| children_of(supervisor.id()).first().copied());
     let child = until(|| children_of(zygote).first().copied());
-    front.kill().expect("it is killed");
-    front.wait().expect("it ends");
+    supervisor.kill().expect("it is killed");
+    supervisor.wait().expect("it ends");
     for pid in [zygote, child] {
         until(|| {
             let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
@@ -166,7 +167,7 @@ fn without_processes() {
     assert_eq!(returned(&worker.run(b"echo here", &limits).expect("it runs")), "here");
     let finished = worker.run(b"panic", &limits).expect("it runs");
     assert_eq!((finished.end, finished.panics[0].message.as_str()), (End::Panicked, "the handler gives up"));
-    // With no process to end, a spin leaves a note and the clock jumps.
+    // With no process to end, a spin leaves a note and the clock jumps ahead.
     assert_eq!(returned(&worker.run(b"clock-spin", &limits).expect("it runs")), "");
     assert_eq!(returned(&worker.run(b"echo here", &limits).expect("it runs")), "here");
 }

@@ -1,4 +1,4 @@
-//! What runs in a child, by name. Each job simulates two hosts, "alpha" and "beta", and returns text.
+//! The jobs that run in a child, by name. Each simulates two hosts, "alpha" and "beta", and returns text.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -24,7 +24,7 @@ pub(crate) fn run(job: &[u8]) -> Vec<u8> {
         "overflow" => on_host(1, 50, || dive(1).to_string()),
         "overflow-outside" => dive(1).to_string(),
         "segfault" => on_host(1, 50, || {
-            // Deliberate: a fault that is not a stack overflow.
+            // SAFETY: none; the segmentation fault is deliberate, and it is not a stack overflow.
             let address = black_box(16_usize) as *const u8;
             #[allow(unsafe_code)]
             unsafe {
@@ -77,7 +77,7 @@ pub(crate) fn enter() {
     sandbox::enter(Settings { seed: Seed(7), epoch: Duration::from_secs(1_600_000_000), hosts });
 }
 
-/// A runtime as turmoil makes it.
+/// A runtime like those that turmoil builds.
 pub(crate) fn runtime() -> Runtime {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
     runtime.block_on(async { tokio::time::sleep(Duration::from_millis(1)).await });
@@ -137,7 +137,7 @@ fn clock_spin() -> String {
     String::new()
 }
 
-/// Everything that is random or a clock by default, on two hosts and outside any.
+/// Samples clocks and everything that is random by default, on two hosts and outside any.
 fn everything() -> String {
     enter();
     let mut text = String::new();
@@ -204,7 +204,7 @@ async fn select_order(text: &mut String) {
     let _ = writeln!(text, "select {order}");
 }
 
-/// The entropy of beta, however much alpha draws.
+/// Returns beta's entropy, which must not depend on how much alpha draws.
 fn host_entropy() -> String {
     let mut seen = Vec::new();
     for alpha_draws in [0, 1, 5] {
@@ -228,7 +228,7 @@ fn host_entropy() -> String {
     format!("{:?}", seen[0])
 }
 
-/// Kept for its type: a channel that nobody sends to.
+/// A channel on which nothing is sent.
 pub(crate) fn silent_channel() -> (Arc<mpsc::Sender<u8>>, mpsc::Receiver<u8>) {
     let (sender, receiver) = mpsc::channel();
     (Arc::new(sender), receiver)
