@@ -52,13 +52,13 @@ pub(crate) fn worker() -> Worker {
 
 /// Runs the job of this name in a new worker.
 pub(crate) fn run(job: &str) -> Finished {
-    worker().run(job.as_bytes(), &ProcessLimits::default()).expect("the zygote lives")
+    worker().run(job.as_bytes(), &ProcessLimits::default()).expect("the zygote runs the job")
 }
 
 /// The text that a job returned.
 pub(crate) fn returned(finished: &Finished) -> String {
     match &finished.end {
-        End::Returned(bytes) => String::from_utf8(bytes.clone()).expect("text"),
+        End::Returned(bytes) => String::from_utf8(bytes.clone()).expect("jobs return text"),
         other => panic!("{other:?}: {}", output(finished)),
     }
 }

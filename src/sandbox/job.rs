@@ -44,9 +44,9 @@ pub struct Finished {
     pub end: End,
     /// The index of the host that ran when the job ended, if the job did not return; best effort.
     pub host: Option<usize>,
-    /// The virtual time at which the job ended, if it did not return; best effort. Zero if it returned.
+    /// The virtual time at which the job ended, if it did not return; best effort.
     pub at: Duration,
-    /// The panics up to the end; these are all the notes of a job that did not return.
+    /// The panics up to the end, which are the only notes of a job that did not return.
     pub panics: Vec<PanicNote>,
     /// The contents of the job's ledger, if it did not return.
     pub ledger: Vec<u8>,

@@ -17,7 +17,7 @@ pub(super) fn show_panic(_host: Option<usize>, _note: &PanicNote) {}
 pub(super) fn end_in_spin(_host: Option<usize>, _at: u64) {}
 
 pub(super) fn watch_system_calls() -> Result<(), String> {
-    Err("watching system calls needs Linux and a process for each run".to_owned())
+    Err("this needs Linux and a process for each run".to_owned())
 }
 
 pub(super) fn addresses_are_fixed() -> bool {

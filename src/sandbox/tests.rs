@@ -26,9 +26,9 @@ fn a_libtest_binary_is_its_own_zygote() {
     let outcomes = [0, 1].map(|_| {
         let mut worker = Worker::spawn(EntryPoint::Test(name.clone()), Arc::new(simulate)).expect("the zygote starts");
         [0, 1].map(|_| {
-            let panicked = worker.run(b"panic", &ProcessLimits::default()).expect("the zygote lives");
+            let panicked = worker.run(b"panic", &ProcessLimits::default()).expect("the zygote runs the job");
             assert_eq!(panicked.panics[0].message, "the job asks for it");
-            let finished = worker.run(b"", &ProcessLimits::default()).expect("the zygote lives");
+            let finished = worker.run(b"", &ProcessLimits::default()).expect("the zygote runs the job");
             assert!(finished.output.is_empty(), "{:?}", String::from_utf8_lossy(&finished.output));
             finished.end
         })

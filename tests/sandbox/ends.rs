@@ -42,7 +42,7 @@ fn each_abnormal_end() {
     ] {
         let limits = if job == "blocked" { &impatient } else { &patient };
         let start = Instant::now();
-        let finished = worker.run(job.as_bytes(), limits).expect("the zygote lives");
+        let finished = worker.run(job.as_bytes(), limits).expect("the zygote runs the job");
         println!("{job}: {:?}, {:?} of CPU, {:?}", finished.end, finished.cpu, start.elapsed());
         assert_eq!(finished.end, expected, "{job}: {}", output(&finished));
         assert_eq!(
@@ -56,7 +56,7 @@ fn each_abnormal_end() {
             assert_eq!((panic.host.as_deref(), panic.at), (Some("alpha"), Duration::from_millis(50)));
             assert!(output(&finished).contains("the handler gives up"), "{}", output(&finished));
         }
-        let next = worker.run(b"echo still here", limits).expect("the zygote lives");
+        let next = worker.run(b"echo still here", limits).expect("the zygote runs the job");
         assert_eq!(returned(&next), "still here", "after {job}");
         assert!(next.output.is_empty() && next.panics.is_empty(), "after {job}: {next:?}");
     }
@@ -68,18 +68,18 @@ fn large() {
     for megabytes in [0, 1, 7] {
         let text = "0123456789abcdef".repeat(megabytes << 16);
         let finished =
-            worker.run(format!("echo {text}").as_bytes(), &ProcessLimits::default()).expect("the zygote lives");
+            worker.run(format!("echo {text}").as_bytes(), &ProcessLimits::default()).expect("the zygote runs the job");
         assert!(returned(&finished) == text);
     }
 }
 
 fn long_output() {
     let mut worker = worker();
-    let finished = worker.run(b"print 100000", &ProcessLimits::default()).expect("the zygote lives");
+    let finished = worker.run(b"print 100000", &ProcessLimits::default()).expect("the zygote runs the job");
     let text = output(&finished);
     assert!(text.starts_with("line 0 of") && text.ends_with("line 99999 of the output of this job\n"));
     assert!(text.contains("bytes left out") && text.len() < 300 * 1024, "{}", text.len());
-    let finished = worker.run(b"print 1000000", &ProcessLimits::default()).expect("the zygote lives");
+    let finished = worker.run(b"print 1000000", &ProcessLimits::default()).expect("the zygote runs the job");
     let text = output(&finished);
     assert!(text.starts_with("line 0 of") && text.ends_with("line 999999 of the output of this job\n"));
     assert!(!text.contains('\0'));
@@ -91,19 +91,19 @@ fn task_panic() {
 }
 
 fn outlives_thread() {
-    let mut worker = std::thread::spawn(worker).join().expect("no panic");
+    let mut worker = std::thread::spawn(worker).join().expect("the thread does not panic");
     std::thread::sleep(Duration::from_millis(20));
-    let finished = worker.run(b"echo moved", &ProcessLimits::default()).expect("the zygote lives");
+    let finished = worker.run(b"echo moved", &ProcessLimits::default()).expect("the zygote runs the job");
     assert_eq!(returned(&finished), "moved");
 }
 
 fn children_of(parent: u32) -> Vec<u32> {
     let mut children = Vec::new();
-    for entry in std::fs::read_dir("/proc").expect("proc").flatten() {
+    for entry in std::fs::read_dir("/proc").expect("/proc is mounted").flatten() {
         let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
         let Some((_, rest)) = stat.rsplit_once(") ") else { continue };
         if rest.split(' ').nth(1) == Some(&parent.to_string()) {
-            children.push(entry.file_name().to_string_lossy().parse().expect("a number"));
+            children.push(entry.file_name().to_string_lossy().parse().expect("the text is a number"));
         }
     }
     children
@@ -111,11 +111,11 @@ fn children_of(parent: u32) -> Vec<u32> {
 
 /// Starts this executable as another supervisor, which runs `job`.
 fn supervisor(job: &str) -> std::process::Child {
-    std::process::Command::new(std::env::current_exe().expect("a path"))
+    std::process::Command::new(std::env::current_exe().expect("the executable has a path"))
         .env("SANDBOX_TEST_PRINT", job)
         .stdout(std::process::Stdio::piped())
         .spawn()
-        .expect("it starts")
+        .expect("the executable starts")
 }
 
 /// Polls `find` until it returns a value.
@@ -164,21 +164,21 @@ fn without_processes() {
     let mut worker = Worker::on_threads(std::sync::Arc::new(crate::jobs::run));
     assert!(!worker.is_forked() && !worker.address_randomisation_off());
     let limits = ProcessLimits::default();
-    assert_eq!(returned(&worker.run(b"echo here", &limits).expect("it runs")), "here");
-    let finished = worker.run(b"panic", &limits).expect("it runs");
+    assert_eq!(returned(&worker.run(b"echo here", &limits).expect("the job runs")), "here");
+    let finished = worker.run(b"panic", &limits).expect("the job runs");
     assert_eq!((finished.end, finished.panics[0].message.as_str()), (End::Panicked, "the handler gives up"));
     // With no process to end, a spin leaves a note and the clock jumps ahead.
-    assert_eq!(returned(&worker.run(b"clock-spin", &limits).expect("it runs")), "");
-    assert_eq!(returned(&worker.run(b"echo here", &limits).expect("it runs")), "here");
+    assert_eq!(returned(&worker.run(b"clock-spin", &limits).expect("the job runs")), "");
+    assert_eq!(returned(&worker.run(b"echo here", &limits).expect("the job runs")), "here");
 }
 
 fn cost() {
     let mut worker = worker();
-    assert_eq!(returned(&worker.run(b"empty", &ProcessLimits::default()).expect("it runs")), "");
+    assert_eq!(returned(&worker.run(b"empty", &ProcessLimits::default()).expect("the job runs")), "");
     const JOBS: u32 = 200;
     let start = Instant::now();
     for _ in 0..JOBS {
-        worker.run(b"empty", &ProcessLimits::default()).expect("it runs");
+        worker.run(b"empty", &ProcessLimits::default()).expect("the job runs");
     }
     println!("an empty job takes {:?}", start.elapsed() / JOBS);
 }

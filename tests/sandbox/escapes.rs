@@ -13,7 +13,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 fn each_is_recorded() {
-    let notes: Notes = serde_json::from_str(&returned(&run("escapes"))).expect("notes");
+    let notes: Notes = serde_json::from_str(&returned(&run("escapes"))).expect("the job returns notes");
     for escape in &notes.escapes {
         println!(
             "{} {:?} {:?} {} x{}\n{}",
@@ -57,20 +57,20 @@ pub(crate) fn escapes() -> String {
         tokio::time::sleep(Duration::from_millis(5)).await;
         std::thread::spawn(|| {}).join().expect("it ends");
         std::thread::spawn(|| {}).join().expect("it ends");
-        std::fs::read("/etc/passwd").expect("it is there");
-        std::fs::read("/proc/self/status").expect("it is there");
-        std::net::UdpSocket::bind("127.0.0.1:0").expect("it binds");
-        std::fs::File::open("/dev/urandom").expect("it is there");
+        std::fs::read("/etc/passwd").expect("the file exists");
+        std::fs::read("/proc/self/status").expect("the file exists");
+        std::net::UdpSocket::bind("127.0.0.1:0").expect("the socket binds");
+        std::fs::File::open("/dev/urandom").expect("the file exists");
         std::thread::sleep(Duration::from_millis(10));
     });
     sandbox::set_step(Duration::from_millis(40));
     assert!(std::fs::File::open("relative/path").is_err());
     // This runtime is not paused: its clock reads the sandbox's, which must not read tokio's in turn.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("the runtime is built");
     runtime.block_on(async {
         sandbox::enter_host(0);
         assert_eq!(sandbox::now(), Duration::from_millis(40));
         let _ = (tokio::time::Instant::now(), std::time::Instant::now());
     });
-    serde_json::to_string(&sandbox::leave()).expect("plain data")
+    serde_json::to_string(&sandbox::leave()).expect("notes are plain data")
 }

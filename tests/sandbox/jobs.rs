@@ -13,7 +13,7 @@ use squall::seed::Seed;
 use tokio::runtime::{Builder, Runtime};
 
 pub(crate) fn run(job: &[u8]) -> Vec<u8> {
-    let job = std::str::from_utf8(job).expect("a name");
+    let job = std::str::from_utf8(job).expect("the job is text");
     let (name, argument) = job.split_once(' ').unwrap_or((job, ""));
     let text = match name {
         "empty" => String::new(),
@@ -32,7 +32,7 @@ pub(crate) fn run(job: &[u8]) -> Vec<u8> {
             }
         }),
         "memory" => on_host(1, 50, hoard),
-        "exit" => on_host(1, 50, || std::process::exit(argument.parse().expect("a code"))),
+        "exit" => on_host(1, 50, || std::process::exit(argument.parse().expect("the argument is an exit code"))),
         "clock-spin" => on_host(1, 50, clock_spin),
         "cpu-spin" => on_host(1, 50, || {
             loop {
@@ -46,12 +46,12 @@ pub(crate) fn run(job: &[u8]) -> Vec<u8> {
             String::new()
         }),
         "blocked" => on_host(1, 50, || {
-            let (reader, _writer) = std::io::pipe().expect("a pipe");
+            let (reader, _writer) = std::io::pipe().expect("a pipe opens");
             let _ = std::io::Read::read(&mut &reader, &mut [0]);
             String::new()
         }),
         "print" => {
-            for line in 0..argument.parse::<u32>().expect("a number") {
+            for line in 0..argument.parse::<u32>().expect("the text is a number") {
                 println!("line {line} of the output of this job");
             }
             String::new()
@@ -79,7 +79,7 @@ pub(crate) fn enter() {
 
 /// A runtime like those that turmoil builds.
 pub(crate) fn runtime() -> Runtime {
-    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
+    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().expect("the runtime is built");
     runtime.block_on(async { tokio::time::sleep(Duration::from_millis(1)).await });
     runtime
 }

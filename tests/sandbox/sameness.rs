@@ -33,16 +33,16 @@ fn between_workers() {
     for n in 0..50 {
         // Other jobs run in between, some of which end abnormally.
         let other = ["empty", "panic", "host-entropy", "abort", "task-panic"][n % 5];
-        worker.run(other.as_bytes(), &ProcessLimits::default()).expect("the zygote lives");
-        let found = returned(&worker.run(b"everything", &ProcessLimits::default()).expect("the zygote lives"));
+        worker.run(other.as_bytes(), &ProcessLimits::default()).expect("the zygote runs the job");
+        let found = returned(&worker.run(b"everything", &ProcessLimits::default()).expect("the zygote runs the job"));
         assert!(found == expected, "job {n}:\n{}", differences(&expected, &found));
     }
 }
 
 fn from_elsewhere() {
     let expected = returned(&run("everything"));
-    let executable = std::env::current_exe().expect("a path");
-    let executable = executable.to_str().expect("text");
+    let executable = std::env::current_exe().expect("the executable has a path");
+    let executable = executable.to_str().expect("the path is text");
     for (n, script) in [
         format!("cd /tmp && exec {executable}"),
         format!("cd /usr && ulimit -s 1024 && exec {executable} --list one two three"),
@@ -60,7 +60,7 @@ fn from_elsewhere() {
             .env("PADDING", "x".repeat(n * 1111))
             .env("RUST_BACKTRACE", if n % 2 == 0 { "full" } else { "0" })
             .output()
-            .expect("a shell");
+            .expect("bash starts");
         let found = String::from_utf8_lossy(&output.stdout);
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(found == expected, "{script}:\n{}{errors}", differences(&expected, &found));
@@ -69,11 +69,11 @@ fn from_elsewhere() {
 
 /// Runs a job under a supervisor that may not make the system call `refused`, and returns what it prints.
 fn run_refusing(job: &str, refused: &str) -> String {
-    let output = Command::new(std::env::current_exe().expect("a path"))
+    let output = Command::new(std::env::current_exe().expect("the executable has a path"))
         .env("SANDBOX_TEST_PRINT", job)
         .env("SANDBOX_TEST_REFUSE", refused)
         .output()
-        .expect("it starts");
+        .expect("the executable starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
 }

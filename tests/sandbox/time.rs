@@ -29,7 +29,7 @@ fn millis(n: u64) -> Duration {
 }
 
 fn wall() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).expect("after the epoch")
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("the wall clock is after the Unix epoch")
 }
 
 pub(crate) fn times() -> String {
@@ -278,6 +278,6 @@ pub(crate) fn clock_cost() -> String {
 
 /// The CPU time from the kernel's accounting, which the sandbox cannot freeze.
 fn cpu_time() -> Duration {
-    let text = std::fs::read_to_string("/proc/self/schedstat").expect("schedstat");
-    Duration::from_nanos(text.split(' ').next().and_then(|n| n.parse().ok()).expect("a number"))
+    let text = std::fs::read_to_string("/proc/self/schedstat").expect("the kernel has /proc/self/schedstat");
+    Duration::from_nanos(text.split(' ').next().and_then(|n| n.parse().ok()).expect("the text is a number"))
 }

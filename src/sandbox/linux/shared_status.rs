@@ -67,7 +67,7 @@ impl SharedStatus {
         if address == libc::MAP_FAILED {
             Err(io::Error::last_os_error())
         } else {
-            Ok(NonNull::new(address.cast()).expect("mapped"))
+            Ok(NonNull::new(address.cast()).expect("the kernel maps nothing at address zero"))
         }
     }
 

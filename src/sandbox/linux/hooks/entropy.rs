@@ -31,7 +31,7 @@ pub(super) unsafe fn fill(buffer: *mut c_void, length: usize) -> bool {
         Some(simulation) => simulation.fill(buffer),
         // What a zygote draws before it forks, such as the keys of its hash maps, persists in every child.
         None => {
-            // Each thread draws the same sequence, because the order in which libtest starts threads varies.
+            // Each thread draws the same sequence, because the order of libtest's threads varies.
             thread_local! {
                 static REQUESTS: Cell<u64> = const { Cell::new(0) };
             }
