@@ -1,12 +1,12 @@
-//! Finds cycles in a graph of imports.
+//! The search for cycles in a graph of imports.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::imports::Graph;
 
-/// Finds cycles that have to be broken, shortest first. Each begins and ends with the same file.
+/// Cycles that must all be broken, the shortest first. Each begins and ends with the same file.
 ///
-/// Not every cycle is returned, because the last import of each found cycle is removed before the search for the next.
+/// The list need not be complete: the last import of each cycle is removed before the search for the next one.
 pub fn cycles(graph: &Graph) -> Vec<Vec<String>> {
     let mut graph = graph.clone();
     let mut cycles = Vec::new();
@@ -23,11 +23,11 @@ fn shortest_cycle(graph: &Graph) -> Option<Vec<String>> {
     graph.keys().filter_map(|file| shortest_path(graph, file, file)).min_by_key(Vec::len)
 }
 
-/// Finds the shortest path of at least one import from a file to another, or back to itself.
+/// The shortest path of at least one import from a file to another or back to itself.
 pub fn shortest_path(graph: &Graph, from: &str, to: &str) -> Option<Vec<String>> {
     let mut reached_from: BTreeMap<&str, &str> = BTreeMap::new();
-    let mut queue = VecDeque::from([from]);
-    while let Some(file) = queue.pop_front() {
+    let mut waiting = VecDeque::from([from]);
+    while let Some(file) = waiting.pop_front() {
         for imported in graph.get(file).into_iter().flatten() {
             if imported == to {
                 let mut path = vec![to.to_owned(), file.to_owned()];
@@ -39,7 +39,7 @@ pub fn shortest_path(graph: &Graph, from: &str, to: &str) -> Option<Vec<String>>
             }
             if !reached_from.contains_key(imported.as_str()) {
                 reached_from.insert(imported.as_str(), file);
-                queue.push_back(imported);
+                waiting.push_back(imported);
             }
         }
     }

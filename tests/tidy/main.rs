@@ -1,4 +1,4 @@
-//! House rules: which modules may use which, how every file begins, and what simulated code must not use.
+//! House rules: which module may use which, how every file begins, and what simulated code must not use.
 
 mod cycles;
 mod imports;
@@ -13,7 +13,7 @@ use cycles::{cycles, shortest_path};
 use imports::{Sources, imports};
 use known::KNOWN;
 
-/// The modules from the bottom up: each may use only itself and those before it.
+/// The modules from the bottom up. Each may use only itself and those before it.
 const ORDER: [&str; 18] = [
     "seed",
     "sandbox",
@@ -35,9 +35,9 @@ const ORDER: [&str; 18] = [
     "cli",
 ];
 
-/// The permitted exceptions to the order, each with its reason.
+/// Intended violations of the order, with the reason.
 const EXCEPTIONS: [(&str, &str); 1] = [
-    // A topology identifies hosts by the trace's `HostId`.
+    // A topology identifies hosts by `HostId`, which the trace owns.
     ("fault", "trace"),
 ];
 
@@ -45,7 +45,7 @@ fn files_below(directory: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            // The foreign crate has its own target directory and rules.
+            // The foreign crate has its own target folder and its own rules.
             if !path.ends_with("target") && !path.ends_with("foreign") {
                 files_below(&path, files);
             }
@@ -77,24 +77,24 @@ fn module_of(path: &Path) -> String {
     first.trim_end_matches(".rs").to_owned()
 }
 
-/// The text of a file without its unit tests and comment lines.
-fn code_of(text: &str) -> String {
+/// The part of a file that ships: without its tests and comments.
+fn shipped(text: &str) -> String {
     let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
     code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
-fn every_file_starts_with_a_header() {
+fn every_file_begins_with_a_doc_comment() {
     let bad: Vec<_> = files(&["src", "sims", "tests", "benches", "examples"])
         .into_iter()
         .filter(|(_, text)| !text.starts_with("//! "))
         .map(|(path, _)| path)
         .collect();
-    assert!(bad.is_empty(), "start each of these files with a `//! ` line that says what it owns: {bad:?}");
+    assert!(bad.is_empty(), "these files do not begin with `//! `; add a line that says what the file owns: {bad:?}");
 }
 
 #[test]
-fn modules_use_only_modules_below_them() {
+fn modules_use_only_those_before_them() {
     let mut bad = Vec::new();
     for (path, text) in files(&["src"]) {
         let module = module_of(&path);
@@ -103,64 +103,60 @@ fn modules_use_only_modules_below_them() {
         }
         let own = ORDER.iter().position(|name| *name == module);
         let own =
-            own.unwrap_or_else(|| panic!("{} belongs to no module in ORDER; add its module there", path.display()));
-        for used in code_of(&text).split("crate::").skip(1) {
+            own.unwrap_or_else(|| panic!("{} belongs to no module of ORDER: add the module there", path.display()));
+        for used in shipped(&text).split("crate::").skip(1) {
             let used: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
             let Some(place) = ORDER.iter().position(|name| *name == used) else { continue };
             if place > own && !EXCEPTIONS.contains(&(module.as_str(), used.as_str())) {
-                bad.push(format!("{} uses {used}, which is above it in ORDER", path.display()));
+                bad.push(format!("{} uses {used}", path.display()));
             }
         }
     }
-    assert!(bad.is_empty(), "{bad:#?}");
+    assert!(bad.is_empty(), "these use a module that comes after their own in ORDER: {bad:#?}");
 }
 
 #[test]
-fn files_have_no_import_cycles() {
+fn no_files_import_each_other_in_a_cycle() {
     let sources = files(&["src", "sims/shop"]);
     let sources: Sources =
         sources.into_iter().map(|(path, text)| (path.to_str().unwrap().replace('\\', "/"), text)).collect();
     let mut graph = imports("src/lib.rs", &sources);
     graph.extend(imports("sims/shop/mod.rs", &sources));
 
-    let mut obsolete = Vec::new();
+    let mut unneeded = Vec::new();
     for known @ (from, to) in KNOWN {
         if !graph.get_mut(*from).is_some_and(|imported| imported.remove(*to)) {
-            obsolete.push(known);
+            unneeded.push(known);
         }
     }
-    obsolete.extend(KNOWN.iter().filter(|(from, to)| shortest_path(&graph, to, from).is_none()));
+    unneeded.extend(KNOWN.iter().filter(|(from, to)| shortest_path(&graph, to, from).is_none()));
     let cycles: Vec<_> = cycles(&graph).iter().map(|cycle| cycle.join(" -> ")).collect();
-    assert!(cycles.is_empty(), "break these import cycles: {cycles:#?}");
-    assert!(obsolete.is_empty(), "these imports no longer close a cycle, remove them from KNOWN: {obsolete:#?}");
+    assert!(cycles.is_empty(), "these files import each other in a cycle: {cycles:#?}");
+    assert!(unneeded.is_empty(), "these exceptions are no longer needed; remove them from KNOWN: {unneeded:#?}");
 }
 
 #[test]
-fn the_simulated_core_has_no_source_of_randomness() {
+fn the_simulated_core_is_deterministic() {
     let mut bad = Vec::new();
     for (path, text) in files(&["src"]) {
         let module = module_of(&path);
-        // The sandbox provides virtual time, and the front end (explore, cli, report) runs in real time.
+        // The sandbox implements virtual time, and the supervisor's modules run in real time.
         if ["sandbox", "explore", "cli", "report", "lib", "case_file"].contains(&module.as_str()) {
             continue;
         }
         for forbidden in ["HashMap", "HashSet", "SystemTime::now", "std::time::Instant", "thread_rng", "std::thread"] {
-            if code_of(&text).contains(forbidden) {
-                bad.push(format!("{} uses {forbidden}, which simulated code must not", path.display()));
+            if shipped(&text).contains(forbidden) {
+                bad.push(format!("{} has {forbidden}", path.display()));
             }
         }
     }
-    assert!(bad.is_empty(), "{bad:#?}");
+    assert!(bad.is_empty(), "simulated code must not use these: {bad:#?}");
 }
 
 #[test]
-fn the_library_does_not_use_the_shop() {
+fn the_library_does_not_depend_on_the_shop() {
     for (path, text) in files(&["src"]) {
-        assert!(
-            !code_of(&text).contains("sims::") && !code_of(&text).contains("shop::"),
-            "{} uses the shop",
-            path.display()
-        );
+        assert!(!shipped(&text).contains("sims::") && !shipped(&text).contains("shop::"), "{}", path.display());
     }
 }
 
@@ -168,7 +164,7 @@ fn the_library_does_not_use_the_shop() {
 fn only_the_sandbox_has_unsafe_code() {
     for (path, text) in files(&["src"]) {
         if module_of(&path) != "sandbox" {
-            assert!(!code_of(&text).contains("unsafe "), "move the unsafe code of {} into src/sandbox", path.display());
+            assert!(!shipped(&text).contains("unsafe "), "{}", path.display());
         }
     }
 }

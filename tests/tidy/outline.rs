@@ -1,33 +1,33 @@
-//! The outline of a source file: its modules, its imports, the items it declares and the paths it mentions.
+//! The outline of a source file: the modules it declares, and the names it imports, defines and mentions.
 
 use std::collections::BTreeSet;
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 
-/// A path such as `crate::fault::Plan`, with one entry for each segment.
+/// A path such as `crate::fault::Plan`, one entry for each segment.
 pub type NamePath = Vec<String>;
 
-/// The outline of one module, without comments and test-only code.
+/// The outline of one module, without comments and without code that only tests compile.
 #[derive(Default)]
 pub struct Outline {
     pub children: Vec<Child>,
     pub imports: Vec<Import>,
-    /// The items that the module itself defines.
+    /// Items that the module itself defines.
     pub declared: BTreeSet<String>,
-    /// The paths outside `use` declarations, including single names.
+    /// Paths outside `use` declarations, including those of a single name.
     pub mentions: BTreeSet<NamePath>,
 }
 
 /// A `mod` declaration.
 pub struct Child {
     pub name: String,
-    /// The files that its `#[path]` attributes name. Conditional compilation may give it several.
+    /// The files that its `#[path]` attributes name. There may be several under different conditions.
     pub files: Vec<String>,
-    /// The outline of the text between its braces, if it has braces.
+    /// The outline of the text between its braces, if it has any.
     pub body: Option<Outline>,
 }
 
-/// One name that a `use` declaration imports; the name of a glob is `*`.
+/// One name that a `use` declaration brings in; the name of a glob is `*`.
 #[derive(Clone)]
 pub struct Import {
     pub name: String,
@@ -38,18 +38,18 @@ pub struct Import {
 /// The keywords that begin the definition of a named item.
 const DEFINING: [&str; 8] = ["struct", "enum", "union", "trait", "type", "fn", "const", "static"];
 
-/// The keywords that may follow a defining keyword, as in `const fn name` or `static mut NAME`.
+/// The keywords between a defining keyword and the name, as in `const fn name` or `static mut NAME`.
 const BETWEEN: [&str; 5] = ["fn", "mut", "unsafe", "async", "extern"];
 
 /// Reads the text of one file.
 pub fn outline(text: &str) -> Outline {
-    let tokens = text.parse().expect("the file is valid Rust");
+    let tokens = text.parse().expect("the file is Rust");
     let mut outline = Outline::default();
     read(tokens, true, &mut outline);
     outline
 }
 
-/// The attributes and the visibility, read so far, of the item that follows.
+/// The attributes and the visibility of the next item, as read so far.
 #[derive(Default)]
 struct Prefix {
     is_test: bool,
@@ -57,7 +57,7 @@ struct Prefix {
     files: Vec<String>,
 }
 
-/// Reads the tokens of a module (`at_top`) or of a group inside it.
+/// Reads the tokens of a module (`at_top`) or of a group inside one.
 fn read(tokens: TokenStream, at_top: bool, outline: &mut Outline) {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
     let mut prefix = Prefix::default();
@@ -107,20 +107,20 @@ fn is_word(token: Option<&TokenTree>, expected: &str) -> bool {
     matches!(token, Some(TokenTree::Ident(name)) if name == expected)
 }
 
-fn is_punctuation(token: Option<&TokenTree>, expected: char) -> bool {
+fn is_mark(token: Option<&TokenTree>, expected: char) -> bool {
     matches!(token, Some(TokenTree::Punct(mark)) if mark.as_char() == expected)
 }
 
 fn is_separator(tokens: &[TokenTree]) -> bool {
-    is_punctuation(tokens.first(), ':') && is_punctuation(tokens.get(1), ':')
+    is_mark(tokens.first(), ':') && is_mark(tokens.get(1), ':')
 }
 
-/// The attribute at the start of `tokens`, if there is one, and the number of its tokens.
+/// An attribute at the beginning of `tokens`, and how many tokens it takes.
 fn attribute(tokens: &[TokenTree]) -> Option<(&Group, usize)> {
-    if !is_punctuation(tokens.first(), '#') {
+    if !is_mark(tokens.first(), '#') {
         return None;
     }
-    let before = if is_punctuation(tokens.get(1), '!') { 2 } else { 1 };
+    let before = if is_mark(tokens.get(1), '!') { 2 } else { 1 };
     match tokens.get(before) {
         Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Bracket => Some((group, before + 1)),
         _ => None,
@@ -135,7 +135,7 @@ fn read_attribute(group: &Group, prefix: &mut Prefix, outline: &mut Outline) {
     {
         prefix.files.extend(file.split('"').next().map(str::to_owned));
     }
-    // serde names functions and modules in strings.
+    // Attributes of serde name functions and modules in strings.
     if text.starts_with("serde(") {
         for string in text.split('"').skip(1).step_by(2) {
             outline.mentions.insert(string.split("::").map(str::to_owned).collect());
@@ -143,7 +143,7 @@ fn read_attribute(group: &Group, prefix: &mut Prefix, outline: &mut Outline) {
     }
 }
 
-/// The number of tokens of an item, which ends with its semicolon or its braces.
+/// How many tokens an item takes: up to its semicolon or its braces.
 fn item_length(tokens: &[TokenTree]) -> usize {
     let is_use = is_word(tokens.first(), "use");
     let is_end = |token: &TokenTree| match token {
@@ -156,7 +156,7 @@ fn item_length(tokens: &[TokenTree]) -> usize {
 
 fn read_use(tokens: &[TokenTree], is_reexport: bool, outline: &mut Outline) -> Option<usize> {
     // `use<'a>` in a bound imports nothing.
-    if !is_word(tokens.first(), "use") || is_punctuation(tokens.get(1), '<') {
+    if !is_word(tokens.first(), "use") || is_mark(tokens.get(1), '<') {
         return None;
     }
     let length = item_length(tokens);
@@ -164,7 +164,7 @@ fn read_use(tokens: &[TokenTree], is_reexport: bool, outline: &mut Outline) -> O
     Some(length)
 }
 
-/// Reads a tree such as `a::{b, c as d, e::*}`, which follows `prefix`.
+/// Reads a tree such as `a::{b, c as d, e::*}` that follows the path `prefix`.
 fn read_use_tree(tokens: &[TokenTree], prefix: &[String], is_reexport: bool, outline: &mut Outline) {
     let mut path = prefix.to_vec();
     let mut at = 0;
@@ -172,7 +172,7 @@ fn read_use_tree(tokens: &[TokenTree], prefix: &[String], is_reexport: bool, out
         match &tokens[at] {
             TokenTree::Group(group) => {
                 let inner: Vec<TokenTree> = group.stream().into_iter().collect();
-                for part in inner.split(|token| is_punctuation(Some(token), ',')) {
+                for part in inner.split(|token| is_mark(Some(token), ',')) {
                     read_use_tree(part, &path, is_reexport, outline);
                 }
                 return;
@@ -181,7 +181,7 @@ fn read_use_tree(tokens: &[TokenTree], prefix: &[String], is_reexport: bool, out
                 let name = word(tokens.get(at + 1)).expect("a name follows `as`");
                 return outline.imports.push(Import { name, path, is_reexport });
             }
-            // `a::{self}` is `a`, whereas `self::a` begins at this module.
+            // `a::{self}` means `a`, whereas `self::a` begins at this module.
             TokenTree::Ident(name) if name == "self" && !path.is_empty() => {}
             TokenTree::Ident(name) => path.push(name.to_string()),
             TokenTree::Punct(mark) if mark.as_char() == '*' => {
@@ -191,7 +191,7 @@ fn read_use_tree(tokens: &[TokenTree], prefix: &[String], is_reexport: bool, out
         }
         at += 1;
     }
-    // The part after a trailing comma is empty.
+    // Nothing follows the last comma of a group.
     if let (Some(name), false) = (path.last().cloned(), tokens.is_empty()) {
         outline.imports.push(Import { name, path, is_reexport });
     }
@@ -214,7 +214,7 @@ fn read_module(tokens: &[TokenTree], files: Vec<String>, outline: &mut Outline) 
     Some(3)
 }
 
-/// The name of the item whose definition starts here, and the number of tokens up to the end of the name.
+/// The name of an item whose definition begins here, and how many tokens lead to the end of the name.
 fn definition(tokens: &[TokenTree]) -> Option<(String, usize)> {
     if is_word(tokens.first(), "macro_rules") {
         return Some((word(tokens.get(2))?, 3));
@@ -224,7 +224,7 @@ fn definition(tokens: &[TokenTree]) -> Option<(String, usize)> {
     Some((name, 2))
 }
 
-/// Reads the path outside `use` that starts at token `at`, if there is one; returns the number of tokens read.
+/// Reads a path outside `use` if one begins at token `at`. Returns how many tokens it takes.
 fn read_mention(tokens: &[TokenTree], at: usize, outline: &mut Outline) -> usize {
     let Some(first) = word(tokens.get(at)) else { return 1 };
     let mut path = vec![first];
@@ -235,14 +235,14 @@ fn read_mention(tokens: &[TokenTree], at: usize, outline: &mut Outline) -> usize
         end += 3;
     }
     let before = |distance: usize| at.checked_sub(distance).and_then(|index| tokens.get(index));
-    let is_range = is_punctuation(before(1), '.') && is_punctuation(before(2), '.');
-    let is_member = is_punctuation(before(1), '.') && !is_range;
-    let is_lifetime = is_punctuation(before(1), '\'');
-    let is_tail = is_punctuation(before(1), ':') && is_punctuation(before(2), ':');
-    // Fields, parameters and variables may share the name of an item.
+    let is_range = is_mark(before(1), '.') && is_mark(before(2), '.');
+    let is_member = is_mark(before(1), '.') && !is_range;
+    let is_lifetime = is_mark(before(1), '\'');
+    let is_tail = is_mark(before(1), ':') && is_mark(before(2), ':');
+    // Fields, parameters and variables may have the name of an item.
     let is_binding = path.len() == 1
         && (["let", "mut", "ref"].iter().any(|keyword| is_word(before(1), keyword))
-            || is_punctuation(tokens.get(end), ':') && !is_separator(&tokens[end..]));
+            || is_mark(tokens.get(end), ':') && !is_separator(&tokens[end..]));
     if !(is_member || is_lifetime || is_tail || is_binding) {
         outline.mentions.insert(path);
     }

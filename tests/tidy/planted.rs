@@ -1,9 +1,10 @@
-//! Tests of the cycle search: small sets of files, with and without a planted cycle.
+//! Tests of the search for cycles on small planted sets of files: what it finds, and what it does not mistake for an
+//! import.
 
 use crate::cycles::cycles;
 use crate::imports::{Sources, imports};
 
-/// Finds the cycles among these files, of which the first is the root.
+/// The cycles among these files, the first of which is the root.
 fn cycles_of(files: &[(&str, &str)]) -> Vec<String> {
     let sources: Sources = files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
     cycles(&imports(files[0].0, &sources)).iter().map(|cycle| cycle.join(" -> ")).collect()
@@ -31,7 +32,7 @@ fn a_cycle_of_three_files_is_printed_once() {
 }
 
 #[test]
-fn a_cycle_through_facades_names_the_defining_files() {
+fn a_cycle_through_facades_names_the_files_behind_them() {
     let found = cycles_of(&[
         ("src/lib.rs", "mod net; mod disk;"),
         ("src/net/mod.rs", "mod socket; mod wire; pub use self::socket::{Socket as Stream}; pub(crate) use wire::*;"),
@@ -44,7 +45,7 @@ fn a_cycle_through_facades_names_the_defining_files() {
 }
 
 #[test]
-fn a_parent_and_a_child_that_use_each_other_form_a_cycle() {
+fn a_child_that_uses_its_parent_makes_a_cycle_if_the_parent_uses_the_child() {
     let child = ("a/b.rs", "use super::Error; pub fn work() -> Error {}");
     let parent = "mod b; pub struct Error; fn all() { b::work() }";
     assert_eq!(cycles_of(&[("lib.rs", "mod a;"), ("a.rs", parent), child]), ["a.rs -> a/b.rs -> a.rs"]);
@@ -57,7 +58,7 @@ fn a_parent_and_a_child_that_use_each_other_form_a_cycle() {
 }
 
 #[test]
-fn glob_imports_are_followed() {
+fn names_that_a_glob_brings_in_are_followed() {
     let found = cycles_of(&[
         ("lib.rs", "mod a; mod b;"),
         ("a.rs", "use crate::b::*; pub struct A; fn a(_: B) {}"),
@@ -77,7 +78,7 @@ fn inline_modules_and_attributes_belong_to_their_file() {
 }
 
 #[test]
-fn a_conditional_module_resolves_to_the_file_that_has_the_item() {
+fn an_item_is_found_in_one_of_two_files_for_a_module() {
     let found = cycles_of(&[
         (
             "lib.rs",
@@ -91,7 +92,7 @@ fn a_conditional_module_resolves_to_the_file_that_has_the_item() {
 }
 
 #[test]
-fn comments_strings_tests_and_bindings_are_not_imports() {
+fn comments_strings_tests_and_names_of_other_things_are_not_imports() {
     let found = cycles_of(&[
         ("lib.rs", "mod a; mod b; pub use a::A;"),
         ("a.rs", "use crate::b::B; pub struct A; pub fn run() {}"),
