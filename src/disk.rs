@@ -1,41 +1,45 @@
 //! The simulated disk of one machine: a cache and a durable state.
 //!
-//! A [`DiskImage`] holds what survives on a machine; the world owns one per host. A program uses it through a [`Disk`],
-//! which [`DiskImage::attach`] creates for one life of the program, and through the [`File`]s that it opens. Writes go
-//! to the cache, and reads see the cache. What reaches the durable state, and when, follows POSIX:
+//! A program gets its [`Disk`] from [`HostContext::disk`](crate::host::HostContext::disk) and works on the [`File`]s that
+//! it opens there. Writes go to the cache, and reads see the cache. What reaches the durable state, and when, follows
+//! POSIX:
+//!
+//! ```
+//! use squall::disk::OpenOptions;
+//! use squall::prelude::*;
+//!
+//! async fn store(cx: HostContext) -> std::io::Result<()> {
+//!     let disk = cx.disk();
+//!     let file = disk.open("orders", OpenOptions::create())?;
+//!     file.write_at(0, b"an order")?;
+//!     file.sync_data()?; // the bytes survive a power failure
+//!     disk.sync_directory("")?; // and so does the name of the file
+//!     disk.wait_until_idle().await; // the time that these calls take
+//!     cx.recorder().note("stored", "orders");
+//!     Ok(())
+//! }
+//! #
+//! # fn is_stored(trace: &Trace, _: &History) -> Verdict {
+//! #     let notes = trace.records.iter().filter(|record| matches!(record.event, Event::Mark(_))).count();
+//! #     if notes == 1 { Verdict::Pass } else { Verdict::Fail(format!("{notes} notes")) }
+//! # }
+//! # let scenario = Scenario::new("orders").host("store", store).check(is_stored).run_for(secs(1)).settle_for(secs(0));
+//! # use squall::internal::run::{Detail, run};
+//! # let run = run(&scenario, &scenario.case(Seed(1)), Detail::Lean);
+//! # assert!(run.outcome.verdict.is_pass(), "{:?}", run.outcome);
+//! ```
 //!
 //! - [`File::sync_data`] makes the bytes and the length of a file durable, but not its name;
 //! - [`Disk::sync_directory`] makes the names in one directory durable, but not the bytes of the files they name;
-//! - [`DiskImage::kill`] (the process dies) keeps the cache; [`DiskImage::power_off`] (the machine dies) keeps only the
-//!   durable state: names that were never synced disappear, renames that were never synced are undone, and each write
-//!   that was never synced is lost, kept whole or torn at a sector boundary, as decided by its own keyed draw.
+//! - when the process dies, the cache stays; when the machine loses power, only the durable state stays: names that were
+//!   never synced disappear, renames that were never synced are undone, and each write that was never synced is lost, kept
+//!   whole or torn at a sector boundary, as decided by its own keyed draw.
 //!
-//! A dead program must not act, although dropping it runs its destructors: once its alive flag is cleared, every call
-//! fails and changes nothing.
+//! A dead program must not act, although dropping it runs its destructors: once its process is dead, every call fails
+//! and changes nothing.
 //!
 //! Calls are synchronous, as in std. The time that they take accumulates as a debt, which the program pays with
 //! [`Disk::wait_until_idle`] before it acknowledges what it has written.
-//!
-//! ```
-//! use squall::disk::{DiskImage, OpenOptions};
-//! use squall::internal::alive::AliveFlag;
-//! use squall::prelude::Seed;
-//!
-//! # fn main() -> std::io::Result<()> {
-//! let image = DiskImage::new(Seed(7), 0);
-//! let disk = image.attach(AliveFlag::new());
-//! let file = disk.open("notes", OpenOptions::create())?;
-//! file.write_at(0, b"kept")?;
-//! file.sync_data()?;
-//! disk.sync_directory("")?;
-//! disk.open("scratch", OpenOptions::create())?.sync_data()?;
-//!
-//! image.power_off();
-//! let disk = image.attach(AliveFlag::new());
-//! assert_eq!(disk.list("")?, ["notes"]);
-//! # Ok(())
-//! # }
-//! ```
 
 mod attachment;
 mod calls;
@@ -54,14 +58,18 @@ use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use self::attachment::{Attachment, SharedImage};
-pub use self::data::{DiskCall, DiskCounters, DiskSpeed, OpenOptions};
+pub use self::data::OpenOptions;
+#[doc(hidden)]
+pub use self::data::{DiskCall, DiskCounters, DiskSpeed};
 pub use self::file::File;
 use self::image::Image;
+#[doc(hidden)]
 pub use self::trouble::Trouble;
 use crate::alive::AliveFlag;
 use crate::seed::Seed;
 
 /// The disk of one machine, which outlives the programs that use it. Clones share their state.
+#[doc(hidden)]
 #[derive(Clone)]
 pub struct DiskImage(SharedImage);
 

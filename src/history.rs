@@ -1,4 +1,38 @@
 //! The history: what the clients saw (invoke, ok, fail, unknown), and the recorder that writes it.
+//!
+//! A client invokes an operation when it begins, and completes it with what it learned. An operation that is dropped
+//! without a completion stays open: its outcome is unknown.
+//!
+//! ```
+//! use squall::prelude::*;
+//!
+//! async fn client(cx: HostContext) -> std::io::Result<()> {
+//!     let operation = cx.recorder().invoke("connect", &"server");
+//!     match cx.connector().connect("server", 80).await {
+//!         Ok(_) => operation.ok(&()),
+//!         Err(error) => operation.fail(error), // refused: it had no effect
+//!     }
+//!     Ok(())
+//! }
+//!
+//! /// Nobody listens on the server.
+//! fn connects_are_refused(_: &Trace, history: &History) -> Verdict {
+//!     match history.named("connect").find(|operation| !operation.is_fail()) {
+//!         None => Verdict::Pass,
+//!         Some(operation) => Verdict::Fail(format!("{:?}", operation.completed)),
+//!     }
+//! }
+//!
+//! let scenario = Scenario::new("refusal")
+//!     .host("server", |_| async {})
+//!     .host("client", client)
+//!     .check(connects_are_refused)
+//!     .run_for(secs(1))
+//!     .settle_for(secs(0));
+//! # use squall::internal::run::{Detail, run};
+//! # let run = run(&scenario, &scenario.case(Seed(1)), Detail::Lean);
+//! # assert!(run.outcome.verdict.is_pass(), "{:?}", run.outcome);
+//! ```
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

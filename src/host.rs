@@ -1,4 +1,32 @@
 //! A host's program, and the context through which it reaches the world.
+//!
+//! A program is an async function of a [`HostContext`]. It starts anew, with a new context, each time its process is
+//! started: what it must remember, it keeps on its [`Disk`](crate::disk::Disk).
+//!
+//! ```
+//! use squall::prelude::*;
+//!
+//! /// Serves until it is asked to stop.
+//! async fn server(cx: HostContext) -> std::io::Result<()> {
+//!     let mut listener = cx.listener(80);
+//!     let shutdown = cx.shutdown();
+//!     loop {
+//!         tokio::select! {
+//!             accepted = listener.accept() => drop(accepted?),
+//!             () = shutdown.requested() => return Ok(()),
+//!         }
+//!     }
+//! }
+//!
+//! let scenario = Scenario::new("deployment")
+//!     .hosts("server", 3, server)
+//!     .fault(fault::rolling_stop("server-*", secs(1)))
+//! #   .check(|_: &Trace, _: &History| Verdict::Pass)
+//!     .run_for(secs(20));
+//! # use squall::internal::run::{Detail, run};
+//! # let run = run(&scenario, &scenario.case(Seed(1)), Detail::Lean);
+//! # assert!(run.outcome.verdict.is_pass(), "{:?}", run.outcome);
+//! ```
 
 use std::fmt;
 use std::future::Future;

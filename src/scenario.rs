@@ -1,5 +1,54 @@
-//! Scenarios: hosts, workload, fault generators, checks and limits, put together by a builder; and cases, the data that one
-//! run of a scenario depends on. It knows nothing of how a run is carried out.
+//! Scenarios: hosts, workload, fault generators, checks and limits, put together by a builder; and cases, the data on which
+//! one run of a scenario depends.
+//!
+//! ```
+//! use proptest::collection::vec;
+//! use squall::prelude::*;
+//!
+//! async fn server(cx: HostContext) -> std::io::Result<()> {
+//!     let mut listener = cx.listener(80);
+//!     loop {
+//!         listener.accept().await?;
+//!     }
+//! }
+//!
+//! /// Connects after each of these waits, in milliseconds.
+//! async fn client(cx: HostContext, waits: Vec<u64>) -> std::io::Result<()> {
+//!     for wait in waits {
+//!         tokio::time::sleep(millis(wait)).await;
+//!         let operation = cx.recorder().invoke("connect", &wait);
+//!         match cx.connector().connect("server", 80).await {
+//!             Ok(_) => operation.ok(&()),
+//!             Err(error) => operation.fail(error),
+//!         }
+//!     }
+//!     Ok(())
+//! }
+//!
+//! fn all_is_well_after_the_faults(trace: &Trace, history: &History) -> Verdict {
+//!     let is_late = |operation: &&squall::history::Operation| operation.invoked_at > trace.run_for + secs(3);
+//!     match history.operations.iter().filter(is_late).find(|operation| !operation.is_ok()) {
+//!         None => Verdict::Pass,
+//!         Some(operation) => Verdict::Fail(format!("at {:?}: {:?}", operation.invoked_at, operation.completed)),
+//!     }
+//! }
+//!
+//! fn scenario() -> Scenario {
+//!     Scenario::new("connects")
+//!         .host("server", server)
+//!         .clients("client", 3, vec(0_u64..1_000, 40), client)
+//!         .link_latency("client", "server", millis(10)..millis(30))
+//!         .fault(fault::kill("server").every(secs(2)..secs(5)).lasting(millis(100)..secs(1)))
+//!         .check(all_is_well_after_the_faults)
+//!         .sometimes("a connect was refused", |_, history| history.operations.iter().any(|op| op.is_fail()))
+//!         .run_for(secs(15))
+//!         .settle_for(secs(20))
+//! }
+//! # let scenario = scenario();
+//! # use squall::internal::run::{Detail, run};
+//! # let run = run(&scenario, &scenario.case(Seed(1)), Detail::Lean);
+//! # assert!(run.outcome.verdict.is_pass(), "{:?}", run.outcome);
+//! ```
 
 mod by_hand;
 mod definition;

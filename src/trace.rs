@@ -1,5 +1,33 @@
 //! The trace: what the world did, in virtual time, and its fingerprint.
 //!
+//! ```
+//! use squall::prelude::*;
+//!
+//! /// A check that reads the trace: a server that is killed is ready again within 2 s.
+//! fn restarts_are_quick(trace: &Trace, _: &History) -> Verdict {
+//!     let mut killed_at = None;
+//!     for record in &trace.records {
+//!         match &record.event {
+//!             Event::Killed => killed_at = Some(record.at),
+//!             Event::Mark(squall::trace::Mark::Ready(true)) => {
+//!                 let took = record.at - killed_at.take().unwrap_or(record.at);
+//!                 if took > secs(2) {
+//!                     return Verdict::Fail(format!("a restart took {took:?}"));
+//!                 }
+//!             }
+//!             _ => {}
+//!         }
+//!     }
+//!     Verdict::Pass
+//! }
+//! # let server = |cx: HostContext| async move { cx.recorder().mark(squall::trace::Mark::Ready(true)) };
+//! # let kills = fault::kill("server").every(secs(1)..secs(2)).lasting(millis(10)..secs(1));
+//! # let scenario = Scenario::new("restarts").host("server", server).fault(kills).check(restarts_are_quick);
+//! # use squall::internal::run::{Detail, run};
+//! # let run = run(&scenario, &scenario.case(Seed(1)), Detail::Lean);
+//! # assert!(run.outcome.verdict.is_pass(), "{:?}", run.outcome);
+//! ```
+//!
 //! Every event is digested. Events that checks read (host life, faults, marks) are always kept; all others (segments,
 //! log lines) and all texts are kept only in a rich trace. Keeping more never changes what is digested, so a run has
 //! the same fingerprint whether it is explored or recorded.

@@ -17,7 +17,7 @@ impl Disk {
     /// that does not need the promise can call `Builder::create_with_backend(disk.open_durable(path)?)`.
     ///
     /// ```
-    /// # use squall::{disk::DiskImage, alive::AliveFlag, seed::Seed};
+    /// # use squall::{disk::DiskImage, internal::alive::AliveFlag, prelude::Seed};
     /// # fn main() -> Result<(), redb::DatabaseError> {
     /// # let disk = DiskImage::new(Seed(7), 0).attach(AliveFlag::new());
     /// let database = disk.open_database("store.redb", &redb::Builder::new())?;

@@ -1,7 +1,39 @@
 //! The simulated network: TCP as a kernel implements it, over turmoil's datagrams and links.
 //!
 //! Code under test takes a [`Connector`] and a [`TcpListener`] as arguments, so the same code also runs on tokio's
-//! sockets.
+//! sockets. Connections are [`tokio::io::AsyncRead`] and [`tokio::io::AsyncWrite`]; the features `hyper-util`, `axum` and
+//! `tonic` make connectors and listeners of these crates of them.
+//!
+//! ```
+//! use squall::prelude::*;
+//! use tokio::io::{AsyncReadExt, AsyncWriteExt};
+//!
+//! async fn server(cx: HostContext) -> std::io::Result<()> {
+//!     let mut listener = cx.listener(7);
+//!     loop {
+//!         let (stream, _) = listener.accept().await?;
+//!         let (mut from_client, mut to_client) = stream.into_split();
+//!         tokio::spawn(async move { tokio::io::copy(&mut from_client, &mut to_client).await });
+//!     }
+//! }
+//!
+//! async fn client(cx: HostContext) -> std::io::Result<()> {
+//!     let mut stream = cx.connector().connect("server", 7).await?;
+//!     stream.write_all(b"echo").await?;
+//!     stream.shutdown().await?;
+//!     let mut answer = String::new();
+//!     stream.read_to_string(&mut answer).await?;
+//!     assert_eq!(answer, "echo");
+//!     Ok(())
+//! }
+//! # let scenario = Scenario::new("echo").host("server", server).host("client", client);
+//! # let scenario = scenario.check(|_: &Trace, _: &History| Verdict::Pass).run_for(secs(5)).settle_for(secs(0));
+//! # use squall::internal::run::{Detail, run};
+//! # let run = run(&scenario, &scenario.case(Seed(1)), Detail::Lean);
+//! # assert!(run.outcome.verdict.is_pass(), "{:?}", run.outcome);
+//! ```
+//!
+//! # How it works
 //!
 //! ```text
 //! TcpStream, TcpListener      held by code under test               (socket)
