@@ -1,4 +1,4 @@
-//! How fast histories are judged: those with known verdicts, and registers with many clients.
+//! How fast histories are judged: those with known verdicts, registers with many clients, and queues.
 //!
 //! `cargo bench --bench linear`. Each number is the median of several rounds on one thread, by the wall clock.
 
@@ -48,12 +48,12 @@ fn main() {
 
 fn etcd(histories: &Path) {
     let mut paths: Vec<_> = std::fs::read_dir(histories.join("etcd"))
-        .expect("the histories are there")
-        .map(|entry| entry.expect("the directory can be read").path())
+        .expect("the folder of histories exists")
+        .map(|entry| entry.expect("the folder can be read").path())
         .collect();
     paths.sort();
-    let texts: Vec<_> = paths.iter().map(|path| std::fs::read_to_string(path).expect("a text")).collect();
-    let read = || texts.iter().map(|text| jepsen_register(text).expect("a history")).collect::<Vec<_>>();
+    let texts: Vec<_> = paths.iter().map(|path| std::fs::read_to_string(path).expect("the file is UTF-8")).collect();
+    let read = || texts.iter().map(|text| jepsen_register(text).expect("the log is valid")).collect::<Vec<_>>();
     let all = read();
     let model = Register::new(None);
     let mut linearizable = 0;
@@ -71,8 +71,9 @@ fn etcd(histories: &Path) {
 
 fn key_value(histories: &Path) {
     for name in ["c01-ok", "c01-bad", "c10-ok", "c10-bad", "c50-ok"] {
-        let text = std::fs::read_to_string(histories.join("kv").join(name).with_extension("txt")).expect("a text");
-        let history = porcupine_key_value(&text).expect("a history");
+        let text =
+            std::fs::read_to_string(histories.join("kv").join(name).with_extension("txt")).expect("the file exists");
+        let history = porcupine_key_value(&text).expect("the history is valid");
         let mut found = false;
         let judging = milliseconds(21, || found = is_linearizable(&KeyValue, &history));
         let reading = milliseconds(21, || assert!(porcupine_key_value(&text).is_ok()));
@@ -106,7 +107,7 @@ fn queues() {
         let patterns = milliseconds(5, || assert_eq!(queue::wrong(&history), Ok(None)));
         let options = SearchOptions { budget: 100_000, ..SearchOptions::default() };
         let mut word = "";
-        // Every state is a copy of the queue, so larger ones are too much for the search.
+        // Every state is a copy of the queue, so larger histories are too much for the search.
         let searching = if operations > 1_000 {
             None
         } else {
