@@ -31,8 +31,8 @@ pub struct Violation {
     pub order: Vec<usize>,
     /// The state of the object after it.
     pub state: String,
-    /// The operation that must come next, except for those in `stuck` and `unknown`: it returned before any other was
-    /// called.
+    /// The operation that returned first of those that are not in `order`. It must come before all others, except those
+    /// in `stuck` and `unknown`.
     pub must_come: usize,
     /// All operations that returned and that real time allows next, and why they cannot come next. `must_come` is
     /// first.
