@@ -1,5 +1,5 @@
-//! The checkers of histories beyond linearizability, each against what decides the same by brute force, and a replicated
-//! store that can be made wrong in four ways.
+//! Tests of the history checkers beyond linearizability: each against a brute-force checker, and all against a
+//! replicated store with one of four planted mistakes.
 
 #[path = "linear/brute.rs"]
 mod brute;

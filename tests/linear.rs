@@ -1,5 +1,4 @@
-//! The checker of linearizability against known verdicts, against a brute-force checker, and against what it promises
-//! of its own answers.
+//! Tests of the linearizability checker against known verdicts and a brute-force checker, with proofs of its answers.
 
 #[path = "linear/brute.rs"]
 mod brute;
@@ -22,7 +21,7 @@ fn histories() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/histories")
 }
 
-/// All files with known verdicts: path, and whether it is linearizable.
+/// All files with known verdicts: the path, and whether the history is linearizable.
 fn known() -> Vec<(PathBuf, bool)> {
     let table = std::fs::read_to_string(histories().join("verdicts.csv")).unwrap();
     let known: Vec<_> = table.lines().skip(1).map(|line| line.split_once(',').unwrap()).collect();
@@ -33,7 +32,7 @@ fn known() -> Vec<(PathBuf, bool)> {
     known.into_iter().map(|(name, verdict)| (path(name), verdict.parse().unwrap())).collect()
 }
 
-/// Judges, and proves the answer as far as it can be proved.
+/// Judges a history, and proves the answer as far as possible.
 fn judged<M: Model>(model: &M, history: &TypedHistory<M::Op, M::Output>, options: &SearchOptions) -> bool {
     match judge(model, history, options) {
         Judgement::Linearizable(orders) => {
@@ -50,7 +49,7 @@ fn judged<M: Model>(model: &M, history: &TypedHistory<M::Op, M::Output>, options
     }
 }
 
-/// All shortcuts, none, and each one left out.
+/// Options with all shortcuts, with none, and with each one left out.
 fn all_options() -> Vec<SearchOptions> {
     let all = SearchOptions::default();
     let none = SearchOptions {
@@ -88,7 +87,7 @@ fn all_known_verdicts_are_found() {
 }
 
 #[test]
-fn an_unknown_operation_that_helps_is_not_passed_over() {
+fn an_unknown_operation_that_helps_is_not_skipped() {
     let mut history = TypedHistory::new();
     history.call(1, RegisterOp::Write(5)).unwrap();
     history.call(2, RegisterOp::Read).unwrap();
@@ -96,7 +95,7 @@ fn an_unknown_operation_that_helps_is_not_passed_over() {
     history.call(2, RegisterOp::Read).unwrap();
     history.ret(2, RegisterOutput::Value(77)).unwrap();
     let Judgement::Violated(violation) = judge(&Register::new(0), &history, &SearchOptions::default()) else {
-        panic!("nobody wrote 77")
+        panic!("77 was never written")
     };
     // The write, whose outcome is unknown, explains the first read; the second cannot be explained.
     assert_eq!((violation.order.as_slice(), violation.must_come), (&[0, 1][..], 2));
@@ -108,12 +107,12 @@ fn a_part_that_gives_up_does_not_hide_one_that_is_violated() {
     let op = |key: &str, action| KeyValueOp { key: key.to_owned(), action };
     let read = |text: &str| KeyValueOutput::Text(text.to_owned());
     let mut history = TypedHistory::new();
-    // Many writers at once and a read of what nobody wrote: hard, without shortcuts.
+    // Many concurrent writers and a read of a value that was never written are hard to judge without shortcuts.
     for process in 0..12 {
         history.call(process, op("hard", KeyValueAction::Append(process.to_string()))).unwrap();
     }
     history.call(12, op("hard", KeyValueAction::Get)).unwrap();
-    history.ret(12, read("nobody wrote this")).unwrap();
+    history.ret(12, read("never written")).unwrap();
     (0..12).for_each(|process| history.ret(process, KeyValueOutput::Done).unwrap());
     let hard_alone = history.clone();
     for number in 0..30 {
@@ -131,7 +130,7 @@ fn a_part_that_gives_up_does_not_hide_one_that_is_violated() {
 }
 
 #[test]
-fn small_histories_are_judged_as_by_brute_force() {
+fn small_histories_agree_with_brute_force() {
     let count = match std::env::var("SQUALL_HISTORIES") {
         Ok(text) => text.parse().expect("SQUALL_HISTORIES is a number"),
         Err(_) => 200_000,
@@ -150,12 +149,12 @@ fn small_histories_are_judged_as_by_brute_force() {
             assert_eq!(found, expected, "history {number} with {options:?}: {history:#?}");
         }
     }
-    // Were all alike, the comparison would say little.
+    // The comparison means little unless both verdicts are frequent.
     assert!(linearizable > count / 10 && linearizable < count * 9 / 10, "{linearizable} of {count}");
 }
 
 #[test]
-fn small_histories_of_other_objects_are_judged_as_by_brute_force() {
+fn small_histories_of_other_objects_agree_with_brute_force() {
     fn agree<M: Model>(model: &M, make: impl Fn(Draw) -> TypedHistory<M::Op, M::Output>) {
         let mut linearizable = 0;
         for number in 0..5_000 {
@@ -175,7 +174,7 @@ fn small_histories_of_other_objects_are_judged_as_by_brute_force() {
 }
 
 #[test]
-fn a_larger_history_is_refuted_once_it_is_spoilt() {
+fn a_larger_history_fails_once_it_is_spoilt() {
     for seed in 0..40 {
         let history = generate::register(Seed(seed), 8, 1_000, 4);
         let model = Register::new(0);
@@ -190,7 +189,7 @@ fn a_larger_history_is_refuted_once_it_is_spoilt() {
 
 type Registered = TypedHistory<RegisterOp<u8>, RegisterOutput<u8>>;
 
-/// `x` is written, then `y`; then somebody reads.
+/// 1 is written, then 2, and then a read returns `read`.
 fn written_then(read: u8) -> Registered {
     let mut history = TypedHistory::new();
     for (process, value) in [(1, 1), (2, 2)] {
@@ -203,7 +202,7 @@ fn written_then(read: u8) -> Registered {
 }
 
 #[test]
-fn a_stale_read_shows_itself() {
+fn a_stale_read_is_described() {
     let history = written_then(1);
     let Judgement::Violated(violation) = judge(&Register::new(0), &history, &SearchOptions::default()) else {
         panic!("it is wrong")
@@ -213,8 +212,8 @@ fn a_stale_read_shows_itself() {
     assert_eq!((&core.kept[..], core.loosened.len()), (&[0, 1, 2][..], 0), "each of the three is needed");
     let text = violation.text(&history, Some(&core));
     let parts = [
-        "not linearizable: after 2 operations the state is 2; next is Read = Value(1) by process 3 (events 4 to 5), but it \
-         cannot come",
+        "not linearizable: after 2 operations the state is 2; Read = Value(1) by process 3 (events 4 to 5) must come \
+         next, but cannot",
         "Read = Value(1) by process 3 (events 4 to 5): it cannot return Value(1) when the state is 2",
         "these suffice:",
     ];
@@ -224,7 +223,7 @@ fn a_stale_read_shows_itself() {
 }
 
 #[test]
-fn what_is_not_needed_is_not_in_the_core() {
+fn operations_that_are_not_needed_are_not_in_the_core() {
     let mut history = generate::register(Seed(3), 5, 200, 5);
     generate::spoil(Seed(3), &mut history, Mistake::FromNowhere);
     let model = Register::new(0);
@@ -253,7 +252,7 @@ fn intervals_are_closed() {
         let entries = vec![entry(1, 0, 4, RegisterOp::Write(1)), entry(2, call, 8, RegisterOp::Write(2)), read(9)];
         TypedHistory::from_entries(entries).unwrap()
     };
-    assert!(linearizable(&Register::new(0), &history(4)).is_pass(), "what touches is concurrent");
+    assert!(linearizable(&Register::new(0), &history(4)).is_pass(), "operations that only touch are concurrent");
     assert!(linearizable(&Register::new(0), &history(5)).is_fail());
 }
 
@@ -278,7 +277,7 @@ fn a_search_that_gives_up_says_so() {
 }
 
 #[test]
-fn hundreds_of_clients_are_told_apart() {
+fn hundreds_of_clients_are_distinguished() {
     for clients in [65, 300, 1_100] {
         let history = generate::all_at_once(clients);
         assert!(judged(&Register::new(0), &history, &SearchOptions::default()), "{clients} clients");
@@ -298,7 +297,7 @@ fn impossible_events_are_refused() {
 }
 
 #[test]
-fn nothing_is_linearizable() {
+fn an_empty_history_is_linearizable() {
     assert_eq!(linearizable(&Register::new(0_u8), &TypedHistory::new()), Verdict::Pass);
 }
 
@@ -339,8 +338,8 @@ fn a_run_is_judged() {
     assert_eq!(word(operation(0, "write", "3", 40, Some((millis(50), Completion::Fail("full".into()))))), "pass");
     assert_eq!(word(operation(1, "who", "null", 40, ok(50, "7"))), "pass", "it is left out");
     assert_eq!(word(operation(1, "read", "null", 60, ok(70, "2"))), "pass");
-    assert_eq!(word(operation(2, "read", "null", 70, ok(80, "1"))), "pass", "at the same time as the end of the first");
-    assert_eq!(word(operation(1, "read", "null", 90, ok(95, "3"))), "fail", "what was refused had no effect");
+    assert_eq!(word(operation(2, "read", "null", 70, ok(80, "1"))), "pass", "it starts when the first read ends");
+    assert_eq!(word(operation(1, "read", "null", 90, ok(95, "3"))), "fail", "a refused write has no effect");
 }
 
 #[test]
@@ -349,18 +348,18 @@ fn damaged_histories_are_refused_with_their_line() {
     let line = |rest: &str| format!("INFO  jepsen.util - {rest}\n");
     let call = line("0 :invoke :write 3");
     for (text, expected) in [
-        (String::new(), "line 1: there is no operation up to here"),
-        (line("0 :ok :read 3"), "line 1: process 0 returns although it has no call open"),
-        (call.clone() + &line("0 :invoke :read nil"), "line 2: process 0 calls although its call before has not"),
+        (String::new(), "line 1: the history ends without any operation"),
+        (line("0 :ok :read 3"), "line 1: process 0 returns although it has no open call"),
+        (call.clone() + &line("0 :invoke :read nil"), "line 2: process 0 calls before its previous call has returned"),
         (call.clone() + &line("0 :ok :read 3"), "line 2: process 0 called Write(Some(3)), but :read returns"),
         (call.clone() + &line("0 :ok :write 4"), "line 2: process 0 called Write(Some(3)), but :write 4 returns"),
-        (call.clone() + &line("0 :ok :write :timed-out"), "line 2: `:timed-out` is no value"),
-        (call.clone() + &line("0 :done :write 3"), "line 2: `:done` is none of"),
-        (call.clone() + &line("0 :ok"), "line 2: it ends in the middle"),
-        (call.clone() + "INFO  jepsen.u", "line 2: `INFO  jepsen.u` is no line"),
-        (line("x :invoke :read nil"), "line 1: `x` is not the number of a process"),
+        (call.clone() + &line("0 :ok :write :timed-out"), "line 2: `:timed-out` is not a value"),
+        (call.clone() + &line("0 :done :write 3"), "line 2: `:done` is not :invoke"),
+        (call.clone() + &line("0 :ok"), "line 2: the line is incomplete"),
+        (call.clone() + "INFO  jepsen.u", "line 2: `INFO  jepsen.u` is not a line"),
+        (line("x :invoke :read nil"), "line 1: `x` is not a process number"),
         (line("0 :invoke :cas [1]"), "line 1: `[1]` is not a pair"),
-        (line("0 :invoke :push 1"), "line 1: `:push` is none of"),
+        (line("0 :invoke :push 1"), "line 1: `:push` is not :read"),
     ] {
         assert!(etcd(&text).starts_with(expected), "{}", etcd(&text));
     }
@@ -368,13 +367,13 @@ fn damaged_histories_are_refused_with_their_line() {
     let call = "{:process 0, :type :invoke, :f :append, :key \"1\", :value \"x\"}\n";
     for (text, expected) in [
         ("{:process 0, :type :ok, :f :get, :key \"1\", :value \"\"}".to_owned(), "line 1: process 0 returns although"),
-        (call.repeat(2), "line 2: process 0 calls although"),
-        (call.replace("}", ""), "line 1: it ends in the middle"),
-        (call.replace("\"x\"", "\"x"), "line 1: a text is not closed"),
+        (call.repeat(2), "line 2: process 0 calls before"),
+        (call.replace("}", ""), "line 1: the line is incomplete"),
+        (call.replace("\"x\"", "\"x"), "line 1: a string has no closing quotation mark"),
         (call.replace(":key \"1\", ", ""), "line 1: `:key` is missing"),
-        (call.replace("\"1\"", "1"), "line 1: `:key` is `1`, but a text"),
-        (call.replace(":f", ":type"), "line 1: `:type` is there twice"),
-        (call.replace("append", "cut"), "line 1: `:cut` is none of"),
+        (call.replace("\"1\"", "1"), "line 1: `:key` is `1`, but a string"),
+        (call.replace(":f", ":type"), "line 1: `:type` occurs twice"),
+        (call.replace("append", "cut"), "line 1: `:cut` is not :get"),
         (call.to_owned() + &call.replace("invoke", "ok").replace("\"x\"", "\"y\""), "line 2: process 0 called"),
         ("hello".to_owned(), "line 1: `hello` does not begin with {"),
     ] {
@@ -383,7 +382,7 @@ fn damaged_histories_are_refused_with_their_line() {
 }
 
 #[test]
-fn texts_are_read_as_they_were_written() {
+fn quoted_strings_and_field_orders_are_parsed() {
     let text = r#"{:process 0, :type :invoke, :f :put, :key "a, b}", :value "\"x\"\n"}
         {:value "\"x\"\n" :key "a, b}" :f :put :type :ok :process 0}"#;
     let history = porcupine_key_value(text).unwrap();

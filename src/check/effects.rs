@@ -1,5 +1,5 @@
-//! Promises about effects: what was acknowledged happened once, what was not happened at most once, and all of it is
-//! still there in the end.
+//! Checks of effects: an acknowledged effect happens exactly once, any other at most once, and acknowledged effects are
+//! still there at the end.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,94 +8,101 @@ use super::{Check, Verdict, life};
 use crate::history::{Completion, History, Operation};
 use crate::trace::{Event, Trace};
 
-/// The name of an effect: whatever makes two effects of one request recognisable as such.
+/// The key of an effect. Effects with the same key belong to the same request.
 pub type EffectKey = String;
 
-type Named = dyn Fn(&Operation) -> Option<EffectKey> + Send + Sync;
-type Audited = dyn Fn(&Operation) -> Option<Vec<EffectKey>> + Send + Sync;
+type ReadKey = dyn Fn(&Operation) -> Option<EffectKey> + Send + Sync;
+type ReadAudit = dyn Fn(&Operation) -> Option<Vec<EffectKey>> + Send + Sync;
 
-/// What a client was told of an effect that it asked for.
+/// The outcome of a client's request for an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ClientOutcome {
-    /// It was refused: it must never happen.
+    /// The request was refused: the effect must never happen.
     Refused,
-    /// Nobody knows: it may happen once, or never.
+    /// The outcome is unknown: the effect may happen once or never.
     Unknown,
-    /// It was acknowledged: it must happen exactly once.
+    /// The request was acknowledged: the effect must happen exactly once.
     Acknowledged,
 }
 
-/// An effect that happened more or less often than its clients were told.
+/// An effect that happened more or less often than its outcome allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WrongEffect {
-    /// Which effect.
+    /// The key of the effect.
     pub key: EffectKey,
     /// How often it happened.
     pub happened: usize,
-    /// What its clients were told; none if nobody asked for it.
-    pub told: Option<ClientOutcome>,
+    /// The outcome of its requests; `None` if no client requested it.
+    pub outcome: Option<ClientOutcome>,
 }
 
 impl std::fmt::Display for WrongEffect {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let told = match self.told {
-            Some(ClientOutcome::Refused) => "although it was refused",
-            Some(ClientOutcome::Unknown) => "where once or never was expected",
-            Some(ClientOutcome::Acknowledged) => "although it was acknowledged once",
-            None => "although nobody asked for it",
+        let why = match self.outcome {
+            Some(ClientOutcome::Refused) => "instead of never: it was refused",
+            Some(ClientOutcome::Unknown) => "instead of at most once: its outcome is unknown",
+            Some(ClientOutcome::Acknowledged) => "instead of once: it was acknowledged",
+            None => "instead of never: no client requested it",
         };
-        write!(f, "the effect of {} happened {} times, {told}", self.key, self.happened)
+        let times = if self.happened == 1 { "time" } else { "times" };
+        write!(f, "the effect of {} happened {} {times} {why}", self.key, self.happened)
     }
 }
 
-/// The effects that did not happen as often as they should, in the order of their keys. `asked` are the requests with
-/// what their clients were told, `held` the effects that there really are in the end, each as often as it happened.
+/// Returns the effects that happened too often or not often enough, in the order of their keys. `requested` are the
+/// requested effects with their outcomes, and `found` the effects that exist at the end, each as often as it happened.
 ///
-/// Several requests with one key are one request that was sent again: it is acknowledged if one of them is, refused if
-/// all are, and unknown otherwise.
+/// Several requests with one key are one request that was retried: it is acknowledged if any of them is, refused if all
+/// are, and unknown otherwise.
 ///
 /// ```
 /// use squall::check::{ClientOutcome, wrong_effects};
 ///
-/// let asked = [("a", ClientOutcome::Unknown), ("a", ClientOutcome::Acknowledged), ("b", ClientOutcome::Refused), ("c", ClientOutcome::Unknown)];
-/// let asked = asked.map(|(key, told)| (key.to_owned(), told));
-/// assert!(wrong_effects(asked.clone(), ["a".to_owned()]).is_empty());
-/// let wrong = wrong_effects(asked, ["a", "a", "b", "c"].map(str::to_owned));
-/// assert_eq!(wrong[0].to_string(), "the effect of a happened 2 times, although it was acknowledged once");
-/// assert_eq!((wrong.len(), wrong[1].key.as_str()), (2, "b"));
+/// let requested = [
+///     ("a", ClientOutcome::Unknown),
+///     ("a", ClientOutcome::Acknowledged),
+///     ("b", ClientOutcome::Refused),
+///     ("c", ClientOutcome::Unknown),
+/// ];
+/// let requested = requested.map(|(key, outcome)| (key.to_owned(), outcome));
+/// assert!(wrong_effects(requested.clone(), ["a".to_owned()]).is_empty());
+/// let wrong = wrong_effects(requested, ["a", "a", "b", "c"].map(str::to_owned));
+/// assert_eq!(wrong.len(), 2);
+/// assert_eq!((wrong[0].key.as_str(), wrong[0].happened), ("a", 2));
+/// assert_eq!(wrong[1].to_string(), "the effect of b happened 1 time instead of never: it was refused");
 /// ```
 pub fn wrong_effects(
-    asked: impl IntoIterator<Item = (EffectKey, ClientOutcome)>,
-    held: impl IntoIterator<Item = EffectKey>,
+    requested: impl IntoIterator<Item = (EffectKey, ClientOutcome)>,
+    found: impl IntoIterator<Item = EffectKey>,
 ) -> Vec<WrongEffect> {
     let mut effects: BTreeMap<EffectKey, (Option<ClientOutcome>, usize)> = BTreeMap::new();
-    for (key, told) in asked {
-        // The strongest word counts.
-        let known = &mut effects.entry(key).or_default().0;
-        *known = (*known).max(Some(told));
+    for (key, outcome) in requested {
+        // An acknowledgement outweighs an unknown outcome, which outweighs a refusal.
+        let strongest = &mut effects.entry(key).or_default().0;
+        *strongest = (*strongest).max(Some(outcome));
     }
-    for key in held {
+    for key in found {
         effects.entry(key).or_default().1 += 1;
     }
-    let is_right = |told: Option<ClientOutcome>, happened: usize| match told {
+    let is_right = |outcome: Option<ClientOutcome>, happened: usize| match outcome {
         Some(ClientOutcome::Acknowledged) => happened == 1,
         Some(ClientOutcome::Unknown) => happened <= 1,
         Some(ClientOutcome::Refused) | None => happened == 0,
     };
-    let wrong = effects.into_iter().filter(|(_, (told, happened))| !is_right(*told, *happened));
-    wrong.map(|(key, (told, happened))| WrongEffect { key, happened, told }).collect()
+    let wrong = effects.into_iter().filter(|(_, (outcome, happened))| !is_right(*outcome, *happened));
+    wrong.map(|(key, (outcome, happened))| WrongEffect { key, happened, outcome }).collect()
 }
 
-/// Reads effects out of a history: which were acknowledged to clients, and which an audit found at the end.
+/// Reads effects from a history: those that were acknowledged to clients, and those that an audit found at the end.
 #[derive(Clone)]
 pub struct Effects {
-    acknowledged: Arc<Named>,
-    audited: Arc<Audited>,
+    acknowledged: Arc<ReadKey>,
+    audited: Arc<ReadAudit>,
 }
 
 impl Effects {
-    /// `acknowledged` gives the key of the effect that an operation was acknowledged to have had; `audited` the keys of
-    /// all effects (repeated where one happened twice) if the operation is an audit that succeeded. The last audit
+    /// `acknowledged` returns the key of the effect that was acknowledged to an operation. `audited` returns the keys
+    /// of all effects, each as often as it happened, if the operation is a successful audit. Only the last audit
     /// counts.
     pub fn new(
         acknowledged: impl Fn(&Operation) -> Option<EffectKey> + Send + Sync + 'static,
@@ -104,7 +111,7 @@ impl Effects {
         Effects { acknowledged: Arc::new(acknowledged), audited: Arc::new(audited) }
     }
 
-    /// How often each effect happened, by the last audit; none if no audit succeeded.
+    /// How often each effect happened according to the last audit; `None` if no audit succeeded.
     fn audit(&self, history: &History) -> Option<BTreeMap<EffectKey, usize>> {
         let keys = history.operations.iter().rev().find_map(|operation| (self.audited)(operation))?;
         let mut counts = BTreeMap::new();
@@ -114,7 +121,7 @@ impl Effects {
         Some(counts)
     }
 
-    /// I1: no request has its effect twice.
+    /// I1: no effect happens twice.
     pub fn at_most_once(&self) -> Check {
         let this = self.clone();
         Check::new("I1 no effect happens twice", move |_, history| {
@@ -126,7 +133,7 @@ impl Effects {
         })
     }
 
-    /// I2: what was acknowledged happened exactly once.
+    /// I2: every acknowledged effect happens exactly once.
     pub fn acknowledged_exactly_once(&self) -> Check {
         let this = self.clone();
         Check::new("I2 acknowledged effects happen exactly once", move |_, history| {
@@ -143,30 +150,31 @@ impl Effects {
         })
     }
 
-    /// I3: every effect happens as its clients were told: acknowledged ones once, refused ones never, unknown ones once or
-    /// never, and none that nobody asked for. `asked` gives the key of the effect that an operation asked for, whatever
-    /// came of it.
-    pub fn match_outcomes(&self, asked: impl Fn(&Operation) -> Option<EffectKey> + Send + Sync + 'static) -> Check {
+    /// I3: every effect happens as often as its outcome allows: acknowledged effects exactly once, refused ones never,
+    /// unknown ones at most once, and no effect that was not requested. `requested` returns the key of the effect that
+    /// an operation requested, whatever its outcome.
+    pub fn match_outcomes(&self, requested: impl Fn(&Operation) -> Option<EffectKey> + Send + Sync + 'static) -> Check {
         let this = self.clone();
-        Check::new("I3 effects happen as their clients were told", move |_, history| {
+        Check::new("I3 effects match the outcomes that clients saw", move |_, history| {
             let Some(counts) = this.audit(history) else { return no_audit() };
-            let told = |operation: &Operation| match operation.completed {
+            let outcome = |operation: &Operation| match operation.completed {
                 Some((_, Completion::Ok(_))) => ClientOutcome::Acknowledged,
                 Some((_, Completion::Fail(_))) => ClientOutcome::Refused,
                 Some((_, Completion::Unknown(_))) | None => ClientOutcome::Unknown,
             };
-            let asked = history.operations.iter().filter_map(|operation| Some((asked(operation)?, told(operation))));
-            let held = counts.into_iter().flat_map(|(key, count)| std::iter::repeat_n(key, count));
-            let wrong = wrong_effects(asked, held);
+            let requested =
+                history.operations.iter().filter_map(|operation| Some((requested(operation)?, outcome(operation))));
+            let found = counts.into_iter().flat_map(|(key, count)| std::iter::repeat_n(key, count));
+            let wrong = wrong_effects(requested, found);
             match wrong.as_slice() {
                 [] => Verdict::Pass,
                 [only] => Verdict::Fail(format!("I3: {only}")),
-                [first, others @ ..] => Verdict::Fail(format!("I3: {first}; {} others are wrong, too", others.len())),
+                [first, others @ ..] => Verdict::Fail(format!("I3: {first}; {} more effects are wrong", others.len())),
             }
         })
     }
 
-    /// C2: what was acknowledged before a crash is still there after it.
+    /// C2: every effect that was acknowledged before a crash is still there after it.
     pub fn acknowledged_survive_crashes(&self) -> Check {
         let this = self.clone();
         Check::new("C2 acknowledged effects survive crashes", move |trace: &Trace, history| {
@@ -199,7 +207,9 @@ impl std::fmt::Debug for Effects {
 }
 
 fn no_audit() -> Verdict {
-    Verdict::Unknown("no audit of the effects succeeded".to_owned())
+    Verdict::Unknown(
+        "no audit of the effects succeeded; end the run with an operation that reads all effects".to_owned(),
+    )
 }
 
 #[cfg(test)]
@@ -220,7 +230,7 @@ mod tests {
         }
     }
 
-    fn words(acknowledged: &[&str], audited: &str) -> [&'static str; 3] {
+    fn verdicts(acknowledged: &[&str], audited: &str) -> [&'static str; 3] {
         let mut trace = Trace::new(vec!["store".into()], millis(10), secs(60), false);
         trace.push(secs(9), Some(HostId(0)), Event::PoweredOff);
         let mut history = History::default();
@@ -237,15 +247,15 @@ mod tests {
 
     #[test]
     fn effects_are_counted() {
-        assert_eq!(words(&["a", "b"], r#"["a","b","c"]"#), ["pass", "pass", "pass"]);
-        assert_eq!(words(&["a"], r#"["a","a"]"#), ["fail", "fail", "pass"]);
-        assert_eq!(words(&["a"], r#"["c","c"]"#), ["fail", "fail", "fail"]);
-        assert_eq!(words(&["a", "b"], r#"["a"]"#), ["pass", "fail", "fail"]);
+        assert_eq!(verdicts(&["a", "b"], r#"["a","b","c"]"#), ["pass", "pass", "pass"]);
+        assert_eq!(verdicts(&["a"], r#"["a","a"]"#), ["fail", "fail", "pass"]);
+        assert_eq!(verdicts(&["a"], r#"["c","c"]"#), ["fail", "fail", "fail"]);
+        assert_eq!(verdicts(&["a", "b"], r#"["a"]"#), ["pass", "fail", "fail"]);
     }
 
     #[test]
     fn effects_match_outcomes() {
-        let word = |completions: &[(&str, Option<Completion>)], audited: &str| {
+        let verdict = |completions: &[(&str, Option<Completion>)], audited: &str| {
             let mut history = History::default();
             for (key, completion) in completions {
                 let completed = completion.clone().map(|completion| (millis(200), completion));
@@ -263,22 +273,22 @@ mod tests {
         let ok = || Some(Completion::Ok("null".into()));
         let fail = || Some(Completion::Fail("full".into()));
         let unknown = || Some(Completion::Unknown("?".into()));
-        assert_eq!(word(&[("a", ok()), ("b", unknown()), ("c", None), ("d", fail())], r#"["a","b"]"#), "pass");
-        assert_eq!(word(&[("a", fail()), ("a", ok())], r#"["a"]"#), "pass", "it was sent again");
+        assert_eq!(verdict(&[("a", ok()), ("b", unknown()), ("c", None), ("d", fail())], r#"["a","b"]"#), "pass");
+        assert_eq!(verdict(&[("a", fail()), ("a", ok())], r#"["a"]"#), "pass", "it was retried");
         for (completion, audited, expected) in [
-            (ok(), "[]", "the effect of a happened 0 times, although it was acknowledged once"),
-            (ok(), r#"["a","a"]"#, "the effect of a happened 2 times, although it was acknowledged once"),
-            (fail(), r#"["a"]"#, "the effect of a happened 1 times, although it was refused"),
-            (unknown(), r#"["a","a"]"#, "the effect of a happened 2 times, where once or never was expected"),
-            (None, r#"["a","a"]"#, "the effect of a happened 2 times, where once or never was expected"),
-            (ok(), r#"["a","e"]"#, "the effect of e happened 1 times, although nobody asked for it"),
+            (ok(), "[]", "a happened 0 times instead of once: it was acknowledged"),
+            (ok(), r#"["a","a"]"#, "a happened 2 times instead of once: it was acknowledged"),
+            (fail(), r#"["a"]"#, "a happened 1 time instead of never: it was refused"),
+            (unknown(), r#"["a","a"]"#, "a happened 2 times instead of at most once: its outcome is unknown"),
+            (None, r#"["a","a"]"#, "a happened 2 times instead of at most once: its outcome is unknown"),
+            (ok(), r#"["a","e"]"#, "e happened 1 time instead of never: no client requested it"),
         ] {
-            assert_eq!(word(&[("a", completion)], audited), format!("fail: I3: {expected}"));
+            assert_eq!(verdict(&[("a", completion)], audited), format!("fail: I3: the effect of {expected}"));
         }
     }
 
     #[test]
-    fn without_an_audit_nothing_is_known() {
-        assert_eq!(words(&["a"], "17"), ["unknown", "unknown", "unknown"]);
+    fn without_an_audit_the_verdict_is_unknown() {
+        assert_eq!(verdicts(&["a"], "17"), ["unknown", "unknown", "unknown"]);
     }
 }

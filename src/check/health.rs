@@ -1,4 +1,4 @@
-//! Promises about health checks: the dead get no requests, the healthy get theirs again.
+//! Checks of load balancing: dead backends get no requests, and recovered ones get them again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,20 +8,23 @@ use super::{Check, Verdict};
 use crate::fault::duration_text as text;
 use crate::trace::{Event, HostId, Mark, Trace};
 
-/// How a balancer watches its backends.
+const TOO_FEW_REQUESTS: &str =
+    "there were too few requests after the faults to judge; let the clients send requests for longer";
+
+/// How a load balancer checks the health of its backends.
 #[derive(Clone, Debug)]
 pub struct HealthPolicy {
-    /// Names of the backends.
+    /// The host names of the backends.
     pub backends: Vec<String>,
     /// The time between two probes of a backend.
     pub interval: Duration,
     /// How long a probe may take.
     pub timeout: Duration,
-    /// After so many failed probes a backend gets no requests.
+    /// After this many failed probes, a backend gets no requests.
     pub fall: u32,
-    /// After so many successful probes it gets requests again.
+    /// After this many successful probes, it gets requests again.
     pub rise: u32,
-    /// What may be added to these times: a probe's way, and the step.
+    /// Extra time that is allowed on top, such as a probe's time on the network. The checks add the step themselves.
     pub slack: Duration,
 }
 
@@ -30,8 +33,11 @@ impl HealthPolicy {
         self.backends.iter().filter_map(|name| trace.host(name)).collect()
     }
 
-    /// H1: a backend that is dead, or hangs, from t on gets no ordinary request after t + fall x (interval + timeout), unless fewer than
-    /// half of the backends are believed healthy: then all are used.
+    /// H1: a backend that has been dead or hanging since t gets no ordinary request after
+    /// t + fall x (interval + timeout) + slack.
+    ///
+    /// Requests are not judged while fewer than half of the backends are believed healthy, as the balancer then uses
+    /// all.
     pub fn the_dead_get_no_requests(self) -> Check {
         Check::new("H1 the dead get no requests", move |trace, _| {
             let backends = self.ids(trace);
@@ -45,7 +51,7 @@ impl HealthPolicy {
                 let Some(host) = record.host else { continue };
                 match &record.event {
                     Event::Started if Some(host) == balancer => {
-                        // A balancer that starts afresh believes the best of everybody.
+                        // A restarted balancer assumes that every backend is healthy.
                         balancer_since = record.at;
                         healthy.values_mut().for_each(|healthy| *healthy = true);
                     }
@@ -62,8 +68,8 @@ impl HealthPolicy {
                     }
                     Event::Mark(Mark::Dispatched { to }) => {
                         balancer = balancer.or(Some(host));
-                        let (dead, mute) = (dead_since.get(to), stalled_since.get(to));
-                        let Some(since) = dead.into_iter().chain(mute).min() else { continue };
+                        let (dead, stalled) = (dead_since.get(to), stalled_since.get(to));
+                        let Some(since) = dead.into_iter().chain(stalled).min() else { continue };
                         let since = (*since).max(balancer_since);
                         let believed = healthy.values().filter(|healthy| **healthy).count();
                         if record.at > since + limit && believed * 2 >= backends.len() {
@@ -71,7 +77,7 @@ impl HealthPolicy {
                             let (who, limit) = (trace.name(*to), text(limit));
                             let how = if dead.is_some() { "dead" } else { "hanging" };
                             return Verdict::Fail(format!(
-                                "H1: {who}, {how} since {since}, is sent a request at {at}; {limit} were allowed"
+                                "H1: {who}, {how} since {since}, was sent a request at {at}; the limit is {limit}"
                             ));
                         }
                     }
@@ -82,10 +88,11 @@ impl HealthPolicy {
         })
     }
 
-    /// H2: a backend that is alive, and reachable, from t on gets requests again by t + rise x (interval + timeout), as
-    /// soon as there are requests. Judged once the faults are over.
+    /// H2: a backend that has been alive since t gets requests again after t + (rise + 1) x (interval + timeout) +
+    /// slack. If t lies before the end of the faults, the time counts from there, so that the backend is reachable.
     ///
-    /// A backend must be among the next four rounds of requests: a round is as many requests as there are backends.
+    /// The backend must get one of the next four rounds of requests, where a round is as many requests as there are
+    /// backends. The verdict is unknown if no backend is followed by that many requests.
     pub fn the_healthy_get_requests_again(self) -> Check {
         Check::new("H2 the healthy get requests again", move |trace, _| {
             let limit = (self.interval + self.timeout) * (self.rise + 1) + self.slack + trace.step;
@@ -106,11 +113,11 @@ impl HealthPolicy {
                     let (who, from) = (trace.name(backend), text(from));
                     let alive = text(started.at);
                     return Verdict::Fail(format!(
-                        "H2: {who}, alive since {alive}, is passed over in all {rounds} requests from {from} on"
+                        "H2: {who}, alive since {alive}, gets none of the {rounds} requests from {from} on"
                     ));
                 }
             }
-            if judged { Verdict::Pass } else { Verdict::Unknown("there were too few requests to judge by".to_owned()) }
+            if judged { Verdict::Pass } else { Verdict::Unknown(TOO_FEW_REQUESTS.to_owned()) }
         })
     }
 }
@@ -146,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn h1_gives_the_balancer_its_time() {
+    fn h1_gives_the_balancer_time_to_notice() {
         let judge = |at: u64, rest: &[(u64, u16, Event)]| {
             let mut events = vec![(0, 0, Event::Started), (1_000, 0, Event::Killed)];
             events.extend_from_slice(rest);
@@ -156,28 +163,28 @@ mod tests {
         assert_eq!(judge(5_500, &[]), "pass");
         assert_eq!(judge(5_700, &[]), "fail");
         assert_eq!(judge(5_700, &[(5_000, 0, Event::Started)]), "pass");
-        let nobody = |backend| (2_000, 2, Event::Mark(Mark::HealthChanged { to: HostId(backend), healthy: false }));
-        assert_eq!(judge(5_700, &[nobody(0), nobody(1)]), "pass");
+        let unhealthy = |backend| (2_000, 2, Event::Mark(Mark::HealthChanged { to: HostId(backend), healthy: false }));
+        assert_eq!(judge(5_700, &[unhealthy(0), unhealthy(1)]), "pass");
     }
 
     #[test]
-    fn h1_counts_a_server_that_hangs_among_the_dead() {
+    fn h1_treats_a_hanging_backend_as_dead() {
         let judge = |events: &[(u64, u16, Event)], at: u64| {
             let events =
                 [&[(0, 0, Event::Started), (1_000, 0, Event::OutputStalled)], events, &[(at, 2, to(0))]].concat();
             policy().the_dead_get_no_requests().judge(&trace(&events), &History::default())
         };
         assert_eq!(judge(&[], 5_500), Verdict::Pass);
-        let why = "H1: a, hanging since 1s, is sent a request at 5.7s; 4.61s were allowed";
+        let why = "H1: a, hanging since 1s, was sent a request at 5.7s; the limit is 4.61s";
         assert_eq!(judge(&[], 5_700), Verdict::Fail(why.to_owned()));
         assert_eq!(judge(&[(5_600, 0, Event::OutputResumed)], 5_700), Verdict::Pass);
-        // A new life hangs as the old one did.
+        // The output stays stalled across a restart.
         let restarted = [(2_000, 0, Event::Killed), (3_000, 0, Event::Started)];
         assert!(judge(&restarted, 5_700).is_fail());
     }
 
     #[test]
-    fn h2_wants_every_living_backend_used() {
+    fn h2_requires_every_live_backend_to_be_used() {
         let judge = |second: u16| {
             let mut events = vec![(0, 0, Event::Started), (0, 1, Event::Started)];
             events.extend((0..10).flat_map(|n| [(40_000 + n, 2, to(0)), (40_000 + n, 2, to(second))]));

@@ -1,63 +1,62 @@
-//! Reads and writes of keys as their clients saw them: what the checkers of sessions, staleness and convergence judge.
-//! It knows no promise.
+//! Reads and writes of keys as clients saw them: the input of the session, staleness and convergence checks.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::history::{Completion, History, Operation};
 
-/// What an access did.
+/// A read or a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Op<V> {
-    /// It read this value; none if nothing had been written.
+    /// A read that returned this value, or `None` if nothing had been written.
     Read(Option<V>),
-    /// It wrote this value, or made this version.
+    /// A write of this value, or of this version.
     Write(V),
 }
 
-/// One read or write.
+/// A read or write of one key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyedOp<K, V> {
-    /// Whose it is.
+    /// The session that made it.
     pub session: u64,
-    /// What is read or written.
+    /// The key that was read or written.
     pub key: K,
-    /// What was read or written.
+    /// Whether it is a read or a write, and the value.
     pub op: Op<V>,
-    /// When it was called: nanoseconds of the run, or the number of an event.
+    /// When it was called: nanoseconds of virtual time, or the number of an event.
     pub call: u64,
-    /// When it returned. None for a write whose outcome is unknown; a read that did not return is none.
+    /// When it returned, in the same unit; `None` for a write whose outcome is unknown. Reads that did not return are
+    /// left out.
     pub ret: Option<u64>,
 }
 
-/// How it is known which of two writes to one key came later.
+/// How to tell which of two writes to one key came later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WriteOrder {
-    /// The values are versions that the store gave: the larger is the later one. A write whose outcome is unknown has
-    /// none, and is left out.
+    /// The values are versions that the store assigned: the larger one is later. A write whose outcome is unknown has
+    /// no version and is left out.
     Versions,
     /// Each value is written at most once, and a write that returned before another was called is the earlier one, as
-    /// where one server takes all writes.
+    /// in a store where one server takes all writes.
     RealTime,
-    /// Each value is written at most once, and nothing is known of their order but what the sessions show.
+    /// Each value is written at most once, and only the sessions show in which order.
     Unknown,
 }
 
-/// Why accesses cannot be judged.
+/// Two writes of one key have the same value, so the operations cannot be judged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the value {value} of {key} is written more than once")]
+#[error("the value {value} of {key} is written more than once; write a unique value each time")]
 pub struct NotUnique {
-    /// The key, in the manner of `Debug`.
+    /// The key, formatted with `Debug`.
     pub key: String,
-    /// The value, in the manner of `Debug`.
+    /// The value, formatted with `Debug`.
     pub value: String,
 }
 
-/// The accesses of a run. `read` gives the key and what was read or written, or none if the operation is to be left out:
-/// it must leave out reads that were not answered. Refused operations are left out; the times are virtual, in
-/// nanoseconds.
+/// Returns the reads and writes of a run, with virtual times in nanoseconds. `read` returns the key and what was read
+/// or written, or `None` to leave the operation out. Refused operations and unanswered reads are left out in any case.
 pub fn keyed_ops<K, V>(history: &History, read: impl Fn(&Operation) -> Option<(K, Op<V>)>) -> Vec<KeyedOp<K, V>> {
-    let access = |operation: &Operation| {
+    let keyed_op = |operation: &Operation| {
         let ret = match &operation.completed {
             Some((_, Completion::Fail(_))) => return None,
             Some((at, Completion::Ok(_))) => Some(nanoseconds(*at)),
@@ -70,23 +69,23 @@ pub fn keyed_ops<K, V>(history: &History, read: impl Fn(&Operation) -> Option<(K
         let session = u64::from(operation.host.0) << 32 | u64::from(operation.client);
         Some(KeyedOp { session, key, op, call: nanoseconds(operation.invoked_at), ret })
     };
-    history.operations.iter().filter_map(access).collect()
+    history.operations.iter().filter_map(keyed_op).collect()
 }
 
 pub(super) fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// The accesses of each key, by their positions.
+/// The positions of each key's operations.
 pub(super) fn by_key<K: Ord, V>(ops: &[KeyedOp<K, V>]) -> BTreeMap<&K, Vec<usize>> {
     let mut keys: BTreeMap<&K, Vec<usize>> = BTreeMap::new();
-    for (index, access) in ops.iter().enumerate() {
-        keys.entry(&access.key).or_default().push(index);
+    for (index, op) in ops.iter().enumerate() {
+        keys.entry(&op.key).or_default().push(index);
     }
     keys
 }
 
-/// The write of each value among these accesses, by its position.
+/// The position of the write of each value, among these members.
 pub(super) fn writes<'a, K: std::fmt::Debug, V: Ord + std::fmt::Debug>(
     ops: &'a [KeyedOp<K, V>],
     members: &[usize],
@@ -102,15 +101,15 @@ pub(super) fn writes<'a, K: std::fmt::Debug, V: Ord + std::fmt::Debug>(
     Ok(writes)
 }
 
-/// An access in words: who, what, when.
-pub(super) fn words<K: std::fmt::Debug, V: std::fmt::Debug>(access: &KeyedOp<K, V>) -> String {
-    let KeyedOp { session, key, call, .. } = access;
-    let op = match &access.op {
+/// Describes an operation: what was read or written, by which session, and when.
+pub(super) fn describe<K: std::fmt::Debug, V: std::fmt::Debug>(keyed_op: &KeyedOp<K, V>) -> String {
+    let KeyedOp { session, key, op, call, ret } = keyed_op;
+    let op = match op {
         Op::Read(Some(value)) => format!("read of {key:?} = {value:?}"),
         Op::Read(None) => format!("read of {key:?} = nothing"),
         Op::Write(value) => format!("write of {key:?} = {value:?}"),
     };
-    match access.ret {
+    match ret {
         Some(ret) => format!("{op} by session {session} ({call} to {ret})"),
         None => format!("{op} by session {session} (from {call} on, outcome unknown)"),
     }

@@ -1,19 +1,20 @@
-//! Checks: pure functions from trace and history to a verdict. They know nothing of how a run came about.
+//! Checks: pure functions from trace and history to a verdict.
 //!
-//! What clients saw can be held against several promises, each also a plain function over a history of its own:
-//! [`linear`] and [`sequential`] ask for one order that explains everything, [`session`], [`staleness`] and
-//! [`convergence`] what a weaker store still promises of each [`access`], and [`Effects`] how often effects happened.
+//! The promises about what clients saw are also available as plain functions over histories of any origin: [`linear`]
+//! and [`sequential`] look for one order that explains everything, [`session`], [`staleness`] and [`convergence`] judge
+//! what a weaker store still promises about each [`keyed_op`], and [`wrong_effects`] counts how often each effect
+//! happened.
 //!
 //! ```
-//! use squall::check::keyed_op::{Act, WriteOrder};
+//! use squall::check::keyed_op::{Op, WriteOrder};
 //! use squall::check::linear::models::{Register, RegisterOp, RegisterOutput};
 //! use squall::check::session::Guarantee;
 //! use squall::check;
 //! use squall::history::Operation;
 //! use squall::prelude::*;
 //!
-//! /// Clients record `read` with the value as its answer, and `write` with the value, which is unique, as its input.
-//! fn called(operation: &Operation) -> Option<(RegisterOp<u64>, Option<RegisterOutput<u64>>)> {
+//! /// Clients record `read` with the value as its answer, and `write` with a unique value as its input.
+//! fn register_call(operation: &Operation) -> Option<(RegisterOp<u64>, Option<RegisterOutput<u64>>)> {
 //!     match operation.name.as_str() {
 //!         "read" => Some((RegisterOp::Read, operation.answer().ok()?.map(RegisterOutput::Value))),
 //!         "write" => {
@@ -24,20 +25,20 @@
 //!     }
 //! }
 //!
-//! fn accessed(operation: &Operation) -> Option<(&'static str, Act<u64>)> {
-//!     match called(operation)? {
-//!         (RegisterOp::Write(value), _) => Some(("the register", Act::Write(value))),
-//!         (_, Some(RegisterOutput::Value(value))) => Some(("the register", Act::Read((value > 0).then_some(value)))),
+//! fn read_or_write(operation: &Operation) -> Option<(&'static str, Op<u64>)> {
+//!     match register_call(operation)? {
+//!         (RegisterOp::Write(value), _) => Some(("the register", Op::Write(value))),
+//!         (_, Some(RegisterOutput::Value(value))) => Some(("the register", Op::Read((value > 0).then_some(value)))),
 //!         _ => None,
 //!     }
 //! }
 //!
 //! let scenario = Scenario::new("register")
-//!     .check(check::is_linearizable("linearizable", Register::new(0), called))
-//!     .check(check::is_sequentially_consistent("sequential", Register::new(0), called))
-//!     .check(check::sessions_keep("sessions", &Guarantee::ALL, WriteOrder::RealTime, accessed))
-//!     .check(check::staleness_at_most("fresh", secs(1), WriteOrder::RealTime, accessed))
-//!     .check(check::converges_within("converges", secs(5), WriteOrder::RealTime, accessed));
+//!     .check(check::is_linearizable("linearizable", Register::new(0), register_call))
+//!     .check(check::is_sequentially_consistent("sequential", Register::new(0), register_call))
+//!     .check(check::sessions_keep("sessions", &Guarantee::ALL, WriteOrder::RealTime, read_or_write))
+//!     .check(check::staleness_at_most("fresh", secs(1), WriteOrder::RealTime, read_or_write))
+//!     .check(check::converges_within("converges", secs(5), WriteOrder::RealTime, read_or_write));
 //! # assert_eq!(scenario.check_names().count(), 5);
 //! ```
 
@@ -75,20 +76,20 @@ pub use situation::Situation;
 pub use staleness::staleness_at_most;
 pub use timeouts::{attempts_end_within_their_timeout, calls_end_within_their_deadline, recovers_within};
 
-/// What a check says of a run. Merged worst first: fail, then unknown, then pass.
+/// The result of a check of a run. Verdicts merge worst first: fail, then unknown, then pass.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// The promise was kept.
     Pass,
-    /// The run does not say whether it was kept; why.
+    /// The run does not show whether the promise was kept, for this reason.
     Unknown(String),
-    /// The promise was broken: which, with its numbers and the operation.
+    /// The promise was broken: which promise, with its numbers and the operation.
     Fail(String),
 }
 
 impl Verdict {
-    /// The worse of the two; of equals, the first.
+    /// Returns the worse of the two verdicts, or the first if they rank equally.
     pub fn merge(self, other: Verdict) -> Verdict {
         if other.rank() > self.rank() { other } else { self }
     }
@@ -147,12 +148,12 @@ impl fmt::Debug for Check {
 }
 
 impl Check {
-    /// A check under a name of its own; `judge` must depend on its arguments alone.
+    /// A check with this name. `judge` must depend only on its arguments.
     pub fn new(name: &str, judge: impl Fn(&Trace, &History) -> Verdict + Send + Sync + 'static) -> Check {
         Check { name: name.to_owned(), judge: Arc::new(judge) }
     }
 
-    /// The same check under another name, for example to tell two checks apart that are otherwise called the same.
+    /// The same check under another name, for example to tell apart two checks that would otherwise share one.
     pub fn named(mut self, name: &str) -> Check {
         name.clone_into(&mut self.name);
         self
@@ -163,25 +164,25 @@ impl Check {
         &self.name
     }
 
-    /// What it says of a run.
+    /// Judges a run.
     pub fn judge(&self, trace: &Trace, history: &History) -> Verdict {
         (self.judge)(trace, history)
     }
 }
 
-/// A function is a check under its own name.
+/// A function is a check named after itself.
 impl<F: Fn(&Trace, &History) -> Verdict + Send + Sync + 'static> From<F> for Check {
     fn from(judge: F) -> Check {
         let path = std::any::type_name::<F>();
-        let own = path.split("::").filter(|part| !part.starts_with('{')).last().unwrap_or(path);
-        Check::new(own, judge)
+        let name = path.split("::").filter(|part| !part.starts_with('{')).last().unwrap_or(path);
+        Check::new(name, judge)
     }
 }
 
-/// What one check said.
+/// The verdict of one check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// The check.
+    /// The name of the check.
     pub check: String,
     /// Its verdict.
     pub verdict: Verdict,

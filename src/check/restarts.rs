@@ -1,4 +1,4 @@
-//! Promises about restarts: nobody notices them.
+//! Checks of restarts: clients do not notice them.
 
 use std::collections::BTreeMap;
 
@@ -6,9 +6,10 @@ use super::{Check, Verdict, life};
 use crate::history::{Completion, Operation};
 use crate::trace::Event;
 
-/// S1: no operation fails or is left unknown while servers are restarted one after the other.
+/// S1: no operation fails or has an unknown outcome while servers are restarted one after the other.
 ///
-/// For scenarios whose faults a system must hide completely. An operation that the run's end cut short is not judged.
+/// This check is for scenarios whose faults a system must hide completely. An operation that is still open when the run
+/// ends is not judged.
 pub fn no_operation_fails() -> Check {
     Check::new("S1 no operation fails", |_, history| {
         let failed = history
@@ -22,29 +23,31 @@ pub fn no_operation_fails() -> Check {
     })
 }
 
-/// The control: in a run without faults every operation is acknowledged.
+/// Control: in a run without faults, every operation is acknowledged. A run with faults passes.
 pub fn without_faults_no_operation_fails() -> Check {
     Check::new("control: without faults no operation fails", |trace, history| {
         if trace.records.iter().any(|record| matches!(record.event, Event::FaultBegan { .. })) {
             return Verdict::Pass;
         }
         match history.operations.iter().find(|operation| !operation.is_ok()) {
-            Some(operation) => Verdict::Fail(format!("without any fault: {}", life::describe(operation))),
+            Some(operation) => {
+                Verdict::Fail(format!("not acknowledged, although there was no fault: {}", life::describe(operation)))
+            }
             None => Verdict::Pass,
         }
     })
 }
 
-/// S3: which server answered cannot be observed: whatever an operation reads of an immutable thing is the same each
-/// time, and what one server granted no other refuses.
+/// S3: clients cannot tell which server answered: an immutable fact has the same value in every answer, and no server
+/// refuses what another one granted.
 ///
-/// `fact` names what an operation was told and what it was told of it, or says that a server refused what another had
-/// granted; none for an operation that says neither.
+/// `fact` returns the name and the value of the fact that an operation read, or an error that says what a server
+/// refused although another one had granted it. It returns `None` for any other operation.
 pub fn servers_are_interchangeable(
     fact: impl Fn(&Operation) -> Option<Result<(String, String), String>> + Send + Sync + 'static,
 ) -> Check {
     Check::new("S3 servers are interchangeable", move |_, history| {
-        let mut told: BTreeMap<String, String> = BTreeMap::new();
+        let mut known: BTreeMap<String, String> = BTreeMap::new();
         for operation in &history.operations {
             match fact(operation) {
                 None => {}
@@ -52,10 +55,12 @@ pub fn servers_are_interchangeable(
                     return Verdict::Fail(format!("S3: {refused}: {}", life::describe(operation)));
                 }
                 Some(Ok((what, value))) => {
-                    let before = told.entry(what.clone()).or_insert_with(|| value.clone());
+                    let before = known.entry(what.clone()).or_insert_with(|| value.clone());
                     if *before != value {
                         let operation = life::describe(operation);
-                        return Verdict::Fail(format!("S3: {what} was {before} before, now {value}: {operation}"));
+                        return Verdict::Fail(format!(
+                            "S3: {what} was {before} before and is {value} now: {operation}"
+                        ));
                     }
                 }
             }
@@ -89,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_and_doubts_are_noticed() {
+    fn failed_and_unknown_operations_are_caught() {
         for check in [no_operation_fails(), without_faults_no_operation_fails()] {
             assert_eq!(word(&check, &[Completion::Ok("1".into())]), "pass");
             assert_eq!(word(&check, &[Completion::Fail("no".into())]), "fail");
@@ -98,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn differing_answers_are_noticed() {
+    fn differing_answers_are_caught() {
         let check = servers_are_interchangeable(|operation| match operation.completed.as_ref()?.1.clone() {
             Completion::Ok(answer) => Some(Ok((operation.input.clone(), answer))),
             Completion::Fail(why) => Some(Err(why)),

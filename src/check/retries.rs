@@ -1,4 +1,4 @@
-//! Promises about retries: how many, how often, and of what.
+//! Checks of retries: how many attempts a call makes, how often a client retries, and which requests it retries.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -15,18 +15,20 @@ pub fn attempts_at_most(max: u32) -> Check {
                 && *attempt > max
             {
                 let (who, at) = (trace.name(host), text(at));
-                return Verdict::Fail(format!("R1: call {call} of {who} makes attempt {attempt} of {max} at {at}"));
+                return Verdict::Fail(format!(
+                    "R1: call {call} of {who} makes attempt {attempt} at {at}; the limit is {max}"
+                ));
             }
         }
         Verdict::Pass
     })
 }
 
-/// R2: in every window, and for every client host, retries are at most `ratio` times the calls of the window and of the
-/// one before it, plus `minimum`.
+/// R2: in every window, the retries of each client host are at most `ratio` times its calls in that window and the one
+/// before it, plus `minimum`.
 ///
-/// The window before counts because a budget saved up there may be spent here; `minimum` must hold what may be saved up
-/// at most and what is granted in a window whatever the calls.
+/// The window before counts because a budget that was saved up there may be spent here. `minimum` must cover the
+/// largest budget that can be saved up, and the retries that a window grants regardless of calls.
 pub fn retries_within_budget(window: Duration, ratio: f64, minimum: f64) -> Check {
     Check::new("R2 retries stay within their budget", move |trace, _| {
         let mut calls: BTreeMap<_, VecDeque<Duration>> = BTreeMap::new();
@@ -42,10 +44,11 @@ pub fn retries_within_budget(window: Duration, ratio: f64, minimum: f64) -> Chec
                     forget_before(calls, at.saturating_sub(window * 2));
                     let allowed = ratio * calls.len() as f64 + minimum;
                     if retries.len() as f64 > allowed {
-                        let (who, count, asked) = (trace.name(host), retries.len(), calls.len());
+                        let (who, count, calls) = (trace.name(host), retries.len(), calls.len());
                         let (at, window) = (text(at), text(window));
                         return Verdict::Fail(format!(
-                            "R2: {who} made {count} retries in the {window} before {at}; {asked} calls allow {allowed:.1}"
+                            "R2: {who} made {count} retries in the {window} before {at}; \
+                             {calls} calls allow {allowed:.1}"
                         ));
                     }
                 }
@@ -62,7 +65,7 @@ fn forget_before(times: &mut VecDeque<Duration>, from: Duration) {
     }
 }
 
-/// R6: only what is idempotent, keyed, or provably unsent is tried again.
+/// R6: only requests that are idempotent, keyed or provably unsent are retried.
 pub fn only_safe_requests_are_retried() -> Check {
     Check::new("R6 only safe requests are retried", |trace, _| {
         for (at, host, mark) in trace.marks() {
@@ -114,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn r6_minds_retries_alone() {
+    fn r6_judges_only_retries() {
         let r6 = only_safe_requests_are_retried();
         assert_eq!(check(&r6, vec![(0, attempt(1, RetrySafety::Unsafe))]), "pass");
         assert_eq!(check(&r6, vec![(0, attempt(2, RetrySafety::Unsent))]), "pass");

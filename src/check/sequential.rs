@@ -1,10 +1,10 @@
 //! Sequential consistency: whether one order of all operations, which keeps the order of each client, explains what all
-//! clients saw. Real time binds nobody. It knows histories and models, and nothing of runs.
+//! clients saw. Real time does not constrain the order.
 //!
 //! The property is Lamport's (*How to Make a Multiprocessor Computer That Correctly Executes Multiprocess Programs*,
-//! 1979). To decide it is NP-complete even for one register (Gibbons and Korach, *Testing Shared Memories*, 1997), and it
-//! is not local: each key alone may be consistent where both together are not (Herlihy and Wing, 1990). So all keys are
-//! searched together, and the checker is for small histories; on others it gives up.
+//! 1979). Deciding it is NP-complete even for one register (Gibbons and Korach, *Testing Shared Memories*, 1997), and
+//! it is not local: two keys may each be consistent although both together are not (Herlihy and Wing, 1990). So all
+//! keys are searched together, and the checker is for small histories; on larger ones it may give up.
 //!
 //! ```
 //! use squall::check::linear::TypedHistory;
@@ -14,11 +14,11 @@
 //! let mut history = TypedHistory::new();
 //! history.call(1, RegisterOp::Write("tea"))?;
 //! history.ret(1, RegisterOutput::Done)?;
-//! // Another client is late: not linearizable, and sequentially consistent.
+//! // A stale read by another client is not linearizable, but it is sequentially consistent.
 //! history.call(2, RegisterOp::Read)?;
 //! history.ret(2, RegisterOutput::Value("water"))?;
 //! assert!(sequentially_consistent(&Register::new("water"), &history).is_pass());
-//! // The writer itself must not be late.
+//! // A stale read by the writer itself is not.
 //! history.call(1, RegisterOp::Read)?;
 //! history.ret(1, RegisterOutput::Value("water"))?;
 //! assert!(sequentially_consistent(&Register::new("water"), &history).is_fail());
@@ -30,55 +30,57 @@ use std::fmt::Debug;
 
 use super::linear::core::{Attempt, Core, smallest};
 use super::linear::table::Interner;
-use super::linear::violation::{Stuck, shortened, shortened_text, words};
+use super::linear::violation::{Stuck, describe, shortened, shortened_text};
 use super::linear::{Model, TypedHistory, gave_up};
 use super::{Check, Verdict};
 use crate::history::Operation;
 
-/// After so many configurations the answer is unknown, unless another number is given. One takes some 200 bytes.
+/// The default budget: after this many configurations, the verdict is unknown. Each takes about 200 bytes.
 pub const BUDGET: u64 = 400_000;
 
-/// What is known of a history.
+/// The result of judging a history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Judgement {
-    /// This order explains it, as positions in the history. Operations with unknown outcomes that are not in it need not
-    /// have taken effect.
+    /// This order explains the history, as positions in it. Operations with unknown outcomes that are not in the order
+    /// need not have taken effect.
     Consistent(Vec<usize>),
-    /// None does.
+    /// No order explains the history.
     Violated(Box<Violation>),
-    /// The search gave up after so many configurations.
+    /// The search gave up after this many configurations.
     GaveUp(u64),
 }
 
-/// How far an order comes, and what cannot come next. Operations are positions in the history.
+/// How far an order gets, and which operations cannot come next. Operations are positions in the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// The longest order: none has more operations that returned.
+    /// The longest order: no other order contains more operations that returned.
     pub order: Vec<usize>,
-    /// What the object remembers after it, each part that is not as it was at first.
+    /// The state of the object after it: each part that differs from its initial state.
     pub state: String,
-    /// The next operations of all clients, and why they cannot come.
+    /// The next operations of all clients, and why none of them can come next.
     pub stuck: Vec<Stuck>,
 }
 
 impl Violation {
-    /// The violation in one line.
+    /// Describes the violation in one line.
     pub fn summary<Op: Debug, Output: Debug>(&self, history: &TypedHistory<Op, Output>) -> String {
         let next: Vec<_> = self.stuck.iter().filter_map(|stuck| history.entries().get(stuck.operation)).collect();
         let (ordered, state) = (self.order.len(), shortened_text(&self.state));
-        let next = next.into_iter().map(words).collect::<Vec<_>>().join(", ");
+        let next = next.into_iter().map(describe).collect::<Vec<_>>().join(", ");
         format!(
-            "not sequentially consistent: after {ordered} operations the state is {state}; none can come next of {next}"
+            "not sequentially consistent: after {ordered} operations the state is {state}; \
+             none of these can come next: {next}"
         )
     }
 
-    /// The violation in lines: the order, what cannot come next and why, and the operations that suffice to be wrong.
+    /// Describes the violation in several lines: the order, what cannot come next and why, and the operations that
+    /// suffice to show the violation.
     pub fn text<Op: Debug, Output: Debug>(&self, history: &TypedHistory<Op, Output>, core: Option<&Core>) -> String {
-        let line = |index: &usize| history.entries().get(*index).map(words).unwrap_or_default();
+        let line = |index: &usize| history.entries().get(*index).map(describe).unwrap_or_default();
         let mut lines = vec![self.summary(history), format!("the longest order, {} operations:", self.order.len())];
         lines.extend(self.order.iter().map(|index| format!("  {}", line(index))));
         lines.push(format!("  then the state is {}", self.state));
-        lines.push("what comes next for each client, and cannot:".to_owned());
+        lines.push("the next operations of all clients, none of which can come next:".to_owned());
         lines.extend(self.stuck.iter().map(|stuck| format!("  {}: {}", line(&stuck.operation), stuck.why)));
         if let Some(core) = core {
             lines.extend(core.lines(line));
@@ -87,7 +89,7 @@ impl Violation {
         lines.join("\n")
     }
 
-    /// Operations that suffice to make this history wrong; see [`Core`].
+    /// Finds operations that suffice to show the violation; see [`Core`].
     pub fn core<M: Model>(&self, model: &M, history: &TypedHistory<M::Op, M::Output>) -> Core {
         let members: Vec<usize> = (0..history.entries().len()).collect();
         smallest(model, history, &members, |smaller, budget| {
@@ -98,8 +100,8 @@ impl Violation {
     }
 }
 
-/// Judges a small history: passed if it is sequentially consistent, failed if not (the words say how far an order comes
-/// and what cannot come next), unknown if the search gave up.
+/// Judges a small history. The verdict is unknown if the search gave up; a failure says how far an order gets and what
+/// cannot come next.
 pub fn sequentially_consistent<M: Model>(model: &M, history: &TypedHistory<M::Op, M::Output>) -> Verdict {
     match judge(model, history, BUDGET) {
         Judgement::Consistent(_) => Verdict::Pass,
@@ -108,16 +110,16 @@ pub fn sequentially_consistent<M: Model>(model: &M, history: &TypedHistory<M::Op
     }
 }
 
-/// Judges a history and says why, as data; gives up after `budget` configurations.
+/// Judges a history and returns the reason as data; gives up after `budget` configurations.
 ///
-/// Of operations of one process, one comes before another if it was called first and returned no later than the other
-/// was called. An operation with an unknown outcome takes effect at any time after those before it, or never; nothing
-/// has to wait for it.
+/// An operation comes before another one of the same process if it was called first and returned no later than the
+/// other one was called. An operation with an unknown outcome takes effect at any time after those before it, or never;
+/// no other operation has to wait for it.
 pub fn judge<M: Model>(model: &M, history: &TypedHistory<M::Op, M::Output>, budget: u64) -> Judgement {
     Search::new(model, history).run(&mut { budget })
 }
 
-/// A check of a scenario: what its clients saw is sequentially consistent. `read` is as for
+/// A scenario check: what its clients saw is sequentially consistent. `read` is as in
 /// [`is_linearizable`](super::is_linearizable).
 pub fn is_sequentially_consistent<M: Model + Send + Sync + 'static>(
     name: &str,
@@ -127,7 +129,7 @@ pub fn is_sequentially_consistent<M: Model + Send + Sync + 'static>(
     Check::new(name, move |_, history| sequentially_consistent(&model, &TypedHistory::of_run(history, &read)))
 }
 
-/// Which operations are ordered, a bit for each.
+/// The set of ordered operations, with one bit for each operation.
 type Ordered = Box<[u64]>;
 
 fn is_set(bits: &[u64], index: usize) -> bool {
@@ -138,14 +140,15 @@ fn set(bits: &mut [u64], index: usize) {
     bits[index / 64] |= 1 << (index % 64);
 }
 
-/// A configuration, and what has been tried from it.
+/// A configuration, and how much has been tried from it.
 #[derive(Clone, Default)]
 struct Frame {
     ordered: Ordered,
     /// The state of each part, interned.
     states: Box<[u32]>,
-    /// How many operations are ordered, and how many of them returned.
+    /// How many operations are ordered.
     length: usize,
+    /// How many of them returned.
     returned: usize,
     /// Places in `sequence` below this one have been tried.
     next: usize,
@@ -154,20 +157,21 @@ struct Frame {
 struct Search<'a, M: Model> {
     model: &'a M,
     history: &'a TypedHistory<M::Op, M::Output>,
-    /// The part that each operation is about.
+    /// The part that each operation concerns.
     parts: Vec<usize>,
     keys: Vec<M::Key>,
-    /// For each operation, what its client did before it.
+    /// For each operation, the operations that its client completed before it.
     before: Vec<Ordered>,
-    /// Operations in the order in which they are tried: those that returned by their returns, then the unknown ones.
-    /// Where the object is nearly linearizable this is nearly the order that is looked for.
+    /// The operations in the order in which they are tried: those that returned, ordered by their returns, then the
+    /// unknown ones. If the history is nearly linearizable, this is close to the order that the search looks for.
     sequence: Vec<usize>,
+    /// How many operations returned.
     returned: usize,
     states: Interner<M::State>,
     visited: Interner<(Ordered, Box<[u32]>)>,
     frames: Vec<Frame>,
     order: Vec<usize>,
-    /// Where most operations that returned are ordered, and in which order.
+    /// The configuration with the most ordered operations that returned, and their order.
     best: Option<(Frame, Vec<usize>)>,
 }
 
@@ -180,9 +184,9 @@ impl<'a, M: Model> Search<'a, M> {
         }
         numbers.values_mut().enumerate().for_each(|(number, part)| *part = number);
         let ret = |index: &usize| entries[*index].ret.as_ref().map(|(ret, _)| *ret);
-        // An observer that learnt nothing says nothing.
-        let is_idle = |index: &usize| ret(index).is_none() && model.is_observer(&entries[*index].op, None);
-        let mut sequence: Vec<usize> = (0..entries.len()).filter(|index| !is_idle(index)).collect();
+        // An observer without an output constrains nothing.
+        let is_irrelevant = |index: &usize| ret(index).is_none() && model.is_observer(&entries[*index].op, None);
+        let mut sequence: Vec<usize> = (0..entries.len()).filter(|index| !is_irrelevant(index)).collect();
         sequence.sort_by_key(|index| (ret(index).is_none(), ret(index), entries[*index].call, *index));
         Search {
             model,
@@ -206,8 +210,8 @@ impl<'a, M: Model> Search<'a, M> {
     fn run(mut self, left: &mut u64) -> Judgement {
         let budget = *left;
         let first = self.states.intern(self.model.init());
-        let nothing = vec![0; self.history.entries().len().div_ceil(64)].into_boxed_slice();
-        self.arrive(nothing, vec![first; self.keys.len()].into_boxed_slice());
+        let none_ordered = vec![0; self.history.entries().len().div_ceil(64)].into_boxed_slice();
+        self.visit(none_ordered, vec![first; self.keys.len()].into_boxed_slice());
         loop {
             let Some(frame) = self.frames.last() else { return self.violation(first) };
             if frame.returned == self.returned {
@@ -222,7 +226,8 @@ impl<'a, M: Model> Search<'a, M> {
         }
     }
 
-    /// Tries the next operation from the last frame, or drops the frame; whether that led to a new configuration.
+    /// Tries the next operation from the last frame, or drops the frame. Returns whether that led to a new
+    /// configuration.
     fn descend(&mut self) -> bool {
         let Some(frame) = self.frames.last_mut() else { return false };
         let Some(&index) = self.sequence.get(frame.next) else {
@@ -238,7 +243,7 @@ impl<'a, M: Model> Search<'a, M> {
         let state = self.states.get(frame.states[part]);
         let output = entry.ret.as_ref().map(|(_, output)| output);
         let Some(after) = self.model.step(state, &entry.op, output) else { return false };
-        // What changes nothing here and may be left out is left out.
+        // An operation that changes nothing here and may be left out is left out.
         if output.is_none() && after == *state {
             return false;
         }
@@ -246,12 +251,12 @@ impl<'a, M: Model> Search<'a, M> {
         set(&mut ordered, index);
         states[part] = self.states.intern(after);
         self.order.push(index);
-        self.arrive(ordered, states)
+        self.visit(ordered, states)
     }
 
-    /// Orders the observers that are possible: in any order that has one later, it can be moved here. Then makes the
-    /// configuration the last frame, if it is new.
-    fn arrive(&mut self, mut ordered: Ordered, states: Box<[u32]>) -> bool {
+    /// Orders the observers that are possible, as any order that has one of them later can have it here instead. Then
+    /// makes the configuration the last frame if it is new, and returns whether it is.
+    fn visit(&mut self, mut ordered: Ordered, states: Box<[u32]>) -> bool {
         let mut has_changed = true;
         while has_changed {
             has_changed = false;
@@ -297,12 +302,12 @@ impl<'a, M: Model> Search<'a, M> {
         });
         let stuck = stuck.collect();
         let changed = self.keys.iter().zip(&states).filter(|(_, state)| **state != first || self.keys.len() == 1);
-        let words = changed.map(|(key, state)| match self.keys.len() {
+        let parts = changed.map(|(key, state)| match self.keys.len() {
             1 => format!("{:?}", self.states.get(*state)),
             _ => format!("{key:?}: {:?}", self.states.get(*state)),
         });
-        let state = words.collect::<Vec<_>>().join(", ");
-        let state = if state.is_empty() { "as at first".to_owned() } else { state };
+        let state = parts.collect::<Vec<_>>().join(", ");
+        let state = if state.is_empty() { "unchanged".to_owned() } else { state };
         Judgement::Violated(Box::new(Violation { order, state, stuck }))
     }
 }
@@ -311,7 +316,7 @@ fn is_ready(before: &[u64], ordered: &[u64]) -> bool {
     before.iter().zip(ordered).all(|(before, ordered)| before & !ordered == 0)
 }
 
-/// For each operation, those of its client that come before it.
+/// For each operation, the operations of its client that come before it.
 fn before<Op, Output>(history: &TypedHistory<Op, Output>) -> Vec<Ordered> {
     let entries = history.entries();
     let mut before = vec![vec![0; entries.len().div_ceil(64)].into_boxed_slice(); entries.len()];

@@ -1,22 +1,22 @@
-//! Session guarantees: read your writes, monotonic reads, monotonic writes, writes follow reads. It knows reads and
-//! writes, and nothing of runs.
+//! Session guarantees: read your writes, monotonic reads, monotonic writes, writes follow reads.
 //!
-//! They are those of Terry et al. (*Session Guarantees for Weakly Consistent Replicated Data*, 1994), judged key by key.
-//! Each guarantee orders values of a key: what a session read or wrote before must not be later than what it reads, and
-//! must be earlier than what it writes. Values are versions whose order the store tells, or unique and ordered by nothing
-//! but real time or the sessions themselves ([`WriteOrder`]). The guarantees hold together if and only if some order of the
-//! values satisfies them: given one, let each read see all writes up to the value that it returned. So they are broken
-//! if and only if the values' constraints form a cycle, which is what a violation shows.
+//! They are those of Terry et al. (*Session Guarantees for Weakly Consistent Replicated Data*, 1994), judged key by
+//! key. Each guarantee constrains the order of a key's values: a value that a session read or wrote before must not be
+//! later than a value that it reads, and must be earlier than a value that it writes. Values are either versions, whose
+//! order the store reports, or unique values, which only real time or the sessions themselves order ([`WriteOrder`]).
+//! The guarantees hold together if and only if some order of the values satisfies them: given such an order, let each
+//! read see all writes up to the value that it returned. So they are broken if and only if the constraints on the
+//! values form a cycle, and a violation shows that cycle.
 //!
 //! ```
 //! use squall::check::keyed_op::{KeyedOp, Op, WriteOrder};
 //! use squall::check::session::{Guarantee, broken};
 //!
-//! let access = |act, call| KeyedOp { session: 1, key: "tea", act, call, ret: Some(call + 1) };
-//! let history = [access(Op::Write(1), 0), access(Op::Write(2), 2), access(Op::Read(Some(1)), 4)];
+//! let tea = |op, call| KeyedOp { session: 1, key: "tea", op, call, ret: Some(call + 1) };
+//! let history = [tea(Op::Write(1), 0), tea(Op::Write(2), 2), tea(Op::Read(Some(1)), 4)];
 //! let broken = broken(&history, WriteOrder::Versions, &Guarantee::ALL)?.expect("its own write is missing");
 //! assert_eq!(broken.guarantees, [Guarantee::ReadYourWrites]);
-//! assert_eq!(broken.accesses, [1, 2]);
+//! assert_eq!(broken.ops, [1, 2]);
 //! # Ok::<(), squall::check::keyed_op::NotUnique>(())
 //! ```
 
@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use self::graph::{Graph, Label, Node};
-use super::keyed_op::{KeyedOp, NotUnique, Op, WriteOrder, by_key, keyed_ops, words, writes};
+use super::keyed_op::{KeyedOp, NotUnique, Op, WriteOrder, by_key, describe, keyed_ops, writes};
 use super::{Check, Verdict};
 use crate::history::Operation;
 
@@ -36,32 +36,32 @@ pub use guarantee::Guarantee;
 /// Guarantees that cannot all have been kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broken {
-    /// Which: one alone if one alone is broken, or else several of which no order keeps all.
+    /// One guarantee if it is broken by itself; otherwise several that no order keeps together.
     pub guarantees: Vec<Guarantee>,
-    /// The accesses that show it, as positions in the list: two for each step of a cycle, the earlier of a session
-    /// before the later. They suffice.
+    /// The operations that suffice to show it, as positions in the list: for each step of the cycle, two operations of
+    /// one session, the earlier one first.
     pub ops: Vec<usize>,
-    /// The guarantee that binds each pair of `accesses`.
+    /// The guarantee that binds each pair of `ops`.
     pub steps: Vec<Guarantee>,
 }
 
 impl Broken {
-    /// The cycle in words.
+    /// Describes the cycle in one line.
     pub fn summary<K: Debug, V: Debug>(&self, ops: &[KeyedOp<K, V>]) -> String {
         let names = self.guarantees.iter().map(Guarantee::to_string).collect::<Vec<_>>().join(" and ");
         let steps = self.ops.chunks(2).filter_map(|pair| match pair {
-            [earlier, later] => Some(format!("{}, then {}", words(ops.get(*earlier)?), words(ops.get(*later)?))),
+            [earlier, later] => Some(format!("{}, then {}", describe(ops.get(*earlier)?), describe(ops.get(*later)?))),
             _ => None,
         });
         format!("{names}: {}", steps.collect::<Vec<_>>().join("; "))
     }
 }
 
-/// Says whether the claimed guarantees were kept, all together; the first that is broken alone, if there is one, and else
-/// the first cycle of several.
+/// Judges whether the claimed guarantees were kept together. Returns the first guarantee that is broken by itself, or
+/// else the first cycle of several guarantees, or `None` if all were kept.
 ///
 /// # Errors
-/// If two writes of a key have the same value.
+/// Fails if two writes of a key have the same value.
 pub fn broken<K: Ord + Debug, V: Ord + Debug>(
     ops: &[KeyedOp<K, V>],
     write_order: WriteOrder,
@@ -79,8 +79,7 @@ pub fn broken<K: Ord + Debug, V: Ord + Debug>(
     Ok(None)
 }
 
-/// A check of a scenario: its sessions, which are its clients, keep the claimed guarantees. `read` is as for
-/// [`accesses`].
+/// A scenario check: its sessions, one for each client, keep the claimed guarantees. `read` is as in [`keyed_ops`].
 pub fn sessions_keep<K: Ord + Debug + 'static, V: Ord + Debug + 'static>(
     name: &str,
     claimed: &[Guarantee],
@@ -109,7 +108,7 @@ fn broken_of_key<K: Ord + Debug, V: Ord + Debug>(
     for &index in members {
         values.entry(value_of(&ops[index])).or_default();
     }
-    // The numbers are in the order of the values, and what is there at first comes first.
+    // Nodes are numbered in the order of the values; the initial absence of a value comes first.
     values.values_mut().enumerate().for_each(|(number, node)| *node = number);
     let mut graph = Graph::new(values.len());
     let node_of = |index: usize| values[&value_of(&ops[index])];
@@ -135,7 +134,7 @@ fn broken_of_key<K: Ord + Debug, V: Ord + Debug>(
     let Some(cycle) = graph.cycle() else { return Ok(None) };
     let mut broken = Broken { guarantees: Vec::new(), ops: Vec::new(), steps: Vec::new() };
     let mut earlier = None;
-    // The cycle begins at a value, so that each step enters a session before it leaves it.
+    // The cycle begins at a value, so each step enters a session's chain before it leaves it.
     for label in cycle {
         match label {
             Label::Enters(index) => earlier = Some(index),
@@ -152,16 +151,17 @@ fn broken_of_key<K: Ord + Debug, V: Ord + Debug>(
     Ok(Some(broken))
 }
 
-fn value_of<K, V>(access: &KeyedOp<K, V>) -> Option<&V> {
-    match &access.op {
+fn value_of<K, V>(keyed_op: &KeyedOp<K, V>) -> Option<&V> {
+    match &keyed_op.op {
         Op::Read(value) => value.as_ref(),
         Op::Write(value) => Some(value),
     }
 }
 
-/// The constraints that one guarantee makes of one session, whose accesses are in the order of their calls.
+/// Adds the constraints of one guarantee on one session, whose operations are in the order of their calls.
 ///
-/// A chain of nodes stands for what the session has read or written so far, so that each access adds a few edges only.
+/// A chain of nodes stands for what the session has read or written so far, so that each operation adds only a few
+/// edges.
 fn add_session<K, V>(
     graph: &mut Graph,
     ops: &[KeyedOp<K, V>],
@@ -174,13 +174,13 @@ fn add_session<K, V>(
     let mut open: BTreeMap<(u64, usize), usize> = BTreeMap::new();
     let mut so_far: Option<Node> = None;
     for &index in session {
-        // What returned by now came before.
+        // Operations that returned by now come before this one.
         while let Some(entry) = open.first_entry() {
             if entry.key().0 > ops[index].call {
                 break;
             }
             let returned = entry.remove();
-            let node = graph.node();
+            let node = graph.add_node();
             graph.add(node_of(returned), node, Label::Enters(returned));
             if let Some(before) = so_far {
                 graph.add(before, node, Label::Along);
@@ -199,9 +199,10 @@ fn add_session<K, V>(
     }
 }
 
-/// A write that returned before another was called is the earlier one. A chain of nodes stands for time.
+/// Adds the constraints of real time: a write that returned before another was called is the earlier one. A chain of
+/// nodes stands for time.
 fn add_real_time<K, V>(graph: &mut Graph, ops: &[KeyedOp<K, V>], writes: impl Iterator<Item = (usize, Node)>) {
-    // At the same moment calls come before returns: what touches is concurrent.
+    // At the same time, calls come before returns: operations that only touch are concurrent.
     let mut events: Vec<(u64, bool, Node)> = Vec::new();
     for (index, node) in writes {
         events.push((ops[index].call, false, node));
@@ -214,7 +215,7 @@ fn add_real_time<K, V>(graph: &mut Graph, ops: &[KeyedOp<K, V>], writes: impl It
             (false, Some(before)) => graph.add(before, value, Label::Known),
             (false, None) => {}
             (true, before) => {
-                let node = graph.node();
+                let node = graph.add_node();
                 graph.add(value, node, Label::Known);
                 if let Some(before) = before {
                     graph.add(before, node, Label::Known);

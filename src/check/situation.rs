@@ -1,5 +1,4 @@
-//! Situations that some run of an exploration must reach, or its promises were never at stake. They say nothing of whether
-//! a promise was kept.
+//! Situations that at least one run of an exploration must reach; otherwise its promises were never put to the test.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,7 +8,7 @@ use crate::trace::Trace;
 
 type IsReached = dyn Fn(&Trace, &History) -> bool + Send + Sync;
 
-/// A named situation, and how a run shows that it was reached.
+/// A named situation, with the function that decides whether a run reached it.
 #[derive(Clone)]
 pub struct Situation {
     name: String,
@@ -23,7 +22,8 @@ impl fmt::Debug for Situation {
 }
 
 impl Situation {
-    /// A situation under this name, a sentence about what happens in it; `is_reached` must depend on its arguments alone.
+    /// A situation with this name, which is a sentence about what happens in it. `is_reached` must depend only on its
+    /// arguments.
     pub fn new(name: &str, is_reached: impl Fn(&Trace, &History) -> bool + Send + Sync + 'static) -> Situation {
         Situation { name: name.to_owned(), is_reached: Arc::new(is_reached) }
     }

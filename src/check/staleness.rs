@@ -1,42 +1,42 @@
-//! Staleness in time: how long before a read the value that it returned had been overwritten. It knows reads and writes,
-//! and nothing of runs.
+//! Staleness in time: how long before a read the value that it returned had been overwritten.
 //!
 //! The measure is that of Golab, Li and Shah (*Analyzing Consistency Properties for Fun and Profit*, 2011), from the
-//! client's side: a value is certainly overwritten once a later write has returned, and a read is stale by the time from
-//! then to its call. A value may really be older than that, never younger: what is reported is never an overstatement.
+//! client's side: a value is certainly overwritten once a later write has returned, and a read is stale by the time
+//! from then to its call. The value may really be staler than that, but never fresher: the result is never an
+//! overstatement.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::time::Duration;
 
-use super::keyed_op::{KeyedOp, NotUnique, Op, WriteOrder, by_key, keyed_ops, nanoseconds, words, writes};
+use super::keyed_op::{KeyedOp, NotUnique, Op, WriteOrder, by_key, describe, keyed_ops, nanoseconds, writes};
 use super::{Check, Verdict};
 use crate::fault::duration_text;
 use crate::history::Operation;
 
-/// A read that returned what had been overwritten. Accesses are positions in the list.
+/// A read that returned an overwritten value. Operations are positions in the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stale {
     /// The read.
     pub read: usize,
     /// The write that made it stale: of the later writes, the one that returned first.
     pub overwritten_by: usize,
-    /// The time from the return of that write to the call of the read, in the unit of the accesses.
+    /// The time from the return of that write to the call of the read, in the unit of the operations.
     pub by: u64,
 }
 
-/// The read that is most stale; none if none is. Where nothing is known of the order of values, real time stands in for
-/// it: a write that was called after a value was written or read is later.
+/// Finds the stalest read; returns `None` if no read is stale. Where the order of values is unknown, real time stands
+/// in for it: a write that was called after a value was written or read is later.
 ///
 /// # Errors
-/// If two writes of a key have the same value.
+/// Fails if two writes of a key have the same value.
 ///
 /// ```
 /// use squall::check::keyed_op::{KeyedOp, Op, WriteOrder};
 /// use squall::check::staleness::worst;
 ///
-/// let access = |act, call, ret| KeyedOp { session: 1, key: "tea", act, call, ret: Some(ret) };
-/// let history = [access(Op::Write(1), 0, 5), access(Op::Write(2), 10, 20), access(Op::Read(Some(1)), 50, 60)];
+/// let tea = |op, call, ret| KeyedOp { session: 1, key: "tea", op, call, ret: Some(ret) };
+/// let history = [tea(Op::Write(1), 0, 5), tea(Op::Write(2), 10, 20), tea(Op::Read(Some(1)), 50, 60)];
 /// let stale = worst(&history, WriteOrder::Versions)?.expect("the read is stale");
 /// assert_eq!((stale.read, stale.overwritten_by, stale.by), (2, 1, 30));
 /// # Ok::<(), squall::check::keyed_op::NotUnique>(())
@@ -88,34 +88,34 @@ pub(super) fn overwritten<'a, K: Debug, V: Ord + Debug>(
         }
         return Ok(overwritten);
     }
-    // A value is there once its write has returned, or somebody has read it.
-    let mut there: BTreeMap<Option<&V>, Option<u64>> = BTreeMap::from([(None, None)]);
+    // A value is certainly present once its write or a read of it has returned.
+    let mut present: BTreeMap<Option<&V>, Option<u64>> = BTreeMap::from([(None, None)]);
     let written = writes.iter().map(|(value, index)| (Some(*value), *index));
     for (value, index) in written.chain(read) {
         if let (Some(_), Some(at)) = (value, ops[index].ret) {
-            let since = there.entry(value).or_insert(Some(at));
+            let since = present.entry(value).or_insert(Some(at));
             *since = (*since).min(Some(at));
         }
     }
     let mut calls: Vec<usize> = writes.values().copied().filter(|index| ops[*index].ret.is_some()).collect();
     calls.sort_by_key(|index| ops[*index].call);
-    // From the end, the first of the returns.
-    let mut firsts: Vec<(u64, usize)> = Vec::with_capacity(calls.len());
+    // For each suffix of the calls, shortest first: the write that returned first.
+    let mut first_returns: Vec<(u64, usize)> = Vec::with_capacity(calls.len());
     for index in calls.iter().rev() {
         let own = ret(*index);
-        firsts.extend([firsts.last().copied(), own].into_iter().flatten().min());
+        first_returns.extend([first_returns.last().copied(), own].into_iter().flatten().min());
     }
-    for (value, since) in there {
+    for (value, since) in present {
         let earlier = calls.partition_point(|index| since.is_some_and(|since| ops[*index].call <= since));
-        if let Some(first) = (calls.len() - earlier).checked_sub(1).map(|place| firsts[place]) {
+        if let Some(first) = (calls.len() - earlier).checked_sub(1).map(|place| first_returns[place]) {
             overwritten.insert(value, first);
         }
     }
     Ok(overwritten)
 }
 
-/// A check of a scenario: no read returns a value that had been overwritten for longer than `bound`. The words of a
-/// failure name the worst. `read` is as for [`accesses`].
+/// A scenario check: no read returns a value that had been overwritten for longer than `bound`. A failure names the
+/// stalest read. `read` is as in [`keyed_ops`].
 pub fn staleness_at_most<K: Ord + Debug + 'static, V: Ord + Debug + 'static>(
     name: &str,
     bound: Duration,
@@ -127,9 +127,9 @@ pub fn staleness_at_most<K: Ord + Debug + 'static, V: Ord + Debug + 'static>(
         match worst(&ops, write_order) {
             Err(why) => Verdict::Unknown(why.to_string()),
             Ok(Some(stale)) if stale.by > nanoseconds(bound) => {
-                let (read, write) = (words(&ops[stale.read]), words(&ops[stale.overwritten_by]));
+                let (read, write) = (describe(&ops[stale.read]), describe(&ops[stale.overwritten_by]));
                 let (by, bound) = (duration_text(Duration::from_nanos(stale.by)), duration_text(bound));
-                Verdict::Fail(format!("stale by {by}, allowed are {bound}: {read}; overwritten by the {write}"))
+                Verdict::Fail(format!("stale by {by}; the limit is {bound}: {read}; overwritten by the {write}"))
             }
             Ok(_) => Verdict::Pass,
         }

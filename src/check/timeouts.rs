@@ -1,4 +1,4 @@
-//! Promises about time: calls and their attempts end when they must.
+//! Checks of time limits: calls and their attempts end in time, and the system recovers in time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,14 +8,14 @@ use crate::fault::{duration_text as text, millis};
 use crate::history::History;
 use crate::trace::{Mark, Trace};
 
-/// By how much a time may be late before it counts: one step, and the granularity of tokio's timer.
+/// How late something may be before it counts as late: one step plus the granularity of tokio's timer.
 pub(crate) fn tolerance(trace: &Trace) -> Duration {
     trace.step + millis(2)
 }
 
-/// T1: a call ends within its deadline. Reads [`Mark::CallStarted`] and [`Mark::CallEnded`].
+/// T1: a call ends within its deadline, according to [`Mark::CallStarted`] and [`Mark::CallEnded`].
 ///
-/// A call whose client died, or whose deadline lies beyond the run's end, is not judged.
+/// A call whose client died, or whose deadline lies beyond the end of the run, is not judged.
 pub fn calls_end_within_their_deadline() -> Check {
     Check::new("T1 calls end within their deadline", |trace, _| {
         let mut open = BTreeMap::new();
@@ -30,7 +30,7 @@ pub fn calls_end_within_their_deadline() -> Check {
                         let (took, who) = (text(at - started), trace.name(host));
                         let deadline = text(deadline);
                         return Verdict::Fail(format!(
-                            "T1: call {call} of {who} took {took}, its deadline was {deadline} (from {} on)",
+                            "T1: call {call} of {who}, started at {} with a deadline of {deadline}, took {took}",
                             text(started)
                         ));
                     }
@@ -44,7 +44,7 @@ pub fn calls_end_within_their_deadline() -> Check {
                 let (who, started) = (trace.name(host), text(started));
                 let deadline = text(deadline);
                 return Verdict::Fail(format!(
-                    "T1: call {call} of {who}, begun at {started} with a deadline of {deadline}, never ended"
+                    "T1: call {call} of {who}, started at {started} with a deadline of {deadline}, never ended"
                 ));
             }
         }
@@ -52,18 +52,19 @@ pub fn calls_end_within_their_deadline() -> Check {
     })
 }
 
-/// What one call has left, and which attempt of it runs.
+/// A call that has not ended.
 struct OpenCall {
     ends_at: Duration,
+    /// The running attempt: its number, when it started, and how long it may last.
     attempt: Option<(u32, Duration, Duration)>,
 }
 
-/// T2: an attempt lasts at most `attempt_timeout`, or what is left of its call's deadline if that is less, and none
-/// starts after the deadline.
+/// T2: an attempt lasts at most `attempt_timeout`, or the time left until its call's deadline if that is less, and no
+/// attempt starts after the deadline.
 pub fn attempts_end_within_their_timeout(attempt_timeout: Duration) -> Check {
     Check::new("T2 attempts end within their timeout", move |trace, _| {
         let mut open: BTreeMap<_, OpenCall> = BTreeMap::new();
-        let late = tolerance(trace);
+        let tolerance = tolerance(trace);
         for (at, host, mark) in trace.marks() {
             let who = trace.name(host);
             match mark {
@@ -74,17 +75,18 @@ pub fn attempts_end_within_their_timeout(attempt_timeout: Duration) -> Check {
                 Mark::AttemptStarted { call, attempt, timeout, .. } => {
                     let Some(state) = open.get_mut(&(host, *call)) else { continue };
                     let left = state.ends_at.saturating_sub(at);
-                    if at > state.ends_at + late {
+                    if at > state.ends_at + tolerance {
                         let after = text(at - state.ends_at);
                         return Verdict::Fail(format!(
                             "T2: attempt {attempt} of call {call} of {who} starts {after} after the deadline"
                         ));
                     }
                     let allowed = attempt_timeout.min(left);
-                    if *timeout > allowed + late {
+                    if *timeout > allowed + tolerance {
                         let (given, allowed) = (text(*timeout), text(allowed));
                         return Verdict::Fail(format!(
-                            "T2: attempt {attempt} of call {call} of {who} may last {given}, but only {allowed} is allowed"
+                            "T2: attempt {attempt} of call {call} of {who} has a timeout of {given}; \
+                             the limit is {allowed}"
                         ));
                     }
                     state.attempt = Some((*attempt, at, allowed));
@@ -94,10 +96,10 @@ pub fn attempts_end_within_their_timeout(attempt_timeout: Duration) -> Check {
                     let Some((_, started, allowed)) = running.filter(|(number, ..)| number == attempt) else {
                         continue;
                     };
-                    if at - started > allowed + late {
+                    if at - started > allowed + tolerance {
                         let (took, allowed) = (text(at - started), text(allowed));
                         return Verdict::Fail(format!(
-                            "T2: attempt {attempt} of call {call} of {who} lasted {took}, allowed were {allowed}"
+                            "T2: attempt {attempt} of call {call} of {who} lasted {took}; the limit is {allowed}"
                         ));
                     }
                 }
@@ -111,20 +113,24 @@ pub fn attempts_end_within_their_timeout(attempt_timeout: Duration) -> Check {
     })
 }
 
-/// Liveness: every operation invoked later than `within` after the faults are over is acknowledged, and there is one.
+/// Liveness: every operation invoked at least `within` after the end of the faults is acknowledged. The verdict is
+/// unknown if there is no such operation.
 pub fn recovers_within(within: Duration) -> Check {
     Check::new("recovers in time", move |trace: &Trace, history: &History| {
         let from = trace.run_for + within;
         let mut after = history.operations.iter().filter(|operation| operation.invoked_at >= from).peekable();
         if after.peek().is_none() {
-            return Verdict::Unknown(format!("nothing was asked after {}", text(from)));
+            return Verdict::Unknown(format!(
+                "no operation was invoked after {}; let the clients run for longer",
+                text(from)
+            ));
         }
         match after.find(|operation| !operation.is_ok()) {
             None => Verdict::Pass,
             Some(operation) => {
                 let late = text(operation.invoked_at - trace.run_for);
                 Verdict::Fail(format!(
-                    "{} was still not acknowledged {late} after the last fault",
+                    "{} was not acknowledged, although it was invoked {late} after the end of the faults",
                     life::describe(operation)
                 ))
             }
@@ -164,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn t1_judges_late_and_endless_calls() {
+    fn t1_catches_calls_that_end_late_or_never() {
         let t1 = calls_end_within_their_deadline();
         assert_eq!(check(&t1, &[(100, started()), (4_100, ended())]), "pass");
         assert_eq!(check(&t1, &[(100, started()), (4_200, ended())]), "fail");
@@ -173,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn t2_judges_long_late_and_unclamped_attempts() {
+    fn t2_catches_long_late_and_unclamped_attempts() {
         let t2 = attempts_end_within_their_timeout(secs(1));
         assert_eq!(check(&t2, &[(0, started()), (0, attempt(1, 1_000)), (1_000, attempt_ended(1))]), "pass");
         assert_eq!(check(&t2, &[(0, started()), (0, attempt(1, 1_000)), (1_100, attempt_ended(1))]), "fail");

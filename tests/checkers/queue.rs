@@ -1,4 +1,4 @@
-//! Queues with unique values: the patterns against every order, and against the general search.
+//! Queues with unique values: the patterns against every order and against the general search.
 
 use squall::check::linear::models::{Queue, QueueOp, QueueOutput};
 use squall::check::linear::queue::{NotUnique, Wrong, linearizable_queue, wrong};
@@ -10,7 +10,7 @@ use crate::generate::{self, Draw};
 
 type Queued = TypedHistory<QueueOp<u64>, QueueOutput<u64>>;
 
-/// A few operations at random times, whose values are unique and mostly in a queue's order.
+/// A few operations at random times. Values are unique and mostly in the order of a queue.
 fn small(mut draw: Draw) -> Queued {
     let count = 2 + draw.below(6);
     let (mut entries, mut enqueued, mut taken) = (Vec::new(), 0, 0);
@@ -33,7 +33,7 @@ fn small(mut draw: Draw) -> Queued {
     TypedHistory::from_entries(entries).unwrap()
 }
 
-/// Asserts that what is named is wrong by itself, whatever the dequeues with unknown outcomes do.
+/// Asserts that the named operations are wrong by themselves, whatever the dequeues with unknown outcomes do.
 fn assert_shows(history: &Queued, wrong: &Wrong, number: u64) {
     let named = wrong.operations();
     let entries = history.entries();
@@ -66,7 +66,7 @@ fn patterns_agree_with_every_order() {
             }
         }
     }
-    println!("{right} are right; wrong in the order of the patterns: {kinds:?}");
+    println!("{right} are right; violations of each pattern: {kinds:?}");
     assert!((50_000..150_000).contains(&right), "{right} of 200000");
     assert!(kinds.iter().all(|count| *count > 100), "{kinds:?}");
 }
@@ -93,7 +93,7 @@ fn patterns_agree_with_the_general_search_on_larger_queues() {
 }
 
 #[test]
-fn values_that_come_twice_are_left_to_the_search() {
+fn queues_with_repeated_values_are_left_to_the_search() {
     let mut history = Queued::new();
     for _ in 0..2 {
         history.call(1, QueueOp::Enqueue(7)).unwrap();
@@ -108,7 +108,7 @@ fn values_that_come_twice_are_left_to_the_search() {
 }
 
 #[test]
-fn a_wrong_queue_shows_itself() {
+fn a_wrong_queue_is_described() {
     let mut history = Queued::new();
     for value in [1, 2] {
         history.call(1, QueueOp::Enqueue(value)).unwrap();
@@ -118,7 +118,8 @@ fn a_wrong_queue_shows_itself() {
     history.ret(2, QueueOutput::Taken(Some(2))).unwrap();
     assert_eq!(
         linearizable_queue(&history).to_string(),
-        "fail: not linearizable: Enqueue(1) = Done by process 1 (events 0 to 1) comes before Enqueue(2) = Done by process 1 \
-         (events 2 to 3), which is taken by Dequeue = Taken(Some(2)) by process 2 (events 4 to 5), but the first is never taken"
+        "fail: not linearizable: Enqueue(1) = Done by process 1 (events 0 to 1) comes before Enqueue(2) = Done by \
+         process 1 (events 2 to 3), which is taken by Dequeue = Taken(Some(2)) by process 2 (events 4 to 5), but the \
+         first value is never taken"
     );
 }

@@ -1,4 +1,5 @@
-//! The replicated store under faults: right, it passes every checker; each mistake is caught by each checker that fits.
+//! The replicated store under faults: it passes every check, and each planted mistake is caught by the checks that
+//! should catch it.
 
 use std::collections::BTreeMap;
 
@@ -14,25 +15,26 @@ use squall::prelude::*;
 
 use crate::store::{CLIENTS, Mistake, NoAnswer, ask, primary, replica};
 
-/// What a client does; values are made unique by the client's host, number and step.
+/// A step of a client. Values are made unique by the client's host, its number and the number of the step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Step {
     Get,
     Put,
-    /// From the value that the client saw last.
+    /// Replaces the value that the client saw last.
     CompareAndSet,
     Add,
     GetList,
 }
 
-/// What is asked, and what is answered: `ok` with a version, and a value of what was read.
+/// The words of a request.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Asked {
+struct Request {
     words: Vec<String>,
 }
 
+/// The words of an answer: `ok` or `differs`, a version, and the value if one was read.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Answered {
+struct Answer {
     words: Vec<String>,
 }
 
@@ -47,8 +49,8 @@ fn steps() -> impl Strategy<Value = Vec<(u64, Step)>> {
     proptest::collection::vec((any::<u64>().prop_map(|pause| 100 + pause % 900), step), 24..=24)
 }
 
-/// Asks the server that answered last, and the other one if that one is not in charge or cannot be reached. Only what
-/// can be repeated is sent again when nobody knows what came of it.
+/// Asks the server that answered last, and the other one if that one is not in charge or cannot be reached. If the
+/// outcome is unknown, a request is sent again only if it is repeatable.
 async fn request(cx: &HostContext, server: &mut usize, line: &str, is_repeatable: bool) -> Result<String, NoAnswer> {
     let mut is_unknown = false;
     for attempt in 0..6 {
@@ -90,18 +92,18 @@ async fn client(cx: HostContext, steps: Vec<(u64, Step)>) {
 
 fn invoke(cx: &HostContext, line: &str) -> Pending {
     let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-    cx.recorder().invoke(&words[0].clone(), &Asked { words })
+    cx.recorder().invoke(&words[0].clone(), &Request { words })
 }
 
 fn complete(operation: Pending, answer: Result<String, NoAnswer>) {
     match answer {
-        Ok(answer) => operation.ok(&Answered { words: answer.split(' ').map(str::to_owned).collect() }),
-        Err(NoAnswer::NotSent) => operation.fail("nobody was there"),
+        Ok(answer) => operation.ok(&Answer { words: answer.split(' ').map(str::to_owned).collect() }),
+        Err(NoAnswer::NotSent) => operation.fail("no server was reachable"),
         Err(NoAnswer::Unknown) => operation.unknown("no answer"),
     }
 }
 
-/// Reads everything when the faults are long over.
+/// Reads everything from both servers long after the faults.
 async fn audit(cx: HostContext) {
     cx.wait_until_recovered(secs(3)).await;
     for server in [0, 1] {
@@ -113,16 +115,16 @@ async fn audit(cx: HostContext) {
     }
 }
 
-/// What was asked and, if it was acknowledged, what was answered.
+/// The words of the request and, if it was acknowledged, of the answer.
 fn words(operation: &Operation) -> Option<(Vec<String>, Option<Vec<String>>)> {
-    let asked: Asked = operation.input().ok()?;
-    let answered: Option<Answered> = operation.answer().ok()?;
-    Some((asked.words, answered.map(|answered| answered.words)))
+    let request: Request = operation.input().ok()?;
+    let answer: Option<Answer> = operation.answer().ok()?;
+    Some((request.words, answer.map(|answer| answer.words)))
 }
 
-type Called = (RegisterOp<String>, Option<RegisterOutput<String>>);
+type RegisterCall = (RegisterOp<String>, Option<RegisterOutput<String>>);
 
-fn register(operation: &Operation) -> Option<Called> {
+fn register(operation: &Operation) -> Option<RegisterCall> {
     let (asked, answered) = words(operation)?;
     let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
     match asked.as_slice() {
@@ -176,9 +178,9 @@ fn values(operation: &Operation) -> Option<(String, Op<String>)> {
     Some(("r".to_owned(), op))
 }
 
-/// The ids that were added, and those in the list in the end.
+/// Compares the ids that were added with those in the list at the end.
 fn additions() -> Check {
-    let held = |operation: &Operation| {
+    let found = |operation: &Operation| {
         let (asked, answered) = words(operation)?;
         let ids = answered.filter(|_| asked[0] == "get" && asked[1] == "l")?[2].clone();
         Some(ids.trim_start_matches('-').split(',').filter(|id| !id.is_empty()).map(str::to_owned).collect())
@@ -187,7 +189,7 @@ fn additions() -> Check {
         let (asked, _) = words(operation)?;
         (asked[0] == "add").then(|| asked[2].clone())
     };
-    Effects::new(move |operation| if operation.is_ok() { added(operation) } else { None }, held).match_outcomes(added)
+    Effects::new(move |operation| if operation.is_ok() { added(operation) } else { None }, found).match_outcomes(added)
 }
 
 fn scenario(mistake: Mistake) -> Scenario {
@@ -214,8 +216,8 @@ fn scenario(mistake: Mistake) -> Scenario {
         .settle_for(secs(12))
 }
 
-/// Which checks did not pass, by their names and `fail` or `unknown`: in how many of the first seeds, and the words of
-/// the first.
+/// The checks that did not pass in the first `seeds` seeds, by name and `fail` or `unknown`: in how many seeds, and the
+/// first verdict.
 fn caught(mistake: Mistake, seeds: u64) -> BTreeMap<(String, &'static str), (usize, String)> {
     let scenario = scenario(mistake);
     let mut caught = BTreeMap::new();
@@ -241,7 +243,7 @@ fn assert_caught(mistake: Mistake, by: &[&str]) {
 }
 
 #[test]
-fn the_right_store_passes_every_checker() {
+fn the_correct_store_passes_every_check() {
     assert_eq!(caught(Mistake::None, 200).len(), 0);
 }
 

@@ -17,7 +17,7 @@ fn is_before<Op, Output>(entries: &[HistoryEntry<Op, Output>], earlier: usize, l
         && a.ret.as_ref().is_some_and(|(ret, _)| *ret <= b.call)
 }
 
-/// Tries every order; no shortcut. For a handful of operations only.
+/// Tries every order without any shortcut. This is feasible only for a handful of operations.
 fn extend<M: Model>(
     model: &M,
     entries: &[HistoryEntry<M::Op, M::Output>],
@@ -46,7 +46,8 @@ where
     })
 }
 
-/// Asserts that an order keeps to the clients' orders and to the model, and leaves out nothing that returned.
+/// Asserts that an order agrees with the order of each client and with the model, and, if it `is_whole`, that it
+/// contains every operation that returned.
 fn assert_explains<M: Model>(model: &M, history: &TypedHistory<M::Op, M::Output>, order: &[usize], is_whole: bool)
 where
     M::Key: Clone,
@@ -57,7 +58,7 @@ where
         assert!(!order[..place].contains(index), "operation {index} is ordered twice");
         let missing =
             (0..entries.len()).find(|other| is_before(entries, *other, *index) && !order[..place].contains(other));
-        assert_eq!(missing, None, "it comes before operation {index}");
+        assert_eq!(missing, None, "an operation before operation {index} is missing");
         let key = model.key(&entries[*index].op);
         let state = states.remove(&key).unwrap_or_else(|| model.init());
         let output = entries[*index].ret.as_ref().map(|(_, output)| output);
@@ -75,7 +76,7 @@ where
     let mut consistent = 0;
     for number in 0..count {
         let mut entries = make(Draw::new(Seed(number))).entries().to_vec();
-        // Three clients; what overlaps is not ordered for its client either.
+        // Operations are spread over three clients; overlapping ones of a client are not ordered.
         entries.iter_mut().for_each(|entry| entry.process %= 3);
         let history = TypedHistory::from_entries(entries).unwrap();
         let expected = extend(model, history.entries(), &BTreeMap::new(), 0);
@@ -94,21 +95,21 @@ where
             }
             Judgement::GaveUp(_) => panic!("history {number} is small"),
         }
-        // What touches is concurrent in real time, and in order for its client.
+        // Operations of a client that only touch are concurrent in real time, but ordered for that client.
         let entries = history.entries();
         let touches = |a: &HistoryEntry<M::Op, M::Output>, b: &HistoryEntry<M::Op, M::Output>| {
             a.process == b.process && a.ret.as_ref().is_some_and(|(ret, _)| *ret == b.call)
         };
         let has_touching = entries.iter().any(|a| entries.iter().any(|b| touches(a, b)));
         if !has_touching && linearizable(model, &history).is_pass() {
-            assert!(expected, "what is linearizable is sequentially consistent: {history:#?}");
+            assert!(expected, "a linearizable history must be sequentially consistent: {history:#?}");
         }
     }
     assert!(consistent > count / 20 && consistent < count * 19 / 20, "{consistent} of {count}");
 }
 
 #[test]
-fn every_order_agrees() {
+fn the_search_agrees_with_every_order() {
     agree(&Register::new(0), 50_000, generate::small_register);
     agree(&KeyValue, 5_000, generate::small_key_value);
     agree(&Counter, 5_000, generate::small_counter);
@@ -117,8 +118,8 @@ fn every_order_agrees() {
 }
 
 #[test]
-fn each_key_alone_may_be_consistent_where_both_together_are_not() {
-    // Each client writes its own key and then reads the other's before it is written.
+fn two_consistent_keys_may_be_inconsistent_together() {
+    // Each client writes its own key and then reads the other key, which seems not to be written yet.
     let op = |key: &str, action| KeyValueOp { key: key.into(), action };
     let mut history = TypedHistory::new();
     for (process, own, other) in [(1, "a", "b"), (2, "b", "a")] {
@@ -136,7 +137,7 @@ fn each_key_alone_may_be_consistent_where_both_together_are_not() {
 }
 
 #[test]
-fn a_violation_shows_itself() {
+fn a_violation_is_described() {
     let mut history = TypedHistory::new();
     for (process, op, output) in [
         (1, RegisterOp::Write(1), RegisterOutput::Done),
@@ -147,16 +148,18 @@ fn a_violation_shows_itself() {
         history.ret(process, output).unwrap();
     }
     let model = Register::new(0);
-    let Judgement::Violated(violation) = sequential::judge(&model, &history, BUDGET) else { panic!("it is wrong") };
+    let Judgement::Violated(violation) = sequential::judge(&model, &history, BUDGET) else {
+        panic!("the history is wrong")
+    };
     let core = violation.core(&model, &history);
     assert_eq!((&core.kept[..], core.loosened.len()), (&[0, 2][..], 0), "the other client is not needed");
     let expected = "\
-not sequentially consistent: after 2 operations the state is 1; none can come next of Read = Value(0) by process 1 (events 4 to 5)
+not sequentially consistent: after 2 operations the state is 1; none of these can come next: Read = Value(0) by process 1 (events 4 to 5)
 the longest order, 2 operations:
   Read = Value(0) by process 2 (events 2 to 3)
   Write(1) = Done by process 1 (events 0 to 1)
   then the state is 1
-what comes next for each client, and cannot:
+the next operations of all clients, none of which can come next:
   Read = Value(0) by process 1 (events 4 to 5): it cannot return Value(0) when the state is 1
 these suffice:
   Write(1) = Done by process 1 (events 0 to 1)
@@ -166,7 +169,7 @@ these suffice:
 }
 
 #[test]
-fn what_is_too_hard_is_unknown() {
+fn a_history_that_is_too_hard_is_unknown() {
     let history = generate::register(Seed(1), 8, 300, 0);
     assert!(sequentially_consistent(&Register::new(0), &history).is_pass());
     assert_eq!(sequential::judge(&Register::new(0), &history, 50), Judgement::GaveUp(50));

@@ -1,9 +1,9 @@
-//! A small replicated store: a primary that answers, and a replica that has every write before it is acknowledged and
-//! takes over when the primary is silent. It can be made wrong in four ways. It knows no check.
+//! A small replicated store: a primary that answers, and a replica that gets every write before it is acknowledged and
+//! takes over when the primary is silent. One of four mistakes can be planted in it.
 //!
 //! The primary may answer reads as long as it holds a lease: until one second after it sent the last message that the
-//! replica acknowledged. The replica takes over once it has heard nothing for longer than that, says so on its disk, and
-//! refuses the primary from then on. Requests and answers are lines; each request has a connection of its own.
+//! replica acknowledged. The replica takes over once it has heard nothing for longer than that, records this on its
+//! disk, and refuses the primary from then on. Requests and answers are lines; each request has its own connection.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,24 +15,25 @@ use squall::prelude::*;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::Mutex;
 
-/// What the store does wrong.
+/// The mistake that is planted in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mistake {
     None,
-    /// A primary without a lease goes on to answer reads.
+    /// A primary without a lease still answers reads.
     StaleRead,
-    /// The primary acknowledges before the replica has it.
+    /// The primary acknowledges a write before the replica has it.
     LostUpdate,
-    /// What was added before is added again when the request comes again.
+    /// An id is added again when its request is repeated.
     DoubleEffect,
-    /// A compare-and-set lets others in between the two.
+    /// A compare-and-set is not atomic: others may write between the comparison and the write.
     CompareThenSet,
 }
 
 const LEASE: Duration = secs(1);
 const SILENCE: Duration = millis(1_500);
-/// Where clients and where the primary knock.
+/// The port for clients.
 pub const CLIENTS: u16 = 1;
+/// The replica's port for the primary.
 const REPLICATION: u16 = 2;
 
 /// Why there is no answer.
@@ -40,11 +41,11 @@ const REPLICATION: u16 = 2;
 pub enum NoAnswer {
     /// The request never left.
     NotSent,
-    /// Nobody knows what came of it.
+    /// The outcome of the request is unknown.
     Unknown,
 }
 
-/// Asks once.
+/// Sends one request, without retries.
 pub async fn ask(cx: &HostContext, host: &str, port: u16, line: &str) -> Result<String, NoAnswer> {
     let connector = cx.connector();
     let connected = tokio::time::timeout(millis(300), connector.connect(host, port)).await;
@@ -60,7 +61,7 @@ pub async fn ask(cx: &HostContext, host: &str, port: u16, line: &str) -> Result<
     answer.strip_suffix('\n').map(str::to_owned).ok_or(NoAnswer::Unknown)
 }
 
-/// Answers every request by `answer`; without an answer the connection is closed.
+/// Answers every request with the result of `answer`; if that is `None`, closes the connection.
 async fn serve<F: Future<Output = Option<String>> + Send>(
     cx: &HostContext,
     port: u16,
@@ -91,8 +92,8 @@ impl Values {
         self.0.get(key).cloned().unwrap_or((0, "-".to_owned()))
     }
 
-    /// The answer to a request, and what it changes: the key, its new version and its new value.
-    fn carry_out(&self, words: &[&str], mistake: Mistake) -> (String, Option<(String, u64, String)>) {
+    /// The answer to a request, and its change: the key, its new version and its new value.
+    fn respond(&self, words: &[&str], mistake: Mistake) -> (String, Option<(String, u64, String)>) {
         let key = words.get(1).copied().unwrap_or_default();
         let (version, value) = self.get(key);
         let changed = |value: String| (format!("ok {}", version + 1), Some((key.to_owned(), version + 1, value)));
@@ -145,9 +146,9 @@ pub async fn primary(cx: HostContext, mistake: Mistake) -> io::Result<()> {
     };
     let (values, lease) = (Mutex::new(values), std::sync::Mutex::default());
     let primary = Arc::new(Primary { cx: cx.clone(), mistake, epoch, values, lease });
-    let beating = primary.clone();
+    let heartbeat = primary.clone();
     tokio::spawn(async move {
-        while beating.tell("beat").await != Some(false) {
+        while heartbeat.send("beat").await != Some(false) {
             tokio::time::sleep(millis(200)).await;
         }
     });
@@ -159,10 +160,10 @@ pub async fn primary(cx: HostContext, mistake: Mistake) -> io::Result<()> {
 }
 
 impl Primary {
-    /// Tells the replica something once: whether it accepted, none if nobody knows.
-    async fn tell(&self, what: &str) -> Option<bool> {
+    /// Sends the replica a message once. Returns whether it accepted the message, or `None` if that is unknown.
+    async fn send(&self, message: &str) -> Option<bool> {
         let sent_at = self.cx.elapsed();
-        let answer = ask(&self.cx, "replica", REPLICATION, &format!("{what} {}", self.epoch)).await.ok()?;
+        let answer = ask(&self.cx, "replica", REPLICATION, &format!("{message} {}", self.epoch)).await.ok()?;
         if answer == "taken" {
             let mut lease = self.lease.lock().unwrap();
             *lease = (*lease).max(sent_at + LEASE);
@@ -170,10 +171,10 @@ impl Primary {
         Some(answer == "taken")
     }
 
-    /// Tells the replica of a change until it accepts it or refuses for good.
+    /// Sends the replica a change until it accepts or refuses it. Returns whether it accepted.
     async fn replicate(&self, (key, version, value): &(String, u64, String)) -> bool {
         loop {
-            match self.tell(&format!("take {key} {version} {value}")).await {
+            match self.send(&format!("take {key} {version} {value}")).await {
                 Some(is_taken) => return is_taken,
                 None => tokio::time::sleep(millis(50)).await,
             }
@@ -182,22 +183,22 @@ impl Primary {
 
     async fn answer(self: Arc<Self>, line: &str) -> Option<String> {
         let words: Vec<&str> = line.split(' ').collect();
-        let is_lone_compare = self.mistake == Mistake::CompareThenSet && words[0] == "cas";
-        if is_lone_compare {
+        let is_not_atomic = self.mistake == Mistake::CompareThenSet && words[0] == "cas";
+        if is_not_atomic {
             if self.values.lock().await.get(words[1]).1 != words[2] {
                 return Some("differs 0 -".to_owned());
             }
             tokio::time::sleep(millis(30)).await;
         }
         let mut values = self.values.lock().await;
-        let words = if is_lone_compare { vec!["put", words[1], words[3]] } else { words };
-        let (answer, change) = values.carry_out(&words, self.mistake);
+        let words = if is_not_atomic { vec!["put", words[1], words[3]] } else { words };
+        let (answer, change) = values.respond(&words, self.mistake);
         if let Some(change) = change {
             if self.mistake == Mistake::LostUpdate {
                 let (this, change) = (self.clone(), change.clone());
                 tokio::spawn(async move { this.replicate(&change).await });
             } else if !self.replicate(&change).await {
-                // Whether the replica had it before it took over is not known here.
+                // It is not known here whether the replica got the change before it took over.
                 return None;
             }
             values.0.insert(change.0, (change.1, change.2));
@@ -215,33 +216,34 @@ struct Replica {
     heard_at: Duration,
 }
 
-/// Where the replica keeps its epoch and whether it is in charge, as versions of keys that no client uses.
+/// The key whose version is the replica's epoch; no client uses it.
 const EPOCH: &str = "#epoch";
+/// The key that exists once the replica is in charge; no client uses it.
 const IN_CHARGE: &str = "#in-charge";
 
 pub async fn replica(cx: HostContext, mistake: Mistake) -> io::Result<()> {
     let values = Values::from_text(&read(&cx.disk())?);
     let replica = Replica { cx: cx.clone(), mistake, values, heard_at: cx.elapsed() };
     let replica = Arc::new(Mutex::new(replica));
-    let (watching, hearing) = (replica.clone(), replica.clone());
+    let (watcher, receiver) = (replica.clone(), replica.clone());
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(millis(100)).await;
-            let mut replica = watching.lock().await;
+            let mut replica = watcher.lock().await;
             if replica.cx.elapsed() > replica.heard_at + SILENCE && !replica.is_in_charge() {
-                drop(replica.keep(IN_CHARGE, 1, "-").await);
+                drop(replica.store(IN_CHARGE, 1, "-").await);
             }
         }
     });
-    let hear = serve(&cx, REPLICATION, move |line| {
-        let replica = hearing.clone();
-        async move { replica.lock().await.hear(&line).await }
+    let replication = serve(&cx, REPLICATION, move |line| {
+        let replica = receiver.clone();
+        async move { replica.lock().await.receive(&line).await }
     });
-    let answer = serve(&cx, CLIENTS, move |line| {
+    let clients = serve(&cx, CLIENTS, move |line| {
         let replica = replica.clone();
         async move { answer_in_charge(&replica, &line).await }
     });
-    tokio::try_join!(hear, answer).map(|_| ())
+    tokio::try_join!(replication, clients).map(|_| ())
 }
 
 impl Replica {
@@ -249,15 +251,15 @@ impl Replica {
         self.values.0.contains_key(IN_CHARGE)
     }
 
-    /// Keeps a value, and returns when the disk has it.
-    async fn keep(&mut self, key: &str, version: u64, value: &str) -> io::Result<()> {
+    /// Stores a value, and returns once it is on disk.
+    async fn store(&mut self, key: &str, version: u64, value: &str) -> io::Result<()> {
         self.values.0.insert(key.to_owned(), (version, value.to_owned()));
         write(&self.cx.disk(), &self.values.text())?;
         self.cx.disk().wait_until_idle().await;
         Ok(())
     }
 
-    async fn hear(&mut self, line: &str) -> Option<String> {
+    async fn receive(&mut self, line: &str) -> Option<String> {
         if self.is_in_charge() {
             return Some("deposed".to_owned());
         }
@@ -265,14 +267,14 @@ impl Replica {
         let is_current = |text: &str| text == epoch.to_string();
         match line.split(' ').collect::<Vec<_>>().as_slice() {
             ["all"] => {
-                self.keep(EPOCH, epoch + 1, "-").await.ok()?;
+                self.store(EPOCH, epoch + 1, "-").await.ok()?;
                 self.heard_at = self.cx.elapsed();
                 return Some(format!("{} {}", epoch + 1, self.values.text()));
             }
             ["take", key, version, value, sender] if is_current(sender) => {
                 let version = version.parse().ok()?;
                 if version > self.values.get(key).0 {
-                    self.keep(key, version, value).await.ok()?;
+                    self.store(key, version, value).await.ok()?;
                 }
             }
             ["beat", sender] if is_current(sender) => {}
@@ -298,9 +300,9 @@ async fn answer_in_charge(replica: &Mutex<Replica>, line: &str) -> Option<String
         held = replica.lock().await;
         words = vec!["put", words[1], words[3]];
     }
-    let (answer, change) = held.values.carry_out(&words, held.mistake);
+    let (answer, change) = held.values.respond(&words, held.mistake);
     if let Some((key, version, value)) = change {
-        held.keep(&key, version, &value).await.ok()?;
+        held.store(&key, version, &value).await.ok()?;
     }
     Some(answer)
 }
@@ -315,7 +317,7 @@ fn read(disk: &Disk) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Replaces the file as a whole: a power off leaves the old one or the new one.
+/// Replaces the whole file, so that a power off leaves either the old file or the new one.
 fn write(disk: &Disk, text: &str) -> io::Result<()> {
     let options = OpenOptions { create: true, truncate: true, ..OpenOptions::default() };
     let file = disk.open("values.new", options)?;

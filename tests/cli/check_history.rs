@@ -35,6 +35,6 @@ pub fn a_history_that_somebody_brings_is_judged() {
     assert_one_line(&cli(name, &["check", "binary", "--model", "stack"]), "invalid value 'stack'", 2);
     let damaged = "{:process 0, :type :ok, :f :get, :key \"1\", :value \"\"}\n";
     std::fs::write(directory(name).join("damaged"), damaged).unwrap();
-    let expected = "damaged: line 1: process 0 returns although it has no call open";
+    let expected = "damaged: line 1: process 0 returns although it has no open call";
     assert_one_line(&cli(name, &["check", "damaged", "--model", "kv"]), expected, 2);
 }

@@ -1,11 +1,12 @@
-//! A checker that tries every order and has no shortcut, and proofs of the other one's answers.
+//! A brute-force checker that tries every order, and assertions that prove the answers of the real checker.
 
-// Each program that includes this module uses another part of it.
+// Each test program that includes this module uses a different part of it.
 #![allow(dead_code)]
 
 use squall::check::linear::{HistoryEntry, Model, TypedHistory, Violation};
 
-/// Whether some order of all completed and some unknown operations explains them. For a handful of operations only.
+/// Whether some order of all completed and any unknown operations explains them. This is feasible only for a handful of
+/// operations.
 pub fn is_linearizable<M: Model>(model: &M, entries: &[HistoryEntry<M::Op, M::Output>]) -> bool {
     let mut keys: Vec<_> = entries.iter().map(|entry| model.key(&entry.op)).collect();
     keys.sort();
@@ -27,7 +28,7 @@ fn extend<M: Model>(model: &M, state: &M::State, part: &[&HistoryEntry<M::Op, M:
     })
 }
 
-/// Asserts that an order keeps to real time and to the model, and leaves out nothing that returned.
+/// Asserts that the orders agree with real time and with the model, and contain every operation that returned.
 pub fn assert_explains<M: Model>(model: &M, history: &TypedHistory<M::Op, M::Output>, orders: &[Vec<usize>]) {
     let entries = history.entries();
     let mut ordered = vec![false; entries.len()];
@@ -38,7 +39,7 @@ pub fn assert_explains<M: Model>(model: &M, history: &TypedHistory<M::Op, M::Out
         }
     }
     for (index, entry) in entries.iter().enumerate() {
-        // A read is an observer: one that did not return may be left out, as any unknown operation may.
+        // Any operation that did not return may be left out.
         assert!(ordered[index] || entry.ret.is_none(), "operation {index} returned and is not ordered");
     }
 }
@@ -51,7 +52,10 @@ fn assert_possible<M: Model>(model: &M, history: &TypedHistory<M::Op, M::Output>
     for index in order {
         let entry = &entries[*index];
         if let Some((ret, _)) = &entry.ret {
-            assert!(*ret >= called_last, "operation {index} returned before one before it was called");
+            assert!(
+                *ret >= called_last,
+                "operation {index} is ordered after one that was called later than it returned"
+            );
         }
         called_last = called_last.max(entry.call);
         let output = entry.ret.as_ref().map(|(_, output)| output);
@@ -60,18 +64,18 @@ fn assert_possible<M: Model>(model: &M, history: &TypedHistory<M::Op, M::Output>
     state
 }
 
-/// Asserts that the order of a violation is possible, and that nothing which it calls stuck can follow.
+/// Asserts that the order of a violation is possible, and that no operation that it calls stuck can follow.
 pub fn assert_stuck<M: Model>(model: &M, history: &TypedHistory<M::Op, M::Output>, violation: &Violation) {
     let state = assert_possible(model, history, &violation.order);
     assert_eq!(format!("{state:?}"), violation.state);
     for stuck in &violation.stuck {
         let entry = &history.entries()[stuck.operation];
-        let (_, output) = entry.ret.as_ref().expect("what is stuck has returned");
+        let (_, output) = entry.ret.as_ref().expect("a stuck operation has returned");
         assert!(model.step(&state, &entry.op, Some(output)).is_none(), "operation {} could follow", stuck.operation);
         if !violation.is_exhaustive {
             continue;
         }
-        // Nor after one of the unknown ones: it would come farther.
+        // It cannot follow one of the unknown operations either, or this order would get farther.
         for unknown in &violation.unknown {
             let entry_of_unknown = &history.entries()[*unknown];
             let Some(after) = model.step(&state, &entry_of_unknown.op, None) else { continue };

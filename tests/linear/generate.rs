@@ -1,6 +1,6 @@
-//! Histories drawn from a seed. The benchmark draws its histories here, too.
+//! Histories drawn from a seed, for tests and for the benchmark.
 
-// The benchmark uses a part of it.
+// Each program that includes this module uses a different part of it.
 #![allow(dead_code)]
 
 use std::collections::VecDeque;
@@ -29,7 +29,7 @@ impl Draw {
     }
 }
 
-/// Operations of up to four processes at random times, with random outputs or none.
+/// Two to six operations at random times, each by its own process, with random outputs or unknown outcomes.
 fn small<M: Model>(
     mut draw: Draw,
     mut operation: impl FnMut(&mut Draw) -> (M::Op, M::Output),
@@ -100,25 +100,25 @@ pub fn small_queue(draw: Draw) -> TypedHistory<QueueOp<u64>, QueueOutput<u64>> {
     })
 }
 
-/// An operation that was called, and what it returns if it has taken effect.
+/// An operation that was called, and its output once it has taken effect.
 type Running<M> = (<M as Model>::Op, Option<<M as Model>::Output>);
 
-/// Which operations do not return.
+/// How many operations have unknown outcomes.
 struct Unknown {
-    /// How many of a thousand.
+    /// How many of a thousand operations do not return.
     of_a_thousand: u64,
-    /// Whether half of them had no effect either.
+    /// Whether some of them have no effect.
     may_lack_effect: bool,
 }
 
-/// What clients of a real object would show: each operation that `invent` draws takes effect by `apply` at a random moment
-/// between its call and its return.
-fn shown_by_clients<M: Model>(
+/// The history of clients of a real object. Each operation that `draw_op` returns takes effect by `apply` at a random
+/// point between its call and its return.
+fn client_history<M: Model>(
     mut draw: Draw,
     clients: u64,
     operations: usize,
     unknown: Unknown,
-    mut invent: impl FnMut(&mut Draw) -> M::Op,
+    mut draw_op: impl FnMut(&mut Draw) -> M::Op,
     mut apply: impl FnMut(&M::Op) -> M::Output,
 ) -> TypedHistory<M::Op, M::Output> {
     let mut history = TypedHistory::new();
@@ -134,14 +134,14 @@ fn shown_by_clients<M: Model>(
         let process = processes[client];
         match running[client].take() {
             None if history.entries().len() < operations => {
-                let op = invent(&mut draw);
+                let op = draw_op(&mut draw);
                 history.call(process, op.clone()).expect("the client is idle");
                 running[client] = Some((op, None));
             }
             None => {}
             Some((_, output)) if (output.is_some() || unknown.may_lack_effect) && is_lost(&mut draw) => {
                 history.give_up(process).expect("the client has called");
-                // As in Jepsen's tests, a process that gave up is not heard of again.
+                // As in Jepsen's tests, a process that gave up is never used again.
                 processes[client] += clients;
             }
             Some((op, None)) => {
@@ -154,11 +154,11 @@ fn shown_by_clients<M: Model>(
     history
 }
 
-/// What a real register would show. Half of the operations read, a quarter write one of five values, a quarter compare and
-/// set. Of a thousand, `unknown` do not return.
+/// The history of a real register. Half of the operations are reads, a quarter write one of five values, and a quarter
+/// are compare-and-sets. Of a thousand operations, `unknown` do not return.
 pub fn register(seed: Seed, clients: u64, operations: usize, unknown: u64) -> Registered {
     let unknown = Unknown { of_a_thousand: unknown, may_lack_effect: false };
-    let invent = |draw: &mut Draw| {
+    let draw_op = |draw: &mut Draw| {
         let (a, b) = (draw.below(5) as u32, draw.below(5) as u32);
         match draw.below(4) {
             0 | 1 => RegisterOp::Read,
@@ -167,7 +167,7 @@ pub fn register(seed: Seed, clients: u64, operations: usize, unknown: u64) -> Re
         }
     };
     let mut value = 0;
-    shown_by_clients::<Register<u32>>(Draw::new(seed), clients, operations, unknown, invent, |op| match op {
+    client_history::<Register<u32>>(Draw::new(seed), clients, operations, unknown, draw_op, |op| match op {
         RegisterOp::Read => RegisterOutput::Value(value),
         RegisterOp::Write(new) => {
             value = *new;
@@ -184,11 +184,11 @@ pub fn register(seed: Seed, clients: u64, operations: usize, unknown: u64) -> Re
 /// How a history is made wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mistake {
-    /// A read returns a value that nobody ever wrote.
+    /// A read returns a value that was never written.
     FromNowhere,
     /// A read returns a value that was overwritten before it was called, and not written again.
     StaleRead,
-    /// A compare-and-set claims to have found such a value: what was written since is lost.
+    /// A compare-and-set claims to have found such a value, so later writes are lost.
     LostUpdate,
 }
 
@@ -223,12 +223,12 @@ pub fn spoil(seed: Seed, history: &mut Registered, mistake: Mistake) {
 /// Whether a value was overwritten before an operation was called, and not written again before it returned.
 fn is_gone(entries: &[HistoryEntry<RegisterOp<u32>, RegisterOutput<u32>>], index: usize, value: u32) -> bool {
     let Some((ret, _)) = entries[index].ret else { return false };
-    let makes_it = |entry: &&HistoryEntry<RegisterOp<u32>, RegisterOutput<u32>>| {
+    let writes_value = |entry: &&HistoryEntry<RegisterOp<u32>, RegisterOutput<u32>>| {
         let writes = matches!(entry.op, RegisterOp::Write(new) | RegisterOp::CompareAndSet(_, new) if new == value);
         writes && entry.call <= ret && !matches!(entry.ret, Some((_, RegisterOutput::Swapped(false))))
     };
     let mut last = 0;
-    for entry in entries.iter().filter(makes_it) {
+    for entry in entries.iter().filter(writes_value) {
         let Some((ret, _)) = entry.ret else { return false };
         last = last.max(ret);
     }
@@ -238,8 +238,8 @@ fn is_gone(entries: &[HistoryEntry<RegisterOp<u32>, RegisterOutput<u32>>], index
     })
 }
 
-/// What a real queue of unique values would show. Somewhat more than half of the operations enqueue. Of a thousand, `unknown`
-/// do not return, and some of those that are never heard of had no effect.
+/// The history of a real queue of unique values. Slightly more than half of the operations are enqueues. Of a thousand
+/// operations, `unknown` do not return, and some of these have no effect.
 pub fn queue(
     seed: Seed,
     clients: u64,
@@ -248,13 +248,13 @@ pub fn queue(
 ) -> TypedHistory<QueueOp<u64>, QueueOutput<u64>> {
     let unknown = Unknown { of_a_thousand: unknown, may_lack_effect: true };
     let mut next = 0;
-    let invent = |draw: &mut Draw| {
+    let draw_op = |draw: &mut Draw| {
         let is_enqueue = draw.below(100) < 52;
         next += u64::from(is_enqueue);
         if is_enqueue { QueueOp::Enqueue(next) } else { QueueOp::Dequeue }
     };
     let mut values = VecDeque::new();
-    shown_by_clients::<Queue<u64>>(Draw::new(seed), clients, operations, unknown, invent, |op| match op {
+    client_history::<Queue<u64>>(Draw::new(seed), clients, operations, unknown, draw_op, |op| match op {
         QueueOp::Enqueue(value) => {
             values.push_back(*value);
             QueueOutput::Done
@@ -263,7 +263,7 @@ pub fn queue(
     })
 }
 
-/// Makes a queue wrong: two dequeues, one of which returned before the other was called, take each other's values.
+/// Makes a queue wrong by swapping the values of two dequeues, one of which returned before the other was called.
 pub fn spoil_queue(seed: Seed, history: &mut TypedHistory<QueueOp<u64>, QueueOutput<u64>>) {
     let mut entries = history.entries().to_vec();
     let span = |value: u64| {
@@ -295,7 +295,7 @@ pub fn spoil_queue(seed: Seed, history: &mut TypedHistory<QueueOp<u64>, QueueOut
     *history = TypedHistory::from_entries(entries).expect("only outputs have changed");
 }
 
-/// So many writes of so many values, all at once, and then a read of the one that returned last.
+/// `clients` concurrent writes of different values, and then a read of the value whose write returned last.
 pub fn all_at_once(clients: u32) -> Registered {
     let mut history = TypedHistory::new();
     for client in 0..clients {

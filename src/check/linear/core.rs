@@ -1,28 +1,29 @@
-//! The smallest part of a wrong history that is still wrong, found by leaving out as much as possible. It knows nothing
-//! of how the search works.
+//! The core of a wrong history: a small part of it that is still wrong, found by leaving out as much as possible.
 //!
-//! Leaving out a write would make any history wrong that reads it. So an operation that may change the state is not left
-//! out but loosened: its outcome is taken as unknown, so that it may take effect at any time after its call, or never.
-//! Observers are left out. Either only adds orders: what is wrong with less is wrong with more.
+//! Leaving out a write would make every history that reads its value wrong. So an operation that may change the state
+//! is loosened instead: its outcome is taken as unknown, so that it may take effect at any time after its call, or
+//! never. Observers are left out. Both steps only allow more orders, so if the smaller history is wrong, the whole one
+//! is, too.
 
 use super::history::{HistoryEntry, TypedHistory};
 use super::model::Model;
 
-/// How many configurations one attempt may visit, and all together. What takes more is kept.
+/// How many configurations one attempt may visit. Operations are kept if leaving them out takes more to judge.
 const BUDGET_EACH: u64 = 50_000;
+/// How many configurations all attempts together may visit.
 const BUDGET: u64 = 2_000_000;
 
 /// Operations that suffice to make a history wrong, as positions in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Core {
-    /// They cannot be ordered. Each of them is needed, unless the search for less gave up.
+    /// Operations that cannot be ordered. Each of them is needed, unless the search for a smaller core gave up.
     pub kept: Vec<usize>,
-    /// They may be there, but nothing is asked of them: each may take effect at any time after its call, or never.
+    /// Operations whose outcomes do not matter: each may take effect at any time after its call, or never.
     pub loosened: Vec<usize>,
 }
 
 impl Core {
-    /// The core in lines; `line` tells an operation.
+    /// Describes the core in several lines; `line` describes an operation.
     pub(in crate::check) fn lines(&self, line: impl Fn(&usize) -> String) -> Vec<String> {
         let head = match self.loosened.len() {
             0 => "these suffice:".to_owned(),
@@ -32,33 +33,33 @@ impl Core {
         std::iter::once(head).chain(kept).collect()
     }
 
-    /// The history that is left: what is kept, and what is loosened with unknown outcomes.
+    /// The history that is left: the kept operations, and the loosened ones with unknown outcomes.
     pub fn history<Op: Clone, Output: Clone>(&self, history: &TypedHistory<Op, Output>) -> TypedHistory<Op, Output> {
         let entry = |index: &usize| Some((*index, history.entries().get(*index).cloned()?));
         let kept = self.kept.iter().filter_map(entry);
         let loosened = self.loosened.iter().filter_map(entry);
         let mut entries: Vec<_> =
             kept.chain(loosened.map(|(index, entry)| (index, HistoryEntry { ret: None, ..entry }))).collect();
-        // Positions tell what a client did first of what it called at the same moment.
+        // If a client made several calls at the same time, their positions tell which came first.
         entries.sort_by_key(|(index, entry)| (entry.call, *index));
         let entries = entries.into_iter().map(|(_, entry)| entry).collect();
         TypedHistory::of_entries(entries)
     }
 }
 
-/// What an attempt really takes is told only if it gave up; a fiftieth is more than most take.
-pub(in crate::check) const USUAL: u64 = BUDGET_EACH / 50;
+/// The cost that is assumed for an attempt that did not give up, whose real cost is not reported. Most cost less.
+pub(in crate::check) const TYPICAL_COST: u64 = BUDGET_EACH / 50;
 
-/// What judging a smaller history came to.
+/// The result of judging a smaller history.
 pub(in crate::check) struct Attempt {
-    /// Whether it is still wrong for certain.
+    /// Whether the history is certainly still wrong.
     pub(in crate::check) is_wrong: bool,
-    /// How many configurations that took.
+    /// How many configurations the attempt visited.
     pub(in crate::check) spent: u64,
 }
 
-/// Leaves out and loosens as many of the members as possible, as long as `judge` finds what is left wrong. It is given a
-/// smaller history, and how many configurations it may visit.
+/// Leaves out or loosens as many of the members as possible while `judge` still finds the rest wrong. `judge` gets a
+/// smaller history and the number of configurations that it may visit.
 pub(in crate::check) fn smallest<M: Model>(
     model: &M,
     history: &TypedHistory<M::Op, M::Output>,
@@ -84,7 +85,8 @@ pub(in crate::check) fn smallest<M: Model>(
             }
             end = start;
         }
-        // Singles are tried until none can be spared: what was needed with others may not be needed without them.
+        // Single operations are tried until none can be spared: one that was needed along with others may not be needed
+        // without them.
         if size > 1 || !has_changed {
             size /= 2;
         }
@@ -103,7 +105,7 @@ struct Smaller<'a, M: Model, J> {
 }
 
 impl<M: Model, J: FnMut(&TypedHistory<M::Op, M::Output>, u64) -> Attempt> Smaller<'_, M, J> {
-    /// The core without some of what is kept, if it is still wrong.
+    /// The core without a range of the kept operations, if it is still wrong.
     fn without(&mut self, kept: &[usize], loosened: &[usize], range: std::ops::Range<usize>) -> Option<Core> {
         let entries = self.history.entries();
         let may_change = |index: &&usize| {

@@ -1,41 +1,39 @@
-//! Histories as the checkers read them: who called what and when it returned, by one global counter of events. They know
-//! nothing of models.
+//! Typed histories: which process called what, and when it returned, numbered by one global counter of events.
 
 use std::collections::BTreeMap;
 
 use crate::history::{Completion, History as RunHistory, Operation};
 
-/// One operation: its interval is closed, `call` and `ret` belong to it.
+/// One operation. Its interval is closed: it includes `call` and `ret`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryEntry<Op, Output> {
-    /// Who called. It names the operation for a reader; it orders nothing.
+    /// The process that called. Linearizability ignores it; sequential consistency keeps the order of each process.
     pub process: u64,
-    /// The event of its call.
+    /// The number of its call.
     pub call: u64,
-    /// The event of its return, with what it returned. None if its outcome is unknown: it may take effect at any time
+    /// The number of its return, with its output. `None` if its outcome is unknown: it may take effect at any time
     /// after its call, or never.
     pub ret: Option<(u64, Output)>,
-    /// What was called.
+    /// The operation that was called.
     pub op: Op,
 }
 
-/// Why something is no history.
+/// Why a sequence of events is not a history.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidHistory {
-    /// A process calls although its call before has not returned.
-    #[error("process {0} calls although its call before has not returned")]
+    /// A process calls before its previous call has returned.
+    #[error("process {0} calls before its previous call has returned")]
     TwoCalls(u64),
-    /// A process returns without a call.
-    #[error("process {0} returns although it has no call open")]
+    /// A process returns without an open call.
+    #[error("process {0} returns although it has no open call")]
     NoCall(u64),
     /// An operation returns before its call.
     #[error("operation {0} returns before its call")]
     Backwards(usize),
 }
 
-/// Operations whose calls and returns are numbered by one global counter, however many processes there are. Two events
-/// with the same number are concurrent: there, calls come before returns. Times of clocks that may differ must not be
-/// used as numbers.
+/// Operations whose calls and returns are numbered by one counter that all processes share. Two events with the same
+/// number are concurrent, and calls come before returns. Do not number events by times of clocks that may differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TypedHistory<Op, Output> {
     entries: Vec<HistoryEntry<Op, Output>>,
@@ -58,7 +56,7 @@ impl<Op, Output> TypedHistory<Op, Output> {
     /// A history of operations with numbered events, in any order.
     ///
     /// # Errors
-    /// If an operation returns before its call.
+    /// Fails if an operation returns before its call.
     pub fn from_entries(entries: Vec<HistoryEntry<Op, Output>>) -> Result<Self, InvalidHistory> {
         let is_backwards =
             |entry: &HistoryEntry<Op, Output>| entry.ret.as_ref().is_some_and(|(ret, _)| *ret < entry.call);
@@ -68,10 +66,10 @@ impl<Op, Output> TypedHistory<Op, Output> {
         }
     }
 
-    /// The next event: a process calls.
+    /// Adds the next event: a process calls.
     ///
     /// # Errors
-    /// If its call before has not returned.
+    /// Fails if the previous call of the process has not returned.
     pub fn call(&mut self, process: u64, op: Op) -> Result<(), InvalidHistory> {
         if self.open.contains_key(&process) {
             return Err(InvalidHistory::TwoCalls(process));
@@ -82,10 +80,10 @@ impl<Op, Output> TypedHistory<Op, Output> {
         Ok(())
     }
 
-    /// The next event: a process returns.
+    /// Adds the next event: a process returns.
     ///
     /// # Errors
-    /// If it has no call open.
+    /// Fails if the process has no open call.
     pub fn ret(&mut self, process: u64, output: Output) -> Result<(), InvalidHistory> {
         let index = self.open.remove(&process).ok_or(InvalidHistory::NoCall(process))?;
         let ret = self.event();
@@ -93,18 +91,18 @@ impl<Op, Output> TypedHistory<Op, Output> {
         Ok(())
     }
 
-    /// A process gives up waiting: the outcome of its operation is unknown.
+    /// Ends the open call of a process that gave up waiting: the outcome of its operation is unknown.
     ///
     /// # Errors
-    /// If it has no call open.
+    /// Fails if the process has no open call.
     pub fn give_up(&mut self, process: u64) -> Result<(), InvalidHistory> {
         self.open.remove(&process).map(|_| ()).ok_or(InvalidHistory::NoCall(process))
     }
 
-    /// A process learns that its operation had no effect and told it nothing: the operation is left out.
+    /// Removes the open call of a process, which learnt that its operation had no effect and got no output.
     ///
     /// # Errors
-    /// If it has no call open.
+    /// Fails if the process has no open call.
     pub fn take_back(&mut self, process: u64) -> Result<(), InvalidHistory> {
         let index = self.open.remove(&process).ok_or(InvalidHistory::NoCall(process))?;
         self.entries.remove(index);
@@ -114,12 +112,12 @@ impl<Op, Output> TypedHistory<Op, Output> {
         Ok(())
     }
 
-    /// What a process has called, if its call has not returned.
+    /// The operation of a process's open call; `None` if it has none.
     pub fn open_call(&self, process: u64) -> Option<&Op> {
         self.open.get(&process).map(|index| &self.entries[*index].op)
     }
 
-    /// The operations in the order of their calls, or as they were given.
+    /// The operations in the order of their calls, or in the order in which they were given.
     pub fn entries(&self) -> &[HistoryEntry<Op, Output>] {
         &self.entries
     }
@@ -135,10 +133,11 @@ impl<Op, Output> TypedHistory<Op, Output> {
         self.events - 1
     }
 
-    /// The history that the clients of a run saw. `read` gives what an operation called and what it learnt, or none if
-    /// the operation is to be left out. What learnt nothing is left out if it was refused, and unknown otherwise.
+    /// The history that the clients of a run saw. `read` returns what an operation called and its output, or `None` to
+    /// leave the operation out. An operation without an output is left out if it was refused; otherwise its outcome is
+    /// unknown.
     ///
-    /// A run has one virtual time for all hosts, whatever their clocks show; what happens at the same time is concurrent.
+    /// A run has one virtual time for all hosts, whatever their clocks show; events at the same time are concurrent.
     pub fn of_run(history: &RunHistory, read: impl Fn(&Operation) -> Option<(Op, Option<Output>)>) -> Self {
         let number = |time: std::time::Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let mut entries = Vec::new();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use super::core::{Attempt, Core, USUAL, smallest};
+use super::core::{Attempt, Core, TYPICAL_COST, smallest};
 use super::history::TypedHistory;
 use super::model::Model;
 use super::options::SearchOptions;
@@ -13,26 +13,26 @@ use super::violation::Violation;
 use crate::check::{Check, Verdict};
 use crate::history::Operation;
 
-/// A run has its own limits of memory and CPU time, within which its checks must stay.
+/// The budget of a check in a run, which must stay within the run's limits of memory and CPU time.
 const BUDGET_IN_A_RUN: u64 = 400_000;
 
-/// So many configurations may be visited to find out how far an order comes.
+/// How many configurations may be visited to find out how far an order gets.
 const EXPLAINING_BUDGET: u64 = 400_000;
 
-/// What is known of a history.
+/// The result of judging a history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Judgement {
-    /// It is linearizable: for each part, an order that explains it, as positions in the history. Operations with
-    /// unknown outcomes that are not in it need not have taken effect.
+    /// The history is linearizable. For each part, this is an order that explains it, as positions in the history.
+    /// Operations with unknown outcomes that are not in the order need not have taken effect.
     Linearizable(Vec<Vec<usize>>),
-    /// It is not.
+    /// The history is not linearizable.
     Violated(Box<Violation>),
-    /// The search gave up after so many configurations.
+    /// The search gave up after this many configurations.
     GaveUp(u64),
 }
 
-/// Judges a history: passed if it is linearizable, failed if not (the words say how far an order comes and what cannot
-/// come next), unknown if the search gave up.
+/// Judges a history. The verdict is unknown if the search gave up; a failure says how far an order gets and what cannot
+/// come next.
 pub fn linearizable<M: Model>(model: &M, history: &TypedHistory<M::Op, M::Output>) -> Verdict {
     verdict(history, judge(model, history, &SearchOptions::default()))
 }
@@ -45,13 +45,13 @@ pub(super) fn verdict<Op: Debug, Output: Debug>(history: &TypedHistory<Op, Outpu
     }
 }
 
-/// How it reads when the search gave up.
+/// The reason of an unknown verdict when the search gave up.
 pub(crate) fn gave_up(configurations: u64) -> String {
     format!("the search for an order gave up after {configurations} configurations")
 }
 
-/// Judges a history and says why, as data. Of parts, the smallest are judged first, and the first that is violated ends
-/// it; each may use an equal share of what the ones before it left of the budget.
+/// Judges a history and returns the reason as data. Smaller parts are judged first, up to the first violation. Each
+/// part may use an equal share of the budget that the parts before it left.
 pub fn judge<M: Model>(model: &M, history: &TypedHistory<M::Op, M::Output>, options: &SearchOptions) -> Judgement {
     let mut parts: BTreeMap<M::Key, Vec<usize>> = BTreeMap::new();
     for (index, entry) in history.entries().iter().enumerate() {
@@ -68,10 +68,10 @@ pub fn judge<M: Model>(model: &M, history: &TypedHistory<M::Op, M::Output>, opti
     for (number, (key, members)) in parts.into_iter().enumerate() {
         // An equal share of what is left: one part that is too hard must not hide that another is violated.
         let share = left / (count - number) as u64;
-        let mut of_share = share;
+        let mut share_left = share;
         let prepared = Prepared::new(model, history.entries(), &members, options);
-        let found = search::search(&prepared, options, &mut of_share);
-        left -= share - of_share;
+        let found = search::search(&prepared, options, &mut share_left);
+        left -= share - share_left;
         match found {
             SearchOutcome::Order(order) => orders.push(order),
             SearchOutcome::None(furthest) => {
@@ -87,8 +87,8 @@ pub fn judge<M: Model>(model: &M, history: &TypedHistory<M::Op, M::Output>, opti
     if has_given_up { Judgement::GaveUp(options.budget - left) } else { Judgement::Linearizable(orders) }
 }
 
-/// The violation as a search sees it that never turns back early, and so comes as far as any order does; none if that
-/// takes too long.
+/// Finds the violation by a search without look-ahead, which never turns back early and so gets as far as any order
+/// does. Returns `None` if that takes too long.
 fn without_look_ahead<M: Model>(
     model: &M,
     history: &TypedHistory<M::Op, M::Output>,
@@ -107,9 +107,9 @@ fn without_look_ahead<M: Model>(
     }
 }
 
-/// A check of a scenario: what its clients saw is linearizable. `read` gives what an operation called and what it learnt,
-/// or none if the operation is to be left out; see [`TypedHistory::of_run`]. A history that is too hard to judge within the
-/// limits of a run is unknown.
+/// A scenario check: what its clients saw is linearizable. `read` returns what an operation called and its output, or
+/// `None` to leave the operation out; see [`TypedHistory::of_run`]. The verdict is unknown if the history is too hard
+/// to judge within the limits of a run.
 pub fn is_linearizable<M: Model + Send + Sync + 'static>(
     name: &str,
     model: M,
@@ -125,13 +125,13 @@ pub fn is_linearizable<M: Model + Send + Sync + 'static>(
 }
 
 impl Violation {
-    /// Finds operations that suffice to make this history wrong, by delta debugging from the last returns on.
+    /// Finds operations that suffice to show the violation, by delta debugging that starts at the last returns.
     pub fn core<M: Model>(&self, model: &M, history: &TypedHistory<M::Op, M::Output>) -> Core {
         smallest(model, history, &self.members, |smaller, budget| {
             let options = SearchOptions { budget, ..SearchOptions::default() };
             match judge(model, smaller, &options) {
-                Judgement::Violated(_) => Attempt { is_wrong: true, spent: USUAL },
-                Judgement::Linearizable(_) => Attempt { is_wrong: false, spent: USUAL },
+                Judgement::Violated(_) => Attempt { is_wrong: true, spent: TYPICAL_COST },
+                Judgement::Linearizable(_) => Attempt { is_wrong: false, spent: TYPICAL_COST },
                 Judgement::GaveUp(spent) => Attempt { is_wrong: false, spent },
             }
         })

@@ -1,10 +1,10 @@
-//! Whether a state that is needed soon can still come. It knows what operations need and lead to, and does not search.
+//! The look-ahead of the search: whether a state that is needed soon can still be reached.
 
 use super::model::Model;
 use super::prepared::Prepared;
 use super::table::{Interner, NONE};
 
-/// What the operations of a part need and lead to, as numbers of states; [`NONE`] where that is not certain.
+/// The states that the operations of a part need and lead to, as interned numbers; [`NONE`] where that is not certain.
 #[derive(Default)]
 pub(super) struct LookAhead {
     needs: Vec<u32>,
@@ -12,8 +12,8 @@ pub(super) struct LookAhead {
     unknown_leads: Vec<u32>,
     /// How many returns it looks ahead.
     reach: usize,
-    /// The states that operations can still lead to; kept to be filled anew.
-    generators: Vec<u32>,
+    /// The states that can still be reached at once; kept between calls to reuse its memory.
+    reachable: Vec<u32>,
 }
 
 impl LookAhead {
@@ -30,16 +30,16 @@ impl LookAhead {
             leads: prepared.completed.iter().map(|completed| number(model.leads_to(completed.op))).collect(),
             unknown_leads: prepared.unknown.iter().map(|unknown| number(model.leads_to(unknown.op))).collect(),
             reach: 2 * prepared.slots as usize,
-            generators: Vec::new(),
+            reachable: Vec::new(),
         }
     }
 
-    /// Whether there is nothing to look for.
+    /// Whether no operation needs a particular state, so that there is nothing to look for.
     pub(super) fn is_idle(&self) -> bool {
         self.needs.is_empty()
     }
 
-    /// Whether the operation at the frontier needs another state than this one.
+    /// Whether the operation at the frontier needs a state other than this one.
     pub(super) fn has_direct(&self, frontier: u32, state: u32) -> bool {
         self.needs.get(frontier as usize).is_some_and(|need| *need != NONE && *need != state)
     }
@@ -49,9 +49,9 @@ impl LookAhead {
         self.needs.get(frontier as usize) == self.leads.get(number as usize)
     }
 
-    /// Whether an operation that returns soon needs a state that is not there and that nothing leads to before it
-    /// returns. `pending` are the operations that may come next, `is_pending` tells of a slot whether its operation is
-    /// one of them, `is_used` of an unknown operation whether it is ordered.
+    /// Whether an operation that returns soon needs a state that is not the current one and that nothing leads to
+    /// before the operation returns. `pending` are the operations that may come next, `is_pending` says whether the
+    /// operation of a slot is one of them, and `is_used` says whether an unknown operation is ordered.
     pub(super) fn is_hopeless<M: Model>(
         &mut self,
         prepared: &Prepared<'_, M>,
@@ -67,19 +67,18 @@ impl LookAhead {
             return false;
         }
         let leads_to = |from: u32, to: u32| from == to || prepared.model.may_grow(states.get(from), states.get(to));
-        self.generators.clear();
-        self.generators.push(state);
-        self.generators.extend(pending.map(|number| self.leads[number as usize]).filter(|lead| *lead != NONE));
+        self.reachable.clear();
+        self.reachable.push(state);
+        self.reachable.extend(pending.map(|number| self.leads[number as usize]).filter(|lead| *lead != NONE));
         let mut called = prepared.called[from] as usize;
         for (number, operation) in completed.iter().enumerate().skip(from).take(self.reach) {
-            // Whatever is called before the operation returns may come before it.
+            // Any operation that is called before this one returns may come before it.
             let entered = &prepared.by_call[called..prepared.called[number] as usize];
-            self.generators
-                .extend(entered.iter().map(|other| self.leads[*other as usize]).filter(|lead| *lead != NONE));
+            self.reachable.extend(entered.iter().map(|other| self.leads[*other as usize]).filter(|lead| *lead != NONE));
             called += entered.len();
             let need = self.needs[number];
             let is_ordered = operation.entered <= frontier && !is_pending(operation.slot);
-            if need == NONE || is_ordered || self.generators.iter().any(|generator| leads_to(*generator, need)) {
+            if need == NONE || is_ordered || self.reachable.iter().any(|state| leads_to(*state, need)) {
                 continue;
             }
             let is_helpful = |unknown: u32| {

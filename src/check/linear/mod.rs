@@ -1,11 +1,11 @@
-//! Linearizability: whether one order of all operations, each at a moment between its call and its return, explains what
-//! all clients saw. It knows histories and models, and nothing of runs.
+//! Linearizability: whether one order of all operations, each at a point between its call and its return, explains what
+//! all clients saw.
 //!
-//! The question is that of Herlihy and Wing. The search is Wing and Gong's (*Testing and Verifying Concurrent Objects*,
-//! 1993) with what was found since: Lowe's memory of the configurations that were visited, and his search from return to
-//! return (*Testing for Linearizability*, 2017), Horn and Kroening's parts that are judged alone (*Faster linearizability
-//! checking via P-compositionality*, 2015), and a model in the manner of
-//! [porcupine](https://github.com/anishathalye/porcupine), whose `step` is pure. The rest is in `search`.
+//! The definition is Herlihy and Wing's. The search is Wing and Gong's (*Testing and Verifying Concurrent Objects*,
+//! 1993) with later improvements: Lowe's cache of visited configurations and his search from return to return (*Testing
+//! for Linearizability*, 2017), Horn and Kroening's separate judging of independent parts (*Faster linearizability
+//! checking via P-compositionality*, 2015), and a model with a pure `step`, like that of
+//! [porcupine](https://github.com/anishathalye/porcupine). The `search` module describes further shortcuts.
 //!
 //! ```
 //! use squall::check::linear::models::{Register, RegisterOp, RegisterOutput};

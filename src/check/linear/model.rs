@@ -1,55 +1,57 @@
-//! What a model of a sequential object says.
+//! The trait for models of sequential objects.
 
 use std::fmt::Debug;
 use std::hash::Hash;
 
-/// What a sequential object does. All functions are pure: they depend on their arguments alone.
+/// A model of a sequential object. All functions are pure: they depend only on their arguments.
 pub trait Model {
-    /// What the object, or one part of it, remembers.
+    /// The state of the object, or of one part of it.
     type State: Clone + Eq + Hash + Debug;
-    /// What is called.
+    /// An operation on the object.
     type Op: Clone + Eq + Hash + Debug;
-    /// What a call returns.
+    /// The output that an operation returns.
     type Output: Clone + Eq + Hash + Debug;
-    /// The name of a part of the object that no operation on another part touches; `()` if there is only one.
+    /// The name of a part of the object that no operation on another part touches; `()` if there is only one part.
     type Key: Ord + Debug;
 
-    /// The part that an operation is about. Parts are judged one by one, which is much less work.
+    /// The part that an operation concerns. Parts are judged one by one, which is much less work.
     fn key(&self, op: &Self::Op) -> Self::Key;
 
-    /// What each part remembers at first.
+    /// The initial state of each part.
     fn init(&self) -> Self::State;
 
-    /// What the object remembers after `op`, or none if `op` cannot return this output in this state. Without an output,
-    /// what it remembers after `op`, whatever that returned; none if `op` cannot take effect in this state. Both must
-    /// agree: where an output is possible, it leads to the same state as no output.
+    /// The state after `op`, or `None` if `op` cannot return this output in this state. Without an output: the state
+    /// after `op`, whatever it returned, or `None` if `op` cannot take effect in this state. Both must agree: where an
+    /// output is possible, it leads to the same state as no output.
     fn step(&self, state: &Self::State, op: &Self::Op, output: Option<&Self::Output>) -> Option<Self::State>;
 
-    /// Whether `op` with this output leaves every state as it was: a read, a compare-and-set that failed. Saying `false`
-    /// is always right, and slower.
+    /// Whether `op` with this output leaves every state unchanged, as a read or a failed compare-and-set does.
+    /// Returning `false` is always correct, but slower.
     fn is_observer(&self, _op: &Self::Op, _output: Option<&Self::Output>) -> bool {
         false
     }
 
-    /// The only state in which `op` can return this output; none if it can in several, or if that is not known. With
-    /// [`leads_to`](Model::leads_to) and [`may_grow`](Model::may_grow), the search sees early that a state which is
-    /// still needed cannot come again.
+    /// The only state in which `op` can return this output; `None` if there are several, or if that is not known.
+    /// Together with [`leads_to`](Model::leads_to) and [`may_grow`](Model::may_grow), this tells the search early that
+    /// a state which is still needed cannot be reached again.
     fn needs(&self, _op: &Self::Op, _output: &Self::Output) -> Option<Self::State> {
         None
     }
 
-    /// The only state that `op` can leave where it changes something, whatever it returns; none if it depends.
+    /// The only state that `op` can lead to where it changes the state, whatever it returns; `None` if there are
+    /// several.
     fn leads_to(&self, _op: &Self::Op) -> Option<Self::State> {
         None
     }
 
-    /// Whether operations for which [`leads_to`](Model::leads_to) gives none may lead from one state to another. Saying
-    /// `true` is always right.
+    /// Whether operations for which [`leads_to`](Model::leads_to) returns `None` may lead from one state to another.
+    /// Returning `true` is always correct.
     fn may_grow(&self, _from: &Self::State, _to: &Self::State) -> bool {
         true
     }
 
-    /// Whether `op` can return this output in this state. To be written anew where [`step`](Model::step) copies much.
+    /// Whether `op` can return this output in this state. Override it where [`step`](Model::step) copies a large
+    /// state.
     fn allows(&self, state: &Self::State, op: &Self::Op, output: &Self::Output) -> bool {
         self.step(state, op, Some(output)).is_some()
     }

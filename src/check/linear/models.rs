@@ -1,6 +1,6 @@
-//! Models of common objects. They know nothing of histories.
+//! Models of common objects.
 //!
-//! An operation that is given an output of another operation is never possible.
+//! An operation with an output of another kind of operation is never possible.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Debug;
@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 
 use super::Model;
 
-/// What a value of an object must be able to do.
+/// What the values of these objects must implement.
 pub trait Value: Clone + Ord + Hash + Debug {}
 
 impl<V: Clone + Ord + Hash + Debug> Value for V {}
@@ -19,31 +19,31 @@ impl<V: Clone + Ord + Hash + Debug> Value for V {}
 pub struct Register<V>(V);
 
 impl<V> Register<V> {
-    /// A register with this value at first.
+    /// A register with this initial value.
     pub fn new(first: V) -> Register<V> {
         Register(first)
     }
 }
 
-/// What a register is asked.
+/// An operation on a register.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum RegisterOp<V> {
     /// Reads the value: [`RegisterOutput::Value`].
     Read,
     /// Writes a value: [`RegisterOutput::Done`].
     Write(V),
-    /// Writes the second value if the first is there: [`RegisterOutput::Swapped`].
+    /// Replaces the first value, if it is there, with the second: [`RegisterOutput::Swapped`].
     CompareAndSet(V, V),
 }
 
-/// What a register answers.
+/// The output of a register.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum RegisterOutput<V> {
     /// The value that was read.
     Value(V),
-    /// It is written.
+    /// The value was written.
     Done,
-    /// Whether the expected value was there, and was replaced.
+    /// Whether the expected value was there and was replaced.
     Swapped(bool),
 }
 
@@ -97,20 +97,20 @@ impl<V: Value> Model for Register<V> {
     }
 }
 
-/// A map from keys to texts, which are empty at first.
+/// A map from keys to texts, all of which are empty initially.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct KeyValue;
 
-/// What a map is asked, about which key.
+/// An operation on one key of a map.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct KeyValueOp {
-    /// The key. Keys are judged one by one.
+    /// The key. Each key is judged separately.
     pub key: String,
-    /// What is done with its text.
+    /// What the operation does with the text of the key.
     pub action: KeyValueAction,
 }
 
-/// What is done with the text of a key.
+/// What an operation does with the text of a key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum KeyValueAction {
     /// Reads it: [`KeyValueOutput::Text`].
@@ -121,12 +121,12 @@ pub enum KeyValueAction {
     Append(String),
 }
 
-/// What a map answers.
+/// The output of a map.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum KeyValueOutput {
     /// The text that was read.
     Text(String),
-    /// It is written.
+    /// The text was written.
     Done,
 }
 
@@ -190,11 +190,11 @@ impl Model for KeyValue {
     }
 }
 
-/// A counter that begins at 0. It wraps around at the limits of an `i64`.
+/// A counter that starts at 0. It wraps around at the limits of an `i64`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counter;
 
-/// What a counter is asked.
+/// An operation on a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CounterOp {
     /// Reads it: [`CounterOutput::Value`].
@@ -205,12 +205,12 @@ pub enum CounterOp {
     AddAndRead(i64),
 }
 
-/// What a counter answers.
+/// The output of a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CounterOutput {
     /// The number that was read.
     Value(i64),
-    /// It is added.
+    /// The number was added.
     Done,
 }
 
@@ -244,7 +244,7 @@ impl Model for Counter {
     }
 }
 
-/// A set that is empty at first.
+/// A set that is empty initially.
 #[derive(Clone, Copy, Debug)]
 pub struct Set<V>(PhantomData<V>);
 
@@ -254,25 +254,25 @@ impl<V> Default for Set<V> {
     }
 }
 
-/// What a set is asked.
+/// An operation on a set.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SetOp<V> {
     /// Adds a value: [`SetOutput::Done`].
     Add(V),
     /// Removes a value, which need not be there: [`SetOutput::Done`].
     Remove(V),
-    /// Asks for one value: [`SetOutput::Has`].
+    /// Asks whether a value is in the set: [`SetOutput::Has`].
     Contains(V),
-    /// Asks for all values: [`SetOutput::Values`].
+    /// Reads all values: [`SetOutput::Values`].
     Read,
 }
 
-/// What a set answers.
+/// The output of a set.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SetOutput<V> {
-    /// It is added or removed.
+    /// The value was added or removed.
     Done,
-    /// Whether the value is there.
+    /// Whether the value is in the set.
     Has(bool),
     /// All values.
     Values(BTreeSet<V>),
@@ -321,7 +321,7 @@ impl<V: Value> Model for Set<V> {
     }
 }
 
-/// A queue, first in, first out, that is empty at first.
+/// A first-in, first-out queue that is empty initially.
 #[derive(Clone, Copy, Debug)]
 pub struct Queue<V>(PhantomData<V>);
 
@@ -331,21 +331,21 @@ impl<V> Default for Queue<V> {
     }
 }
 
-/// What a queue is asked.
+/// An operation on a queue.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum QueueOp<V> {
-    /// Puts a value in: [`QueueOutput::Done`].
+    /// Adds a value: [`QueueOutput::Done`].
     Enqueue(V),
-    /// Takes the oldest value out: [`QueueOutput::Taken`].
+    /// Takes the oldest value: [`QueueOutput::Taken`].
     Dequeue,
 }
 
-/// What a queue answers.
+/// The output of a queue.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum QueueOutput<V> {
-    /// It is in.
+    /// The value was added.
     Done,
-    /// The value; none if the queue was empty.
+    /// The value that was taken; `None` if the queue was empty.
     Taken(Option<V>),
 }
 
@@ -374,7 +374,7 @@ impl<V: Value> Model for Queue<V> {
     }
 
     fn is_observer(&self, _: &QueueOp<V>, output: Option<&QueueOutput<V>>) -> bool {
-        // A queue that had nothing to give is as it was.
+        // A dequeue that found the queue empty leaves it unchanged.
         output == Some(&QueueOutput::Taken(None))
     }
 

@@ -1,21 +1,21 @@
-//! How a history is searched.
+//! The options of the search for an order.
 
-/// Which shortcuts the search takes, and when it gives up. No shortcut changes a verdict; they can be switched off to
-/// prove that.
+/// The shortcuts that the search takes, and when it gives up. No shortcut changes a verdict; they can be switched off
+/// to prove that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchOptions {
-    /// Observers are ordered as soon as they are possible, and never tried otherwise.
+    /// Orders observers as soon as they are possible, and never tries them otherwise.
     pub observers_at_once: bool,
-    /// Of pending operations with the same effect, only the one that must return first is tried.
+    /// Of pending operations with the same effect, tries only the one that returns first.
     pub one_of_equals: bool,
-    /// Unknown operations are tried only where they change the state.
+    /// Tries unknown operations only where they change the state.
     pub only_changes: bool,
-    /// A configuration with more unknown operations used than one that failed is not tried.
+    /// Skips a configuration that has used all unknown operations of one that failed, and more.
     pub skip_supersets: bool,
-    /// A configuration from which a state that is needed soon cannot come is not tried.
+    /// Skips a configuration from which a state that is needed soon cannot be reached.
     pub look_ahead: bool,
-    /// After so many configurations, of all parts together, the answer is unknown. One takes some 50 bytes, and the
-    /// states come on top.
+    /// After this many configurations, over all parts, the verdict is unknown. Each takes about 50 bytes, plus the
+    /// states.
     pub budget: u64,
 }
 

@@ -1,5 +1,5 @@
-//! One part of a history made ready for the search: operations by their returns, a slot for each while it is open, and
-//! classes of operations with equal effects. It does not search.
+//! One part of a history, prepared for the search: operations ordered by their returns, a slot for each while it is
+//! open, and classes of operations with equal effects.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub(super) struct Completed<'a, M: Model> {
     pub(super) slot: u32,
     /// The frontier at which it becomes open.
     pub(super) entered: u32,
-    /// The operation that had the slot before; [`NONE`] if none did.
+    /// The previous operation in the slot; [`NONE`] if there is none.
     pub(super) slot_before: u32,
     /// Equal for operations with equal effects.
     pub(super) effect: u32,
@@ -29,13 +29,13 @@ pub(super) struct Completed<'a, M: Model> {
 pub(super) struct Unknown<'a, M: Model> {
     pub(super) op: &'a M::Op,
     pub(super) index: usize,
-    /// The one with an equal effect that was called before; [`NONE`] if none was. It is used first.
+    /// The previous unknown operation with an equal effect, which is used first; [`NONE`] if there is none.
     pub(super) equal_before: u32,
 }
 
-/// A part of a history.
+/// One part of a history.
 ///
-/// The frontier is the first return that is not yet ordered. What may be ordered next is what was called before it.
+/// The frontier is the first return that is not yet ordered. Only operations that were called before it may come next.
 pub(super) struct Prepared<'a, M: Model> {
     pub(super) model: &'a M,
     pub(super) completed: Vec<Completed<'a, M>>,
@@ -62,12 +62,12 @@ impl<'a, M: Model> Prepared<'a, M> {
         for &index in members {
             match &entries[index].ret {
                 Some((ret, output)) => returned.push((*ret, output, index)),
-                // An observer that learnt nothing says nothing.
+                // An observer without an output constrains nothing.
                 None if options.observers_at_once && model.is_observer(&entries[index].op, None) => {}
                 None => open.push(index),
             }
         }
-        // Positions break ties, so that the search takes the same way every time.
+        // Positions break ties, so that every search takes the same path.
         returned.sort_unstable_by_key(|(ret, _, index)| (*ret, *index));
         open.sort_unstable_by_key(|index| (entries[*index].call, *index));
 
@@ -106,7 +106,7 @@ impl<'a, M: Model> Prepared<'a, M> {
         let mut last_in_slot: Vec<u32> = Vec::new();
         let (mut called, mut unknown_called) = (0, 0);
         for (frontier, (ret, ..)) in returned.iter().enumerate() {
-            // A call at the very event of the return counts as before it.
+            // A call with the same number as the return counts as before it.
             while called < prepared.by_call.len() && call_of(&prepared.completed, prepared.by_call[called]) <= *ret {
                 let number = prepared.by_call[called];
                 let slot = free.pop().unwrap_or_else(|| {
@@ -131,7 +131,7 @@ impl<'a, M: Model> Prepared<'a, M> {
     }
 }
 
-/// The unknown operations, each with its equal before it.
+/// The unknown operations, each with the previous one that has an equal effect.
 fn unknown<'a, M: Model>(
     entries: &'a [HistoryEntry<M::Op, M::Output>],
     open: &[usize],

@@ -1,16 +1,18 @@
-//! Queues whose values are enqueued at most once, judged in n log n. It knows nothing of the general search.
+//! Judges queues whose values are enqueued at most once, in O(n log n).
 //!
 //! Such a history is linearizable if and only if it shows none of four patterns (Henzinger, Sezgin and Vafeiadis,
 //! *Aspect-Oriented Linearizability Proofs*, 2013; the last as Bouajjani, Emmi, Enea and Hamza put it, *On Reducing
-//! Linearizability to State Reachability*, 2015): a value from nowhere, a value that is taken twice, values that are taken
-//! against their order, and a queue that is called empty while something is in it all the time.
+//! Linearizability to State Reachability*, 2015): a value that was never enqueued, a value that is taken twice, values
+//! that are taken out of order, and a queue that is found empty although it always contains a value.
 //!
 //! Unknown outcomes:
-//! - An enqueue whose value is never taken is left out. One whose value is taken took effect, and may have done so late.
-//! - A dequeue may have taken any value that nobody else took, at any time after its call. The values that must be gone
-//!   by some moment and the dequeues that were called by then are counted against each other (Hall's theorem: for every
-//!   moment, no more of the ones than of the others). An empty queue needs a moment of its own at which all that is in
-//!   it for certain can be gone; these moments do not compete, as a later one only asks for what an earlier one had.
+//! - An enqueue whose value is never taken is left out. One whose value is taken took effect, and may have done so
+//!   late.
+//! - A dequeue may have taken any value that no other dequeue returned, at any time after its call. By Hall's theorem,
+//!   it suffices that at every moment, no more values must be gone than dequeues with unknown outcomes were called by
+//!   then. A dequeue that found the queue empty needs a moment at which every value that is certainly in the queue can
+//!   be gone. These moments can be chosen independently, because the requirement of a later one includes that of an
+//!   earlier one.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -26,9 +28,9 @@ mod wrong;
 pub use self::wrong::Wrong;
 use slack::Slack;
 
-/// A value is enqueued more than once: the patterns do not apply.
+/// A value is enqueued more than once, so the patterns do not apply.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("operation {0} enqueues a value again")]
+#[error("operation {0} enqueues a value that was enqueued before; use the general search")]
 pub struct NotUnique(pub usize);
 
 /// Judges a queue: by patterns if its values are unique, and by the general search otherwise.
@@ -40,10 +42,10 @@ pub fn linearizable_queue<V: Value>(history: &TypedHistory<QueueOp<V>, QueueOutp
     }
 }
 
-/// What is wrong with a queue that is empty at first and whose values are unique; none if it is linearizable.
+/// Finds what is wrong with a queue that is empty initially and whose values are unique; `None` if it is linearizable.
 ///
 /// # Errors
-/// If a value is enqueued more than once, whatever came of it.
+/// Fails if a value is enqueued more than once, whatever the outcomes.
 pub fn wrong<V: Value>(history: &TypedHistory<QueueOp<V>, QueueOutput<V>>) -> Result<Option<Wrong>, NotUnique> {
     let sorted = match Sorted::new(history)? {
         Ok(sorted) => sorted,
@@ -52,26 +54,26 @@ pub fn wrong<V: Value>(history: &TypedHistory<QueueOp<V>, QueueOutput<V>>) -> Re
     Ok(sorted.overtaken().or_else(|| sorted.too_many_overtaken()).or_else(|| sorted.never_empty()))
 }
 
-/// An instant after all others.
+/// A moment after all others.
 const NEVER: u64 = u64::MAX;
 
 /// A value that was certainly enqueued.
 struct Item {
     enqueue: usize,
-    /// When its enqueue was called and returned.
+    /// When its enqueue was called.
     call: u64,
+    /// When its enqueue returned; [`NEVER`] if it did not.
     ret: u64,
     /// The dequeue that took it, with its call and its return.
     taken: Option<(usize, u64, u64)>,
-    /// When the first value that was enqueued after this one was certainly taken, and which item that is: this one must
-    /// be taken no later.
+    /// When a later value was first certainly taken, and the number of its item: this value must be taken no later.
     deadline: Option<(u64, usize)>,
 }
 
 struct Sorted {
-    /// In the order of their calls.
+    /// Items in the order of their calls.
     items: Vec<Item>,
-    /// Dequeues that found nothing: call, return and position.
+    /// Dequeues that found the queue empty: call, return and position.
     empty: Vec<(u64, u64, usize)>,
     /// The calls of dequeues whose outcomes are unknown, in order.
     unknown: Vec<u64>,
@@ -103,7 +105,7 @@ impl Sorted {
                         return Ok(Err(Wrong::Twice { first, second: index }));
                     }
                 }
-                // An output of another operation is never possible.
+                // An enqueue's output is never possible for a dequeue.
                 (QueueOp::Dequeue, Some((_, QueueOutput::Done))) => {
                     return Ok(Err(Wrong::Unknown { dequeue: index }));
                 }
@@ -130,19 +132,19 @@ impl Sorted {
     }
 
     fn set_deadlines(&mut self) {
-        // From the end, the first return of a dequeue.
-        let mut firsts = vec![None; self.items.len() + 1];
+        // For each suffix of the items, the first return of a dequeue.
+        let mut first_returns = vec![None; self.items.len() + 1];
         for number in (0..self.items.len()).rev() {
             let own = self.items[number].taken.map(|(_, _, ret)| (ret, number));
-            firsts[number] = [own, firsts[number + 1]].into_iter().flatten().min();
+            first_returns[number] = [own, first_returns[number + 1]].into_iter().flatten().min();
         }
         let calls: Vec<u64> = self.items.iter().map(|item| item.call).collect();
         for item in &mut self.items {
-            item.deadline = firsts[calls.partition_point(|call| *call <= item.ret)];
+            item.deadline = first_returns[calls.partition_point(|call| *call <= item.ret)];
         }
     }
 
-    /// A value that was taken after one that was enqueued after it.
+    /// Finds a value that was taken after a value that was enqueued later.
     fn overtaken(&self) -> Option<Wrong> {
         self.items.iter().find_map(|item| {
             let ((taken, call, _), (deadline, by)) = (item.taken?, item.deadline?);
@@ -156,7 +158,7 @@ impl Sorted {
         Wrong::Overtaken { first: item.enqueue, taken, second: second.enqueue, before }
     }
 
-    /// More values that must be gone than dequeues that may have taken them.
+    /// Finds a moment by which more values must be gone than dequeues may have taken.
     fn too_many_overtaken(&self) -> Option<Wrong> {
         let mut due: Vec<(u64, usize)> = Vec::new();
         for (number, item) in self.items.iter().enumerate() {
@@ -165,7 +167,7 @@ impl Sorted {
             }
         }
         due.sort_unstable();
-        // Each deadline takes the dequeue that was called next.
+        // Each deadline uses up the dequeue that was called next.
         let late = (0..due.len()).find(|count| self.unknown.get(*count).is_none_or(|call| *call > due[*count].0))?;
         let (_, number) = due[late];
         let item = &self.items[number];
@@ -181,7 +183,7 @@ impl Sorted {
         Some(Wrong::TooMany { values, because })
     }
 
-    /// A dequeue that found nothing, although there is no moment in it at which nothing could have been there.
+    /// Finds a dequeue that found the queue empty, although at no moment during it the queue can have been empty.
     fn never_empty(&self) -> Option<Wrong> {
         if self.empty.is_empty() {
             return None;
@@ -191,24 +193,24 @@ impl Sorted {
         let untaken = self.items.iter().filter(|item| item.taken.is_none());
         let untaken = untaken.map(|item| (item.ret, item.deadline.map(|(deadline, _)| deadline)));
         let mut slack = Slack::new(untaken, &self.unknown, &moments);
-        // How many moments before each are good for an empty queue.
-        let mut good = vec![0_usize; moments.len() + 1];
+        // For each moment, at how many earlier ones the queue can have been empty.
+        let mut possible = vec![0_usize; moments.len() + 1];
         for (number, moment) in moments.iter().enumerate() {
-            let is_good = inside[number] == 0 && slack.is_enough_at(*moment);
-            good[number + 1] = good[number] + usize::from(is_good);
+            let is_possible = inside[number] == 0 && slack.is_enough_at(*moment);
+            possible[number + 1] = possible[number] + usize::from(is_possible);
         }
         let span = |call: u64, ret: u64| {
             (moments.partition_point(|other| *other < call), moments.partition_point(|other| *other <= ret))
         };
         let is_never = |(call, ret, _): &&(u64, u64, usize)| {
             let (from, to) = span(*call, *ret);
-            good[from] == good[to]
+            possible[from] == possible[to]
         };
         let (call, ret, dequeue) = *self.empty.iter().find(is_never)?;
         let (from, to) = span(call, ret);
         let is_covered = inside[from..to].iter().all(|count| *count > 0);
         if is_covered || self.unknown.first().is_none_or(|first| *first > ret) {
-            // What nobody took for certain may be gone, unless nobody can have taken it by then.
+            // A value that no dequeue returned may be gone, unless no unknown dequeue was called by then.
             let cover = self.cover(call, ret, |item| !is_covered || item.taken.is_some());
             let values = cover.iter().map(|item| item.enqueue).collect();
             let taken = cover.iter().filter_map(|item| Some(item.taken?.0)).collect();
@@ -221,10 +223,10 @@ impl Sorted {
         Some(Wrong::TooMany { values: there.iter().map(|item| item.enqueue).collect(), because })
     }
 
-    /// Few values of which one is in the queue at every moment from `call` to `ret`: of those that are in before the ones
-    /// so far are all gone, always the one that stays for longest.
-    fn cover(&self, call: u64, ret: u64, is_meant: impl Fn(&Item) -> bool) -> Vec<&Item> {
-        let mut by_return: Vec<&Item> = self.items.iter().filter(|item| is_meant(item)).collect();
+    /// Selects few values of which at least one is in the queue at every moment from `call` to `ret`: of the values
+    /// that were enqueued before the selected ones are gone, always the one that stays the longest.
+    fn cover(&self, call: u64, ret: u64, is_candidate: impl Fn(&Item) -> bool) -> Vec<&Item> {
+        let mut by_return: Vec<&Item> = self.items.iter().filter(|item| is_candidate(item)).collect();
         by_return.sort_by_key(|item| (item.ret, item.enqueue));
         let mut coming = by_return.into_iter().peekable();
         let (mut cover, mut until) = (Vec::new(), call);
@@ -257,12 +259,12 @@ impl Sorted {
         moments
     }
 
-    /// For each moment, how many values that somebody takes are certainly in the queue.
+    /// For each moment, how many of the values that a dequeue returned are certainly in the queue.
     fn inside(&self, moments: &[u64]) -> Vec<usize> {
         let mut changes = vec![0_i64; moments.len() + 1];
         for item in &self.items {
             let Some((_, taken, _)) = item.taken else { continue };
-            // Between the return of the enqueue and the call of the dequeue, without either.
+            // From the return of the enqueue to the call of the dequeue, both excluded.
             let (from, to) = (moments.partition_point(|m| *m <= item.ret), moments.partition_point(|m| *m < taken));
             if from < to {
                 changes[from] += 1;

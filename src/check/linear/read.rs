@@ -1,12 +1,12 @@
-//! Histories that others recorded: the log lines of Jepsen's register tests, and porcupine's key-value format. It knows
-//! nothing of files and searches.
+//! Parsers of histories that other tools recorded: the log of Jepsen's register tests, and porcupine's key-value
+//! format.
 
 use std::fmt::Display;
 
 use super::models::{KeyValueAction, KeyValueOp, KeyValueOutput, RegisterOp, RegisterOutput};
 use super::{InvalidHistory, TypedHistory};
 
-/// What is wrong with a text, and where.
+/// Why a text is not a history, and in which line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {reason}")]
 pub struct ParseError {
@@ -16,32 +16,32 @@ pub struct ParseError {
     pub reason: String,
 }
 
-/// A history of a register that may be absent.
+/// A history of a register whose value may be absent.
 pub type RegisterHistory = TypedHistory<RegisterOp<Option<i64>>, RegisterOutput<Option<i64>>>;
 
 /// A history of a map.
 pub type KeyValueHistory = TypedHistory<KeyValueOp, KeyValueOutput>;
 
-/// Reads Jepsen's log of a compare-and-set register: lines `INFO jepsen.util - PROCESS :TYPE :F VALUE`, in the order in
-/// which things happened. Lines of other loggers are skipped.
+/// Parses Jepsen's log of a compare-and-set register: lines `INFO jepsen.util - PROCESS :TYPE :F VALUE`, in the order
+/// of the events. Lines of other loggers are skipped.
 ///
-/// A `:fail` of a `:cas` says that the expected value was not there; every other `:fail` says nothing, and that there was
-/// no effect. `:info`, and the end of the log, leave an operation unknown.
+/// A `:fail` of a `:cas` means that the expected value was not there; every other `:fail` only means that there was no
+/// effect. `:info` and the end of the log leave the outcome of an operation unknown.
 ///
 /// # Errors
-/// If a line cannot be read or cannot have happened after those before it, or if there is no operation at all.
+/// Fails if a line cannot be parsed or cannot follow the lines before it, or if there is no operation at all.
 pub fn jepsen_register(text: &str) -> Result<RegisterHistory, ParseError> {
     let mut history = TypedHistory::new();
     each_line(text, |line| {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words.as_slice() {
-            [_, "jepsen.util", "-", process, kind, what, value @ ..] => {
-                jepsen_event(&mut history, number(process, "a process")?, kind, what, &value.join(" "))?;
+            [_, "jepsen.util", "-", process, kind, function, value @ ..] => {
+                jepsen_event(&mut history, number(process, "a process number")?, kind, function, &value.join(" "))?;
                 Ok(true)
             }
-            [_, "jepsen.util", ..] => Err("it ends in the middle".to_owned()),
+            [_, "jepsen.util", ..] => Err("the line is incomplete".to_owned()),
             ["INFO" | "WARN" | "ERROR" | "DEBUG", logger, "-", ..] if logger.contains('.') => Ok(false),
-            _ => Err(format!("`{}` is no line of Jepsen's log", beginning(line))),
+            _ => Err(format!("`{}` is not a line of Jepsen's log", beginning(line))),
         }
     })?;
     Ok(history)
@@ -51,50 +51,50 @@ fn jepsen_event(
     history: &mut RegisterHistory,
     process: u64,
     kind: &str,
-    what: &str,
+    function: &str,
     value: &str,
 ) -> Result<(), String> {
     if kind == ":invoke" {
-        let op = match what {
+        let op = match function {
             ":read" if value == "nil" => RegisterOp::Read,
-            ":read" => return Err(format!("a read that is called has the value nil, not `{value}`")),
-            ":write" => RegisterOp::Write(Some(number(value, "a value")?)),
+            ":read" => return Err(format!("the call of a read must have the value nil, not `{value}`")),
+            ":write" => RegisterOp::Write(Some(number(value, "a number")?)),
             ":cas" => {
                 let (expected, new) = pair(value)?;
                 RegisterOp::CompareAndSet(Some(expected), Some(new))
             }
-            _ => return Err(format!("`{what}` is none of :read, :write and :cas")),
+            _ => return Err(format!("`{function}` is not :read, :write or :cas")),
         };
         return history.call(process, op).map_err(text_of);
     }
     let called = history.open_call(process).ok_or_else(|| InvalidHistory::NoCall(process).to_string())?;
-    let is_the_same = matches!(
-        (called, what),
+    let is_same_function = matches!(
+        (called, function),
         (RegisterOp::Read, ":read") | (RegisterOp::Write(_), ":write") | (RegisterOp::CompareAndSet(..), ":cas")
     );
-    if !is_the_same {
-        return Err(format!("process {process} called {called:?}, but {what} returns"));
+    if !is_same_function {
+        return Err(format!("process {process} called {called:?}, but {function} returns"));
     }
-    // Instead of a value there may be the reason for a failure, such as `:timed-out`.
+    // In place of a value there may be the reason for a failure, such as `:timed-out`.
     if !value.starts_with(':') {
-        let is_its_value = match called {
+        let is_same_value = match called {
             RegisterOp::Read => true,
-            RegisterOp::Write(written) => *written == Some(number(value, "a value")?),
+            RegisterOp::Write(written) => *written == Some(number(value, "a number")?),
             RegisterOp::CompareAndSet(expected, new) => {
                 let (from, to) = pair(value)?;
                 (*expected, *new) == (Some(from), Some(to))
             }
         };
-        if !is_its_value {
-            return Err(format!("process {process} called {called:?}, but {what} {value} returns"));
+        if !is_same_value {
+            return Err(format!("process {process} called {called:?}, but {function} {value} returns"));
         }
     }
-    match (kind, what) {
+    match (kind, function) {
         (":ok", ":read") => {
-            let value = if value == "nil" { None } else { Some(number(value, "a value")?) };
+            let value = if value == "nil" { None } else { Some(number(value, "a number")?) };
             history.ret(process, RegisterOutput::Value(value)).map_err(text_of)
         }
-        (":ok", _) if value.starts_with(':') => Err(format!("`{value}` is no value")),
+        (":ok", _) if value.starts_with(':') => Err(format!("`{value}` is not a value")),
         (":ok", ":write") => history.ret(process, RegisterOutput::Done).map_err(text_of),
         (":ok", _) => history.ret(process, RegisterOutput::Swapped(true)).map_err(text_of),
         (":fail", ":cas") if !value.starts_with(':') => {
@@ -102,16 +102,16 @@ fn jepsen_event(
         }
         (":fail", _) => history.take_back(process).map_err(text_of),
         (":info", _) => history.give_up(process).map_err(text_of),
-        _ => Err(format!("`{kind}` is none of :invoke, :ok, :fail and :info")),
+        _ => Err(format!("`{kind}` is not :invoke, :ok, :fail or :info")),
     }
 }
 
-/// Reads porcupine's history of a map: lines `{:process 0, :type :invoke, :f :append, :key "3", :value "x"}`, in the
-/// order in which things happened. Types are `:invoke`, `:ok`, `:fail` (without effect) and `:info` (unknown), functions
-/// `:get`, `:put` and `:append`.
+/// Parses porcupine's history of a map: lines `{:process 0, :type :invoke, :f :append, :key "3", :value "x"}`, in the
+/// order of the events. The types are `:invoke`, `:ok`, `:fail` (no effect) and `:info` (unknown outcome); the
+/// functions are `:get`, `:put` and `:append`.
 ///
 /// # Errors
-/// If a line cannot be read or cannot have happened after those before it, or if there is no operation at all.
+/// Fails if a line cannot be parsed or cannot follow the lines before it, or if there is no operation at all.
 pub fn porcupine_key_value(text: &str) -> Result<KeyValueHistory, ParseError> {
     let mut history = TypedHistory::new();
     each_line(text, |line| {
@@ -120,13 +120,13 @@ pub fn porcupine_key_value(text: &str) -> Result<KeyValueHistory, ParseError> {
             let found = fields.iter().find(|(key, _)| key == name).map(|(_, value)| value);
             found.ok_or_else(|| format!("`{name}` is missing"))
         };
-        let process = number(field(":process")?.word(), "a process")?;
+        let process = number(field(":process")?.word(), "a process number")?;
         let op = |value: &str| {
             let action = match field(":f")?.word() {
                 ":get" => KeyValueAction::Get,
                 ":put" => KeyValueAction::Put(value.to_owned()),
                 ":append" => KeyValueAction::Append(value.to_owned()),
-                other => return Err(format!("`{other}` is none of :get, :put and :append")),
+                other => return Err(format!("`{other}` is not :get, :put or :append")),
             };
             Ok(KeyValueOp { key: field(":key")?.quoted(":key")?.to_owned(), action })
         };
@@ -137,7 +137,7 @@ pub fn porcupine_key_value(text: &str) -> Result<KeyValueHistory, ParseError> {
             return history.call(process, op(value)?).map_err(text_of).map(|()| true);
         }
         let called = history.open_call(process).ok_or_else(|| InvalidHistory::NoCall(process).to_string())?;
-        // What a read returns is no part of its call, and a failure need not repeat what was written.
+        // The value that a read returns is not part of its call, and a failure need not repeat the value of a write.
         let repeated = match (&called.action, field(":value")) {
             (KeyValueAction::Put(_) | KeyValueAction::Append(_), Ok(Field::Quoted(value))) => value,
             (KeyValueAction::Put(value) | KeyValueAction::Append(value), _) if kind != ":ok" => value,
@@ -155,7 +155,7 @@ pub fn porcupine_key_value(text: &str) -> Result<KeyValueHistory, ParseError> {
             ":ok" => history.ret(process, KeyValueOutput::Done),
             ":fail" => history.take_back(process),
             ":info" => history.give_up(process),
-            other => return Err(format!("`{other}` is none of :invoke, :ok, :fail and :info")),
+            other => return Err(format!("`{other}` is not :invoke, :ok, :fail or :info")),
         }
         .map_err(text_of)
         .map(|()| true)
@@ -163,7 +163,7 @@ pub fn porcupine_key_value(text: &str) -> Result<KeyValueHistory, ParseError> {
     Ok(history)
 }
 
-/// The value of a field: a text, or any other word.
+/// The value of a field: a quoted string or a bare word.
 #[derive(Debug)]
 enum Field {
     Quoted(String),
@@ -171,7 +171,7 @@ enum Field {
 }
 
 impl Field {
-    /// The word as it stands; a text is none that anybody expects.
+    /// The text of the value, whether it is quoted or not.
     fn word(&self) -> &str {
         match self {
             Field::Word(text) | Field::Quoted(text) => text,
@@ -181,12 +181,12 @@ impl Field {
     fn quoted(&self, name: &str) -> Result<&str, String> {
         match self {
             Field::Quoted(text) => Ok(text),
-            Field::Word(word) => Err(format!("`{name}` is `{word}`, but a text in quotation marks is expected")),
+            Field::Word(word) => Err(format!("`{name}` is `{word}`, but a string in quotation marks is expected")),
         }
     }
 }
 
-/// The fields of `{:name value, ...}`.
+/// Parses the fields of `{:name value, ...}`.
 fn fields(line: &str) -> Result<Vec<(String, Field)>, String> {
     let inner = line.trim().strip_prefix('{').ok_or_else(|| format!("`{}` does not begin with {{", beginning(line)))?;
     let mut words = Vec::new();
@@ -198,13 +198,13 @@ fn fields(line: &str) -> Result<Vec<(String, Field)>, String> {
             rest = after;
         } else if let Some(after) = rest.strip_prefix('}') {
             if !after.trim().is_empty() {
-                return Err(format!("`{}` follows the end", beginning(after)));
+                return Err(format!("`{}` follows the closing brace", beginning(after)));
             }
             break;
         } else {
             let end = rest.find(|c: char| c.is_whitespace() || ",}\"".contains(c)).unwrap_or(rest.len());
             if end == 0 {
-                return Err("it ends in the middle".to_owned());
+                return Err("the line is incomplete".to_owned());
             }
             words.push(Field::Word(rest[..end].to_owned()));
             rest = &rest[end..];
@@ -216,60 +216,61 @@ fn fields(line: &str) -> Result<Vec<(String, Field)>, String> {
     while let Some(name) = words.next() {
         let value = words.next().ok_or_else(|| format!("`{}` has no value", name.word()))?;
         if fields.iter().any(|(other, _)| other == name.word()) {
-            return Err(format!("`{}` is there twice", name.word()));
+            return Err(format!("`{}` occurs twice", name.word()));
         }
         fields.push((name.word().to_owned(), value));
     }
     Ok(fields)
 }
 
-/// A text up to its closing quotation mark, and what follows.
+/// Parses a string up to its closing quotation mark, and returns it with the rest of the text.
 fn quoted(text: &str) -> Result<(String, &str), String> {
-    let mut read = String::new();
+    let mut parsed = String::new();
     let mut chars = text.char_indices();
     while let Some((at, c)) = chars.next() {
         match c {
-            '"' => return Ok((read, &text[at + 1..])),
+            '"' => return Ok((parsed, &text[at + 1..])),
             '\\' => match chars.next() {
-                Some((_, 'n')) => read.push('\n'),
-                Some((_, 't')) => read.push('\t'),
-                Some((_, 'r')) => read.push('\r'),
-                Some((_, c @ ('"' | '\\'))) => read.push(c),
-                Some((_, other)) => return Err(format!("`\\{other}` stands for nothing")),
+                Some((_, 'n')) => parsed.push('\n'),
+                Some((_, 't')) => parsed.push('\t'),
+                Some((_, 'r')) => parsed.push('\r'),
+                Some((_, c @ ('"' | '\\'))) => parsed.push(c),
+                Some((_, other)) => return Err(format!("`\\{other}` is not an escape sequence")),
                 None => break,
             },
-            c => read.push(c),
+            c => parsed.push(c),
         }
     }
-    Err("a text is not closed".to_owned())
+    Err("a string has no closing quotation mark".to_owned())
 }
 
-/// Reads all lines but empty ones; `read` says whether a line was part of the history.
-fn each_line(text: &str, mut read: impl FnMut(&str) -> Result<bool, String>) -> Result<(), ParseError> {
+/// Parses all lines except empty ones; `parse` returns whether a line is part of the history.
+fn each_line(text: &str, mut parse: impl FnMut(&str) -> Result<bool, String>) -> Result<(), ParseError> {
     let mut is_empty = true;
     for (index, line) in text.lines().enumerate() {
         if !line.trim().is_empty() {
-            let is_part = read(line).map_err(|reason| ParseError { line: index + 1, reason })?;
+            let is_part = parse(line).map_err(|reason| ParseError { line: index + 1, reason })?;
             is_empty &= !is_part;
         }
     }
     match is_empty {
-        true => {
-            Err(ParseError { line: text.lines().count().max(1), reason: "there is no operation up to here".to_owned() })
-        }
+        true => Err(ParseError {
+            line: text.lines().count().max(1),
+            reason: "the history ends without any operation".to_owned(),
+        }),
         false => Ok(()),
     }
 }
 
 fn number<T: std::str::FromStr>(word: &str, what: &str) -> Result<T, String> {
-    word.parse().map_err(|_| format!("`{}` is not the number of {what}", beginning(word)))
+    word.parse().map_err(|_| format!("`{}` is not {what}", beginning(word)))
 }
 
-/// The two numbers of `[1 2]`.
+/// Parses a pair of numbers such as `[1 2]`.
 fn pair(text: &str) -> Result<(i64, i64), String> {
     let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
     match inner.map(|inner| inner.split_whitespace().collect::<Vec<_>>()).as_deref() {
-        Some([first, second]) => Ok((number(first, "a value")?, number(second, "a value")?)),
+        Some([first, second]) => Ok((number(first, "a number")?, number(second, "a number")?)),
         _ => Err(format!("`{}` is not a pair such as [1 2]", beginning(text))),
     }
 }
@@ -278,7 +279,7 @@ fn text_of(error: impl Display) -> String {
     error.to_string()
 }
 
-/// So much of a text that one line can show it.
+/// The beginning of a text, short enough for one line.
 fn beginning(text: &str) -> String {
     let mut shown: String = text.trim().chars().take(40).collect();
     if text.trim().chars().count() > 40 {

@@ -1,20 +1,22 @@
-//! The search for an order of one part of a history. It knows nothing of parts, files and words.
+//! The search for an order of one part of a history.
 //!
-//! It walks from return to return. A configuration is a frontier (the first return that is not yet ordered), a state, and
-//! which of the open operations are already ordered: all that returned before the frontier are, and nothing that was
-//! called after it is. So a configuration needs a bit for each client at work, not one for each operation.
+//! The search walks from return to return. A configuration consists of a frontier (the first return that is not yet
+//! ordered), a state, and the set of open operations that are already ordered. All operations that returned before the
+//! frontier are ordered, and none that was called after it is. So a configuration needs one bit for each client with an
+//! open operation, not one for each operation.
 //!
-//! What is not tried, and why no order is missed:
-//! - An observer that is possible is ordered at once: it changes nothing, so in any order that has it later it can be
-//!   moved here. One that is not possible waits for a state in which it is.
-//! - Of pending operations with equal effects only the one that returns first is tried: in an order that has another one
-//!   here, the two can change places.
-//! - An unknown operation that changes nothing here can be left out, or put where it changes something.
-//! - If a configuration failed, it fails with less to use, too: hence the antichains of used unknown operations.
-//! - An operation that is not yet ordered may need one certain state. Where the state is another, and nothing that can
-//!   still come before it leads there, every order fails, only later.
+//! The search skips the following, and misses no order:
+//! - An observer that is possible is ordered at once. It changes nothing, so any order that has it later can have it
+//!   here instead. An observer that is not possible waits for a state in which it is.
+//! - Of pending operations with equal effects, only the one that returns first is tried. In an order that has another
+//!   one here, the two can be swapped.
+//! - An unknown operation is not tried where it changes nothing. It can be left out, or ordered where it does.
+//! - A configuration that failed also fails with fewer unknown operations left to use. So the used unknown operations
+//!   of visited configurations are kept as antichains of sets.
+//! - An operation that is not yet ordered may need one particular state. If the current state is another one, and
+//!   nothing that can still come before the operation leads to that state, every order fails, only later.
 //!
-//! Operations that must return first are tried first, and unknown ones last: most often they are not needed.
+//! Operations that return first are tried first, and unknown ones last, because they are rarely needed.
 
 use super::look_ahead::LookAhead;
 use super::model::Model;
@@ -22,31 +24,31 @@ use super::options::SearchOptions;
 use super::prepared::Prepared;
 use super::table::{Interner, Key, NONE, Visited};
 
-/// What a search found.
+/// The result of a search.
 pub(super) enum SearchOutcome {
     /// An order, as positions in the whole history.
     Order(Vec<usize>),
-    /// There is none.
+    /// There is no order.
     None(Furthest),
-    /// More configurations than are allowed, or more open operations than can be told apart.
+    /// There are more configurations than the budget allows, or more open operations than the search can distinguish.
     GaveUp,
 }
 
-/// Where most operations that returned are ordered.
+/// The configuration with the most ordered operations that returned.
 pub(super) struct Furthest {
     /// The order, as positions in the whole history.
     pub(super) order: Vec<usize>,
     /// The number of the operation that must come next, in the order of returns.
     pub(super) frontier: usize,
-    /// The numbers of the completed operations that may come next by time.
+    /// The numbers of the completed operations that real time allows next.
     pub(super) pending: Vec<usize>,
-    /// The positions of the unknown operations that may come next by time.
+    /// The positions of the unknown operations that real time allows next.
     pub(super) unknown: Vec<usize>,
-    /// The state, in the manner of `Debug`.
+    /// The state, formatted with `Debug`.
     pub(super) state: String,
 }
 
-/// Searches for an order, and takes each configuration that it visits from what is `left`.
+/// Searches for an order, and subtracts each configuration that it visits from `left`.
 pub(super) fn search<M: Model>(prepared: &Prepared<'_, M>, options: &SearchOptions, left: &mut u64) -> SearchOutcome {
     match prepared.slots {
         0..=64 => Search::<M, 1>::new(prepared, options).run(left),
@@ -60,25 +62,26 @@ pub(super) fn search<M: Model>(prepared: &Prepared<'_, M>, options: &SearchOptio
 /// Marks the numbers of unknown operations in an order.
 const UNKNOWN: u32 = 1 << 31;
 
-/// A configuration with what has been tried from it.
+/// A configuration, and how much has been tried from it.
 #[derive(Clone, Copy)]
 struct Frame<const W: usize> {
     key: Key<W>,
     /// The unknown operations that are ordered.
     used: u32,
-    /// How many operations are ordered, and how many of them are unknown.
+    /// How many operations are ordered.
     ordered: usize,
+    /// How many of them are unknown.
     unknowns: usize,
-    /// Whether only operations are tried that lead to what the frontier needs. They come first: whatever else is ordered
-    /// before them is missing later.
+    /// Whether only operations that lead to the state needed at the frontier are tried. They come first, because
+    /// anything that is ordered before them is missing later.
     is_direct: bool,
-    /// Completed operations below this number have been tried, as far as `is_direct` lets them.
+    /// Completed operations below this number have been tried, as far as `is_direct` allows.
     next_completed: u32,
     /// Unknown operations below this number have been tried.
     next_unknown: u32,
 }
 
-/// Where a step led.
+/// The result of a step.
 enum Step {
     New,
     Known,
@@ -100,7 +103,7 @@ struct Search<'a, 'p, M: Model, const W: usize> {
     position: usize,
     best: Option<Frame<W>>,
     best_order: Vec<u32>,
-    /// So many operations at the beginning of `order` and `best_order` are the same.
+    /// How many operations at the beginning of `order` and `best_order` are the same.
     in_common: usize,
 }
 
@@ -160,12 +163,13 @@ impl<'a, 'p, M: Model, const W: usize> Search<'a, 'p, M, W> {
         let state = self.states.intern(self.prepared.model.init());
         let mut key = Key { frontier: 0, state, pending: [0; W] };
         self.enter(0, &mut key.pending);
-        self.arrive(key, Visited::<W>::NOTHING_USED, 0);
+        self.visit(key, Visited::<W>::NOTHING_USED, 0);
         loop {
             let Some(frame) = self.frames.last() else {
                 return match self.best {
                     Some(best) => SearchOutcome::None(self.furthest(best)),
-                    // The first configuration is always arrived at, and it is the best as long as none is better.
+                    // The search always visits a first configuration, which is the best one until a better one is
+                    // found.
                     None => SearchOutcome::GaveUp,
                 };
             };
@@ -186,24 +190,24 @@ impl<'a, 'p, M: Model, const W: usize> Search<'a, 'p, M, W> {
         }
     }
 
-    /// Goes to the next configuration that can be reached from the last frame.
+    /// Moves to the next configuration that can be reached from the last frame.
     fn descend(&mut self) -> Step {
         let Some(frame) = self.frames.last().copied() else { return Step::NothingLeft };
         if let Some((number, state)) = self.next_completed(&frame) {
             let mut key = Key { state, ..frame.key };
             set(&mut key.pending, self.prepared.completed[number as usize].slot, false);
             self.order.push(number);
-            return self.arrive(key, frame.used, frame.unknowns);
+            return self.visit(key, frame.used, frame.unknowns);
         }
         if let Some((number, state)) = self.next_unknown(&frame) {
             let used = self.visited.with(frame.used, number);
             self.order.push(number | UNKNOWN);
-            return self.arrive(Key { state, ..frame.key }, used, frame.unknowns + 1);
+            return self.visit(Key { state, ..frame.key }, used, frame.unknowns + 1);
         }
         Step::NothingLeft
     }
 
-    /// The pending operation that is to be tried next: the one that returns first of those that are possible.
+    /// The pending operation to try next, with the state after it: of the possible ones, the one that returns first.
     fn next_completed(&mut self, frame: &Frame<W>) -> Option<(u32, u32)> {
         let prepared = self.prepared;
         let frontier = frame.key.frontier;
@@ -238,7 +242,7 @@ impl<'a, 'p, M: Model, const W: usize> Search<'a, 'p, M, W> {
         found
     }
 
-    /// The unknown operation that is to be tried next.
+    /// The unknown operation to try next, with the state after it.
     fn next_unknown(&mut self, frame: &Frame<W>) -> Option<(u32, u32)> {
         let called = self.prepared.unknown_called[frame.key.frontier as usize];
         for number in frame.next_unknown..called {
@@ -263,8 +267,8 @@ impl<'a, 'p, M: Model, const W: usize> Search<'a, 'p, M, W> {
         None
     }
 
-    /// Settles in a configuration, and makes it the last frame if it is new.
-    fn arrive(&mut self, mut key: Key<W>, used: u32, unknowns: usize) -> Step {
+    /// Normalizes a configuration, and makes it the last frame if it is new.
+    fn visit(&mut self, mut key: Key<W>, used: u32, unknowns: usize) -> Step {
         self.normalize(&mut key);
         let frame = Frame {
             key,
@@ -281,7 +285,7 @@ impl<'a, 'p, M: Model, const W: usize> Search<'a, 'p, M, W> {
             self.best_order.extend_from_slice(&self.order[self.in_common..]);
             self.in_common = self.order.len();
         }
-        if self.is_hopeless(&key, used) || !self.visited.is_new(key, used) {
+        if self.is_hopeless(&key, used) || !self.visited.insert(key, used) {
             self.go_back();
             return Step::Known;
         }
@@ -289,7 +293,7 @@ impl<'a, 'p, M: Model, const W: usize> Search<'a, 'p, M, W> {
         Step::New
     }
 
-    /// Whether a state that is needed soon cannot come.
+    /// Whether a state that is needed soon cannot be reached.
     fn is_hopeless(&mut self, key: &Key<W>, used: u32) -> bool {
         if self.look_ahead.is_idle() {
             return false;
@@ -324,7 +328,8 @@ impl<'a, 'p, M: Model, const W: usize> Search<'a, 'p, M, W> {
         }
     }
 
-    /// Orders the observers that are possible, and moves the frontier past what is ordered, until neither helps.
+    /// Orders the observers that are possible and moves the frontier past ordered operations, until neither is
+    /// possible.
     fn normalize(&mut self, key: &mut Key<W>) {
         let prepared = self.prepared;
         loop {
@@ -355,14 +360,14 @@ impl<'a, 'p, M: Model, const W: usize> Search<'a, 'p, M, W> {
         }
     }
 
-    /// Where in `by_call` the operations are that become open when the frontier comes to `frontier`.
+    /// The range of `by_call` with the operations that become open when the frontier reaches `frontier`.
     fn entered(&self, frontier: usize) -> std::ops::Range<usize> {
         let called = &self.prepared.called;
         let from = frontier.checked_sub(1).map_or(0, |before| called[before] as usize);
         from..called.get(frontier).map_or(from, |called| *called as usize)
     }
 
-    /// Makes the operations pending that become open at `frontier`.
+    /// Makes the operations that become open at `frontier` pending.
     fn enter(&mut self, frontier: usize, pending: &mut [u64; W]) {
         for number in &self.prepared.by_call[self.entered(frontier)] {
             let completed = &self.prepared.completed[*number as usize];
@@ -381,8 +386,8 @@ impl<'a, 'p, M: Model, const W: usize> Search<'a, 'p, M, W> {
         order.iter().map(position).collect()
     }
 
-    /// Goes on from the best configuration as far as any operation that returned is possible. The search itself may have
-    /// turned back there, because it saw that it comes to nothing.
+    /// Continues from the best configuration while any operation that returned is possible. The search itself may have
+    /// turned back there, because it saw that no order can be completed.
     fn furthest(&mut self, mut best: Frame<W>) -> Furthest {
         self.order = std::mem::take(&mut self.best_order);
         self.position = 0;
@@ -399,7 +404,7 @@ impl<'a, 'p, M: Model, const W: usize> Search<'a, 'p, M, W> {
         }
         let frontier = best.key.frontier as usize;
         let called = &self.prepared.by_call[..self.prepared.called[frontier] as usize];
-        // Everything below the frontier is ordered; its slot may be somebody else's.
+        // All operations below the frontier are ordered, and their slots may belong to others.
         let is_pending =
             |number: &usize| *number >= frontier && is_set(&best.key.pending, self.prepared.completed[*number].slot);
         let mut pending: Vec<usize> = called.iter().map(|number| *number as usize).filter(is_pending).collect();

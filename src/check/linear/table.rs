@@ -1,14 +1,13 @@
-//! Tables with a fixed hash: interned values, and the configurations that a search has been in. They know nothing of
-//! models and histories.
+//! Tables with a fixed hash function: interned values, and the configurations that a search has visited.
 
 use std::hash::{Hash, Hasher};
 
-/// No item.
+/// Stands for no item.
 pub(super) const NONE: u32 = u32::MAX;
 
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// A hash without a key: the same in every process, so that a search takes the same way every time.
+/// A hasher without a random key: hashes are the same in every process, so that every search takes the same path.
 #[derive(Default)]
 struct FixedHasher(u64);
 
@@ -48,7 +47,8 @@ impl Hasher for FixedHasher {
     }
 
     fn finish(&self) -> u64 {
-        // The low bits choose a place in the table, and a product's low bits depend on few of its factors'.
+        // The low bits choose a place in the table, but the low bits of a product depend only on the low bits of its
+        // factors.
         let mixed = (self.0 ^ (self.0 >> 32)).wrapping_mul(FACTOR);
         mixed ^ (mixed >> 29)
     }
@@ -60,7 +60,7 @@ fn hash_of(value: &(impl Hash + ?Sized)) -> u64 {
     hasher.finish()
 }
 
-/// Where items of a list are found by their hash: open addressing, at most half full.
+/// Finds items of a list by their hash, by open addressing in a table that is at most half full.
 struct Index {
     places: Vec<u32>,
 }
@@ -70,20 +70,20 @@ impl Index {
         Index { places: vec![NONE; 64] }
     }
 
-    /// The item that `is_it` recognises, or the free place where it belongs.
-    fn find(&self, hash: u64, mut is_it: impl FnMut(u32) -> bool) -> Result<u32, usize> {
+    /// Returns the item for which `is_match` is true, or the free place where it belongs.
+    fn find(&self, hash: u64, mut is_match: impl FnMut(u32) -> bool) -> Result<u32, usize> {
         let last = self.places.len() - 1;
         let mut place = hash as usize & last;
         loop {
             match self.places[place] {
                 NONE => return Err(place),
-                item if is_it(item) => return Ok(item),
+                item if is_match(item) => return Ok(item),
                 _ => place = (place + 1) & last,
             }
         }
     }
 
-    /// Puts the item numbered `item`, the last of `item + 1`, into its place, and makes room for more.
+    /// Puts `item`, which is the last item, into its place, and grows the table if it is more than half full.
     fn put(&mut self, place: usize, item: u32, hash: impl Fn(u32) -> u64) {
         self.places[place] = item;
         if (item as usize + 1) * 2 > self.places.len() {
@@ -97,7 +97,7 @@ impl Index {
     }
 }
 
-/// Gives equal values the same number, counted from 0.
+/// Numbers values from 0; equal values have the same number.
 pub(in crate::check) struct Interner<T> {
     values: Vec<T>,
     hashes: Vec<u64>,
@@ -112,8 +112,8 @@ impl<T: Eq + Hash> Interner<T> {
     pub(in crate::check) fn intern(&mut self, value: T) -> u32 {
         let hash = hash_of(&value);
         let (values, hashes) = (&self.values, &self.hashes);
-        let is_it = |item: u32| hashes[item as usize] == hash && values[item as usize] == value;
-        match self.index.find(hash, is_it) {
+        let is_match = |item: u32| hashes[item as usize] == hash && values[item as usize] == value;
+        match self.index.find(hash, is_match) {
             Ok(item) => item,
             Err(place) => {
                 let item = self.values.len() as u32;
@@ -130,7 +130,7 @@ impl<T: Eq + Hash> Interner<T> {
         &self.values[number as usize]
     }
 
-    /// How many values have a number.
+    /// How many different values there are.
     pub(in crate::check) fn count(&self) -> usize {
         self.values.len()
     }
@@ -141,7 +141,7 @@ fn is_subset(small: &[u64], large: &[u64]) -> bool {
     small.iter().zip(large).all(|(small, large)| small & !large == 0)
 }
 
-/// A configuration of a search but for its unknown operations.
+/// A configuration of a search, without its unknown operations.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Key<const W: usize> {
     pub(super) frontier: u32,
@@ -150,26 +150,27 @@ pub(super) struct Key<const W: usize> {
     pub(super) pending: [u64; W],
 }
 
-/// A configuration that was visited with the unknown operations `used`; `next` was visited with others.
+/// A visit to a configuration with the unknown operations `used`. `next` is a visit to the same configuration with
+/// others.
 struct Visit<const W: usize> {
     key: Key<W>,
     used: u32,
     next: u32,
 }
 
-/// The configurations that were visited, with an antichain of sets of unknown operations for each.
+/// The visited configurations, each with an antichain of sets of used unknown operations.
 pub(super) struct Visited<const W: usize> {
     visits: Vec<Visit<W>>,
     index: Index,
-    /// The visits that begin a chain, in the order of the index's items.
+    /// The first visit of each chain, in the order of the items of `index`.
     firsts: Vec<u32>,
     sets: Interner<Box<[u64]>>,
     supersets: bool,
 }
 
 impl<const W: usize> Visited<W> {
-    /// For searches with `unknowns` unknown operations. With `supersets`, a configuration counts as visited if it was
-    /// visited with a part of its unknown operations: what is impossible with more of them left to use stays impossible.
+    /// For a search with `unknowns` unknown operations. With `supersets`, a configuration counts as visited if it was
+    /// visited with a subset of its used unknown operations: it failed with more of them left to use.
     pub(super) fn new(unknowns: usize, supersets: bool) -> Visited<W> {
         let mut sets = Interner::new();
         sets.intern(vec![0; unknowns.div_ceil(64)].into_boxed_slice());
@@ -183,18 +184,18 @@ impl<const W: usize> Visited<W> {
         self.sets.get(set)[unknown as usize / 64] >> (unknown % 64) & 1 == 1
     }
 
-    /// The number of the set with one more.
+    /// The number of the set with one more operation.
     pub(super) fn with(&mut self, set: u32, unknown: u32) -> u32 {
         let mut larger = self.sets.get(set).clone();
         larger[unknown as usize / 64] |= 1 << (unknown % 64);
         self.sets.intern(larger)
     }
 
-    /// Whether this configuration is new; from now on it is not.
-    pub(super) fn is_new(&mut self, key: Key<W>, used: u32) -> bool {
+    /// Adds this configuration, and returns whether it was new.
+    pub(super) fn insert(&mut self, key: Key<W>, used: u32) -> bool {
         let (visits, firsts) = (&self.visits, &self.firsts);
         match self.index.find(hash_of(&key), |item| visits[firsts[item as usize] as usize].key == key) {
-            Ok(item) => self.is_new_to_chain(item, key, used),
+            Ok(item) => self.insert_into_chain(item, key, used),
             Err(place) => {
                 let item = self.firsts.len() as u32;
                 self.firsts.push(self.visits.len() as u32);
@@ -206,7 +207,7 @@ impl<const W: usize> Visited<W> {
         }
     }
 
-    fn is_new_to_chain(&mut self, item: u32, key: Key<W>, used: u32) -> bool {
+    fn insert_into_chain(&mut self, item: u32, key: Key<W>, used: u32) -> bool {
         let first = self.firsts[item as usize];
         let mut at = first;
         while at != NONE {
@@ -217,7 +218,7 @@ impl<const W: usize> Visited<W> {
             }
             at = visit.next;
         }
-        // Sets that contain the new one say nothing any more.
+        // Sets that contain the new one have become redundant.
         let mut kept = NONE;
         at = first;
         while at != NONE {
@@ -250,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn supersets_of_what_was_visited_are_not_new() {
+    fn supersets_of_visited_sets_are_not_new() {
         for supersets in [true, false] {
             let mut visited = Visited::<1>::new(70, supersets);
             let key = Key { frontier: 3, state: 1, pending: [5] };
@@ -259,21 +260,21 @@ mod tests {
             let both = visited.with(last, 0);
             let other = visited.with(empty, 1);
             assert!(visited.is_used(both, 69) && visited.is_used(both, 0) && !visited.is_used(both, 1));
-            assert!(visited.is_new(key, last));
-            assert!(!visited.is_new(key, last));
-            assert_eq!(visited.is_new(key, both), !supersets);
-            assert!(visited.is_new(key, other));
-            assert!(visited.is_new(Key { state: 2, ..key }, last), "another state");
-            assert!(visited.is_new(key, empty));
-            assert!(!visited.is_new(key, other), "it was visited");
+            assert!(visited.insert(key, last));
+            assert!(!visited.insert(key, last));
+            assert_eq!(visited.insert(key, both), !supersets);
+            assert!(visited.insert(key, other));
+            assert!(visited.insert(Key { state: 2, ..key }, last), "another state");
+            assert!(visited.insert(key, empty));
+            assert!(!visited.insert(key, other), "it was visited");
         }
     }
 
     #[test]
-    fn many_configurations_are_told_apart() {
+    fn many_configurations_are_distinguished() {
         let mut visited = Visited::<4>::new(0, true);
         let key = |number: u32| Key { frontier: number / 7, state: number % 7, pending: [0, u64::from(number), 0, 1] };
-        assert!((0..5_000).all(|number| visited.is_new(key(number), 0)));
-        assert!((0..5_000).all(|number| !visited.is_new(key(number), 0)));
+        assert!((0..5_000).all(|number| visited.insert(key(number), 0)));
+        assert!((0..5_000).all(|number| !visited.insert(key(number), 0)));
     }
 }

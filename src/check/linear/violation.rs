@@ -1,4 +1,4 @@
-//! What shows that a history is not linearizable: how far an order comes, and what cannot come next. It does not search.
+//! The evidence that a history is not linearizable: how far an order gets, and which operations cannot come next.
 
 use std::fmt::Debug;
 
@@ -8,8 +8,8 @@ use super::model::Model;
 use super::prepared::Prepared;
 use super::search::Furthest;
 
-/// How many operations of an order are told before those that cannot come next.
-const TOLD: usize = 8;
+/// How many operations at the end of an order are shown.
+const SHOWN: usize = 8;
 
 /// An operation that cannot come next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,16 +29,18 @@ pub struct Violation {
     pub members: Vec<usize>,
     /// The longest order that was found. No operation that returned can extend it.
     pub order: Vec<usize>,
-    /// What the object remembers after it.
+    /// The state of the object after it.
     pub state: String,
-    /// The operation that must come next: it returned before anything else is called that is not listed here.
+    /// The operation that returned first of those that are not in `order`. It must come before all others, except those
+    /// in `stuck` and `unknown`.
     pub must_come: usize,
-    /// All operations that returned and may come next by time, and why they cannot. The first must come.
+    /// All operations that returned and that real time allows next, and why they cannot come next. `must_come` is
+    /// first.
     pub stuck: Vec<Stuck>,
     /// Operations with unknown outcomes that may take effect here.
     pub unknown: Vec<usize>,
-    /// Whether all orders were tried, with and without the unknown operations: then none comes farther. Otherwise the
-    /// search saw that none comes to the end, and another may come farther than this one.
+    /// Whether all orders were tried, with and without the unknown operations, so that none gets farther. Otherwise the
+    /// search only proved that no order is complete, and another may get farther than this one.
     pub is_exhaustive: bool,
 }
 
@@ -67,39 +69,40 @@ impl Violation {
         }
     }
 
-    /// The violation in one line.
+    /// Describes the violation in one line.
     pub fn summary<Op: Debug, Output: Debug>(&self, history: &TypedHistory<Op, Output>) -> String {
-        let (part, ordered, state) = (self.about(), self.order.len(), shortened_text(&self.state));
-        let next = history.entries().get(self.must_come).map(words).unwrap_or_default();
-        let others = match self.stuck.len() {
-            0 | 1 => "it cannot come".to_owned(),
-            stuck => format!("neither it nor one of {} others can come", stuck - 1),
+        let (part, ordered, state) = (self.part_text(), self.order.len(), shortened_text(&self.state));
+        let next = history.entries().get(self.must_come).map(describe).unwrap_or_default();
+        let why = match self.stuck.len() {
+            0 | 1 => format!("{next} must come next, but cannot"),
+            stuck => format!("one of {stuck} operations must come next, but none can, among them {next}"),
         };
-        format!("not linearizable{part}: after {ordered} operations the state is {state}; next is {next}, but {others}")
+        format!("not linearizable{part}: after {ordered} operations the state is {state}; {why}")
     }
 
-    /// The violation in lines: the end of the longest order, what cannot come next and why, and the operations that
-    /// suffice to be wrong.
+    /// Describes the violation in several lines: the end of the longest order, what cannot come next and why, and the
+    /// operations that suffice to show the violation.
     pub fn text<Op: Debug, Output: Debug>(&self, history: &TypedHistory<Op, Output>, core: Option<&Core>) -> String {
         let entries = history.entries();
-        let line = |index: &usize| entries.get(*index).map(words).unwrap_or_default();
+        let line = |index: &usize| entries.get(*index).map(describe).unwrap_or_default();
         let mut lines = vec![self.summary(history), String::new()];
-        let hidden = self.order.len().saturating_sub(TOLD);
+        let hidden = self.order.len().saturating_sub(SHOWN);
         lines.push(format!("the longest order, {} operations:", self.order.len()));
         if hidden > 0 {
-            lines.push(format!("  … {hidden} before"));
+            lines.push(format!("  … {hidden} earlier operations"));
         }
         lines.extend(self.order[hidden..].iter().map(|index| format!("  {}", line(index))));
         lines.push(format!("  then the state is {}", self.state));
         lines.push(String::new());
-        lines.push("what was called before the next return, and cannot come next:".to_owned());
+        lines.push("operations called before the next return, none of which can come next:".to_owned());
         lines.extend(self.stuck.iter().map(|stuck| format!("  {}: {}", line(&stuck.operation), stuck.why)));
         if !self.is_exhaustive {
-            lines.push(
-                "  (no order comes to the end; whether another comes farther than this was not tried)".to_owned(),
-            );
+            lines.push("  (no order is complete; whether another one gets farther than this was not tried)".to_owned());
         } else if !self.unknown.is_empty() {
-            lines.push(format!("  {} with unknown outcomes were tried, too", self.unknown.len()));
+            lines.push(format!(
+                "  operations with unknown outcomes that were tried here as well: {}",
+                self.unknown.len()
+            ));
         }
         if let Some(core) = core {
             lines.push(String::new());
@@ -109,13 +112,13 @@ impl Violation {
         lines.join("\n")
     }
 
-    fn about(&self) -> String {
+    fn part_text(&self) -> String {
         if self.part.is_empty() { String::new() } else { format!(" (key {})", self.part) }
     }
 }
 
-/// An operation in words: who, what, when, with what result.
-pub(in crate::check) fn words<Op: Debug, Output: Debug>(entry: &HistoryEntry<Op, Output>) -> String {
+/// Describes an operation: what was called, what it returned, by which process, and when.
+pub(in crate::check) fn describe<Op: Debug, Output: Debug>(entry: &HistoryEntry<Op, Output>) -> String {
     let (process, op, call) = (entry.process, shortened(&entry.op), entry.call);
     match &entry.ret {
         Some((ret, output)) => format!("{op} = {} by process {process} (events {call} to {ret})", shortened(output)),
@@ -130,7 +133,7 @@ pub(in crate::check) fn shortened(value: &impl Debug) -> String {
 pub(in crate::check) fn shortened_text(text: &str) -> String {
     match text.char_indices().nth(100) {
         None => text.to_owned(),
-        // The end says more: what was appended last is there.
+        // The end says more: it shows what was appended last.
         Some(_) => {
             let chars: Vec<char> = text.chars().collect();
             let end: String = chars[chars.len() - 60..].iter().collect();

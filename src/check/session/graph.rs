@@ -1,14 +1,13 @@
-//! Constraints between values as a directed graph, and the shortest cycle that contradicts itself. It knows nothing of
-//! sessions.
+//! Constraints between values as a directed graph, and the search for its shortest contradictory cycle.
 
 use std::collections::VecDeque;
 
 use super::guarantee::Guarantee;
 
-/// From so many values a cycle is looked for, where there is one; the shortest of them is shown.
-const STARTS: usize = 256;
+/// How many contradictory cycles are compared to find the shortest one.
+const MAX_CYCLES: usize = 256;
 
-/// A value, or a place on a chain of what was read or written so far.
+/// A value, or a link of a chain that stands for what was read or written so far.
 pub(super) type Node = usize;
 
 /// What an edge stands for.
@@ -16,11 +15,11 @@ pub(super) type Node = usize;
 pub(super) enum Label {
     /// The order is known.
     Known,
-    /// From the value of this access onto a session's chain.
+    /// From the value of this operation onto a session's chain.
     Enters(usize),
     /// Along a session's chain.
     Along,
-    /// From a session's chain to the value of this access, which the guarantee binds.
+    /// From a session's chain to the value of this operation, which the guarantee binds.
     Leaves(Guarantee, usize),
 }
 
@@ -30,7 +29,7 @@ struct Edge {
     is_strict: bool,
 }
 
-/// The first nodes are values, those that are added are not.
+/// The first nodes are values; nodes that are added later are links of chains.
 pub(super) struct Graph {
     values: usize,
     edges: Vec<Vec<Edge>>,
@@ -41,55 +40,55 @@ impl Graph {
         Graph { values, edges: (0..values).map(|_| Vec::new()).collect() }
     }
 
-    /// Adds a node that is no value.
-    pub(super) fn node(&mut self) -> Node {
+    /// Adds a link of a chain.
+    pub(super) fn add_node(&mut self) -> Node {
         self.edges.push(Vec::new());
         self.edges.len() - 1
     }
 
-    /// The first is no later than the second.
+    /// Adds the constraint that `from` is no later than `to`.
     pub(super) fn add(&mut self, from: Node, to: Node, label: Label) {
         self.edges[from].push(Edge { to, label, is_strict: false });
     }
 
-    /// The first is earlier than the second, a value that is none of those which the first stands for.
+    /// Adds the constraint that `from` is earlier than `to`, which is none of the values that `from` stands for.
     pub(super) fn add_strict(&mut self, from: Node, to: Node, label: Label) {
         self.edges[from].push(Edge { to, label, is_strict: true });
     }
 
-    /// The labels along a cycle through two values, or through one that would be earlier than itself. It begins at a
-    /// value, and no other through that value is shorter.
+    /// Returns the labels along a contradictory cycle: one through two values, or through one value that would be
+    /// earlier than itself. The cycle begins at a value, and no contradictory cycle through that value is shorter.
     pub(super) fn cycle(&self) -> Option<Vec<Label>> {
         let components = self.components();
         let mut values = vec![0_usize; self.edges.len()];
         (0..self.values).for_each(|node| values[components[node]] += 1);
         (0..self.values)
             .filter_map(|start| self.cycle_from(start, &components, values[components[start]] > 1))
-            .take(STARTS)
+            .take(MAX_CYCLES)
             .min_by_key(Vec::len)
     }
 
-    /// The shortest contradiction through this value: a breadth-first search whose nodes remember whether they came past
-    /// another value or a strict edge.
+    /// Finds the shortest contradictory cycle through this value, by a breadth-first search that remembers for each
+    /// node whether the path to it contains another value or a strict edge.
     fn cycle_from(&self, start: Node, components: &[usize], has_others: bool) -> Option<Vec<Label>> {
         let is_inside = |edge: &&Edge| components[edge.to] == components[start];
         if !has_others && !self.edges[start].iter().any(|edge| is_inside(&edge)) {
             return None;
         }
-        let place = |node: Node, is_wrong: bool| node * 2 + usize::from(is_wrong);
-        let mut came: Vec<Option<(usize, Label)>> = vec![None; self.edges.len() * 2];
+        let place = |node: Node, is_contradictory: bool| node * 2 + usize::from(is_contradictory);
+        let mut came_from: Vec<Option<(usize, Label)>> = vec![None; self.edges.len() * 2];
         let mut queue = VecDeque::from([(start, false)]);
-        while let Some((node, is_wrong)) = queue.pop_front() {
+        while let Some((node, is_contradictory)) = queue.pop_front() {
             for edge in self.edges[node].iter().filter(is_inside) {
                 let passes_other = edge.to < self.values && edge.to != start;
-                let to = (edge.to, is_wrong || edge.is_strict || passes_other);
+                let to = (edge.to, is_contradictory || edge.is_strict || passes_other);
                 let target = place(to.0, to.1);
-                if came[target].is_some() || to == (start, false) {
+                if came_from[target].is_some() || to == (start, false) {
                     continue;
                 }
-                came[target] = Some((place(node, is_wrong), edge.label));
+                came_from[target] = Some((place(node, is_contradictory), edge.label));
                 if to == (start, true) {
-                    return Some(path(&came, target, place(start, false)));
+                    return Some(path(&came_from, target, place(start, false)));
                 }
                 queue.push_back(to);
             }
@@ -142,11 +141,11 @@ impl Graph {
     }
 }
 
-/// The labels along the way that was come from `first` to `last`.
-fn path(came: &[Option<(usize, Label)>], last: usize, first: usize) -> Vec<Label> {
+/// The labels along the path from `first` to `last`.
+fn path(came_from: &[Option<(usize, Label)>], last: usize, first: usize) -> Vec<Label> {
     let mut labels = Vec::new();
     let mut place = last;
-    while let Some((before, label)) = came[place] {
+    while let Some((before, label)) = came_from[place] {
         labels.push(label);
         place = before;
         if place == first {

@@ -1,8 +1,8 @@
-//! What a session may rely on, one by one.
+//! The four session guarantees.
 
 use std::fmt;
 
-/// What a session may rely on.
+/// A guarantee that a session may rely on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Guarantee {
     /// A read sees what its session wrote before, or something later.
@@ -16,7 +16,7 @@ pub enum Guarantee {
 }
 
 impl Guarantee {
-    /// All four. Together they are causal consistency of each key.
+    /// All four guarantees. Together they amount to causal consistency of each key.
     pub const ALL: [Guarantee; 4] = [
         Guarantee::ReadYourWrites,
         Guarantee::MonotonicReads,
@@ -24,7 +24,7 @@ impl Guarantee {
         Guarantee::WritesFollowReads,
     ];
 
-    /// Whether it binds reads, and whether by what the session read (or else wrote) before.
+    /// Whether it binds reads (or else writes), and whether earlier reads (or else earlier writes) bind them.
     pub(super) fn binds(self) -> (bool, bool) {
         match self {
             Guarantee::ReadYourWrites => (true, false),

@@ -1,24 +1,26 @@
-//! How many dequeues with unknown outcomes are left over, at every moment from a given one on. It judges nothing.
+//! Whether the dequeues with unknown outcomes suffice at every moment from a given one on.
 
-/// For each moment: the unknown dequeues that were called by then, less the values that must be gone by then.
+/// For each moment: the number of unknown dequeues that were called by then, less the number of values that must be
+/// gone by then.
 ///
-/// A value that nobody took for certain must be gone by its deadline, and by the moment at which the queue is to be empty
-/// if it was in before. The moments of emptiness are gone through in order, so each value is moved forward once; a
-/// segment tree adds to ranges and knows the smallest sum of a range.
+/// A value that no dequeue returned must be gone by its deadline, and by the moment at which the queue must be empty if
+/// it was enqueued before. These moments are visited in order, so each value is moved to an earlier moment only once. A
+/// segment tree adds to ranges and finds the smallest sum of a range.
 pub(super) struct Slack {
     moments: Vec<u64>,
-    /// The smallest sum below each node of the tree, and what is to be added to all of it.
+    /// The smallest sum below each node of the tree.
     least: Vec<i64>,
+    /// What is added to all sums below each node.
     added: Vec<i64>,
-    /// Values that nobody took for certain by the return of their enqueues, and the place of their deadline.
+    /// The values that no dequeue returned: the return of the enqueue, and the place of the deadline, in this order.
     left: Vec<(u64, usize)>,
-    /// How many of them are moved forward.
+    /// How many of them have been moved to an earlier moment.
     moved: usize,
 }
 
 impl Slack {
-    /// `untaken` gives the return of the enqueue and the deadline of each value that nobody took for certain; `unknown`
-    /// are the calls of the unknown dequeues.
+    /// `untaken` has the return of the enqueue and the deadline of each value that no dequeue returned; `unknown` has
+    /// the calls of the unknown dequeues.
     pub(super) fn new(untaken: impl Iterator<Item = (u64, Option<u64>)>, unknown: &[u64], moments: &[u64]) -> Slack {
         let place = |moment: u64| moments.partition_point(|other| *other < moment);
         let mut left: Vec<(u64, usize)> =
@@ -35,10 +37,11 @@ impl Slack {
         slack
     }
 
-    /// Whether everything that is in before `moment` can be gone by then. Moments must not decrease.
+    /// Whether all values that were enqueued before `moment` can be gone by then. Call it with moments in ascending
+    /// order.
     pub(super) fn is_enough_at(&mut self, moment: u64) -> bool {
         while let Some((_, deadline)) = self.left.get(self.moved).copied().filter(|(ret, _)| *ret < moment) {
-            // Until its deadline it was not asked for; from the moment on, it is.
+            // The value was due only at its deadline; now it is due at this moment.
             self.add(0, deadline, -1);
             self.moved += 1;
         }
@@ -79,7 +82,7 @@ impl Slack {
         let middle = usize::midpoint(start, end);
         let first = self.least_of(node * 2, (start, middle), (from, to));
         let second = self.least_of(node * 2 + 1, (middle, end), (from, to));
-        // Nothing is added to a range that is not asked for.
+        // Saturates, as a range outside the query counts as `i64::MAX`.
         first.min(second).saturating_add(self.added[node])
     }
 }

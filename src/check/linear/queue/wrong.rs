@@ -1,17 +1,18 @@
-//! What a wrong queue did, as data and in words. It does not judge.
+//! The patterns that show that a queue is not linearizable, as data and in words.
 
 use super::{QueueOp, QueueOutput, TypedHistory, Value};
-use crate::check::linear::violation::words;
+use crate::check::linear::violation::describe;
 
-/// What a wrong queue did. Operations are positions in the history; those that are named suffice to be wrong.
+/// A pattern that shows that a queue is not linearizable. Operations are positions in the history; the named ones
+/// suffice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wrong {
-    /// The dequeue took what nobody enqueued.
+    /// The dequeue took a value that was never enqueued, or an operation returned an output that it cannot have.
     Unknown {
-        /// The dequeue.
+        /// The operation.
         dequeue: usize,
     },
-    /// The dequeue had returned before its value was enqueued.
+    /// The dequeue returned before its value was enqueued.
     Early {
         /// The dequeue.
         dequeue: usize,
@@ -25,18 +26,18 @@ pub enum Wrong {
         /// The other.
         second: usize,
     },
-    /// The first value was in before the second was enqueued, and is taken after the second was, or never.
+    /// The first value was enqueued before the second one, but it was taken after the second one, or never.
     Overtaken {
         /// The enqueue of the first value.
         first: usize,
-        /// The dequeue of the first value; none if nobody takes it.
+        /// The dequeue of the first value; `None` if it was never taken.
         taken: Option<usize>,
         /// The enqueue of the second value.
         second: usize,
         /// The dequeue of the second value.
         before: usize,
     },
-    /// The dequeue found nothing, and at every moment of it one of these values was in the queue.
+    /// The dequeue found the queue empty, but at every moment during it one of these values was in the queue.
     NeverEmpty {
         /// The dequeue.
         dequeue: usize,
@@ -45,18 +46,18 @@ pub enum Wrong {
         /// The dequeues that took them later.
         taken: Vec<usize>,
     },
-    /// These values must be gone, or the dequeues found nothing although they are there, and fewer dequeues with
-    /// unknown outcomes were called by then than could have taken them.
+    /// These values must be gone by some moment, but too few dequeues with unknown outcomes were called by then to have
+    /// taken them all.
     TooMany {
         /// The enqueues of the values.
         values: Vec<usize>,
-        /// The dequeues that need them gone, and the enqueues of what these took.
+        /// The dequeues that require them to be gone, and the enqueues of the values that these took.
         because: Vec<usize>,
     },
 }
 
 impl Wrong {
-    /// The operations that suffice to be wrong.
+    /// The operations that suffice to show the pattern.
     pub fn operations(&self) -> Vec<usize> {
         match self {
             Wrong::Unknown { dequeue } => vec![*dequeue],
@@ -72,25 +73,33 @@ impl Wrong {
         }
     }
 
-    /// What is wrong, in one line.
+    /// Describes the pattern in one line.
     pub fn summary<V: Value>(&self, history: &TypedHistory<QueueOp<V>, QueueOutput<V>>) -> String {
-        let line = |index: usize| history.entries().get(index).map(words).unwrap_or_default();
+        let line = |index: usize| history.entries().get(index).map(describe).unwrap_or_default();
         let lines = |indices: &[usize]| indices.iter().take(4).map(|index| line(*index)).collect::<Vec<_>>().join(", ");
         let what = match self {
-            Wrong::Unknown { dequeue } => format!("{} takes what nobody enqueued", line(*dequeue)),
-            Wrong::Early { dequeue, enqueue } => format!("{} comes before {}", line(*dequeue), line(*enqueue)),
-            Wrong::Twice { first, second } => format!("{} and {} take the same", line(*first), line(*second)),
+            Wrong::Unknown { dequeue } => format!("{} returns a value that was never enqueued", line(*dequeue)),
+            Wrong::Early { dequeue, enqueue } => {
+                format!("{} returned before {} was called", line(*dequeue), line(*enqueue))
+            }
+            Wrong::Twice { first, second } => format!("{} and {} take the same value", line(*first), line(*second)),
             Wrong::Overtaken { first, taken, second, before } => {
                 let taken =
                     taken.map_or("is never taken".to_owned(), |taken| format!("is taken later by {}", line(taken)));
                 let (first, second, before) = (line(*first), line(*second), line(*before));
-                format!("{first} comes before {second}, which is taken by {before}, but the first {taken}")
+                format!("{first} comes before {second}, which is taken by {before}, but the first value {taken}")
             }
             Wrong::NeverEmpty { dequeue, values, .. } => {
-                format!("{} while the queue is never empty: {} values, {}", line(*dequeue), values.len(), lines(values))
+                format!(
+                    "{} although the queue is never empty meanwhile, because of {} values: {}",
+                    line(*dequeue),
+                    values.len(),
+                    lines(values)
+                )
             }
             Wrong::TooMany { values, because } => format!(
-                "{} values must be gone, more than dequeues with unknown outcomes were called by then: {}; because of {}",
+                "{} values must be gone, but fewer dequeues with unknown outcomes were called by then: {}; \
+                 required by {}",
                 values.len(),
                 lines(values),
                 lines(because)
