@@ -30,8 +30,7 @@ impl Scenario {
             }
         }
         let unknown_in_fates = case.plan.faults.iter().enumerate().find_map(|(index, fault)| {
-            let fault::FaultKind::Segments { fates } = &fault.kind else { return None };
-            let names = fates.iter().flat_map(|fate| [&fate.from, &fate.to]);
+            let names = fault.kind.segments()?.iter().flat_map(|fate| [&fate.from, &fate.to]);
             let unknown = names.into_iter().find(|name| topology.hosts.iter().all(|host| host.name != **name))?;
             Some(format!("plan[{index}]: the scenario has no host named `{unknown}`"))
         });

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use squall::disk::Disk;
-use squall::fault::{DiskCalls, Fault};
+use squall::fault::{DiskCalls, Fault, FaultGenerator};
 use squall::prelude::*;
 use squall::run::{Detail, Run, run};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -77,7 +77,7 @@ fn told(result: io::Result<String>) -> String {
 }
 
 /// One fault, which lasts from the second second to the third.
-fn then(fault: Fault) -> Vec<Fault> {
+fn then(fault: FaultGenerator) -> Vec<Fault> {
     vec![fault.at(secs(1)).lasting(secs(1))]
 }
 
@@ -96,7 +96,7 @@ fn append(disk: &Disk) -> String {
 }
 
 /// Asserts what is answered while the fault acts, and that all is well before and after; tells the fault's effects.
-fn assert_answers(fault: Fault, expect: impl Fn(&str) -> bool) -> u64 {
+fn assert_answers(fault: FaultGenerator, expect: impl Fn(&str) -> bool) -> u64 {
     let (run, answers) = asked(then(fault), 1, append);
     assert_eq!(answers.len(), 40);
     for (asked, took, answer) in &answers {
@@ -111,28 +111,28 @@ fn assert_answers(fault: Fault, expect: impl Fn(&str) -> bool) -> u64 {
 #[test]
 fn a_peer_hears_of_errors_while_they_last() {
     for calls in [DiskCalls::All, DiskCalls::Reads, DiskCalls::Writes, DiskCalls::Syncs] {
-        let effects = assert_answers(Fault::disk_errors(1.0, calls, "server"), |answer| answer == "error 5");
+        let effects = assert_answers(fault::disk_errors(1.0, calls, "server"), |answer| answer == "error 5");
         assert_eq!(effects, 10, "{calls:?}: one call of each of ten requests");
     }
 }
 
 #[test]
 fn a_peer_hears_of_a_full_disk_while_it_is() {
-    assert_eq!(assert_answers(Fault::disk_full(0, "server"), |answer| answer == "error 28"), 10);
-    let (run, answers) = asked(then(Fault::disk_full(4, "server")), 1, append);
+    assert_eq!(assert_answers(fault::disk_full(0, "server"), |answer| answer == "error 28"), 10);
+    let (run, answers) = asked(then(fault::disk_full(4, "server")), 1, append);
     let full = answers.iter().filter(|(_, _, answer)| answer == "error 28").count();
     assert_eq!((full, run.outcome.fault_effects[0]), (6, 6), "four bytes were free");
 }
 
 #[test]
 fn a_peer_hears_of_flipped_bits_while_they_flip() {
-    let effects = assert_answers(Fault::disk_corruption(1.0, "server"), |answer| answer.ends_with(" 1 wrong"));
+    let effects = assert_answers(fault::disk_corruption(1.0, "server"), |answer| answer.ends_with(" 1 wrong"));
     assert_eq!(effects, 10);
 }
 
 #[test]
 fn a_peer_waits_for_a_slow_disk() {
-    let (run, answers) = asked(then(Fault::disk_slow(millis(5), millis(7), millis(15), "server")), 1, append);
+    let (run, answers) = asked(then(fault::disk_slow(millis(5), millis(7), millis(15), "server")), 1, append);
     for (asked, took, _) in answers {
         // Two syncs (the directory's is one), a write and a read.
         let more = if (millis(1_000)..millis(1_990)).contains(&asked) { 42 } else { 0 };
@@ -145,8 +145,8 @@ fn a_peer_waits_for_a_slow_disk() {
 #[test]
 fn a_peer_finds_synced_bytes_gone_after_a_disk_that_lied() {
     for lies in [false, true] {
-        let mut faults = vec![Fault::power_off("server").at(millis(1_500)).lasting(millis(200))];
-        faults.extend(lies.then(|| Fault::lost_syncs("server").at(secs(1)).lasting(secs(1))));
+        let mut faults = vec![fault::power_off("server").at(millis(1_500)).lasting(millis(200))];
+        faults.extend(lies.then(|| fault::lost_syncs("server").at(secs(1)).lasting(secs(1))));
         let (_, answers) = asked(faults, 1, append);
         let (length, wrong) = answers[39].2.strip_suffix(" wrong").unwrap().split_once(" bytes, ").unwrap();
         let kept = length.parse::<u64>().unwrap() - wrong.parse::<u64>().unwrap();
@@ -180,7 +180,7 @@ fn torn_record(disk: &Disk) -> String {
 fn a_program_finds_its_torn_write_after_power_on() {
     let (mut lost, mut whole, mut cut) = (0, 0, 0);
     for seed in 0..40 {
-        let (run, answers) = asked(then(Fault::power_off("server")), seed, torn_record);
+        let (run, answers) = asked(then(fault::power_off("server")), seed, torn_record);
         assert_eq!(run.outcome.fault_effects, [1]);
         let (before, after): (Vec<_>, Vec<_>) = answers.iter().partition(|(asked, ..)| *asked < secs(1));
         assert!(before.iter().all(|(_, _, answer)| answer == "4000 true"));

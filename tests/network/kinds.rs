@@ -27,7 +27,8 @@ fn taken(seen: &Seen) -> Vec<Duration> {
 
 #[test]
 fn burst_loss_comes_in_runs_and_never_breaks() {
-    let lossy = Fault::burst_loss(millis(500), millis(50), 1.0, "client", "server").one_way().lasting(secs(60));
+    let lossy =
+        fault::burst_loss(millis(500), millis(50), 1.0, "client", "server").one_way().at_start().lasting(secs(60));
     let (run, seen) = world(20, vec![lossy], |cx, seen| async move {
         // Each connect asks once, and again after a second if that was lost: its time tells.
         let mut connects = Vec::new();
@@ -63,7 +64,7 @@ fn burst_loss_comes_in_runs_and_never_breaks() {
 
 #[test]
 fn a_wave_of_latency_rises_and_falls() {
-    let wave = Fault::latency_wave(millis(300), "client", "server").at(secs(1)).lasting(secs(20));
+    let wave = fault::latency_wave(millis(300), "client", "server").at(secs(1)).lasting(secs(20));
     let (_, seen) = world(20, vec![wave], |cx, seen| async move { round_trips(&cx, &seen, 24, 1_000).await });
     let took = taken(&seen);
     assert_between(took[0], 40, 42);
@@ -107,7 +108,7 @@ async fn upload_beside_pings(cx: HostContext, seen: Seen) {
 
 #[test]
 fn a_narrow_link_with_a_deep_queue_delays_under_load_and_recovers() {
-    let narrow = Fault::bandwidth(100_000, 1_000_000, "client", "server").lasting(secs(100));
+    let narrow = fault::bandwidth(100_000, 1_000_000, "client", "server").at_start().lasting(secs(100));
     let (run, seen) = world_with(20, vec![narrow], echo_and_sink, upload_beside_pings, |s| s);
     let took = taken(&seen);
     // Idle, a ping is 70 bytes with its headers: 0.7 ms each way.
@@ -125,7 +126,7 @@ fn a_narrow_link_with_a_deep_queue_delays_under_load_and_recovers() {
 
 #[test]
 fn a_shallow_queue_loses_its_tail_which_is_sent_again() {
-    let narrow = Fault::bandwidth(100_000, 20_000, "client", "server").lasting(secs(150));
+    let narrow = fault::bandwidth(100_000, 20_000, "client", "server").at_start().lasting(secs(150));
     let (_, seen) = world_with(20, vec![narrow], echo_and_sink, upload_beside_pings, |s| s);
     let took = taken(&seen);
     assert_between(took[0], 41, 43);
@@ -167,7 +168,7 @@ fn a_firewall_that_answers_resets_what_crosses_and_refuses_connects() {
         tokio::time::sleep(secs(10)).await;
         drop(stream);
     };
-    let reject = Fault::partition_with_reset("client", "server").at(secs(1)).lasting(secs(2));
+    let reject = fault::partition_with_reset("client", "server").at(secs(1)).lasting(secs(2));
     let (run, seen) = world_with(20, vec![reject], server, client, |s| s);
     // The firewall is half-way: its answer takes one latency in all.
     assert_between(at(&seen, "reset"), 1_520, 1_521);
@@ -178,7 +179,7 @@ fn a_firewall_that_answers_resets_what_crosses_and_refuses_connects() {
 
 #[test]
 fn a_firewall_on_the_way_back_resets_the_answering_side_alone() {
-    let reject = Fault::partition_with_reset("server", "client").one_way().at(secs(1)).lasting(secs(2));
+    let reject = fault::partition_with_reset("server", "client").one_way().at(secs(1)).lasting(secs(2));
     let (run, seen) = world(20, vec![reject], |cx, seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         tokio::time::sleep(millis(1_500).saturating_sub(cx.elapsed())).await;
@@ -197,8 +198,8 @@ fn a_firewall_on_the_way_back_resets_the_answering_side_alone() {
 
 #[test]
 fn what_a_partition_kept_back_is_reset_if_a_firewall_stands_behind_it() {
-    let cut = Fault::partition("client", "server").at(secs(1)).lasting(secs(2));
-    let reject = Fault::partition_with_reset("client", "server").at(secs(1)).lasting(secs(9));
+    let cut = fault::partition("client", "server").at(secs(1)).lasting(secs(2));
+    let reject = fault::partition_with_reset("client", "server").at(secs(1)).lasting(secs(9));
     let (run, seen) = world(20, vec![cut, reject], |cx, seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         tokio::time::sleep(millis(1_500).saturating_sub(cx.elapsed())).await;
@@ -213,14 +214,14 @@ fn what_a_partition_kept_back_is_reset_if_a_firewall_stands_behind_it() {
 
 #[test]
 fn a_one_way_fault_leaves_the_way_back_alone() {
-    let slow = Fault::latency(millis(100)..millis(100), "server", "client").one_way().at(secs(1)).lasting(secs(9));
+    let slow = fault::latency(millis(100)..millis(100), "server", "client").one_way().at(secs(1)).lasting(secs(9));
     let (_, seen) = world(20, vec![slow], |cx, seen| async move { round_trips(&cx, &seen, 3, 2_000).await });
     let took = taken(&seen);
     assert_between(took[0], 40, 42);
     assert_between(took[1], 140, 142);
 
-    let lossy = Fault::loss(1.0, "server", "client").one_way().at(secs(1)).lasting(secs(2));
-    let hold = Fault::hold("server", "client").one_way().at(secs(1)).lasting(secs(2));
+    let lossy = fault::loss(1.0, "server", "client").one_way().at(secs(1)).lasting(secs(2));
+    let hold = fault::hold("server", "client").one_way().at(secs(1)).lasting(secs(2));
     for fault in [lossy, hold] {
         let asked = Seen::default();
         let shared = asked.clone();
@@ -250,20 +251,20 @@ fn a_one_way_fault_leaves_the_way_back_alone() {
 #[test]
 fn removing_a_fault_leaves_bursts_as_they_were() {
     let times = |mut faults: Vec<Fault>| {
-        faults.push(Fault::burst_loss(millis(200), millis(100), 0.8, "client", "server").lasting(secs(100)));
+        faults.push(fault::burst_loss(millis(200), millis(100), 0.8, "client", "server").at_start().lasting(secs(100)));
         let (_, seen) = world(20, faults, |cx, seen| async move { round_trips(&cx, &seen, 200, 50).await });
         taken(&seen)
     };
     let alone = times(vec![]);
     assert!(alone.iter().any(|took| *took > millis(200)), "{alone:?}");
     // A fault before it in the plan that does nothing to these segments.
-    assert_eq!(alone, times(vec![Fault::loss(0.0, "client", "server").lasting(secs(100))]));
+    assert_eq!(alone, times(vec![fault::loss(0.0, "client", "server").at_start().lasting(secs(100))]));
 }
 
 #[test]
 fn what_waits_in_a_queue_leaves_when_the_link_is_wide_again() {
     // A ping would need a minute on this link.
-    let narrow = Fault::bandwidth(1, 1_000_000, "client", "server").at(secs(2)).lasting(secs(5));
+    let narrow = fault::bandwidth(1, 1_000_000, "client", "server").at(secs(2)).lasting(secs(5));
     let (_, seen) = world(20, vec![narrow], |cx, seen| async move { round_trips(&cx, &seen, 4, 3_000).await });
     let took = taken(&seen);
     assert_between(took[0], 40, 42);
@@ -276,8 +277,8 @@ fn what_waits_in_a_queue_leaves_when_the_link_is_wide_again() {
 #[test]
 fn the_end_of_another_fault_releases_nothing_that_is_held() {
     let held = |faults: Vec<Fault>| {
-        let hold = Fault::hold("client", "server").at(secs(1)).lasting(secs(9));
-        let reject = Fault::partition_with_reset("client", "server").at(secs(5)).lasting(secs(3));
+        let hold = fault::hold("client", "server").at(secs(1)).lasting(secs(9));
+        let reject = fault::partition_with_reset("client", "server").at(secs(5)).lasting(secs(3));
         let (_, seen) = world(20, [vec![hold, reject], faults].concat(), |cx, seen| async move {
             let mut stream = cx.connector().connect("server", 80).await.unwrap();
             tokio::time::sleep(millis(1_500)).await;
@@ -286,7 +287,7 @@ fn the_end_of_another_fault_releases_nothing_that_is_held() {
         });
         at(&seen, "answered")
     };
-    let latency = Fault::latency(Duration::ZERO..Duration::ZERO, "client", "server").at(secs(4)).lasting(secs(2));
+    let latency = fault::latency(Duration::ZERO..Duration::ZERO, "client", "server").at(secs(4)).lasting(secs(2));
     assert_between(held(vec![]), 10_000, 10_100);
     assert_eq!(held(vec![latency]), held(vec![]));
 }

@@ -64,7 +64,7 @@ pub(super) fn befallen(scenario: &Scenario) -> Vec<String> {
 
 #[test]
 fn a_mute_program_takes_in_and_is_heard_at_the_end() {
-    let mute = Fault::output_stall("server").at(secs(1)).lasting(secs(4));
+    let mute = fault::output_stall("server").at(secs(1)).lasting(secs(4));
     let (run, seen) = world(20, vec![mute], |cx, seen| async move {
         let mut old = cx.connector().connect("server", 80).await.unwrap();
         ping(&mut old).await.unwrap();
@@ -107,7 +107,7 @@ fn a_mute_program_hides_its_end_too_and_its_kernel_still_refuses() {
             drop(listener.accept().await?);
         }
     };
-    let mute = Fault::output_stall("server").at(secs(1)).lasting(secs(2));
+    let mute = fault::output_stall("server").at(secs(1)).lasting(secs(2));
     let (run, seen) = world_with(
         20,
         vec![mute],
@@ -130,8 +130,8 @@ fn a_mute_program_hides_its_end_too_and_its_kernel_still_refuses() {
 
 #[test]
 fn what_a_mute_program_said_is_gone_with_the_power() {
-    let mute = Fault::output_stall("server").at(secs(1)).lasting(secs(8));
-    let off = Fault::power_off("server").at(secs(3)).lasting(secs(1));
+    let mute = fault::output_stall("server").at(secs(1)).lasting(secs(8));
+    let off = fault::power_off("server").at(secs(3)).lasting(secs(1));
     let (_, seen) = world(20, vec![mute, off], |cx, seen| async move {
         until(&cx, 1_500).await;
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
@@ -148,8 +148,8 @@ fn what_a_mute_program_said_is_gone_with_the_power() {
 #[test]
 fn a_hold_and_a_mute_program_keep_each_what_is_theirs() {
     // The hold keeps everything until 3 s, the mute program what it says until 5 s.
-    let hold = Fault::hold("server", "client").at(secs(1)).lasting(secs(2));
-    let mute = Fault::output_stall("server").at(secs(1)).lasting(secs(4));
+    let hold = fault::hold("server", "client").at(secs(1)).lasting(secs(2));
+    let mute = fault::output_stall("server").at(secs(1)).lasting(secs(4));
     let (_, seen) = world(20, vec![hold, mute], |cx, seen| async move {
         until(&cx, 2_500).await;
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
@@ -183,7 +183,7 @@ fn plain_turmoil_sockets_meet_a_mute_program_to_a_step() {
             note(&seen, &cx, label);
         }
     };
-    let mute = Fault::output_stall("server").at(secs(1)).lasting(secs(2));
+    let mute = fault::output_stall("server").at(secs(1)).lasting(secs(2));
     let (run, seen) = world_with(20, vec![mute], server, client, |scenario| scenario);
     assert_between(at(&seen, "connected"), 1_520, 1_560);
     assert_between(at(&seen, "answered"), 3_010, 3_050);
@@ -195,11 +195,11 @@ fn plain_turmoil_sockets_meet_a_mute_program_to_a_step() {
 fn a_slow_start_refuses_until_the_program_listens() {
     let faults = || {
         vec![
-            Fault::kill("server").at(secs(1)).lasting(millis(500)),
-            Fault::slow_start(millis(730), "server").at(secs(1)).lasting(secs(1)),
-            Fault::slow_start(millis(20), "server").at(secs(1)).lasting(millis(800)),
+            fault::kill("server").at(secs(1)).lasting(millis(500)),
+            fault::slow_start(millis(730), "server").at(secs(1)).lasting(secs(1)),
+            fault::slow_start(millis(20), "server").at(secs(1)).lasting(millis(800)),
             // Nothing is slow any more.
-            Fault::kill("server").at(secs(4)).lasting(millis(500)),
+            fault::kill("server").at(secs(4)).lasting(millis(500)),
         ]
     };
     let (run, seen) = world(10, faults(), |cx, seen| ping_every_100_ms(cx, seen, 60));
@@ -227,7 +227,7 @@ fn a_slow_start_refuses_until_the_program_listens() {
 
 #[test]
 fn a_slow_start_is_also_that_of_the_run_and_says_so() {
-    let slow = Fault::slow_start(millis(300), "server").lasting(millis(50));
+    let slow = fault::slow_start(millis(300), "server").at_start().lasting(millis(50));
     let seen = Seen::default();
     let scenario = Scenario::new("slow")
         .host("server", |cx| echo(cx.listener(80)))
@@ -289,7 +289,7 @@ async fn bursts(cx: HostContext, seen: Seen, bursts: [(u64, usize); 4]) {
 
 #[test]
 fn a_program_without_memory_dies_of_requests_in_flight_and_of_nothing_else() {
-    let scarce = Fault::out_of_memory(3, millis(500), "server").at(secs(2)).lasting(secs(3));
+    let scarce = fault::out_of_memory(3, millis(500), "server").at(secs(2)).lasting(secs(3));
     let (run, seen) = world_with(
         10,
         vec![scarce],
@@ -327,8 +327,8 @@ fn a_program_without_memory_dies_of_requests_in_flight_and_of_nothing_else() {
 
 #[test]
 fn a_program_without_memory_dies_once_in_each_life_and_lives_when_all_is_over() {
-    let scarce = Fault::out_of_memory(2, secs(60), "server").at(secs(1)).lasting(secs(8));
-    let kill = Fault::kill("server").at(millis(5_000)).lasting(millis(1_000));
+    let scarce = fault::out_of_memory(2, secs(60), "server").at(secs(1)).lasting(secs(8));
+    let kill = fault::kill("server").at(millis(5_000)).lasting(millis(1_000));
     let seen = Seen::default();
     let shared = seen.clone();
     let scenario = Scenario::new("scarce")

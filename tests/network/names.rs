@@ -5,7 +5,7 @@ use super::*;
 
 #[test]
 fn a_name_that_is_found_late_delays_a_connect_and_nothing_else() {
-    let late = |by: u64, to: u64| Fault::dns_slow(millis(by), "client", "server").at(secs(1)).lasting(secs(to - 1));
+    let late = |by: u64, to: u64| fault::dns_slow(millis(by), "client", "server").at(secs(1)).lasting(secs(to - 1));
     let (run, seen) = world(20, vec![late(700, 4), late(300, 3)], |cx, seen| async move {
         let mut old = cx.connector().connect("server", 80).await.unwrap();
         until(&cx, 2_000).await;
@@ -34,7 +34,7 @@ fn a_name_that_is_found_late_delays_a_connect_and_nothing_else() {
 
 #[test]
 fn a_name_that_leads_nowhere_hangs_as_long_as_linux_does() {
-    let dead = Fault::dns_blackhole("client", "server").at(secs(1)).lasting(secs(9));
+    let dead = fault::dns_blackhole("client", "server").at(secs(1)).lasting(secs(9));
     let (run, seen) = world(20, vec![dead], |cx, seen| async move {
         let mut old = cx.connector().connect("server", 80).await.unwrap();
         until(&cx, 2_000).await;
@@ -59,10 +59,10 @@ fn a_name_that_leads_nowhere_hangs_as_long_as_linux_does() {
 
 #[test]
 fn a_name_that_is_not_found_fails_at_once() {
-    let nothing = Fault::dns_not_found("client", "server").at(secs(1)).lasting(secs(2));
+    let nothing = fault::dns_not_found("client", "server").at(secs(1)).lasting(secs(2));
     // Of two answers that is the one that counts, and it can be late.
-    let dead = Fault::dns_blackhole("client", "server").at(secs(1)).lasting(secs(2));
-    let late = Fault::dns_slow(millis(200), "client", "server").at(secs(2)).lasting(secs(1));
+    let dead = fault::dns_blackhole("client", "server").at(secs(1)).lasting(secs(2));
+    let late = fault::dns_slow(millis(200), "client", "server").at(secs(2)).lasting(secs(1));
     let (run, seen) = world(20, vec![dead, nothing, late], |cx, seen| async move {
         let mut old = cx.connector().connect("server", 80).await.unwrap();
         until(&cx, 1_500).await;
@@ -107,7 +107,7 @@ fn names_are_hidden_from_those_alone_who_are_meant_and_the_story_tells() {
         .host("b", connect("b", "server"))
         .host("c", connect("c", "other"))
         .latency(millis(10)..millis(10))
-        .fault(fault::scripted("script", vec![Fault::dns_not_found(["a", "c"], "server")]))
+        .fault(fault::scripted("script", vec![fault::dns_not_found(["a", "c"], "server").at_start()]))
         .run_for(secs(2))
         .settle_for(secs(1));
     assert_eq!(befallen(&scenario), ["500 ms: a is told that there is no server [f1]"]);
@@ -120,7 +120,7 @@ fn names_are_hidden_from_those_alone_who_are_meant_and_the_story_tells() {
 fn a_connect_that_finds_no_name_does_not_change_the_luck_of_others() {
     // With loss, the fate of each connect is decided by its number.
     let luck = |faults: Vec<Fault>| {
-        let lossy = Fault::loss(0.5, "client", "server").lasting(secs(100));
+        let lossy = fault::loss(0.5, "client", "server").at_start().lasting(secs(100));
         let faults = faults.into_iter().chain([lossy]).collect();
         let (_, seen) = world(10, faults, |cx, seen| async move {
             for number in 0..30_u64 {
@@ -138,7 +138,7 @@ fn a_connect_that_finds_no_name_does_not_change_the_luck_of_others() {
         seen.iter().map(|(word, _)| word.clone()).collect::<Vec<String>>()
     };
     let (all, some) =
-        (luck(vec![]), luck(vec![Fault::dns_not_found("client", "server").at(secs(30)).lasting(secs(9))]));
+        (luck(vec![]), luck(vec![fault::dns_not_found("client", "server").at(secs(30)).lasting(secs(9))]));
     assert_eq!(some[10..13], ["no name", "no name", "no name"]);
     assert_eq!((&all[..10], &all[13..]), (&some[..10], &some[13..]));
     assert!(all[13..].iter().collect::<std::collections::BTreeSet<_>>().len() > 1, "{all:?}");
