@@ -3,23 +3,11 @@
 //!
 //! `cargo bench --bench throughput --profile dev` measures with the profile that `cargo sims` uses.
 
-#[path = "../sims/bad_disks.rs"]
-mod bad_disks;
-#[path = "../sims/durability.rs"]
-mod durability;
-#[path = "../sims/health_checks.rs"]
-mod health_checks;
-#[path = "../sims/partitions.rs"]
-mod partitions;
-#[path = "../sims/retries.rs"]
-mod retries;
+#[path = "../sims/scenarios.rs"]
+mod scenarios;
 #[path = "../sims/shop/mod.rs"]
 mod shop;
-#[path = "../sims/stateless_restarts.rs"]
-mod stateless_restarts;
 mod support;
-#[path = "../sims/timeouts.rs"]
-mod timeouts;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,6 +17,7 @@ use squall::prelude::*;
 use squall::run::{Detail, run};
 use squall::sandbox::{End, EntryPoint, ProcessLimits, Worker, serve_if_zygote};
 
+use scenarios::*;
 use support::{children, median, resident_kib, thread_cpu};
 
 const SHOP: [fn() -> Scenario; 7] = [

@@ -1,15 +1,11 @@
 //! The simulations of the shop: a table of scenarios. `cargo sims --help` says what can be done with them.
 
-mod bad_disks;
-mod durability;
-mod health_checks;
-mod linearizable;
-mod lost_answers;
-mod partitions;
-mod retries;
+// The path makes `scenarios.rs` look for its modules beside itself, as it does in the tests.
+#[path = "scenarios.rs"]
+mod scenarios;
 mod shop;
-mod stateless_restarts;
-mod timeouts;
+
+use scenarios::*;
 
 fn main() -> std::process::ExitCode {
     squall::main([

@@ -15,6 +15,7 @@ use siphasher::sip::SipHasher13;
 
 use crate::check::Verdict;
 use crate::scenario::{Case, Definition, Scenario};
+use crate::seed::Seed;
 use crate::trace::Fingerprint;
 
 pub use checkpoints::Checkpoints;
@@ -133,10 +134,27 @@ impl CaseFile {
     }
 }
 
-/// The version alone, so that a file of another version is called that and not a file with odd fields.
+/// The version and what tells how to make the file anew, so that a file of another version is called that and not a file
+/// with odd fields.
 #[derive(Deserialize)]
 struct Version {
     squall: Option<serde_json::Value>,
+    #[serde(default)]
+    case: serde_json::Value,
+}
+
+impl Version {
+    /// The command that explores the seed of the case again, which saves it in the format of this build.
+    fn command(&self) -> String {
+        let text = |field: &str| self.case.get(field).and_then(serde_json::Value::as_str);
+        let seed = text("seed").and_then(|seed| seed.parse::<Seed>().ok());
+        match (text("scenario"), seed) {
+            (Some(scenario), Some(seed)) => {
+                format!("cargo sims explore {scenario} --seeds {seed}..{}", Seed(seed.0.saturating_add(1)))
+            }
+            _ => "cargo sims explore".to_owned(),
+        }
+    }
 }
 
 fn read(text: &str) -> Result<CaseFile, String> {
@@ -146,10 +164,11 @@ fn read(text: &str) -> Result<CaseFile, String> {
         _ => format!("this is not JSON: {error}"),
     })?;
     match &version.squall {
-        Some(version) if *version == FORMAT_VERSION => {}
-        Some(version) => {
+        Some(found) if *found == FORMAT_VERSION => {}
+        Some(found) => {
             return Err(format!(
-                "squall: format version {version} is not {FORMAT_VERSION}, the one that this build reads"
+                "squall: the case format is {found}, and this build reads {FORMAT_VERSION}; make the case anew: {}",
+                version.command()
             ));
         }
         None => return Err("squall: the format version is missing: this is not a case file".to_owned()),
@@ -251,7 +270,6 @@ fn target_directory() -> PathBuf {
 mod tests {
     use super::*;
     use crate::fault::{self, all, millis, one, secs};
-    use crate::seed::Seed;
 
     fn example() -> CaseFile {
         let fault = fault::kill("api").at(secs(3));
@@ -288,7 +306,8 @@ mod tests {
             }
             assert!(!error.contains('\n'), "{error}");
         };
-        check("\"squall\": 3", "\"squall\": 2", &["squall: format version 2"]);
+        let anew = "make the case anew: cargo sims explore echo --seeds 0x51f3..0x51f4";
+        check("\"squall\": 3", "\"squall\": 2", &["squall: the case format is 2, and this build reads 3", anew]);
         check("\"squall\": 3", "\"squal\": 2", &["squall", "missing"]);
         let version = concat!("\"version\": \"", env!("CARGO_PKG_VERSION"), "\"");
         check(version, "\"version\": 1", &["version: invalid type: integer `1`", "line"]);

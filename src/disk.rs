@@ -37,6 +37,7 @@
 //! # }
 //! ```
 
+mod attachment;
 mod calls;
 mod data;
 mod file;
@@ -49,12 +50,10 @@ mod trouble;
 use std::fmt;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
-use tokio::time::Instant;
-
+use self::attachment::{Attachment, SharedImage};
 pub use self::data::{DiskCall, DiskCounters, DiskSpeed, OpenOptions};
 pub use self::file::File;
 use self::image::Image;
@@ -64,26 +63,19 @@ use crate::seed::Seed;
 
 /// What survives on one machine while programs come and go. Clones share their state.
 #[derive(Clone)]
-pub struct DiskImage(Arc<Mutex<Image>>);
+pub struct DiskImage(SharedImage);
 
 impl DiskImage {
     /// An empty disk for the machine that `host` names. What its power offs tear depends on the seed, the host, and
     /// the ordinals of power off, file and write alone.
     pub fn new(seed: Seed, host: u64) -> DiskImage {
-        DiskImage(Arc::new(Mutex::new(Image::new(seed, host))))
+        DiskImage(SharedImage::new(Image::new(seed, host)))
     }
 
     /// The disk as one life of a program sees it: until `gate` closes, or the next [`kill`](Self::kill) or
     /// [`power_off`](Self::power_off).
     pub fn attach(&self, alive: AliveFlag) -> Disk {
-        let life = self.lock().life;
-        Disk(Arc::new(Attachment {
-            image: self.clone(),
-            alive,
-            life,
-            debt_ns: AtomicU64::new(0),
-            busy_until: Mutex::new(None),
-        }))
+        Disk(Arc::new(Attachment::new(self.0.clone(), alive)))
     }
 
     /// The process dies and the machine lives: all that was written stays, locks and open files are released.
@@ -146,57 +138,13 @@ impl DiskImage {
     }
 
     fn lock(&self) -> MutexGuard<'_, Image> {
-        // No call leaves the image half-changed, so that a panic elsewhere on the thread does no harm.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
 impl fmt::Debug for DiskImage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DiskImage").field("counters", &self.counters()).finish_non_exhaustive()
-    }
-}
-
-/// One life of a program on a disk.
-struct Attachment {
-    image: DiskImage,
-    alive: AliveFlag,
-    life: u64,
-    /// Nanoseconds of calls that nobody has waited for yet.
-    debt_ns: AtomicU64,
-    /// When the calls that somebody waits for are done.
-    busy_until: Mutex<Option<Instant>>,
-}
-
-impl Attachment {
-    /// The image, if the program lives.
-    fn enter(&self) -> io::Result<MutexGuard<'_, Image>> {
-        let mut image = self.image.lock();
-        if !self.alive.is_set() || image.life != self.life {
-            image.counters.refused += 1;
-            return Err(io::Error::other("the program that this disk was attached to is dead"));
-        }
-        Ok(image)
-    }
-
-    /// The image, if the program lives and the disk does not fail, for a call that takes time: counts it and adds its time
-    /// to the debt.
-    fn enter_to(&self, call: DiskCall) -> io::Result<MutexGuard<'_, Image>> {
-        let mut image = self.enter()?;
-        if let Some(observer) = image.observer.clone() {
-            // The observer may use the image, and may end the program.
-            drop(image);
-            observer(call);
-            image = self.enter()?;
-        }
-        let time_ns = u64::try_from(image.count(call).as_nanos()).unwrap_or(u64::MAX);
-        let more = |debt_ns: u64| Some(debt_ns.saturating_add(time_ns));
-        let _ = self.debt_ns.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
-        if call != DiskCall::Sync {
-            // What a failed sync leaves behind is the image's affair.
-            image.meet(call)?;
-        }
-        Ok(image)
     }
 }
 
@@ -297,24 +245,14 @@ impl Disk {
 
     /// The time of all calls since the last [`Disk::wait_until_idle`].
     pub fn debt(&self) -> Duration {
-        Duration::from_nanos(self.0.debt_ns.load(Ordering::Relaxed))
+        self.0.debt()
     }
 
     /// Waits until the disk has done all calls that were made before this one, those that another task waits for
     /// included: a disk does one thing at a time. Await it after a sync, before acknowledging. Needs a tokio runtime
     /// with time, whose timer rounds up to whole milliseconds; returns at once if there is nothing to wait for.
     pub async fn wait_until_idle(&self) {
-        let debt = Duration::from_nanos(self.0.debt_ns.swap(0, Ordering::Relaxed));
-        let now = Instant::now();
-        let until = {
-            let mut busy_until = self.0.busy_until.lock().unwrap_or_else(PoisonError::into_inner);
-            let until = busy_until.map_or(now, |busy| busy.max(now)) + debt;
-            *busy_until = Some(until);
-            until
-        };
-        if until > now {
-            tokio::time::sleep_until(until).await;
-        }
+        self.0.settle().await;
     }
 }
 

@@ -6,14 +6,16 @@
 
 mod capture;
 mod event;
+mod fingerprint;
+mod host_id;
 mod names;
+mod record;
 mod watch;
 
 pub(crate) use capture::read as read_captured;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -21,73 +23,10 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 
 use capture::Captured;
 pub use event::{AttemptOutcome, Event, FlowKey, Mark, RetrySafety, SegmentKind};
+pub use fingerprint::{Fingerprint, ParseFingerprintError};
+pub use host_id::HostId;
+pub use record::Record;
 pub(crate) use watch::watch;
-
-/// A host's index in its scenario, in the order of declaration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct HostId(pub u16);
-
-impl HostId {
-    /// A destination that is no host of the scenario.
-    pub const UNKNOWN: HostId = HostId(u16::MAX);
-
-    /// The index as a `usize`.
-    pub fn index(self) -> usize {
-        usize::from(self.0)
-    }
-}
-
-/// 128-bit digest of a whole trace and history (SipHash-1-3, 128 bits): equal fingerprints mean the same run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Fingerprint(pub u128);
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
-    }
-}
-
-/// A text that is not 32 hexadecimal digits.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a fingerprint of 32 hexadecimal digits")]
-pub struct ParseFingerprintError(String);
-
-impl FromStr for Fingerprint {
-    type Err = ParseFingerprintError;
-
-    fn from_str(text: &str) -> Result<Fingerprint, ParseFingerprintError> {
-        let is_whole = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let parsed = is_whole.then(|| u128::from_str_radix(text, 16).ok()).flatten();
-        parsed.map(Fingerprint).ok_or_else(|| ParseFingerprintError(text.to_owned()))
-    }
-}
-
-impl Serialize for Fingerprint {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Fingerprint {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Fingerprint, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
-
-/// An event with its virtual time and host.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
-    /// Virtual time since the start of the run.
-    pub at: Duration,
-    /// Where it happened; none for the world itself.
-    pub host: Option<HostId>,
-    /// What happened.
-    pub event: Event,
-    /// Words for a reader (a request line, a log message, an error); only in a rich trace, never digested.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub text: Option<String>,
-}
 
 /// How often the things happened that a summary counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -15,11 +15,14 @@ mod smaller;
 mod sweeps;
 #[path = "cli/table.rs"]
 mod table;
+#[path = "support/trial.rs"]
+mod trial;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output, Stdio};
 
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::Arguments;
+use trial::trial;
 
 fn main() -> ExitCode {
     let is_table = std::env::args().nth(1).as_deref() == Some("cli") || std::env::var_os("SQUALL_TABLE").is_some();
@@ -70,12 +73,7 @@ fn main() -> ExitCode {
         ("what_cannot_be_swept_is_said", sweeps::what_cannot_be_swept_is_said),
         ("a_debugger_stops_in_the_code_under_test", replays::a_debugger_stops_in_the_code_under_test),
     ];
-    let trials = tests.map(|(name, test)| {
-        Trial::test(name, move || {
-            test();
-            Ok(())
-        })
-    });
+    let trials = tests.map(|(name, test)| trial(name, test));
     libtest_mimic::run(&Arguments::from_args(), trials.into()).exit_code()
 }
 
@@ -354,7 +352,7 @@ fn damaged_files() {
         std::fs::write(directory(name).join("damaged.json"), whole.replacen(from, to, 1)).unwrap();
         assert_one_line(&cli(name, &["replay", "damaged.json"]), expected, 2);
     };
-    check("\"squall\": 3", "\"squall\": 9", "damaged.json: squall: format version 9 is not 3");
+    check("\"squall\": 3", "\"squall\": 9", "damaged.json: squall: the case format is 9, and this build reads 3");
     check("\"version\": ", "\"version\": 7, \"x\": ", "version: invalid type: integer `7`");
     check("\"definition\": \"", "\"definition\": \"z", "definition: `z");
     check("\"fingerprint\": \"", "\"fingerprint\": \"z", "fingerprint: `z");

@@ -4,14 +4,17 @@
 
 #[path = "determinism/everything.rs"]
 mod everything;
+#[path = "support/trial.rs"]
+mod trial;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::Arguments;
 use squall::prelude::*;
 use squall::run::{Detail, run};
+use trial::trial;
 
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("cli") || squall::sandbox::is_zygote() {
@@ -25,12 +28,7 @@ fn main() -> ExitCode {
         ("without_a_process_for_each_run_they_would_differ", mutant),
         ("a_case_from_a_file_is_the_same_run", replayed_from_file),
     ];
-    let trials = tests.map(|(name, test)| {
-        Trial::test(name, move || {
-            test();
-            Ok(())
-        })
-    });
+    let trials = tests.map(|(name, test)| trial(name, test));
     libtest_mimic::run(&Arguments::from_args(), trials.into()).exit_code()
 }
 

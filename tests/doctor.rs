@@ -3,9 +3,6 @@
 //!
 //! This executable is itself a table of scenarios: started with the word `cli` it is what a user's table would be.
 
-#[path = "../sims/durability.rs"]
-#[allow(dead_code)]
-mod durability;
 #[path = "doctor/harmless.rs"]
 mod harmless;
 #[path = "doctor/leaks.rs"]
@@ -15,17 +12,20 @@ mod named;
 #[cfg(target_os = "linux")]
 #[path = "support/refuse.rs"]
 mod refuse;
+#[path = "../sims/scenarios.rs"]
+mod scenarios;
 #[path = "../sims/shop/mod.rs"]
 mod shop;
-#[path = "../sims/timeouts.rs"]
-#[allow(dead_code)]
-mod timeouts;
+#[path = "support/trial.rs"]
+mod trial;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output};
 
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::Arguments;
+use scenarios::{durability, timeouts};
 use squall::prelude::*;
+use trial::trial;
 
 /// The variable that makes the table refuse itself a filter on system calls.
 pub const REFUSE: &str = "DOCTOR_TEST_REFUSE";
@@ -45,14 +45,6 @@ fn main() -> ExitCode {
     }
     let trials = [named::trials(), harmless::trials()];
     libtest_mimic::run(&Arguments::from_args(), trials.into_iter().flatten().collect()).exit_code()
-}
-
-/// A test that fails by panic.
-pub fn trial(name: impl Into<String>, test: impl FnOnce() + Send + 'static) -> Trial {
-    Trial::test(name.into(), move || {
-        test();
-        Ok(())
-    })
 }
 
 /// A directory of its own for what a test writes.

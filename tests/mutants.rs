@@ -1,27 +1,11 @@
 //! Every promise has a deliberately mutant: a shop that breaks it, which its check must catch.
 
-// The scenarios are those of the simulations, built with another setup; what only their table uses is not used here.
-#![allow(dead_code)]
-
-#[path = "../sims/bad_disks.rs"]
-mod bad_disks;
-#[path = "../sims/durability.rs"]
-mod durability;
-#[path = "../sims/health_checks.rs"]
-mod health_checks;
-#[path = "../sims/linearizable.rs"]
-mod linearizable;
-#[path = "../sims/lost_answers.rs"]
-mod lost_answers;
-#[path = "../sims/retries.rs"]
-mod retries;
+#[path = "../sims/scenarios.rs"]
+mod scenarios;
 #[path = "../sims/shop/mod.rs"]
 mod shop;
-#[path = "../sims/stateless_restarts.rs"]
-mod stateless_restarts;
-#[path = "../sims/timeouts.rs"]
-mod timeouts;
 
+use scenarios::*;
 use shop::simulated::Setup;
 use squall::check::Verdict;
 use squall::fault::{DiskCalls, Plan, Swarm};
@@ -37,9 +21,7 @@ fn assert_caught(promise: &str, make: fn(Setup) -> Scenario, break_it: fn(&mut S
 }
 
 fn assert_caught_with(promise: &str, make: fn(Setup) -> Scenario, break_it: fn(&mut Setup), narrow: fn(Plan) -> Plan) {
-    let mut setup = Setup::default();
-    break_it(&mut setup);
-    assert_caught_in(promise, &make(setup), narrow);
+    assert_caught_in(promise, &make(Setup::changed(break_it)), narrow);
 }
 
 fn assert_caught_in(promise: &str, scenario: &Scenario, narrow: fn(Plan) -> Plan) {
@@ -83,12 +65,14 @@ fn r2_catches_a_client_without_a_budget() {
     assert_caught("R2", retries::with, |setup| setup.client.mistakes.no_budget = true);
 }
 
+fn retry_without_a_key(setup: &mut Setup) {
+    setup.client.mistakes.retry_unkeyed_posts = true;
+    setup.api.requires_key = false;
+}
+
 #[test]
 fn r6_catches_retries_of_orders_without_a_key() {
-    assert_caught("R6", retries::with, |setup| {
-        setup.client.mistakes.retry_unkeyed_posts = true;
-        setup.api.requires_key = false;
-    });
+    assert_caught("R6", retries::with, retry_without_a_key);
 }
 
 #[test]
@@ -104,10 +88,7 @@ fn lost_answers_catch_new_keys_and_hasty_acknowledgements() {
 
 #[test]
 fn i2_catches_orders_that_are_placed_twice() {
-    assert_caught("I2", retries::with, |setup| {
-        setup.client.mistakes.retry_unkeyed_posts = true;
-        setup.api.requires_key = false;
-    });
+    assert_caught("I2", retries::with, retry_without_a_key);
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod tiers;
 #[path = "network/trigger_points.rs"]
 mod trigger_points;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -29,7 +30,8 @@ use std::time::Duration;
 use squall::fault::{Fault, FaultKind, Selector, Target, Trigger};
 use squall::net::{TcpListener, TcpStream};
 use squall::prelude::*;
-use squall::run::{Detail, Run, run};
+use squall::run::{Detail, Outcome, Recording, Run, run};
+use squall::scenario::Case;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// What a client observed: label and virtual time.
@@ -47,6 +49,35 @@ fn at(seen: &Seen, what: &str) -> Duration {
 
 fn saw(seen: &Seen, what: &str) -> bool {
     seen.lock().unwrap().iter().any(|(label, _)| label == what)
+}
+
+/// The labels alone.
+fn labels(seen: &Seen) -> Vec<String> {
+    seen.lock().unwrap().iter().map(|(label, _)| label.clone()).collect()
+}
+
+/// The labels of what was seen from one time to another, each once, in order.
+fn labels_within(seen: &[(String, Duration)], from_ms: u64, to_ms: u64) -> Vec<&str> {
+    let within = seen.iter().filter(|(_, at)| millis(from_ms) <= *at && *at < millis(to_ms));
+    let labels: BTreeSet<&str> = within.map(|(label, _)| label.as_str()).collect();
+    labels.into_iter().collect()
+}
+
+/// A host's program that is also given what it shares with the test, in each of its lives.
+fn sharing<T, Fut>(
+    shared: &T,
+    program: impl Fn(HostContext, T) -> Fut + Send + Sync + 'static,
+) -> impl Fn(HostContext) -> Fut + Send + Sync + 'static
+where
+    T: Clone + Send + Sync + 'static,
+{
+    let shared = shared.clone();
+    move |cx| program(cx, shared.clone())
+}
+
+/// Sleeps until this time of the run.
+async fn until(cx: &HostContext, at_ms: u64) {
+    tokio::time::sleep(millis(at_ms).saturating_sub(cx.elapsed())).await;
 }
 
 async fn echo(mut listener: TcpListener) -> io::Result<()> {
@@ -67,6 +98,17 @@ async fn ping(stream: &mut TcpStream) -> io::Result<()> {
     stream.write_all(b"ping").await?;
     let mut answer = [0; 4];
     stream.read_exact(&mut answer).await.map(drop)
+}
+
+/// Accepts one connection, and holds it without reading from it.
+async fn accept_and_hold(cx: HostContext) -> io::Result<()> {
+    let mut listener = cx.listener(80);
+    let (_stream, _) = listener.accept().await?;
+    std::future::pending().await
+}
+
+async fn reads_reset(stream: &mut TcpStream) {
+    assert_eq!(stream.read(&mut [0; 16]).await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
 }
 
 /// A server that echoes and a client that does what `client` says, with these faults.
@@ -92,18 +134,42 @@ where
     Fut: Future<Output = ()> + 'static,
 {
     let seen = Seen::default();
-    let shared = seen.clone();
     let scenario = Scenario::new("network")
         .host("server", server)
-        .host("client", move |cx| client(cx, shared.clone()))
+        .host("client", sharing(&seen, client))
         .latency(millis(latency_ms)..millis(latency_ms))
         .fault(fault::scripted("script", faults))
         .run_for(secs(200))
         .settle_for(secs(10));
-    let scenario = adjust(scenario);
-    let run = run(&scenario, &scenario.case(Seed(1)), Detail::Lean);
+    (passing(&adjust(scenario)), seen)
+}
+
+/// A run that keeps little, in which no check fails.
+fn passing(scenario: &Scenario) -> Run {
+    let run = run(scenario, &scenario.case(Seed(1)), Detail::Lean);
     assert!(run.outcome.verdict.is_pass(), "{:?}", run.outcome.findings);
-    (run, seen)
+    run
+}
+
+/// A run that keeps little, which passes, and is the same when everything of it is kept.
+fn passing_either_way(scenario: &Scenario, case: &Case) -> Run {
+    let lean = run(scenario, case, Detail::Lean);
+    assert!(lean.outcome.verdict.is_pass(), "{case:?}: {:?}", lean.outcome.findings);
+    assert_same(&lean.outcome, &run(scenario, case, Detail::Rich).outcome);
+    lean
+}
+
+/// A run of which everything is kept, and which is the same when little is.
+fn recorded(scenario: &Scenario) -> Recording {
+    let case = scenario.case(Seed(1));
+    let lean = run(scenario, &case, Detail::Lean).outcome;
+    let recording = run(scenario, &case, Detail::Rich).into_recording(case);
+    assert_same(&lean, &recording.outcome);
+    recording
+}
+
+fn assert_same(lean: &Outcome, rich: &Outcome) {
+    assert_eq!((lean.fingerprint, &lean.fault_effects), (rich.fingerprint, &rich.fault_effects));
 }
 
 fn on_link(kind: impl Into<FaultKind>, from_ms: u64, to_ms: u64) -> Fault {
@@ -272,40 +338,31 @@ fn after_a_kill_the_peer_sees_the_end_and_connects_are_refused_until_the_restart
 
 #[test]
 fn a_killed_server_with_unread_bytes_resets() {
-    let server = |cx: HostContext| async move {
-        let mut listener = cx.listener(80);
-        let (_stream, _) = listener.accept().await?;
-        std::future::pending().await
-    };
     let client = |cx: HostContext, seen: Seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         stream.write_all(b"nobody reads this").await.unwrap();
-        let error = stream.read(&mut [0; 16]).await.unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        reads_reset(&mut stream).await;
         note(&seen, &cx, "reset");
     };
-    let (_, seen) = world_with(20, vec![on_server(fault::kinds::Kill {}, 1_000, 5_000)], server, client, |s| s);
+    let (_, seen) =
+        world_with(20, vec![on_server(fault::kinds::Kill {}, 1_000, 5_000)], accept_and_hold, client, |s| s);
     assert_between(at(&seen, "reset"), 1_020, 1_022);
 }
 
 #[test]
 fn a_machine_whose_process_was_killed_can_still_lose_its_power() {
     let lengths = Arc::new(Mutex::new(Vec::new()));
-    let shared = lengths.clone();
-    let server = move |cx: HostContext| {
-        let lengths = shared.clone();
-        async move {
-            let file = cx.disk().open_durable("log")?;
-            lengths.lock().unwrap().push(file.len()?);
-            file.write_at(0, b"never synced")?;
-            echo(cx.listener(80)).await
-        }
-    };
+    let server = sharing(&lengths, |cx, lengths| async move {
+        let file = cx.disk().open_durable("log")?;
+        lengths.lock().unwrap().push(file.len()?);
+        file.write_at(0, b"never synced")?;
+        echo(cx.listener(80)).await
+    });
     let faults =
         vec![on_server(fault::kinds::Kill {}, 1_000, 6_000), on_server(fault::kinds::PowerOff {}, 3_000, 5_000)];
     let client = |cx: HostContext, seen: Seen| async move {
         for (asked_ms, what) in [(2_000, "process down"), (3_500, "power off"), (7_000, "all well")] {
-            tokio::time::sleep(millis(asked_ms).saturating_sub(cx.elapsed())).await;
+            until(&cx, asked_ms).await;
             let connected = tokio::time::timeout(secs(1), cx.connector().connect("server", 80)).await;
             let end =
                 connected.map(|end| end.map_or_else(|error| error.kind().to_string(), |_| "connected".to_owned()));
@@ -330,8 +387,7 @@ fn after_a_power_off_there_is_silence_and_after_power_on_a_reset() {
         note(&seen, &cx, if quiet.is_err() { "silence" } else { "answer" });
         let connecting = tokio::time::timeout(millis(300), cx.connector().connect("server", 80)).await;
         note(&seen, &cx, if connecting.is_err() { "connect hangs" } else { "connect answered" });
-        let error = stream.read(&mut [0; 16]).await.unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        reads_reset(&mut stream).await;
         note(&seen, &cx, "reset");
     });
     assert!(saw(&seen, "silence") && saw(&seen, "connect hangs"));
@@ -346,28 +402,29 @@ fn an_idle_connection_to_a_machine_that_came_back_is_half_open() {
         let quiet = tokio::time::timeout(secs(10), stream.read(&mut [0; 16])).await;
         note(&seen, &cx, if quiet.is_err() { "believes" } else { "knows" });
         stream.write_all(b"ping").await.unwrap();
-        let error = stream.read(&mut [0; 16]).await.unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        reads_reset(&mut stream).await;
         note(&seen, &cx, "reset");
     });
     assert!(saw(&seen, "believes"));
     assert_between(at(&seen, "reset") - at(&seen, "believes"), 40, 42);
 }
 
+/// Echoes on a socket of turmoil's own.
+async fn plain_turmoil_echo(_: HostContext) -> io::Result<()> {
+    let listener = turmoil::net::TcpListener::bind("0.0.0.0:80").await?;
+    loop {
+        let (mut stream, _) = listener.accept().await?;
+        tokio::spawn(async move {
+            let mut buffer = [0; 64];
+            while let Ok(length @ 1..) = stream.read(&mut buffer).await {
+                let _ = stream.write_all(&buffer[..length]).await;
+            }
+        });
+    }
+}
+
 #[test]
 fn plain_turmoil_sockets_meet_latency_and_partitions_to_a_step() {
-    let server = |_: HostContext| async move {
-        let listener = turmoil::net::TcpListener::bind("0.0.0.0:80").await?;
-        loop {
-            let (mut stream, _) = listener.accept().await?;
-            tokio::spawn(async move {
-                let mut buffer = [0; 64];
-                while let Ok(length @ 1..) = stream.read(&mut buffer).await {
-                    let _ = stream.write_all(&buffer[..length]).await;
-                }
-            });
-        }
-    };
     let client = |cx: HostContext, seen: Seen| async move {
         let mut stream = turmoil::net::TcpStream::connect("server:80").await.unwrap();
         for label in ["first", "second", "third"] {
@@ -378,7 +435,7 @@ fn plain_turmoil_sockets_meet_latency_and_partitions_to_a_step() {
         }
     };
     let partition = on_link(fault::kinds::Partition {}, 900, 3_000);
-    let (_, seen) = world_with(20, vec![partition], server, client, |s| s);
+    let (_, seen) = world_with(20, vec![partition], plain_turmoil_echo, client, |s| s);
     assert_between(at(&seen, "first"), 60, 100);
     assert_between(at(&seen, "second"), 3_020, 3_080);
     assert_between(at(&seen, "third"), 3_060, 3_200);
@@ -388,19 +445,16 @@ fn plain_turmoil_sockets_meet_latency_and_partitions_to_a_step() {
 fn removing_a_fault_leaves_the_fate_of_other_links_as_it_was() {
     let times = |faults: Vec<Fault>| {
         let seen = Seen::default();
-        let shared = seen.clone();
+        let client = sharing(&seen, |cx, seen| async move {
+            let mut stream = cx.connector().connect("server", 80).await.unwrap();
+            for n in 0..200 {
+                ping(&mut stream).await.unwrap();
+                note(&seen, &cx, n);
+            }
+        });
         let scenario = Scenario::new("keyed")
             .host("server", |cx| echo(cx.listener(80)))
-            .host("client", move |cx| {
-                let seen = shared.clone();
-                async move {
-                    let mut stream = cx.connector().connect("server", 80).await.unwrap();
-                    for n in 0..200 {
-                        ping(&mut stream).await.unwrap();
-                        note(&seen, &cx, n);
-                    }
-                }
-            })
+            .host("client", client)
             .host("other", |cx| async move {
                 for _ in 0..100 {
                     if let Ok(mut stream) = cx.connector().connect("server", 80).await {

@@ -15,12 +15,15 @@ mod refuse;
 mod sameness;
 #[path = "sandbox/time.rs"]
 mod time;
+#[path = "support/trial.rs"]
+mod trial;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::Arguments;
 use squall::sandbox::{End, EntryPoint, Finished, ProcessLimits, Worker, serve_if_zygote};
+use trial::trial;
 
 fn main() -> ExitCode {
     serve_if_zygote(jobs::run);
@@ -62,11 +65,4 @@ pub(crate) fn returned(finished: &Finished) -> String {
 /// What a job wrote.
 pub(crate) fn output(finished: &Finished) -> String {
     String::from_utf8_lossy(&finished.output).into_owned()
-}
-
-pub(crate) fn trial(name: &str, test: fn()) -> Trial {
-    Trial::test(name, move || -> Result<(), Failed> {
-        test();
-        Ok(())
-    })
 }

@@ -1,10 +1,8 @@
 //! What a failure prints, for failures of every sort: one screen each, without colours.
 //! `cargo insta review` shows and accepts changes; without it, `INSTA_UPDATE=always cargo test --test screens` accepts.
 
-#![allow(dead_code)]
-
-#[path = "../sims/durability.rs"]
-mod durability;
+#[path = "../sims/scenarios.rs"]
+mod scenarios;
 #[path = "../sims/shop/mod.rs"]
 mod shop;
 #[path = "screens/table.rs"]
@@ -15,14 +13,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use scenarios::durability;
 use squall::explore::{self, ExploreOptions, Pool, Repeat};
 use squall::prelude::*;
 use squall::report::{ScreenStyle, screen};
 use squall::sandbox::{EntryPoint, is_zygote};
 
 fn acknowledges_before_sync() -> Scenario {
-    let mut setup = shop::simulated::Setup::default();
-    setup.store.acknowledge_before_sync = true;
+    let setup = shop::simulated::Setup::changed(|setup| setup.store.acknowledge_before_sync = true);
     durability::with(setup).renamed("acknowledges_before_sync")
 }
 

@@ -1,24 +1,9 @@
 //! Failures of deliberately broken shops are made smaller: to few faults, of which none can be left out.
 
-// The scenarios are those of the simulations, built with another setup; what only their table uses is not used here.
-#![allow(dead_code)]
-
-#[path = "../sims/bad_disks.rs"]
-mod bad_disks;
-#[path = "../sims/durability.rs"]
-mod durability;
-#[path = "../sims/health_checks.rs"]
-mod health_checks;
-#[path = "../sims/partitions.rs"]
-mod partitions;
-#[path = "../sims/retries.rs"]
-mod retries;
+#[path = "../sims/scenarios.rs"]
+mod scenarios;
 #[path = "../sims/shop/mod.rs"]
 mod shop;
-#[path = "../sims/stateless_restarts.rs"]
-mod stateless_restarts;
-#[path = "../sims/timeouts.rs"]
-mod timeouts;
 
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
@@ -26,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use scenarios::*;
 use shop::simulated::Setup;
 use squall::explore::{self, CaseRef, ExploreOptions, Pool, investigate};
 use squall::fault::Plan;
@@ -36,9 +22,7 @@ use squall::sandbox::{EntryPoint, is_zygote};
 const SHRINK_FOR: Duration = secs(6);
 
 fn broken(name: &str, make: fn(Setup) -> Scenario, break_it: fn(&mut Setup)) -> Scenario {
-    let mut setup = Setup::default();
-    break_it(&mut setup);
-    make(setup).renamed(name)
+    make(Setup::changed(break_it)).renamed(name)
 }
 
 fn no_deadline() -> Scenario {

@@ -1,34 +1,17 @@
 //! Timelines of pinned seeds, for review: they change only when what the shop or the simulator does changes.
 //! `cargo insta review` shows and accepts changes; without it, `INSTA_UPDATE=always cargo test --test snapshots` accepts.
 
-#![allow(dead_code)]
-
-#[path = "../sims/bad_disks.rs"]
-mod bad_disks;
-#[path = "../sims/durability.rs"]
-mod durability;
-#[path = "../sims/health_checks.rs"]
-mod health_checks;
-#[path = "../sims/linearizable.rs"]
-mod linearizable;
-#[path = "../sims/lost_answers.rs"]
-mod lost_answers;
-#[path = "../sims/partitions.rs"]
-mod partitions;
-#[path = "../sims/retries.rs"]
-mod retries;
+#[path = "../sims/scenarios.rs"]
+mod scenarios;
 #[path = "../sims/shop/mod.rs"]
 mod shop;
-#[path = "../sims/stateless_restarts.rs"]
-mod stateless_restarts;
-#[path = "../sims/timeouts.rs"]
-mod timeouts;
 
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Trial};
+use scenarios::*;
 use squall::explore::{CaseRef, Pool, investigate};
 use squall::prelude::*;
 use squall::report::{TimelineOptions, timeline};

@@ -13,7 +13,6 @@ use hyper::header::{AUTHORIZATION, HeaderMap, RETRY_AFTER};
 use hyper::http::uri::Authority;
 use hyper::{Method, Request, StatusCode};
 
-use super::breaker::BreakerConfig;
 use super::catalogue::Catalogue;
 use super::message::{
     Answer, CALL_HEADER, DEADLINE_HEADER, Expiry, KEY_HEADER, KeyedOrder, Order, Token, User, deadline_value, json,
@@ -21,72 +20,11 @@ use super::message::{
 };
 use super::net::{Connect, Listen};
 use super::observe::Observer;
-use super::pool::{ExchangeError, HttpClient, PoolConfig, address, authority, exchange, http_client};
-use super::serve::{ServeConfig, Shutdown, serve};
+use super::pool::{ExchangeError, HttpClient, address, authority, exchange, http_client};
+use super::serve::{Shutdown, serve};
 use super::token;
 
-/// How an api server behaves.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// The store's name and port.
-    pub store: (String, u16),
-    /// The pricing service's name and port.
-    pub pricing: (String, u16),
-    /// Shared by all api servers, so that each accepts the tokens of the others.
-    pub token_secret: Vec<u8>,
-    /// How long a token is accepted.
-    pub token_lifetime: Duration,
-    /// Whether an order needs an idempotency key.
-    pub requires_key: bool,
-    /// The longest that a request may take, whatever its caller allows.
-    pub request_limit: Duration,
-    /// How long pricing may take; short, as there is a fallback.
-    pub pricing_timeout: Duration,
-    /// How old a price may be when it stands in for a fresh one.
-    pub stale_limit: Duration,
-    /// When pricing is left alone.
-    pub breaker: BreakerConfig,
-    /// How connections to the store and to pricing are kept.
-    pub pool: PoolConfig,
-    /// How connections of the gateway are treated.
-    pub serve: ServeConfig,
-    /// What is done wrong on purpose.
-    pub mistakes: Mistakes,
-}
-
-/// What an api server can do wrong.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Mistakes {
-    /// Tokens mean something to the server that issued them only, until it dies.
-    pub session_in_memory: bool,
-    /// ClientOutcome to stop, it stops accepting at once.
-    pub no_drain: bool,
-    /// It calls itself dead when the store is unwell.
-    pub health_asks_store: bool,
-    /// A stale price looks like a fresh one.
-    pub unmarked_fallback: bool,
-    /// It works for the store's caller for as long as it likes, whatever the caller still waits for.
-    pub ignores_deadline: bool,
-}
-
-impl Default for Config {
-    fn default() -> Config {
-        Config {
-            store: ("store".to_owned(), 80),
-            pricing: ("pricing".to_owned(), 80),
-            token_secret: b"a secret for tests and examples".to_vec(),
-            token_lifetime: Duration::from_secs(60 * 60),
-            requires_key: true,
-            request_limit: Duration::from_secs(5),
-            pricing_timeout: Duration::from_millis(300),
-            stale_limit: Duration::from_secs(5 * 60),
-            breaker: BreakerConfig::default(),
-            pool: PoolConfig::default(),
-            serve: ServeConfig::default(),
-            mistakes: Mistakes::default(),
-        }
-    }
-}
+pub use super::api_config::Config;
 
 /// Runs an api server until shutdown.
 pub async fn run<L: Listen, C: Connect>(
@@ -145,10 +83,9 @@ async fn route<C: Connect>(api: Arc<Api<C>>, request: Request<Incoming>) -> Answ
         _ => return problem(StatusCode::NOT_FOUND, "no such page"),
     }
     let (parts, body) = request.into_parts();
-    let body = match expiry.limit(read_body(body)).await {
-        Some(Ok(body)) => body,
-        Some(Err(answer)) => return answer,
-        None => return problem(StatusCode::REQUEST_TIMEOUT, "the body took too long"),
+    let body = match read_body(body, expiry).await {
+        Ok(body) => body,
+        Err(answer) => return answer,
     };
     match parts.uri.path() {
         "/login" => api.login(&body),
@@ -234,7 +171,7 @@ impl<C: Connect> Api<C> {
         self.ask_store(Method::GET, path, Bytes::new(), expiry).await
     }
 
-    /// Asks the store once and gives its word on. 503 says that nothing was done; in doubt it is 502 or 504.
+    /// Asks the store once and gives its word on.
     async fn ask_store(&self, method: Method, path: &str, body: Bytes, expiry: Expiry) -> Answer {
         let left = if self.config.mistakes.ignores_deadline { Some(self.config.request_limit) } else { expiry.left() };
         let Some(left) = left else { return problem(StatusCode::GATEWAY_TIMEOUT, "too late to begin") };
@@ -254,9 +191,14 @@ impl<C: Connect> Api<C> {
                 }
                 answer
             }
-            Err(ExchangeError::Refused) => problem(StatusCode::SERVICE_UNAVAILABLE, "the store cannot be reached"),
-            Err(ExchangeError::Broken(_)) => problem(StatusCode::BAD_GATEWAY, "the store broke off"),
-            Err(ExchangeError::TimedOut) => problem(StatusCode::GATEWAY_TIMEOUT, "the store is silent"),
+            Err(error) => {
+                let why = match error {
+                    ExchangeError::Refused => "the store cannot be reached",
+                    ExchangeError::Broken(_) => "the store broke off",
+                    ExchangeError::TimedOut => "the store is silent",
+                };
+                problem(error.status(), why)
+            }
         }
     }
 }

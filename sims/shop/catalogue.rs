@@ -13,7 +13,7 @@ use hyper::http::uri::Authority;
 use hyper::{Request, StatusCode};
 use tokio::time::Instant;
 
-use super::api::Config;
+use super::api_config::Config;
 use super::breaker::Breaker;
 use super::message::{Answer, DEADLINE_HEADER, Expiry, Price, deadline_value, is_sku, json, problem};
 use super::net::Connect;

@@ -122,10 +122,9 @@ async fn route<C: Connect>(gateway: Arc<Gateway<C>>, request: Request<Incoming>)
     }
     let expiry = Expiry::from_headers(request.headers(), gateway.config.request_limit);
     let (mut parts, body) = request.into_parts();
-    let body = match expiry.limit(read_body(body)).await {
-        Some(Ok(body)) => body,
-        Some(Err(answer)) => return answer,
-        None => return problem(StatusCode::REQUEST_TIMEOUT, "the body took too long"),
+    let body = match read_body(body, expiry).await {
+        Ok(body) => body,
+        Err(answer) => return answer,
     };
     drop_hop_headers(&mut parts.headers);
     gateway.forward(&parts, body, expiry).await
@@ -191,13 +190,13 @@ impl<C: Connect> Gateway<C> {
     }
 }
 
-/// A request that never left is refused with 503, which says that nothing was done; in doubt it is 502 or 504.
 fn failure(error: &ExchangeError) -> Answer {
-    match error {
-        ExchangeError::Refused => problem(StatusCode::SERVICE_UNAVAILABLE, "no backend could be reached"),
-        ExchangeError::Broken(_) => problem(StatusCode::BAD_GATEWAY, "the backend broke off"),
-        ExchangeError::TimedOut => problem(StatusCode::GATEWAY_TIMEOUT, "the backend is silent"),
-    }
+    let why = match error {
+        ExchangeError::Refused => "no backend could be reached",
+        ExchangeError::Broken(_) => "the backend broke off",
+        ExchangeError::TimedOut => "the backend is silent",
+    };
+    problem(error.status(), why)
 }
 
 fn copy_head(request: &Parts, body: Bytes) -> Request<Full<Bytes>> {

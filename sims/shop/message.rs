@@ -146,14 +146,15 @@ pub fn deadline_value(left: Duration) -> HeaderValue {
     HeaderValue::from(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// Reads a whole body; a truncated or oversized one is an answer to give instead.
-pub async fn read_body(body: Incoming) -> Result<Bytes, Answer> {
-    match Limited::new(body, BODY_LIMIT_BYTES).collect().await {
-        Ok(whole) => Ok(whole.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
+/// Reads a whole body; a late, truncated or oversized one is an answer to give instead.
+pub async fn read_body(body: Incoming, expiry: Expiry) -> Result<Bytes, Answer> {
+    match expiry.limit(Limited::new(body, BODY_LIMIT_BYTES).collect()).await {
+        Some(Ok(whole)) => Ok(whole.to_bytes()),
+        Some(Err(error)) if error.is::<LengthLimitError>() => {
             Err(problem(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long"))
         }
-        Err(_) => Err(problem(StatusCode::BAD_REQUEST, "the body is incomplete")),
+        Some(Err(_)) => Err(problem(StatusCode::BAD_REQUEST, "the body is incomplete")),
+        None => Err(problem(StatusCode::REQUEST_TIMEOUT, "the body took too long")),
     }
 }
 

@@ -18,9 +18,10 @@
 //! | [`retry`] | backoff, retry budget, which answers deserve a retry |
 //! | [`call`], [`client`], [`client_config`] | the promises of a call; what users ask; limits and mistakes |
 //! | [`balance`], [`gateway`] | health and turns; probing and forwarding |
-//! | [`token`], [`breaker`], [`catalogue`], [`api`] | the stateless servers |
+//! | [`token`], [`breaker`], [`api_config`], [`catalogue`], [`api`] | the stateless servers |
+//! | [`values`] | plain values in the store, with compare-and-set |
 //! | [`verified`], [`store`] | a disk that is not trusted; orders and their keys |
-//! | [`values`], [`value_client`] | plain values in the store, with compare-and-set; who asks for them |
+//! | [`value_client`] | who asks for plain values |
 //! | [`pricing`] | prices, and a mood |
 //! | [`workload`] | what users do |
 //! | [`localhost`] | all of it in one process, on real sockets |
@@ -36,6 +37,7 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod api;
+pub mod api_config;
 pub mod balance;
 pub mod breaker;
 pub mod call;

@@ -13,7 +13,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::http::response::Parts;
 use hyper::http::uri::Authority;
 use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper::{Request, Response, Uri};
+use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -94,6 +94,17 @@ pub enum ExchangeError {
     /// The time was up: the request may have been executed.
     #[error("timed out")]
     TimedOut,
+}
+
+impl ExchangeError {
+    /// What a server answers that asked another in vain: 503 says that nothing was done; in doubt it is 502 or 504.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            ExchangeError::Refused => StatusCode::SERVICE_UNAVAILABLE,
+            ExchangeError::Broken(_) => StatusCode::BAD_GATEWAY,
+            ExchangeError::TimedOut => StatusCode::GATEWAY_TIMEOUT,
+        }
+    }
 }
 
 /// Sends a request and waits for the answer and its whole body, all within the limit.

@@ -3,108 +3,25 @@
 //! Owns the glue between the shop and the simulator, and what the shop's checks read. No program knows of it.
 
 mod keeper;
+mod machine;
 
-use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 use squall::check::{self, Check, Effects, HealthPolicy};
-use squall::history::{Completion, Operation as Seen, Pending, Recorder};
+use squall::history::{Completion, Operation as Seen, Pending};
 use squall::prelude::*;
-use squall::trace;
 
 use super::balance::Backend;
 use super::client::{CallError, Effect, ShopClient};
 use super::client_config::ClientConfig;
 use super::message::OrderReceipt;
-use super::net::{Connect, Listen};
-use super::observe::{AttemptOutcome, Observe, Observer, RetrySafety};
-use super::serve::Shutdown;
 use super::workload::{self, Operation, Reply, User};
 use super::{api, gateway, pricing, store};
+use machine::{shutdown, spectator};
 
 pub use keeper::keep_orders;
-
-impl Connect for squall::net::Connector {
-    type Stream = squall::net::TcpStream;
-
-    async fn connect(&self, host: &str, port: u16) -> io::Result<Self::Stream> {
-        squall::net::Connector::connect(self, host, port).await
-    }
-}
-
-impl Listen for squall::net::TcpListener {
-    type Stream = squall::net::TcpStream;
-
-    async fn accept(&mut self) -> io::Result<(Self::Stream, SocketAddr)> {
-        squall::net::TcpListener::accept(self).await
-    }
-}
-
-/// Writes what the programs tell into the trace.
-struct Spectator(Recorder);
-
-/// A spectator for a program on this host.
-fn spectator(cx: &HostContext) -> Observer {
-    Arc::new(Spectator(cx.recorder()))
-}
-
-impl Observe for Spectator {
-    fn call_started(&self, call: u64, deadline: Duration) {
-        self.0.mark(Mark::CallStarted { call, deadline });
-    }
-
-    fn attempt_started(&self, call: u64, attempt: u32, timeout: Duration, safety: RetrySafety) {
-        let safety = match safety {
-            RetrySafety::Idempotent => trace::RetrySafety::Idempotent,
-            RetrySafety::Keyed => trace::RetrySafety::Keyed,
-            RetrySafety::Unsent => trace::RetrySafety::Unsent,
-            RetrySafety::Unsafe => trace::RetrySafety::Unsafe,
-        };
-        self.0.mark(Mark::AttemptStarted { call, attempt, timeout, safety });
-    }
-
-    fn attempt_ended(&self, call: u64, attempt: u32, outcome: AttemptOutcome<'_>) {
-        let outcome = match outcome {
-            AttemptOutcome::Status(status) => trace::AttemptOutcome::Status(status),
-            AttemptOutcome::TimedOut => trace::AttemptOutcome::TimedOut,
-            AttemptOutcome::Failed(_) => trace::AttemptOutcome::Failed,
-            AttemptOutcome::Refused => trace::AttemptOutcome::Refused,
-        };
-        self.0.mark(Mark::AttemptEnded { call, attempt, outcome });
-    }
-
-    fn call_ended(&self, call: u64, ok: bool) {
-        self.0.mark(Mark::CallEnded { call, ok });
-    }
-
-    fn dispatched(&self, to: &str) {
-        self.0.mark(Mark::Dispatched { to: self.0.host_named(to) });
-    }
-
-    fn probed(&self, to: &str, ok: bool) {
-        self.0.mark(Mark::Probed { to: self.0.host_named(to), ok });
-    }
-
-    fn health_changed(&self, to: &str, healthy: bool) {
-        self.0.mark(Mark::HealthChanged { to: self.0.host_named(to), healthy });
-    }
-
-    fn order_applied(&self, key: &str, id: u64) {
-        self.0.mark(Mark::Applied { key: key.to_owned(), id });
-    }
-
-    fn breaker_changed(&self, open: bool) {
-        self.0.mark(Mark::BreakerChanged { open });
-    }
-
-    fn ready(&self, ready: bool) {
-        self.0.mark(Mark::Ready(ready));
-    }
-}
 
 /// How the shop is set up; the defaults make no mistake.
 #[derive(Clone, Debug)]
@@ -137,6 +54,15 @@ impl Default for Setup {
             buyers: 4,
             thinking_ms: 300..2_000,
         }
+    }
+}
+
+impl Setup {
+    /// The defaults but for what `change` changes.
+    pub fn changed(change: impl FnOnce(&mut Setup)) -> Setup {
+        let mut setup = Setup::default();
+        change(&mut setup);
+        setup
     }
 }
 
@@ -192,17 +118,6 @@ pub fn shop(name: &str, setup: Setup) -> Scenario {
         .host("auditor", move |cx| audit(cx, auditing.clone()))
         .run_for(secs(30))
         .settle_for(secs(25))
-}
-
-/// Passes the simulated machine's signal on to the shop's own.
-fn shutdown(cx: &HostContext) -> Shutdown {
-    let (signal, asked) = (Shutdown::new(), cx.shutdown());
-    let passed_on = signal.clone();
-    tokio::spawn(async move {
-        asked.requested().await;
-        passed_on.request();
-    });
-    signal
 }
 
 async fn buy(cx: HostContext, steps: Vec<Step>, config: ClientConfig) {

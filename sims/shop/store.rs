@@ -182,9 +182,9 @@ fn open(disk: impl StorageBackend, cache_bytes: usize) -> Result<Database, redb:
 }
 
 /// A store that runs.
-pub(super) struct Store {
-    pub(super) database: Database,
-    pub(super) config: Config,
+struct Store {
+    database: Database,
+    config: Config,
     /// Requested once the disk has failed.
     failed: Shutdown,
     observer: Observer,
@@ -200,6 +200,7 @@ enum Placed {
     Conflict,
 }
 
+/// Answers a request. Once the disk has failed, nothing is asked of it any more.
 async fn route(store: Arc<Store>, request: Request<Incoming>) -> Answer {
     let expiry = Expiry::from_headers(request.headers(), store.config.request_limit);
     let path = request.uri().path();
@@ -209,10 +210,9 @@ async fn route(store: Arc<Store>, request: Request<Incoming>) -> Answer {
     match (request.method(), path) {
         (&Method::GET, "/health") => status_page(StatusCode::OK, "ok"),
         (&Method::POST, "/orders") => {
-            let body = match expiry.limit(read_body(request.into_body())).await {
-                Some(Ok(body)) => body,
-                Some(Err(answer)) => return answer,
-                None => return problem(StatusCode::REQUEST_TIMEOUT, "the body took too long"),
+            let body = match read_body(request.into_body(), expiry).await {
+                Ok(body) => body,
+                Err(answer) => return answer,
             };
             let Ok(order) = serde_json::from_slice::<KeyedOrder>(&body) else {
                 return problem(StatusCode::BAD_REQUEST, "not an order");
@@ -223,7 +223,7 @@ async fn route(store: Arc<Store>, request: Request<Incoming>) -> Answer {
             }
             store.place(order).await
         }
-        (_, path) if path.starts_with(values::PATH) => values::route(&store, request, expiry).await,
+        (_, path) if path.starts_with(values::PATH) => store.answer_value(request, expiry).await,
         (&Method::GET, "/orders") => store.answer_read(Store::list).await,
         (&Method::GET, path) => match path.strip_prefix("/orders/").and_then(|id| id.parse().ok()) {
             Some(id) => store.answer_read(|store| store.read(id)).await,
@@ -245,7 +245,7 @@ impl Store {
     }
 
     /// Nobody knows what was done, and nothing more is.
-    pub(super) fn disk_failure(&self, error: &redb::Error) -> Answer {
+    fn disk_failure(&self, error: &redb::Error) -> Answer {
         tracing::warn!(%error, "the disk failed");
         self.failed.request();
         match error {
@@ -256,15 +256,43 @@ impl Store {
         }
     }
 
+    /// Answers a request for a value, when the disk has done its part.
+    async fn answer_value(&self, request: Request<Incoming>, expiry: Expiry) -> Answer {
+        let answer = match values::parse(request, expiry).await {
+            Err(answer) => return answer,
+            Ok(values::KeyedOp::Read { key }) => {
+                let answer = values::read(&self.database, &key);
+                self.config.after_read.wait().await;
+                answer
+            }
+            Ok(values::KeyedOp::Write(write)) => {
+                let written = write.run(&self.database, self.durability(), self.config.value_mistakes).await;
+                if matches!(written, Ok(Some(_))) {
+                    self.wait_for_commit().await;
+                }
+                written.map(values::answer_to_write)
+            }
+        };
+        answer.unwrap_or_else(|error| self.disk_failure(&error))
+    }
+
+    async fn wait_for_commit(&self) {
+        if !self.config.mistakes.acknowledge_before_sync {
+            self.config.after_commit.wait().await;
+        }
+    }
+
+    fn durability(&self) -> Durability {
+        if self.config.mistakes.acknowledge_before_sync { Durability::None } else { Durability::Immediate }
+    }
+
     async fn place(&self, order: KeyedOrder) -> Answer {
         let KeyedOrder { key, call, sku, quantity } = order;
         let receipt = OrderReceipt { id: 0, key, call, sku, quantity };
         match self.commit(&receipt) {
             Ok(Placed::New(id, record)) => {
                 self.observer.order_applied(&receipt.key, id);
-                if !self.config.mistakes.acknowledge_before_sync {
-                    self.config.after_commit.wait().await;
-                }
+                self.wait_for_commit().await;
                 json_bytes(StatusCode::CREATED, record.into())
             }
             Ok(Placed::Before(record)) => json_bytes(StatusCode::CREATED, record.into()),
@@ -282,11 +310,7 @@ impl Store {
     /// Records the key and the order in one transaction, so that no crash can part them.
     fn commit(&self, order: &OrderReceipt) -> Result<Placed, redb::Error> {
         let mut transaction = self.database.begin_write()?;
-        if self.config.mistakes.acknowledge_before_sync {
-            transaction.set_durability(Durability::None)?;
-        } else {
-            transaction.set_durability(Durability::Immediate)?;
-        }
+        transaction.set_durability(self.durability())?;
         let placed = {
             let mut keys = transaction.open_table(KEYS)?;
             let mut orders = transaction.open_table(ORDERS)?;

@@ -1,7 +1,8 @@
 //! The store's plain values: read, written, and written only if nobody else wrote in between.
 //!
-//! Owns the table of values and their routes, `GET` and `PUT /values/KEY`. A value has a version, which counts its writes
-//! and is its entity tag: `If-Match: "3"` writes only over version 3, `If-None-Match: *` only where there is nothing.
+//! Owns the table of values and what `GET` and `PUT /values/KEY` mean. A value has a version, which counts its writes and is
+//! its entity tag: `If-Match: "3"` writes only over version 3, `If-None-Match: *` only where there is nothing. Knows nothing
+//! of the store that asks: how long the disk takes, and what a failure of it means, is the store's business.
 
 use std::time::Duration;
 
@@ -12,7 +13,6 @@ use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinitio
 use serde::{Deserialize, Serialize};
 
 use super::message::{Answer, Expiry, is_sku, json, problem, read_body};
-use super::store::{Config, Store};
 
 /// Where values are found, by their keys.
 pub const PATH: &str = "/values/";
@@ -43,41 +43,43 @@ pub struct Mistakes {
     pub compares_before_it_writes: bool,
 }
 
-/// Answers a request for `/values/KEY`.
-pub(super) async fn route(store: &Store, request: Request<Incoming>, expiry: Expiry) -> Answer {
+/// What a request for `/values/KEY` asks for.
+pub(super) enum KeyedOp {
+    Read { key: String },
+    Write(Write),
+}
+
+/// A write as it was asked for.
+pub(super) struct Write {
+    key: String,
+    value: String,
+    /// The version that must be there, if any must; 0 stands for nothing.
+    expected: Option<u64>,
+}
+
+/// Reads a request for `/values/KEY`; one that cannot be carried out is an answer to give instead.
+pub(super) async fn parse(request: Request<Incoming>, expiry: Expiry) -> Result<KeyedOp, Answer> {
     let (parts, body) = request.into_parts();
-    let key = parts.uri.path().strip_prefix(PATH).unwrap_or_default();
-    if !is_sku(key) {
-        return problem(StatusCode::BAD_REQUEST, "a key is 1 to 64 letters, digits, dots or dashes");
+    let key = parts.uri.path().strip_prefix(PATH).unwrap_or_default().to_owned();
+    if !is_sku(&key) {
+        return Err(problem(StatusCode::BAD_REQUEST, "a key is 1 to 64 letters, digits, dots or dashes"));
     }
     match parts.method {
-        Method::GET => {
-            let found = read(&store.database, key);
-            store.config.after_read.wait().await;
-            match found {
-                Ok(Some(found)) => versioned(&found),
-                Ok(None) => problem(StatusCode::NOT_FOUND, "no such value"),
-                Err(error) => store.disk_failure(&error),
-            }
-        }
+        Method::GET => Ok(KeyedOp::Read { key }),
         Method::PUT => {
             let Ok(expected) = expected(&parts.headers) else {
-                return problem(StatusCode::BAD_REQUEST, "If-Match must be a version, If-None-Match must be *");
+                return Err(problem(StatusCode::BAD_REQUEST, "If-Match must be a version, If-None-Match must be *"));
             };
-            let body = match expiry.limit(read_body(body)).await {
-                Some(Ok(body)) => body,
-                Some(Err(answer)) => return answer,
-                None => return problem(StatusCode::REQUEST_TIMEOUT, "the body took too long"),
-            };
+            let body = read_body(body, expiry).await?;
             let Ok(NewValue { value }) = serde_json::from_slice(&body) else {
-                return problem(StatusCode::BAD_REQUEST, "not a value");
+                return Err(problem(StatusCode::BAD_REQUEST, "not a value"));
             };
             if expiry.left().is_none() {
-                return problem(StatusCode::GATEWAY_TIMEOUT, "too late to begin");
+                return Err(problem(StatusCode::GATEWAY_TIMEOUT, "too late to begin"));
             }
-            put(store, key, value, expected).await
+            Ok(KeyedOp::Write(Write { key, value, expected }))
         }
-        _ => problem(StatusCode::METHOD_NOT_ALLOWED, "values are read and written"),
+        _ => Err(problem(StatusCode::METHOD_NOT_ALLOWED, "values are read and written")),
     }
 }
 
@@ -101,7 +103,23 @@ fn expected(headers: &HeaderMap) -> Result<Option<u64>, ()> {
     }
 }
 
-fn read(database: &Database, key: &str) -> Result<Option<Versioned>, redb::Error> {
+/// Answers what the value of a key is.
+pub(super) fn read(database: &Database, key: &str) -> Result<Answer, redb::Error> {
+    Ok(match find(database, key)? {
+        Some(found) => versioned(&found),
+        None => problem(StatusCode::NOT_FOUND, "no such value"),
+    })
+}
+
+/// Answers what became of a write: what it wrote, or nothing as another version than expected was there.
+pub(super) fn answer_to_write(written: Option<Versioned>) -> Answer {
+    match written {
+        Some(written) => versioned(&written),
+        None => problem(StatusCode::PRECONDITION_FAILED, "another version is there"),
+    }
+}
+
+fn find(database: &Database, key: &str) -> Result<Option<Versioned>, redb::Error> {
     let values = match database.begin_read()?.open_table(VALUES) {
         Ok(values) => values,
         // The first write makes it.
@@ -112,58 +130,44 @@ fn read(database: &Database, key: &str) -> Result<Option<Versioned>, redb::Error
     Ok(found.map(|found| Versioned { version: found.value().0, value: found.value().1.to_owned() }))
 }
 
-async fn put(store: &Store, key: &str, value: String, expected: Option<u64>) -> Answer {
-    let Store { database, config, .. } = store;
-    let differs = || problem(StatusCode::PRECONDITION_FAILED, "another version is there");
-    let mut expected = expected;
-    if config.value_mistakes.compares_before_it_writes && expected.is_some() {
-        match read(database, key) {
-            Ok(found) if found.as_ref().map_or(0, |found| found.version) != expected.unwrap_or_default() => {
-                return differs();
+impl Write {
+    /// Writes unless another version than expected is there. Returns what was written.
+    pub(super) async fn run(
+        mut self,
+        database: &Database,
+        durability: Durability,
+        mistakes: Mistakes,
+    ) -> Result<Option<Versioned>, redb::Error> {
+        if mistakes.compares_before_it_writes
+            && let Some(expected) = self.expected.take()
+        {
+            if find(database, &self.key)?.map_or(0, |found| found.version) != expected {
+                return Ok(None);
             }
-            Ok(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-            Err(error) => return store.disk_failure(&error),
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        expected = None;
+        let version = self.commit(database, durability)?;
+        Ok(version.map(|version| Versioned { version, value: self.value }))
     }
-    match write(database, config, key, &value, expected) {
-        Ok(Some(version)) => {
-            if !config.mistakes.acknowledge_before_sync {
-                config.after_commit.wait().await;
-            }
-            versioned(&Versioned { version, value })
-        }
-        Ok(None) => differs(),
-        Err(error) => store.disk_failure(&error),
-    }
-}
 
-/// Compares and writes in one transaction. Returns the new version, none if another one than expected is there.
-fn write(
-    database: &Database,
-    config: &Config,
-    key: &str,
-    value: &str,
-    expected: Option<u64>,
-) -> Result<Option<u64>, redb::Error> {
-    let mut transaction = database.begin_write()?;
-    transaction.set_durability(match config.mistakes.acknowledge_before_sync {
-        true => Durability::None,
-        false => Durability::Immediate,
-    })?;
-    let written = {
-        let mut values = transaction.open_table(VALUES)?;
-        let version = values.get(key)?.map_or(0, |found| found.value().0);
-        if expected.is_none_or(|expected| expected == version) {
-            values.insert(key, (version + 1, value))?;
-            Some(version + 1)
-        } else {
-            None
+    /// Compares and writes in one transaction. Returns the new version, none if another one than expected is there.
+    fn commit(&self, database: &Database, durability: Durability) -> Result<Option<u64>, redb::Error> {
+        let mut transaction = database.begin_write()?;
+        transaction.set_durability(durability)?;
+        let written = {
+            let mut values = transaction.open_table(VALUES)?;
+            let version = values.get(self.key.as_str())?.map_or(0, |found| found.value().0);
+            if self.expected.is_none_or(|expected| expected == version) {
+                values.insert(self.key.as_str(), (version + 1, self.value.as_str()))?;
+                Some(version + 1)
+            } else {
+                None
+            }
+        };
+        match written {
+            Some(_) => transaction.commit()?,
+            None => transaction.abort()?,
         }
-    };
-    match written {
-        Some(_) => transaction.commit()?,
-        None => transaction.abort()?,
+        Ok(written)
     }
-    Ok(written)
 }

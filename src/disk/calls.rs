@@ -4,7 +4,7 @@
 use std::io;
 use std::time::Duration;
 
-use super::DiskCall;
+use super::data::DiskCall;
 use super::image::{Image, Node};
 use super::trouble::Trouble;
 

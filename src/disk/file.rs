@@ -4,8 +4,9 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, MutexGuard};
 
+use super::attachment::Attachment;
+use super::data::DiskCall;
 use super::image::Image;
-use super::{Attachment, DiskCall};
 
 /// The highest offset and length, as on Linux.
 const LEN_BYTES_MAX: u64 = i64::MAX as u64;
@@ -153,7 +154,6 @@ impl fmt::Debug for File {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        // Closing changes neither the cache nor the durable state, so that a dead program may do it.
-        self.attachment.image.lock().close(self.handle);
+        self.attachment.close(self.handle);
     }
 }

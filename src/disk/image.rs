@@ -8,9 +8,9 @@ use std::io;
 use std::path::{Component, Path};
 use std::sync::Arc;
 
+use super::data::{DiskCall, DiskCounters, DiskSpeed, OpenOptions};
 use super::pages::FileData;
 use super::trouble::Troubles;
-use super::{DiskCall, DiskCounters, DiskSpeed, OpenOptions};
 use crate::alive::AliveFlag;
 use crate::seed::Seed;
 

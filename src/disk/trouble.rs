@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-use super::{DiskCall, DiskSpeed};
+use super::data::{DiskCall, DiskSpeed};
 use crate::seed::Seed;
 
 /// Linux's number of the error of a device that failed a call (EIO).

@@ -45,7 +45,7 @@ pub use trace_file::{TraceDivergence, event_lines, trace_path};
 use crate::check::Verdict;
 use crate::run::{GeneratorCounts, Outcome};
 
-/// Fewer faults of a generator than this say nothing about how often they effect.
+/// Below this number of planned faults, nothing is said about how many of them are effective.
 const JUDGED_FROM: u64 = 30;
 
 /// Which runs are repeated and compared. A failing run is always repeated, and so is one that left the sandbox.

@@ -11,7 +11,7 @@ mod hyper_util_adapter {
     use hyper_util::client::legacy::connect::{Connected, Connection};
     use hyper_util::rt::TokioIo;
 
-    use super::super::{Connector, TcpStream};
+    use super::super::socket::{Connector, TcpStream};
 
     /// A connector for `hyper_util::client::legacy::Client` and for tonic's `Endpoint::connect_with_connector`. Names in
     /// a URI are those of hosts; without a port it is 443 for `https` and 80 otherwise. TLS is not added.
@@ -48,7 +48,7 @@ mod axum_adapter {
     use std::io;
     use std::net::SocketAddr;
 
-    use super::super::{TcpListener, TcpStream};
+    use super::super::socket::{TcpListener, TcpStream};
 
     /// For `axum::serve(cx.listener(80), router)`.
     ///
@@ -83,7 +83,7 @@ mod tonic_adapter {
     use futures_core::Stream;
     use tonic::transport::server::Connected;
 
-    use super::super::{TcpListener, TcpStream};
+    use super::super::socket::{TcpListener, TcpStream};
 
     /// The address of the client, as an extension of each request.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use turmoil::net::UdpSocket;
 
-use super::kernel::{CARD_PORT, Net, SharedNet};
+use super::kernel::{CARD_PORT, Net};
+use super::shared::SharedNet;
 use crate::sandbox;
 use crate::trace::HostId;
 

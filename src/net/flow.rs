@@ -136,6 +136,13 @@ impl Flow {
     pub(crate) fn end(&mut self, side: Side) -> Option<&mut End> {
         self.ends[side.index()].as_mut()
     }
+
+    /// Whether both ends are open, nobody has said that it is at its end, and nothing is unread.
+    pub(super) fn is_quiet(&self) -> bool {
+        let is_quiet =
+            |end: &End| end.state == EndState::Open && end.received.is_empty() && !end.finished && !end.peer_finished;
+        !self.is_severed && self.ends.iter().all(|end| end.as_ref().is_some_and(is_quiet))
+    }
 }
 
 /// A segment on its way.

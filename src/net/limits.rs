@@ -1,11 +1,12 @@
-//! What faults allow the sockets of one machine: short reads, short writes, a small window. It knows nothing of when they
+//! What faults allow the sockets of the machines: short reads, short writes, a small window. It knows nothing of when they
 //! begin and end.
+
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::flow::{FlowId, Side, WINDOW};
-use super::kernel::Net;
-use crate::trace::{HostId, SegmentKind};
+use super::flow::{End, WINDOW};
+use crate::trace::HostId;
 
 /// At most so many bytes, and which fault of the plan says so; none says so if there is no bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,71 +48,61 @@ impl SocketLimits {
     fn window(&self) -> usize {
         self.window.bytes.min(WINDOW)
     }
-
-    /// As kernels do, the peer is told of room only when there is much of it.
-    fn worth_announcing(&self) -> usize {
-        (self.window() / 2).max(1)
-    }
 }
 
-impl Net {
-    /// From now on these bounds hold for a machine, for open connections, too. Senders count what they may send against the
-    /// whole window, of which a small one takes away a part, so that nothing has to be given back when it ends.
-    pub(crate) fn limit_sockets(&mut self, host: HostId, limits: SocketLimits) {
-        let before = std::mem::replace(&mut self.kernels[host.index()].limits, limits);
-        if before.window() == limits.window() {
-            return;
-        }
-        for (flow, side) in self.ends_of(host) {
-            // Room that was too little to be told of may be all that there is.
-            self.announce(flow, side);
-            if let Some(end) = self.flows[flow as usize].end(side.other()) {
-                let writer = end.writer.take();
-                self.wake.extend(writer);
-            }
-        }
+/// The bounds on the sockets of all machines, and what became of them.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    machines: Vec<SocketLimits>,
+    /// How often each fault did something here.
+    pub(super) effects: BTreeMap<u32, u64>,
+}
+
+impl Limits {
+    pub(super) fn new(machines: usize) -> Limits {
+        Limits { machines: vec![SocketLimits::default(); machines], effects: BTreeMap::new() }
     }
 
-    fn limits(&self, flow: FlowId, side: Side) -> &SocketLimits {
-        &self.kernels[self.flows[flow as usize].host(side).index()].limits
+    /// From now on these bounds hold for a machine; returns whether its window is another one than before.
+    pub(super) fn set(&mut self, host: HostId, limits: SocketLimits) -> bool {
+        let before = std::mem::replace(&mut self.machines[host.index()], limits);
+        before.window() != limits.window()
     }
 
-    fn effective(&mut self, limit: Limit) {
-        *self.effects.entry(limit.fault).or_default() += 1;
-    }
-
-    /// How many bytes a read into a buffer with so much room may return.
-    pub(super) fn readable(&mut self, flow: FlowId, side: Side, room: usize) -> usize {
-        let limit = self.limits(flow, side).read;
+    /// How many bytes a read at this end, on this machine, may return into a buffer with so much room.
+    pub(super) fn readable(&mut self, host: HostId, end: Option<&End>, room: usize) -> usize {
+        let limit = self.machines[host.index()].read;
         if room <= limit.bytes {
             return room;
         }
-        let end = self.flows[flow as usize].end(side);
         if end.is_some_and(|end| end.received.iter().map(Bytes::len).sum::<usize>() > limit.bytes) {
             self.effective(limit);
         }
         limit.bytes
     }
 
-    /// How many of `length` bytes a write may send, of those for which the peer's whole window has room.
-    pub(super) fn writable(&mut self, flow: FlowId, side: Side, credit: usize, length: usize) -> usize {
-        let window = self.limits(flow, side.other()).window;
-        let room = credit.saturating_sub(WINDOW - window.bytes.min(WINDOW));
+    /// How many of `length` bytes a write may send from one machine to another, of those for which the whole window there
+    /// has room. Senders count what they may send against the whole window, of which a small one takes away a part, so that
+    /// nothing has to be given back when it ends.
+    pub(super) fn writable(&mut self, from: HostId, to: HostId, credit: usize, length: usize) -> usize {
+        let there = self.machines[to.index()];
+        let room = credit.saturating_sub(WINDOW - there.window());
         if room < length {
-            self.effective(window);
+            self.effective(there.window);
         }
-        let (length, write) = (length.min(room), self.limits(flow, side).write);
+        let (length, write) = (length.min(room), self.machines[from.index()].write);
         if write.bytes < length {
             self.effective(write);
         }
         length.min(write.bytes)
     }
 
-    /// Tells the peer of the room that reading has made, if it is worth it.
-    pub(super) fn announce(&mut self, flow: FlowId, side: Side) {
-        let worth = self.limits(flow, side).worth_announcing();
-        let Some(end) = self.flows[flow as usize].end(side).filter(|end| end.unannounced >= worth) else { return };
-        let room = std::mem::take(&mut end.unannounced) as u32;
-        self.send(flow, side, SegmentKind::Window, Bytes::new(), room);
+    /// As kernels do, the peer is told of room only when there is much of it.
+    pub(super) fn worth_announcing(&self, host: HostId) -> usize {
+        (self.machines[host.index()].window() / 2).max(1)
+    }
+
+    fn effective(&mut self, limit: Limit) {
+        *self.effects.entry(limit.fault).or_default() += 1;
     }
 }

@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! TcpStream, TcpListener      what code under test holds            (socket)
-//!   Kernel, one per host      connections, windows, backlogs        (kernel; action: what cannot wait for the step's end)
+//!   Kernel, one per host      connections, windows, backlogs        (kernel; upon it calls of programs, and action:
+//!                                                                  what cannot wait for the step's end)
 //!     a turmoil datagram      a ticket for each segment             (card, packets)
 //!       Wire                  decides each segment's fate, once     (wire)
 //! ```
@@ -14,14 +15,20 @@
 //! receiving kernel waits for the exact time within the step.
 
 mod adapters;
+mod calls;
 mod card;
 mod flow;
+mod headline;
 mod host_faults;
 mod kernel;
 mod limits;
 mod listening;
+mod machine;
+mod names;
 mod outside;
 mod packets;
+mod ports;
+mod shared;
 mod socket;
 mod triggered;
 mod wire;
@@ -31,9 +38,9 @@ pub use adapters::Peer;
 pub use socket::{Connector, OwnedReadHalf, OwnedWriteHalf, TcpListener, TcpStream};
 
 pub(crate) use card::run_kernel;
-pub(crate) use host_faults::{NameFault, NameTrouble};
-pub(crate) use kernel::{SharedNet, address};
 pub(crate) use limits::SocketLimits;
+pub(crate) use names::{NameFault, NameTrouble, address};
+pub(crate) use shared::SharedNet;
 pub(crate) use triggered::{ApplyToHost, Down, TriggerAction, TriggeredFault, Victims};
 pub(crate) use wire::{
     BlockKind, Chain, Fate, Fates, IdleWatch, LinkFault, Queue, Stream, StreamKind, Wire, WireSettings,

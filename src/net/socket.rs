@@ -12,8 +12,8 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::flow::{EndState, FlowId, Side};
-use super::host_faults::Resolution;
-use super::kernel::SharedNet;
+use super::names::{Resolution, address};
+use super::shared::SharedNet;
 use crate::alive::AliveFlag;
 use crate::sandbox;
 use crate::trace::{HostId, SegmentKind};
@@ -82,19 +82,19 @@ impl Connector {
     async fn look_up(&self, host: &str) -> io::Result<(HostId, Resolution)> {
         let (to, late) = {
             let mut net = self.net.lock();
-            let Some(to) = net.host_named(host) else {
+            let Some(to) = net.names.host(host) else {
                 return Err(io::Error::new(io::ErrorKind::NotFound, format!("no host is named `{host}`")));
             };
-            if net.all_host_faults.names.is_empty() || host.parse::<IpAddr>().is_ok() {
+            if net.names.faults.is_empty() || host.parse::<IpAddr>().is_ok() {
                 return Ok((to, Resolution::Host));
             }
-            (to, net.look_up_late(self.host, to, sandbox::now()))
+            (to, net.names.look_up_late(self.host, to, sandbox::now()))
         };
         if !late.is_zero() {
             tokio::time::sleep(late).await;
         }
         self.alive().await;
-        Ok((to, self.net.lock().look_up(self.host, to, sandbox::now())))
+        Ok((to, self.net.lock().names.look_up(self.host, to, sandbox::now())))
     }
 
     /// Connects to `host:port`.
@@ -186,7 +186,7 @@ impl TcpListener {
     /// # Errors
     /// None today; the signature is that of tokio's listener.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(SocketAddr::new(super::kernel::address(self.host.index()), self.port))
+        Ok(SocketAddr::new(address(self.host.index()), self.port))
     }
 }
 
@@ -317,7 +317,7 @@ impl TcpStream {
 
     fn send_data(&self, bytes: Bytes) {
         if !bytes.is_empty() {
-            self.net.lock().send(self.flow, self.side, SegmentKind::Data, bytes, 0);
+            self.net.lock().send_data(self.flow, self.side, bytes);
         }
     }
 

@@ -1,14 +1,19 @@
 //! What happens at once when a fault's moment comes inside a step: alive close, and kernels say what they must. It knows
 //! nothing of plans; the world does the rest when the step is over.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
+use super::flow::{FlowId, Side};
 use super::kernel::Net;
 use crate::alive::AliveFlag;
+use crate::history::SharedTape;
 use crate::sandbox;
-use crate::trace::{Event, HostId};
+use crate::trace::{Event, HostId, SegmentKind};
 
 /// How a host goes down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,13 +70,47 @@ pub(crate) struct TriggeredFault {
     pub(crate) downed: Vec<HostId>,
 }
 
-impl Net {
+/// The faults that wait for a moment, those whose moment came, and the alive of the programs that they end.
+#[derive(Debug)]
+pub(crate) struct TriggeredFaults {
+    /// What is to be done when the moment of a fault comes, by the fault's index in the plan.
+    planned: BTreeMap<u32, TriggerAction>,
+    /// The faults whose moment came since the world last looked.
+    triggered: Vec<TriggeredFault>,
+    /// The gate of each host's program.
+    alive: Vec<AliveFlag>,
+    /// Whether anybody waits for a message.
+    watches_messages: bool,
+    tape: SharedTape,
+}
+
+impl TriggeredFaults {
+    pub(super) fn new(hosts: usize, tape: SharedTape) -> TriggeredFaults {
+        let alive = vec![AliveFlag::default(); hosts];
+        TriggeredFaults { planned: BTreeMap::new(), triggered: Vec::new(), alive, watches_messages: false, tape }
+    }
+
+    /// This is to be done when the moment of a fault comes.
+    pub(crate) fn plan(&mut self, fault: u32, action: TriggerAction) {
+        self.planned.insert(fault, action);
+    }
+
+    /// Whether somebody waits for a message from now on.
+    pub(crate) fn watch_messages(&mut self, watches: bool) {
+        self.watches_messages = watches;
+    }
+
+    /// The faults whose moment came since the last call.
+    pub(crate) fn take_triggered(&mut self) -> Vec<TriggeredFault> {
+        std::mem::take(&mut self.triggered)
+    }
+
     /// The moment of a fault has come. A host that goes down by it can be the moment of another fault.
-    pub(crate) fn trigger(&mut self, fault: u32, here: HostId) {
+    pub(super) fn trigger(&mut self, net: &mut Net, fault: u32, here: HostId) {
         let mut due = vec![(fault, here)];
         while let Some((fault, here)) = due.pop() {
-            let Some(action) = self.trigger_actions.get(&fault).cloned() else { continue };
-            let (at, ticket) = (sandbox::now(), self.packets.next_ticket());
+            let Some(action) = self.planned.get(&fault).cloned() else { continue };
+            let (at, ticket) = (sandbox::now(), net.packets.next_ticket());
             self.tape.lock().trace.push_with(at, None, Event::FaultBegan { fault }, |out| out.write_str(&action.text));
             let mut downed = Vec::new();
             if let Some((apply, victims)) = action.apply {
@@ -80,7 +119,7 @@ impl Net {
             if let Some((down, victims)) = action.down {
                 for host in victims.at(here) {
                     if self.alive[host.index()].is_set() {
-                        due.extend(self.take_down(host, down).into_iter().map(|fault| (fault, host)));
+                        due.extend(self.take_down(net, host, down).into_iter().map(|fault| (fault, host)));
                         downed.push(host);
                     }
                 }
@@ -89,7 +128,7 @@ impl Net {
         }
     }
 
-    fn take_down(&mut self, host: HostId, down: Down) -> Vec<u32> {
+    fn take_down(&mut self, net: &mut Net, host: HostId, down: Down) -> Vec<u32> {
         let event = match down {
             Down::Kill => Event::Killed,
             Down::PowerOff => Event::PoweredOff,
@@ -101,25 +140,26 @@ impl Net {
         };
         self.mark_dead(host);
         match down {
-            Down::Kill => self.kill(host),
-            Down::PowerOff => self.power_off(host),
+            Down::Kill => net.kill(host),
+            Down::PowerOff => net.power_off(host),
         }
         due
     }
 
-    /// What the kernel of a host that went down in a step has not sent, as the host had been through the step before, goes
-    /// without datagrams: with those of the next step it would come late.
-    pub(crate) fn send_without_datagrams(&mut self, host: HostId) {
-        let undecided = &self.undecided;
-        let kernel = &mut self.kernels[host.index()];
-        let (late, others) = std::mem::take(&mut kernel.outbox).into_iter().partition(|id| undecided.contains(id));
-        kernel.outbox = others;
-        let late: Vec<u32> = late;
-        for id in late {
-            if let Some(packet) = self.packets.get_mut(id) {
-                packet.follows = Some(id);
+    /// Hands what a program sends to its kernel, and counts it for whoever waits for it. It does not leave if its sender goes
+    /// down by it.
+    pub(super) fn send_data(&mut self, net: &mut Net, flow: FlowId, side: Side, bytes: Bytes) {
+        let (from, to) = (net.flow(flow).host(side), net.flow(flow).host(side.other()));
+        if self.watches_messages && net.has_power(from) {
+            let due = self.tape.lock().trigger_points.message(from, to, &bytes);
+            for fault in due {
+                self.trigger(net, fault, from);
+            }
+            if !self.alive[from.index()].is_set() {
+                return;
             }
         }
+        net.send(flow, side, SegmentKind::Data, bytes, 0);
     }
 
     /// From now on the program of this host has no effect.

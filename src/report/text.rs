@@ -81,7 +81,7 @@ pub fn coverage(exploration: &Exploration) -> String {
     text
 }
 
-/// What else is to be said of an exploration: generators that do not effect, situations that were not
+/// What else is to be said of an exploration: generators whose faults have no effect, situations that were not
 /// reached, runs that are unknown, notes. Empty if nothing.
 pub fn remarks(exploration: &Exploration) -> String {
     let mut text = String::new();

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Event, HostId, Record};
+use super::event::Event;
+use super::host_id::HostId;
+use super::record::Record;
 use crate::sandbox::Ledger;
 
 /// What a frame holds.

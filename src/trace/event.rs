@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::HostId;
+use super::host_id::HostId;
 
 /// Names a connection for as long as its run lasts: the n-th connect from a host to a port of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! The names by which plans and readers refer to events.
 
-use super::{Event, Mark};
+use super::event::{Event, Mark};
 
 impl Mark {
     /// Its name: that of its kind, for example `call-started`; of a note, the note's own.

@@ -3,7 +3,9 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use super::{Event, HostId, Record};
+use super::event::Event;
+use super::host_id::HostId;
+use super::record::Record;
 
 /// Is shown the names of the hosts, and each event.
 pub(crate) type Watcher = Box<dyn Fn(&[String], &Record)>;

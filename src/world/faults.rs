@@ -1,7 +1,7 @@
 //! How faults begin and end, and which hosts go down by them. What is wrong with hosts that go on running is told elsewhere.
 
 use super::injection::{GoingDown, Injection};
-use super::{Action, Begun, World};
+use super::state::{Action, Begun, World};
 use crate::fault::{Fault, Target};
 use crate::trace::{Event, HostId};
 
@@ -18,22 +18,28 @@ impl World<'_> {
         self.begun[index] = Some(begun);
         self.active.push(index);
         self.schedule(begun.at.saturating_add(fault.lasting).max(self.now), Action::End(index));
+        self.change_hosts(index, |world, host| world.take_down(host, index, fault));
+        for (from, to, what) in self.link_faults(index) {
+            self.wire.begin(&mut self.net.lock(), from, to, index as u32, what, begun.at);
+        }
+    }
+
+    /// Applies a fault that has just begun or ended to its hosts and names; a host that the fault takes down is left to
+    /// `change_life`.
+    fn change_hosts(&mut self, index: usize, change_life: impl Fn(&mut Self, HostId)) {
+        let fault = &self.spec.plan.faults[index];
         match &fault.target {
-            Target::Hosts(hosts) if fault.kind.takes_hosts_down() => {
-                for host in self.resolve(hosts, index, 0) {
-                    self.take_down(host, index, fault);
-                }
-            }
             Target::Hosts(hosts) => {
                 for host in self.resolve(hosts, index, 0) {
-                    self.apply_host_faults(host);
+                    if fault.kind.takes_hosts_down() {
+                        change_life(self, host);
+                    } else {
+                        self.apply_host_faults(host);
+                    }
                 }
             }
             Target::Links { .. } | Target::OneWay { .. } if fault.kind.is_of_names() => self.rename(),
             Target::Links { .. } | Target::OneWay { .. } => {}
-        }
-        for (from, to, what) in self.link_faults(index) {
-            self.wire.begin(&mut self.net.lock(), from, to, index as u32, what, begun.at);
         }
     }
 
@@ -48,13 +54,13 @@ impl World<'_> {
             if !self.downed_by[host.index()].is_empty() {
                 self.downed_by[host.index()].push(index);
                 if down == GoingDown::PowerOff && self.net.lock().has_power(host) {
-                    self.wire.effects[index] += 1;
+                    self.wire.effective(index, 1);
                     self.power_off(host);
                 }
             }
             return;
         }
-        self.wire.effects[index] += 1;
+        self.wire.effective(index, 1);
         self.downed_by[host.index()].push(index);
         match down {
             GoingDown::Kill => self.kill(host, Event::Killed),
@@ -77,21 +83,7 @@ impl World<'_> {
         }
         self.active.retain(|active| *active != index);
         self.record(None, Event::FaultEnded { fault: index as u32 }, None);
-        let fault = &self.spec.plan.faults[index];
-        match &fault.target {
-            Target::Hosts(hosts) if fault.kind.takes_hosts_down() => {
-                for host in self.resolve(hosts, index, 0) {
-                    self.release_host(host, index);
-                }
-            }
-            Target::Hosts(hosts) => {
-                for host in self.resolve(hosts, index, 0) {
-                    self.apply_host_faults(host);
-                }
-            }
-            Target::Links { .. } | Target::OneWay { .. } if fault.kind.is_of_names() => self.rename(),
-            Target::Links { .. } | Target::OneWay { .. } => {}
-        }
+        self.change_hosts(index, |world, host| world.release_host(host, index));
         for (from, to, _) in self.link_faults(index) {
             self.wire.end(&mut self.net.lock(), from, to, index as u32, self.now);
         }
@@ -111,5 +103,13 @@ impl World<'_> {
         let (wire, now) = (&self.wire, self.now);
         self.net.lock().power_on(host, |packet, flow| wire.next_arrival(packet, flow, now));
         self.start(host);
+    }
+
+    /// A life of a host's program begins.
+    pub(super) fn start(&mut self, host: HostId) {
+        self.prepare_life(host);
+        self.record(Some(host), Event::Started, None);
+        self.apply_host_faults(host);
+        self.sim.bounce(self.spec.hosts[host.index()].name.as_str());
     }
 }

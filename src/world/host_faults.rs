@@ -3,7 +3,7 @@
 
 use super::injection::{ClockError, Injection, SocketLimit};
 use super::life::Life;
-use super::{Action, World};
+use super::state::{Action, World};
 use crate::disk::Trouble;
 use crate::fault::{Fault, Target};
 use crate::net::{NameFault, SocketLimits};
@@ -47,14 +47,14 @@ impl<'a> World<'a> {
                 Injection::SlowStart(by) => Some((*index as u32, by)),
                 _ => None,
             });
-            self.net.lock().set_slow_start(host, slow.collect());
+            self.net.lock().all_host_faults.set_slow_start(host, slow.collect());
         }
         let limits = acting.iter().filter_map(|(index, fault)| match Injection::of(&fault.kind) {
             Injection::OutOfMemory { in_flight, .. } => Some((*index as u32, in_flight)),
             _ => None,
         });
         let memory = limits.min_by_key(|(_, in_flight)| *in_flight);
-        self.net.lock().set_memory(host, memory, self.now);
+        self.net.lock().all_host_faults.set_memory(host, memory, self.now);
     }
 
     /// The faults that act on this host now and do not take it down, with their places in the plan.
@@ -106,7 +106,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// A wrong clock effects when somebody reads it. That is counted at the end of each step, and recorded once.
+    /// A wrong clock is effective when somebody reads it: counted at the end of each step, recorded once.
     fn count_wrong_reads(&mut self, host: HostId) {
         let Some(faults) = self.wrong_clocks.get(&host) else { return };
         let reads = sandbox::take_wrong_reads(host.index());
@@ -114,7 +114,7 @@ impl<'a> World<'a> {
             return;
         }
         for fault in faults.clone() {
-            self.wire.effects[fault] += reads;
+            self.wire.effective(fault, reads);
             if self.reported_clocks.insert((host, fault)) {
                 let words = "reads a wall clock that is wrong".to_owned();
                 self.record(Some(host), Event::HostAffected { fault: fault as u32 }, Some(words));
@@ -130,7 +130,7 @@ impl<'a> World<'a> {
             let Injection::OutOfMemory { restart_after, .. } = Injection::of(kind) else { continue };
             // It may have come to its end by itself meanwhile.
             if self.is_alive(host) {
-                self.wire.effects[fault as usize] += 1;
+                self.wire.effective(fault as usize, 1);
                 self.downed_by[host.index()].push(fault as usize);
                 self.kill_with(host, Event::Killed, Some(format!("it is out of memory [f{}]", fault + 1)));
                 let life = self.slot(host).lives;
@@ -152,7 +152,7 @@ impl<'a> World<'a> {
                 names.extend(others.map(|to| NameFault { fault: *index as u32, from, to, trouble }));
             }
         }
-        self.net.lock().all_host_faults.names = names;
+        self.net.lock().names.faults = names;
     }
 }
 

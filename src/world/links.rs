@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::World;
 use super::injection::{FaultyLink, Injection};
+use super::state::World;
 use crate::fault::{self, Fault, SegmentFate, Selector, Target};
 use crate::net::{BlockKind, Fates, LinkFault};
 use crate::trace::{FlowKey, HostId};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::host_faults::disk_trouble;
 use super::injection::{GoingDown, Injection};
 use super::life::Exit;
-use super::{Begun, World};
+use super::state::{Begun, World};
 use crate::fault::{self, Fault, Selector, Target, Trigger};
 use crate::net::{ApplyToHost, Down, TriggerAction, TriggeredFault, Victims};
 use crate::trace::HostId;
@@ -23,7 +23,7 @@ impl World<'_> {
             watches.push(Watch { fault: index as u32, what, nth, seen: 0 });
             let (down, apply) = (self.down(fault, index), self.apply(fault, index));
             let action = TriggerAction { text: fault.to_string(), down, apply };
-            self.net.lock().trigger_actions.insert(index as u32, action);
+            self.net.lock().triggered_faults().plan(index as u32, action);
         }
         for trigger in self.spec.trigger_counts {
             let Some(what) = self.watched(trigger) else { continue };
@@ -34,7 +34,8 @@ impl World<'_> {
             return;
         }
         let net = self.net.clone();
-        net.lock().watches_messages = watches.iter().any(|watch| matches!(watch.what, Watched::Message(_)));
+        let watches_messages = watches.iter().any(|watch| matches!(watch.what, Watched::Message(_)));
+        net.lock().triggered_faults().watch_messages(watches_messages);
         let mut tape = self.tape.lock();
         tape.trigger_points.on_trigger = Some(Arc::new(move |fault, here| net.lock().trigger(fault, here)));
         tape.trigger_points.watches = watches;
@@ -91,13 +92,13 @@ impl World<'_> {
         let trigger_points = std::mem::take(&mut self.tape.lock().trigger_points);
         let counts = trigger_points.watches.iter().filter(|watch| watch.fault == u32::MAX).map(|watch| watch.seen);
         self.trigger_counts.extend(counts);
-        self.net.lock().watches_messages = false;
+        self.net.lock().triggered_faults().watch_messages(false);
     }
 
     /// The faults whose moment came in the last step, or among what the world itself did.
     pub(super) fn take_triggered(&mut self) {
         loop {
-            let mut triggered = std::mem::take(&mut self.net.lock().triggered);
+            let mut triggered = self.net.lock().triggered_faults().take_triggered();
             if triggered.is_empty() {
                 return;
             }
@@ -115,7 +116,7 @@ impl World<'_> {
         let TriggeredFault { fault, at, here, downed, .. } = triggered;
         let index = fault as usize;
         for host in downed {
-            self.wire.effects[index] += 1;
+            self.wire.effective(index, 1);
             self.downed_by[host.index()].push(index);
             self.finish_crash(host, &self.spec.plan.faults[index]);
         }

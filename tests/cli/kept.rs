@@ -98,7 +98,7 @@ pub fn a_kept_case_that_cannot_be_run_is_one_line() {
     for (from, to, expected) in [
         ("\"server\"", "\"sever\"", "the scenario has no host named `sever`"),
         ("\"scenario\": \"fragile\"", "\"scenario\": \"brittle\"", "no scenario is named `brittle`"),
-        ("\"squall\": 3", "\"squall\": 2", "format version 2 is not 3"),
+        ("\"squall\": 3", "\"squall\": 2", "the case format is 2, and this build reads 3"),
     ] {
         std::fs::write(&kept, whole.replacen(from, to, 1)).unwrap();
         for arguments in [&[][..], &["fragile"]] {

@@ -11,10 +11,6 @@ use squall::seed::Seed;
 
 type Registered = TypedHistory<RegisterOp<u32>, RegisterOutput<u32>>;
 
-/// An operation that was called, and what it returns if it has taken effect.
-type Running = (RegisterOp<u32>, Option<RegisterOutput<u32>>);
-type RunningInQueue = (QueueOp<u64>, Option<QueueOutput<u64>>);
-
 /// Draws numbers one by one.
 pub struct Draw {
     seed: Seed,
@@ -104,54 +100,85 @@ pub fn small_queue(draw: Draw) -> TypedHistory<QueueOp<u64>, QueueOutput<u64>> {
     })
 }
 
-/// What a real register would show: each operation takes effect at a random moment between its call and its return. Half
-/// of them read, a quarter write one of five values, a quarter compare and set. Of a thousand, `unknown` do not return.
-pub fn register(seed: Seed, clients: u64, operations: usize, unknown: u64) -> Registered {
-    let mut draw = Draw::new(seed);
+/// An operation that was called, and what it returns if it has taken effect.
+type Running<M> = (<M as Model>::Op, Option<<M as Model>::Output>);
+
+/// Which operations do not return.
+struct Unknown {
+    /// How many of a thousand.
+    of_a_thousand: u64,
+    /// Whether half of them had no effect either.
+    may_lack_effect: bool,
+}
+
+/// What clients of a real object would show: each operation that `invent` draws takes effect by `apply` at a random moment
+/// between its call and its return.
+fn shown_by_clients<M: Model>(
+    mut draw: Draw,
+    clients: u64,
+    operations: usize,
+    unknown: Unknown,
+    mut invent: impl FnMut(&mut Draw) -> M::Op,
+    mut apply: impl FnMut(&M::Op) -> M::Output,
+) -> TypedHistory<M::Op, M::Output> {
     let mut history = TypedHistory::new();
-    let mut value = 0;
-    // For each client: its process id, and what it got if its operation has taken effect.
+    let is_lost = |draw: &mut Draw| {
+        let chances = if unknown.may_lack_effect { 2_000 } else { 1_000 };
+        draw.below(chances) < unknown.of_a_thousand
+    };
+    // For each client: its process id, and its operation if one is under way.
     let mut processes: Vec<u64> = (0..clients).collect();
-    let mut running: Vec<Option<Running>> = vec![None; clients as usize];
+    let mut running: Vec<Option<Running<M>>> = (0..clients).map(|_| None).collect();
     while history.entries().len() < operations || running.iter().any(Option::is_some) {
         let client = draw.below(clients) as usize;
         let process = processes[client];
         match running[client].take() {
             None if history.entries().len() < operations => {
-                let (a, b) = (draw.below(5) as u32, draw.below(5) as u32);
-                let op = match draw.below(4) {
-                    0 | 1 => RegisterOp::Read,
-                    2 => RegisterOp::Write(a),
-                    _ => RegisterOp::CompareAndSet(a, b),
-                };
+                let op = invent(&mut draw);
                 history.call(process, op.clone()).expect("the client is idle");
                 running[client] = Some((op, None));
             }
             None => {}
-            Some((op, None)) => {
-                let output = match &op {
-                    RegisterOp::Read => RegisterOutput::Value(value),
-                    RegisterOp::Write(new) => {
-                        value = *new;
-                        RegisterOutput::Done
-                    }
-                    RegisterOp::CompareAndSet(expected, new) => {
-                        let is_there = *expected == value;
-                        value = if is_there { *new } else { value };
-                        RegisterOutput::Swapped(is_there)
-                    }
-                };
-                running[client] = Some((op, Some(output)));
-            }
-            Some((_, Some(_))) if draw.below(1_000) < unknown => {
+            Some((_, output)) if (output.is_some() || unknown.may_lack_effect) && is_lost(&mut draw) => {
                 history.give_up(process).expect("the client has called");
                 // As in Jepsen's tests, a process that gave up is not heard of again.
                 processes[client] += clients;
+            }
+            Some((op, None)) => {
+                let output = apply(&op);
+                running[client] = Some((op, Some(output)));
             }
             Some((_, Some(output))) => history.ret(process, output).expect("the client has called"),
         }
     }
     history
+}
+
+/// What a real register would show. Half of the operations read, a quarter write one of five values, a quarter compare and
+/// set. Of a thousand, `unknown` do not return.
+pub fn register(seed: Seed, clients: u64, operations: usize, unknown: u64) -> Registered {
+    let unknown = Unknown { of_a_thousand: unknown, may_lack_effect: false };
+    let invent = |draw: &mut Draw| {
+        let (a, b) = (draw.below(5) as u32, draw.below(5) as u32);
+        match draw.below(4) {
+            0 | 1 => RegisterOp::Read,
+            2 => RegisterOp::Write(a),
+            _ => RegisterOp::CompareAndSet(a, b),
+        }
+    };
+    let mut value = 0;
+    shown_by_clients::<Register<u32>>(Draw::new(seed), clients, operations, unknown, invent, |op| match op {
+        RegisterOp::Read => RegisterOutput::Value(value),
+        RegisterOp::Write(new) => {
+            value = *new;
+            RegisterOutput::Done
+        }
+        RegisterOp::CompareAndSet(expected, new) => {
+            let is_there = *expected == value;
+            value = if is_there { *new } else { value };
+            RegisterOutput::Swapped(is_there)
+        }
+    })
 }
 
 /// How a history is made wrong.
@@ -211,54 +238,29 @@ fn is_gone(entries: &[HistoryEntry<RegisterOp<u32>, RegisterOutput<u32>>], index
     })
 }
 
-/// What a real queue of unique values would show: each operation takes effect at a random moment between its call and its
-/// return. Somewhat more than half of them enqueue. Of a thousand, `unknown` do not return.
+/// What a real queue of unique values would show. Somewhat more than half of the operations enqueue. Of a thousand, `unknown`
+/// do not return, and some of those that are never heard of had no effect.
 pub fn queue(
     seed: Seed,
     clients: u64,
     operations: usize,
     unknown: u64,
 ) -> TypedHistory<QueueOp<u64>, QueueOutput<u64>> {
-    let mut draw = Draw::new(seed);
-    let mut history = TypedHistory::new();
-    let (mut values, mut next) = (VecDeque::new(), 0);
-    let mut processes: Vec<u64> = (0..clients).collect();
-    let mut running: Vec<Option<RunningInQueue>> = vec![None; clients as usize];
-    while history.entries().len() < operations || running.iter().any(Option::is_some) {
-        let client = draw.below(clients) as usize;
-        let process = processes[client];
-        match running[client].take() {
-            None if history.entries().len() < operations => {
-                let is_enqueue = draw.below(100) < 52;
-                next += u64::from(is_enqueue);
-                let op = if is_enqueue { QueueOp::Enqueue(next) } else { QueueOp::Dequeue };
-                history.call(process, op.clone()).expect("the client is idle");
-                running[client] = Some((op, None));
-            }
-            None => {}
-            // Some of those that are never heard of had no effect.
-            Some((_, None)) if draw.below(2_000) < unknown => {
-                history.give_up(process).expect("the client has called");
-                processes[client] += clients;
-            }
-            Some((op, None)) => {
-                let output = match &op {
-                    QueueOp::Enqueue(value) => {
-                        values.push_back(*value);
-                        QueueOutput::Done
-                    }
-                    QueueOp::Dequeue => QueueOutput::Taken(values.pop_front()),
-                };
-                running[client] = Some((op, Some(output)));
-            }
-            Some((_, Some(_))) if draw.below(2_000) < unknown => {
-                history.give_up(process).expect("the client has called");
-                processes[client] += clients;
-            }
-            Some((_, Some(output))) => history.ret(process, output).expect("the client has called"),
+    let unknown = Unknown { of_a_thousand: unknown, may_lack_effect: true };
+    let mut next = 0;
+    let invent = |draw: &mut Draw| {
+        let is_enqueue = draw.below(100) < 52;
+        next += u64::from(is_enqueue);
+        if is_enqueue { QueueOp::Enqueue(next) } else { QueueOp::Dequeue }
+    };
+    let mut values = VecDeque::new();
+    shown_by_clients::<Queue<u64>>(Draw::new(seed), clients, operations, unknown, invent, |op| match op {
+        QueueOp::Enqueue(value) => {
+            values.push_back(*value);
+            QueueOutput::Done
         }
-    }
-    history
+        QueueOp::Dequeue => QueueOutput::Taken(values.pop_front()),
+    })
 }
 
 /// Makes a queue wrong: two dequeues, one of which returned before the other was called, take each other's values.

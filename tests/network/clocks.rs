@@ -54,21 +54,16 @@ fn sample(cx: &HostContext) -> Sample {
 /// Two hosts that read all their clocks every 7 ms, from 3 ms on, for 10 s; and one that reads none.
 fn readers(faults: Vec<Fault>) -> (Scenario, Samples) {
     let samples = Samples::default();
-    let read = |samples: Samples| {
-        move |cx: HostContext| {
-            let samples = samples.clone();
-            async move {
-                tokio::time::sleep(millis(3)).await;
-                while cx.elapsed() < secs(10) {
-                    samples.lock().unwrap().push(sample(&cx));
-                    tokio::time::sleep(millis(7)).await;
-                }
-            }
+    let read = |cx: HostContext, samples: Samples| async move {
+        tokio::time::sleep(millis(3)).await;
+        while cx.elapsed() < secs(10) {
+            samples.lock().unwrap().push(sample(&cx));
+            tokio::time::sleep(millis(7)).await;
         }
     };
     let scenario = Scenario::new("clocks")
-        .host("a", read(samples.clone()))
-        .host("b", read(samples.clone()))
+        .host("a", sharing(&samples, read))
+        .host("b", sharing(&samples, read))
         .host("blind", |cx: HostContext| async move {
             while cx.elapsed() < secs(10) {
                 tokio::time::sleep(millis(7)).await;
@@ -83,8 +78,7 @@ fn readers(faults: Vec<Fault>) -> (Scenario, Samples) {
 
 fn read_by(faults: Vec<Fault>) -> (Run, Vec<Sample>) {
     let (scenario, samples) = readers(faults);
-    let run = run(&scenario, &scenario.case(Seed(1)), Detail::Lean);
-    assert!(run.outcome.verdict.is_pass(), "{:?}", run.outcome.findings);
+    let run = passing(&scenario);
     let samples = samples.lock().unwrap().clone();
     (run, samples)
 }
@@ -208,11 +202,7 @@ fn that_somebody_read_a_wrong_clock_is_told_once() {
         fault::clock_skew(500, "a").at(secs(1)).lasting(secs(1)),
         fault::clock_drift(500, "*").at(secs(3)).lasting(secs(1)),
     ]);
-    let case = scenario.case(Seed(1));
-    let lean = run(&scenario, &case, Detail::Lean).outcome;
-    let recording = run(&scenario, &case, Detail::Rich).into_recording(case);
-    assert_eq!(recording.outcome.fingerprint, lean.fingerprint);
-    assert_eq!(recording.outcome.fault_effects, lean.fault_effects);
+    let recording = recorded(&scenario);
     let told = recording.records.iter().filter_map(|record| match record.event {
         Event::HostAffected { fault } => {
             assert_eq!(record.text.as_deref(), Some("reads a wall clock that is wrong"));

@@ -109,7 +109,7 @@ fn what_a_kernel_says_for_a_host_that_was_through_the_step_is_not_late() {
             let (run, seen) = world(latency_ms, vec![fault], move |cx, seen| async move {
                 let mut stream = cx.connector().connect("server", 80).await.unwrap();
                 ping(&mut stream).await.unwrap();
-                tokio::time::sleep(millis(1_000 + after_ms).saturating_sub(cx.elapsed())).await;
+                until(&cx, 1_000 + after_ms).await;
                 stream.write_all(b"x").await.unwrap();
                 assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
                 note(&seen, &cx, "end");
@@ -130,7 +130,7 @@ fn what_a_kernel_says_for_a_host_that_was_through_the_step_can_be_lost() {
     let (run, seen) = world(20, vec![cut, kill], move |cx, seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         ping(&mut stream).await.unwrap();
-        tokio::time::sleep(millis(1_003).saturating_sub(cx.elapsed())).await;
+        until(&cx, 1_003).await;
         stream.write_all(b"x").await.unwrap();
         assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
         note(&seen, &cx, "end");
@@ -214,26 +214,23 @@ fn nobody_looks_for_moments_that_no_generator_of_the_run_waits_for() {
 
 #[test]
 fn a_disk_fails_with_the_next_call_after_the_event() {
-    let ends = Arc::new(Mutex::new(Vec::new()));
-    let shared = ends.clone();
-    let serve = move |cx: HostContext| {
-        let ends = shared.clone();
-        async move {
-            let file = cx.disk().open("log", squall::disk::OpenOptions::create())?;
-            for number in 0..4 {
-                tokio::time::sleep(millis(100)).await;
-                cx.recorder().note("writing", "");
-                ends.lock().unwrap().push(file.write_at(number, b"x").is_ok());
-            }
-            std::future::pending().await
+    type Ends = Arc<Mutex<Vec<bool>>>;
+    let ends = Ends::default();
+    let write_four = |cx: HostContext, ends: Ends| async move {
+        let file = cx.disk().open("log", squall::disk::OpenOptions::create())?;
+        for number in 0..4 {
+            tokio::time::sleep(millis(100)).await;
+            cx.recorder().note("writing", "");
+            ends.lock().unwrap().push(file.write_at(number, b"x").is_ok());
         }
+        std::future::pending().await
     };
     let errors = |who| fault::disk_errors(1.0, fault::DiskCalls::All, who);
     for fault in [errors(here()), errors("server".into()), fault::disk_full(0, here())] {
         for (lasting_ms, expected) in [(1, [true, false, true, true]), (150, [true, false, false, true])] {
             ends.lock().unwrap().clear();
             let fault = fault.clone().at_nth_event("server", "writing", 2).lasting(millis(lasting_ms));
-            let (run, _) = world_with(20, vec![fault], serve.clone(), |_, _| async {}, |scenario| scenario);
+            let (run, _) = world_with(20, vec![fault], sharing(&ends, write_four), |_, _| async {}, |s| s);
             assert_eq!(*ends.lock().unwrap(), expected);
             assert_eq!(run.outcome.fault_effects, [expected.iter().filter(|is_ok| !**is_ok).count() as u64]);
         }

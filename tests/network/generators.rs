@@ -11,21 +11,17 @@ fn mesh(generator: impl Into<Generator>) -> (Run, Vec<(String, Duration)>) {
     let names = ["n1", "n2", "n3", "n4"];
     let mut scenario = Scenario::new("mesh");
     for name in names {
-        let shared = seen.clone();
-        scenario = scenario.host(name, move |cx| {
-            let seen = shared.clone();
-            async move {
-                for peer in names.into_iter().filter(|peer| *peer != name) {
-                    let (cx, seen) = (cx.clone(), seen.clone());
-                    tokio::spawn(async move { ping_on_and_on(&cx, &seen, name, peer).await });
-                }
-                echo(cx.listener(80)).await
+        let node = sharing(&seen, move |cx: HostContext, seen: Seen| async move {
+            for peer in names.into_iter().filter(|peer| *peer != name) {
+                let (cx, seen) = (cx.clone(), seen.clone());
+                tokio::spawn(async move { ping_on_and_on(&cx, &seen, name, peer).await });
             }
+            echo(cx.listener(80)).await
         });
+        scenario = scenario.host(name, node);
     }
     let scenario = scenario.latency(millis(10)..millis(10)).fault(generator).run_for(secs(20)).settle_for(secs(1));
-    let run = run(&scenario, &scenario.case(Seed(1)), Detail::Lean);
-    assert!(run.outcome.verdict.is_pass(), "{:?}", run.outcome.findings);
+    let run = passing(&scenario);
     let seen = seen.lock().unwrap().clone();
     (run, seen)
 }
@@ -42,23 +38,14 @@ async fn ping_on_and_on(cx: &HostContext, seen: &Seen, name: &str, peer: &str) {
     }
 }
 
-/// The pairs of which one reached the other between these times, in order.
-fn reached(seen: &[(String, Duration)], from_ms: u64, to_ms: u64) -> Vec<String> {
-    let within = seen.iter().filter(|(_, at)| millis(from_ms) <= *at && *at < millis(to_ms));
-    let mut pairs: Vec<String> = within.map(|(pair, _)| pair.clone()).collect();
-    pairs.sort();
-    pairs.dedup();
-    pairs
-}
-
 /// A set of faults from 5 s to 11 s.
 fn at_5(generator: ComposedGenerator) -> ComposedGenerator {
     generator.once(secs(5)..secs(5)).lasting(secs(6)..secs(6))
 }
 
 fn assert_all_reach_all_before_and_after(seen: &[(String, Duration)]) {
-    assert_eq!(reached(seen, 0, 4_900).len(), 12);
-    assert_eq!(reached(seen, 11_500, 20_000).len(), 12);
+    assert_eq!(labels_within(seen, 0, 4_900).len(), 12);
+    assert_eq!(labels_within(seen, 11_500, 20_000).len(), 12);
 }
 
 #[test]
@@ -66,7 +53,7 @@ fn an_isolated_host_reaches_nobody_and_nobody_reaches_it() {
     let (run, seen) = mesh(fault::isolate("n2").once(secs(5)..secs(5)).lasting(secs(6)..secs(6)));
     assert_all_reach_all_before_and_after(&seen);
     let expected = ["n1>n3", "n1>n4", "n3>n1", "n3>n4", "n4>n1", "n4>n3"];
-    assert_eq!(reached(&seen, 5_100, 10_900), expected);
+    assert_eq!(labels_within(&seen, 5_100, 10_900), expected);
     assert!(run.outcome.fault_effects[0] > 100);
 }
 
@@ -74,14 +61,14 @@ fn an_isolated_host_reaches_nobody_and_nobody_reaches_it() {
 fn nothing_crosses_between_groups() {
     let (_, seen) = mesh(at_5(fault::partition_groups([["n1"].into(), ["n2", "n3"].into(), squall::fault::all()])));
     assert_all_reach_all_before_and_after(&seen);
-    assert_eq!(reached(&seen, 5_100, 10_900), ["n2>n3", "n3>n2"]);
+    assert_eq!(labels_within(&seen, 5_100, 10_900), ["n2>n3", "n3>n2"]);
 }
 
 #[test]
 fn over_a_bridge_two_halves_share_one_host() {
     let (_, seen) = mesh(at_5(fault::bridge("n*")));
     assert_all_reach_all_before_and_after(&seen);
-    let during = reached(&seen, 5_100, 10_900);
+    let during = labels_within(&seen, 5_100, 10_900);
     let peers = |name: &str| during.iter().filter(|pair| pair.starts_with(name)).count();
     let mut counts = ["n1", "n2", "n3", "n4"].map(peers);
     counts.sort_unstable();
@@ -96,10 +83,10 @@ fn a_flapping_link_works_every_other_time() {
     for (from_ms, works) in
         [(5_050, false), (6_050, true), (7_050, false), (8_050, true), (9_050, false), (10_050, true)]
     {
-        let pairs = reached(&seen, from_ms, from_ms + 850);
-        assert_eq!(pairs.contains(&"n1>n2".to_owned()), works, "from {from_ms} ms");
-        assert_eq!(pairs.contains(&"n2>n1".to_owned()), works, "from {from_ms} ms");
-        assert!(pairs.contains(&"n1>n3".to_owned()));
+        let pairs = labels_within(&seen, from_ms, from_ms + 850);
+        assert_eq!(pairs.contains(&"n1>n2"), works, "from {from_ms} ms");
+        assert_eq!(pairs.contains(&"n2>n1"), works, "from {from_ms} ms");
+        assert!(pairs.contains(&"n1>n3"));
     }
     assert_eq!(run.outcome.fault_effects.iter().filter(|effects| **effects > 0).count(), 3);
 }
@@ -109,7 +96,7 @@ fn swizzled_hosts_go_one_by_one_and_come_back_in_another_order() {
     let (_, seen) = mesh(at_5(fault::swizzle("n*")));
     assert_all_reach_all_before_and_after(&seen);
     // In the second third everybody is alone.
-    assert!(reached(&seen, 7_000, 8_900).is_empty());
+    assert!(labels_within(&seen, 7_000, 8_900).is_empty());
     // The last that a host hears of anybody, and the first after the silence.
     let talks = |pair: &str, name: &str| pair.starts_with(name) || pair.ends_with(name);
     let last =
@@ -135,22 +122,19 @@ fn a_slow_host_is_slow_towards_all_and_others_are_not() {
     let took = |generator: ComposedGenerator| {
         let seen = Seen::default();
         let mut scenario = Scenario::new("slow").hosts("node", 2, |cx| echo(cx.listener(80)));
-        for client in ["near", "far"] {
-            let shared = seen.clone();
-            scenario = scenario.host(client, move |cx| {
-                let seen = shared.clone();
-                async move {
-                    for node in ["node-1", "node-2"] {
-                        let mut stream = cx.connector().connect(node, 80).await?;
-                        for _ in 0..100 {
-                            let asked = cx.elapsed();
-                            ping(&mut stream).await?;
-                            seen.lock().unwrap().push((node.to_owned(), cx.elapsed() - asked));
-                        }
-                    }
-                    io::Result::Ok(())
+        let client = |cx: HostContext, seen: Seen| async move {
+            for node in ["node-1", "node-2"] {
+                let mut stream = cx.connector().connect(node, 80).await?;
+                for _ in 0..100 {
+                    let asked = cx.elapsed();
+                    ping(&mut stream).await?;
+                    seen.lock().unwrap().push((node.to_owned(), cx.elapsed() - asked));
                 }
-            });
+            }
+            io::Result::Ok(())
+        };
+        for name in ["near", "far"] {
+            scenario = scenario.host(name, sharing(&seen, client));
         }
         let scenario = scenario.latency(millis(10)..millis(10)).fault(generator).run_for(secs(100));
         let run = run(&scenario, &scenario.case(Seed(1)), Detail::Lean);

@@ -95,7 +95,7 @@ async fn upload_beside_pings(cx: HostContext, seen: Seen) {
     let own = cx.clone();
     let upload = tokio::spawn(async move {
         let mut stream = own.connector().connect("server", 81).await.unwrap();
-        tokio::time::sleep(millis(5_000).saturating_sub(own.elapsed())).await;
+        until(&own, 5_000).await;
         stream.write_all(&vec![7; 1 << 20]).await.unwrap();
         stream.shutdown().await.unwrap();
         stream.read_exact(&mut [0; 3]).await.unwrap();
@@ -146,23 +146,21 @@ fn a_firewall_that_answers_resets_what_crosses_and_refuses_connects() {
             tokio::time::sleep(secs(5)).await;
             assert!(first.read(&mut [0; 16]).await.is_ok_and(|length| length == 5));
             first.write_all(b"anybody there?").await.unwrap();
-            let error = first.read(&mut [0; 16]).await.unwrap_err();
-            assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+            reads_reset(&mut first).await;
         });
         echo(listener).await
     };
     let client = |cx: HostContext, seen: Seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         stream.write_all(b"hello").await.unwrap();
-        tokio::time::sleep(millis(1_500).saturating_sub(cx.elapsed())).await;
+        until(&cx, 1_500).await;
         stream.write_all(b"ping").await.unwrap();
-        let error = stream.read(&mut [0; 16]).await.unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        reads_reset(&mut stream).await;
         note(&seen, &cx, "reset");
         let error = cx.connector().connect("server", 80).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
         note(&seen, &cx, "refused");
-        tokio::time::sleep(secs(3).saturating_sub(cx.elapsed())).await;
+        until(&cx, 3_000).await;
         ping(&mut cx.connector().connect("server", 80).await.unwrap()).await.unwrap();
         note(&seen, &cx, "answered");
         tokio::time::sleep(secs(10)).await;
@@ -182,13 +180,12 @@ fn a_firewall_on_the_way_back_resets_the_answering_side_alone() {
     let reject = fault::partition_with_reset("server", "client").one_way().at(secs(1)).lasting(secs(2));
     let (run, seen) = world(20, vec![reject], |cx, seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
-        tokio::time::sleep(millis(1_500).saturating_sub(cx.elapsed())).await;
+        until(&cx, 1_500).await;
         stream.write_all(b"ping").await.unwrap();
         let quiet = tokio::time::timeout(secs(2), stream.read(&mut [0; 16])).await;
         note(&seen, &cx, if quiet.is_err() { "silence" } else { "answer" });
         stream.write_all(b"ping").await.unwrap();
-        let error = stream.read(&mut [0; 16]).await.unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        reads_reset(&mut stream).await;
         note(&seen, &cx, "reset");
     });
     assert!(saw(&seen, "silence"));
@@ -202,9 +199,9 @@ fn what_a_partition_kept_back_is_reset_if_a_firewall_stands_behind_it() {
     let reject = fault::partition_with_reset("client", "server").at(secs(1)).lasting(secs(9));
     let (run, seen) = world(20, vec![cut, reject], |cx, seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
-        tokio::time::sleep(millis(1_500).saturating_sub(cx.elapsed())).await;
+        until(&cx, 1_500).await;
         stream.write_all(b"ping").await.unwrap();
-        assert_eq!(stream.read(&mut [0; 16]).await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+        reads_reset(&mut stream).await;
         note(&seen, &cx, "reset");
     });
     // Transmissions at 1.5, 1.74, 2.22 and 3.18 s: the last meets the firewall.
@@ -224,20 +221,16 @@ fn a_one_way_fault_leaves_the_way_back_alone() {
     let hold = fault::hold("server", "client").one_way().at(secs(1)).lasting(secs(2));
     for fault in [lossy, hold] {
         let asked = Seen::default();
-        let shared = asked.clone();
-        let server = move |cx: HostContext| {
-            let asked = shared.clone();
-            async move {
-                let (mut stream, _) = cx.listener(80).accept().await?;
-                stream.read_exact(&mut [0; 4]).await?;
-                note(&asked, &cx, "asked");
-                stream.write_all(b"pong").await?;
-                std::future::pending().await
-            }
-        };
+        let server = sharing(&asked, |cx, asked| async move {
+            let (mut stream, _) = cx.listener(80).accept().await?;
+            stream.read_exact(&mut [0; 4]).await?;
+            note(&asked, &cx, "asked");
+            stream.write_all(b"pong").await?;
+            std::future::pending().await
+        });
         let client = |cx: HostContext, seen: Seen| async move {
             let mut stream = cx.connector().connect("server", 80).await.unwrap();
-            tokio::time::sleep(millis(1_500).saturating_sub(cx.elapsed())).await;
+            until(&cx, 1_500).await;
             ping(&mut stream).await.unwrap();
             note(&seen, &cx, "answered");
         };

@@ -1,6 +1,6 @@
 //! Names that are found late, not at all, or lead nowhere, as those see it who look them up.
 
-use super::machines::{befallen, until};
+use super::machines::befallen;
 use super::*;
 
 #[test]
@@ -90,15 +90,11 @@ fn a_name_that_is_not_found_fails_at_once() {
 fn names_are_hidden_from_those_alone_who_are_meant_and_the_story_tells() {
     let seen = Seen::default();
     let connect = |name: &'static str, to: &'static str| {
-        let seen = seen.clone();
-        move |cx: HostContext| {
-            let seen = seen.clone();
-            async move {
-                until(&cx, 500).await;
-                let found = cx.connector().connect(to, 80).await.is_ok();
-                note(&seen, &cx, format!("{name} finds {to}: {found}"));
-            }
-        }
+        sharing(&seen, move |cx, seen| async move {
+            until(&cx, 500).await;
+            let found = cx.connector().connect(to, 80).await.is_ok();
+            note(&seen, &cx, format!("{name} finds {to}: {found}"));
+        })
     };
     let scenario = Scenario::new("names")
         .host("server", |cx| echo(cx.listener(80)))
@@ -134,8 +130,7 @@ fn a_connect_that_finds_no_name_does_not_change_the_luck_of_others() {
                 note(&seen, &cx, word);
             }
         });
-        let seen = seen.lock().unwrap();
-        seen.iter().map(|(word, _)| word.clone()).collect::<Vec<String>>()
+        labels(&seen)
     };
     let (all, some) =
         (luck(vec![]), luck(vec![fault::dns_not_found("client", "server").at(secs(30)).lasting(secs(9))]));

@@ -4,11 +4,6 @@ use super::*;
 
 #[test]
 fn a_writer_is_held_back_by_bytes_and_woken_when_its_peer_dies() {
-    let server = |cx: HostContext| async move {
-        let mut listener = cx.listener(80);
-        let (_stream, _) = listener.accept().await?;
-        std::future::pending().await
-    };
     let client = |cx: HostContext, seen: Seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         let mut written = 0;
@@ -24,7 +19,8 @@ fn a_writer_is_held_back_by_bytes_and_woken_when_its_peer_dies() {
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
         note(&seen, &cx, "woken");
     };
-    let (_, seen) = world_with(20, vec![on_server(fault::kinds::Kill {}, 5_000, 6_000)], server, client, |s| s);
+    let (_, seen) =
+        world_with(20, vec![on_server(fault::kinds::Kill {}, 5_000, 6_000)], accept_and_hold, client, |s| s);
     assert!(at(&seen, "held back") < secs(1));
     assert_between(at(&seen, "woken"), 5_020, 5_022);
 }

@@ -17,26 +17,15 @@ use tokio::time::timeout;
 
 use super::*;
 
-/// Waits until this time of the run.
-async fn until(cx: &HostContext, ms: u64) {
-    tokio::time::sleep(millis(ms).saturating_sub(cx.elapsed())).await;
-}
-
 /// Accepts on port 80 and notes, for each connection by number, what arrives when and how it ends. Says nothing.
-fn recorder(seen: &Seen) -> impl Fn(HostContext) -> std::pin::Pin<Box<dyn Future<Output = io::Result<()>>>> + use<> {
-    let seen = seen.clone();
-    move |cx: HostContext| {
-        let seen = seen.clone();
-        Box::pin(async move {
-            let mut listener = cx.listener(80);
-            for number in 0.. {
-                let (stream, _) = listener.accept().await?;
-                let (cx, seen) = (cx.clone(), seen.clone());
-                tokio::spawn(async move { record(stream, &cx, &seen, number).await });
-            }
-            Ok(())
-        })
+async fn record_all(cx: HostContext, seen: Seen) -> io::Result<()> {
+    let mut listener = cx.listener(80);
+    for number in 0.. {
+        let (stream, _) = listener.accept().await?;
+        let (cx, seen) = (cx.clone(), seen.clone());
+        tokio::spawn(async move { record(stream, &cx, &seen, number).await });
     }
+    Ok(())
 }
 
 /// Reads to the end and notes what comes, and how it ends.
@@ -67,8 +56,12 @@ fn expect(seen: &Seen, expected: &[(&str, u64)]) {
     assert!(seen.len() == expected.len() && seen.iter().zip(expected).all(fits), "{seen:?}");
 }
 
-async fn reads_reset(stream: &mut TcpStream) {
-    assert_eq!(stream.read(&mut [0; 16]).await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+/// Asserts of a stream that was written to just now that it takes bytes for as long as the reset is under way, and then none.
+async fn writes_reset_between(stream: &mut TcpStream, from_ms: u64, to_ms: u64) {
+    tokio::time::sleep(millis(from_ms)).await;
+    assert!(stream.write(b"and more").await.is_ok(), "the reset takes a latency");
+    tokio::time::sleep(millis(to_ms - from_ms)).await;
+    assert_eq!(stream.write(b"!").await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
 }
 
 #[test]
@@ -97,7 +90,7 @@ fn a_reset_in_the_middle_of_a_request_reaches_both_ends_after_exactly_its_bytes(
         third.write_all(b"many bytes more").await.unwrap();
         third.shutdown().await.unwrap();
     };
-    let (run, seen) = world_with(20, vec![fault], recorder(&got), client, |s| s);
+    let (run, seen) = world_with(20, vec![fault], sharing(&got, record_all), client, |s| s);
     expect(&seen, &[("first", 1_520), ("second", 2_020)]);
     expect(
         &got,
@@ -155,7 +148,7 @@ fn a_reset_after_nothing_loses_the_whole_message_either_way() {
             stream.write_all(b"abc").await.unwrap();
             reads_reset(&mut stream).await;
         };
-        let (run, _) = world_with(20, vec![fault], recorder(&got), client, |s| s);
+        let (run, _) = world_with(20, vec![fault], sharing(&got, record_all), client, |s| s);
         expect(&got, &[("0: ConnectionReset", 1_520)]);
         assert_eq!(run.outcome.fault_effects, vec![1]);
     }
@@ -164,23 +157,16 @@ fn a_reset_after_nothing_loses_the_whole_message_either_way() {
 #[test]
 fn a_cut_ends_the_stream_at_both_ends_and_resets_whoever_writes_on() {
     let got = Seen::default();
-    let shared = got.clone();
-    let server = move |cx: HostContext| {
-        let seen = shared.clone();
-        async move {
-            let mut listener = cx.listener(80);
-            let (stream, _) = listener.accept().await?;
-            let mut stream = record(stream, &cx, &seen, 0).await;
-            until(&cx, 2_500).await;
-            stream.write_all(b"an answer").await.unwrap();
-            let mut stream = record(stream, &cx, &seen, 0).await;
-            tokio::time::sleep(millis(19)).await;
-            assert!(stream.write(b"and more").await.is_ok(), "the reset takes a latency");
-            tokio::time::sleep(millis(2)).await;
-            assert_eq!(stream.write(b"!").await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
-            echo(listener).await
-        }
-    };
+    let server = sharing(&got, |cx, seen| async move {
+        let mut listener = cx.listener(80);
+        let (stream, _) = listener.accept().await?;
+        let mut stream = record(stream, &cx, &seen, 0).await;
+        until(&cx, 2_500).await;
+        stream.write_all(b"an answer").await.unwrap();
+        let mut stream = record(stream, &cx, &seen, 0).await;
+        writes_reset_between(&mut stream, 19, 21).await;
+        echo(listener).await
+    });
     let fault = fault::close(6, "client", "server").one_way().at(secs(1)).lasting(secs(1));
     let client = |cx: HostContext, seen: Seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
@@ -190,10 +176,7 @@ fn a_cut_ends_the_stream_at_both_ends_and_resets_whoever_writes_on() {
         // The fault is over, and the connection is as broken as before.
         until(&cx, 2_200).await;
         stream.write_all(b"more of it").await.unwrap();
-        tokio::time::sleep(millis(15)).await;
-        assert!(stream.write(b"and more").await.is_ok(), "the reset takes a latency");
-        tokio::time::sleep(millis(6)).await;
-        assert_eq!(stream.write(b"!").await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+        writes_reset_between(&mut stream, 15, 21).await;
         until(&cx, 2_600).await;
         ping(&mut cx.connector().connect("server", 80).await.unwrap()).await.unwrap();
         note(&seen, &cx, "well");
@@ -208,26 +191,22 @@ fn a_cut_ends_the_stream_at_both_ends_and_resets_whoever_writes_on() {
 #[test]
 fn a_stall_keeps_back_what_follows_in_order_and_lets_the_other_direction_pass() {
     let got = Seen::default();
-    let shared = got.clone();
-    let server = move |cx: HostContext| {
-        let seen = shared.clone();
-        async move {
-            let (stream, _) = cx.listener(80).accept().await?;
-            let (mut reading, mut writing) = stream.into_split();
-            let own = cx.clone();
-            tokio::spawn(async move {
-                until(&own, 2_000).await;
-                writing.write_all(b"hello").await.unwrap();
-                until(&own, 8_000).await;
-            });
-            let mut buffer = [0; 100];
-            while let length @ 1.. = reading.read(&mut buffer).await? {
-                note(&seen, &cx, String::from_utf8_lossy(&buffer[..length]));
-            }
-            note(&seen, &cx, "end");
-            std::future::pending().await
+    let server = sharing(&got, |cx, seen| async move {
+        let (stream, _) = cx.listener(80).accept().await?;
+        let (mut reading, mut writing) = stream.into_split();
+        let own = cx.clone();
+        tokio::spawn(async move {
+            until(&own, 2_000).await;
+            writing.write_all(b"hello").await.unwrap();
+            until(&own, 8_000).await;
+        });
+        let mut buffer = [0; 100];
+        while let length @ 1.. = reading.read(&mut buffer).await? {
+            note(&seen, &cx, String::from_utf8_lossy(&buffer[..length]));
         }
-    };
+        note(&seen, &cx, "end");
+        std::future::pending().await
+    });
     let fault = fault::stall(4, "client", "server").one_way().at(secs(1)).lasting(secs(2));
     let client = |cx: HostContext, seen: Seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();

@@ -2,59 +2,45 @@
 
 use squall::fault::Generator;
 
-use super::machines::until;
 use super::*;
 
 /// Three nodes and a client that pings each every 100 ms on connections of their own, for 20 s: which were reached, as
 /// `n1`, and when.
 fn tier(generator: impl Into<Generator>) -> (Run, Vec<(String, Duration)>) {
     let seen = Seen::default();
-    let shared = seen.clone();
+    let client = sharing(&seen, |cx, seen| async move {
+        for number in 0..200 {
+            until(&cx, 50 + 100 * number).await;
+            for node in ["node-1", "node-2", "node-3"] {
+                let (own, seen) = (cx.clone(), seen.clone());
+                tokio::spawn(async move {
+                    let asked = own.elapsed();
+                    if let Ok(mut stream) = own.connector().connect(node, 80).await
+                        && ping(&mut stream).await.is_ok()
+                    {
+                        seen.lock().unwrap().push((node.to_owned(), asked));
+                    }
+                });
+            }
+        }
+    });
     let scenario = Scenario::new("tier")
         .hosts("node", 3, |cx| echo(cx.listener(80)))
-        .host("client", move |cx| {
-            let seen = shared.clone();
-            async move {
-                for number in 0..200 {
-                    until(&cx, 50 + 100 * number).await;
-                    for node in ["node-1", "node-2", "node-3"] {
-                        let (own, seen) = (cx.clone(), seen.clone());
-                        tokio::spawn(async move {
-                            let asked = own.elapsed();
-                            if let Ok(mut stream) = own.connector().connect(node, 80).await
-                                && ping(&mut stream).await.is_ok()
-                            {
-                                seen.lock().unwrap().push((node.to_owned(), asked));
-                            }
-                        });
-                    }
-                }
-            }
-        })
+        .host("client", client)
         .latency(millis(5)..millis(5))
         .fault(generator)
         .run_for(secs(20))
         .settle_for(secs(1));
-    let run = run(&scenario, &scenario.case(Seed(1)), Detail::Lean);
-    assert!(run.outcome.verdict.is_pass(), "{:?}", run.outcome.findings);
+    let run = passing(&scenario);
     let seen = seen.lock().unwrap().clone();
     (run, seen)
-}
-
-/// The nodes that were reached by pings from one time to another, in order.
-fn reached(seen: &[(String, Duration)], from_ms: u64, to_ms: u64) -> Vec<&str> {
-    let within = seen.iter().filter(|(_, at)| millis(from_ms) <= *at && *at < millis(to_ms));
-    let mut nodes: Vec<&str> = within.map(|(node, _)| node.as_str()).collect();
-    nodes.sort_unstable();
-    nodes.dedup();
-    nodes
 }
 
 #[test]
 fn a_restart_loop_kills_again_and_again() {
     let looping = fault::restart_loop(3, millis(500), "node-2");
     let (run, seen) = tier(looping.once(secs(5)..secs(5)).lasting(secs(4)..secs(4)));
-    let node_2 = |from_ms: u64, to_ms: u64| reached(&seen, from_ms, to_ms).contains(&"node-2");
+    let node_2 = |from_ms: u64, to_ms: u64| labels_within(&seen, from_ms, to_ms).contains(&"node-2");
     // Down for a second, three times, with half a second between them.
     for (from_ms, to_ms, works) in [
         (0, 5_000, true),
@@ -67,21 +53,21 @@ fn a_restart_loop_kills_again_and_again() {
     ] {
         assert_eq!(node_2(from_ms, to_ms), works, "from {from_ms} ms");
     }
-    assert_eq!(reached(&seen, 5_000, 6_000), ["node-1", "node-3"]);
+    assert_eq!(labels_within(&seen, 5_000, 6_000), ["node-1", "node-3"]);
     assert_eq!(run.outcome.fault_effects, [1, 1, 1]);
 }
 
 #[test]
 fn several_of_a_group_die_at_once_or_all() {
     let (run, seen) = tier(fault::kill_several(2, "node").once(secs(5)..secs(5)).lasting(secs(4)..secs(4)));
-    assert_eq!(reached(&seen, 4_000, 5_000).len(), 3);
-    assert_eq!(reached(&seen, 5_000, 9_000).len(), 1);
-    assert_eq!(reached(&seen, 9_000, 9_200).len(), 3);
+    assert_eq!(labels_within(&seen, 4_000, 5_000).len(), 3);
+    assert_eq!(labels_within(&seen, 5_000, 9_000).len(), 1);
+    assert_eq!(labels_within(&seen, 9_000, 9_200).len(), 3);
     assert_eq!(run.outcome.fault_effects, [1, 1]);
     let (run, seen) = tier(fault::whole_tier("node").once(secs(5)..secs(5)).lasting(secs(4)..secs(4)));
-    assert_eq!(reached(&seen, 4_000, 5_000).len(), 3);
-    assert!(reached(&seen, 5_000, 9_000).is_empty());
-    assert_eq!(reached(&seen, 9_000, 9_200).len(), 3);
+    assert_eq!(labels_within(&seen, 4_000, 5_000).len(), 3);
+    assert!(labels_within(&seen, 5_000, 9_000).is_empty());
+    assert_eq!(labels_within(&seen, 9_000, 9_200).len(), 3);
     assert_eq!(run.outcome.fault_effects, [3]);
 }
 
@@ -90,9 +76,9 @@ fn after_a_slow_restart_a_host_is_refused_a_while_longer() {
     let slow = fault::slow_restart(millis(1_500), "node-2");
     let (run, seen) = tier(slow.once(secs(5)..secs(5)).lasting(secs(4)..secs(4)));
     // Killed until 7.5 s, and listening from 9 s on.
-    assert_eq!(reached(&seen, 4_900, 5_000), ["node-1", "node-2", "node-3"]);
-    assert_eq!(reached(&seen, 5_000, 9_000), ["node-1", "node-3"]);
-    assert_eq!(reached(&seen, 9_000, 9_100), ["node-1", "node-2", "node-3"]);
+    assert_eq!(labels_within(&seen, 4_900, 5_000), ["node-1", "node-2", "node-3"]);
+    assert_eq!(labels_within(&seen, 5_000, 9_000), ["node-1", "node-3"]);
+    assert_eq!(labels_within(&seen, 9_000, 9_100), ["node-1", "node-2", "node-3"]);
     // Refused while it was up: a ping every 100 ms.
     assert_eq!(run.outcome.fault_effects, [1, 15]);
 }

@@ -5,8 +5,8 @@ use std::io;
 use squall::disk::OpenOptions;
 use squall::prelude::*;
 
-use super::super::store::{self, AfterDisk};
-use super::{shutdown, spectator};
+use super::machine::{shutdown, spectator};
+use crate::shop::store::{self, AfterDisk};
 
 /// The file of the store.
 const ORDERS: &str = "orders.redb";

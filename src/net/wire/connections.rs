@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use super::link::{LinkFault, within};
+use super::links::{Links, decision, drop_packet};
 use super::stream::{Meeting, Piece, Stream};
-use super::{Wire, decision, drop_packet};
 use crate::net::flow::{FlowId, Packet, Side};
 use crate::net::kernel::Net;
 use crate::trace::{HostId, SegmentKind};
 
-impl Wire {
+impl Links {
     /// A segment whose transmission gets through meets what is wrong with connections on its link, from the fault at this
     /// place on, and arrives as far as these let it.
     pub(super) fn pass(&mut self, net: &mut Net, piece: Piece, place: usize) {
@@ -21,7 +21,7 @@ impl Wire {
         let (from, to) = (state.host(side), state.host(side.other()));
         // Nothing overtakes what it was sent after.
         let piece = Piece { due: piece.due.max(state.last_due[side.index()]), ..piece };
-        let faults = self.links[from.index()][to.index()].faults.iter_mut().enumerate().skip(place);
+        let faults = self.between_mut(from, to).faults.iter_mut().enumerate().skip(place);
         let met = faults.filter_map(|(place, (fault, what))| match what {
             LinkFault::Stream(stream) => Some((place, *fault, stream.meet(flow, kind, length, &piece))),
             _ => None,
@@ -39,8 +39,7 @@ impl Wire {
             Meeting::Waits { after } => {
                 self.affected_by_block(net, piece.id, fault, sent_at);
                 let rest = self.pass_on(net, piece, after, length, place + 1);
-                if let Some((_, LinkFault::Stream(stream))) = self.links[from.index()][to.index()].faults.get_mut(place)
-                {
+                if let Some((_, LinkFault::Stream(stream))) = self.between_mut(from, to).faults.get_mut(place) {
                     stream.held.extend(rest);
                 }
             }
@@ -53,7 +52,7 @@ impl Wire {
         if after == 0 {
             return Some(piece);
         }
-        let rest = if after < length { net.split(piece.id, after) } else { None };
+        let rest = if after < length { net.packets.split(piece.id, after) } else { None };
         self.pass(net, piece, place);
         rest.map(|id| Piece { id, ..piece })
     }
@@ -65,7 +64,7 @@ impl Wire {
         let (mut left, mut is_late) = (packet.bytes.len(), false);
         let (from, to) = (net.flows[flow as usize].host(side), net.flows[flow as usize].host(side.other()));
         loop {
-            let fault = self.links[from.index()][to.index()].faults.get_mut(place);
+            let fault = self.between_mut(from, to).faults.get_mut(place);
             let Some((fault, LinkFault::Stream(stream))) = fault else { return };
             let (fault, (length, at)) = (*fault, stream.next_drop(flow, left, piece.due));
             if at > piece.due && !is_late {
@@ -90,7 +89,7 @@ impl Wire {
             lose(net, rest);
         }
         net.flows[flow as usize].is_severed = true;
-        let end = net.make_outside(flow, side, kind, sent_at, behind);
+        let end = net.packets.make_outside(flow, side, kind, sent_at, behind);
         self.pass(net, Piece { id: end, ..piece }, place);
         if is_polite {
             self.end_of_stream(net, flow, side, piece.due);
@@ -101,14 +100,14 @@ impl Wire {
 
     /// This end of a connection gets the end of the stream at this time, as from the other one.
     fn end_of_stream(&mut self, net: &mut Net, flow: FlowId, side: Side, due: Duration) {
-        let id = net.make_outside(flow, side.other(), SegmentKind::Fin, due, None);
+        let id = net.packets.make_outside(flow, side.other(), SegmentKind::Fin, due, None);
         self.pass(net, Piece { id, at: due, due }, 0);
     }
 
     /// What a segment that no kernel sent takes to this end of a connection.
     fn latency_to(&self, net: &Net, flow: FlowId, side: Side) -> Duration {
         let flow = &net.flows[flow as usize];
-        let link = &self.links[flow.host(side.other()).index()][flow.host(side).index()];
+        let link = self.between(flow.host(side.other()), flow.host(side));
         let unit = self.seed.decide_unit("latency", &decision(flow.key, side.other(), u32::MAX, 0));
         within(&link.latency, unit)
     }
@@ -129,21 +128,9 @@ impl Wire {
         }
     }
 
-    /// Whether idle connections are closed on any link.
-    pub(crate) fn closes_idle(&self) -> bool {
-        !self.idle_links.is_empty()
-    }
-
-    /// Closes the connections that have been idle for long enough.
-    pub(crate) fn close_idle(&mut self, net: &mut Net, now: Duration) {
-        for index in 0..self.idle_links.len() {
-            let (from, to, fault) = self.idle_links[index];
-            self.close_idle_of(net, from, to, fault, now);
-        }
-    }
-
+    /// Closes the connections of a link that this fault finds idle for long enough.
     pub(super) fn close_idle_of(&mut self, net: &mut Net, from: HostId, to: HostId, fault: u32, now: Duration) {
-        let watches = self.links[from.index()][to.index()].faults.iter_mut();
+        let watches = self.between_mut(from, to).faults.iter_mut();
         let idle = { watches }.find_map(|(id, what)| match what {
             LinkFault::CloseIdle(watch) if *id == fault => Some(watch.look(net, from, to, now)),
             _ => None,

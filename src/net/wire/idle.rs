@@ -42,7 +42,7 @@ impl IdleWatch {
             self.has_triggered = true;
             return Vec::new();
         }
-        let busy = net.busy();
+        let busy = net.packets.busy();
         let needed = if self.has_triggered { self.idle_for } else { Duration::ZERO };
         self.has_triggered = true;
         let mut idle = Vec::new();

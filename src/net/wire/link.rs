@@ -6,12 +6,12 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::RETRANSMIT_AFTER;
 use super::burst::Chain;
 use super::idle::IdleWatch;
 use super::queue::Queue;
+use super::retransmit::RETRANSMIT_AFTER;
 use super::stream::Stream;
-use crate::net::kernel::headline;
+use crate::net::headline::headline;
 use crate::seed::Seed;
 use crate::trace::{FlowKey, HostId};
 
@@ -86,7 +86,7 @@ pub(crate) enum LinkFault {
     },
     Stream(Stream),
     CloseIdle(IdleWatch),
-    /// It trigger_actions once, when it begins.
+    /// It acts once, when it begins.
     HalfOpen,
 }
 

@@ -6,27 +6,31 @@ use std::time::Duration;
 
 use turmoil::{Protocol, Segment, SentRef, Sim};
 
-use super::Wire;
 use super::link::within;
+use super::links::Links;
 use crate::net::kernel::{CARD_PORT, Net};
 
 /// A segment that is not Squall's own. Turmoil appends new ones to a link's queue, so that its place there names it.
 #[derive(Debug)]
-pub(super) struct Foreign {
+struct Foreign {
     due: Option<Duration>,
     forward: bool,
     released: bool,
 }
 
-impl Wire {
+/// Segments of code on plain turmoil sockets, by link in turmoil's order.
+#[derive(Debug, Default)]
+pub(super) struct ForeignSegments(Vec<VecDeque<Foreign>>);
+
+impl ForeignSegments {
     /// Releases the datagrams of all segments that arrive before `step_end`, at the start of the step.
-    pub(crate) fn release(&mut self, net: &mut Net, sim: &Sim<'_>, now: Duration, step_end: Duration) {
+    pub(super) fn release(&mut self, ways: &mut Links, net: &Net, sim: &Sim<'_>, now: Duration, step_end: Duration) {
         sim.links(|links| {
             for (index, link) in links.enumerate() {
-                if self.foreign.len() <= index {
-                    self.foreign.push(VecDeque::new());
+                if self.0.len() <= index {
+                    self.0.push(VecDeque::new());
                 }
-                self.foreign[index].retain(|foreign| !foreign.released);
+                self.0[index].retain(|foreign| !foreign.released);
                 let mut place = 0;
                 let pair = link.pair();
                 for sent in link {
@@ -39,8 +43,8 @@ impl Wire {
                         }
                         None => {
                             let forward = sent.pair().0.ip() == pair.0;
-                            self.release_foreign(index, place, &sent, forward, now);
-                            let foreign = &mut self.foreign[index][place];
+                            self.decide(ways, index, place, &sent, forward, now);
+                            let foreign = &mut self.0[index][place];
                             place += 1;
                             if foreign.due.is_some_and(|due| due < step_end) {
                                 foreign.released = true;
@@ -54,30 +58,38 @@ impl Wire {
     }
 
     /// Decides about a segment of a plain turmoil socket: latency and partitions, exact to a step.
-    fn release_foreign(&mut self, index: usize, place: usize, sent: &SentRef<'_>, forward: bool, now: Duration) {
+    fn decide(
+        &mut self,
+        links: &mut Links,
+        index: usize,
+        place: usize,
+        sent: &SentRef<'_>,
+        forward: bool,
+        now: Duration,
+    ) {
         let (from, to) = (host_at(sent.pair().0.ip()), host_at(sent.pair().1.ip()));
-        let known = self.links.len();
-        let link = (from < known && to < known).then(|| &self.links[from][to]);
-        let is_new = place == self.foreign[index].len();
+        let known = links.by_host.len();
+        let link = (from < known && to < known).then(|| &links.by_host[from][to]);
+        let is_new = place == self.0[index].len();
         if is_new {
-            self.foreign[index].push_back(Foreign { due: None, forward, released: false });
-        } else if self.foreign[index][place].due.is_some() {
+            self.0[index].push_back(Foreign { due: None, forward, released: false });
+        } else if self.0[index][place].due.is_some() {
             return;
         }
         let by_program = !matches!(sent.protocol(), Protocol::Tcp(Segment::Syn(_) | Segment::Rst));
         if let Some((fault, _)) = link.and_then(|link| link.block(by_program)) {
             if is_new {
-                self.effects[fault as usize] += 1;
+                links.effects[fault as usize] += 1;
             }
             return;
         }
         let latency = link.map_or(Duration::ZERO, |link| {
-            let unit = self.seed.decide_unit("turmoil latency", &[from as u64, to as u64, now.as_nanos() as u64]);
+            let unit = links.seed.decide_unit("turmoil latency", &[from as u64, to as u64, now.as_nanos() as u64]);
             within(&link.latency, unit)
         });
         // Turmoil's streams put segments in order, but none may overtake another on the way either.
-        let ahead = self.foreign[index].iter().take(place).filter(|f| f.forward == forward).filter_map(|f| f.due).max();
-        self.foreign[index][place].due = Some((now + latency).max(ahead.unwrap_or_default()));
+        let ahead = self.0[index].iter().take(place).filter(|f| f.forward == forward).filter_map(|f| f.due).max();
+        self.0[index][place].due = Some((now + latency).max(ahead.unwrap_or_default()));
     }
 }
 

@@ -28,6 +28,20 @@ fn sent(at_ms: u64, flow: FlowKey, forward: bool, text: &str) -> Record {
     record(at_ms, Some(host), Event::Sent { flow, forward, kind, length: 1, digest: 0 }, text)
 }
 
+/// The first fault does something to the first request of a flow.
+fn effective(flow: FlowKey) -> Event {
+    Event::SegmentAffected {
+        fault: Some(0),
+        flow,
+        forward: true,
+        segment: 0,
+        kind: SegmentKind::Data,
+        lost: 0,
+        extra: Duration::ZERO,
+        late: None,
+    }
+}
+
 fn recording(records: Vec<Record>, operations: Vec<Operation>) -> Recording {
     let starts = (0..3).map(|host| record(0, Some(HostId(host)), Event::Started, ""));
     let (name, seed) = ("shop".to_owned(), Seed(1));
@@ -81,17 +95,7 @@ fn example() -> Recording {
     // The fate of the last request is recorded after later things.
     let mut late =
         vec![sent(3_000, flow(BUYER, API, 2), true, "GET /orders/1"), sent(3_500, flow(BUYER, API, 2), true, "")];
-    let effective = Event::SegmentAffected {
-        fault: Some(0),
-        flow: flow(BUYER, API, 2),
-        forward: true,
-        segment: 0,
-        kind: SegmentKind::Data,
-        lost: 0,
-        extra: Duration::ZERO,
-        late: None,
-    };
-    late.push(record(3_000, Some(BUYER), effective, ""));
+    late.push(record(3_000, Some(BUYER), effective(flow(BUYER, API, 2)), ""));
     late.push(sent(3_600, flow(BUYER, API, 2), false, "200 OK"));
     let operation = |client, completed| Operation {
         host: BUYER,
@@ -194,17 +198,8 @@ lanes: a buyer, b gateway, c api
 fn what_befell_a_connection_is_told_in_its_words() {
     let request = flow(BUYER, API, 0);
     let told = |fault: Fault, corrupted: bool| {
-        let effective = Event::SegmentAffected {
-            fault: Some(0),
-            flow: request,
-            forward: true,
-            segment: 0,
-            kind: SegmentKind::Data,
-            lost: 0,
-            extra: Duration::ZERO,
-            late: None,
-        };
-        let mut records = vec![sent(3_000, request, true, "GET /orders/1"), record(3_000, Some(BUYER), effective, "")];
+        let effective = record(3_000, Some(BUYER), effective(request), "");
+        let mut records = vec![sent(3_000, request, true, "GET /orders/1"), effective];
         if corrupted {
             let event = Event::SegmentCorrupted { fault: 0, flow: request, forward: true, segment: 0, bit: 9 };
             records.push(record(3_000, Some(BUYER), event, ""));

@@ -15,14 +15,14 @@ use super::watch;
 use super::zygote::{BOARD_FD, COMMAND_FD, Command, JOB_FD, OUTCOME_FD, OUTPUT_FD, RESULT_FD};
 use crate::sandbox::simulated::{self, Simulation, leave, record_panics};
 
-/// The shared_status of this process, if it is a child.
+/// The shared status of this process, if it is a child.
 static BOARD: AtomicPtr<SharedStatus> = AtomicPtr::new(ptr::null_mut());
 /// How many threads this process has started since it was forked.
 static THREADS: AtomicU32 = AtomicU32::new(0);
 /// What handled SIGSEGV and SIGBUS before: the runtime's own handler, which prints what happened.
 static mut PREVIOUS_FAULT_ACTIONS: [mem::MaybeUninit<libc::sigaction>; 2] = [const { mem::MaybeUninit::uninit() }; 2];
 
-/// The shared_status, if this process is a child.
+/// The shared status, if this process is a child.
 #[inline]
 pub(super) fn shared_status() -> Option<&'static SharedStatus> {
     // SAFETY: the pointer is null or that of a mapping that lasts as long as the process.

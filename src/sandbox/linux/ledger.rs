@@ -1,9 +1,9 @@
-//! The part of the shared_status that holds a run's ledger.
+//! The part of the shared status that holds a run's ledger.
 
 use super::child;
 use super::shared_status::SharedStatus;
 
-/// The ledger of this process's shared_status. There is one for each process, so nobody else writes.
+/// The ledger of this process's shared status. There is one for each process, so nobody else writes.
 #[derive(Debug)]
 pub(crate) struct SharedLedger(&'static SharedStatus);
 

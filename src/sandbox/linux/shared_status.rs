@@ -1,4 +1,4 @@
-//! The shared_status: memory that a child shares with the supervisor, so that it can tell where it is, and what has happened up to then,
+//! The shared status: memory that a child shares with the supervisor, so that it can tell where it is, and what has happened up to then,
 //! however it ends.
 
 use std::cell::UnsafeCell;
@@ -55,12 +55,12 @@ impl std::fmt::Debug for SharedStatus {
 unsafe impl Sync for SharedStatus {}
 
 impl SharedStatus {
-    /// The size of the memory file behind a shared_status.
+    /// The size of the memory file behind a shared status.
     pub(super) const SIZE: usize = mem::size_of::<SharedStatus>();
 
-    /// Maps the shared_status that the memory file `fd` holds.
+    /// Maps the shared status that the memory file `fd` holds.
     pub(super) fn map(fd: RawFd) -> io::Result<NonNull<SharedStatus>> {
-        // SAFETY: a new shared mapping of a file of this size; all zeros is a valid shared_status.
+        // SAFETY: a new shared mapping of a file of this size; all zeros is a valid shared status.
         let address = unsafe {
             libc::mmap(ptr::null_mut(), SharedStatus::SIZE, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED, fd, 0)
         };

@@ -71,7 +71,7 @@ struct Zygote {
     report: Report,
 }
 
-// SAFETY: the shared_status is a mapping of the whole process, and only its owner uses it.
+// SAFETY: the shared status is a mapping of the whole process, and only its owner uses it.
 unsafe impl Send for Zygote {}
 
 impl Zygote {

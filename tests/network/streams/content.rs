@@ -16,7 +16,7 @@ fn a_trickle_lets_a_few_bytes_through_at_a_time_across_segments_and_the_rest_at_
         stream.shutdown().await.unwrap();
         until(&cx, 5_000).await;
     };
-    let (run, _) = world_with(20, vec![fault], recorder(&got), client, |s| s);
+    let (run, _) = world_with(20, vec![fault], sharing(&got, record_all), client, |s| s);
     // What is there at the same time is read at once.
     expect(
         &got,
@@ -63,8 +63,7 @@ fn a_flip_changes_one_bit_behind_a_head_and_nothing_when_it_is_over() {
             }
         }
     });
-    let counts: Vec<String> = listed(&seen).into_iter().map(|(count, _)| count).collect();
-    assert_eq!(counts, ["1", "1", "0", "0", "0", "0", "0", "0"]);
+    assert_eq!(labels(&seen), ["1", "1", "0", "0", "0", "0", "0", "0"]);
     assert_eq!(run.outcome.fault_effects, vec![2]);
 }
 
@@ -83,7 +82,7 @@ fn the_rate_of_flips_is_that_of_segments_and_keyed() {
                 }
             }
         });
-        listed(&seen).into_iter().map(|(what, _)| what).collect::<Vec<_>>()
+        labels(&seen)
     };
     let alone = corrupted(vec![]);
     assert!((70..=130).contains(&alone.len()), "{} of 1,000 at 10 %", alone.len());
@@ -124,8 +123,7 @@ fn short_reads_and_writes_are_short_only_while_they_last() {
         }
         note(&seen, &cx, "done");
     });
-    let what: Vec<String> = listed(&seen).into_iter().map(|(what, _)| what).collect();
-    assert_eq!(what, ["8 [8]", "2 [3, 3, 2]", "5 [8]", "8 [8]", "done"]);
+    assert_eq!(labels(&seen), ["8 [8]", "2 [3, 3, 2]", "5 [8]", "8 [8]", "done"]);
     // Two reads and three writes were cut short, and one write by the other.
     assert_eq!(run.outcome.fault_effects, vec![2, 3, 1]);
 }

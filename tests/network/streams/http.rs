@@ -14,33 +14,27 @@ use super::*;
 const PAGE: &[u8] = &[b'p'; 2_000];
 
 /// Answers `GET` with a page and anything else with its body; notes bodies that do not come whole.
-fn server(seen: &Seen) -> impl Fn(HostContext) -> std::pin::Pin<Box<dyn Future<Output = io::Result<()>>>> + use<> {
-    let seen = seen.clone();
-    move |cx: HostContext| {
-        let seen = seen.clone();
-        Box::pin(async move {
-            let mut listener = cx.listener(80);
-            loop {
-                let (stream, _) = listener.accept().await?;
-                let (cx, seen) = (cx.clone(), seen.clone());
-                let answer = service_fn(move |request: Request<Incoming>| {
-                    let (cx, seen) = (cx.clone(), seen.clone());
-                    async move {
-                        let is_get = request.method() == hyper::Method::GET;
-                        match request.into_body().collect().await {
-                            Ok(_) if is_get => Ok(Response::new(Full::<Bytes>::from(PAGE))),
-                            Ok(body) => Ok(Response::new(Full::from(body.to_bytes()))),
-                            Err(error) => {
-                                note(&seen, &cx, format!("{error:?}"));
-                                Err(error)
-                            }
-                        }
+async fn serve(cx: HostContext, seen: Seen) -> io::Result<()> {
+    let mut listener = cx.listener(80);
+    loop {
+        let (stream, _) = listener.accept().await?;
+        let (cx, seen) = (cx.clone(), seen.clone());
+        let answer = service_fn(move |request: Request<Incoming>| {
+            let (cx, seen) = (cx.clone(), seen.clone());
+            async move {
+                let is_get = request.method() == hyper::Method::GET;
+                match request.into_body().collect().await {
+                    Ok(_) if is_get => Ok(Response::new(Full::<Bytes>::from(PAGE))),
+                    Ok(body) => Ok(Response::new(Full::from(body.to_bytes()))),
+                    Err(error) => {
+                        note(&seen, &cx, format!("{error:?}"));
+                        Err(error)
                     }
-                });
-                let serving = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer);
-                tokio::spawn(async move { drop(serving.await) });
+                }
             }
-        })
+        });
+        let serving = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer);
+        tokio::spawn(async move { drop(serving.await) });
     }
 }
 
@@ -61,17 +55,13 @@ async fn ask(sender: &mut Sender, method: &str, body: &'static [u8]) -> hyper::R
 /// A client that asks for the page on a fresh connection at 0.5, 1.5 and 5 s, and notes what came.
 async fn ask_thrice(cx: HostContext, seen: Seen) {
     for begins in [500, 1_500, 5_000] {
-        tokio::time::sleep(millis(begins).saturating_sub(cx.elapsed())).await;
+        until(&cx, begins).await;
         let mut sender = connect(&cx).await;
         match ask(&mut sender, "GET", b"").await {
             Ok(page) => note(&seen, &cx, if page == PAGE { "page" } else { "another page" }),
             Err(error) => note(&seen, &cx, format!("{error:?}")),
         }
     }
-}
-
-fn what(seen: &Seen) -> Vec<String> {
-    seen.lock().unwrap().iter().map(|(what, _)| what.clone()).collect()
 }
 
 fn during(fault: FaultGenerator) -> Vec<Fault> {
@@ -81,8 +71,9 @@ fn during(fault: FaultGenerator) -> Vec<Fault> {
 #[test]
 fn a_cut_or_a_reset_in_mid_answer_breaks_the_message_as_hyper_says() {
     let nobody = Seen::default();
-    let asked =
-        |fault: FaultGenerator| what(&world_with(20, during(fault.one_way()), server(&nobody), ask_thrice, |s| s).1);
+    let asked = |fault: FaultGenerator| {
+        labels(&world_with(20, during(fault.one_way()), sharing(&nobody, serve), ask_thrice, |s| s).1)
+    };
     // In the head, then in the body.
     for (after, cut, reset) in [
         (60, "hyper::Error(IncompleteMessage)", "hyper::Error(Io, Custom { kind: ConnectionReset,"),
@@ -100,7 +91,7 @@ fn a_cut_or_a_reset_in_mid_answer_breaks_the_message_as_hyper_says() {
             assert!(seen[1].starts_with(expected), "{}", seen[1]);
         }
     }
-    assert!(what(&nobody).is_empty());
+    assert!(labels(&nobody).is_empty());
 }
 
 #[test]
@@ -113,10 +104,10 @@ fn a_cut_in_the_body_of_an_upload_gives_the_server_an_incomplete_body() {
         note(&seen, &cx, format!("{error:?}"));
     };
     let fault = fault::close(3_000, "client", "server").one_way();
-    let (run, seen) = world_with(20, during(fault), server(&errors), client, |s| s);
-    assert_eq!(what(&errors).len(), 1, "{errors:?}");
-    assert!(what(&errors)[0].contains("UnexpectedEof"), "{errors:?}");
-    assert!(what(&seen)[0].contains("Incomplete"), "{seen:?}");
+    let (run, seen) = world_with(20, during(fault), sharing(&errors, serve), client, |s| s);
+    assert_eq!(labels(&errors).len(), 1, "{errors:?}");
+    assert!(labels(&errors)[0].contains("UnexpectedEof"), "{errors:?}");
+    assert!(labels(&seen)[0].contains("Incomplete"), "{seen:?}");
     assert_eq!(run.outcome.fault_effects, vec![1]);
 }
 
@@ -136,8 +127,8 @@ fn a_stall_behind_the_headers_times_the_client_out_and_then_completes() {
         note(&seen, &cx, "whole");
     };
     let fault = fault::stall(500, "server", "client").one_way();
-    let (_, seen) = world_with(20, during(fault), server(&nobody), client, |s| s);
-    assert_eq!(what(&seen), ["200 OK", "silence", "whole"]);
+    let (_, seen) = world_with(20, during(fault), sharing(&nobody, serve), client, |s| s);
+    assert_eq!(labels(&seen), ["200 OK", "silence", "whole"]);
     assert_between(at(&seen, "200 OK"), 1_580, 1_583);
     assert_between(at(&seen, "whole"), 3_000, 3_002);
 }
@@ -148,14 +139,15 @@ fn a_flipped_byte_in_a_body_arrives_flipped_and_the_exchange_goes_on() {
     let client = |cx: HostContext, seen: Seen| async move {
         let mut sender = connect(&cx).await;
         for begins in [500, 1_500, 3_500] {
-            tokio::time::sleep(millis(begins).saturating_sub(cx.elapsed())).await;
+            until(&cx, begins).await;
             let page = ask(&mut sender, "GET", b"").await.unwrap();
             let bits: u32 = page.iter().zip(PAGE).map(|(a, b)| (a ^ b).count_ones()).sum();
             note(&seen, &cx, format!("{} bytes, {bits} flipped", page.len()));
         }
     };
-    let (run, seen) = world_with(20, during(fault::corrupt(1.0, "client", "server")), server(&nobody), client, |s| s);
-    assert_eq!(what(&seen), ["2000 bytes, 0 flipped", "2000 bytes, 1 flipped", "2000 bytes, 0 flipped"]);
+    let (run, seen) =
+        world_with(20, during(fault::corrupt(1.0, "client", "server")), sharing(&nobody, serve), client, |s| s);
+    assert_eq!(labels(&seen), ["2000 bytes, 0 flipped", "2000 bytes, 1 flipped", "2000 bytes, 0 flipped"]);
     assert_eq!(run.outcome.fault_effects, vec![1]);
 }
 
@@ -171,7 +163,7 @@ fn reads_and_writes_of_one_byte_leave_an_exchange_correct() {
         assert_eq!(ask(&mut sender, "POST", &[b'x'; 3_000]).await.unwrap(), [b'x'; 3_000][..]);
         note(&seen, &cx, "answered");
     };
-    let (run, seen) = world_with(20, faults.collect(), server(&nobody), client, |s| s);
+    let (run, seen) = world_with(20, faults.collect(), sharing(&nobody, serve), client, |s| s);
     assert_between(at(&seen, "answered"), 120, 130);
     assert!(run.outcome.fault_effects.iter().all(|effects| *effects > 1_000), "{:?}", run.outcome.fault_effects);
 }
@@ -184,16 +176,16 @@ fn a_pooled_connection_that_is_closed_while_idle_fails_a_request_just_then() {
         let client = move |cx: HostContext, seen: Seen| async move {
             let mut sender = connect(&cx).await;
             assert_eq!(ask(&mut sender, "GET", b"").await.unwrap(), PAGE);
-            tokio::time::sleep(millis(begins).saturating_sub(cx.elapsed())).await;
+            until(&cx, begins).await;
             let error = ask(&mut sender, "GET", b"").await.unwrap_err();
             note(&seen, &cx, format!("{error:?}"));
             let mut sender = connect(&cx).await;
             assert_eq!(ask(&mut sender, "GET", b"").await.unwrap(), PAGE);
         };
         let fault = fault::close_idle(secs(10), "client", "server");
-        let (run, seen) = world_with(20, during(fault), server(&nobody), client, |s| s);
+        let (run, seen) = world_with(20, during(fault), sharing(&nobody, serve), client, |s| s);
         assert_eq!(run.outcome.fault_effects, vec![1]);
-        assert!(what(&seen).len() == 1 && what(&seen)[0].starts_with(expected), "{seen:?}");
+        assert!(labels(&seen).len() == 1 && labels(&seen)[0].starts_with(expected), "{seen:?}");
     }
 }
 
@@ -213,10 +205,10 @@ async fn post_get_post(cx: HostContext, seen: Seen) {
 /// What the client sees of a fault that begins with a message, and what the server notes.
 fn at_trigger_point(fault: Fault) -> (Vec<(String, Duration)>, Vec<String>) {
     let noted = Seen::default();
-    let (run, seen) = world_with(20, vec![fault], server(&noted), post_get_post, |scenario| scenario);
+    let (run, seen) = world_with(20, vec![fault], sharing(&noted, serve), post_get_post, |scenario| scenario);
     assert_eq!(run.outcome.fault_effects, [1]);
     let seen = seen.lock().unwrap().clone();
-    (seen, what(&noted))
+    (seen, labels(&noted))
 }
 
 fn words(seen: &[(String, Duration)]) -> Vec<&str> {

@@ -5,24 +5,20 @@ use super::*;
 #[test]
 fn idle_connections_are_closed_at_both_ends_and_busy_ones_are_not() {
     let got = Seen::default();
-    let shared = got.clone();
-    let server = move |cx: HostContext| {
-        let seen = shared.clone();
-        async move {
-            let mut listener = cx.listener(80);
-            // The first reads nothing until late: bytes are left unread.
-            let (unread, _) = listener.accept().await?;
-            let own = cx.clone();
-            let late = seen.clone();
-            tokio::spawn(async move {
-                until(&own, 2_000).await;
-                record(unread, &own, &late, 0).await;
-            });
-            let (idle, _) = listener.accept().await?;
-            tokio::spawn(async move { record(idle, &cx, &seen, 1).await });
-            echo(listener).await
-        }
-    };
+    let server = sharing(&got, |cx, seen| async move {
+        let mut listener = cx.listener(80);
+        // The first reads nothing until late: bytes are left unread.
+        let (unread, _) = listener.accept().await?;
+        let own = cx.clone();
+        let late = seen.clone();
+        tokio::spawn(async move {
+            until(&own, 2_000).await;
+            record(unread, &own, &late, 0).await;
+        });
+        let (idle, _) = listener.accept().await?;
+        tokio::spawn(async move { record(idle, &cx, &seen, 1).await });
+        echo(listener).await
+    });
     let fault = fault::close_idle(millis(500), "client", "server").at(secs(1)).lasting(secs(4));
     let client = |cx: HostContext, seen: Seen| async move {
         let connect = || async { cx.connector().connect("server", 80).await.unwrap() };
@@ -98,7 +94,7 @@ fn a_half_open_connection_is_reset_when_the_believer_sends() {
         other.write_all(b"new").await.unwrap();
         other.shutdown().await.unwrap();
     };
-    let (run, seen) = world_with(20, vec![fault], recorder(&got), client, |s| s);
+    let (run, seen) = world_with(20, vec![fault], sharing(&got, record_all), client, |s| s);
     let believes = at(&seen, "believes");
     assert_between(at(&seen, "reset") - believes, 40, 41);
     let (new, reset) = (at(&got, "1: new"), at(&got, "0: ConnectionReset"));
@@ -111,17 +107,13 @@ fn a_half_open_connection_is_reset_when_the_believer_sends() {
 #[test]
 fn a_half_open_connection_of_the_listening_side_is_met_the_same_way() {
     let got = Seen::default();
-    let shared = got.clone();
-    let server = move |cx: HostContext| {
-        let seen = shared.clone();
-        async move {
-            let (mut stream, _) = cx.listener(80).accept().await?;
-            until(&cx, 1_500).await;
-            stream.write_all(b"anybody?").await.unwrap();
-            record(stream, &cx, &seen, 0).await;
-            std::future::pending().await
-        }
-    };
+    let server = sharing(&got, |cx, seen| async move {
+        let (mut stream, _) = cx.listener(80).accept().await?;
+        until(&cx, 1_500).await;
+        stream.write_all(b"anybody?").await.unwrap();
+        record(stream, &cx, &seen, 0).await;
+        std::future::pending().await
+    });
     let client = |cx: HostContext, seen: Seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         reads_reset(&mut stream).await;

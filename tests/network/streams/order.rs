@@ -1,5 +1,7 @@
 //! Several faults at a time: what arrives is whole and in order, or the beginning of it.
 
+use std::ops::Range;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -13,31 +15,25 @@ proptest! {
         faults in vec(delaying_fault(), 1..6),
         chunks in vec((0_u64..100, 1_usize..30_000), 1..40),
     ) {
-        let sent: Vec<u8> =
-            (0..chunks.iter().map(|(_, length)| length).sum::<usize>()).map(|number| (number % 251) as u8).collect();
+        let total: usize = chunks.iter().map(|(_, length)| length).sum();
         let got = Seen::default();
-        let shared = got.clone();
-        let expected = sent.clone();
-        let server = move |cx: HostContext| {
-            let (seen, expected) = (shared.clone(), expected.clone());
-            async move {
-                let (mut stream, _) = cx.listener(80).accept().await?;
-                let mut bytes = Vec::new();
-                stream.read_to_end(&mut bytes).await?;
-                note(&seen, &cx, if bytes == expected { "all" } else { "something else" });
-                stream.write_all(b"done").await?;
-                Ok(())
-            }
-        };
+        let server = sharing(&got, move |cx, seen| async move {
+            let (mut stream, _) = cx.listener(80).accept().await?;
+            let mut bytes = Vec::new();
+            stream.read_to_end(&mut bytes).await?;
+            note(&seen, &cx, if bytes == numbered(0..total) { "all" } else { "something else" });
+            stream.write_all(b"done").await?;
+            Ok(())
+        });
         let client = move |cx: HostContext, seen: Seen| {
-            let (chunks, mut rest) = (chunks.clone(), sent.clone());
+            let chunks = chunks.clone();
             async move {
                 let mut stream = cx.connector().connect("server", 80).await.unwrap();
+                let mut number = 0;
                 for (pause, length) in chunks {
                     tokio::time::sleep(millis(pause)).await;
-                    let after = rest.split_off(length);
-                    stream.write_all(&rest).await.unwrap();
-                    rest = after;
+                    stream.write_all(&numbered(number..number + length)).await.unwrap();
+                    number += length;
                 }
                 stream.shutdown().await.unwrap();
                 let mut answer = Vec::new();
@@ -48,6 +44,11 @@ proptest! {
         let (_, seen) = world_with(20, faults, server, client, |s| s);
         prop_assert!(saw(&got, "all") && saw(&seen, "done"), "{:?} {:?}", got, seen);
     }
+}
+
+/// Bytes of a stream, each of which tells its place.
+fn numbered(places: Range<usize>) -> Vec<u8> {
+    places.map(|place| (place % 251) as u8).collect()
 }
 
 /// Any fault that delays and does not break, at a time of the first seconds, one way or both.
@@ -88,35 +89,30 @@ proptest! {
         let own = place.index(faults.len() + 1);
         faults.insert(own, fault.one_way().at_start().lasting(secs(200)));
         let got = Seen::default();
-        let shared = got.clone();
-        let server = move |cx: HostContext| {
-            let seen = shared.clone();
-            async move {
-                let (mut stream, _) = cx.listener(80).accept().await?;
-                let (mut bytes, mut buffer) = (Vec::new(), vec![0; 100_000]);
-                let end = loop {
-                    match stream.read(&mut buffer).await {
-                        Ok(0) => break "end".to_owned(),
-                        Ok(length) => bytes.extend_from_slice(&buffer[..length]),
-                        Err(error) => break format!("{:?}", error.kind()),
-                    }
-                };
-                assert!(bytes.iter().enumerate().all(|(number, byte)| *byte == (number % 251) as u8));
-                note(&seen, &cx, format!("{} {end}", bytes.len()));
-                std::future::pending().await
-            }
-        };
+        let server = sharing(&got, |cx, seen| async move {
+            let (mut stream, _) = cx.listener(80).accept().await?;
+            let (mut bytes, mut buffer) = (Vec::new(), vec![0; 100_000]);
+            let end = loop {
+                match stream.read(&mut buffer).await {
+                    Ok(0) => break "end".to_owned(),
+                    Ok(length) => bytes.extend_from_slice(&buffer[..length]),
+                    Err(error) => break format!("{:?}", error.kind()),
+                }
+            };
+            assert!(bytes == numbered(0..bytes.len()));
+            note(&seen, &cx, format!("{} {end}", bytes.len()));
+            std::future::pending().await
+        });
         let client = move |cx: HostContext, _: Seen| {
             let chunks = chunks.clone();
             async move {
                 let mut stream = cx.connector().connect("server", 80).await.unwrap();
                 let mut number = 0;
                 for length in chunks {
-                    let bytes: Vec<u8> = (number..number + length).map(|number| (number % 251) as u8).collect();
-                    number += length;
-                    if stream.write_all(&bytes).await.is_err() {
+                    if stream.write_all(&numbered(number..number + length)).await.is_err() {
                         break;
                     }
+                    number += length;
                     tokio::time::sleep(millis(5)).await;
                 }
                 let _ = stream.shutdown().await;

@@ -36,7 +36,7 @@ impl Slack {
         slack
     }
 
-    /// Whether everything that is in before `moment` can be gone by then. TriggerPoints must not decrease.
+    /// Whether everything that is in before `moment` can be gone by then. Moments must not decrease.
     pub(super) fn is_enough_at(&mut self, moment: u64) -> bool {
         while let Some((_, deadline)) = self.left.get(self.moved).copied().filter(|(ret, _)| *ret < moment) {
             // Until its deadline it was not asked for; from the moment on, it is.

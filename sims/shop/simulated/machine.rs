@@ -1,0 +1,103 @@
+//! What a simulated machine gives a program of the shop: sockets, the signal to stop, and a spectator that writes to the trace.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use squall::history::Recorder;
+use squall::prelude::*;
+use squall::trace;
+
+use crate::shop::net::{Connect, Listen};
+use crate::shop::observe::{AttemptOutcome, Observe, Observer, RetrySafety};
+use crate::shop::serve::Shutdown;
+
+impl Connect for squall::net::Connector {
+    type Stream = squall::net::TcpStream;
+
+    async fn connect(&self, host: &str, port: u16) -> io::Result<Self::Stream> {
+        squall::net::Connector::connect(self, host, port).await
+    }
+}
+
+impl Listen for squall::net::TcpListener {
+    type Stream = squall::net::TcpStream;
+
+    async fn accept(&mut self) -> io::Result<(Self::Stream, SocketAddr)> {
+        squall::net::TcpListener::accept(self).await
+    }
+}
+
+/// Writes what the programs tell into the trace.
+struct Spectator(Recorder);
+
+/// A spectator for a program on this host.
+pub fn spectator(cx: &HostContext) -> Observer {
+    Arc::new(Spectator(cx.recorder()))
+}
+
+impl Observe for Spectator {
+    fn call_started(&self, call: u64, deadline: Duration) {
+        self.0.mark(Mark::CallStarted { call, deadline });
+    }
+
+    fn attempt_started(&self, call: u64, attempt: u32, timeout: Duration, safety: RetrySafety) {
+        let safety = match safety {
+            RetrySafety::Idempotent => trace::RetrySafety::Idempotent,
+            RetrySafety::Keyed => trace::RetrySafety::Keyed,
+            RetrySafety::Unsent => trace::RetrySafety::Unsent,
+            RetrySafety::Unsafe => trace::RetrySafety::Unsafe,
+        };
+        self.0.mark(Mark::AttemptStarted { call, attempt, timeout, safety });
+    }
+
+    fn attempt_ended(&self, call: u64, attempt: u32, outcome: AttemptOutcome<'_>) {
+        let outcome = match outcome {
+            AttemptOutcome::Status(status) => trace::AttemptOutcome::Status(status),
+            AttemptOutcome::TimedOut => trace::AttemptOutcome::TimedOut,
+            AttemptOutcome::Failed(_) => trace::AttemptOutcome::Failed,
+            AttemptOutcome::Refused => trace::AttemptOutcome::Refused,
+        };
+        self.0.mark(Mark::AttemptEnded { call, attempt, outcome });
+    }
+
+    fn call_ended(&self, call: u64, ok: bool) {
+        self.0.mark(Mark::CallEnded { call, ok });
+    }
+
+    fn dispatched(&self, to: &str) {
+        self.0.mark(Mark::Dispatched { to: self.0.host_named(to) });
+    }
+
+    fn probed(&self, to: &str, ok: bool) {
+        self.0.mark(Mark::Probed { to: self.0.host_named(to), ok });
+    }
+
+    fn health_changed(&self, to: &str, healthy: bool) {
+        self.0.mark(Mark::HealthChanged { to: self.0.host_named(to), healthy });
+    }
+
+    fn order_applied(&self, key: &str, id: u64) {
+        self.0.mark(Mark::Applied { key: key.to_owned(), id });
+    }
+
+    fn breaker_changed(&self, open: bool) {
+        self.0.mark(Mark::BreakerChanged { open });
+    }
+
+    fn ready(&self, ready: bool) {
+        self.0.mark(Mark::Ready(ready));
+    }
+}
+
+/// Passes the simulated machine's signal on to the shop's own.
+pub fn shutdown(cx: &HostContext) -> Shutdown {
+    let (signal, asked) = (Shutdown::new(), cx.shutdown());
+    let passed_on = signal.clone();
+    tokio::spawn(async move {
+        asked.requested().await;
+        passed_on.request();
+    });
+    signal
+}

@@ -1,0 +1,118 @@
+//! What programs ask of the kernels: to open, grant and close connections, and how much may be read and written. It knows
+//! nothing of how segments arrive.
+
+use std::io;
+use std::task::Waker;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::flow::{End, EndState, Flow, FlowId, Side};
+use super::kernel::Net;
+use super::limits::SocketLimits;
+use crate::sandbox;
+use crate::trace::{FlowKey, HostId, SegmentKind};
+
+impl Net {
+    /// A new connection from `host`; its SYN is yet to be sent.
+    pub(crate) fn open(&mut self, host: HostId, to: HostId, port: u16) -> io::Result<FlowId> {
+        let kernel = &mut self.kernels[host.index()];
+        let client_port = kernel.ports.take(self.names.of(host))?;
+        let next = kernel.connects.entry((to, port)).or_default();
+        let key = FlowKey { from: host, to, port, ordinal: *next };
+        *next += 1;
+        let id = self.flows.len() as FlowId;
+        let mut flow = Flow::new(key, client_port);
+        flow.ends[Side::Client.index()] = Some(End::new(EndState::Connecting));
+        self.flows.push(flow);
+        self.tape.lock().trace.counters.connects += 1;
+        Ok(id)
+    }
+
+    /// Starts listening.
+    pub(super) fn listen(&mut self, host: HostId, port: u16) -> io::Result<()> {
+        let late = self.all_host_faults.listens_late(host);
+        let opens_at = if late.is_zero() { Duration::ZERO } else { sandbox::now() + late };
+        self.kernels[host.index()].listeners.listen(self.names.of(host), port, opens_at)
+    }
+
+    /// The next connection that waits on a port, or none, in which case `waker` is woken when there is one.
+    pub(super) fn accept(&mut self, host: HostId, port: u16, waker: &Waker) -> Option<FlowId> {
+        let flow = self.kernels[host.index()].listeners.accept(port, waker)?;
+        if let Some(end) = self.flows[flow as usize].end(Side::Server) {
+            end.accepted = true;
+            if end.unanswered {
+                self.all_host_faults.one_more_in_flight(host, sandbox::now());
+            }
+        }
+        Some(flow)
+    }
+
+    /// Stops listening; whoever waited to be accepted is reset.
+    pub(super) fn unlisten(&mut self, host: HostId, port: u16) {
+        for flow in self.kernels[host.index()].listeners.unlisten(port) {
+            if let Some(end) = self.take_end(flow, Side::Server)
+                && end.state == EndState::Open
+            {
+                self.send(flow, Side::Server, SegmentKind::Rst, Bytes::new(), 0);
+            }
+        }
+    }
+
+    /// A program lets go of its end: FIN, or RST if bytes were left unread (RFC 9293, 3.10.4).
+    pub(crate) fn close(&mut self, flow: FlowId, side: Side) {
+        let Some(end) = self.take_end(flow, side) else { return };
+        match end.state {
+            EndState::Connecting | EndState::Reset => {}
+            EndState::Open if !end.received.is_empty() => self.send(flow, side, SegmentKind::Rst, Bytes::new(), 0),
+            EndState::Open if !end.finished => self.send(flow, side, SegmentKind::Fin, Bytes::new(), 0),
+            EndState::Open => {}
+        }
+    }
+
+    /// The process of a machine is gone, and its kernel closes what it had open.
+    pub(crate) fn kill(&mut self, host: HostId) {
+        for port in self.kernels[host.index()].listeners.ports() {
+            self.unlisten(host, port);
+        }
+        for (flow, side) in self.ends_of(host) {
+            self.close(flow, side);
+        }
+    }
+
+    /// From now on these bounds hold for the sockets of a machine, for open connections, too.
+    pub(crate) fn limit_sockets(&mut self, host: HostId, limits: SocketLimits) {
+        if !self.limits.set(host, limits) {
+            return;
+        }
+        for (flow, side) in self.ends_of(host) {
+            // Room that was too little to be told of may be all that there is.
+            self.announce(flow, side);
+            if let Some(end) = self.flows[flow as usize].end(side.other()) {
+                let writer = end.writer.take();
+                self.wake.extend(writer);
+            }
+        }
+    }
+
+    /// How many bytes a read into a buffer with so much room may return.
+    pub(super) fn readable(&mut self, flow: FlowId, side: Side, room: usize) -> usize {
+        let flow = &self.flows[flow as usize];
+        self.limits.readable(flow.host(side), flow.ends[side.index()].as_ref(), room)
+    }
+
+    /// How many of `length` bytes a write may send, of those for which the peer's whole window has room.
+    pub(super) fn writable(&mut self, flow: FlowId, side: Side, credit: usize, length: usize) -> usize {
+        let flow = &self.flows[flow as usize];
+        self.limits.writable(flow.host(side), flow.host(side.other()), credit, length)
+    }
+
+    /// Tells the peer of the room that reading has made, if it is worth it.
+    pub(super) fn announce(&mut self, flow: FlowId, side: Side) {
+        let state = &mut self.flows[flow as usize];
+        let worth = self.limits.worth_announcing(state.host(side));
+        let Some(end) = state.end(side).filter(|end| end.unannounced >= worth) else { return };
+        let room = std::mem::take(&mut end.unannounced) as u32;
+        self.send(flow, side, SegmentKind::Window, Bytes::new(), room);
+    }
+}

@@ -1,0 +1,64 @@
+//! What the kernel of one machine holds: power, the network card, ports, and segments that wait there. It knows nothing of
+//! what is in a segment.
+
+use std::collections::{BTreeMap, BinaryHeap};
+use std::sync::Arc;
+use std::task::Waker;
+
+use turmoil::net::UdpSocket;
+
+use super::listening::Listeners;
+use super::packets::Arrival;
+use super::ports::Ports;
+use crate::trace::HostId;
+
+/// Whether a machine answers at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum MachineState {
+    /// The kernel runs, whether or not a program does.
+    #[default]
+    On,
+    /// No power.
+    Off,
+}
+
+/// The kernel of one machine.
+#[derive(Debug, Default)]
+pub(super) struct Kernel {
+    state: MachineState,
+    pub(super) card: Option<Arc<UdpSocket>>,
+    pub(super) listeners: Listeners,
+    /// How often the machine has connected to a port of another.
+    pub(super) connects: BTreeMap<(HostId, u16), u32>,
+    pub(super) ports: Ports,
+    /// Segments that the card has received, by the time at which they arrive.
+    pub(super) arrivals: BinaryHeap<Arrival>,
+    /// Segments to be sent as soon as the machine's next program is polled.
+    pub(super) outbox: Vec<u32>,
+    /// Segments that reached a machine without power: their senders go on trying.
+    pub(super) parked: Vec<u32>,
+    pub(super) task: Option<Waker>,
+}
+
+impl Kernel {
+    pub(super) fn has_power(&self) -> bool {
+        self.state == MachineState::On
+    }
+
+    pub(super) fn power_off(&mut self) {
+        self.state = MachineState::Off;
+        self.listeners.clear();
+        self.outbox.clear();
+    }
+
+    pub(super) fn power_on(&mut self) {
+        self.state = MachineState::On;
+    }
+
+    /// Takes out of the outbox what is among these segments.
+    pub(super) fn take_unsent(&mut self, among: &[u32]) -> Vec<u32> {
+        let (taken, others) = std::mem::take(&mut self.outbox).into_iter().partition(|id| among.contains(id));
+        self.outbox = others;
+        taken
+    }
+}

@@ -1,0 +1,22 @@
+//! One line of a trace: an event with its time, its host and words for a reader.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::event::Event;
+use super::host_id::HostId;
+
+/// An event with its virtual time and host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Virtual time since the start of the run.
+    pub at: Duration,
+    /// Where it happened; none for the world itself.
+    pub host: Option<HostId>,
+    /// What happened.
+    pub event: Event,
+    /// Words for a reader (a request line, a log message, an error); only in a rich trace, never digested.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}

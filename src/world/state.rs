@@ -1,0 +1,253 @@
+//! The world as its parts share it: what it holds, and what can be done to any host. It knows nothing of when faults begin
+//! and end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, UNIX_EPOCH};
+
+use super::life::{Exit, Life, Slot};
+use crate::alive::AliveFlag;
+use crate::disk::DiskImage;
+use crate::fault::{Plan, Topology, Trigger};
+use crate::history::SharedTape;
+use crate::host::{HostContext, HostSpec, Shutdown};
+use crate::net::{SharedNet, Wire, WireSettings};
+use crate::sandbox;
+use crate::seed::Seed;
+use crate::trace::{Event, HostId};
+
+/// Where simulated wall clocks start: 2026-01-01T00:00:00Z, in seconds since the Unix epoch.
+pub(super) const EPOCH: Duration = Duration::from_secs(1_767_225_600);
+
+/// Datagrams that a network card may hold at the start of a step before turmoil drops some: never reached.
+const CARD_CAPACITY: usize = 1 << 20;
+
+/// All that a run depends on, resolved.
+#[derive(Debug)]
+pub(crate) struct WorldSpec<'a> {
+    pub(crate) seed: Seed,
+    pub(crate) hosts: &'a [HostSpec],
+    pub(crate) plan: &'a Plan,
+    pub(crate) topology: &'a Topology,
+    pub(crate) latency: std::ops::Range<Duration>,
+    pub(crate) latencies: Vec<(HostId, HostId, std::ops::Range<Duration>)>,
+    pub(crate) step: Duration,
+    pub(crate) run_for: Duration,
+    pub(crate) settle_for: Duration,
+    pub(crate) rich: bool,
+    /// What to count, besides what the plan waits for.
+    pub(crate) trigger_counts: &'a [Trigger],
+}
+
+/// What is to happen at a time.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Action {
+    Begin(usize),
+    /// A program that was asked to stop has had its time.
+    GraceOver {
+        host: HostId,
+        life: u32,
+    },
+    End(usize),
+    Revive {
+        host: HostId,
+        life: u32,
+    },
+    /// A supervisor starts a program again that a fault has killed once.
+    Relieve {
+        host: HostId,
+        life: u32,
+        fault: usize,
+    },
+}
+
+/// That a fault has begun.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Begun {
+    pub(super) at: Duration,
+    /// Where its moment came, if it began with one.
+    pub(super) here: Option<HostId>,
+}
+
+pub(super) struct World<'a> {
+    pub(super) spec: &'a WorldSpec<'a>,
+    pub(super) sim: turmoil::Sim<'a>,
+    pub(super) tape: SharedTape,
+    pub(super) net: SharedNet,
+    pub(super) wire: Wire,
+    pub(super) slots: Vec<Arc<Mutex<Slot>>>,
+    pub(super) disks: Vec<DiskImage>,
+    /// Which faults keep each host down; it is started again when there is none.
+    pub(super) downed_by: Vec<Vec<usize>>,
+    /// When each fault began, and where, if it has.
+    pub(super) begun: Vec<Option<Begun>>,
+    pub(super) agenda: BTreeMap<(Duration, u64), Action>,
+    pub(super) agenda_entries: u64,
+    pub(super) active: Vec<usize>,
+    /// The hosts whose output is stalled.
+    pub(super) stalled: BTreeSet<HostId>,
+    /// Which faults make the wall clock of a host wrong.
+    pub(super) wrong_clocks: BTreeMap<HostId, Vec<usize>>,
+    /// Of which of them it is recorded that somebody has read the clock.
+    pub(super) reported_clocks: BTreeSet<(HostId, usize)>,
+    pub(super) failures: Vec<(HostId, String)>,
+    pub(super) trigger_counts: Vec<u32>,
+    pub(super) now: Duration,
+}
+
+impl<'a> World<'a> {
+    /// A world without hosts, before its start.
+    pub(super) fn new(spec: &'a WorldSpec<'a>, tape: SharedTape, names: Vec<String>) -> World<'a> {
+        let settings =
+            WireSettings { seed: spec.seed, latency: spec.latency.clone(), latencies: spec.latencies.clone() };
+        let net = SharedNet::new(tape.clone(), names);
+        World {
+            spec,
+            sim: turmoil::Builder::new()
+                .tick_duration(spec.step)
+                .simulation_duration(Duration::MAX / 4)
+                .epoch(UNIX_EPOCH + EPOCH)
+                .udp_capacity(CARD_CAPACITY)
+                .tcp_capacity(1_024)
+                .rng_seed(spec.seed.decide("turmoil", &[]))
+                .build(),
+            tape,
+            net,
+            wire: Wire::new(&settings, spec.hosts.len(), spec.plan.faults.len()),
+            slots: Vec::new(),
+            disks: (0..spec.hosts.len()).map(|host| DiskImage::new(spec.seed, host as u64)).collect(),
+            downed_by: vec![Vec::new(); spec.hosts.len()],
+            begun: vec![None; spec.plan.faults.len()],
+            agenda: BTreeMap::new(),
+            agenda_entries: 0,
+            active: Vec::new(),
+            stalled: BTreeSet::new(),
+            wrong_clocks: BTreeMap::new(),
+            reported_clocks: BTreeSet::new(),
+            failures: Vec::new(),
+            trigger_counts: Vec::new(),
+            now: Duration::ZERO,
+        }
+    }
+
+    /// Makes the next life of a host a run of its program.
+    pub(super) fn prepare_life(&mut self, id: HostId) {
+        let host = &self.spec.hosts[id.index()];
+        let alive = AliveFlag::new();
+        let shutdown = Shutdown::default();
+        let mut slot = self.slots[id.index()].lock().unwrap_or_else(PoisonError::into_inner);
+        let context = HostContext {
+            id,
+            name: host.name.as_str().into(),
+            index: host.index,
+            client: 0,
+            life: slot.lives,
+            alive: alive.clone(),
+            net: self.net.clone(),
+            tape: self.tape.clone(),
+            disk: self.disks[id.index()].attach(alive.clone()),
+            shutdown: shutdown.clone(),
+            run_for: self.spec.run_for,
+            settle_for: self.spec.settle_for,
+        };
+        slot.lives += 1;
+        self.net.lock().triggered_faults().mark_alive(id, alive.clone());
+        slot.alive = alive;
+        slot.shutdown = shutdown;
+        slot.exit = None;
+        slot.life = Life::Program { program: host.program.clone(), context: Box::new(context) };
+    }
+
+    pub(super) fn record(&self, host: Option<HostId>, event: Event, text: Option<String>) {
+        let due = self.write_down(host, event, text);
+        self.trigger_all(due, host);
+    }
+
+    /// Records an event; returns the faults whose moment it is, for when it has happened in full.
+    pub(super) fn write_down(&self, host: Option<HostId>, event: Event, text: Option<String>) -> Vec<u32> {
+        let mut tape = self.tape.lock();
+        let due = host.map(|host| tape.trigger_points.event(host, &event)).unwrap_or_default();
+        tape.trace.push_with(self.now, host, event, |out| out.write_str(text.as_deref().unwrap_or_default()));
+        due
+    }
+
+    pub(super) fn trigger_all(&self, due: Vec<u32>, host: Option<HostId>) {
+        for fault in due {
+            self.net.lock().trigger(fault, host.unwrap_or(HostId::UNKNOWN));
+        }
+    }
+
+    pub(super) fn schedule(&mut self, at: Duration, action: Action) {
+        self.agenda_entries += 1;
+        self.agenda.insert((at, self.agenda_entries), action);
+    }
+
+    pub(super) fn slot(&self, host: HostId) -> MutexGuard<'_, Slot> {
+        self.slots[host.index()].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn is_alive(&self, host: HostId) -> bool {
+        let slot = self.slot(host);
+        slot.alive.is_set() && slot.exit.is_none()
+    }
+
+    /// Programs that returned or failed in the last step.
+    pub(super) fn take_exits(&mut self) {
+        for index in 0..self.slots.len() {
+            let host = HostId(index as u16);
+            let (exit, life) = {
+                let mut slot = self.slot(host);
+                (slot.exit.take(), slot.lives)
+            };
+            match exit {
+                None => {}
+                Some(Exit::Returned) => self.kill_with(host, Event::Returned, None),
+                Some(Exit::Failed(error)) => {
+                    self.kill_with(host, Event::Failed, Some(error.clone()));
+                    match self.spec.hosts[index].supervised {
+                        Some(delay) => self.schedule(self.now + delay, Action::Revive { host, life }),
+                        None => self.failures.push((host, error)),
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn kill(&mut self, host: HostId, event: Event) {
+        self.kill_with(host, event, None);
+    }
+
+    /// The process of a host is gone; its machine closes what the process had open, and idles.
+    pub(super) fn kill_with(&mut self, host: HostId, event: Event, text: Option<String>) {
+        let due = self.write_down(Some(host), event, text);
+        self.net.lock().triggered_faults().mark_dead(host);
+        self.net.lock().kill(host);
+        if !due.is_empty() {
+            // What its kernel has just said is on its way, whatever else comes now.
+            self.net.lock().send_without_datagrams(host);
+        }
+        self.disks[host.index()].kill();
+        self.idle(host);
+        self.trigger_all(due, Some(host));
+    }
+
+    pub(super) fn power_off(&mut self, host: HostId) {
+        let due = self.write_down(Some(host), Event::PoweredOff, None);
+        self.net.lock().triggered_faults().mark_dead(host);
+        self.wire.forget_unsent(&mut self.net.lock(), host, self.now);
+        self.net.lock().power_off(host);
+        self.disks[host.index()].power_off();
+        self.idle(host);
+        self.trigger_all(due, Some(host));
+    }
+
+    /// Ends the current life and begins one without a program.
+    pub(super) fn idle(&mut self, host: HostId) {
+        self.slot(host).life = Life::Idle;
+        let name = self.spec.hosts[host.index()].name.as_str();
+        sandbox::set_outside_host(Some(host.index()));
+        self.sim.crash(name);
+        sandbox::set_outside_host(None);
+        self.sim.bounce(name);
+    }
+}
