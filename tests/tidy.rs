@@ -1,5 +1,8 @@
 //! House rules: which module may use which, what every file begins with, and what simulated code must not touch.
 
+#[path = "tidy/how_to_add.rs"]
+mod how_to_add;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -40,8 +40,6 @@ mod slow_start;
 mod small_window;
 mod stall;
 mod stop;
-#[cfg(test)]
-mod tests;
 mod trickle;
 
 use std::fmt;
@@ -285,3 +283,6 @@ impl fmt::Display for FaultKind {
         if parameters.is_empty() { f.write_str(self.name()) } else { write!(f, "{} {parameters}", self.name()) }
     }
 }
+
+#[cfg(test)]
+mod tests;
