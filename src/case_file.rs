@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher13;
 
 use crate::check::Verdict;
-use crate::scenario::{Case, Definition, Scenario};
+use crate::scenario::{Case, Definition, Scenario, nearest};
 use crate::seed::Seed;
 use crate::trace::Fingerprint;
 
@@ -193,16 +193,9 @@ pub fn find(scenarios: &[Scenario], name: &str) -> Result<usize, String> {
     if let Some(index) = scenarios.iter().position(|scenario| scenario.name() == name) {
         return Ok(index);
     }
-    let mut near: Vec<(f64, &str)> = scenarios
-        .iter()
-        .map(|scenario| (strsim::jaro_winkler(name, scenario.name()), scenario.name()))
-        .filter(|(likeness, _)| *likeness > 0.7)
-        .collect();
-    near.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let near: Vec<String> = near.iter().take(3).map(|(_, name)| format!("`{name}`")).collect();
-    Err(match near.as_slice() {
-        [] => format!("no scenario is named `{name}` (`cargo sims list` shows all)"),
-        near => format!("no scenario is named `{name}`; did you mean {}?", near.join(" or ")),
+    Err(match nearest(name, scenarios.iter().map(Scenario::name)) {
+        None => format!("no scenario is named `{name}` (`cargo sims list` shows all)"),
+        Some(near) => format!("no scenario is named `{name}`; did you mean {near}?"),
     })
 }
 

@@ -138,7 +138,7 @@ impl HostContext {
     }
 }
 
-/// What a program may return: nothing, or a result whose error fails the run.
+/// What a program may return: nothing, a result whose error fails the run, or never at all.
 pub trait Termination {
     /// The error as text.
     ///
@@ -150,6 +150,24 @@ pub trait Termination {
 impl Termination for () {
     fn into_result(self) -> Result<(), String> {
         Ok(())
+    }
+}
+
+mod never {
+    /// Names the type `!`, which stable Rust writes only as what a function returns.
+    pub trait Returns {
+        type Output;
+    }
+
+    impl<T> Returns for fn() -> T {
+        type Output = T;
+    }
+}
+
+/// A program that is a bare `loop {}` never returns.
+impl Termination for <fn() -> ! as never::Returns>::Output {
+    fn into_result(self) -> Result<(), String> {
+        self
     }
 }
 

@@ -112,7 +112,25 @@ pub enum Detail {
 /// Runs a case in this thread and judges it.
 ///
 /// Two runs of a case are the same run only in processes that started alike (see [`crate::sandbox`]).
+///
+/// # Panics
+/// If something is wrong with the scenario (see [`Scenario::validate`]), or if the plan of the case does not fit it. A scenario
+/// without checks is none of this: whoever calls this function has the whole run to judge.
 pub fn run(scenario: &Scenario, case: &Case, detail: Detail) -> Run {
+    if let Err(error) = scenario.validate_but_for_checks() {
+        panic!("{error}");
+    }
+    if let Some(defect) = scenario.defect_of_own_generators(&case.plan) {
+        panic!("{defect}");
+    }
+    if let Some(defect) = scenario.defect_of_plan(&case.plan) {
+        panic!("scenario `{}` cannot run this case: {defect}", scenario.name());
+    }
+    run_valid(scenario, case, detail)
+}
+
+/// Runs a case that fits a scenario with which nothing is wrong.
+pub(crate) fn run_valid(scenario: &Scenario, case: &Case, detail: Detail) -> Run {
     judge(scenario, case, carry_out(scenario, case, detail, &[]))
 }
 
@@ -131,20 +149,13 @@ pub fn draw(scenario: &Scenario, seed: Seed, swarm: &Swarm) -> Case {
 fn carry_out(scenario: &Scenario, case: &Case, detail: Detail, trigger_counts: &[Trigger]) -> RunArtifacts {
     let topology = scenario.topology();
     let hosts = scenario.hosts_for(&case.input);
-    let id = |pattern: &str| topology.matching(pattern);
-    let mut latencies = Vec::new();
-    for (a, b, range) in &scenario.latencies {
-        for from in id(a) {
-            latencies.extend(id(b).into_iter().filter(|to| *to != from).map(|to| (from, to, range.clone())));
-        }
-    }
     simulate(&WorldSpec {
         seed: case.seed,
         hosts: &hosts,
         plan: &case.plan,
         topology: &topology,
         latency: scenario.latency.clone(),
-        latencies,
+        latencies: scenario.link_latencies(),
         step: scenario.step_of_run(),
         run_for: scenario.run_for,
         settle_for: scenario.settle_for,

@@ -3,7 +3,10 @@
 
 mod by_hand;
 mod definition;
+mod derived;
 mod fit;
+mod nearest;
+mod problems;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,13 +21,15 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, Situation};
-use crate::fault::{self, Generator, Plan, Swarm, Topology, TopologyHost, Trigger, millis, secs};
+use crate::fault::{self, Generator, Plan, Swarm, Topology, Trigger, millis, secs};
 use crate::history::History;
 use crate::host::{HostContext, HostSpec, Program, Termination};
 use crate::seed::Seed;
 use crate::trace::Trace;
 
 pub use definition::Definition;
+pub(crate) use nearest::nearest;
+pub use problems::ScenarioError;
 
 /// The input of every client: by host, then by the client's number.
 pub type Input = BTreeMap<String, Vec<serde_json::Value>>;
@@ -42,6 +47,9 @@ pub struct Case {
     /// What the clients do.
     pub input: Input,
 }
+
+/// The two sides of links, and their latency.
+type LinkLatency = (String, String, Range<Duration>);
 
 type DrawInput = dyn Fn(Seed, &str) -> serde_json::Value + Send + Sync;
 type InputDefect = dyn Fn(&serde_json::Value) -> Option<String> + Send + Sync;
@@ -76,6 +84,10 @@ impl Default for RunLimits {
 const SEEDS: u64 = 64;
 
 /// Hosts, workload, fault generators, checks and limits.
+///
+/// The builder only records what it is told, and the order of its calls does not matter: a pattern means whatever hosts the
+/// scenario has in the end. (Hosts are numbered and shown in the order in which they are declared.) What is said twice with the
+/// same words holds as it was said last. Before the first run, [`Scenario::validate`] says all that is wrong.
 #[derive(Clone)]
 pub struct Scenario {
     pub(crate) name: String,
@@ -86,8 +98,11 @@ pub struct Scenario {
     pub(crate) situations: Vec<Situation>,
     pub(crate) seeds: u64,
     pub(crate) latency: Range<Duration>,
-    pub(crate) latencies: Vec<(String, String, Range<Duration>)>,
-    pub(crate) step: Duration,
+    latencies: Vec<LinkLatency>,
+    /// The length of a step, if it is said.
+    step: Option<Duration>,
+    supervised: Vec<(String, Duration)>,
+    wall_offsets: Vec<(String, i64)>,
     pub(crate) run_for: Duration,
     pub(crate) settle_for: Duration,
     pub(crate) limits: RunLimits,
@@ -116,7 +131,9 @@ impl Scenario {
             seeds: SEEDS,
             latency: millis(10)..millis(30),
             latencies: Vec::new(),
-            step: millis(10),
+            step: None,
+            supervised: Vec::new(),
+            wall_offsets: Vec::new(),
             run_for: secs(60),
             settle_for: secs(20),
             limits: RunLimits::default(),
@@ -157,7 +174,6 @@ impl Scenario {
     }
 
     fn add_host(mut self, name: &str, group: &str, index: usize, program: Program) -> Scenario {
-        assert!(self.hosts.iter().all(|host| host.name != name), "two hosts of `{}` are named `{name}`", self.name);
         self.hosts.push(HostSpec {
             name: name.to_owned(),
             group: group.to_owned(),
@@ -206,17 +222,7 @@ impl Scenario {
 
     /// Adds faults to the plan of each run.
     pub fn fault(mut self, generator: impl Into<Generator>) -> Scenario {
-        let generator = generator.into();
-        let clash = self.generators.iter().any(|known| known.name() == generator.name());
-        assert!(!clash, "two fault generators of `{}` are named `{}`", self.name, generator.name());
-        let waits_for_here = generator.trigger_point().is_some_and(|trigger_point| trigger_point.is_of_here());
-        assert!(
-            !waits_for_here,
-            "fault generator `{}` of `{}` waits for `here`: name the hosts",
-            generator.name(),
-            self.name
-        );
-        self.generators.push(generator);
+        self.generators.push(generator.into());
         self
     }
 
@@ -235,8 +241,6 @@ impl Scenario {
         name: &str,
         is_reached: impl Fn(&Trace, &History) -> bool + Send + Sync + 'static,
     ) -> Scenario {
-        let clash = self.situations.iter().any(|known| known.name() == name);
-        assert!(!clash, "two situations of `{}` are named `{name}`", self.name);
         self.situations.push(Situation::new(name, is_reached));
         self
     }
@@ -265,32 +269,34 @@ impl Scenario {
         self
     }
 
-    /// One-way latency of the links between two hosts or groups, both ways.
+    /// One-way latency of the links between two hosts or groups, both ways. Of several that are said of a link, the one
+    /// that names its hosts most narrowly holds: a host's name before its group's, and either before a pattern with `*`.
     pub fn link_latency(mut self, a: &str, b: &str, range: Range<Duration>) -> Scenario {
+        self.latencies.retain(|(x, y, _)| (x != a || y != b) && (x != b || y != a));
         self.latencies.push((a.to_owned(), b.to_owned(), range));
         self
     }
 
-    /// Length of a simulation step, at most the smallest latency (a longer one is cut to it): times are exact to 1 ms
-    /// whatever it is, and longer steps run faster. The default is 10 ms.
+    /// Length of a simulation step, at most the smallest latency: times are exact to 1 ms whatever it is, and longer steps
+    /// run faster. The default is 10 ms, or the smallest latency if that is less.
     pub fn step(mut self, step: Duration) -> Scenario {
-        self.step = step;
+        self.step = Some(step);
         self
     }
 
-    /// Starts the programs of these hosts again `after` they failed, instead of failing the run.
+    /// Starts the programs of these hosts again `after` they failed, instead of failing the run. Of several times that are
+    /// said of a host, the one that names it most narrowly holds, as with [`Scenario::link_latency`].
     pub fn supervise(mut self, pattern: &str, after: Duration) -> Scenario {
-        for id in self.topology().matching(pattern) {
-            self.hosts[id.index()].supervised = Some(after);
-        }
+        self.supervised.retain(|(known, _)| known != pattern);
+        self.supervised.push((pattern.to_owned(), after));
         self
     }
 
-    /// By how much the wall clocks of these hosts differ from the world's, in milliseconds.
+    /// By how much the wall clocks of these hosts differ from the world's, in milliseconds. Of several that are said of a
+    /// host, the one that names it most narrowly holds, as with [`Scenario::link_latency`].
     pub fn wall_clock_offset(mut self, pattern: &str, offset_ms: i64) -> Scenario {
-        for id in self.topology().matching(pattern) {
-            self.hosts[id.index()].wall_offset = offset_ms.saturating_mul(1_000_000);
-        }
+        self.wall_offsets.retain(|(known, _)| known != pattern);
+        self.wall_offsets.push((pattern.to_owned(), offset_ms));
         self
     }
 
@@ -353,23 +359,9 @@ impl Scenario {
         self.seeds
     }
 
-    /// The length of a simulation step: nothing sent in a step may arrive in it, or it would come late.
-    pub(crate) fn step_of_run(&self) -> Duration {
-        let latencies = self.latencies.iter().map(|(_, _, range)| range.start);
-        let smallest = latencies.chain([self.latency.start]).min();
-        let step = self.step.min(smallest.unwrap_or(self.step)).max(millis(1));
-        millis(step.as_millis() as u64)
-    }
-
     /// The limits of one run.
     pub fn run_limits(&self) -> &RunLimits {
         &self.limits
-    }
-
-    /// What its generators need to know to draw a plan.
-    pub fn topology(&self) -> Topology {
-        let host = |host: &HostSpec| TopologyHost { name: host.name.clone(), group: host.group.clone() };
-        Topology { hosts: self.hosts.iter().map(host).collect(), ..Topology::of(&[], self.run_for) }
     }
 
     /// The moments that its generators wait for, each once.
@@ -422,7 +414,7 @@ impl Scenario {
 
     /// The hosts with the clients' input put in.
     pub(crate) fn hosts_for(&self, input: &Input) -> Vec<HostSpec> {
-        let mut hosts = self.hosts.clone();
+        let mut hosts = self.settled_hosts();
         for client in &self.clients {
             let inputs = input.get(&client.name).cloned().unwrap_or_default();
             let start = client.start.clone();

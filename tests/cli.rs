@@ -1,7 +1,7 @@
 //! The command line and libtest's protocol, with small scenarios that end in every way there is.
 //!
 //! This executable is itself a table of scenarios: started with the word `cli`, or with `SQUALL_TABLE` set, it is what a
-//! user's table would be; otherwise it runs the tests, which start it again in these ways.
+//! user's table would be (`other` for a second one); otherwise it runs the tests, which start it again in these ways.
 
 #[path = "cli/check_history.rs"]
 mod check_history;
@@ -9,6 +9,8 @@ mod check_history;
 mod kept;
 #[path = "cli/replays.rs"]
 mod replays;
+#[path = "cli/selection.rs"]
+mod selection;
 #[path = "cli/smaller.rs"]
 mod smaller;
 #[path = "cli/sweeps.rs"]
@@ -26,10 +28,17 @@ use trial::trial;
 
 fn main() -> ExitCode {
     let is_table = std::env::args().nth(1).as_deref() == Some("cli") || std::env::var_os("SQUALL_TABLE").is_some();
-    if is_table || squall::sandbox::is_zygote() {
+    if squall::sandbox::is_zygote() {
+        // It is not told which table it serves.
+        return squall::main(table::SCENARIOS.into_iter().chain(selection::SCENARIOS));
+    }
+    if std::env::var_os("SQUALL_TABLE").is_some_and(|table| table == "other") {
+        return squall::main(selection::SCENARIOS);
+    }
+    if is_table {
         return squall::main(table::SCENARIOS);
     }
-    let tests: [(&str, fn()); 39] = [
+    let tests: [(&str, fn()); 42] = [
         ("a_passing_exploration_exits_with_0_and_prints_a_table", passing),
         ("a_broken_promise_exits_with_1_and_explains_itself", broken_promise),
         ("a_failing_case_replays_in_a_fresh_process", replays_afresh),
@@ -71,6 +80,9 @@ fn main() -> ExitCode {
         ("a_sweep_tells_the_points_that_are_not_survived", sweeps::what_is_not_survived_is_told_with_its_point),
         ("an_interrupted_sweep_goes_on", sweeps::an_interrupted_sweep_goes_on),
         ("what_cannot_be_swept_is_said", sweeps::what_cannot_be_swept_is_said),
+        ("what_makes_no_sense_is_refused_before_any_run", selection::what_makes_no_sense_is_refused_before_any_run),
+        ("as_a_test_what_makes_no_sense_fails_alone", selection::as_a_test_what_makes_no_sense_fails_alone),
+        ("generators_are_selected_by_name_or_kind", selection::generators_are_selected_by_name_or_kind),
         ("a_debugger_stops_in_the_code_under_test", replays::a_debugger_stops_in_the_code_under_test),
     ];
     let trials = tests.map(|(name, test)| trial(name, test));
@@ -323,10 +335,10 @@ fn bad_usage() {
         (&["replay", "missing.json"], "missing.json: No such file"),
         (
             &["explore", "idle", "--faults", "flood"],
-            "no fault generator is meant by `flood`; there are: partition server ↔ bystander",
+            "no fault generator matches `flood`; there are: partition server ↔ bystander",
         ),
         (&["explore", "idle", "--intensity", "0"], "`0` is no intensity between 0.01 and 10"),
-        (&["replay", "idle", "--seed", "0", "--faults", "loss"], "no fault generator is meant by `loss`"),
+        (&["replay", "idle", "--seed", "0", "--faults", "loss"], "no fault generator matches `loss`"),
         (&["replay", "x.json", "--faults", "kill"], "a case file has its own faults"),
         (&["frobnicate"], "no scenario is named `frobnicate`"),
     ];
@@ -414,12 +426,12 @@ fn help() {
 fn catalog() {
     let output = cli("catalog", &["faults"]);
     assert_eq!(code(&output), 0);
-    let bandwidth = "\nbandwidth         fault::bandwidth(bytes_per_second, queue_bytes, from, to)\n";
+    let bandwidth = "\nbandwidth             fault::bandwidth(bytes_per_second, queue_bytes, from, to)\n";
     let queue = "      queue_bytes       how much may wait before the rest is lost\n";
-    assert_contains(&stdout(&output), &[bandwidth, queue, "\nswizzle           fault::swizzle(hosts)\n"]);
+    assert_contains(&stdout(&output), &[bandwidth, queue, "\nswizzle               fault::swizzle(hosts)\n"]);
     let (dead, looping) = (
-        "\ndead resolution   fault::dns_blackhole(from, to)\n",
-        "\nrestart loop      fault::restart_loop(times, up, hosts)\n",
+        "\ndns blackhole         fault::dns_blackhole(from, to)\n",
+        "\nrestart loop          fault::restart_loop(times, up, hosts)\n",
     );
     assert_contains(&stdout(&output), &[dead, looping, "in_flight      with so many requests"]);
     assert!(stdout(&output).lines().all(|line| line.chars().count() <= 120), "{}", stdout(&output));

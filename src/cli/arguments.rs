@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::explore::SeedRange;
-use crate::fault::{Intensity, Swarm, text_duration};
+use crate::fault::{Generator, Intensity, Swarm, text_duration};
 use crate::scenario::Scenario;
 use crate::seed::Seed;
 
@@ -61,9 +61,10 @@ pub(crate) struct Workers {
 /// What is said of the faults that seeds draw.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Drawing {
-    /// Only the faults of these generators (see `list`), by the beginning of their names or with `*`: `loss,kill`. Default:
-    /// each run draws which generators it uses.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    /// Only the faults of these generators, separated by commas or in a flag each: names as `list` shows them, even with
+    /// commas in them (`'kill api-1, api-2'`); kinds, for all generators of a kind (`loss,kill`); or names with `*` for any
+    /// text. Default: each run draws which generators it uses.
+    #[arg(long, value_name = "NAMES")]
     pub(crate) faults: Vec<String>,
     /// How hard faults are: 1 is what their generators say, 2 twice as often and as much. Default: each run draws a quarter, a
     /// half or all.
@@ -72,29 +73,63 @@ pub(crate) struct Drawing {
 }
 
 impl Drawing {
-    pub(crate) fn swarm(&self) -> Swarm {
-        Swarm { faults: self.faults.clone(), intensity: self.intensity }
+    /// Whether nothing is said.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.faults.is_empty() && self.intensity.is_none()
     }
 
-    /// The flags that say the same, with a space before each.
+    /// What is said, of the generators of these scenarios.
+    ///
+    /// # Errors
+    /// All that is wrong with the scenarios, and every word that selects no generator of any of them.
+    pub(crate) fn of(&self, scenarios: &[&Scenario]) -> Result<Swarm, String> {
+        let generators: Vec<Generator> =
+            scenarios.iter().flat_map(|scenario| scenario.generators.iter().cloned()).collect();
+        let faults: Vec<String> = self.faults.iter().flat_map(|text| words(text, &generators)).collect();
+        let wrong = scenarios.iter().filter_map(|scenario| scenario.validate().err()).map(|error| error.to_string());
+        let unknown = faults.iter().filter(|word| !is_selecting(word, &generators)).map(|word| {
+            let mut names: Vec<&str> = generators.iter().map(Generator::name).collect();
+            names.sort_unstable();
+            names.dedup();
+            match names.is_empty() {
+                true => format!("no fault generator matches `{word}`: there are none"),
+                false => format!("no fault generator matches `{word}`; there are: {}", names.join("; ")),
+            }
+        });
+        let problems: Vec<String> = wrong.chain(unknown).collect();
+        match problems.is_empty() {
+            true => Ok(Swarm { faults, intensity: self.intensity }),
+            false => Err(problems.join("\n")),
+        }
+    }
+
+    /// The flags that say the same, with a space before each, for a shell.
     pub(crate) fn flags(&self) -> String {
-        let faults =
-            if self.faults.is_empty() { String::new() } else { format!(" --faults {:?}", self.faults.join(",")) };
+        let faults = self.faults.iter().map(|text| format!(" --faults '{}'", text.replace('\'', r"'\''")));
+        let faults: String = faults.collect();
         let intensity = self.intensity.map(|intensity| format!(" --intensity {intensity}")).unwrap_or_default();
         faults + &intensity
     }
+}
 
-    /// That at least one of these scenarios has a generator that is meant.
-    pub(crate) fn check<'a>(&self, scenarios: impl Iterator<Item = &'a Scenario>) -> Result<(), String> {
-        let generators: Vec<&str> = scenarios.flat_map(Scenario::generator_names).collect();
-        for word in &self.faults {
-            let swarm = Swarm { faults: vec![word.clone()], intensity: None };
-            if !generators.iter().any(|generator| swarm.means(generator)) {
-                return Err(format!("no fault generator is meant by `{word}`; there are: {}", generators.join(", ")));
-            }
-        }
-        Ok(())
+fn is_selecting(word: &str, generators: &[Generator]) -> bool {
+    Swarm { faults: vec![word.to_owned()], intensity: None }.selects(generators).contains(&true)
+}
+
+/// The words of a list that is separated by commas. A generator of several hosts has commas in its own name: as much as
+/// selects something is one word.
+fn words(text: &str, generators: &[Generator]) -> Vec<String> {
+    let pieces: Vec<&str> = text.split(',').collect();
+    let joined = |from: usize, to: usize| pieces[from..to].join(",").trim().to_owned();
+    let mut words = Vec::new();
+    let mut from = 0;
+    while from < pieces.len() {
+        let selecting = (from + 1..=pieces.len()).rev().find(|to| is_selecting(&joined(from, *to), generators));
+        let to = selecting.unwrap_or(from + 1);
+        words.push(joined(from, to));
+        from = to;
     }
+    words
 }
 
 #[derive(Debug, Args)]
@@ -296,4 +331,31 @@ fn duration(text: &str) -> Result<Duration, String> {
     };
     let parsed = number.parse::<f64>().ok().and_then(|n| Duration::try_from_secs_f64(n * scale).ok());
     parsed.filter(|time| !time.is_zero()).ok_or_else(|| "expected a time such as 60s or 5m".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::{kill, loss};
+
+    #[test]
+    fn a_list_of_generators_may_hold_names_with_commas() {
+        let generators = [
+            kill(["api-1", "api-2"]).into(),
+            kill("api-1").into(),
+            loss(0.1, "a", "b").into(),
+            kill("a").at_message("a", "b", "x,y").into(),
+        ];
+        let check = |text: &str, expected: &[&str]| assert_eq!(words(text, &generators), expected, "{text}");
+        check("loss,kill", &["loss", "kill"]);
+        check("loss, kill", &["loss", "kill"]);
+        check("kill api-1, api-2", &["kill api-1, api-2"]);
+        check("loss,kill api-1, api-2,kill", &["loss", "kill api-1, api-2", "kill"]);
+        check("kill api-1,loss", &["kill api-1", "loss"]);
+        check("kill api-1, *", &["kill api-1, *"]);
+        check(r#"kill a at a message a → b with "x,y",loss"#, &[r#"kill a at a message a → b with "x,y""#, "loss"]);
+        check("kill api-2, api-1", &["kill api-2", "api-1"]);
+        check("flood", &["flood"]);
+        check("", &[""]);
+    }
 }

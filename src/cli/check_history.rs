@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::path::Path;
 
 use super::arguments::{CheckHistory, HistoryModel};
-use super::commands::say;
+use super::terminal::say;
 use crate::check::linear::models::{KeyValue, Register};
 use crate::check::linear::{self, Judgement, Model, SearchOptions, TypedHistory, read};
 use crate::explore::Status;

@@ -1,16 +1,18 @@
 //! What the commands do.
 
 use std::fs::File;
-use std::io::{BufWriter, IsTerminal, Write};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Parser;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::arguments::{Arguments, Command, Explore};
-use super::{USAGE, describe, is_plain, processors, regressions, replay_line, seeds_from_environment};
+use super::environment::{processors, seeds_from_environment};
+use super::regressions;
+use super::terminal::{describe, progress_bar, replay_line, say};
 use crate::case_file;
 use crate::explore::{self, Exploration, ExploreOptions, Observer, Pool, Reached, SeedRange, Size, Status, Verify};
 use crate::fault::duration_text;
@@ -18,6 +20,9 @@ use crate::report::{catalog, text};
 use crate::run::{GeneratorCounts, Outcome};
 use crate::sandbox::EntryPoint;
 use crate::scenario::Scenario;
+
+/// The exit code for wrong usage and for failures of the harness itself.
+pub(super) const USAGE: u8 = 2;
 
 /// How many seeds are explored unless something else is said.
 const SEEDS: u64 = 64;
@@ -63,11 +68,6 @@ fn first_line(error: &clap::Error) -> String {
     format!("{} (`--help` shows the usage)", first.strip_prefix("error: ").unwrap_or(first))
 }
 
-/// Prints to standard output; that nobody reads it any more is no failure.
-pub(super) fn say(text: &str) {
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
-}
-
 fn list(scenarios: &[Scenario]) -> Result<u8, String> {
     for scenario in scenarios {
         say(&format!("{} ({} simulated)\n", scenario.name(), duration_text(scenario.duration())));
@@ -81,7 +81,9 @@ fn list(scenarios: &[Scenario]) -> Result<u8, String> {
             say(&format!("    sometimes  {situation}\n"));
         }
     }
-    Ok(0)
+    let wrong: Vec<String> =
+        scenarios.iter().filter_map(|scenario| scenario.validate().err()).map(|error| error.to_string()).collect();
+    if wrong.is_empty() { Ok(0) } else { Err(wrong.join("\n")) }
 }
 
 fn explore_all(scenarios: Arc<[Scenario]>, arguments: &Explore) -> Result<u8, String> {
@@ -94,6 +96,7 @@ fn explore_all(scenarios: Arc<[Scenario]>, arguments: &Explore) -> Result<u8, St
         [] => (0..scenarios.len()).collect(),
         names => names.iter().map(|name| case_file::find(&scenarios, name)).collect::<Result<_, _>>()?,
     };
+    let swarm = arguments.drawing.of(&chosen.iter().map(|index| &scenarios[*index]).collect::<Vec<_>>())?;
     let verify = if arguments.verify { Verify::All } else { Verify::Failing };
     let within = arguments.duration;
     let options = ExploreOptions {
@@ -113,10 +116,9 @@ fn explore_all(scenarios: Arc<[Scenario]>, arguments: &Explore) -> Result<u8, St
         failed: 0,
     };
     let jobs = arguments.workers.jobs.unwrap_or_else(processors);
-    arguments.drawing.check(chosen.iter().map(|index| &scenarios[*index]))?;
     eprintln!("seeds {seeds}, {jobs} at once");
     let pool = Pool::new(scenarios, jobs, EntryPoint::Main, arguments.workers.hang_after);
-    let pool = pool.drawing(arguments.drawing.swarm());
+    let pool = pool.drawing(swarm);
     let (said, kept) = regressions::run(&pool, &chosen)?;
     say(&said);
     let mut explorations = Vec::new();
@@ -135,14 +137,6 @@ fn explore_all(scenarios: Arc<[Scenario]>, arguments: &Explore) -> Result<u8, St
     watcher.finish(&explorations)?;
     let worst = explorations.iter().map(Exploration::status).max().unwrap_or(Status::Pass).max(kept);
     Ok(worst.exit_code())
-}
-
-pub(super) fn progress_bar() -> ProgressBar {
-    let bar = ProgressBar::no_length();
-    if is_plain() || !std::io::stderr().is_terminal() {
-        bar.set_draw_target(ProgressDrawTarget::hidden());
-    }
-    bar
 }
 
 /// A file that is written while an exploration lasts.

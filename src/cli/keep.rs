@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::arguments::Keep;
-use super::commands::say;
 use super::regressions::{directory_in, project, shortened};
+use super::terminal::say;
 use crate::case_file::{CaseFile, file_name, plain_name};
 use crate::report::rust_test;
 use crate::scenario::Scenario;

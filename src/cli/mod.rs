@@ -4,31 +4,31 @@
 mod arguments;
 mod check_history;
 mod commands;
+mod environment;
 mod keep;
 mod plain_test;
 mod regressions;
 mod replay;
 mod shrink;
 mod sweep;
+mod terminal;
 
-use std::io::IsTerminal;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use libtest_mimic::{Failed, Trial};
 
-use crate::explore::job::handler;
-use crate::explore::{self, Exploration, ExploreOptions, Failure, Pool, SeedRange, Status, Verify};
-use crate::report::{ScreenStyle, annotation, annotations, failure_line, screen, text};
+use self::commands::USAGE;
+use self::environment::{processors, seeds_from_environment};
+use self::terminal::{describe, replay_line};
+use crate::explore::{self, ExploreOptions, Pool, SeedRange, Status, Verify, handler};
+use crate::report::text;
 use crate::sandbox::{self, EntryPoint};
 use crate::scenario::Scenario;
 
 /// How many seeds a test explores unless `SQUALL_SEEDS` says otherwise.
 const SEEDS_IN_TESTS: u64 = 16;
-
-/// The exit code for wrong usage and for failures of the harness itself.
-const USAGE: u8 = 2;
 
 /// The whole `main` of a table of scenarios.
 ///
@@ -58,38 +58,6 @@ pub fn main(scenarios: impl IntoIterator<Item = fn() -> Scenario>) -> ExitCode {
         return ExitCode::from(commands::run(scenarios, &arguments[2..]));
     }
     run_as_tests(scenarios)
-}
-
-/// Whether nobody watches: `CI` is set, as all services for continuous integration do.
-fn is_plain() -> bool {
-    std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")
-}
-
-/// Whether this runs as a GitHub action.
-fn is_on_github() -> bool {
-    std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true")
-}
-
-/// Colours where somebody watches a terminal, unless `NO_COLOR` is set.
-fn screen_style() -> ScreenStyle {
-    let is_wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && !is_plain();
-    ScreenStyle { colours: is_wanted && std::io::stdout().is_terminal() }
-}
-
-/// As many workers as there are processors.
-fn processors() -> NonZeroUsize {
-    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
-}
-
-/// What `SQUALL_SEEDS` says: a number of seeds or a range.
-fn seeds_from_environment(default: u64) -> Result<SeedRange, String> {
-    match std::env::var("SQUALL_SEEDS") {
-        Ok(text) => SeedRange::from_count_or_range(&text).map_err(|error| format!("SQUALL_SEEDS: {error}")),
-        Err(std::env::VarError::NotPresent) => {
-            SeedRange::count_of(default).ok_or_else(|| "no seeds are explored by default".to_owned())
-        }
-        Err(error) => Err(format!("SQUALL_SEEDS: {error}")),
-    }
 }
 
 fn run_as_tests(scenarios: Arc<[Scenario]>) -> ExitCode {
@@ -130,42 +98,5 @@ fn test(pool: &Pool, index: usize, seeds: SeedRange) -> Result<(), Failed> {
             Ok(())
         }
         _ => Err(describe(&exploration, &|failure| replay_line(failure, "")).into()),
-    }
-}
-
-/// The first failure in full, the others in a line each, and all remarks.
-fn describe(exploration: &Exploration, replay_line: &dyn Fn(&Failure) -> String) -> String {
-    let mut report = String::new();
-    for (index, failure) in exploration.failures.iter().enumerate() {
-        if index == 0 {
-            report.push_str(&screen(failure, &replay_line(failure), Some(exploration), screen_style()));
-        } else {
-            report.push_str(&failure_line(failure));
-            report.push('\n');
-        }
-    }
-    report.push_str(&text::remarks(exploration));
-    if is_on_github() {
-        report.push_str(&annotations(exploration));
-    }
-    report
-}
-
-/// All that is to be known of a failure, on one screen.
-fn failure_screen(failure: &Failure, replay_line: &str) -> String {
-    let mut text = screen(failure, replay_line, None, screen_style());
-    if is_on_github() {
-        text.push_str(&annotation(failure));
-    }
-    text
-}
-
-/// The line that replays a failure in a fresh process; `flags` say what its draw was told.
-fn replay_line(failure: &Failure, flags: &str) -> String {
-    match &failure.saved {
-        Ok(Some(path)) => format!("cargo sims replay {}", path.display()),
-        Ok(None) | Err(_) => {
-            format!("cargo sims replay {} --seed {}{flags}", failure.outcome.scenario, failure.outcome.seed)
-        }
     }
 }

@@ -4,10 +4,11 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::environment::processors;
 use super::replay::compare;
-use super::{describe, failure_screen, processors};
+use super::terminal::{describe, failure_screen};
 use crate::case_file::CaseFile;
-use crate::explore::job::handler;
+use crate::explore::handler;
 use crate::explore::{self, CaseRef, ExploreOptions, Failure, Pool, SeedRange, Status, Verify};
 use crate::sandbox::{self, EntryPoint};
 use crate::scenario::{Case, Scenario};
@@ -24,7 +25,7 @@ impl Scenario {
     /// If the environment variable `SQUALL_CASE` names a case file, that case is run instead.
     ///
     /// # Panics
-    /// With a report of the first seed that does not pass.
+    /// With a report of the first seed that does not pass, and before any run if something is wrong with the scenario.
     pub fn assert_passes(self, seeds: Range<u64>) {
         let test = PlainTest::begin(self);
         if let Some(path) = std::env::var_os(CASE).filter(|path| !path.is_empty()) {
@@ -65,6 +66,9 @@ impl PlainTest {
         let scenarios: Arc<[Scenario]> = [scenario].into();
         let serve = handler(scenarios.clone());
         sandbox::serve_if_zygote(move |job| serve(job));
+        if let Err(error) = scenarios[0].validate() {
+            panic!("{error}");
+        }
         let entry = match sandbox::current_test_name() {
             Some(test) => EntryPoint::Test(test),
             // Not within libtest: whoever calls this from a `main` is started the same way again.

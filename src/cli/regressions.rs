@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use libtest_mimic::{Failed, Trial};
 
-use super::failure_screen;
+use super::terminal::failure_screen;
 use crate::case_file::{CaseFile, plain_name};
 use crate::explore::{self, Pool, Status};
 use crate::scenario::{Case, Scenario};

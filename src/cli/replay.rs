@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::arguments::Replay;
-use super::commands::say;
-use super::{failure_screen, processors, replay_line};
+use super::environment::processors;
+use super::terminal::{failure_screen, replay_line, say};
 use crate::case_file::{self, CaseFile};
 use crate::explore::{self, CaseRef, ExploreOptions, Failure, Pool, SeedRange, Status, TraceDivergence};
 use crate::report::{TimelineOptions, timeline};
@@ -18,8 +18,7 @@ use crate::trace::Fingerprint;
 /// Returns the exit code: that of the run.
 pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Replay) -> Result<u8, String> {
     let (index, case_ref, recorded) = case_ref(&scenarios, arguments)?;
-    arguments.drawing.check(std::iter::once(&scenarios[index]))?;
-    let swarm = arguments.drawing.swarm();
+    let swarm = arguments.drawing.of(&[&scenarios[index]])?;
     if let Some(pattern) = &arguments.break_on {
         let said =
             explore::break_on(&scenarios, index, &case_ref, &swarm, pattern).map_err(|error| error.to_string())?;
@@ -61,7 +60,7 @@ pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Replay) -> Result<u8, 
 fn case_ref(scenarios: &[Scenario], arguments: &Replay) -> Result<(usize, CaseRef, Option<CaseFile>), String> {
     let is_file = arguments.what.ends_with(".json") || arguments.what.contains('/');
     match (arguments.seed, is_file) {
-        (None, true) if !arguments.drawing.swarm().is_open() => {
+        (None, true) if !arguments.drawing.is_silent() => {
             Err("a case file has its own faults: leave --faults and --intensity out".to_owned())
         }
         (Some(_), true) => Err("a case file has its own seed: leave --seed out".to_owned()),

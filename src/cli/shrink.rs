@@ -6,8 +6,8 @@ use std::sync::Arc;
 use indicatif::ProgressStyle;
 
 use super::arguments::Shrink;
-use super::commands::{progress_bar, say};
-use super::{failure_screen, processors};
+use super::environment::processors;
+use super::terminal::{failure_screen, progress_bar, say};
 use crate::case_file::CaseFile;
 use crate::explore::{self, CaseRef, EXPLAIN_FOR, ExploreOptions, Pool, SeedRange};
 use crate::sandbox::EntryPoint;

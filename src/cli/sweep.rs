@@ -5,8 +5,8 @@ use std::sync::Arc;
 use indicatif::ProgressStyle;
 
 use super::arguments::{Sweep, SweepKind};
-use super::commands::{progress_bar, say};
-use super::processors;
+use super::environment::processors;
+use super::terminal::{progress_bar, say};
 use crate::case_file;
 use crate::explore::{self, Pool, Status, SweepFault, SweepOptions};
 use crate::report::sweep_text;
@@ -16,6 +16,7 @@ use crate::scenario::Scenario;
 /// Returns the exit code.
 pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Sweep) -> Result<u8, String> {
     let index = case_file::find(&scenarios, &arguments.name)?;
+    scenarios[index].validate().map_err(|error| error.to_string())?;
     let sweep_fault = |kind: &SweepKind| match kind {
         SweepKind::Kill => SweepFault::Kill,
         SweepKind::PowerOff => SweepFault::PowerOff,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-use super::Error;
+use super::error::Error;
 use super::job::{CaseRef, JobKind};
 use super::pool::{Job, Pool};
 use super::promise::{HANG, Promise};

@@ -3,46 +3,18 @@
 use std::fmt;
 use std::fmt::Write as _;
 
-use serde::{Deserialize, Serialize};
-
 use super::divergence::Divergence;
+use super::examination::Examination;
 use super::job::CaseRef;
 use super::pool::Pool;
 use crate::fault::duration_text;
-use crate::sandbox::{self, Escape, EscapeKind};
+use crate::sandbox::{Escape, EscapeKind};
 use crate::trace::Fingerprint;
 
 /// How many frames of a backtrace are shown.
 const FRAMES: usize = 6;
 /// How many columns a line may take.
 const COLUMNS: usize = 100;
-
-/// What a run under closer watch did, as its process tells.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Examination {
-    /// All that left the sandbox, also what the scenario allows.
-    escapes: Vec<Escape>,
-    /// Why system calls could not be watched, if they could not.
-    unwatched: Option<String>,
-    /// Whether other processes of this executable see the same addresses.
-    addresses_are_fixed: bool,
-    /// Of the run.
-    fingerprint: Fingerprint,
-}
-
-impl Examination {
-    /// Carries out a run and tells what it did; in the process of the run.
-    pub(crate) fn of(run: impl FnOnce() -> Fingerprint) -> Examination {
-        let watched = sandbox::watch_system_calls();
-        let fingerprint = run();
-        Examination {
-            fingerprint,
-            escapes: sandbox::last_escapes(),
-            unwatched: watched.err(),
-            addresses_are_fixed: sandbox::addresses_are_fixed(),
-        }
-    }
-}
 
 /// Why a case gives different runs, as far as can be told.
 #[derive(Clone, Debug, PartialEq, Eq)]

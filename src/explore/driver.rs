@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
 
+use super::coverage::Coverage;
+use super::error::Error;
+use super::exploration::Exploration;
 use super::failure::{Evidence, investigate_result, study};
 use super::job::{CaseRef, JobKind};
+use super::observer::Observer;
+use super::options::{ExploreOptions, Verify};
 use super::pool::{Done, Pool};
 use super::run_result::RunResult;
-use super::{Coverage, Error, Exploration, ExploreOptions, Observer, Verify};
 use crate::check::Verdict;
 use crate::sandbox::Escape;
 use crate::seed::Seed;
@@ -19,13 +23,14 @@ const AHEAD: usize = 16;
 /// Explores one scenario of the pool, by its index.
 ///
 /// # Errors
-/// If runs cannot be carried out at all.
+/// If the scenario makes no sense, or if runs cannot be carried out at all.
 pub fn explore(
     pool: &Pool,
     scenario: usize,
     options: &ExploreOptions,
     observer: &mut dyn Observer,
 ) -> Result<Exploration, Error> {
+    pool.scenarios()[scenario].validate()?;
     let name = pool.scenarios()[scenario].name().to_owned();
     observer.begins(&name, options);
     let coverage = Coverage::of(&pool.scenarios()[scenario]);

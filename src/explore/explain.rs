@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use super::Error;
 use super::candidates::{CandidateOutcome, Candidates};
+use super::error::Error;
 use super::pool::Pool;
 use super::promise::Promise;
 use super::shrink::{with_fault, without_fault};

@@ -4,14 +4,16 @@ use std::path::{Path, PathBuf};
 
 use super::divergence::Divergence;
 use super::doctor::{Diagnosis, diagnose};
+use super::error::Error;
 use super::explain::{Why, explain};
 use super::job::{CaseRef, JobKind};
+use super::options::ExploreOptions;
 use super::pool::Pool;
 use super::promise::Promise;
 use super::run_result::{RunResult, Termination};
 use super::shrink::{Bounds, ShrinkProgress, Shrunk, shrink};
+use super::status::Status;
 use super::trace_file::{self, event_lines};
-use super::{Error, ExploreOptions, Status};
 use crate::case_file::{self, CaseFile, CaseFileError};
 use crate::run::{Outcome, Recording};
 use crate::scenario::{Case, Scenario};
@@ -92,6 +94,7 @@ pub fn investigate(
     case_ref: &CaseRef,
     directory: Option<&Path>,
 ) -> Result<Failure, Error> {
+    pool.scenarios()[scenario].validate()?;
     let first = pool.run(scenario, case_ref, JobKind::Outcome)?;
     investigate_result(pool, scenario, case_ref, first, Evidence::RunOnce, directory)
 }

@@ -1,14 +1,10 @@
 //! What the supervisor asks of a child, and what the child answers: both as JSON.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 
-use super::breakpoint;
-use super::doctor::Examination;
+use super::examination::Examination;
 use crate::fault::Swarm;
-use crate::run::{self, Detail, Outcome, Recording};
-use crate::sandbox::Handler;
+use crate::run::{self, Outcome, Recording};
 use crate::scenario::{Case, Scenario};
 use crate::seed::Seed;
 
@@ -60,17 +56,18 @@ pub(crate) enum JobKind {
     Examination,
 }
 
+/// One run to be made.
 #[derive(Serialize, Deserialize)]
-struct Request {
-    scenario: String,
-    case_ref: CaseRef,
-    kind: JobKind,
+pub(super) struct Request {
+    pub(super) scenario: String,
+    pub(super) case_ref: CaseRef,
+    pub(super) kind: JobKind,
     /// Where to stop for a debugger, instead of an answer to what is wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    break_on: Option<String>,
+    pub(super) break_on: Option<String>,
     /// What is said of all draws.
     #[serde(default, skip_serializing_if = "Swarm::is_open")]
-    swarm: Swarm,
+    pub(super) swarm: Swarm,
 }
 
 /// What a child answers.
@@ -83,6 +80,8 @@ pub(crate) enum Reply {
     Examination(Box<Examination>),
     /// What came of a run that was to stop for a debugger.
     Stopped(String),
+    /// A generator of the user's own drew a fault that cannot be carried out.
+    Misdrawn(String),
     /// The job makes no sense to this child.
     Refused(String),
 }
@@ -107,43 +106,4 @@ pub(super) fn encode_break(scenario: &str, case_ref: &CaseRef, pattern: &str) ->
 
 fn encode_request(job: &Request) -> Vec<u8> {
     serde_json::to_vec(job).expect("a job holds nothing that JSON cannot")
-}
-
-/// The half that runs in the child.
-pub(crate) fn handler(scenarios: Arc<[Scenario]>) -> Handler {
-    Arc::new(move |job| {
-        let reply = serve(&scenarios, job);
-        serde_json::to_vec(&reply).unwrap_or_else(|error| {
-            // A workload's input may hold what JSON cannot, for example a map with keys that are not text.
-            let refused = Reply::Refused(format!("the run cannot be written as JSON: {error}"));
-            serde_json::to_vec(&refused).unwrap_or_default()
-        })
-    })
-}
-
-fn serve(scenarios: &[Scenario], job: &[u8]) -> Reply {
-    let job: Request = match serde_json::from_slice(job) {
-        Ok(job) => job,
-        Err(error) => return Reply::Refused(format!("the job cannot be read: {error}")),
-    };
-    let Some(scenario) = scenarios.iter().find(|scenario| scenario.name() == job.scenario) else {
-        return Reply::Refused(format!(
-            "the process that runs does not know the scenario `{}`: is its table the same at every start, and is \
-             `assert_passes` called once in a test?",
-            job.scenario
-        ));
-    };
-    let case = job.case_ref.case(scenario, &job.swarm);
-    if let Some(pattern) = &job.break_on {
-        return Reply::Stopped(breakpoint::run_until(scenario, &case, pattern));
-    }
-    match job.kind {
-        JobKind::Case => Reply::Case(Box::new(case)),
-        JobKind::Outcome => Reply::Outcome(Box::new(run::run(scenario, &case, Detail::Lean).outcome)),
-        JobKind::Examination => {
-            let run = || run::run(scenario, &case, Detail::Rich).outcome.fingerprint;
-            Reply::Examination(Box::new(Examination::of(run)))
-        }
-        JobKind::Recording => Reply::Recording(Box::new(run::run(scenario, &case, Detail::Rich).into_recording(case))),
-    }
 }

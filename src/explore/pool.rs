@@ -9,10 +9,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::Error;
-use super::doctor::Examination;
+use super::error::Error;
+use super::examination::Examination;
 use super::job::{self, CaseRef, JobKind, Reply};
 use super::run_result::RunResult;
+use super::serve::handler;
 use crate::fault::Swarm;
 use crate::sandbox::{End, EntryPoint, Finished, ProcessLimits, Worker};
 use crate::scenario::{Case, Scenario};
@@ -250,7 +251,7 @@ impl Driver {
         let worker = match &mut self.worker {
             Some(worker) => worker,
             none => {
-                let worker = Worker::spawn(self.entry.clone(), job::handler(self.scenarios.clone()))?;
+                let worker = Worker::spawn(self.entry.clone(), handler(self.scenarios.clone()))?;
                 say_what_is_not_guaranteed(&worker);
                 none.insert(worker)
             }

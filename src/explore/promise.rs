@@ -55,7 +55,8 @@ mod tests {
     use crate::seed::Seed;
 
     fn outcome(findings: &[(&str, &str)], panic_at: Option<&str>) -> Outcome {
-        let scenario = Scenario::new("s").run_for(Duration::ZERO).settle_for(Duration::ZERO);
+        let scenario =
+            Scenario::new("s").host("a", |_| async {}).run_for(Duration::from_millis(10)).settle_for(Duration::ZERO);
         let case = scenario.case(Seed(1));
         let finding = |(check, why): &(&str, &str)| Finding {
             check: (*check).to_owned(),

@@ -1,6 +1,6 @@
 //! Cases that must pass: run once (twice if they left the sandbox), and looked at closely only if they do not.
 
-use super::Error;
+use super::error::Error;
 use super::failure::{Evidence, Failure, investigate_result};
 use super::job::{CaseRef, JobKind};
 use super::pool::Pool;

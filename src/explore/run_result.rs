@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Error;
+use super::error::Error;
 use super::job::{CaseRef, Reply};
 use crate::check::{Finding, Verdict};
 use crate::fault::{Fault, Plan, Selector, Target, duration_text};
@@ -55,6 +55,7 @@ impl RunResult {
             Reply::Case(_) | Reply::Examination(_) | Reply::Stopped(_) => {
                 return Err(Error::Refused("something else came instead of an outcome".to_owned()));
             }
+            Reply::Misdrawn(why) => return Err(Error::Drawn(why)),
             Reply::Refused(why) => return Err(Error::Refused(why)),
         };
         let Finished { output, cpu, .. } = finished;

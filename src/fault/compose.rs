@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::outline::Outline;
 use super::schedule::{Occurrence, Schedule, scheduled};
 use super::{
     Fault, FaultGenerator, Generator, Selector, Topology, isolate, kill, latency, loss, millis, partition, slow_start,
@@ -25,6 +26,8 @@ type Compose = dyn Fn(&Topology, &Occurrence) -> Vec<Fault> + Send + Sync;
 #[derive(Clone)]
 pub struct ComposedGenerator {
     name: String,
+    kinds: &'static [&'static str],
+    selectors: Vec<Selector>,
     schedule: Schedule,
     compose: Arc<Compose>,
 }
@@ -41,11 +44,15 @@ impl fmt::Debug for ComposedGenerator {
 }
 
 impl ComposedGenerator {
+    /// Composes faults of hosts that these selectors mean. The kinds are the words that stand for all generators like it.
     fn new(
         name: String,
+        kinds: &'static [&'static str],
+        selectors: &[&Selector],
         compose: impl Fn(&Topology, &Occurrence) -> Vec<Fault> + Send + Sync + 'static,
     ) -> ComposedGenerator {
-        ComposedGenerator { name, schedule: Schedule::default(), compose: Arc::new(compose) }
+        let selectors = selectors.iter().copied().cloned().collect();
+        ComposedGenerator { name, kinds, selectors, schedule: Schedule::default(), compose: Arc::new(compose) }
     }
 
     fn strategy(&self, topology: &Topology) -> BoxedStrategy<Vec<Fault>> {
@@ -59,7 +66,10 @@ impl ComposedGenerator {
 
 impl From<ComposedGenerator> for Generator {
     fn from(generator: ComposedGenerator) -> Generator {
+        let (kinds, outline) = (generator.kinds, Outline::of(&generator.selectors));
         Generator::new(&generator.name.clone(), move |topology| generator.strategy(topology))
+            .of_kinds(kinds)
+            .outlined(outline)
     }
 }
 
@@ -68,29 +78,36 @@ impl From<ComposedGenerator> for Generator {
 pub fn partition_groups<const COUNT: usize>(groups: [impl Into<Selector>; COUNT]) -> ComposedGenerator {
     let groups: Vec<Selector> = groups.into_iter().map(Into::into).collect();
     let names: Vec<String> = groups.iter().map(Selector::to_string).collect();
-    ComposedGenerator::new(format!("partition {}", names.join(" | ")), move |topology, occurrence| {
-        let mut seen: Vec<HostId> = Vec::new();
-        let mut members: Vec<Vec<HostId>> = Vec::new();
-        for (index, group) in groups.iter().enumerate() {
-            let pick = Seed(occurrence.picks[0]).decide("group", &[index as u64]);
-            let mut hosts = group.resolve(topology, pick);
-            hosts.retain(|host| !seen.contains(host));
-            seen.extend(&hosts);
-            members.push(hosts);
-        }
-        members.retain(|hosts| !hosts.is_empty());
-        let cut = |index: usize| {
-            let others: Vec<HostId> = members[index + 1..].concat();
-            partition(named(topology, &members[index]), named(topology, &others)).during(occurrence)
-        };
-        (0..members.len().saturating_sub(1)).map(cut).collect()
-    })
+    let (name, all) = (format!("partition {}", names.join(" | ")), groups.clone());
+    ComposedGenerator::new(
+        name,
+        &["groups", "partition"],
+        &all.iter().collect::<Vec<_>>(),
+        move |topology, occurrence| {
+            let mut seen: Vec<HostId> = Vec::new();
+            let mut members: Vec<Vec<HostId>> = Vec::new();
+            for (index, group) in groups.iter().enumerate() {
+                let pick = Seed(occurrence.picks[0]).decide("group", &[index as u64]);
+                let mut hosts = group.resolve(topology, pick);
+                hosts.retain(|host| !seen.contains(host));
+                seen.extend(&hosts);
+                members.push(hosts);
+            }
+            members.retain(|hosts| !hosts.is_empty());
+            let cut = |index: usize| {
+                let others: Vec<HostId> = members[index + 1..].concat();
+                partition(named(topology, &members[index]), named(topology, &others)).during(occurrence)
+            };
+            (0..members.len().saturating_sub(1)).map(cut).collect()
+        },
+    )
 }
 
 /// The hosts fall apart into two halves, and one host, the bridge, can talk to both: nobody sees the same world.
 pub fn bridge(hosts: impl Into<Selector>) -> ComposedGenerator {
     let hosts: Selector = hosts.into();
-    ComposedGenerator::new(format!("bridge within {hosts}"), move |topology, occurrence| {
+    let name = format!("bridge within {hosts}");
+    ComposedGenerator::new(name, &["bridge"], &[&hosts.clone()], move |topology, occurrence| {
         let drawn = shuffled(hosts.resolve(topology, occurrence.picks[0]), occurrence.picks[1], "bridge");
         let Some((_, others)) = drawn.split_first() else { return Vec::new() };
         let (first, second) = others.split_at(others.len() / 2);
@@ -106,7 +123,8 @@ pub fn bridge(hosts: impl Into<Selector>) -> ComposedGenerator {
 pub fn flapping(period: Duration, from: impl Into<Selector>, to: impl Into<Selector>) -> ComposedGenerator {
     let (from, to): (Selector, Selector) = (from.into(), to.into());
     let period = period.max(SHORTEST_PERIOD);
-    ComposedGenerator::new(format!("flapping {from} ↔ {to}"), move |topology, occurrence| {
+    let name = format!("flapping {from} ↔ {to}");
+    ComposedGenerator::new(name, &["flapping"], &[&from.clone(), &to.clone()], move |topology, occurrence| {
         let (from, to) = (from.named(topology, occurrence.picks[0]), to.named(topology, occurrence.picks[1]));
         let (mut at, end) = (occurrence.at, occurrence.at + occurrence.lasting);
         let mut faults = Vec::new();
@@ -123,7 +141,8 @@ pub fn flapping(period: Duration, from: impl Into<Selector>, to: impl Into<Selec
 /// third, in another order (after FoundationDB's "swizzle-clogging").
 pub fn swizzle(hosts: impl Into<Selector>) -> ComposedGenerator {
     let hosts: Selector = hosts.into();
-    ComposedGenerator::new(format!("swizzle {hosts}"), move |topology, occurrence| {
+    let name = format!("swizzle {hosts}");
+    ComposedGenerator::new(name, &["swizzle"], &[&hosts.clone()], move |topology, occurrence| {
         let leaving = shuffled(hosts.resolve(topology, occurrence.picks[0]), occurrence.picks[1], "leaving");
         let mut returning = shuffled(leaving.clone(), occurrence.picks[1], "returning");
         if returning == leaving {
@@ -146,7 +165,8 @@ pub fn swizzle(hosts: impl Into<Selector>) -> ComposedGenerator {
 /// probability `rate` per transmission.
 pub fn slow_host(extra: Range<Duration>, rate: f64, hosts: impl Into<Selector>) -> ComposedGenerator {
     let hosts: Selector = hosts.into();
-    ComposedGenerator::new(format!("slow host {hosts}"), move |topology, occurrence| {
+    let name = format!("slow host {hosts}");
+    ComposedGenerator::new(name, &["slow host"], &[&hosts.clone()], move |topology, occurrence| {
         let slow = hosts.named(topology, occurrence.picks[0]);
         let everybody = Selector::All.named(topology, 0);
         vec![
@@ -160,7 +180,8 @@ pub fn slow_host(extra: Range<Duration>, rate: f64, hosts: impl Into<Selector>) 
 /// it at least is the death.
 pub fn slow_restart(by: Duration, hosts: impl Into<Selector>) -> ComposedGenerator {
     let hosts: Selector = hosts.into();
-    ComposedGenerator::new(format!("slow restart {hosts}"), move |topology, occurrence| {
+    let name = format!("slow restart {hosts}");
+    ComposedGenerator::new(name, &["slow restart"], &[&hosts.clone()], move |topology, occurrence| {
         let hosts = hosts.named(topology, occurrence.picks[0]);
         let down = occurrence.lasting.saturating_sub(by).max(occurrence.lasting / 2);
         let slow = slow_start(by, hosts.clone()).during(occurrence);
@@ -172,7 +193,8 @@ pub fn slow_restart(by: Duration, hosts: impl Into<Selector>) -> ComposedGenerat
 /// down, for the same time each; they die less often if there is no time for 20 ms each.
 pub fn restart_loop(times: u32, up: Duration, hosts: impl Into<Selector>) -> ComposedGenerator {
     let hosts: Selector = hosts.into();
-    ComposedGenerator::new(format!("restart loop {hosts}"), move |topology, occurrence| {
+    let name = format!("restart loop {hosts}");
+    ComposedGenerator::new(name, &["restart loop"], &[&hosts.clone()], move |topology, occurrence| {
         if times == 0 {
             return Vec::new();
         }
@@ -188,7 +210,8 @@ pub fn restart_loop(times: u32, up: Duration, hosts: impl Into<Selector>) -> Com
 /// So many of the hosts die at the same occurrence, or all if there are fewer, and come back together.
 pub fn kill_several(count: usize, hosts: impl Into<Selector>) -> ComposedGenerator {
     let hosts: Selector = hosts.into();
-    ComposedGenerator::new(format!("kill {count} of {hosts}"), move |topology, occurrence| {
+    let name = format!("kill {count} of {hosts}");
+    ComposedGenerator::new(name, &["kill several", "kill"], &[&hosts.clone()], move |topology, occurrence| {
         let mut chosen = shuffled(hosts.resolve(topology, occurrence.picks[0]), occurrence.picks[1], "several");
         chosen.truncate(count);
         chosen.sort();
@@ -199,7 +222,8 @@ pub fn kill_several(count: usize, hosts: impl Into<Selector>) -> ComposedGenerat
 /// All of the hosts die at the same occurrence, and come back together.
 pub fn whole_tier(hosts: impl Into<Selector>) -> ComposedGenerator {
     let hosts: Selector = hosts.into();
-    ComposedGenerator::new(format!("whole tier {hosts}"), move |topology, occurrence| {
+    let name = format!("whole tier {hosts}");
+    ComposedGenerator::new(name, &["whole tier"], &[&hosts.clone()], move |topology, occurrence| {
         vec![kill(hosts.named(topology, occurrence.picks[0])).during(occurrence)]
     })
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::outline::Outline;
 use super::schedule::{Occurrence, Schedule, scheduled, uniform};
 use super::{
     EventPoint, Fault, FaultKind, MessagePoint, Plan, Selector, Target, Topology, Trigger, partition, place, secs, stop,
@@ -24,7 +25,11 @@ const MOST_TRIGGER_POINTS: usize = 3;
 #[derive(Clone)]
 pub struct Generator {
     name: String,
+    /// The words that stand for all generators like it.
+    kinds: Vec<&'static str>,
     trigger_point: Option<Trigger>,
+    /// What is known of its faults before any is drawn; none of a generator of one's own.
+    outline: Option<Outline>,
     draw: Arc<Draw>,
 }
 
@@ -40,7 +45,34 @@ impl Generator {
     where
         S: Strategy<Value = Vec<Fault>> + 'static,
     {
-        Generator { name: name.to_owned(), trigger_point: None, draw: Arc::new(move |topology| draw(topology).boxed()) }
+        let draw: Arc<Draw> = Arc::new(move |topology| draw(topology).boxed());
+        Generator { name: name.to_owned(), kinds: Vec::new(), trigger_point: None, outline: None, draw }
+    }
+
+    /// The same generator under a name of its own, for example to tell two generators apart that are otherwise called the same.
+    pub fn named(mut self, name: &str) -> Generator {
+        name.clone_into(&mut self.name);
+        self
+    }
+
+    pub(super) fn of_kinds(mut self, kinds: &[&'static str]) -> Generator {
+        self.kinds = kinds.to_vec();
+        self
+    }
+
+    pub(super) fn outlined(mut self, outline: Outline) -> Generator {
+        self.outline = Some(outline);
+        self
+    }
+
+    /// What is known of its faults before any is drawn; none if only a draw tells.
+    pub(crate) fn outline(&self) -> Option<&Outline> {
+        self.outline.as_ref()
+    }
+
+    /// Whether a word stands for all generators like this one, for example `kill`.
+    pub(crate) fn is_of_kind(&self, word: &str) -> bool {
+        self.kinds.contains(&word)
     }
 
     /// The trigger_point that its faults wait for, whatever its number: a run without faults is to count how often it comes.
@@ -194,7 +226,16 @@ impl FaultGenerator {
 impl From<FaultGenerator> for Generator {
     fn from(generator: FaultGenerator) -> Generator {
         let (name, trigger_point) = (generator.name(), generator.trigger_point.clone());
-        Generator { trigger_point, ..Generator::new(&name, move |topology| generator.strategy(topology)) }
+        let kind = generator.kind.name();
+        let example = Fault {
+            trigger: trigger_point.clone().unwrap_or(Trigger::At(Duration::ZERO)),
+            kind: generator.kind.clone(),
+            target: generator.target.clone(),
+            lasting: secs(1),
+            generator: name.clone(),
+        };
+        let new = Generator::new(&name, move |topology| generator.strategy(topology));
+        Generator { trigger_point, ..new.of_kinds(&[kind]).outlined(Outline::of_faults(&[example])) }
     }
 }
 
@@ -205,7 +246,8 @@ pub fn isolate(hosts: impl Into<Selector>) -> FaultGenerator {
 
 /// These faults in every run: a scripted plan as a generator.
 pub fn scripted(name: &str, faults: Vec<Fault>) -> Generator {
-    Generator::new(name, move |_| Just(faults.clone()))
+    let outline = Outline::of_faults(&faults);
+    Generator::new(name, move |_| Just(faults.clone())).outlined(outline)
 }
 
 /// Stops the matching hosts one after the other, as a deployment does; becomes a [`Generator`].
@@ -248,6 +290,11 @@ impl RollingStop {
         self
     }
 
+    /// The generator under a name of its own.
+    pub fn named(self, name: &str) -> Generator {
+        Generator::from(self).named(name)
+    }
+
     fn strategy(&self, topology: &Topology) -> BoxedStrategy<Vec<Fault>> {
         let hosts = self.hosts.resolve(topology, 0);
         let draws = vec((uniform(&self.down), uniform(&self.pause)), hosts.len()..=hosts.len());
@@ -272,7 +319,9 @@ impl RollingStop {
 
 impl From<RollingStop> for Generator {
     fn from(rolling: RollingStop) -> Generator {
-        Generator::new(&format!("rolling stop {}", rolling.hosts), move |topology| rolling.strategy(topology))
+        let (name, outline) = (format!("rolling stop {}", rolling.hosts), Outline::of([&rolling.hosts]));
+        let generator = Generator::new(&name, move |topology| rolling.strategy(topology));
+        generator.of_kinds(&["rolling stop"]).outlined(outline)
     }
 }
 

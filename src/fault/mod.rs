@@ -23,7 +23,9 @@ mod compose;
 mod duration;
 mod fate;
 mod generator;
+mod intensity;
 pub mod kinds;
+mod outline;
 pub(crate) mod rust_code;
 mod schedule;
 mod script;
@@ -44,10 +46,11 @@ pub use compose::{
 pub use duration::{micros, millis, secs, text as duration_text, text_duration};
 pub use fate::{SegmentFate, TRANSMISSIONS};
 pub use generator::{FaultGenerator, Generator, RollingStop, isolate, plan, rolling_stop, scripted};
+pub use intensity::{Intensity, ParseIntensityError};
 pub use kinds::constructors::*;
 pub use kinds::{BURST_SLOT, DiskCalls, FaultKind};
+pub use swarm::Swarm;
 pub(crate) use swarm::draw;
-pub use swarm::{Intensity, ParseIntensityError, Swarm};
 pub(crate) use target::pick;
 pub use target::{Selector, Target, Topology, TopologyHost, all, here, majority, minority, one};
 pub use trigger::{EventPoint, MessagePoint, Trigger};
@@ -108,7 +111,7 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(fates) = self.kind.segments() {
-            return kinds::segments_text(f, fates, self);
+            return self.tell_segments(fates, f);
         }
         write!(f, "{}", self.kind)?;
         write!(f, " {}", place(&self.kind, &self.target))?;

@@ -104,6 +104,12 @@ macro_rules! scheduled {
                 self
             }
 
+            /// The generator under a name of its own, for example to tell two generators apart that are otherwise called the
+            /// same.
+            pub fn named(self, name: &str) -> Generator {
+                Generator::from(self).named(name)
+            }
+
             /// At most this many faults in a run.
             pub fn at_most(mut self, count: usize) -> $generator {
                 self.schedule.at_most = count;

@@ -3,77 +3,19 @@
 //! After Groce, Zhang, Eide, Chen and Regehr, "Swarm Testing" (ISSTA 2012): a run with few kinds of faults gets farther in
 //! what those bring about than one in which everything happens at once.
 
-use std::fmt;
-use std::str::FromStr;
-
 use proptest::strategy::{Strategy, ValueTree};
 use serde::{Deserialize, Serialize};
 
+use super::intensity::Intensity;
 use super::{Generator, Plan, Topology};
 use crate::seed::Seed;
-
-/// How hard faults are, in per cent of what their generators say: how often they happen, how much they lose or delay.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Intensity {
-    percent: u32,
-}
-
-impl Intensity {
-    /// As the generators say.
-    pub const FULL: Intensity = Intensity { percent: 100 };
-
-    /// What a run that is not at full intensity draws from.
-    const WEAKER: [Intensity; 3] = [Intensity::FULL, Intensity { percent: 50 }, Intensity { percent: 25 }];
-
-    /// So many times as hard: 1 is what the generators say.
-    pub fn times(self, number: f64) -> f64 {
-        if self == Intensity::FULL { number } else { number * f64::from(self.percent) / 100.0 }
-    }
-
-    /// The same time, or a shorter one if faults are harder.
-    pub(crate) fn shorten(self, time: std::time::Duration) -> std::time::Duration {
-        if self == Intensity::FULL { time } else { (time * 100).checked_div(self.percent).unwrap_or(time) }
-    }
-
-    /// The same time, or a longer one if faults are harder.
-    pub(crate) fn lengthen(self, time: std::time::Duration) -> std::time::Duration {
-        if self == Intensity::FULL { time } else { time * self.percent / 100 }
-    }
-}
-
-impl Default for Intensity {
-    fn default() -> Intensity {
-        Intensity::FULL
-    }
-}
-
-impl fmt::Display for Intensity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", f64::from(self.percent) / 100.0)
-    }
-}
-
-/// A text that is no intensity.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no intensity between 0.01 and 10, such as 0.5 or 2")]
-pub struct ParseIntensityError(String);
-
-impl FromStr for Intensity {
-    type Err = ParseIntensityError;
-
-    fn from_str(text: &str) -> Result<Intensity, ParseIntensityError> {
-        let percent = text.parse::<f64>().ok().map(|number| (number * 100.0).round());
-        let percent = percent.filter(|percent| (1.0..=1_000.0).contains(percent)).map(|percent| percent as u32);
-        percent.map(|percent| Intensity { percent }).ok_or_else(|| ParseIntensityError(text.to_owned()))
-    }
-}
 
 /// What is said of the draw of all runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Swarm {
-    /// Words that name generators: a generator takes part if its name is one of them or begins with one, or if `*` in it stands
-    /// for the rest. If there are none, each run draws which generators it uses.
+    /// Words that select generators: each is the name of a generator, the name of a kind, which stands for all generators of that
+    /// kind, or a pattern of names in which `*` stands for any text. If there are none, each run draws which generators it
+    /// uses.
     pub faults: Vec<String>,
     /// How hard all faults are. If it is not said, each run draws how hard those of each generator are.
     pub intensity: Option<Intensity>,
@@ -90,13 +32,15 @@ impl Swarm {
         *self == Swarm::default()
     }
 
-    /// Whether a generator is meant by its words.
-    pub fn means(&self, generator: &str) -> bool {
-        self.faults.iter().any(|word| {
-            let begins =
-                generator.strip_prefix(word.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
-            begins || super::target::glob_matches(word, generator)
-        })
+    /// Whether its words select each of these generators.
+    pub fn selects(&self, generators: &[Generator]) -> Vec<bool> {
+        let mut selected = vec![false; generators.len()];
+        for word in &self.faults {
+            for index in selected_by(word, generators) {
+                selected[index] = true;
+            }
+        }
+        selected
     }
 
     /// How hard the faults of each generator are in the run of a seed; none of those that it does not use.
@@ -105,8 +49,9 @@ impl Swarm {
     /// all, at a quarter, a half or all of its intensity. A generator that is alone is always used as it is.
     pub fn shares(&self, seed: Seed, generators: &[Generator]) -> Vec<Option<Intensity>> {
         let is_whole = generators.len() < 2 || seed.decide("swarm: all sources", &[]).is_multiple_of(3);
+        let selected = self.selects(generators);
         let uses = |index: usize| match self.faults.is_empty() {
-            false => self.means(generators[index].name()),
+            false => selected[index],
             true => is_whole || seed.decide(&format!("swarm: {}", generators[index].name()), &[]).is_multiple_of(2),
         };
         let intensity = |index: usize| match self.intensity {
@@ -119,11 +64,31 @@ impl Swarm {
         };
         let mut shares: Vec<_> = (0..generators.len()).map(|index| uses(index).then(|| intensity(index))).collect();
         if self.faults.is_empty() && shares.iter().all(Option::is_none) && !shares.is_empty() {
-            let index = (seed.decide("swarm: the only source", &[]) % shares.len() as u64) as usize;
+            let index =
+                in_order(generators)[(seed.decide("swarm: the only source", &[]) % shares.len() as u64) as usize];
             shares[index] = Some(intensity(index));
         }
         shares
     }
+}
+
+/// The generators that one word selects. A name that is meant exactly is no pattern, whatever `*` it contains.
+fn selected_by(word: &str, generators: &[Generator]) -> Vec<usize> {
+    let where_true = |is_meant: &dyn Fn(&Generator) -> bool| -> Vec<usize> {
+        generators.iter().enumerate().filter(|(_, generator)| is_meant(generator)).map(|(index, _)| index).collect()
+    };
+    let exact = where_true(&|generator| generator.name() == word || generator.is_of_kind(word));
+    match exact.is_empty() {
+        false => exact,
+        true => where_true(&|generator| super::target::glob_matches(word, generator.name())),
+    }
+}
+
+/// The generators by name, so that a case does not depend on the order in which they were declared.
+fn in_order(generators: &[Generator]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..generators.len()).collect();
+    order.sort_by_key(|index| generators[*index].name());
+    order
 }
 
 /// The plan that a seed draws. What a generator draws does not depend on the others.
@@ -131,8 +96,8 @@ pub(crate) fn draw(topology: &Topology, generators: &[Generator], seed: Seed, sw
     let shares = swarm.shares(seed, generators);
     let draw = |share: &dyn Fn(Intensity) -> Intensity| {
         let mut faults = Vec::new();
-        for (generator, intensity) in generators.iter().zip(&shares) {
-            let Some(intensity) = intensity else { continue };
+        for index in in_order(generators) {
+            let (generator, Some(intensity)) = (&generators[index], &shares[index]) else { continue };
             let strategy = generator.strategy(&Topology { intensity: share(*intensity), ..topology.clone() });
             let drawn = strategy.new_tree(&mut seed.runner(&format!("plan: {}", generator.name())));
             faults.extend(drawn.expect("the strategies of fault generators must yield faults").current());
@@ -150,7 +115,7 @@ pub(crate) fn draw(topology: &Topology, generators: &[Generator], seed: Seed, sw
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::{kill, latency, loss, millis, one, power_off, secs};
+    use crate::fault::{kill, kill_several, latency, loss, millis, one, power_off, secs};
 
     fn generators() -> Vec<Generator> {
         vec![
@@ -200,8 +165,47 @@ mod tests {
             assert_eq!(of(words(&["loss"])), only(&["loss a ↔ b"]));
             assert_eq!(of(words(&["kill"])), only(&["kill one of *", "kill a"]));
             assert_eq!(of(words(&["kill a", "power off"])), only(&["kill a", "power off b"]));
+            assert_eq!(of(words(&["kill one of *"])), only(&["kill one of *"]));
             assert_eq!(of(words(&["*one*"])), only(&["kill one of *"]));
+            assert_eq!(of(words(&["kill one"])), []);
             assert_eq!(of(words(&["kil"])), []);
+        }
+    }
+
+    #[test]
+    fn a_name_selects_no_longer_name_that_begins_with_it() {
+        let generators: Vec<Generator> = vec![
+            kill("a").into(),
+            kill("a").at_message("a", "b", "").into(),
+            kill(["a", "b"]).into(),
+            kill_several(2, "*").into(),
+            power_off("a").into(),
+            kill("b").named("my own"),
+        ];
+        let check = |word: &str, expected: &[usize]| {
+            let swarm = Swarm { faults: vec![word.to_owned()], intensity: None };
+            let selected = swarm.selects(&generators);
+            let selected: Vec<usize> = (0..generators.len()).filter(|index| selected[*index]).collect();
+            assert_eq!(selected, expected, "{word}");
+        };
+        check("kill a", &[0]);
+        check("kill a at a message a → b", &[1]);
+        check("kill a, b", &[2]);
+        check("kill a*", &[0, 1, 2]);
+        check("kill", &[0, 1, 2, 3, 5]);
+        check("kill several", &[3]);
+        check("my own", &[5]);
+        check("my", &[]);
+        check("*", &[0, 1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn a_plan_does_not_depend_on_the_order_of_its_generators() {
+        let mut reversed = generators();
+        reversed.reverse();
+        for seed in 0..200 {
+            let plan = draw(&topology(), &reversed, Seed(seed), &Swarm::default());
+            assert_eq!(plan, drawn(seed, &Swarm::default()), "seed {seed}");
         }
     }
 
@@ -221,16 +225,5 @@ mod tests {
         let late: Generator = latency(millis(10)..millis(20), "a", "b").throughout().into();
         let plan = draw(&topology(), &[late], Seed(1), &at("0.5"));
         assert_eq!(plan.faults[0].to_string(), "latency +5ms..10ms a ↔ b at 0s for 60s");
-    }
-
-    #[test]
-    fn intensities_are_read_as_they_are_written() {
-        for (text, expected) in [("1", Some(100)), ("0.25", Some(25)), ("10", Some(1_000)), ("0.01", Some(1))] {
-            assert_eq!(text.parse::<Intensity>().ok().map(|intensity| intensity.percent), expected, "{text}");
-            assert_eq!(text.parse::<Intensity>().unwrap().to_string(), text);
-        }
-        for text in ["", "0", "-1", "11", "NaN", "inf", "half"] {
-            assert!(text.parse::<Intensity>().is_err(), "{text}");
-        }
     }
 }

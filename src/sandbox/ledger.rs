@@ -3,10 +3,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::job::LEDGER_BYTES;
 use super::platform;
-
-/// How much a ledger holds.
-pub(super) const LEDGER_BYTES: usize = 64 << 20;
 
 /// Whether the memory that outlives this process is in use.
 static IS_SHARED_TAKEN: AtomicBool = AtomicBool::new(false);

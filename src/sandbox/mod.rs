@@ -41,9 +41,12 @@ mod platform;
 
 mod clock;
 mod debugger;
+mod entering;
 mod escapes;
+mod job;
 mod ledger;
 mod notes;
+mod recorded;
 mod simulated;
 #[cfg(test)]
 mod tests;
@@ -52,14 +55,13 @@ mod worker;
 
 pub use clock::WallError;
 pub use debugger::trap_if_debugged;
-pub use escapes::last_escapes;
+pub use entering::{enter, enter_host};
+pub use job::{End, EntryPoint, Finished, Handler, ProcessLimits};
 pub(crate) use ledger::Ledger;
 pub use notes::{Escape, EscapeKind, Notes, PanicNote};
+pub use recorded::last_escapes;
 pub use simulated::{
-    Settings, current_host, enter, enter_host, is_dead, is_simulating, leave, now, set_dead, set_outside_host,
-    set_step, set_wall_error, set_wall_offset, take_wrong_reads,
+    Settings, current_host, is_dead, is_simulating, leave, now, set_dead, set_outside_host, set_step, set_wall_error,
+    set_wall_offset, take_wrong_reads,
 };
-pub use worker::{
-    End, EntryPoint, Finished, Handler, ProcessLimits, Worker, addresses_are_fixed, current_test_name, is_zygote,
-    serve_if_zygote, watch_system_calls,
-};
+pub use worker::{Worker, addresses_are_fixed, current_test_name, is_zygote, serve_if_zygote, watch_system_calls};

@@ -2,8 +2,8 @@
 
 use std::io;
 
+use super::job::{EntryPoint, Finished, ProcessLimits};
 use super::notes::PanicNote;
-use super::worker::{EntryPoint, Finished, ProcessLimits};
 
 pub(super) const INTERPOSES: bool = false;
 

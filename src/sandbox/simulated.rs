@@ -7,9 +7,9 @@ use std::sync::Once;
 use std::time::Duration;
 
 use super::clock::{Clocks, SPIN_LIMIT, WallError, nanos};
-use super::escapes::{self, Recorded, record_escape};
-use super::notes::{EscapeKind, Notes, PanicNote};
+use super::notes::{Notes, PanicNote};
 use super::platform;
+use super::recorded::{Recorded, finish};
 use crate::seed::Seed;
 
 /// What a run's view of the world depends on.
@@ -53,13 +53,9 @@ pub(super) fn simulation<'a>() -> Option<&'a Simulation> {
     unsafe { SIMULATION.get().as_ref() }
 }
 
-/// From now on this thread simulates: clocks and entropy are virtual, and what escapes is recorded.
-///
-/// # Panics
-/// If this thread already simulates.
-pub fn enter(settings: Settings) {
+/// Begins the simulation of this thread.
+pub(super) fn enter(settings: Settings) {
     assert!(!is_simulating(), "this thread already simulates: leave() must come before the next enter()");
-    platform::keep_hooks_linked();
     record_panics();
     let hosts = settings.hosts.len();
     let simulation = Box::new(Simulation {
@@ -87,7 +83,7 @@ pub fn leave() -> Notes {
     }
     // SAFETY: the pointer came from `Box::into_raw` in `enter`, and the thread-local no longer holds it.
     let simulation = unsafe { Box::from_raw(pointer.cast_mut()) };
-    Notes { escapes: escapes::finish(simulation.escapes.into_inner()), panics: simulation.panics.into_inner() }
+    Notes { escapes: finish(simulation.escapes.into_inner()), panics: simulation.panics.into_inner() }
 }
 
 /// Whether this thread simulates.
@@ -112,17 +108,13 @@ pub fn set_outside_host(host: Option<usize>) {
     }
 }
 
-/// Tells that the current tokio runtime is that of `host`. To be called by each life of a program at its first poll.
-///
-/// # Panics
-/// Outside a tokio runtime, and for a host that [`Settings::hosts`] does not name.
-pub fn enter_host(host: usize) {
-    let Some(simulation) = simulation() else { return };
+/// Whether the current tokio runtime, which is that of `host` from now on, has paused its time; true outside a simulation.
+pub(super) fn enter_host(host: usize) -> bool {
+    let Some(simulation) = simulation() else { return true };
     assert!(host < simulation.settings.hosts.len(), "there is no host number {host}");
-    if !simulation.clocks.enter_host(host) {
-        record_escape(EscapeKind::UnpausedRuntime, || "the runtime's time is not paused".to_owned());
-    }
+    let is_paused = simulation.clocks.enter_host(host);
     platform::show_position(Some(host), simulation.clocks.last_known(host));
+    is_paused
 }
 
 /// Sets how far the wall clock of `host` is off, in nanoseconds.

@@ -5,9 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
 
+use super::job::{End, Finished, Handler};
 use super::notes::PanicNote;
 use super::simulated::{leave, message_of, record_panics};
-use super::worker::{End, Finished, Handler};
 
 /// Like the main thread of a zygote.
 const STACK_BYTES: usize = 8 * 1024 * 1024;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher13;
 
 use super::Scenario;
+use super::derived::DEFAULT_STEP;
 
 /// A digest (SipHash-1-3) of hosts, clients, generators, checks, times and limits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,26 +47,35 @@ impl Scenario {
     /// The digest of everything about the scenario but its code, its name, and what is not judged run by run.
     pub fn definition(&self) -> Definition {
         let mut parts = Parts(SipHasher13::new());
-        for host in &self.hosts {
+        for host in self.settled_hosts() {
             parts.add("host", &[&host.name, &host.group, &host.index, &host.supervised, &host.wall_offset]);
         }
         for client in &self.clients {
             parts.add("clients", &[&client.name, &client.count]);
         }
-        for generator in self.generator_names() {
+        for generator in sorted(self.generator_names()) {
             parts.add("generator", &[&generator]);
         }
-        for check in self.check_names() {
+        for check in sorted(self.check_names()) {
             parts.add("check", &[&check]);
         }
         parts.add("latency", &[&self.latency]);
-        for latency in &self.latencies {
+        let mut latencies: Vec<_> = self.latencies.iter().collect();
+        latencies.sort_by_key(|(a, b, _)| (a, b));
+        for latency in latencies {
             parts.add("link latency", &[latency]);
         }
-        parts.add("times", &[&self.step, &self.run_for, &self.settle_for]);
-        parts.add("limits", &[&self.limits, &self.allows_panics, &self.allowed_escapes]);
+        parts.add("times", &[&self.step.unwrap_or(DEFAULT_STEP), &self.run_for, &self.settle_for]);
+        parts.add("limits", &[&self.limits, &self.allows_panics, &sorted(self.allowed_escapes.iter())]);
         Definition(parts.0.finish())
     }
+}
+
+/// The order of the builder's calls makes no other definition.
+fn sorted<T: Ord>(parts: impl Iterator<Item = T>) -> Vec<T> {
+    let mut parts: Vec<T> = parts.collect();
+    parts.sort();
+    parts
 }
 
 struct Parts(SipHasher13);

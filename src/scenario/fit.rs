@@ -1,41 +1,13 @@
 //! Whether a case fits a scenario: its faults, their hosts, and the clients' input. It runs nothing.
 
 use super::{Case, Scenario};
-use crate::fault;
+use crate::fault::{Fault, Generator, Plan, Selector, Topology};
 
 impl Scenario {
     /// What is wrong with a case for this scenario, in one line; none if it can be run.
     pub fn defect(&self, case: &Case) -> Option<String> {
-        let topology = self.topology();
-        for (index, fault) in case.plan.faults.iter().enumerate() {
-            if let Some(defect) = fault.defect() {
-                return Some(format!("plan[{index}]: {defect}"));
-            }
-            let of_trigger = fault.trigger.selectors().into_iter().map(|(_, selector)| selector);
-            for selector in fault.target.selectors().into_iter().chain(of_trigger) {
-                let defect = match selector {
-                    fault::Selector::Here => None,
-                    fault::Selector::Names(names) => {
-                        let unknown = names.iter().find(|name| topology.hosts.iter().all(|host| &host.name != *name));
-                        unknown.map(|name| format!("the scenario has no host named `{name}`"))
-                    }
-                    pattern => {
-                        let none = pattern.resolve(&topology, 0).is_empty();
-                        none.then(|| format!("no host of the scenario is meant by `{pattern}`"))
-                    }
-                };
-                if let Some(defect) = defect {
-                    return Some(format!("plan[{index}]: {defect}"));
-                }
-            }
-        }
-        let unknown_in_fates = case.plan.faults.iter().enumerate().find_map(|(index, fault)| {
-            let names = fault.kind.segments()?.iter().flat_map(|fate| [&fate.from, &fate.to]);
-            let unknown = names.into_iter().find(|name| topology.hosts.iter().all(|host| host.name != **name))?;
-            Some(format!("plan[{index}]: the scenario has no host named `{unknown}`"))
-        });
-        if unknown_in_fates.is_some() {
-            return unknown_in_fates;
+        if let Some(defect) = self.defect_of_plan(&case.plan) {
+            return Some(defect);
         }
         for (name, inputs) in &case.input {
             let Some(client) = self.clients.iter().find(|client| &client.name == name) else {
@@ -53,4 +25,49 @@ impl Scenario {
         }
         None
     }
+
+    /// What is wrong with a plan for this scenario, in one line.
+    pub(crate) fn defect_of_plan(&self, plan: &Plan) -> Option<String> {
+        let topology = self.topology();
+        let defect = |(index, fault)| Some(format!("plan[{index}]: {}", defect_of(fault, &topology)?));
+        plan.faults.iter().enumerate().find_map(defect)
+    }
+
+    /// What is wrong with a fault that a generator of the user's own drew, in one line that names the generator. All other
+    /// generators say before any draw which hosts they mean.
+    pub(crate) fn defect_of_own_generators(&self, plan: &Plan) -> Option<String> {
+        let own: Vec<&str> =
+            self.generators.iter().filter(|generator| generator.outline().is_none()).map(Generator::name).collect();
+        if own.is_empty() {
+            return None;
+        }
+        let topology = self.topology();
+        plan.faults.iter().filter(|fault| own.contains(&fault.generator.as_str())).find_map(|fault| {
+            let defect = defect_of(fault, &topology)?;
+            Some(format!("fault generator `{}` of `{}` drew `{fault}`: {defect}", fault.generator, self.name))
+        })
+    }
+}
+
+fn defect_of(fault: &Fault, topology: &Topology) -> Option<String> {
+    if let Some(defect) = fault.defect() {
+        return Some(defect);
+    }
+    let is_unknown = |name: &&String| topology.hosts.iter().all(|host| host.name != **name);
+    let unknown_text = |name: &String| format!("the scenario has no host named `{name}`");
+    let of_trigger = fault.trigger.selectors().into_iter().map(|(_, selector)| selector);
+    for selector in fault.target.selectors().into_iter().chain(of_trigger) {
+        let defect = match selector {
+            Selector::Here => None,
+            Selector::Names(names) => names.iter().find(is_unknown).map(unknown_text),
+            pattern => {
+                let none = pattern.resolve(topology, 0).is_empty();
+                none.then(|| format!("no host of the scenario is meant by `{pattern}`"))
+            }
+        };
+        if defect.is_some() {
+            return defect;
+        }
+    }
+    fault.kind.segments()?.iter().flat_map(|fate| [&fate.from, &fate.to]).find(is_unknown).map(unknown_text)
 }

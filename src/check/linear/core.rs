@@ -5,7 +5,8 @@
 //! out but loosened: its outcome is taken as unknown, so that it may take effect at any time after its call, or never.
 //! Observers are left out. Either only adds orders: what is wrong with less is wrong with more.
 
-use super::{HistoryEntry, Judgement, Model, SearchOptions, TypedHistory, Violation, judge};
+use super::history::{HistoryEntry, TypedHistory};
+use super::model::Model;
 
 /// How many configurations one attempt may visit, and all together. What takes more is kept.
 const BUDGET_EACH: u64 = 50_000;
@@ -42,20 +43,6 @@ impl Core {
         entries.sort_by_key(|(index, entry)| (entry.call, *index));
         let entries = entries.into_iter().map(|(_, entry)| entry).collect();
         TypedHistory::of_entries(entries)
-    }
-}
-
-impl Violation {
-    /// Finds operations that suffice to make this history wrong, by delta debugging from the last returns on.
-    pub fn core<M: Model>(&self, model: &M, history: &TypedHistory<M::Op, M::Output>) -> Core {
-        smallest(model, history, &self.members, |smaller, budget| {
-            let options = SearchOptions { budget, ..SearchOptions::default() };
-            match judge(model, smaller, &options) {
-                Judgement::Violated(_) => Attempt { is_wrong: true, spent: USUAL },
-                Judgement::Linearizable(_) => Attempt { is_wrong: false, spent: USUAL },
-                Judgement::GaveUp(spent) => Attempt { is_wrong: false, spent },
-            }
-        })
     }
 }
 

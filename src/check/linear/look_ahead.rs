@@ -1,6 +1,6 @@
 //! Whether a state that is needed soon can still come. It knows what operations need and lead to, and does not search.
 
-use super::Model;
+use super::model::Model;
 use super::prepared::Prepared;
 use super::table::{Interner, NONE};
 

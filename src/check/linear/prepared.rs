@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use super::history::HistoryEntry;
+use super::model::Model;
+use super::options::SearchOptions;
 use super::table::{Interner, NONE};
-use super::{HistoryEntry, Model, SearchOptions};
 
 /// An operation that returned. Its number is its place in the order of returns.
 pub(super) struct Completed<'a, M: Model> {

@@ -15,8 +15,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
+use super::judge::verdict;
 use super::models::{Queue, QueueOp, QueueOutput, Value};
-use super::{SearchOptions, TypedHistory, judge, verdict};
+use super::{SearchOptions, TypedHistory, judge};
 use crate::check::Verdict;
 
 mod slack;
@@ -187,7 +188,9 @@ impl Sorted {
         }
         let moments = self.moments();
         let inside = self.inside(&moments);
-        let mut slack = Slack::new(self, &moments);
+        let untaken = self.items.iter().filter(|item| item.taken.is_none());
+        let untaken = untaken.map(|item| (item.ret, item.deadline.map(|(deadline, _)| deadline)));
+        let mut slack = Slack::new(untaken, &self.unknown, &moments);
         // How many moments before each are good for an empty queue.
         let mut good = vec![0_usize; moments.len() + 1];
         for (number, moment) in moments.iter().enumerate() {

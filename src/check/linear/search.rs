@@ -17,9 +17,10 @@
 //! Operations that must return first are tried first, and unknown ones last: most often they are not needed.
 
 use super::look_ahead::LookAhead;
+use super::model::Model;
+use super::options::SearchOptions;
 use super::prepared::Prepared;
 use super::table::{Interner, Key, NONE, Visited};
-use super::{Model, SearchOptions};
 
 /// What a search found.
 pub(super) enum SearchOutcome {

@@ -2,9 +2,11 @@
 
 use std::fmt::Debug;
 
+use super::core::Core;
+use super::history::{HistoryEntry, TypedHistory};
+use super::model::Model;
 use super::prepared::Prepared;
 use super::search::Furthest;
-use super::{Core, HistoryEntry, Model, TypedHistory};
 
 /// How many operations of an order are told before those that cannot come next.
 const TOLD: usize = 8;

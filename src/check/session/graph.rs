@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::Guarantee;
+use super::guarantee::Guarantee;
 
 /// From so many values a cycle is looked for, where there is one; the shortest of them is shown.
 const STARTS: usize = 256;

@@ -11,8 +11,8 @@ mod reduce;
 
 use std::time::{Duration, Instant};
 
-use super::Error;
 use super::candidates::{CandidateOutcome, Candidates};
+use super::error::Error;
 use super::pool::Pool;
 use super::promise::Promise;
 use crate::fault::{Fault, FaultKind, Plan};

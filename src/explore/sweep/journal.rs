@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-use super::End;
 use crate::case_file;
 use crate::fault::Fault;
 use crate::scenario::{Case, Scenario};
@@ -67,6 +66,16 @@ struct Line {
     finding: Option<String>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     idle: bool,
+}
+
+/// How a trial ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Survived,
+    /// It survived, but the fault changed nothing.
+    NotBitten,
+    /// Which promise was broken, or that the run does not say, and how.
+    Failed(String),
 }
 
 /// How each trial ended that has been made, on disk and here.

@@ -1,7 +1,9 @@
 //! The exhaustive sweep: each single fault at each causal point of a run without faults, one at a time, and pairs of them
 //! by sample. It knows nothing of how it is shown.
 
+mod error;
 mod journal;
+mod options;
 mod points;
 mod tries;
 
@@ -10,100 +12,22 @@ use std::path::PathBuf;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use super::Error;
+use super::error::Error;
 use super::failure::save;
 use super::job::{CaseRef, JobKind};
 use super::pool::{Job, Pool};
 use crate::case_file;
 use crate::check::Verdict;
-use crate::fault::{Fault, Plan, secs};
+use crate::fault::{Fault, Plan};
 use crate::scenario::Case;
 use crate::seed::Seed;
 
-pub use journal::JournalError;
-use journal::{Head, Journal};
+pub use error::SweepError;
+use journal::{End, Head, Journal};
+pub use options::{SweepFault, SweepOptions};
 pub use points::Point;
 use points::points;
 use tries::{Try, control, hosts, tries};
-
-/// What is done at a point.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum SweepFault {
-    /// The process there dies: before it sends the message, or right after the event.
-    Kill,
-    /// The machine there loses its power.
-    PowerOff,
-    /// The connection of the message is reset, and the message lost.
-    Close,
-    /// The message is lost once, and sent again after the retransmission timeout.
-    Loss,
-}
-
-impl SweepFault {
-    /// All of them.
-    pub const ALL: [SweepFault; 4] = [SweepFault::Kill, SweepFault::PowerOff, SweepFault::Close, SweepFault::Loss];
-
-    /// Its name, for example `power off`.
-    pub fn name(self) -> &'static str {
-        match self {
-            SweepFault::Kill => "kill",
-            SweepFault::PowerOff => "power off",
-            SweepFault::Close => "close",
-            SweepFault::Loss => "loss",
-        }
-    }
-}
-
-/// What to sweep, and how.
-#[derive(Clone, Debug)]
-pub struct SweepOptions {
-    /// The seed of the run without faults.
-    pub seed: Seed,
-    /// What is done at each point.
-    pub sweep_faults: Vec<SweepFault>,
-    /// How many operations each client is left with, from its first on; all if not given.
-    pub operations: Option<usize>,
-    /// Which hosts go down, as a pattern; those that the scenario's own generators take down if not given, or all but those of
-    /// clients if there are none.
-    pub hosts: Option<String>,
-    /// How long a host is down.
-    pub down_for: Duration,
-    /// How many pairs of single faults are tried besides.
-    pub pairs: u64,
-    /// Where it is written what has been tried, to go on from there; in cargo's target directory if not given.
-    pub journal: Option<PathBuf>,
-    /// Whether to begin anew in any case.
-    pub afresh: bool,
-    /// Where failing cases are saved; in cargo's target directory if not given.
-    pub case_directory: Option<PathBuf>,
-}
-
-impl SweepOptions {
-    /// Everything at each point of a run of this seed, with two operations of each client.
-    pub fn new(seed: Seed) -> SweepOptions {
-        SweepOptions {
-            seed,
-            sweep_faults: SweepFault::ALL.to_vec(),
-            operations: Some(2),
-            hosts: None,
-            down_for: secs(1),
-            pairs: 0,
-            journal: None,
-            afresh: false,
-            case_directory: None,
-        }
-    }
-}
-
-/// How a trial ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum End {
-    Survived,
-    /// It survived, but the fault changed nothing.
-    NotBitten,
-    /// Which promise was broken, or that the run does not say, and how.
-    Failed(String),
-}
 
 /// What came of all trials of one sort.
 #[derive(Clone, Debug, Default)]
@@ -161,31 +85,6 @@ impl Sweep {
     }
 }
 
-/// Why a sweep could not be carried out.
-#[derive(Debug, thiserror::Error)]
-pub enum SweepError {
-    /// A run cannot be carried out at all.
-    #[error(transparent)]
-    Run(#[from] Error),
-    /// The run without faults does not pass.
-    #[error("the run without faults does not pass: {0}")]
-    Control(String),
-    /// Nothing can go wrong anywhere.
-    #[error(
-        "the run without faults has no points: no message between two hosts and no named event before the end of its last operation"
-    )]
-    NoPoints,
-    /// No host goes down.
-    #[error("no host of the scenario is meant by `{0}`")]
-    NoHosts(String),
-    /// The journal cannot be read or written.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// A failing case cannot be saved.
-    #[error(transparent)]
-    Case(#[from] case_file::CaseFileError),
-}
-
 /// Sweeps one scenario of the pool, by its index. `progress` is told how many trials of how many are done, and how many were
 /// not survived.
 ///
@@ -197,6 +96,7 @@ pub fn sweep(
     options: &SweepOptions,
     progress: &mut dyn FnMut(usize, usize, usize),
 ) -> Result<Sweep, SweepError> {
+    pool.scenarios()[scenario].validate().map_err(Error::from)?;
     let started = Instant::now();
     let control = control(&pool.scenarios()[scenario], options);
     let case_ref = CaseRef::Case(Box::new(control.clone()));

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::error::SweepError;
+use super::options::{SweepFault, SweepOptions};
 use super::points::Point;
-use super::{SweepError, SweepFault, SweepOptions};
 use crate::fault::{Fault, Swarm, Target, here, kill, loss, millis, power_off, reset};
 use crate::scenario::{Case, Scenario};
 use crate::seed::Seed;

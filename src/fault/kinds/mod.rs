@@ -47,11 +47,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Intensity, SegmentFate};
+use super::Intensity;
 pub use burst_loss::BURST_SLOT;
 pub use disk_errors::DiskCalls;
 use parts::{bytes_text, harder_rate, is_rate, smaller_numbers, smaller_times};
-pub(super) use segments::segments_text;
 
 /// What every kind of fault says of itself. Nothing has a default, so that nothing is forgotten.
 pub(crate) trait Kind {
@@ -231,26 +230,12 @@ impl FaultKind {
         self.kind().scaled(intensity)
     }
 
-    /// The single segments that it names; none if it is of another kind.
-    pub fn segments(&self) -> Option<&[SegmentFate]> {
-        segments::fates(self)
-    }
-
-    /// The same for one run without chance, given what it did to single segments; none if that does not say it.
-    pub(crate) fn as_segments(&self, fates: impl FnOnce() -> Vec<SegmentFate>) -> Option<FaultKind> {
-        self.facts().is_seen_in_segments.then(|| FaultKind::of_segments(fates()))
-    }
-
-    /// A fault of these single segments.
-    pub(crate) fn of_segments(fates: Vec<SegmentFate>) -> FaultKind {
-        Segments { fates }.into()
-    }
-
     /// What is wrong with its parameters, in one line; none if it can be carried out.
     pub(super) fn defect(&self) -> Option<String> {
         self.kind().defect()
     }
 
+    /// What holds for the kind, whatever its parameters.
     pub(crate) fn facts(&self) -> Facts {
         self.kind().facts()
     }

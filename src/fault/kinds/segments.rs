@@ -76,28 +76,42 @@ impl Kind for Segments {
     }
 }
 
-/// The single segments that a kind names; none if it is another kind.
-pub(super) fn fates(kind: &FaultKind) -> Option<&[SegmentFate]> {
-    if let FaultKind::Segments(Segments { fates }) = kind { Some(fates) } else { None }
+impl FaultKind {
+    /// The single segments that it names; none if it is of another kind.
+    pub fn segments(&self) -> Option<&[SegmentFate]> {
+        if let FaultKind::Segments(Segments { fates }) = self { Some(fates) } else { None }
+    }
+
+    /// A fault of these single segments.
+    pub(crate) fn of_segments(fates: Vec<SegmentFate>) -> FaultKind {
+        Segments { fates }.into()
+    }
+
+    /// The same for one run without chance, given what it did to single segments; none if that does not say it.
+    pub(crate) fn as_segments(&self, fates: impl FnOnce() -> Vec<SegmentFate>) -> Option<FaultKind> {
+        self.facts().is_seen_in_segments.then(|| FaultKind::of_segments(fates()))
+    }
 }
 
-/// One segment in full, or how many there are.
-pub(in crate::fault) fn segments_text(f: &mut fmt::Formatter<'_>, fates: &[SegmentFate], fault: &Fault) -> fmt::Result {
-    if let [only] = fates {
-        return write!(f, "{only}");
+impl Fault {
+    /// One segment in full, or how many there are.
+    pub(in crate::fault) fn tell_segments(&self, fates: &[SegmentFate], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let [only] = fates {
+            return write!(f, "{only}");
+        }
+        let lost = fates.iter().filter(|fate| !fate.lost.is_empty()).count();
+        let late = fates.iter().filter(|fate| fate.lost.is_empty() && !fate.late.is_zero()).count();
+        let counts = [(lost, "lost"), (late, "late"), (fates.len() - lost - late, "with flipped bits")];
+        let mut words = if fates.is_empty() { "no segments".to_owned() } else { String::new() };
+        for (count, word) in counts.into_iter().filter(|(count, _)| *count > 0) {
+            words += &match count {
+                _ if !words.is_empty() => format!(", {count} {word}"),
+                1 => format!("1 segment {word}"),
+                _ => format!("{count} segments {word}"),
+            };
+        }
+        let from =
+            self.begins_at().map_or_else(|| self.trigger.to_string(), |at| format!("from {} on", duration_text(at)));
+        write!(f, "{words} {} {from}", place(&self.kind, &self.target))
     }
-    let lost = fates.iter().filter(|fate| !fate.lost.is_empty()).count();
-    let late = fates.iter().filter(|fate| fate.lost.is_empty() && !fate.late.is_zero()).count();
-    let counts = [(lost, "lost"), (late, "late"), (fates.len() - lost - late, "with flipped bits")];
-    let mut words = if fates.is_empty() { "no segments".to_owned() } else { String::new() };
-    for (count, word) in counts.into_iter().filter(|(count, _)| *count > 0) {
-        words += &match count {
-            _ if !words.is_empty() => format!(", {count} {word}"),
-            1 => format!("1 segment {word}"),
-            _ => format!("{count} segments {word}"),
-        };
-    }
-    let from =
-        fault.begins_at().map_or_else(|| fault.trigger.to_string(), |at| format!("from {} on", duration_text(at)));
-    write!(f, "{words} {} {from}", place(&fault.kind, &fault.target))
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Line, Sort, Weight};
+use super::moment::{Line, Sort, Weight};
 
 /// Routine lines that are kept before and after the moment that a timeline is cut around.
 const ROUTINE_BEFORE: usize = 8;

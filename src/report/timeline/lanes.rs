@@ -1,6 +1,6 @@
 //! One narrow lane for each host, and arrows from lane to lane.
 
-use super::{Life, Line, Moment, Place};
+use super::moment::{Life, Line, Moment, Place};
 use crate::trace::HostId;
 
 /// The longest text beside the lanes, in characters: a timeline is read side by side with another.

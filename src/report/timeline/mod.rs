@@ -3,13 +3,13 @@
 
 mod condense;
 mod lanes;
+mod moment;
 mod requests;
 mod story;
 
 use std::time::Duration;
 
 use crate::run::Recording;
-use crate::trace::HostId;
 
 /// Which part of a timeline is shown, and how long it may be.
 #[derive(Clone, Debug, Default)]
@@ -43,69 +43,6 @@ pub(crate) fn timeline_lines(recording: &Recording, options: &TimelineOptions) -
     let mut text = lanes::header(&recording.hosts);
     text.extend(condense::fit(&lines, limit, options.around));
     text
-}
-
-/// How much a moment matters when there are too many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Weight {
-    /// What is as it should be.
-    Routine,
-    /// A retry, a refusal, a line of a log.
-    Notable,
-    /// A fault, a death, a change of mind, a failure that a client saw.
-    Decisive,
-}
-
-/// What a moment is counted as where it is left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sort {
-    Request,
-    Answer,
-    Operation,
-    Effect,
-    Attempt,
-    Log,
-    Other,
-}
-
-/// Where a moment is drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    World,
-    On(HostId),
-    Between { from: HostId, to: HostId },
-}
-
-/// Whether a host's program begins or ends a life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Life {
-    Begins,
-    Ends,
-}
-
-/// One thing that is worth a line.
-#[derive(Clone, Debug)]
-struct Moment {
-    at: Duration,
-    weight: Weight,
-    sort: Sort,
-    place: Place,
-    /// What it means for the host that it is on.
-    life: Option<Life>,
-    /// Empty if it changes lanes but has no line of its own.
-    text: String,
-}
-
-/// A moment that has been drawn.
-#[derive(Clone, Debug)]
-struct Line {
-    at: Duration,
-    weight: Weight,
-    sort: Sort,
-    lanes: String,
-    /// The lanes as they run on when this line is left out.
-    quiet_lanes: String,
-    text: String,
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use super::{Moment, Place, Sort, Weight};
+use super::moment::{Moment, Place, Sort, Weight};
 use crate::fault::duration_text;
 use crate::run::Recording;
 use crate::trace::{Event, FlowKey, HostId, SegmentKind};

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use super::moment::{Life, Moment, Place, Sort, Weight};
 use super::requests::{Requests, effect};
-use super::{Life, Moment, Place, Sort, Weight};
 use crate::fault::duration_text;
 use crate::history::{Completion, Operation};
 use crate::run::Recording;

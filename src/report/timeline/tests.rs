@@ -7,7 +7,7 @@ use crate::history::{Completion, History, Operation};
 use crate::run::Outcome;
 use crate::scenario::Case;
 use crate::seed::Seed;
-use crate::trace::{AttemptOutcome, Counters, Event, Fingerprint, FlowKey, Mark, Record, SegmentKind};
+use crate::trace::{AttemptOutcome, Counters, Event, Fingerprint, FlowKey, HostId, Mark, Record, SegmentKind};
 
 const BUYER: HostId = HostId(0);
 const GATEWAY: HostId = HostId(1);

@@ -5,46 +5,22 @@ use std::io::Write;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use libc::{c_int, siginfo_t};
 
+use super::process::{become_child, end, install, is_alone, shared_status};
+use super::protocol::{COMMAND_FD, Command, JOB_FD, OUTCOME_FD, OUTPUT_FD, RESULT_FD, STATUS_FD};
 use super::raw::call;
 use super::shared_status::{self, SharedStatus};
 use super::watch;
-use super::zygote::{BOARD_FD, COMMAND_FD, Command, JOB_FD, OUTCOME_FD, OUTPUT_FD, RESULT_FD};
 use crate::sandbox::simulated::{self, Simulation, leave, record_panics};
 
-/// The shared status of this process, if it is a child.
-static BOARD: AtomicPtr<SharedStatus> = AtomicPtr::new(ptr::null_mut());
-/// How many threads this process has started since it was forked.
-static THREADS: AtomicU32 = AtomicU32::new(0);
 /// What handled SIGSEGV and SIGBUS before: the runtime's own handler, which prints what happened.
 static mut PREVIOUS_FAULT_ACTIONS: [mem::MaybeUninit<libc::sigaction>; 2] = [const { mem::MaybeUninit::uninit() }; 2];
 
-/// The shared status, if this process is a child.
-#[inline]
-pub(super) fn shared_status() -> Option<&'static SharedStatus> {
-    // SAFETY: the pointer is null or that of a mapping that lasts as long as the process.
-    unsafe { BOARD.load(Ordering::Relaxed).as_ref() }
-}
-
-/// Counts a thread that is about to start.
-pub(super) fn count_thread() {
-    THREADS.fetch_add(1, Ordering::Relaxed);
-}
-
-/// Ends this process, saying why and where.
-pub(super) fn end(shared_status: &SharedStatus, why: u32, host: Option<usize>, at: u64) -> ! {
-    shared_status.show_final_position(host, at);
-    shared_status.set_end(why);
-    // SAFETY: ends the process without destructors, whose effects nobody wants.
-    unsafe { libc::_exit(0) }
-}
-
 /// Called before a wait without a limit that would block: with no other thread, it would block for ever.
 pub(super) fn end_blocked_if_alone(simulation: &Simulation) {
-    if THREADS.load(Ordering::Relaxed) > 0 {
+    if !is_alone() {
         return;
     }
     if let Some(shared_status) = shared_status() {
@@ -82,8 +58,7 @@ fn show_final_position(shared_status: &SharedStatus) {
 
 /// Runs the job and ends the process.
 pub(super) fn run(shared_status: &'static SharedStatus, command: &Command, handler: &impl Fn(&[u8]) -> Vec<u8>) -> ! {
-    BOARD.store(ptr::from_ref(shared_status).cast_mut(), Ordering::Relaxed);
-    THREADS.store(0, Ordering::Relaxed);
+    become_child(shared_status);
     // SAFETY: plain system calls on descriptors that the zygote set up.
     unsafe {
         libc::close(COMMAND_FD);
@@ -91,7 +66,7 @@ pub(super) fn run(shared_status: &'static SharedStatus, command: &Command, handl
         libc::dup2(OUTPUT_FD, 1);
         libc::dup2(OUTPUT_FD, 2);
         libc::close(OUTPUT_FD);
-        libc::close(BOARD_FD);
+        libc::close(STATUS_FD);
     }
     let Some(job) = read_job(command.job_bytes as usize) else {
         end(shared_status, shared_status::NOTHING, None, 0);
@@ -207,22 +182,6 @@ fn watch_faults() {
         let mut set: libc::sigset_t = mem::zeroed();
         libc::sigemptyset(&mut set);
         libc::sigprocmask(libc::SIG_SETMASK, &set, ptr::null_mut());
-    }
-}
-
-pub(super) type SignalHandler = extern "C" fn(c_int, *mut siginfo_t, *mut c_void);
-
-/// Installs a handler that runs on the stack for signals; `flags` are further ones.
-///
-/// # Safety
-/// `previous` must be null or a place for an action, and the handler safe in a signal's context.
-pub(super) unsafe fn install(signal: c_int, handler: SignalHandler, flags: c_int, previous: *mut libc::sigaction) {
-    // SAFETY: all zeros is a valid action to start from.
-    unsafe {
-        let mut action: libc::sigaction = mem::zeroed();
-        action.sa_sigaction = handler as *const () as usize;
-        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | flags;
-        libc::sigaction(signal, &action, previous);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The part of the shared status that holds a run's ledger.
 
-use super::child;
+use super::process::shared_status;
 use super::shared_status::SharedStatus;
 
 /// The ledger of this process's shared status. There is one for each process, so nobody else writes.
@@ -10,7 +10,7 @@ pub(crate) struct SharedLedger(&'static SharedStatus);
 impl SharedLedger {
     /// That of this process, if it is the child of a zygote.
     pub(in crate::sandbox) fn of_this_process() -> Option<SharedLedger> {
-        child::shared_status().map(SharedLedger)
+        shared_status().map(SharedLedger)
     }
 
     pub(in crate::sandbox) fn append(&mut self, bytes: &[u8]) {

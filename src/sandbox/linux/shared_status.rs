@@ -9,7 +9,7 @@ use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::sandbox::ledger::LEDGER_BYTES;
+use crate::sandbox::job::LEDGER_BYTES;
 use crate::sandbox::notes::PanicNote;
 
 /// The child said nothing about how it ended.

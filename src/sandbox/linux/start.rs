@@ -12,9 +12,10 @@ use std::thread;
 
 use libc::{c_char, c_int, pid_t};
 
+use super::protocol::{COMMAND_FD, JOB_FD, MARKER, OUTCOME_FD, OUTPUT_FD, RESULT_FD, STATUS_FD};
 use super::raw::call;
-use super::zygote::{BOARD_FD, COMMAND_FD, JOB_FD, MARKER, OUTCOME_FD, OUTPUT_FD, RESULT_FD, die_with};
-use crate::sandbox::worker::EntryPoint;
+use super::zygote::die_with;
+use crate::sandbox::job::EntryPoint;
 
 /// How a zygote says that it could not become one.
 pub(super) const EXECUTION_FAILED: c_int = 126;
@@ -68,7 +69,7 @@ unsafe fn become_zygote(
 ) -> ! {
     const ABOVE_ALL: c_int = 32;
     const _: () = assert!(COMMAND_FD == 3 && RESULT_FD == 4 && JOB_FD == 5 && OUTCOME_FD == 6);
-    const _: () = assert!(OUTPUT_FD == 7 && BOARD_FD == 8);
+    const _: () = assert!(OUTPUT_FD == 7 && STATUS_FD == 8);
     // SAFETY: system calls with valid arguments.
     unsafe {
         die_with(front);

@@ -13,11 +13,12 @@ use std::time::Duration;
 
 use libc::{c_int, pid_t};
 
+use super::protocol::{Command, KEPT_OUTPUT_BYTES, MAGIC, Report};
 use super::shared_status::{self, SharedStatus};
 use super::start::{EXECUTION_FAILED, Start, memory_file, on_lasting_thread, pipe};
-use super::zygote::{Command, KEPT_OUTPUT_BYTES, MAGIC, Report};
+use super::zygote;
 use crate::sandbox::clock::nanos;
-use crate::sandbox::worker::{End, EntryPoint, Finished, ProcessLimits};
+use crate::sandbox::job::{End, EntryPoint, Finished, ProcessLimits};
 
 /// How long a zygote may take until it is ready.
 const READY_WITHIN_MS: c_int = 60_000;
@@ -25,6 +26,11 @@ const READY_WITHIN_MS: c_int = 60_000;
 /// Whether the system randomises no addresses at all.
 pub(super) fn randomises_nothing() -> bool {
     std::fs::read("/proc/sys/kernel/randomize_va_space").is_ok_and(|value| value.starts_with(b"0"))
+}
+
+/// Whether runs see the same addresses in every process of this executable: by the process's own choice or the system's.
+pub(in crate::sandbox) fn addresses_are_fixed() -> bool {
+    zygote::addresses_are_fixed() || randomises_nothing()
 }
 
 /// Gives jobs to one zygote, and replaces it if it dies.

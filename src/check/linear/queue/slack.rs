@@ -1,7 +1,5 @@
 //! How many dequeues with unknown outcomes are left over, at every moment from a given one on. It judges nothing.
 
-use super::{Item, Sorted};
-
 /// For each moment: the unknown dequeues that were called by then, less the values that must be gone by then.
 ///
 /// A value that nobody took for certain must be gone by its deadline, and by the moment at which the queue is to be empty
@@ -19,16 +17,17 @@ pub(super) struct Slack {
 }
 
 impl Slack {
-    pub(super) fn new(sorted: &Sorted, moments: &[u64]) -> Slack {
+    /// `untaken` gives the return of the enqueue and the deadline of each value that nobody took for certain; `unknown`
+    /// are the calls of the unknown dequeues.
+    pub(super) fn new(untaken: impl Iterator<Item = (u64, Option<u64>)>, unknown: &[u64], moments: &[u64]) -> Slack {
         let place = |moment: u64| moments.partition_point(|other| *other < moment);
-        let untaken = || sorted.items.iter().filter(|item| item.taken.is_none());
-        let deadline = |item: &Item| item.deadline.map_or(moments.len(), |(deadline, _)| place(deadline));
-        let mut left: Vec<(u64, usize)> = untaken().map(|item| (item.ret, deadline(item))).collect();
+        let mut left: Vec<(u64, usize)> =
+            untaken.map(|(ret, deadline)| (ret, deadline.map_or(moments.len(), place))).collect();
         left.sort_unstable();
         let size = moments.len().next_power_of_two();
         let mut slack =
             Slack { moments: moments.to_vec(), least: vec![0; size * 2], added: vec![0; size * 2], left, moved: 0 };
-        sorted.unknown.iter().for_each(|call| slack.add(place(*call), moments.len(), 1));
+        unknown.iter().for_each(|call| slack.add(place(*call), moments.len(), 1));
         for number in 0..slack.left.len() {
             let deadline = slack.left[number].1;
             slack.add(deadline, moments.len(), -1);

@@ -5,8 +5,8 @@ use std::ffi::c_void;
 
 use libc::{c_int, c_uint, size_t, ssize_t};
 
+use super::super::protocol::is_zygote;
 use super::super::raw::{call, set_errno};
-use super::super::zygote::is_zygote;
 use crate::sandbox::simulated::simulation;
 use crate::seed::Seed;
 

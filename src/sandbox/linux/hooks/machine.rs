@@ -5,7 +5,7 @@ use std::ffi::c_void;
 use libc::{c_char, c_int, c_long, pid_t, size_t};
 
 use super::super::raw::{Next, call, set_errno};
-use super::super::{child, zygote};
+use super::super::{child, process, protocol};
 use crate::sandbox::escapes::record_escape;
 use crate::sandbox::notes::EscapeKind;
 use crate::sandbox::simulated::simulation;
@@ -37,7 +37,7 @@ pub(super) fn look_up() {
 
 /// Whether this thread or process must see constants.
 pub(super) fn sees_constants() -> bool {
-    simulation().is_some() || zygote::is_zygote()
+    simulation().is_some() || protocol::is_zygote()
 }
 
 type Start = extern "C" fn(*mut c_void) -> *mut c_void;
@@ -52,7 +52,7 @@ pub(super) unsafe extern "C" fn pthread_create(
     start: Start,
     argument: *mut c_void,
 ) -> c_int {
-    child::count_thread();
+    process::count_thread();
     if let Some(simulation) = simulation() {
         simulation.threads.set(simulation.threads.get() + 1);
         record_escape(EscapeKind::Thread, || "a thread was started".to_owned());

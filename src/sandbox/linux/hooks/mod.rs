@@ -46,8 +46,8 @@ static HOOKS: Hooks = Hooks([
     waits::usleep as *const c_void,
 ]);
 
-/// Refers to every hook.
-pub(super) fn keep_linked() {
+/// Makes sure that the hooks are part of any binary that simulates, by referring to each.
+pub(in crate::sandbox) fn keep_linked() {
     std::hint::black_box(&HOOKS.0);
 }
 

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use libc::{c_int, c_long, siginfo_t};
 
 use self::calls::Call;
-use super::child;
+use super::process::{install, shared_status};
 use super::raw::{gate, system_call};
 use crate::sandbox::escapes::record_system_call;
 use crate::sandbox::notes::EscapeKind;
@@ -45,7 +45,7 @@ struct Handed {
 /// # Errors
 /// With the reason, in any process that is not a child of a zygote, and where the system refuses.
 pub(in crate::sandbox) fn watch_system_calls() -> Result<(), String> {
-    if child::shared_status().is_none() {
+    if shared_status().is_none() {
         return Err("runs have no process of their own here".to_owned());
     }
     if IS_ON.load(Ordering::Relaxed) {
@@ -61,7 +61,7 @@ pub(in crate::sandbox) fn watch_system_calls() -> Result<(), String> {
     // SAFETY: a handler that does what is said at it, and a valid program, which the kernel copies.
     let refused = unsafe {
         // Calls that are made while one is recorded must be carried out, too, so the signal is not blocked meanwhile.
-        child::install(libc::SIGSYS, on_system_call, libc::SA_NODEFER, ptr::null_mut());
+        install(libc::SIGSYS, on_system_call, libc::SA_NODEFER, ptr::null_mut());
         libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
         let arguments = [libc::SECCOMP_SET_MODE_FILTER as usize, 0, &raw const program as usize, 0, 0, 0];
         system_call(libc::SYS_seccomp, arguments)

@@ -1,0 +1,127 @@
+//! What the runs of one scenario said together. It makes no runs.
+
+use std::time::Duration;
+
+use super::coverage::Coverage;
+use super::failure::Failure;
+use super::seeds::SeedRange;
+use super::status::Status;
+use crate::check::Verdict;
+use crate::run::{GeneratorCounts, Outcome};
+
+/// Fewer faults of a generator than this say nothing about how often they effect.
+const JUDGED_FROM: u64 = 30;
+
+/// What the runs of one scenario said together.
+#[derive(Debug)]
+pub struct Exploration {
+    /// The scenario's name.
+    pub scenario: String,
+    /// Where the scenario was declared, if that is known.
+    pub declared_at: Option<&'static std::panic::Location<'static>>,
+    /// The seeds that were asked for.
+    pub seeds: SeedRange,
+    /// How many of them were judged; controls are not counted.
+    pub runs: u64,
+    /// How many of them failed.
+    pub failed: u64,
+    /// How many of them did not say whether the promises were kept.
+    pub unknown: u64,
+    /// The first of them: its seed, and why.
+    pub first_unknown: Option<Outcome>,
+    /// Runs that failed, or that were different when they were repeated.
+    pub failures: Vec<Failure>,
+    /// Planned and effective faults by generator, over all runs.
+    pub generators: Vec<GeneratorCounts>,
+    /// Which situations were reached, over all runs.
+    pub coverage: Coverage,
+    /// Things worth knowing that are no failures, one line each.
+    pub notes: Vec<String>,
+    /// The sum of the simulated time of all runs.
+    pub simulated: Duration,
+    /// How long the exploration took.
+    pub wall: Duration,
+}
+
+impl Exploration {
+    /// Generators whose faults hardly ever changed anything, one line each.
+    pub fn idle_generators(&self) -> Vec<String> {
+        let is_idle =
+            |counts: &&GeneratorCounts| counts.planned >= JUDGED_FROM && counts.effective * 10 < counts.planned;
+        let line = |counts: &GeneratorCounts| {
+            format!(
+                "fault generator `{}` was effective only {} of {} times",
+                counts.generator, counts.effective, counts.planned
+            )
+        };
+        self.generators.iter().filter(is_idle).map(line).collect()
+    }
+
+    /// What all runs came to.
+    pub fn status(&self) -> Status {
+        let worst = self.failures.iter().map(Failure::status).max().unwrap_or(Status::Pass);
+        if !self.idle_generators().is_empty() || !self.coverage.missed(self.runs).is_empty() {
+            return Status::Fail;
+        }
+        if self.unknown > 0 { worst.max(Status::Unknown) } else { worst }
+    }
+
+    pub(crate) fn of(scenario: &str, seeds: SeedRange) -> Exploration {
+        Exploration {
+            scenario: scenario.to_owned(),
+            declared_at: None,
+            seeds,
+            runs: 0,
+            failed: 0,
+            unknown: 0,
+            first_unknown: None,
+            failures: Vec::new(),
+            generators: Vec::new(),
+            coverage: Coverage::default(),
+            notes: Vec::new(),
+            simulated: Duration::ZERO,
+            wall: Duration::ZERO,
+        }
+    }
+
+    pub(crate) fn add(&mut self, outcome: &Outcome) {
+        self.runs += 1;
+        self.simulated += outcome.simulated;
+        self.coverage.add(&outcome.reached);
+        match outcome.verdict {
+            Verdict::Pass => {}
+            Verdict::Unknown(_) => {
+                self.unknown += 1;
+                self.first_unknown.get_or_insert_with(|| outcome.clone());
+            }
+            Verdict::Fail(_) => self.failed += 1,
+        }
+        for counts in &outcome.generators {
+            match self.generators.iter_mut().find(|known| known.generator == counts.generator) {
+                Some(known) => {
+                    known.planned += counts.planned;
+                    known.effective += counts.effective;
+                }
+                None => self.generators.push(counts.clone()),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_generator_that_is_hardly_effective_is_a_failure_once_there_are_enough() {
+        let check = |planned, effective, expected| {
+            let mut exploration = Exploration::of("s", "0..9".parse().unwrap());
+            exploration.generators.push(GeneratorCounts { generator: "loss".to_owned(), planned, effective });
+            assert_eq!(exploration.status(), expected, "{effective} of {planned}");
+        };
+        check(29, 0, Status::Pass);
+        check(30, 2, Status::Fail);
+        check(30, 3, Status::Pass);
+        check(1_000, 99, Status::Fail);
+    }
+}

@@ -1,0 +1,111 @@
+//! What the builder's calls come to once all are made, whatever their order: which of several settings holds for a host or
+//! a link. It says nothing of what is wrong.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use super::{LinkLatency, Scenario};
+use crate::fault::{Topology, TopologyHost, millis};
+use crate::host::HostSpec;
+use crate::trace::HostId;
+
+/// The length of a step, if nothing is said and no latency is smaller.
+pub(super) const DEFAULT_STEP: Duration = millis(10);
+
+/// No step is shorter.
+pub(super) const SHORTEST_STEP: Duration = millis(1);
+
+/// The settings that name one host or link, each with how broadly it does, reduced to those that name it most narrowly. They
+/// must say the same, or the scenario is refused.
+fn narrowest<'a, T>(settings: impl Iterator<Item = (u8, &'a T)>) -> Vec<&'a T> {
+    let settings: Vec<(u8, &T)> = settings.collect();
+    let least = settings.iter().map(|(breadth, _)| *breadth).min();
+    settings.into_iter().filter(|(breadth, _)| Some(*breadth) == least).map(|(_, setting)| setting).collect()
+}
+
+impl Scenario {
+    /// What its generators need to know to draw a plan.
+    pub fn topology(&self) -> Topology {
+        let host = |host: &HostSpec| TopologyHost { name: host.name.clone(), group: host.group.clone() };
+        Topology { hosts: self.hosts.iter().map(host).collect(), ..Topology::of(&[], self.run_for) }
+    }
+
+    /// The hosts with all that is said of them, still without the clients' input.
+    pub(super) fn settled_hosts(&self) -> Vec<HostSpec> {
+        let mut hosts = self.hosts.clone();
+        if self.supervised.is_empty() && self.wall_offsets.is_empty() {
+            return hosts;
+        }
+        let topology = self.topology();
+        for (index, host) in hosts.iter_mut().enumerate() {
+            let id = HostId(index as u16);
+            host.supervised = settings_of(&self.supervised, &topology, id).first().map(|(_, after)| *after);
+            let offset_ms =
+                settings_of(&self.wall_offsets, &topology, id).first().map_or(0, |(_, offset_ms)| *offset_ms);
+            host.wall_offset = offset_ms.saturating_mul(1_000_000);
+        }
+        hosts
+    }
+
+    /// The latency of each link that has one of its own.
+    pub(crate) fn link_latencies(&self) -> Vec<(HostId, HostId, Range<Duration>)> {
+        let latencies = self.settings_of_links().into_iter();
+        latencies.filter_map(|(a, b, settings)| Some((a, b, settings.first()?.2.clone()))).collect()
+    }
+
+    /// What is said most narrowly of each link.
+    pub(super) fn settings_of_links(&self) -> Vec<(HostId, HostId, Vec<&LinkLatency>)> {
+        let mut all = Vec::new();
+        if self.latencies.is_empty() {
+            return all;
+        }
+        let topology = self.topology();
+        for (first, second) in links(&topology) {
+            let of_link = |(a, b, _): &LinkLatency| {
+                let one_way = |a: &str, b: &str| Some(breadth(a, &topology, first)? + breadth(b, &topology, second)?);
+                one_way(a, b).into_iter().chain(one_way(b, a)).min()
+            };
+            let settings = self.latencies.iter().filter_map(|setting| Some((of_link(setting)?, setting)));
+            all.push((first, second, narrowest(settings)));
+        }
+        all
+    }
+
+    /// The smallest latency of any link.
+    pub(super) fn smallest_latency(&self) -> Duration {
+        let latencies = self.latencies.iter().map(|(_, _, range)| range.start);
+        latencies.fold(self.latency.start, Duration::min)
+    }
+
+    /// The length of a simulation step, in whole milliseconds: nothing sent in a step may arrive in it, or it would come
+    /// late.
+    pub(crate) fn step_of_run(&self) -> Duration {
+        let step = self.step.unwrap_or(DEFAULT_STEP).min(self.smallest_latency()).max(SHORTEST_STEP);
+        millis(step.as_millis() as u64)
+    }
+}
+
+/// What is said most narrowly of a host.
+pub(super) fn settings_of<'a, T>(
+    settings: &'a [(String, T)],
+    topology: &Topology,
+    host: HostId,
+) -> Vec<&'a (String, T)> {
+    narrowest(settings.iter().filter_map(|setting| Some((breadth(&setting.0, topology, host)?, setting))))
+}
+
+/// How broadly a pattern names a host: by its own name, by its group's, or with `*`; none if it does not mean it.
+fn breadth(pattern: &str, topology: &Topology, host: HostId) -> Option<u8> {
+    let TopologyHost { name, group } = &topology.hosts[host.index()];
+    match pattern {
+        _ if pattern == name => Some(0),
+        _ if pattern == group => Some(1),
+        _ => topology.matching(pattern).contains(&host).then_some(2),
+    }
+}
+
+/// Every two hosts.
+fn links(topology: &Topology) -> impl Iterator<Item = (HostId, HostId)> {
+    let count = topology.hosts.len() as u16;
+    (0..count).flat_map(move |first| (first + 1..count).map(move |second| (HostId(first), HostId(second))))
+}
