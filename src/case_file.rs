@@ -262,14 +262,14 @@ fn target_directory() -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::{Fault, all, millis, one, secs};
+    use crate::fault::{self, all, millis, one, secs};
 
     fn example() -> CaseFile {
-        let fault = Fault::kill("api").at(secs(3));
-        let stop = Fault::stop(["api-1"], secs(2)).at(millis(4_500)).lasting(secs(8));
-        let slow = Fault::latency(millis(1)..millis(2), all(), one("api")).at(secs(5));
+        let fault = fault::kill("api").at(secs(3));
+        let stop = fault::stop(["api-1"], secs(2)).at(millis(4_500)).lasting(secs(8));
+        let slow = fault::latency(millis(1)..millis(2), all(), one("api")).at(secs(5));
         let case = Case::new("echo", Seed(0x51f3)).fault(fault).fault(stop).fault(slow);
-        let case = case.fault(Fault::loss(0.25, "a", "b").at(secs(6))).input("client", "[1,2]");
+        let case = case.fault(fault::loss(0.25, "a", "b").at(secs(6))).input("client", "[1,2]");
         let verdict = Verdict::Fail("lost".to_owned());
         let mut file = CaseFile::new(&Scenario::new("echo"), case, Fingerprint(7), verdict, &["one", "two"]);
         file.build = "0123".to_owned();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proptest::strategy::Just;
 use squall::check::Check;
-use squall::fault::{Fault, Generator, SegmentFate, here, micros};
+use squall::fault::{Generator, SegmentFate, here, micros};
 use squall::internal::run::{Detail, run};
 use squall::prelude::*;
 
@@ -102,7 +102,7 @@ fn a_single_run_is_refused_as_well() {
 #[should_panic(expected = "plan[0]: the scenario has no host named `sevrer`")]
 fn a_single_run_of_a_case_of_other_hosts_is_refused() {
     let scenario = small();
-    let case = scenario.control(Seed(1)).fault(Fault::kill(["sevrer"]));
+    let case = scenario.control(Seed(1)).fault(fault::kill(["sevrer"]).at_start());
     run(&scenario, &case, Detail::Lean);
 }
 
@@ -111,7 +111,7 @@ fn a_single_run_of_a_case_of_other_hosts_is_refused() {
     expected = "fault generator `mine` of `small` drew `kill sevrer at 0s for 1s`: the scenario has no host named"
 )]
 fn what_a_generator_of_ones_own_draws_is_looked_at_when_it_is_drawn() {
-    let generator = Generator::new("mine", |_| Just(vec![Fault::kill(["sevrer"])]));
+    let generator = Generator::new("mine", |_| Just(vec![fault::kill(["sevrer"]).at_start()]));
     let scenario = small().fault(generator);
     assert_eq!(problems(&scenario), [""; 0], "nobody knows before a draw");
     scenario.assert_passes(0..8);
@@ -120,7 +120,7 @@ fn what_a_generator_of_ones_own_draws_is_looked_at_when_it_is_drawn() {
 #[test]
 #[should_panic(expected = "fault generator `mine` of `small` drew `kill sevrer at 0s for 1s`")]
 fn a_single_run_tells_who_drew_what_makes_no_sense() {
-    let scenario = small().fault(Generator::new("mine", |_| Just(vec![Fault::kill(["sevrer"])])));
+    let scenario = small().fault(Generator::new("mine", |_| Just(vec![fault::kill(["sevrer"]).at_start()])));
     run(&scenario, &scenario.case(Seed(1)), Detail::Lean);
 }
 
@@ -156,8 +156,11 @@ fn every_selector_of_every_generator_must_match() {
     refused(fault::restart_loop(2, secs(1), "sevrer").into());
     refused(fault::kill_several(2, "sevrer").into());
     refused(fault::whole_tier("sevrer").into());
-    refused(fault::scripted("script", vec![Fault::kill("server"), Fault::hold("client", "sevrer")]));
-    refused(fault::scripted("script", vec![Fault::kill("server").at_event("sevrer", "ready", 1)]));
+    refused(fault::scripted(
+        "script",
+        vec![fault::kill("server").at_start(), fault::hold("client", "sevrer").at_start()],
+    ));
+    refused(fault::scripted("script", vec![fault::kill("server").at_nth_event("sevrer", "ready", 1)]));
     refused(fault::kill("sevrer").named("mine"));
 }
 
@@ -168,7 +171,7 @@ fn names_fates_and_wildcards_must_match_as_well() {
     check(small().fault(fault::kill(["server", "api"])), &of_name("kill server, api", named));
     assert_eq!(problems(&small().fault(fault::kill(["db", "cache", "server"]))).len(), 2, "each unknown name is told");
     let fate = SegmentFate::new("client", "server-1", 80, 0, 0).lost([0]);
-    let script = fault::scripted("script", vec![Fault::segments("client", "server", [fate])]);
+    let script = fault::scripted("script", vec![fault::segments("client", "server", [fate]).at_start()]);
     check(small().fault(script), &of_name("script", "no host is named `server-1`; did you mean `server`?"));
     check(small().fault(fault::kill("db-*")), &of_name("kill db-*", "no host matches `db-*`"));
     check(small().fault(fault::kill([""; 0])), "fault generator `kill `: no host is named at all: name one");

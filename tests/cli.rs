@@ -426,12 +426,12 @@ fn help() {
 fn catalog() {
     let output = cli("catalog", &["faults"]);
     assert_eq!(code(&output), 0);
-    let bandwidth = "\nbandwidth         fault::bandwidth(bytes_per_second, queue_bytes, from, to)\n";
+    let bandwidth = "\nbandwidth             fault::bandwidth(bytes_per_second, queue_bytes, from, to)\n";
     let queue = "      queue_bytes       how much may wait before the rest is lost\n";
-    assert_contains(&stdout(&output), &[bandwidth, queue, "\nswizzle           fault::swizzle(hosts)\n"]);
+    assert_contains(&stdout(&output), &[bandwidth, queue, "\nswizzle               fault::swizzle(hosts)\n"]);
     let (dead, looping) = (
-        "\ndead resolution   fault::dns_blackhole(from, to)\n",
-        "\nrestart loop      fault::restart_loop(times, up, hosts)\n",
+        "\ndns blackhole         fault::dns_blackhole(from, to)\n",
+        "\nrestart loop          fault::restart_loop(times, up, hosts)\n",
     );
     assert_contains(&stdout(&output), &[dead, looping, "in_flight      with so many requests"]);
     assert!(stdout(&output).lines().all(|line| line.chars().count() <= 120), "{}", stdout(&output));

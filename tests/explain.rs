@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use squall::fault::{Fault, Plan};
+use squall::fault::{Fault, Plan, Trigger};
 use squall::internal::explore::{self, CaseRef, Pool, Promise, Reach, explain, investigate};
 use squall::internal::run::Outcome;
 use squall::internal::sandbox::{EntryPoint, is_zygote};
@@ -62,7 +62,7 @@ fn either() -> Scenario {
 }
 
 fn kill(server: &str, at_ms: u64, for_ms: u64) -> Fault {
-    Fault::kill([server]).at(millis(at_ms)).lasting(millis(for_ms))
+    fault::kill([server]).at(millis(at_ms)).lasting(millis(for_ms))
 }
 
 fn case(faults: Vec<Fault>) -> Case {
@@ -112,7 +112,7 @@ fn reaches_are_true(pool: &Pool) -> Result<(), Failed> {
             for (by, is_broken) in [(reach, true), (reach + STEP, false)] {
                 let mut moved = faults.clone();
                 let at = moved[index].begins_at().unwrap();
-                moved[index] = moved[index].clone().at(if sign < 0 { at - by } else { at + by });
+                moved[index].trigger = Trigger::At(if sign < 0 { at - by } else { at + by });
                 let is = promise.is_broken_by(&outcome(pool, &case(moved))?);
                 assert_eq!(is, is_broken, "f{} moved by {sign} * {by:?}", index + 1);
             }
@@ -130,7 +130,7 @@ fn pairs(pool: &Pool) -> Result<(), Failed> {
     for (moved, is_broken) in [(vec![0, 1], true), (vec![0], false), (vec![1], false)] {
         let mut faults = faults.clone();
         for index in &moved {
-            faults[*index] = faults[*index].clone().at(faults[*index].begins_at().unwrap() + by);
+            faults[*index].trigger = Trigger::At(faults[*index].begins_at().unwrap() + by);
         }
         assert_eq!(promise.is_broken_by(&outcome(pool, &case(faults))?), is_broken, "{moved:?} by {by:?}");
     }

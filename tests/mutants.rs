@@ -8,7 +8,7 @@ mod shop;
 use scenarios::*;
 use shop::simulated::Setup;
 use squall::check::Verdict;
-use squall::fault::{DiskCalls, Fault, FaultKind, Plan, Swarm};
+use squall::fault::{DiskCalls, Plan, Swarm};
 use squall::internal::run::{Detail, draw, run};
 use squall::prelude::*;
 
@@ -99,7 +99,7 @@ fn h1_catches_health_that_is_cached_for_ever() {
 #[test]
 fn h1_catches_probes_that_only_connect() {
     let hanging = |plan: Plan| {
-        let stalls = plan.faults.into_iter().filter(|fault| fault.kind == fault::FaultKind::OutputStall);
+        let stalls = plan.faults.into_iter().filter(|fault| fault.kind.name() == "output stall");
         Plan::new(stalls.collect())
     };
     let only_connect = |setup: &mut Setup| setup.gateway.mistakes.probes_only_connect = true;
@@ -158,8 +158,8 @@ fn i2_catches_a_store_that_acknowledges_despite_errors() {
 fn syncs_then_power(_: Plan) -> Plan {
     let faults = (1..6).flat_map(|round| {
         let begins = secs(5) * round;
-        let syncs = Fault::disk_errors(1.0, DiskCalls::Syncs, "store").at(begins).lasting(millis(500));
-        [syncs, Fault::power_off("store").at(begins + millis(1_000)).lasting(millis(300))]
+        let syncs = fault::disk_errors(1.0, DiskCalls::Syncs, "store").at(begins).lasting(millis(500));
+        [syncs, fault::power_off("store").at(begins + millis(1_000)).lasting(millis(300))]
     });
     Plan::new(faults.collect())
 }
@@ -185,8 +185,8 @@ fn c2_catches_a_disk_that_lies_about_its_syncs() {
     // No store can prevent it: the promise assumes disks that really sync.
     let lies = |_: Plan| {
         let faults = (1..6).flat_map(|round| {
-            let power_off = Fault::power_off("store").at(secs(5) * round).lasting(millis(300));
-            [Fault::lost_syncs("store").at(secs(5) * round - millis(700)).lasting(secs(1)), power_off]
+            let power_off = fault::power_off("store").at(secs(5) * round).lasting(millis(300));
+            [fault::lost_syncs("store").at(secs(5) * round - millis(700)).lasting(secs(1)), power_off]
         });
         Plan::new(faults.collect())
     };
@@ -197,13 +197,13 @@ fn c2_catches_a_disk_that_lies_about_its_syncs() {
 fn the_shop_tolerates_a_disk_that_is_bad_from_the_start() {
     let scenario = bad_disks::scenario();
     let troubles = [
-        Fault::disk_corruption(0.1, "store"),
-        Fault::disk_errors(0.05, DiskCalls::All, "store"),
-        Fault::disk_errors(0.3, DiskCalls::Syncs, "store"),
+        fault::disk_corruption(0.1, "store").at_start(),
+        fault::disk_errors(0.05, DiskCalls::All, "store").at_start(),
+        fault::disk_errors(0.3, DiskCalls::Syncs, "store").at_start(),
     ];
     for (trouble, seed) in troubles.iter().flat_map(|trouble| (0..SEEDS).map(move |seed| (trouble, Seed(seed)))) {
         let mut case = scenario.case(seed);
-        let power_offs = case.plan.faults.into_iter().filter(|fault| fault.kind == FaultKind::PowerOff);
+        let power_offs = case.plan.faults.into_iter().filter(|fault| fault.kind.name() == "power off");
         case.plan = Plan::new(power_offs.chain([trouble.clone().lasting(secs(30))]).collect());
         let outcome = run(&scenario, &case, Detail::Lean).outcome;
         assert!(outcome.verdict.is_pass(), "{trouble}, seed {seed}: {:?}", outcome.findings);

@@ -172,22 +172,22 @@ fn assert_same(lean: &Outcome, rich: &Outcome) {
     assert_eq!((lean.fingerprint, &lean.fault_effects), (rich.fingerprint, &rich.fault_effects));
 }
 
-fn on_link(kind: FaultKind, from_ms: u64, to_ms: u64) -> Fault {
+fn on_link(kind: impl Into<FaultKind>, from_ms: u64, to_ms: u64) -> Fault {
     one_way(kind, "client", "server", from_ms, to_ms)
 }
 
-fn one_way(kind: FaultKind, from: &str, to: &str, from_ms: u64, to_ms: u64) -> Fault {
+fn one_way(kind: impl Into<FaultKind>, from: &str, to: &str, from_ms: u64, to_ms: u64) -> Fault {
     let names = |name: &str| Selector::Names(vec![name.to_owned()]);
     fault_of(kind, Target::Links { from: names(from), to: names(to) }, from_ms, to_ms)
 }
 
-fn on_server(kind: FaultKind, from_ms: u64, to_ms: u64) -> Fault {
+fn on_server(kind: impl Into<FaultKind>, from_ms: u64, to_ms: u64) -> Fault {
     fault_of(kind, Target::Hosts(Selector::from("server")), from_ms, to_ms)
 }
 
-fn fault_of(kind: FaultKind, target: Target, from_ms: u64, to_ms: u64) -> Fault {
+fn fault_of(kind: impl Into<FaultKind>, target: Target, from_ms: u64, to_ms: u64) -> Fault {
     let lasting = millis(to_ms - from_ms);
-    Fault { trigger: Trigger::At(millis(from_ms)), kind, target, lasting, generator: String::new() }
+    Fault { trigger: Trigger::At(millis(from_ms)), kind: kind.into(), target, lasting, generator: String::new() }
 }
 
 fn assert_between(what: Duration, from_ms: u64, to_ms: u64) {
@@ -219,7 +219,7 @@ fn an_echo_takes_two_latencies_at_any_step() {
 
 #[test]
 fn a_connect_waits_out_a_partition_and_succeeds_at_the_next_retransmission() {
-    let (run, seen) = world(20, vec![on_link(FaultKind::Partition, 0, 3_300)], |cx, seen| async move {
+    let (run, seen) = world(20, vec![on_link(fault::kinds::Partition {}, 0, 3_300)], |cx, seen| async move {
         cx.connector().connect("server", 80).await.unwrap();
         note(&seen, &cx, "connected");
     });
@@ -230,7 +230,7 @@ fn a_connect_waits_out_a_partition_and_succeeds_at_the_next_retransmission() {
 
 #[test]
 fn a_request_in_flight_survives_a_partition() {
-    let (_, seen) = world(20, vec![on_link(FaultKind::Partition, 1_000, 4_000)], |cx, seen| async move {
+    let (_, seen) = world(20, vec![on_link(fault::kinds::Partition {}, 1_000, 4_000)], |cx, seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         tokio::time::sleep_until(tokio::time::Instant::now() + millis(1_100) - cx.elapsed()).await;
         ping(&mut stream).await.unwrap();
@@ -242,7 +242,7 @@ fn a_request_in_flight_survives_a_partition() {
 
 #[test]
 fn a_partition_of_the_way_back_stops_a_connect() {
-    let cut = one_way(FaultKind::PartitionOneWay, "server", "client", 0, 10_500);
+    let cut = one_way(fault::kinds::PartitionOneWay {}, "server", "client", 0, 10_500);
     let (run, seen) = world(20, vec![cut], |cx, seen| async move {
         let first = tokio::time::timeout(secs(5), cx.connector().connect("server", 80)).await;
         note(&seen, &cx, if first.is_err() { "silence" } else { "answer" });
@@ -257,7 +257,7 @@ fn a_partition_of_the_way_back_stops_a_connect() {
 
 #[test]
 fn a_connect_without_an_answer_gives_up_after_131_seconds() {
-    let (_, seen) = world(20, vec![on_link(FaultKind::Partition, 0, 190_000)], |cx, seen| async move {
+    let (_, seen) = world(20, vec![on_link(fault::kinds::Partition {}, 0, 190_000)], |cx, seen| async move {
         let error = cx.connector().connect("server", 80).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         note(&seen, &cx, "gave up");
@@ -267,7 +267,7 @@ fn a_connect_without_an_answer_gives_up_after_131_seconds() {
 
 #[test]
 fn loss_delays_and_never_breaks_a_connection() {
-    let (run, seen) = world(20, vec![on_link(FaultKind::Loss { rate: 0.05 }, 0, 200_000)], |cx, seen| async move {
+    let (run, seen) = world(20, vec![on_link(fault::kinds::Loss { rate: 0.05 }, 0, 200_000)], |cx, seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         for _ in 0..2_000 {
             let asked = cx.elapsed();
@@ -289,7 +289,7 @@ fn loss_delays_and_never_breaks_a_connection() {
 
 #[test]
 fn a_hold_lets_everything_through_at_once() {
-    let (_, seen) = world(20, vec![on_link(FaultKind::Hold, 1_000, 3_000)], |cx, seen| async move {
+    let (_, seen) = world(20, vec![on_link(fault::kinds::Hold {}, 1_000, 3_000)], |cx, seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         tokio::time::sleep(millis(1_500)).await;
         ping(&mut stream).await.unwrap();
@@ -300,7 +300,7 @@ fn a_hold_lets_everything_through_at_once() {
 
 #[test]
 fn added_latency_is_seen_both_ways_and_ends_with_the_fault() {
-    let slow = FaultKind::Latency { at_least: millis(100), at_most: millis(100) };
+    let slow = fault::kinds::Latency { at_least: millis(100), at_most: millis(100) };
     let (_, seen) = world(20, vec![on_link(slow, 1_000, 2_000)], |cx, seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         for label in ["before", "during", "after"] {
@@ -318,7 +318,7 @@ fn added_latency_is_seen_both_ways_and_ends_with_the_fault() {
 
 #[test]
 fn after_a_kill_the_peer_sees_the_end_and_connects_are_refused_until_the_restart() {
-    let (_, seen) = world(20, vec![on_server(FaultKind::Kill, 1_000, 5_000)], |cx, seen| async move {
+    let (_, seen) = world(20, vec![on_server(fault::kinds::Kill {}, 1_000, 5_000)], |cx, seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         let end = stream.read(&mut [0; 16]).await;
         assert_eq!(end.unwrap(), 0, "the kernel of the killed process closes its connections");
@@ -344,7 +344,8 @@ fn a_killed_server_with_unread_bytes_resets() {
         reads_reset(&mut stream).await;
         note(&seen, &cx, "reset");
     };
-    let (_, seen) = world_with(20, vec![on_server(FaultKind::Kill, 1_000, 5_000)], accept_and_hold, client, |s| s);
+    let (_, seen) =
+        world_with(20, vec![on_server(fault::kinds::Kill {}, 1_000, 5_000)], accept_and_hold, client, |s| s);
     assert_between(at(&seen, "reset"), 1_020, 1_022);
 }
 
@@ -357,7 +358,8 @@ fn a_machine_whose_process_was_killed_can_still_lose_its_power() {
         file.write_at(0, b"never synced")?;
         echo(cx.listener(80)).await
     });
-    let faults = vec![on_server(FaultKind::Kill, 1_000, 6_000), on_server(FaultKind::PowerOff, 3_000, 5_000)];
+    let faults =
+        vec![on_server(fault::kinds::Kill {}, 1_000, 6_000), on_server(fault::kinds::PowerOff {}, 3_000, 5_000)];
     let client = |cx: HostContext, seen: Seen| async move {
         for (asked_ms, what) in [(2_000, "process down"), (3_500, "power off"), (7_000, "all well")] {
             until(&cx, asked_ms).await;
@@ -377,7 +379,7 @@ fn a_machine_whose_process_was_killed_can_still_lose_its_power() {
 
 #[test]
 fn after_a_power_off_there_is_silence_and_after_power_on_a_reset() {
-    let (_, seen) = world(20, vec![on_server(FaultKind::PowerOff, 1_000, 4_000)], |cx, seen| async move {
+    let (_, seen) = world(20, vec![on_server(fault::kinds::PowerOff {}, 1_000, 4_000)], |cx, seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         tokio::time::sleep(millis(1_500)).await;
         stream.write_all(b"ping").await.unwrap();
@@ -395,7 +397,7 @@ fn after_a_power_off_there_is_silence_and_after_power_on_a_reset() {
 
 #[test]
 fn an_idle_connection_to_a_machine_that_came_back_is_half_open() {
-    let (_, seen) = world(20, vec![on_server(FaultKind::PowerOff, 1_000, 2_000)], |cx, seen| async move {
+    let (_, seen) = world(20, vec![on_server(fault::kinds::PowerOff {}, 1_000, 2_000)], |cx, seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         let quiet = tokio::time::timeout(secs(10), stream.read(&mut [0; 16])).await;
         note(&seen, &cx, if quiet.is_err() { "believes" } else { "knows" });
@@ -432,7 +434,7 @@ fn plain_turmoil_sockets_have_latency_and_partitions_exact_to_a_step() {
             tokio::time::sleep_until(tokio::time::Instant::now() + millis(1_000) - cx.elapsed().min(millis(999))).await;
         }
     };
-    let partition = on_link(FaultKind::Partition, 900, 3_000);
+    let partition = on_link(fault::kinds::Partition {}, 900, 3_000);
     let (_, seen) = world_with(20, vec![partition], plain_turmoil_echo, client, |s| s);
     assert_between(at(&seen, "first"), 60, 100);
     assert_between(at(&seen, "second"), 3_020, 3_080);
@@ -467,8 +469,8 @@ fn removing_a_fault_leaves_the_fate_of_other_links_unchanged() {
         assert_eq!(seen.len(), 200);
         seen
     };
-    let loss = || one_way(FaultKind::Loss { rate: 0.2 }, "client", "server", 0, 60_000);
-    let cut = one_way(FaultKind::Partition, "other", "server", 500, 20_000);
-    let cut_loss = one_way(FaultKind::Loss { rate: 0.5 }, "other", "server", 0, 60_000);
+    let loss = || one_way(fault::kinds::Loss { rate: 0.2 }, "client", "server", 0, 60_000);
+    let cut = one_way(fault::kinds::Partition {}, "other", "server", 500, 20_000);
+    let cut_loss = one_way(fault::kinds::Loss { rate: 0.5 }, "other", "server", 0, 60_000);
     assert_eq!(times(vec![loss()]), times(vec![cut, loss(), cut_loss]));
 }

@@ -82,6 +82,6 @@ fn a_case_of_another_scenario_is_refused() {
 #[should_panic(expected = "plan[0]: the scenario has no host named `nobody`")]
 fn a_case_with_an_unknown_host_is_refused() {
     let scenario = everything::without_addresses();
-    let case = case_of(&scenario).fault(squall::fault::Fault::kill(["nobody"]));
+    let case = case_of(&scenario).fault(squall::fault::kill(["nobody"]).at_start());
     scenario.assert_case_passes(case);
 }

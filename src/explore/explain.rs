@@ -8,7 +8,7 @@ use super::error::Error;
 use super::pool::Pool;
 use super::promise::Promise;
 use super::shrink::{with_fault, without_fault};
-use crate::fault::{Fault, FaultKind, Trigger};
+use crate::fault::{Fault, Trigger};
 use crate::scenario::{Case, Scenario};
 
 /// More runs than these tell nothing that is worth their time.
@@ -109,7 +109,7 @@ impl Explainer<'_> {
     /// How far a fault can be moved: doubled steps until the promise is kept, then halves between.
     fn reach(&mut self, index: usize, way: Way) -> Result<Reach, Error> {
         let fault = &self.case.plan.faults[index];
-        if matches!(fault.kind, FaultKind::Segments { .. }) {
+        if fault.kind.segments().is_some() {
             return Ok(Reach::NotKnown);
         }
         let (Some(begins), Some(ends)) = (fault.begins_at(), fault.ends_at()) else { return Ok(Reach::NotKnown) };

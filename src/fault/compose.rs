@@ -10,7 +10,9 @@ use proptest::prelude::*;
 
 use super::outline::Outline;
 use super::schedule::{Occurrence, Schedule, scheduled};
-use super::{Fault, Generator, Selector, Topology, millis};
+use super::{
+    Fault, FaultGenerator, Generator, Selector, Topology, isolate, kill, latency, loss, millis, partition, slow_start,
+};
 use crate::seed::Seed;
 use crate::trace::HostId;
 
@@ -94,7 +96,7 @@ pub fn partition_groups<const COUNT: usize>(groups: [impl Into<Selector>; COUNT]
             members.retain(|hosts| !hosts.is_empty());
             let cut = |index: usize| {
                 let others: Vec<HostId> = members[index + 1..].concat();
-                Fault::partition(named(topology, &members[index]), named(topology, &others)).during(occurrence)
+                partition(named(topology, &members[index]), named(topology, &others)).during(occurrence)
             };
             (0..members.len().saturating_sub(1)).map(cut).collect()
         },
@@ -112,7 +114,7 @@ pub fn bridge(hosts: impl Into<Selector>) -> ComposedGenerator {
         if first.is_empty() {
             return Vec::new();
         }
-        vec![Fault::partition(named(topology, first), named(topology, second)).during(occurrence)]
+        vec![partition(named(topology, first), named(topology, second)).during(occurrence)]
     })
 }
 
@@ -128,7 +130,7 @@ pub fn flapping(period: Duration, from: impl Into<Selector>, to: impl Into<Selec
         let mut faults = Vec::new();
         while at < end {
             let lasting = (period / 2).min(end - at);
-            faults.push(Fault::partition(from.clone(), to.clone()).at(at).lasting(lasting));
+            faults.push(partition(from.clone(), to.clone()).at(at).lasting(lasting));
             at += period;
         }
         faults
@@ -152,8 +154,8 @@ pub fn swizzle(hosts: impl Into<Selector>) -> ComposedGenerator {
         let cut = |(number, host): (usize, &HostId)| {
             let place = returning.iter().position(|other| other == host).unwrap_or(number);
             let (begins, ends) = (of_third(number), third * 2 + of_third(place + 1));
-            let fault = Fault::isolate(named(topology, &[*host]));
-            fault.at(occurrence.at + begins).lasting(ends - begins)
+            let generator = isolate(named(topology, &[*host]));
+            generator.at(occurrence.at + begins).lasting(ends - begins)
         };
         leaving.iter().enumerate().map(cut).collect()
     })
@@ -168,8 +170,8 @@ pub fn slow_host(extra: Range<Duration>, rate: f64, hosts: impl Into<Selector>) 
         let slow = hosts.named(topology, occurrence.picks[0]);
         let everybody = Selector::All.named(topology, 0);
         vec![
-            Fault::latency(extra.clone(), slow.clone(), everybody.clone()).during(occurrence),
-            Fault::loss(rate, slow, everybody).during(occurrence),
+            latency(extra.clone(), slow.clone(), everybody.clone()).during(occurrence),
+            loss(rate, slow, everybody).during(occurrence),
         ]
     })
 }
@@ -182,8 +184,8 @@ pub fn slow_restart(by: Duration, hosts: impl Into<Selector>) -> ComposedGenerat
     ComposedGenerator::new(name, &["slow restart"], &[&hosts.clone()], move |topology, occurrence| {
         let hosts = hosts.named(topology, occurrence.picks[0]);
         let down = occurrence.lasting.saturating_sub(by).max(occurrence.lasting / 2);
-        let slow = Fault::slow_start(by, hosts.clone()).during(occurrence);
-        vec![Fault::kill(hosts).at(occurrence.at).lasting(down), slow]
+        let slow = slow_start(by, hosts.clone()).during(occurrence);
+        vec![kill(hosts).at(occurrence.at).lasting(down), slow]
     })
 }
 
@@ -201,9 +203,7 @@ pub fn restart_loop(times: u32, up: Duration, hosts: impl Into<Selector>) -> Com
         let times = (1..=times).rev().find(fits).unwrap_or(1);
         let down = occurrence.lasting.saturating_sub(up * (times - 1)) / times;
         let down = Duration::from_millis(down.as_millis() as u64);
-        (0..times)
-            .map(|number| Fault::kill(hosts.clone()).at(occurrence.at + (down + up) * number).lasting(down))
-            .collect()
+        (0..times).map(|number| kill(hosts.clone()).at(occurrence.at + (down + up) * number).lasting(down)).collect()
     })
 }
 
@@ -215,7 +215,7 @@ pub fn kill_several(count: usize, hosts: impl Into<Selector>) -> ComposedGenerat
         let mut chosen = shuffled(hosts.resolve(topology, occurrence.picks[0]), occurrence.picks[1], "several");
         chosen.truncate(count);
         chosen.sort();
-        chosen.iter().map(|host| Fault::kill(named(topology, &[*host])).during(occurrence)).collect()
+        chosen.iter().map(|host| kill(named(topology, &[*host])).during(occurrence)).collect()
     })
 }
 
@@ -224,11 +224,11 @@ pub fn whole_tier(hosts: impl Into<Selector>) -> ComposedGenerator {
     let hosts: Selector = hosts.into();
     let name = format!("whole tier {hosts}");
     ComposedGenerator::new(name, &["whole tier"], &[&hosts.clone()], move |topology, occurrence| {
-        vec![Fault::kill(hosts.named(topology, occurrence.picks[0])).during(occurrence)]
+        vec![kill(hosts.named(topology, occurrence.picks[0])).during(occurrence)]
     })
 }
 
-impl Fault {
+impl FaultGenerator {
     fn during(self, occurrence: &Occurrence) -> Fault {
         self.at(occurrence.at).lasting(occurrence.lasting)
     }

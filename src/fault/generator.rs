@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::outline::Outline;
 use super::schedule::{Occurrence, Schedule, scheduled, uniform};
 use super::{
-    DiskCalls, EventPoint, Fault, FaultKind, MessagePoint, Plan, Selector, Target, Topology, Trigger, place, secs,
+    EventPoint, Fault, FaultKind, MessagePoint, Plan, Selector, Target, Topology, Trigger, partition, place, secs, stop,
 };
 
 type Draw = dyn Fn(&Topology) -> BoxedStrategy<Vec<Fault>> + Send + Sync;
@@ -104,11 +104,13 @@ pub fn plan(topology: &Topology, generators: &[Generator]) -> BoxedStrategy<Plan
     drawn.prop_map(|faults| Plan::new(faults.into_iter().flatten().collect())).boxed()
 }
 
-/// Describes repeated faults of one kind; becomes a [`Generator`].
+/// Says what goes wrong and where; becomes a [`Generator`], which draws faults for each run, or one [`Fault`] as soon as it is
+/// said when that begins ([`FaultGenerator::at`] and its like). A fault of one's own lasts a second unless it says otherwise:
+/// what was said of when, how often and for how long is for those that are drawn.
 #[derive(Clone, Debug)]
 pub struct FaultGenerator {
-    kind: FaultKind,
-    target: Target,
+    pub(super) kind: FaultKind,
+    pub(super) target: Target,
     schedule: Schedule,
     /// What its faults begin with, if not at a time.
     trigger_point: Option<Trigger>,
@@ -117,6 +119,18 @@ pub struct FaultGenerator {
 scheduled!(FaultGenerator);
 
 impl FaultGenerator {
+    pub(super) fn on_hosts(kind: impl Into<FaultKind>, hosts: impl Into<Selector>) -> FaultGenerator {
+        FaultGenerator::new(kind.into(), Target::Hosts(hosts.into()))
+    }
+
+    pub(super) fn on_links(
+        kind: impl Into<FaultKind>,
+        from: impl Into<Selector>,
+        to: impl Into<Selector>,
+    ) -> FaultGenerator {
+        FaultGenerator::new(kind.into(), Target::Links { from: from.into(), to: to.into() })
+    }
+
     fn new(kind: FaultKind, target: Target) -> FaultGenerator {
         FaultGenerator { kind, target, schedule: Schedule::default(), trigger_point: None }
     }
@@ -150,10 +164,9 @@ impl FaultGenerator {
 
     fn name(&self) -> String {
         let place = place(&self.kind, &self.target);
-        let name = match self.kind {
-            // Clocks that are fast and clocks that are slow are wanted side by side.
-            FaultKind::ClockSkew { .. } | FaultKind::ClockDrift { .. } => format!("{} {place}", self.kind),
-            _ => format!("{} {place}", self.kind.name()),
+        let name = match self.kind.facts().generators_differ_by_parameters {
+            true => format!("{} {place}", self.kind),
+            false => format!("{} {place}", self.kind.name()),
         };
         match &self.trigger_point {
             None | Some(Trigger::At(_)) => name,
@@ -226,113 +239,9 @@ impl From<FaultGenerator> for Generator {
     }
 }
 
-/// Draws faults of this kind, at this target; when and for how long is drawn.
-impl From<Fault> for FaultGenerator {
-    fn from(fault: Fault) -> FaultGenerator {
-        FaultGenerator::new(fault.kind, fault.target)
-    }
-}
-
-/// Processes that die at once and are restarted at the end of the fault.
-pub fn kill(hosts: impl Into<Selector>) -> FaultGenerator {
-    Fault::kill(hosts).into()
-}
-
-/// Machines that lose power, and unsynced data with it, and are powered on at the end of the fault.
-pub fn power_off(hosts: impl Into<Selector>) -> FaultGenerator {
-    Fault::power_off(hosts).into()
-}
-
-/// Programs that are asked to stop, killed after `grace`, and restarted at the end of the fault.
-pub fn stop(hosts: impl Into<Selector>, grace: Duration) -> FaultGenerator {
-    Fault::stop(hosts, grace).into()
-}
-
-/// Calls of the machines' disks that fail with an I/O error, with probability `rate` each.
-pub fn disk_errors(rate: f64, calls: DiskCalls, hosts: impl Into<Selector>) -> FaultGenerator {
-    Fault::disk_errors(rate, calls, hosts).into()
-}
-
-/// Disks on which files cannot grow by more than `free_bytes` in all.
-pub fn disk_full(free_bytes: u64, hosts: impl Into<Selector>) -> FaultGenerator {
-    Fault::disk_full(free_bytes, hosts).into()
-}
-
-/// Disks whose reads, writes and syncs take so much longer, each.
-pub fn disk_slow(read: Duration, write: Duration, sync: Duration, hosts: impl Into<Selector>) -> FaultGenerator {
-    Fault::disk_slow(read, write, sync, hosts).into()
-}
-
-/// Disks whose reads return one wrong bit, with probability `rate` each.
-pub fn disk_corruption(rate: f64, hosts: impl Into<Selector>) -> FaultGenerator {
-    Fault::disk_corruption(rate, hosts).into()
-}
-
-/// Disks whose syncs do nothing and say that they did.
-pub fn lost_syncs(hosts: impl Into<Selector>) -> FaultGenerator {
-    Fault::lost_syncs(hosts).into()
-}
-
-/// No segment passes between the two sides, either way.
-pub fn partition(from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
-    Fault::partition(from, to).into()
-}
-
-/// No segment passes from the first side to the second.
-pub fn partition_one_way(from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
-    Fault::partition_one_way(from, to).into()
-}
-
-/// Segments between the two sides wait until the end of the fault, then arrive all at once.
-pub fn hold(from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
-    Fault::hold(from, to).into()
-}
-
-/// Segments between the two sides are lost with probability `rate` per transmission.
-pub fn loss(rate: f64, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
-    Fault::loss(rate, from, to).into()
-}
-
-/// Segments between the two sides are lost in runs: in bursts of mean length `burst`, which come a mean time of `gap`
-/// apart, a transmission is lost with probability `rate`.
-pub fn burst_loss(
-    gap: Duration,
-    burst: Duration,
-    rate: f64,
-    from: impl Into<Selector>,
-    to: impl Into<Selector>,
-) -> FaultGenerator {
-    Fault::burst_loss(gap, burst, rate, from, to).into()
-}
-
-/// Segments between the two sides take longer by a time that rises to `peak` and falls again.
-pub fn latency_wave(peak: Duration, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
-    Fault::latency_wave(peak, from, to).into()
-}
-
-/// Each direction between two hosts carries `bytes_per_second`, and up to `queue_bytes` wait.
-pub fn bandwidth(
-    bytes_per_second: u64,
-    queue_bytes: u64,
-    from: impl Into<Selector>,
-    to: impl Into<Selector>,
-) -> FaultGenerator {
-    Fault::bandwidth(bytes_per_second, queue_bytes, from, to).into()
-}
-
-/// No segment passes between the two sides, and each sender is answered with a reset.
-pub fn partition_with_reset(from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
-    Fault::partition_with_reset(from, to).into()
-}
-
 /// No segment passes between these hosts and any other, either way.
 pub fn isolate(hosts: impl Into<Selector>) -> FaultGenerator {
     partition(hosts, Selector::All)
-}
-
-/// Segments between the two sides take longer by a time drawn from `extra`.
-pub fn latency(extra: Range<Duration>, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
-    Fault::latency(extra, from, to).into()
 }
 
 /// These faults in every run: a scripted plan as a generator.
@@ -399,13 +308,7 @@ impl RollingStop {
                     break;
                 }
                 let name = topology.hosts[host.index()].name.clone();
-                faults.push(Fault {
-                    trigger: Trigger::At(at),
-                    kind: FaultKind::Stop { grace: this.grace },
-                    target: Target::Hosts(Selector::Names(vec![name])),
-                    lasting,
-                    generator: String::new(),
-                });
+                faults.push(stop(Selector::Names(vec![name]), this.grace).at(at).lasting(lasting));
                 at += lasting + pause;
             }
             faults
@@ -425,7 +328,7 @@ impl From<RollingStop> for Generator {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::one;
+    use crate::fault::{kill, one};
 
     fn topology() -> Topology {
         Topology::of(&["client", "server"], secs(60))

@@ -1,4 +1,22 @@
 //! Faults as data: what goes wrong, where, when and for how long. It knows nothing of how a fault is carried out.
+//!
+//! Each kind of fault has one constructor, such as [`kill`] or [`loss`], which says what goes wrong and where. It returns a
+//! [`FaultGenerator`]: a scenario takes it as it is, with a range for everything that each run draws. Once it is said when
+//! it begins, it is one [`Fault`] of one run, in which nothing is left to draw:
+//!
+//! ```
+//! use squall::fault::{Fault, FaultGenerator, kill};
+//! use squall::prelude::*;
+//!
+//! let generator: FaultGenerator = kill("store").every(secs(5)..secs(9)).lasting(secs(1)..secs(4));
+//! let fault: Fault = kill("store").at(millis(3_127)).lasting(millis(895));
+//! assert_eq!(fault.to_string(), "kill store at 3.127s for 895ms");
+//!
+//! // The same with a message or an event: a generator draws which one, a fault says it.
+//! let generator: FaultGenerator = kill("store").at_message("gateway", "store", "PUT");
+//! let fault: Fault = kill("store").at_nth_message("gateway", "store", "PUT", 2);
+//! # let _ = (generator, fault);
+//! ```
 
 mod catalog;
 mod compose;
@@ -6,16 +24,14 @@ mod duration;
 mod fate;
 mod generator;
 mod intensity;
-mod kind;
-mod machine;
+pub mod kinds;
 mod outline;
+pub(crate) mod rust_code;
 mod schedule;
 mod script;
-mod streams;
 mod swarm;
 mod target;
 mod trigger;
-mod words;
 
 use std::fmt;
 use std::time::Duration;
@@ -29,19 +45,10 @@ pub use compose::{
 };
 pub use duration::{micros, millis, secs, text as duration_text, text_duration};
 pub use fate::{SegmentFate, TRANSMISSIONS};
-pub use generator::{
-    FaultGenerator, Generator, RollingStop, bandwidth, burst_loss, disk_corruption, disk_errors, disk_full, disk_slow,
-    hold, isolate, kill, latency, latency_wave, loss, lost_syncs, partition, partition_one_way, partition_with_reset,
-    plan, power_off, rolling_stop, scripted, stop,
-};
+pub use generator::{FaultGenerator, Generator, RollingStop, isolate, plan, rolling_stop, scripted};
 pub use intensity::{Intensity, ParseIntensityError};
-pub use kind::{BURST_SLOT, DiskCalls, FaultKind};
-pub use machine::{
-    clock_drift, clock_skew, dns_blackhole, dns_not_found, dns_slow, out_of_memory, output_stall, slow_start,
-};
-pub use streams::{
-    close, close_idle, corrupt, half_open, reset, short_reads, short_writes, small_window, stall, trickle,
-};
+pub use kinds::constructors::*;
+pub use kinds::{BURST_SLOT, DiskCalls, FaultKind};
 pub use swarm::Swarm;
 pub(crate) use swarm::draw;
 pub(crate) use target::pick;
@@ -103,34 +110,13 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let FaultKind::Segments { fates } = &self.kind {
-            return segments_text(f, fates, self);
+        if let Some(fates) = self.kind.segments() {
+            return self.tell_segments(fates, f);
         }
         write!(f, "{}", self.kind)?;
         write!(f, " {}", place(&self.kind, &self.target))?;
         write!(f, " {} for {}", self.trigger, duration_text(self.lasting))
     }
-}
-
-/// One segment in full, or how many there are.
-fn segments_text(f: &mut fmt::Formatter<'_>, fates: &[SegmentFate], fault: &Fault) -> fmt::Result {
-    if let [only] = fates {
-        return write!(f, "{only}");
-    }
-    let lost = fates.iter().filter(|fate| !fate.lost.is_empty()).count();
-    let late = fates.iter().filter(|fate| fate.lost.is_empty() && !fate.late.is_zero()).count();
-    let counts = [(lost, "lost"), (late, "late"), (fates.len() - lost - late, "with flipped bits")];
-    let mut words = if fates.is_empty() { "no segments".to_owned() } else { String::new() };
-    for (count, word) in counts.into_iter().filter(|(count, _)| *count > 0) {
-        words += &match count {
-            _ if !words.is_empty() => format!(", {count} {word}"),
-            1 => format!("1 segment {word}"),
-            _ => format!("{count} segments {word}"),
-        };
-    }
-    let from =
-        fault.begins_at().map_or_else(|| fault.trigger.to_string(), |at| format!("from {} on", duration_text(at)));
-    write!(f, "{words} {} {from}", place(&fault.kind, &fault.target))
 }
 
 /// Where a fault of this kind strikes, in words.
@@ -171,7 +157,7 @@ mod tests {
     fn single_segments_are_told_in_words_and_checked() {
         let fate = || SegmentFate::new("client", "server", 80, 14, 0);
         let check = |fates: Vec<SegmentFate>, text: &str, defect: Option<&str>| {
-            let fault = Fault { kind: FaultKind::Segments { fates }, ..Fault::hold(["client"], ["server"]) };
+            let fault = Fault { kind: kinds::Segments { fates }.into(), ..hold(["client"], ["server"]).at_start() };
             assert!(fault.to_string().starts_with(text), "{fault}");
             assert_eq!(fault.defect().as_deref(), defect);
         };

@@ -1,6 +1,6 @@
 //! What is known of a generator's faults before any is drawn: which hosts they mean, and what cannot be carried out.
 
-use super::{Fault, FaultKind, Selector};
+use super::{Fault, Selector};
 
 /// What a generator says of its faults before any is drawn.
 #[derive(Clone, Debug, Default)]
@@ -27,7 +27,7 @@ impl Outline {
         for fault in faults {
             let of_trigger = fault.trigger.selectors().into_iter().map(|(_, selector)| selector);
             fault.target.selectors().into_iter().chain(of_trigger).for_each(|selector| outline.add(selector));
-            if let FaultKind::Segments { fates } = &fault.kind {
+            if let Some(fates) = fault.kind.segments() {
                 let names = fates.iter().flat_map(|fate| [&fate.from, &fate.to]);
                 names.for_each(|name| outline.add(&Selector::Names(vec![name.clone()])));
             }
@@ -49,8 +49,8 @@ mod tests {
     use super::*;
     use crate::fault::{
         Generator, SegmentFate, all, bridge, flapping, here, isolate, kill, kill_several, majority, one,
-        partition_groups, reset, restart_loop, rolling_stop, scripted, secs, slow_host, slow_restart, swizzle,
-        whole_tier,
+        partition_groups, reset, restart_loop, rolling_stop, scripted, secs, segments, slow_host, slow_restart,
+        swizzle, whole_tier,
     };
 
     #[test]
@@ -76,8 +76,8 @@ mod tests {
         check(whole_tier("a").into(), &["a"]);
         check(kill("a").named("mine"), &["a"]);
         let faults = vec![
-            Fault::kill("a").at_event("b", "ready", 1),
-            Fault::segments("a", "c", [SegmentFate::new("d", "c", 80, 0, 0).lost([0])]),
+            kill("a").at_nth_event("b", "ready", 1),
+            segments("a", "c", [SegmentFate::new("d", "c", 80, 0, 0).lost([0])]).at_start(),
         ];
         // The last is the host of that name, not the pattern.
         check(scripted("script", faults), &["a", "b", "c", "d", "c"]);

@@ -217,12 +217,11 @@ mod tests {
         assert!(quarter * 3 < whole && whole * 5 < twice * 4, "{quarter}, {whole}, {twice}");
         let rate = |text: &str| {
             let plan = drawn(1, &at(text));
-            plan.faults.iter().find_map(|fault| match fault.kind {
-                super::super::FaultKind::Loss { rate } => Some(rate),
-                _ => None,
-            })
+            let loss = plan.faults.iter().find(|fault| fault.kind.name() == "loss").unwrap();
+            loss.kind.to_string()
         };
-        assert_eq!([rate("0.5"), rate("1"), rate("2"), rate("10")], [Some(0.1), Some(0.2), Some(0.4), Some(1.0)]);
+        let rates = ["0.5", "1", "2", "10"].map(rate);
+        assert_eq!(rates, ["loss 10.0 %", "loss 20.0 %", "loss 40.0 %", "loss 100.0 %"]);
         let late: Generator = latency(millis(10)..millis(20), "a", "b").throughout().into();
         let plan = draw(&topology(), &[late], Seed(1), &at("0.5"));
         assert_eq!(plan.faults[0].to_string(), "latency +5ms..10ms a ↔ b at 0s for 60s");

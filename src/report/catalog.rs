@@ -31,7 +31,7 @@ pub fn catalog() -> String {
 
 fn entry(text: &mut String, entry: &CatalogRow) {
     let CatalogRow { name, written, seen, parameters } = entry;
-    let _ = writeln!(text, "\n{name:<18}{written}");
+    let _ = writeln!(text, "\n{name:<22}{written}");
     let options = textwrap::Options::new(WIDTH).initial_indent("    ").subsequent_indent("    ");
     let _ = writeln!(text, "{}", textwrap::fill(seen, options));
     let widest = parameters.iter().map(|(name, _)| name.len()).max().unwrap_or(0);

@@ -1,11 +1,11 @@
 //! A case as a Rust test, for somebody to paste. It knows nothing of how the case was found.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use crate::case_file::{CaseFile, lay_out};
 use crate::check::Verdict;
-use crate::fault::{EventPoint, Fault, FaultKind, MessagePoint, SegmentFate, Selector, Target, Trigger};
+use crate::fault::rust_code::duration;
+use crate::fault::{EventPoint, Fault, MessagePoint, Selector, Target, Trigger};
 use crate::scenario::Case;
 
 /// The source of a test that passes when the case does. Everything that it uses is imported in its body, but for the
@@ -21,9 +21,6 @@ pub fn rust_test(file: &CaseFile) -> String {
     };
     let _ = writeln!(text, "/// `{scenario}`, seed {}, {came_to}", case.seed);
     let _ = writeln!(text, "#[test]\nfn {name}_{}() {{", case.seed);
-    if !case.plan.faults.is_empty() {
-        text.push_str("    use squall::fault::Fault;\n");
-    }
     text.push_str("    use squall::prelude::*;\n    use squall::scenario::Case;\n\n");
     let _ = write!(text, "    let case = Case::new({scenario:?}, Seed({}))", case.seed);
     for fault in &case.plan.faults {
@@ -70,116 +67,19 @@ fn fault_code(fault: &Fault) -> String {
     let begins = match &fault.trigger {
         Trigger::At(begins) => format!("at({})", duration(*begins)),
         Trigger::Message(MessagePoint { from, to, containing, nth }) => {
-            format!("at_message({}, {}, {containing:?}, {nth})", selector(from), selector(to))
+            format!("at_nth_message({}, {}, {containing:?}, {nth})", selector(from), selector(to))
         }
         Trigger::Event(EventPoint { host, named, nth }) => {
-            format!("at_event({}, {named:?}, {nth})", selector(host))
+            format!("at_nth_event({}, {named:?}, {nth})", selector(host))
         }
     };
-    let way = if matches!(fault.target, Target::OneWay { .. })
-        && fault.kind != FaultKind::HalfOpen
-        && !fault.kind.is_of_names()
-    {
-        ".one_way()"
-    } else {
-        ""
-    };
-    format!("{}{way}.{begins}.lasting({})", what(fault), duration(fault.lasting))
-}
-
-/// The constructor of the fault's kind.
-fn what(fault: &Fault) -> String {
     let target = match &fault.target {
         Target::Hosts(hosts) => selector(hosts),
         Target::Links { from, to } | Target::OneWay { from, to } => format!("{}, {}", selector(from), selector(to)),
     };
-    match &fault.kind {
-        FaultKind::Loss { rate } => format!("Fault::loss({rate:?}, {target})"),
-        FaultKind::BurstLoss { gap, burst, rate } => {
-            format!("Fault::burst_loss({}, {}, {rate:?}, {target})", duration(*gap), duration(*burst))
-        }
-        FaultKind::LatencyWave { peak } => format!("Fault::latency_wave({}, {target})", duration(*peak)),
-        FaultKind::Bandwidth { bytes_per_second, queue_bytes } => {
-            format!("Fault::bandwidth({}, {}, {target})", bytes(*bytes_per_second), bytes(*queue_bytes))
-        }
-        FaultKind::Latency { at_least, at_most } => {
-            format!("Fault::latency({}..{}, {target})", duration(*at_least), duration(*at_most))
-        }
-        FaultKind::Segments { fates } => {
-            let fates: Vec<String> = fates.iter().map(fate).collect();
-            format!("Fault::segments({target}, [{}])", fates.join(", "))
-        }
-        FaultKind::Partition => format!("Fault::partition({target})"),
-        FaultKind::PartitionOneWay => format!("Fault::partition_one_way({target})"),
-        FaultKind::PartitionWithReset => format!("Fault::partition_with_reset({target})"),
-        FaultKind::Hold => format!("Fault::hold({target})"),
-        FaultKind::Reset { after_bytes } => format!("Fault::reset({}, {target})", bytes(*after_bytes)),
-        FaultKind::Close { after_bytes } => format!("Fault::close({}, {target})", bytes(*after_bytes)),
-        FaultKind::Stall { after_bytes } => format!("Fault::stall({}, {target})", bytes(*after_bytes)),
-        FaultKind::Trickle { bytes: count, every } => {
-            format!("Fault::trickle({}, {}, {target})", bytes(*count), duration(*every))
-        }
-        FaultKind::Corrupt { rate } => format!("Fault::corrupt({rate:?}, {target})"),
-        FaultKind::CloseIdle { idle_for } => format!("Fault::close_idle({}, {target})", duration(*idle_for)),
-        FaultKind::HalfOpen => format!("Fault::half_open({target})"),
-        FaultKind::ShortReads { at_most_bytes } => {
-            format!("Fault::short_reads({target}, {})", bytes(*at_most_bytes))
-        }
-        FaultKind::ShortWrites { at_most_bytes } => {
-            format!("Fault::short_writes({target}, {})", bytes(*at_most_bytes))
-        }
-        FaultKind::SmallWindow { bytes: count } => format!("Fault::small_window({target}, {})", bytes(*count)),
-        FaultKind::Kill => format!("Fault::kill({target})"),
-        FaultKind::PowerOff => format!("Fault::power_off({target})"),
-        FaultKind::Stop { grace } => format!("Fault::stop({target}, {})", duration(*grace)),
-        FaultKind::DiskErrors { rate, calls } => {
-            format!("Fault::disk_errors({rate:?}, fault::DiskCalls::{calls:?}, {target})")
-        }
-        FaultKind::DiskFull { free_bytes } => {
-            format!("Fault::disk_full({}, {target})", grouped((*free_bytes).into()))
-        }
-        FaultKind::DiskSlow { read, write, sync } => {
-            let [read, write, sync] = [read, write, sync].map(|by| duration(*by));
-            format!("Fault::disk_slow({read}, {write}, {sync}, {target})")
-        }
-        FaultKind::DiskCorruption { rate } => format!("Fault::disk_corruption({rate:?}, {target})"),
-        FaultKind::LostSyncs => format!("Fault::lost_syncs({target})"),
-        FaultKind::OutputStall => format!("Fault::output_stall({target})"),
-        FaultKind::SlowStart { by } => format!("Fault::slow_start({}, {target})", duration(*by)),
-        FaultKind::OutOfMemory { in_flight, restart_after } => {
-            let in_flight = grouped((*in_flight).into());
-            format!("Fault::out_of_memory({in_flight}, {}, {target})", duration(*restart_after))
-        }
-        FaultKind::ClockSkew { by_ms } => format!("Fault::clock_skew({}, {target})", signed(*by_ms)),
-        FaultKind::ClockDrift { parts_per_million } => {
-            format!("Fault::clock_drift({}, {target})", signed(*parts_per_million))
-        }
-        FaultKind::DnsSlow { by } => format!("Fault::dns_slow({}, {target})", duration(*by)),
-        FaultKind::DnsBlackhole => format!("Fault::dns_blackhole({target})"),
-        FaultKind::DnsNotFound => format!("Fault::dns_not_found({target})"),
-    }
-}
-
-fn bytes(count: u64) -> String {
-    grouped(count.into())
-}
-
-fn fate(fate: &SegmentFate) -> String {
-    let SegmentFate { from, to, port, connect, back, segment, lost, late, corrupted } = fate;
-    let mut text = format!("fault::SegmentFate::new({from:?}, {to:?}, {port}, {connect}, {segment})");
-    if *back {
-        text.push_str(".back()");
-    }
-    if !lost.is_empty() {
-        let _ = write!(text, ".lost({lost:?})");
-    }
-    if !late.is_zero() {
-        let _ = write!(text, ".late({})", duration(*late));
-    }
-    if !corrupted.is_empty() {
-        let _ = write!(text, ".corrupted({corrupted:?})");
-    }
-    text
+    let is_narrowed = matches!(fault.target, Target::OneWay { .. }) && !fault.kind.is_one_way();
+    let way = if is_narrowed { ".one_way()" } else { "" };
+    format!("{}{way}.{begins}.lasting({})", fault.kind.rust(&target), duration(fault.lasting))
 }
 
 fn selector(selector: &Selector) -> String {
@@ -194,35 +94,6 @@ fn selector(selector: &Selector) -> String {
     }
 }
 
-/// In the largest unit in which it is a whole number.
-fn duration(duration: Duration) -> String {
-    let nanos = duration.as_nanos();
-    let units = [("secs", 1_000_000_000), ("millis", 1_000_000), ("micros", 1_000)];
-    match units.into_iter().find(|(_, unit)| nanos.is_multiple_of(*unit)) {
-        Some((name, unit)) => format!("{name}({})", grouped(nanos / unit)),
-        None => format!("std::time::Duration::from_nanos({})", grouped(nanos)),
-    }
-}
-
-/// `-12_345_678`.
-fn signed(number: i64) -> String {
-    let sign = if number < 0 { "-" } else { "" };
-    format!("{sign}{}", grouped(number.unsigned_abs().into()))
-}
-
-/// `12_345_678`.
-fn grouped(number: u128) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push('_');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,41 +105,41 @@ mod tests {
     /// What the test below prints; it is compiled here, and must make the same case.
     fn example() -> Case {
         Case::new("two words", Seed(0x51f3))
-            .fault(Fault::kill(["store"]).at(millis(3_127)).lasting(millis(895)))
-            .fault(Fault::loss(0.15, all(), ["gateway", "api-1"]).at(secs(4)).lasting(micros(12_345_678)))
-            .fault(Fault::stop(one("api"), secs(8)).at(secs(0)).lasting(std::time::Duration::from_nanos(1_001)))
-            .fault(Fault::latency(millis(300)..millis(2_500), "a*", minority("b")).at(secs(5)).lasting(secs(1)))
-            .fault(Fault::burst_loss(millis(500), millis(50), 1.0, "a", "b").one_way().at(secs(5)).lasting(secs(1)))
-            .fault(Fault::latency_wave(millis(1_500), "a", "b").at(secs(5)).lasting(secs(1)))
-            .fault(Fault::bandwidth(100_000, 64_000, "a", "b").at(secs(5)).lasting(secs(1)))
-            .fault(Fault::kill(fault::here()).at_message("a", ["b"], "HTTP/1.1 \"200", 3).lasting(secs(1)))
-            .fault(Fault::hold("a", "b").at_event("a", "applied", 2).lasting(secs(1)))
-            .fault(Fault::partition_with_reset("a", all()).at(secs(5)).lasting(secs(1)))
-            .fault(Fault::disk_errors(0.3, fault::DiskCalls::Syncs, "a").at(secs(5)).lasting(secs(1)))
-            .fault(Fault::disk_full(64_000, "a").at(secs(5)).lasting(secs(1)))
-            .fault(Fault::disk_slow(secs(0), micros(20), millis(30), "a").at(secs(5)).lasting(secs(1)))
-            .fault(Fault::disk_corruption(0.001, one("a")).at(secs(5)).lasting(secs(1)))
-            .fault(Fault::lost_syncs("a").at(secs(5)).lasting(secs(1)))
-            .fault(Fault::reset(0, "a", "b").at(secs(5)).lasting(secs(1)))
-            .fault(Fault::close(1_500, "a", "b").one_way().at(secs(5)).lasting(secs(1)))
-            .fault(Fault::stall(120, "a", "b").at(secs(5)).lasting(secs(1)))
-            .fault(Fault::trickle(10, millis(200), "a", "b").at(secs(5)).lasting(secs(1)))
-            .fault(Fault::corrupt(0.5, "a", "b").at(secs(5)).lasting(secs(1)))
-            .fault(Fault::close_idle(secs(3), "a", "b").at(secs(5)).lasting(secs(1)))
-            .fault(Fault::half_open("a", "b").at(secs(5)).lasting(secs(1)))
-            .fault(Fault::short_reads("a", 1).at(secs(5)).lasting(secs(1)))
-            .fault(Fault::short_writes("a", 7).at(secs(5)).lasting(secs(1)))
-            .fault(Fault::small_window("a", 65_536).at(secs(5)).lasting(secs(1)))
-            .fault(Fault::output_stall("a").at(secs(5)).lasting(secs(1)))
-            .fault(Fault::slow_start(millis(1_500), "a").at(secs(5)).lasting(secs(1)))
-            .fault(Fault::out_of_memory(8, secs(2), "a").at(secs(5)).lasting(secs(1)))
-            .fault(Fault::clock_skew(-3_600_000, "a").at(secs(5)).lasting(secs(1)))
-            .fault(Fault::clock_drift(500, "a").at(secs(5)).lasting(secs(1)))
-            .fault(Fault::dns_slow(millis(300), "a", "b").at(secs(5)).lasting(secs(1)))
-            .fault(Fault::dns_blackhole("a", "b").at(secs(5)).lasting(secs(1)))
-            .fault(Fault::dns_not_found("a", all()).at(secs(5)).lasting(secs(1)))
+            .fault(fault::kill(["store"]).at(millis(3_127)).lasting(millis(895)))
+            .fault(fault::loss(0.15, all(), ["gateway", "api-1"]).at(secs(4)).lasting(micros(12_345_678)))
+            .fault(fault::stop(one("api"), secs(8)).at(secs(0)).lasting(std::time::Duration::from_nanos(1_001)))
+            .fault(fault::latency(millis(300)..millis(2_500), "a*", minority("b")).at(secs(5)).lasting(secs(1)))
+            .fault(fault::burst_loss(millis(500), millis(50), 1.0, "a", "b").one_way().at(secs(5)).lasting(secs(1)))
+            .fault(fault::latency_wave(millis(1_500), "a", "b").at(secs(5)).lasting(secs(1)))
+            .fault(fault::bandwidth(100_000, 64_000, "a", "b").at(secs(5)).lasting(secs(1)))
+            .fault(fault::kill(fault::here()).at_nth_message("a", ["b"], "HTTP/1.1 \"200", 3).lasting(secs(1)))
+            .fault(fault::hold("a", "b").at_nth_event("a", "applied", 2).lasting(secs(1)))
+            .fault(fault::partition_with_reset("a", all()).at(secs(5)).lasting(secs(1)))
+            .fault(fault::disk_errors(0.3, fault::DiskCalls::Syncs, "a").at(secs(5)).lasting(secs(1)))
+            .fault(fault::disk_full(64_000, "a").at(secs(5)).lasting(secs(1)))
+            .fault(fault::disk_slow(secs(0), micros(20), millis(30), "a").at(secs(5)).lasting(secs(1)))
+            .fault(fault::disk_corruption(0.001, one("a")).at(secs(5)).lasting(secs(1)))
+            .fault(fault::lost_syncs("a").at(secs(5)).lasting(secs(1)))
+            .fault(fault::reset(0, "a", "b").at(secs(5)).lasting(secs(1)))
+            .fault(fault::close(1_500, "a", "b").one_way().at(secs(5)).lasting(secs(1)))
+            .fault(fault::stall(120, "a", "b").at(secs(5)).lasting(secs(1)))
+            .fault(fault::trickle(10, millis(200), "a", "b").at(secs(5)).lasting(secs(1)))
+            .fault(fault::corrupt(0.5, "a", "b").at(secs(5)).lasting(secs(1)))
+            .fault(fault::close_idle(secs(3), "a", "b").at(secs(5)).lasting(secs(1)))
+            .fault(fault::half_open("a", "b").at(secs(5)).lasting(secs(1)))
+            .fault(fault::short_reads("a", 1).at(secs(5)).lasting(secs(1)))
+            .fault(fault::short_writes("a", 7).at(secs(5)).lasting(secs(1)))
+            .fault(fault::small_window("a", 65_536).at(secs(5)).lasting(secs(1)))
+            .fault(fault::output_stall("a").at(secs(5)).lasting(secs(1)))
+            .fault(fault::slow_start(millis(1_500), "a").at(secs(5)).lasting(secs(1)))
+            .fault(fault::out_of_memory(8, secs(2), "a").at(secs(5)).lasting(secs(1)))
+            .fault(fault::clock_skew(-3_600_000, "a").at(secs(5)).lasting(secs(1)))
+            .fault(fault::clock_drift(500, "a").at(secs(5)).lasting(secs(1)))
+            .fault(fault::dns_slow(millis(300), "a", "b").at(secs(5)).lasting(secs(1)))
+            .fault(fault::dns_blackhole("a", "b").at(secs(5)).lasting(secs(1)))
+            .fault(fault::dns_not_found("a", all()).at(secs(5)).lasting(secs(1)))
             .fault(
-                Fault::segments(
+                fault::segments(
                     ["a"],
                     ["b"],
                     [fault::SegmentFate::new("a", "b", 80, 14, 0).back().lost([0, 1]).late(millis(7)).corrupted([59])],
@@ -288,7 +159,7 @@ mod tests {
         let printed = rust_test(&file);
         let (before, after) = printed.split_once("    let case = ").unwrap();
         let expected = "/// `two words`, seed 0x51f3, fails: an order is gone\n#[test]\nfn two_words_0x51f3() {\n    \
-                        use squall::fault::Fault;\n    use squall::prelude::*;\n    use squall::scenario::Case;\n\n";
+                        use squall::prelude::*;\n    use squall::scenario::Case;\n\n";
         assert_eq!(before, expected);
         let (code, after) = after.split_once(";\n").unwrap();
         // The code is the body of the function above, word for word.
@@ -308,7 +179,6 @@ mod tests {
             printed.contains("\n                [39, \"place an order\"]\n            ]\"#,\n        );"),
             "{printed}"
         );
-        assert!(!printed.contains("use squall::fault::Fault;"), "{printed}");
     }
 
     #[test]

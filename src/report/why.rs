@@ -1,7 +1,7 @@
 //! Why a run failed, in short sentences.
 
 use crate::explore::{CandidateOutcome, FaultWhy, Reach, Why};
-use crate::fault::{FaultKind, duration_text};
+use crate::fault::duration_text;
 use crate::scenario::Case;
 
 /// One sentence or two for each fault, and one for each pair that matters as such.
@@ -12,7 +12,7 @@ pub fn why_lines(why: &Why, case: &Case) -> Vec<String> {
     let mut lines = Vec::new();
     for (index, fault) in why.faults.iter().enumerate() {
         let fault_of_plan = &case.plan.faults[index];
-        let is_timed = fault_of_plan.begins_at().is_some() && !matches!(fault_of_plan.kind, FaultKind::Segments { .. });
+        let is_timed = fault_of_plan.begins_at().is_some() && fault_of_plan.kind.segments().is_none();
         let mut line = without(index, fault);
         if is_timed && let Some(moved) = moved(index, fault) {
             line = format!("{line} {moved}");
@@ -76,17 +76,11 @@ fn moved(index: usize, fault: &FaultWhy) -> Option<String> {
 mod tests {
     use super::*;
     use crate::explore::Pair;
-    use crate::fault::{Fault, Plan, Target, Trigger, millis, secs};
+    use crate::fault::{Plan, kill, millis, secs};
     use crate::seed::Seed;
 
     fn told(why: &Why) -> Vec<String> {
-        let fault = Fault {
-            trigger: Trigger::At(secs(1)),
-            kind: FaultKind::Kill,
-            target: Target::Hosts("store".into()),
-            lasting: secs(1),
-            generator: String::new(),
-        };
+        let fault = kill("store").at(secs(1));
         let plan = Plan::new(vec![fault; why.faults.len()]);
         why_lines(why, &Case { scenario: String::new(), seed: Seed(0), plan, input: [].into() })
     }

@@ -1,7 +1,7 @@
 //! Whether a case fits a scenario: its faults, their hosts, and the clients' input. It runs nothing.
 
 use super::{Case, Scenario};
-use crate::fault::{Fault, FaultKind, Generator, Plan, Selector, Topology};
+use crate::fault::{Fault, Generator, Plan, Selector, Topology};
 
 impl Scenario {
     /// What is wrong with a case for this scenario, in one line; none if it can be run.
@@ -69,6 +69,5 @@ fn defect_of(fault: &Fault, topology: &Topology) -> Option<String> {
             return defect;
         }
     }
-    let FaultKind::Segments { fates } = &fault.kind else { return None };
-    fates.iter().flat_map(|fate| [&fate.from, &fate.to]).find(is_unknown).map(unknown_text)
+    fault.kind.segments()?.iter().flat_map(|fate| [&fate.from, &fate.to]).find(is_unknown).map(unknown_text)
 }

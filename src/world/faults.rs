@@ -1,7 +1,8 @@
 //! How faults begin and end, and which hosts go down by them. What is wrong with hosts that go on running is told elsewhere.
 
+use super::injection::{GoingDown, Injection};
 use super::state::{Action, Begun, World};
-use crate::fault::{Fault, FaultKind, Target};
+use crate::fault::{Fault, Target};
 use crate::trace::{Event, HostId};
 
 impl World<'_> {
@@ -43,6 +44,7 @@ impl World<'_> {
     }
 
     pub(super) fn take_down(&mut self, host: HostId, index: usize, fault: &Fault) {
+        let Injection::Down(down) = Injection::of(&fault.kind) else { return };
         if self.downed_by[host.index()].contains(&index) {
             // It went down at the very moment at which the fault began.
             return;
@@ -51,7 +53,7 @@ impl World<'_> {
             // A host that is down stays down until both faults are over, and its machine can still lose its power.
             if !self.downed_by[host.index()].is_empty() {
                 self.downed_by[host.index()].push(index);
-                if fault.kind == FaultKind::PowerOff && self.net.lock().has_power(host) {
+                if down == GoingDown::PowerOff && self.net.lock().has_power(host) {
                     self.wire.record_effects(index, 1);
                     self.power_off(host);
                 }
@@ -60,10 +62,10 @@ impl World<'_> {
         }
         self.wire.record_effects(index, 1);
         self.downed_by[host.index()].push(index);
-        match fault.kind {
-            FaultKind::Kill => self.kill(host, Event::Killed),
-            FaultKind::PowerOff => self.power_off(host),
-            FaultKind::Stop { grace } => {
+        match down {
+            GoingDown::Kill => self.kill(host, Event::Killed),
+            GoingDown::PowerOff => self.power_off(host),
+            GoingDown::Stop { grace } => {
                 self.record(Some(host), Event::Stopping, None);
                 let life = {
                     let slot = self.slot(host);
@@ -72,7 +74,6 @@ impl World<'_> {
                 };
                 self.schedule(self.now + grace, Action::GraceOver { host, life });
             }
-            _ => {}
         }
     }
 

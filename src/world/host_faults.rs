@@ -1,11 +1,12 @@
 //! What is wrong with a machine that goes on running: its clock, its memory, how its program starts, the names that it
 //! looks up. It knows nothing of links.
 
+use super::injection::{ClockError, Injection, SocketLimit};
 use super::life::Life;
 use super::state::{Action, World};
-use crate::disk::{DiskCall, DiskSpeed, Trouble};
-use crate::fault::{DiskCalls, Fault, FaultKind, Target};
-use crate::net::{NameFault, NameTrouble, SocketLimits};
+use crate::disk::Trouble;
+use crate::fault::{Fault, Target};
+use crate::net::{NameFault, SocketLimits};
 use crate::sandbox::{self, WallError};
 use crate::trace::{Event, HostId};
 
@@ -15,20 +16,20 @@ impl<'a> World<'a> {
     pub(super) fn apply_host_faults(&mut self, host: HostId) {
         let acting = self.acting_on(host);
         let troubles: Vec<(u32, Trouble)> =
-            acting.iter().filter_map(|(index, fault)| Some((*index as u32, disk_trouble(&fault.kind)?))).collect();
+            acting.iter().filter_map(|(index, fault)| Some((*index as u32, disk_trouble(fault)?))).collect();
         self.disks[host.index()].set_troubles(&troubles);
         let mut limits = SocketLimits::default();
         for (index, fault) in &acting {
-            match &fault.kind {
-                FaultKind::ShortReads { at_most_bytes } => limits.read.lower(*at_most_bytes, *index),
-                FaultKind::ShortWrites { at_most_bytes } => limits.write.lower(*at_most_bytes, *index),
-                FaultKind::SmallWindow { bytes } => limits.window.lower(*bytes, *index),
-                _ => {}
+            let Injection::Sockets(limit) = Injection::of(&fault.kind) else { continue };
+            match limit {
+                SocketLimit::Read(bytes) => limits.read.lower(bytes, *index),
+                SocketLimit::Write(bytes) => limits.write.lower(bytes, *index),
+                SocketLimit::Window(bytes) => limits.window.lower(bytes, *index),
             }
         }
         self.net.lock().limit_sockets(host, limits);
         self.set_clock(host, &acting);
-        let is_stalled = acting.iter().any(|(_, fault)| fault.kind == FaultKind::OutputStall);
+        let is_stalled = acting.iter().any(|(_, fault)| matches!(Injection::of(&fault.kind), Injection::OutputStall));
         match (is_stalled, is_stalled == self.stalled.contains(&host)) {
             (_, true) => {}
             (true, _) => {
@@ -42,14 +43,14 @@ impl<'a> World<'a> {
         }
         // A program that has not run yet is one that starts now.
         if matches!(self.slot(host).life, Life::Program { .. }) {
-            let slow = acting.iter().filter_map(|(index, fault)| match fault.kind {
-                FaultKind::SlowStart { by } => Some((*index as u32, by)),
+            let slow = acting.iter().filter_map(|(index, fault)| match Injection::of(&fault.kind) {
+                Injection::SlowStart(by) => Some((*index as u32, by)),
                 _ => None,
             });
             self.net.lock().all_host_faults.set_slow_start(host, slow.collect());
         }
-        let limits = acting.iter().filter_map(|(index, fault)| match fault.kind {
-            FaultKind::OutOfMemory { in_flight, .. } => Some((*index as u32, in_flight)),
+        let limits = acting.iter().filter_map(|(index, fault)| match Injection::of(&fault.kind) {
+            Injection::OutOfMemory { in_flight, .. } => Some((*index as u32, in_flight)),
             _ => None,
         });
         let memory = limits.min_by_key(|(_, in_flight)| *in_flight);
@@ -72,11 +73,12 @@ impl<'a> World<'a> {
         let mut error = WallError { since: self.now, ..WallError::default() };
         let mut faults = Vec::new();
         for (index, fault) in acting {
-            match fault.kind {
-                FaultKind::ClockSkew { by_ms } => {
+            let Injection::Clock(wrong) = Injection::of(&fault.kind) else { continue };
+            match wrong {
+                ClockError::Skew { by_ms } => {
                     error.nanos = error.nanos.saturating_add(by_ms.saturating_mul(1_000_000));
                 }
-                FaultKind::ClockDrift { parts_per_million } => {
+                ClockError::Drift { parts_per_million } => {
                     let own = WallError {
                         since: self.begun[*index].map_or(self.now, |begun| begun.at),
                         nanos: 0,
@@ -85,7 +87,6 @@ impl<'a> World<'a> {
                     error.nanos = error.nanos.saturating_add(own.at(self.now.as_nanos() as u64));
                     error.parts_per_million += parts_per_million;
                 }
-                _ => continue,
             }
             faults.push(*index);
         }
@@ -125,9 +126,8 @@ impl<'a> World<'a> {
     pub(super) fn take_exhausted(&mut self) {
         let exhausted = std::mem::take(&mut self.net.lock().all_host_faults.exhausted);
         for (host, fault) in exhausted {
-            let FaultKind::OutOfMemory { restart_after, .. } = self.spec.plan.faults[fault as usize].kind else {
-                continue;
-            };
+            let kind = &self.spec.plan.faults[fault as usize].kind;
+            let Injection::OutOfMemory { restart_after, .. } = Injection::of(kind) else { continue };
             // It may have come to its end by itself meanwhile.
             if self.is_alive(host) {
                 self.wire.record_effects(fault as usize, 1);
@@ -144,12 +144,7 @@ impl<'a> World<'a> {
         let mut names = Vec::new();
         for index in &self.active {
             let fault = &self.spec.plan.faults[*index];
-            let trouble = match fault.kind {
-                FaultKind::DnsSlow { by } => NameTrouble::Late(by),
-                FaultKind::DnsBlackhole => NameTrouble::Dead,
-                FaultKind::DnsNotFound => NameTrouble::Nothing,
-                _ => continue,
-            };
+            let Injection::Names(trouble) = Injection::of(&fault.kind) else { continue };
             let Some((first, second)) = fault.target.sides() else { continue };
             for from in self.resolve(first, *index, 0) {
                 // A machine knows its own name without asking.
@@ -162,22 +157,6 @@ impl<'a> World<'a> {
 }
 
 /// What a fault is to a disk; none if it is none of disks.
-pub(super) fn disk_trouble(kind: &FaultKind) -> Option<Trouble> {
-    let trouble = match *kind {
-        FaultKind::DiskErrors { rate, calls } => {
-            let call = match calls {
-                DiskCalls::All => None,
-                DiskCalls::Reads => Some(DiskCall::Read),
-                DiskCalls::Writes => Some(DiskCall::Write),
-                DiskCalls::Syncs => Some(DiskCall::Sync),
-            };
-            Trouble::Errors { call, rate }
-        }
-        FaultKind::DiskFull { free_bytes } => Trouble::Full { free_bytes },
-        FaultKind::DiskSlow { read, write, sync } => Trouble::Slow(DiskSpeed { read, write, sync }),
-        FaultKind::DiskCorruption { rate } => Trouble::Corruption { rate },
-        FaultKind::LostSyncs => Trouble::LostSyncs,
-        _ => return None,
-    };
-    Some(trouble)
+pub(super) fn disk_trouble(fault: &Fault) -> Option<Trouble> {
+    if let Injection::Disk(trouble) = Injection::of(&fault.kind) { Some(trouble) } else { None }
 }

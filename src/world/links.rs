@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
+use super::injection::{FaultyLink, Injection};
 use super::state::World;
-use crate::fault::{self, Fault, FaultKind, SegmentFate, Selector, Target};
-use crate::net::{BlockKind, Chain, Fates, IdleWatch, LinkFault, Queue, Stream, StreamKind};
+use crate::fault::{self, Fault, SegmentFate, Selector, Target};
+use crate::net::{BlockKind, Fates, LinkFault};
 use crate::trace::{FlowKey, HostId};
 
 impl World<'_> {
@@ -20,13 +20,19 @@ impl World<'_> {
     /// The directed links that a fault befalls, and what befalls them.
     pub(super) fn link_faults(&self, index: usize) -> Vec<(HostId, HostId, LinkFault)> {
         let fault = &self.spec.plan.faults[index];
-        if fault.kind == FaultKind::OutputStall {
-            return self.output_stalls(fault, index);
-        }
+        let link_fault = match Injection::of(&fault.kind) {
+            Injection::Link(link_fault) => link_fault,
+            Injection::Segments(fates) => return self.segment_faults(fates),
+            Injection::OutputStall => return self.output_stalls(fault, index),
+            Injection::Down(_)
+            | Injection::Disk(_)
+            | Injection::Sockets(_)
+            | Injection::Clock(_)
+            | Injection::SlowStart(_)
+            | Injection::OutOfMemory { .. }
+            | Injection::Names(_) => return Vec::new(),
+        };
         let Some((first, second)) = fault.target.sides() else { return Vec::new() };
-        if let FaultKind::Segments { fates } = &fault.kind {
-            return self.segment_faults(fates);
-        }
         let is_one_way = matches!(fault.target, Target::OneWay { .. }) || fault.kind.is_one_way();
         let mut pairs = BTreeSet::new();
         for a in self.resolve(first, index, 0) {
@@ -39,10 +45,10 @@ impl World<'_> {
                 }
             }
         }
-        let begins = self.begun[index].map_or(self.now, |begun| begun.at);
-        let until = begins.saturating_add(fault.lasting).min(self.spec.run_for);
-        let pairs = pairs.into_iter();
-        pairs.filter_map(|(from, to)| Some((from, to, link_fault(fault, from, to, begins, until)?))).collect()
+        let (begins, lasting) = (self.begun[index].map_or(self.now, |begun| begun.at), fault.lasting);
+        let until = begins.saturating_add(lasting).min(self.spec.run_for);
+        let on_link = |(from, to)| (from, to, link_fault(&FaultyLink { from, to, begins, lasting, until }));
+        pairs.into_iter().map(on_link).collect()
     }
 
     /// The ways from machines whose programs are mute to all others.
@@ -83,58 +89,4 @@ impl World<'_> {
         let links = links.into_iter();
         links.map(|((from, to), fates)| (from, to, LinkFault::Segments(Arc::new(fates)))).collect()
     }
-}
-
-/// What a fault is to one direction of a link; none for faults of hosts and of single segments.
-/// Transmissions are decided when their segment is first sent, so that each fault says until when it acts.
-fn link_fault(fault: &Fault, from: HostId, to: HostId, begins: Duration, until: Duration) -> Option<LinkFault> {
-    let stream = |kind: StreamKind| LinkFault::Stream(Stream::new(kind));
-    let what = match &fault.kind {
-        FaultKind::Partition | FaultKind::PartitionOneWay => LinkFault::Block(BlockKind::Partition),
-        FaultKind::PartitionWithReset => LinkFault::Block(BlockKind::PartitionWithReset),
-        FaultKind::Hold => LinkFault::Block(BlockKind::Hold),
-        FaultKind::Loss { rate } => LinkFault::Loss { rate: *rate, until },
-        FaultKind::BurstLoss { gap, burst, rate } => {
-            LinkFault::Burst { chain: Chain::new(from, to, begins, *gap, *burst), rate: *rate, until }
-        }
-        FaultKind::Latency { at_least, at_most } => {
-            LinkFault::Latency { at_least: *at_least, at_most: *at_most, until }
-        }
-        FaultKind::LatencyWave { peak } => LinkFault::Wave { peak: *peak, begins, lasting: fault.lasting },
-        FaultKind::Bandwidth { bytes_per_second, queue_bytes } => {
-            LinkFault::Bandwidth { queue: Queue::new(*bytes_per_second, *queue_bytes), until }
-        }
-        FaultKind::Reset { after_bytes } => {
-            stream(StreamKind::Break { after_bytes: *after_bytes, is_graceful: false, until })
-        }
-        FaultKind::Close { after_bytes } => {
-            stream(StreamKind::Break { after_bytes: *after_bytes, is_graceful: true, until })
-        }
-        FaultKind::Stall { after_bytes } => stream(StreamKind::Stall { after_bytes: *after_bytes }),
-        FaultKind::Trickle { bytes, every } => stream(StreamKind::Trickle { bytes: *bytes, every: *every, until }),
-        FaultKind::Corrupt { rate } => LinkFault::Corrupt { rate: *rate, until },
-        FaultKind::CloseIdle { idle_for } => LinkFault::CloseIdle(IdleWatch::new(*idle_for)),
-        FaultKind::HalfOpen => LinkFault::HalfOpen,
-        FaultKind::Segments { .. }
-        | FaultKind::Kill
-        | FaultKind::PowerOff
-        | FaultKind::Stop { .. }
-        | FaultKind::DiskErrors { .. }
-        | FaultKind::DiskFull { .. }
-        | FaultKind::DiskSlow { .. }
-        | FaultKind::DiskCorruption { .. }
-        | FaultKind::LostSyncs
-        | FaultKind::ShortReads { .. }
-        | FaultKind::ShortWrites { .. }
-        | FaultKind::SmallWindow { .. }
-        | FaultKind::OutputStall
-        | FaultKind::SlowStart { .. }
-        | FaultKind::OutOfMemory { .. }
-        | FaultKind::ClockSkew { .. }
-        | FaultKind::ClockDrift { .. }
-        | FaultKind::DnsSlow { .. }
-        | FaultKind::DnsBlackhole
-        | FaultKind::DnsNotFound => return None,
-    };
-    Some(what)
 }

@@ -2,6 +2,7 @@
 
 mod faults;
 mod host_faults;
+mod injection;
 mod life;
 mod links;
 mod log;

@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use super::host_faults::disk_trouble;
+use super::injection::{GoingDown, Injection};
 use super::life::Exit;
 use super::state::{Begun, World};
-use crate::fault::{self, Fault, FaultKind, Selector, Target, Trigger};
+use crate::fault::{self, Fault, Selector, Target, Trigger};
 use crate::net::{ApplyToHost, Down, TriggerAction, TriggeredFault, Victims};
 use crate::trace::HostId;
 use crate::trigger_point::{EventWatch, MessageWatch, Watch, Watched};
@@ -62,17 +63,18 @@ impl World<'_> {
 
     /// Whom the fault takes down at its very moment. A program is asked to stop when the step is over.
     fn down(&self, fault: &Fault, index: usize) -> Option<(Down, Victims)> {
-        let down = match fault.kind {
-            FaultKind::Kill => Down::Kill,
-            FaultKind::PowerOff => Down::PowerOff,
-            _ => return None,
+        let Injection::Down(down) = Injection::of(&fault.kind) else { return None };
+        let down = match down {
+            GoingDown::Kill => Down::Kill,
+            GoingDown::PowerOff => Down::PowerOff,
+            GoingDown::Stop { .. } => return None,
         };
         Some((down, self.victims(fault, index)?))
     }
 
     /// What is wrong with disks from its very moment on: a program meets it with its next call.
     fn apply(&self, fault: &Fault, index: usize) -> Option<(ApplyToHost, Victims)> {
-        let (trouble, disks) = (disk_trouble(&fault.kind)?, self.disks.clone());
+        let (trouble, disks) = (disk_trouble(fault)?, self.disks.clone());
         let apply = move |host: HostId| disks[host.index()].add_trouble(index as u32, &trouble);
         Some((Arc::new(apply), self.victims(fault, index)?))
     }
@@ -116,19 +118,18 @@ impl World<'_> {
         for host in downed {
             self.wire.record_effects(index, 1);
             self.downed_by[host.index()].push(index);
-            self.finish_crash(host, &self.spec.plan.faults[index].kind);
+            self.finish_crash(host, &self.spec.plan.faults[index]);
         }
         self.begin(index, Begun { at, here: Some(here) });
     }
 
     /// The rest of what a kill or a power off does, for a host whose gate is closed and whose kernel knows.
-    fn finish_crash(&mut self, host: HostId, kind: &FaultKind) {
-        match kind {
-            FaultKind::PowerOff => {
-                self.wire.forget_unsent(&mut self.net.lock(), host, self.now);
-                self.disks[host.index()].power_off();
-            }
-            _ => self.disks[host.index()].kill(),
+    fn finish_crash(&mut self, host: HostId, fault: &Fault) {
+        if let Injection::Down(GoingDown::PowerOff) = Injection::of(&fault.kind) {
+            self.wire.forget_unsent(&mut self.net.lock(), host, self.now);
+            self.disks[host.index()].power_off();
+        } else {
+            self.disks[host.index()].kill();
         }
         let exit = self.slot(host).exit.take();
         if let Some(Exit::Failed(error)) = exit

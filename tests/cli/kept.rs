@@ -125,7 +125,7 @@ pub fn a_case_is_printed_as_a_test() {
         ", fails: no answer to ",
         "#[test]\nfn fragile_0x",
         "    let case = Case::new(\"fragile\", Seed(0x",
-        ".fault(Fault::kill([\"server\"]).at(millis(",
+        ".fault(fault::kill([\"server\"]).at(millis(",
         ".input(\"client\", r#\"[",
         "    fragile().assert_case_passes(case);\n}\n",
     ];

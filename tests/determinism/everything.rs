@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use futures::FutureExt;
 use squall::check::Check;
-use squall::fault::{Fault, FaultKind, Target, Trigger};
+use squall::fault::{Fault, FaultKind, Target, Trigger, kinds};
 use squall::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -117,10 +117,10 @@ async fn exchange(cx: &HostContext, values: &str) -> io::Result<Vec<u8>> {
     Ok(answer)
 }
 
-fn at(kind: FaultKind, from: Duration, lasting: Duration) -> Fault {
+fn at(kind: impl Into<FaultKind>, from: Duration, lasting: Duration) -> Fault {
     Fault {
         trigger: Trigger::At(from),
-        kind,
+        kind: kind.into(),
         target: Target::Hosts("server".into()),
         lasting,
         generator: String::new(),
@@ -129,11 +129,11 @@ fn at(kind: FaultKind, from: Duration, lasting: Duration) -> Fault {
 
 fn under_crashes(name: &str, with_addresses: bool) -> Scenario {
     let faults = vec![
-        at(FaultKind::Kill, secs(2), millis(700)),
-        at(FaultKind::PowerOff, secs(4), millis(900)),
-        at(FaultKind::Kill, secs(6), millis(300)),
-        Fault::power_off("server").at_message("server", "client", "", 12).lasting(millis(200)),
-        Fault::kill("server").at_event("client", "answer 15", 1).lasting(millis(200)),
+        at(kinds::Kill {}, secs(2), millis(700)),
+        at(kinds::PowerOff {}, secs(4), millis(900)),
+        at(kinds::Kill {}, secs(6), millis(300)),
+        fault::power_off("server").at_nth_message("server", "client", "", 12).lasting(millis(200)),
+        fault::kill("server").at_nth_event("client", "answer 15", 1).lasting(millis(200)),
     ];
     Scenario::new(name)
         .host("server", move |cx| serve(cx, with_addresses))

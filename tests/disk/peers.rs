@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use squall::disk::Disk;
-use squall::fault::{DiskCalls, Fault};
+use squall::fault::{DiskCalls, Fault, FaultGenerator};
 use squall::internal::run::{Detail, Run, run};
 use squall::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -77,7 +77,7 @@ fn text_of(result: io::Result<String>) -> String {
 }
 
 /// A plan with one fault, from 1 s to 2 s.
-fn one_second_of(fault: Fault) -> Vec<Fault> {
+fn one_second_of(fault: FaultGenerator) -> Vec<Fault> {
     vec![fault.at(secs(1)).lasting(secs(1))]
 }
 
@@ -97,7 +97,7 @@ fn append(disk: &Disk) -> String {
 }
 
 /// Asserts that exactly the answers during the fault satisfy `is_expected`; returns the fault's number of effects.
-fn assert_answers(fault: Fault, is_expected: impl Fn(&str) -> bool) -> u64 {
+fn assert_answers(fault: FaultGenerator, is_expected: impl Fn(&str) -> bool) -> u64 {
     let (run, answers) = run_with_faults(one_second_of(fault), 1, append);
     assert_eq!(answers.len(), 40);
     for (asked, took, answer) in &answers {
@@ -112,29 +112,29 @@ fn assert_answers(fault: Fault, is_expected: impl Fn(&str) -> bool) -> u64 {
 #[test]
 fn a_peer_sees_disk_errors_only_during_the_fault() {
     for calls in [DiskCalls::All, DiskCalls::Reads, DiskCalls::Writes, DiskCalls::Syncs] {
-        let effects = assert_answers(Fault::disk_errors(1.0, calls, "server"), |answer| answer == "error 5");
+        let effects = assert_answers(fault::disk_errors(1.0, calls, "server"), |answer| answer == "error 5");
         assert_eq!(effects, 10, "{calls:?}: one call fails in each of ten requests");
     }
 }
 
 #[test]
 fn a_peer_sees_a_full_disk_only_during_the_fault() {
-    assert_eq!(assert_answers(Fault::disk_full(0, "server"), |answer| answer == "error 28"), 10);
-    let (run, answers) = run_with_faults(one_second_of(Fault::disk_full(4, "server")), 1, append);
+    assert_eq!(assert_answers(fault::disk_full(0, "server"), |answer| answer == "error 28"), 10);
+    let (run, answers) = run_with_faults(one_second_of(fault::disk_full(4, "server")), 1, append);
     let full = answers.iter().filter(|(_, _, answer)| answer == "error 28").count();
     assert_eq!((full, run.outcome.fault_effects[0]), (6, 6), "four bytes were free");
 }
 
 #[test]
 fn a_peer_sees_flipped_bits_only_during_the_fault() {
-    let effects = assert_answers(Fault::disk_corruption(1.0, "server"), |answer| answer.ends_with(" 1 wrong"));
+    let effects = assert_answers(fault::disk_corruption(1.0, "server"), |answer| answer.ends_with(" 1 wrong"));
     assert_eq!(effects, 10);
 }
 
 #[test]
 fn a_peer_waits_for_a_slow_disk_only_during_the_fault() {
     let (run, answers) =
-        run_with_faults(one_second_of(Fault::disk_slow(millis(5), millis(7), millis(15), "server")), 1, append);
+        run_with_faults(one_second_of(fault::disk_slow(millis(5), millis(7), millis(15), "server")), 1, append);
     for (asked, took, _) in answers {
         // A directory sync, a file sync, a write and a read.
         let extra = if (millis(1_000)..millis(1_990)).contains(&asked) { 42 } else { 0 };
@@ -147,8 +147,8 @@ fn a_peer_waits_for_a_slow_disk_only_during_the_fault() {
 #[test]
 fn a_peer_finds_synced_bytes_lost_after_lost_syncs_and_a_power_off() {
     for loses_syncs in [false, true] {
-        let mut faults = vec![Fault::power_off("server").at(millis(1_500)).lasting(millis(200))];
-        faults.extend(loses_syncs.then(|| Fault::lost_syncs("server").at(secs(1)).lasting(secs(1))));
+        let mut faults = vec![fault::power_off("server").at(millis(1_500)).lasting(millis(200))];
+        faults.extend(loses_syncs.then(|| fault::lost_syncs("server").at(secs(1)).lasting(secs(1))));
         let (_, answers) = run_with_faults(faults, 1, append);
         let (length, wrong) = answers[39].2.strip_suffix(" wrong").unwrap().split_once(" bytes, ").unwrap();
         let kept = length.parse::<u64>().unwrap() - wrong.parse::<u64>().unwrap();
@@ -182,7 +182,7 @@ fn torn_record(disk: &Disk) -> String {
 fn a_program_finds_its_torn_write_after_a_power_off() {
     let (mut lost, mut whole, mut cut) = (0, 0, 0);
     for seed in 0..40 {
-        let (run, answers) = run_with_faults(one_second_of(Fault::power_off("server")), seed, torn_record);
+        let (run, answers) = run_with_faults(one_second_of(fault::power_off("server")), seed, torn_record);
         assert_eq!(run.outcome.fault_effects, [1]);
         let (before, after): (Vec<_>, Vec<_>) = answers.iter().partition(|(asked, ..)| *asked < secs(1));
         assert!(before.iter().all(|(_, _, answer)| answer == "4000 true"));

@@ -101,9 +101,9 @@ const MS: i128 = 1_000_000;
 fn a_skewed_clock_jumps_and_jumps_back_and_skews_add_up() {
     let day = 86_400_000;
     let (run, samples) = read_by(vec![
-        Fault::clock_skew(-day, "a").at(secs(1)).lasting(secs(4)),
-        Fault::clock_skew(250, ["a", "blind"]).at(secs(3)).lasting(secs(4)),
-        Fault::clock_skew(7, "blind").at(secs(3)).lasting(secs(1)),
+        fault::clock_skew(-day, "a").at(secs(1)).lasting(secs(4)),
+        fault::clock_skew(250, ["a", "blind"]).at(secs(3)).lasting(secs(4)),
+        fault::clock_skew(7, "blind").at(secs(3)).lasting(secs(1)),
     ]);
     let mut reads = [0, 0];
     for sample in &samples {
@@ -126,9 +126,9 @@ fn a_skewed_clock_jumps_and_jumps_back_and_skews_add_up() {
 #[test]
 fn a_drifting_clock_deviates_slowly_and_is_corrected_at_the_end() {
     let (run, samples) = read_by(vec![
-        Fault::clock_drift(200_000, "b").at(secs(1)).lasting(secs(4)),
-        Fault::clock_drift(-500, "b").at(secs(3)).lasting(secs(5)),
-        Fault::clock_skew(40, "b").at(secs(4)).lasting(millis(500)),
+        fault::clock_drift(200_000, "b").at(secs(1)).lasting(secs(4)),
+        fault::clock_drift(-500, "b").at(secs(3)).lasting(secs(5)),
+        fault::clock_skew(40, "b").at(secs(4)).lasting(millis(500)),
     ]);
     let drift = |at: Duration, since: u64, parts_per_million: i128| {
         (at - secs(since)).as_nanos() as i128 * parts_per_million / 1_000_000
@@ -154,12 +154,12 @@ fn a_drifting_clock_deviates_slowly_and_is_corrected_at_the_end() {
 #[test]
 fn a_clock_stays_wrong_over_kills_and_power_offs_and_monotonic_time_never_goes_back() {
     let (_, samples) = read_by(vec![
-        Fault::clock_skew(-3_600_000, "*").at(secs(1)).lasting(secs(6)),
-        Fault::clock_drift(-900_000, "a").at(secs(2)).lasting(secs(2)),
-        Fault::kill("a").at(millis(1_503)).lasting(millis(700)),
-        Fault::power_off("a").at(secs(3)).lasting(millis(1_201)),
-        Fault::power_off("b").at(millis(6_999)).lasting(millis(900)),
-        Fault::clock_skew(3_600_000, "b").at(secs(7)).lasting(millis(950)),
+        fault::clock_skew(-3_600_000, "*").at(secs(1)).lasting(secs(6)),
+        fault::clock_drift(-900_000, "a").at(secs(2)).lasting(secs(2)),
+        fault::kill("a").at(millis(1_503)).lasting(millis(700)),
+        fault::power_off("a").at(secs(3)).lasting(millis(1_201)),
+        fault::power_off("b").at(millis(6_999)).lasting(millis(900)),
+        fault::clock_skew(3_600_000, "b").at(secs(7)).lasting(millis(950)),
     ]);
     let first = &samples[0];
     for host in ["a", "b"] {
@@ -199,8 +199,8 @@ fn a_clock_stays_wrong_over_kills_and_power_offs_and_monotonic_time_never_goes_b
 #[test]
 fn reading_a_wrong_clock_is_recorded_once() {
     let (scenario, _) = readers(vec![
-        Fault::clock_skew(500, "a").at(secs(1)).lasting(secs(1)),
-        Fault::clock_drift(500, "*").at(secs(3)).lasting(secs(1)),
+        fault::clock_skew(500, "a").at(secs(1)).lasting(secs(1)),
+        fault::clock_drift(500, "*").at(secs(3)).lasting(secs(1)),
     ]);
     let recording = recorded(&scenario);
     let reported = recording.records.iter().filter_map(|record| match record.event {

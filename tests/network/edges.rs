@@ -20,9 +20,9 @@ fn lives(run: &Run) -> Vec<(Duration, u16, &'static str)> {
 
 #[test]
 fn a_fault_that_begins_in_the_last_step_ends_with_the_other_faults() {
-    for fault in [Fault::partition("client", "server"), Fault::kill("server")] {
+    for fault in [fault::partition("client", "server"), fault::kill("server")] {
         // The world learns of a program's end at the end of the step, when the faults end, too.
-        let fault = fault.at_event("other", "returned", 1).lasting(secs(5));
+        let fault = fault.at_nth_event("other", "returned", 1).lasting(secs(5));
         let client = |cx: HostContext, seen: Seen| async move {
             tokio::time::sleep(millis(2_500)).await;
             cx.connector().connect("server", 80).await.unwrap();
@@ -52,14 +52,14 @@ fn a_fault_triggered_by_the_end_of_a_host_finds_it_down() {
         Ok(())
     };
     // A program that returned by itself is neither killed nor started again.
-    let fault = Fault::kill(here()).at_event("server", "returned", 1).lasting(secs(1));
+    let fault = fault::kill(here()).at_nth_event("server", "returned", 1).lasting(secs(1));
     let (run, _) = world_with(20, vec![fault], serve, |_, _| std::future::pending(), |scenario| scenario);
     let zero = Duration::ZERO;
     assert_eq!(lives(&run), [(zero, 0, "started"), (zero, 1, "started"), (millis(10), 0, "returned")]);
     assert_eq!(run.outcome.fault_effects, [0]);
     // A killed process closes its connections even if its machine loses power right after.
-    let first = Fault::kill("server").at(secs(1)).lasting(secs(1));
-    let second = Fault::power_off(here()).at_event("server", "killed", 1).lasting(secs(3));
+    let first = fault::kill("server").at(secs(1)).lasting(secs(1));
+    let second = fault::power_off(here()).at_nth_event("server", "killed", 1).lasting(secs(3));
     let (_, seen) = world(20, vec![first, second], |cx, seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         ping(&mut stream).await.unwrap();
@@ -71,7 +71,7 @@ fn a_fault_triggered_by_the_end_of_a_host_finds_it_down() {
 
 #[test]
 fn the_start_of_one_host_can_trigger_the_end_of_a_later_one() {
-    let fault = Fault::kill("client").at_event("server", "started", 1).lasting(secs(1));
+    let fault = fault::kill("client").at_nth_event("server", "started", 1).lasting(secs(1));
     let (run, seen) = world(20, vec![fault], |cx, seen| async move {
         note(&seen, &cx, "runs");
         std::future::pending().await
@@ -96,7 +96,7 @@ fn a_dead_program_opens_no_connection() {
     let client = |cx: HostContext, _: Seen| async move { echo(cx.listener(80)).await.unwrap() };
     let connects = |faults: Vec<Fault>| world_with(20, faults, serve, client, |scenario| scenario).0.outcome.counters;
     assert_eq!(connects(vec![]).connects, 1);
-    let fault = Fault::kill(here()).at_event("server", "connecting", 1).lasting(secs(1));
+    let fault = fault::kill(here()).at_nth_event("server", "connecting", 1).lasting(secs(1));
     assert_eq!(connects(vec![fault]).connects, 1, "only its second life connects");
 }
 
@@ -105,7 +105,7 @@ fn segments_of_a_host_killed_after_its_turn_in_the_step_are_not_late() {
     for latency_ms in [10, 15, 25] {
         for after_ms in [0, 3, 9] {
             // The server runs before the client in each step.
-            let fault = Fault::kill("server").at_message("client", "server", "x", 1).lasting(secs(1));
+            let fault = fault::kill("server").at_nth_message("client", "server", "x", 1).lasting(secs(1));
             let (run, seen) = world(latency_ms, vec![fault], move |cx, seen| async move {
                 let mut stream = cx.connector().connect("server", 80).await.unwrap();
                 ping(&mut stream).await.unwrap();
@@ -124,8 +124,9 @@ fn segments_of_a_host_killed_after_its_turn_in_the_step_are_not_late() {
 #[test]
 fn segments_of_a_host_killed_after_its_turn_in_the_step_can_be_lost() {
     // The FIN is lost, and arrives with its second retransmission; no segment stays in flight.
-    let kill = Fault::kill("server").at_message("client", "server", "x", 1).lasting(secs(10));
-    let cut = Fault::partition_one_way("server", "client").at_message("client", "server", "x", 1).lasting(millis(300));
+    let kill = fault::kill("server").at_nth_message("client", "server", "x", 1).lasting(secs(10));
+    let cut =
+        fault::partition_one_way("server", "client").at_nth_message("client", "server", "x", 1).lasting(millis(300));
     let (run, seen) = world(20, vec![cut, kill], move |cx, seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         ping(&mut stream).await.unwrap();
@@ -158,7 +159,7 @@ fn intensity_scales_a_fault_at_a_trigger_point() {
     for (intensity, rate) in [("0.5", 0.1), ("1", 0.2), ("2", 0.4)] {
         let plan = squall::internal::run::draw(&scenario, Seed(1), &drawing("*", intensity)).plan;
         assert_eq!(plan.faults.len(), 1);
-        assert_eq!(plan.faults[0].kind, FaultKind::Loss { rate });
+        assert_eq!(plan.faults[0].kind, fault::kinds::Loss { rate }.into());
     }
 }
 
@@ -225,11 +226,11 @@ fn a_disk_fails_with_the_next_call_after_the_event() {
         }
         std::future::pending().await
     };
-    let errors = |who| Fault::disk_errors(1.0, fault::DiskCalls::All, who);
-    for fault in [errors(here()), errors("server".into()), Fault::disk_full(0, here())] {
+    let errors = |who| fault::disk_errors(1.0, fault::DiskCalls::All, who);
+    for fault in [errors(here()), errors("server".into()), fault::disk_full(0, here())] {
         for (lasting_ms, expected) in [(1, [true, false, true, true]), (150, [true, false, false, true])] {
             ends.lock().unwrap().clear();
-            let fault = fault.clone().at_event("server", "writing", 2).lasting(millis(lasting_ms));
+            let fault = fault.clone().at_nth_event("server", "writing", 2).lasting(millis(lasting_ms));
             let (run, _) = world_with(20, vec![fault], sharing(&ends, write_four), |_, _| async {}, |s| s);
             assert_eq!(*ends.lock().unwrap(), expected);
             assert_eq!(run.outcome.fault_effects, [expected.iter().filter(|is_ok| !**is_ok).count() as u64]);

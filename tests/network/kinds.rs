@@ -27,7 +27,8 @@ fn durations(seen: &Seen) -> Vec<Duration> {
 
 #[test]
 fn burst_loss_comes_in_runs_and_never_breaks_a_connection() {
-    let lossy = Fault::burst_loss(millis(500), millis(50), 1.0, "client", "server").one_way().lasting(secs(60));
+    let lossy =
+        fault::burst_loss(millis(500), millis(50), 1.0, "client", "server").one_way().at_start().lasting(secs(60));
     let (run, seen) = world(20, vec![lossy], |cx, seen| async move {
         // A connect whose SYN is lost sends another after a second, so its duration reveals the loss.
         let mut connects = Vec::new();
@@ -63,7 +64,7 @@ fn burst_loss_comes_in_runs_and_never_breaks_a_connection() {
 
 #[test]
 fn a_wave_of_latency_rises_and_falls() {
-    let wave = Fault::latency_wave(millis(300), "client", "server").at(secs(1)).lasting(secs(20));
+    let wave = fault::latency_wave(millis(300), "client", "server").at(secs(1)).lasting(secs(20));
     let (_, seen) = world(20, vec![wave], |cx, seen| async move { round_trips(&cx, &seen, 24, 1_000).await });
     let took = durations(&seen);
     assert_between(took[0], 40, 42);
@@ -107,7 +108,7 @@ async fn upload_beside_pings(cx: HostContext, seen: Seen) {
 
 #[test]
 fn a_narrow_link_with_a_deep_queue_delays_under_load_and_recovers() {
-    let narrow = Fault::bandwidth(100_000, 1_000_000, "client", "server").lasting(secs(100));
+    let narrow = fault::bandwidth(100_000, 1_000_000, "client", "server").at_start().lasting(secs(100));
     let (run, seen) = world_with(20, vec![narrow], echo_and_sink, upload_beside_pings, |s| s);
     let took = durations(&seen);
     // Idle, a ping is 70 bytes with its headers: 0.7 ms each way.
@@ -125,7 +126,7 @@ fn a_narrow_link_with_a_deep_queue_delays_under_load_and_recovers() {
 
 #[test]
 fn a_shallow_queue_loses_segments_that_are_sent_again() {
-    let narrow = Fault::bandwidth(100_000, 20_000, "client", "server").lasting(secs(150));
+    let narrow = fault::bandwidth(100_000, 20_000, "client", "server").at_start().lasting(secs(150));
     let (_, seen) = world_with(20, vec![narrow], echo_and_sink, upload_beside_pings, |s| s);
     let took = durations(&seen);
     assert_between(took[0], 41, 43);
@@ -166,7 +167,7 @@ fn a_firewall_that_answers_resets_connections_and_refuses_connects() {
         tokio::time::sleep(secs(10)).await;
         drop(stream);
     };
-    let reject = Fault::partition_with_reset("client", "server").at(secs(1)).lasting(secs(2));
+    let reject = fault::partition_with_reset("client", "server").at(secs(1)).lasting(secs(2));
     let (run, seen) = world_with(20, vec![reject], server, client, |s| s);
     // The firewall is halfway: its answer takes one latency in total.
     assert_between(at(&seen, "reset"), 1_520, 1_521);
@@ -177,7 +178,7 @@ fn a_firewall_that_answers_resets_connections_and_refuses_connects() {
 
 #[test]
 fn a_firewall_on_the_way_back_resets_only_the_answering_side() {
-    let reject = Fault::partition_with_reset("server", "client").one_way().at(secs(1)).lasting(secs(2));
+    let reject = fault::partition_with_reset("server", "client").one_way().at(secs(1)).lasting(secs(2));
     let (run, seen) = world(20, vec![reject], |cx, seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         until(&cx, 1_500).await;
@@ -195,8 +196,8 @@ fn a_firewall_on_the_way_back_resets_only_the_answering_side() {
 
 #[test]
 fn segments_held_by_a_partition_are_reset_by_a_firewall_behind_it() {
-    let cut = Fault::partition("client", "server").at(secs(1)).lasting(secs(2));
-    let reject = Fault::partition_with_reset("client", "server").at(secs(1)).lasting(secs(9));
+    let cut = fault::partition("client", "server").at(secs(1)).lasting(secs(2));
+    let reject = fault::partition_with_reset("client", "server").at(secs(1)).lasting(secs(9));
     let (run, seen) = world(20, vec![cut, reject], |cx, seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         until(&cx, 1_500).await;
@@ -211,14 +212,14 @@ fn segments_held_by_a_partition_are_reset_by_a_firewall_behind_it() {
 
 #[test]
 fn a_one_way_fault_leaves_the_way_back_alone() {
-    let slow = Fault::latency(millis(100)..millis(100), "server", "client").one_way().at(secs(1)).lasting(secs(9));
+    let slow = fault::latency(millis(100)..millis(100), "server", "client").one_way().at(secs(1)).lasting(secs(9));
     let (_, seen) = world(20, vec![slow], |cx, seen| async move { round_trips(&cx, &seen, 3, 2_000).await });
     let took = durations(&seen);
     assert_between(took[0], 40, 42);
     assert_between(took[1], 140, 142);
 
-    let lossy = Fault::loss(1.0, "server", "client").one_way().at(secs(1)).lasting(secs(2));
-    let hold = Fault::hold("server", "client").one_way().at(secs(1)).lasting(secs(2));
+    let lossy = fault::loss(1.0, "server", "client").one_way().at(secs(1)).lasting(secs(2));
+    let hold = fault::hold("server", "client").one_way().at(secs(1)).lasting(secs(2));
     for fault in [lossy, hold] {
         let asked = Seen::default();
         let server = sharing(&asked, |cx, asked| async move {
@@ -245,20 +246,20 @@ fn a_one_way_fault_leaves_the_way_back_alone() {
 #[test]
 fn removing_a_fault_leaves_bursts_unchanged() {
     let times = |mut faults: Vec<Fault>| {
-        faults.push(Fault::burst_loss(millis(200), millis(100), 0.8, "client", "server").lasting(secs(100)));
+        faults.push(fault::burst_loss(millis(200), millis(100), 0.8, "client", "server").at_start().lasting(secs(100)));
         let (_, seen) = world(20, faults, |cx, seen| async move { round_trips(&cx, &seen, 200, 50).await });
         durations(&seen)
     };
     let alone = times(vec![]);
     assert!(alone.iter().any(|took| *took > millis(200)), "{alone:?}");
     // An earlier fault of the plan that has no effect on these segments.
-    assert_eq!(alone, times(vec![Fault::loss(0.0, "client", "server").lasting(secs(100))]));
+    assert_eq!(alone, times(vec![fault::loss(0.0, "client", "server").at_start().lasting(secs(100))]));
 }
 
 #[test]
 fn queued_segments_leave_when_the_bandwidth_fault_ends() {
     // A ping would need a minute on this link.
-    let narrow = Fault::bandwidth(1, 1_000_000, "client", "server").at(secs(2)).lasting(secs(5));
+    let narrow = fault::bandwidth(1, 1_000_000, "client", "server").at(secs(2)).lasting(secs(5));
     let (_, seen) = world(20, vec![narrow], |cx, seen| async move { round_trips(&cx, &seen, 4, 3_000).await });
     let took = durations(&seen);
     assert_between(took[0], 40, 42);
@@ -271,8 +272,8 @@ fn queued_segments_leave_when_the_bandwidth_fault_ends() {
 #[test]
 fn the_end_of_another_fault_releases_no_held_segment() {
     let held = |faults: Vec<Fault>| {
-        let hold = Fault::hold("client", "server").at(secs(1)).lasting(secs(9));
-        let reject = Fault::partition_with_reset("client", "server").at(secs(5)).lasting(secs(3));
+        let hold = fault::hold("client", "server").at(secs(1)).lasting(secs(9));
+        let reject = fault::partition_with_reset("client", "server").at(secs(5)).lasting(secs(3));
         let (_, seen) = world(20, [vec![hold, reject], faults].concat(), |cx, seen| async move {
             let mut stream = cx.connector().connect("server", 80).await.unwrap();
             tokio::time::sleep(millis(1_500)).await;
@@ -281,7 +282,7 @@ fn the_end_of_another_fault_releases_no_held_segment() {
         });
         at(&seen, "answered")
     };
-    let latency = Fault::latency(Duration::ZERO..Duration::ZERO, "client", "server").at(secs(4)).lasting(secs(2));
+    let latency = fault::latency(Duration::ZERO..Duration::ZERO, "client", "server").at(secs(4)).lasting(secs(2));
     assert_between(held(vec![]), 10_000, 10_100);
     assert_eq!(held(vec![latency]), held(vec![]));
 }

@@ -55,7 +55,7 @@ pub(super) fn host_effects(scenario: &Scenario) -> Vec<String> {
 
 #[test]
 fn a_program_with_stalled_output_still_reads_and_its_output_arrives_at_the_end() {
-    let mute = Fault::output_stall("server").at(secs(1)).lasting(secs(4));
+    let mute = fault::output_stall("server").at(secs(1)).lasting(secs(4));
     let (run, seen) = world(20, vec![mute], |cx, seen| async move {
         let mut old = cx.connector().connect("server", 80).await.unwrap();
         ping(&mut old).await.unwrap();
@@ -98,7 +98,7 @@ fn an_output_stall_delays_the_end_of_a_stream_and_the_kernel_still_refuses() {
             drop(listener.accept().await?);
         }
     };
-    let mute = Fault::output_stall("server").at(secs(1)).lasting(secs(2));
+    let mute = fault::output_stall("server").at(secs(1)).lasting(secs(2));
     let (run, seen) = world_with(
         20,
         vec![mute],
@@ -121,8 +121,8 @@ fn an_output_stall_delays_the_end_of_a_stream_and_the_kernel_still_refuses() {
 
 #[test]
 fn stalled_output_is_lost_with_the_power() {
-    let mute = Fault::output_stall("server").at(secs(1)).lasting(secs(8));
-    let off = Fault::power_off("server").at(secs(3)).lasting(secs(1));
+    let mute = fault::output_stall("server").at(secs(1)).lasting(secs(8));
+    let off = fault::power_off("server").at(secs(3)).lasting(secs(1));
     let (_, seen) = world(20, vec![mute, off], |cx, seen| async move {
         until(&cx, 1_500).await;
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
@@ -139,8 +139,8 @@ fn stalled_output_is_lost_with_the_power() {
 #[test]
 fn a_hold_and_an_output_stall_each_keep_their_own_segments() {
     // The hold keeps everything until 3 s, the output stall keeps the program's output until 5 s.
-    let hold = Fault::hold("server", "client").at(secs(1)).lasting(secs(2));
-    let mute = Fault::output_stall("server").at(secs(1)).lasting(secs(4));
+    let hold = fault::hold("server", "client").at(secs(1)).lasting(secs(2));
+    let mute = fault::output_stall("server").at(secs(1)).lasting(secs(4));
     let (_, seen) = world(20, vec![hold, mute], |cx, seen| async move {
         until(&cx, 2_500).await;
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
@@ -164,7 +164,7 @@ fn plain_turmoil_sockets_have_output_stalls_exact_to_a_step() {
             note(&seen, &cx, label);
         }
     };
-    let mute = Fault::output_stall("server").at(secs(1)).lasting(secs(2));
+    let mute = fault::output_stall("server").at(secs(1)).lasting(secs(2));
     let (run, seen) = world_with(20, vec![mute], plain_turmoil_echo, client, |s| s);
     assert_between(at(&seen, "connected"), 1_520, 1_560);
     assert_between(at(&seen, "answered"), 3_010, 3_050);
@@ -176,11 +176,11 @@ fn plain_turmoil_sockets_have_output_stalls_exact_to_a_step() {
 fn a_slow_start_refuses_until_the_program_listens() {
     let faults = || {
         vec![
-            Fault::kill("server").at(secs(1)).lasting(millis(500)),
-            Fault::slow_start(millis(730), "server").at(secs(1)).lasting(secs(1)),
-            Fault::slow_start(millis(20), "server").at(secs(1)).lasting(millis(800)),
+            fault::kill("server").at(secs(1)).lasting(millis(500)),
+            fault::slow_start(millis(730), "server").at(secs(1)).lasting(secs(1)),
+            fault::slow_start(millis(20), "server").at(secs(1)).lasting(millis(800)),
             // The slow starts have ended by this restart.
-            Fault::kill("server").at(secs(4)).lasting(millis(500)),
+            fault::kill("server").at(secs(4)).lasting(millis(500)),
         ]
     };
     let (run, seen) = world(10, faults(), |cx, seen| ping_every_100_ms(cx, seen, 60));
@@ -208,7 +208,7 @@ fn a_slow_start_refuses_until_the_program_listens() {
 
 #[test]
 fn a_slow_start_also_affects_the_first_start_and_is_recorded() {
-    let slow = Fault::slow_start(millis(300), "server").lasting(millis(50));
+    let slow = fault::slow_start(millis(300), "server").at_start().lasting(millis(50));
     let seen = Seen::default();
     let scenario = Scenario::new("slow")
         .host("server", |cx| echo(cx.listener(80)))
@@ -270,7 +270,7 @@ async fn bursts(cx: HostContext, seen: Seen, bursts: [(u64, usize); 4]) {
 
 #[test]
 fn a_program_without_memory_dies_only_of_requests_in_flight() {
-    let scarce = Fault::out_of_memory(3, millis(500), "server").at(secs(2)).lasting(secs(3));
+    let scarce = fault::out_of_memory(3, millis(500), "server").at(secs(2)).lasting(secs(3));
     let (run, seen) = world_with(
         10,
         vec![scarce],
@@ -308,8 +308,8 @@ fn a_program_without_memory_dies_only_of_requests_in_flight() {
 
 #[test]
 fn a_program_without_memory_dies_once_per_life_and_survives_after_the_faults() {
-    let scarce = Fault::out_of_memory(2, secs(60), "server").at(secs(1)).lasting(secs(8));
-    let kill = Fault::kill("server").at(millis(5_000)).lasting(millis(1_000));
+    let scarce = fault::out_of_memory(2, secs(60), "server").at(secs(1)).lasting(secs(8));
+    let kill = fault::kill("server").at(millis(5_000)).lasting(millis(1_000));
     let seen = Seen::default();
     let client = |cx, seen| bursts(cx, seen, [(1_500, 5), (3_000, 5), (5_200, 5), (10_500, 5)]);
     let scenario = Scenario::new("scarce")

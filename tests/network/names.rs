@@ -5,7 +5,7 @@ use super::*;
 
 #[test]
 fn a_slow_lookup_delays_a_connect_and_nothing_else() {
-    let late = |by: u64, to: u64| Fault::dns_slow(millis(by), "client", "server").at(secs(1)).lasting(secs(to - 1));
+    let late = |by: u64, to: u64| fault::dns_slow(millis(by), "client", "server").at(secs(1)).lasting(secs(to - 1));
     let (run, seen) = world(20, vec![late(700, 4), late(300, 3)], |cx, seen| async move {
         let mut old = cx.connector().connect("server", 80).await.unwrap();
         until(&cx, 2_000).await;
@@ -34,7 +34,7 @@ fn a_slow_lookup_delays_a_connect_and_nothing_else() {
 
 #[test]
 fn a_connect_to_a_dead_address_hangs_as_long_as_on_linux() {
-    let dead = Fault::dns_blackhole("client", "server").at(secs(1)).lasting(secs(9));
+    let dead = fault::dns_blackhole("client", "server").at(secs(1)).lasting(secs(9));
     let (run, seen) = world(20, vec![dead], |cx, seen| async move {
         let mut old = cx.connector().connect("server", 80).await.unwrap();
         until(&cx, 2_000).await;
@@ -59,10 +59,10 @@ fn a_connect_to_a_dead_address_hangs_as_long_as_on_linux() {
 
 #[test]
 fn a_name_that_is_not_found_fails_at_once() {
-    let nothing = Fault::dns_not_found("client", "server").at(secs(1)).lasting(secs(2));
+    let nothing = fault::dns_not_found("client", "server").at(secs(1)).lasting(secs(2));
     // An unknown name takes precedence over a dead address, and the answer can be late.
-    let dead = Fault::dns_blackhole("client", "server").at(secs(1)).lasting(secs(2));
-    let late = Fault::dns_slow(millis(200), "client", "server").at(secs(2)).lasting(secs(1));
+    let dead = fault::dns_blackhole("client", "server").at(secs(1)).lasting(secs(2));
+    let late = fault::dns_slow(millis(200), "client", "server").at(secs(2)).lasting(secs(1));
     let (run, seen) = world(20, vec![dead, nothing, late], |cx, seen| async move {
         let mut old = cx.connector().connect("server", 80).await.unwrap();
         until(&cx, 1_500).await;
@@ -103,7 +103,7 @@ fn a_hidden_name_affects_only_its_targets_and_is_recorded() {
         .host("b", connect("b", "server"))
         .host("c", connect("c", "other"))
         .latency(millis(10)..millis(10))
-        .fault(fault::scripted("script", vec![Fault::dns_not_found(["a", "c"], "server")]))
+        .fault(fault::scripted("script", vec![fault::dns_not_found(["a", "c"], "server").at_start()]))
         .run_for(secs(2))
         .settle_for(secs(1));
     assert_eq!(host_effects(&scenario), ["500 ms: a finds no host named server [f1]"]);
@@ -116,7 +116,7 @@ fn a_hidden_name_affects_only_its_targets_and_is_recorded() {
 fn a_connect_that_finds_no_name_leaves_the_fate_of_others_unchanged() {
     // With loss, the fate of each connect is decided by its number.
     let results = |faults: Vec<Fault>| {
-        let lossy = Fault::loss(0.5, "client", "server").lasting(secs(100));
+        let lossy = fault::loss(0.5, "client", "server").at_start().lasting(secs(100));
         let faults = faults.into_iter().chain([lossy]).collect();
         let (_, seen) = world(10, faults, |cx, seen| async move {
             for number in 0..30_u64 {
@@ -133,7 +133,7 @@ fn a_connect_that_finds_no_name_leaves_the_fate_of_others_unchanged() {
         labels(&seen)
     };
     let (all, some) =
-        (results(vec![]), results(vec![Fault::dns_not_found("client", "server").at(secs(30)).lasting(secs(9))]));
+        (results(vec![]), results(vec![fault::dns_not_found("client", "server").at(secs(30)).lasting(secs(9))]));
     assert_eq!(some[10..13], ["no name", "no name", "no name"]);
     assert_eq!((&all[..10], &all[13..]), (&some[..10], &some[13..]));
     assert!(all[13..].iter().collect::<std::collections::BTreeSet<_>>().len() > 1, "{all:?}");

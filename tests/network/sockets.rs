@@ -19,7 +19,8 @@ fn a_writer_waits_at_a_full_window_and_is_woken_when_its_peer_dies() {
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
         note(&seen, &cx, "woken");
     };
-    let (_, seen) = world_with(20, vec![on_server(FaultKind::Kill, 5_000, 6_000)], accept_and_hold, client, |s| s);
+    let (_, seen) =
+        world_with(20, vec![on_server(fault::kinds::Kill {}, 5_000, 6_000)], accept_and_hold, client, |s| s);
     assert!(at(&seen, "held back") < secs(1));
     assert_between(at(&seen, "woken"), 5_020, 5_022);
 }
@@ -99,7 +100,7 @@ fn a_dropped_connect_frees_its_port_and_running_out_of_ports_is_a_clear_error() 
         assert_eq!((held.len(), error.kind()), (28_232, io::ErrorKind::AddrNotAvailable));
         note(&seen, &cx, error);
     };
-    let cut = vec![on_link(FaultKind::Partition, 0, 1_000)];
+    let cut = vec![on_link(fault::kinds::Partition {}, 0, 1_000)];
     let (_, seen) =
         world_with(20, cut, |cx| echo(cx.listener(80)), client, |s| s.run_for(secs(1)).settle_for(millis(10)));
     assert!(

@@ -68,7 +68,7 @@ async fn writes_reset_between(stream: &mut TcpStream, from_ms: u64, to_ms: u64) 
 #[test]
 fn a_reset_in_the_middle_of_a_request_reaches_both_ends_after_exactly_its_bytes() {
     let got = Seen::default();
-    let fault = Fault::reset(5, "client", "server").one_way().at(secs(1)).lasting(secs(2));
+    let fault = fault::reset(5, "client", "server").one_way().at(secs(1)).lasting(secs(2));
     let client = |cx: HostContext, seen: Seen| async move {
         let connect = || async { cx.connector().connect("server", 80).await.unwrap() };
         let (mut first, mut second, mut third) = (connect().await, connect().await, connect().await);
@@ -111,7 +111,7 @@ fn a_reset_in_the_middle_of_a_request_reaches_both_ends_after_exactly_its_bytes(
 
 #[test]
 fn a_reset_in_the_middle_of_an_answer_affects_new_connections_too_until_it_ends() {
-    let fault = Fault::reset(3, "server", "client").one_way().at(secs(1)).lasting(secs(2));
+    let fault = fault::reset(3, "server", "client").one_way().at(secs(1)).lasting(secs(2));
     let (run, seen) = world(20, vec![fault], |cx, seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         ping(&mut stream).await.unwrap();
@@ -141,7 +141,7 @@ fn a_reset_in_the_middle_of_an_answer_affects_new_connections_too_until_it_ends(
 #[test]
 fn a_reset_after_zero_bytes_loses_the_whole_message_either_way() {
     for (from, to) in [("client", "server"), ("server", "client")] {
-        let fault = Fault::reset(0, from, to).at(secs(1)).lasting(secs(2));
+        let fault = fault::reset(0, from, to).at(secs(1)).lasting(secs(2));
         let got = Seen::default();
         let client = |cx: HostContext, _: Seen| async move {
             let mut stream = cx.connector().connect("server", 80).await.unwrap();
@@ -168,7 +168,7 @@ fn a_close_ends_the_stream_at_both_ends_and_resets_later_writers() {
         writes_reset_between(&mut stream, 19, 21).await;
         echo(listener).await
     });
-    let fault = Fault::close(6, "client", "server").one_way().at(secs(1)).lasting(secs(1));
+    let fault = fault::close(6, "client", "server").one_way().at(secs(1)).lasting(secs(1));
     let client = |cx: HostContext, seen: Seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         until(&cx, 1_500).await;
@@ -208,7 +208,7 @@ fn a_stall_holds_later_bytes_in_order_and_lets_the_other_direction_pass() {
         note(&seen, &cx, "end");
         std::future::pending().await
     });
-    let fault = Fault::stall(4, "client", "server").one_way().at(secs(1)).lasting(secs(2));
+    let fault = fault::stall(4, "client", "server").one_way().at(secs(1)).lasting(secs(2));
     let client = |cx: HostContext, seen: Seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         stream.write_all(b"before").await.unwrap();
@@ -232,7 +232,7 @@ fn a_stall_holds_later_bytes_in_order_and_lets_the_other_direction_pass() {
 
 #[test]
 fn a_stalled_connection_is_accepted_and_silent_in_each_direction() {
-    let fault = Fault::stall(0, "client", "server").at(secs(1)).lasting(secs(2));
+    let fault = fault::stall(0, "client", "server").at(secs(1)).lasting(secs(2));
     let (_, seen) = world(20, vec![fault], |cx, seen| async move {
         until(&cx, 1_500).await;
         let mut stream = cx.connector().connect("server", 80).await.unwrap();

@@ -56,7 +56,7 @@ fn asked(faults: Vec<Fault>) -> (Run, Vec<String>) {
 #[test]
 fn a_kill_at_a_message_keeps_it_from_leaving() {
     for who in [Selector::from("server"), here()] {
-        let fault = Fault::kill(who).at_message("server", "client", "", 3).lasting(millis(50));
+        let fault = fault::kill(who).at_nth_message("server", "client", "", 3).lasting(millis(50));
         let (run, ends) = asked(vec![fault]);
         assert_eq!(ends, ["1 ok", "2 ok", "3 UnexpectedEof", "4 ok", "5 ok"]);
         assert_eq!(run.outcome.fault_effects, [1]);
@@ -65,7 +65,7 @@ fn a_kill_at_a_message_keeps_it_from_leaving() {
 
 #[test]
 fn a_kill_at_a_message_of_another_host_prevents_the_answer() {
-    let fault = Fault::kill("server").at_message("client", "server", "ping", 3).lasting(millis(50));
+    let fault = fault::kill("server").at_nth_message("client", "server", "ping", 3).lasting(millis(50));
     let (run, seen) = world(20, vec![fault], |cx, seen| async move { ask(&cx, &seen, 4).await });
     assert_eq!(labels(&seen), ["1 ok", "2 ok", "3 UnexpectedEof", "4 ok"]);
     // The request is in flight when the dying process closes the connection.
@@ -75,14 +75,14 @@ fn a_kill_at_a_message_of_another_host_prevents_the_answer() {
 
 #[test]
 fn a_power_off_at_a_message_is_silent() {
-    let fault = Fault::power_off(here()).at_message("server", "client", "ping", 2).lasting(secs(1));
+    let fault = fault::power_off(here()).at_nth_message("server", "client", "ping", 2).lasting(secs(1));
     let (_, ends) = asked(vec![fault]);
     assert_eq!(ends, ["1 ok", "2 late", "3 ok", "4 ok", "5 ok"]);
 }
 
 #[test]
 fn a_partition_at_a_message_stops_it_and_nothing_before_it() {
-    let fault = Fault::partition(here(), "client").at_message("server", "client", "", 3).lasting(millis(500));
+    let fault = fault::partition(here(), "client").at_nth_message("server", "client", "", 3).lasting(millis(500));
     let (run, seen) = world(20, vec![fault], |cx, seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         for byte in [b"1", b"2", b"3", b"4"] {
@@ -117,7 +117,7 @@ fn segments_of_the_other_side_sent_before_the_trigger_point_pass() {
         cx.recorder().note("received", "");
         std::future::pending().await
     };
-    let fault = Fault::partition("server", "client").at_message("server", "client", "b", 1).lasting(secs(10));
+    let fault = fault::partition("server", "client").at_nth_message("server", "client", "b", 1).lasting(secs(10));
     let client = |cx: HostContext, seen: Seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         until(&cx, 1_002).await;
@@ -146,10 +146,10 @@ fn nothing_follows_the_event_that_kills() {
     };
     let serve = move |cx| work_and_answer(cx, write_twice);
     for (fault, expected) in [
-        (Fault::kill("server"), ["1 ok", "2 UnexpectedEof", "3 ok"]),
-        (Fault::power_off("server"), ["1 ok", "2 late", "3 ok"]),
+        (fault::kill("server"), ["1 ok", "2 UnexpectedEof", "3 ok"]),
+        (fault::power_off("server"), ["1 ok", "2 late", "3 ok"]),
     ] {
-        let fault = fault.at_event("server", "written", 2).lasting(millis(50));
+        let fault = fault.at_nth_event("server", "written", 2).lasting(millis(50));
         let client = |cx: HostContext, seen: Seen| async move { ask(&cx, &seen, 3).await };
         let (run, seen) = world_with(20, vec![fault], serve, client, |scenario| scenario);
         assert_eq!(labels(&seen), expected);
@@ -176,16 +176,16 @@ fn writes_before_the_event_stay_and_later_ones_never_happen() {
         file.write_at(5, b"second")?;
         std::future::pending().await
     });
-    let fault = Fault::kill("server").at_event("server", "written", 1).lasting(millis(50));
+    let fault = fault::kill("server").at_nth_event("server", "written", 1).lasting(millis(50));
     world_with(20, vec![fault], serve, |_, _| async {}, |scenario| scenario);
     assert_eq!(*lengths.lock().unwrap(), [0, 5]);
 }
 
 #[test]
 fn the_end_of_one_host_can_trigger_another_fault() {
-    let first = Fault::kill("server").at(secs(1)).lasting(secs(2));
-    let second = Fault::kill("other").at_event("server", "killed", 1).lasting(secs(1));
-    let third = Fault::partition("client", "server").at_event("other", "started", 2).lasting(secs(5));
+    let first = fault::kill("server").at(secs(1)).lasting(secs(2));
+    let second = fault::kill("other").at_nth_event("server", "killed", 1).lasting(secs(1));
+    let third = fault::partition("client", "server").at_nth_event("other", "started", 2).lasting(secs(5));
     let client = |cx: HostContext, seen: Seen| async move {
         for connect in [1_500, 3_500] {
             until(&cx, connect).await;
@@ -216,7 +216,7 @@ fn a_stop_at_an_event_reaches_the_program() {
             }
         }
     };
-    let fault = Fault::stop(here(), secs(1)).at_event("server", "asked", 2).lasting(secs(1));
+    let fault = fault::stop(here(), secs(1)).at_nth_event("server", "asked", 2).lasting(secs(1));
     let client = |cx: HostContext, seen: Seen| async move { ask(&cx, &seen, 3).await };
     let (run, _) = world_with(20, vec![fault], serve, client, |scenario| scenario);
     assert!(run.trace.marks().any(|(_, _, mark)| mark.name() == "stopping by itself"));
@@ -225,8 +225,8 @@ fn a_stop_at_an_event_reaches_the_program() {
 
 #[test]
 fn a_trigger_point_that_never_comes_changes_nothing() {
-    let late = Fault::kill("server").at_message("server", "client", "", 6).lasting(secs(1));
-    let other = Fault::kill("server").at_message("server", "client", "pong", 1).lasting(secs(1));
+    let late = fault::kill("server").at_nth_message("server", "client", "", 6).lasting(secs(1));
+    let other = fault::kill("server").at_nth_message("server", "client", "pong", 1).lasting(secs(1));
     let (run, ends) = asked(vec![late, other]);
     assert_eq!(ends, ["1 ok", "2 ok", "3 ok", "4 ok", "5 ok"]);
     assert_eq!(run.outcome.fault_effects, [0, 0]);
@@ -331,27 +331,32 @@ fn work(cx: &HostContext) -> io::Result<()> {
 #[test]
 fn every_kind_can_begin_with_a_message_or_an_event_and_ends() {
     for (kind, entry) in fault::kinds() {
-        if matches!(kind, FaultKind::Segments { .. } | FaultKind::SlowStart { .. } | FaultKind::OutOfMemory { .. }) {
+        if ["segments", "slow start", "out of memory"].contains(&kind.name()) {
             // Segment faults name their segments; the others need a restart or more load than this scenario has.
             continue;
         }
-        let kind = match kind {
-            FaultKind::Loss { .. } => FaultKind::Loss { rate: 0.5 },
-            FaultKind::Stop { .. } => FaultKind::Stop { grace: millis(100) },
-            FaultKind::Bandwidth { .. } => FaultKind::Bandwidth { bytes_per_second: 2_000, queue_bytes: 2_000 },
-            FaultKind::DiskErrors { calls, .. } => FaultKind::DiskErrors { rate: 0.5, calls },
-            FaultKind::DiskCorruption { .. } => FaultKind::DiskCorruption { rate: 0.5 },
-            FaultKind::Corrupt { .. } => FaultKind::Corrupt { rate: 0.5 },
-            FaultKind::SmallWindow { .. } => FaultKind::SmallWindow { bytes: 100 },
-            FaultKind::CloseIdle { .. } => FaultKind::CloseIdle { idle_for: millis(5) },
-            kind => kind,
+        // What acts by chance, or on much at a time, is to act on the little that is sent here.
+        let kind = match kind.name() {
+            "loss" => fault::kinds::Loss { rate: 0.5 }.into(),
+            "stop" => fault::kinds::Stop { grace: millis(100) }.into(),
+            "bandwidth" => fault::kinds::Bandwidth { bytes_per_second: 2_000, queue_bytes: 2_000 }.into(),
+            "disk errors" => fault::kinds::DiskErrors { rate: 0.5, calls: fault::DiskCalls::All }.into(),
+            "disk corruption" => fault::kinds::DiskCorruption { rate: 0.5 }.into(),
+            "corrupt" => fault::kinds::Corrupt { rate: 0.5 }.into(),
+            "small window" => fault::kinds::SmallWindow { bytes: 100 }.into(),
+            "close idle" => fault::kinds::CloseIdle { idle_for: millis(5) }.into(),
+            _ => kind,
         };
         let target = match kind.is_for_hosts() {
             true => Target::Hosts(here()),
             false => Target::Links { from: here(), to: "client".into() },
         };
-        let fault = Fault { kind, target, ..Fault::kill("server") }.lasting(secs(3));
-        for fault in [fault.clone().at_message("server", "client", "", 9), fault.at_event("server", "exchanged", 3)] {
+        let beginnings = [
+            fault::kill("server").at_nth_message("server", "client", "", 9),
+            fault::kill("server").at_nth_event("server", "exchanged", 3),
+        ];
+        for fault in beginnings {
+            let fault = Fault { kind: kind.clone(), target: target.clone(), ..fault }.lasting(secs(3));
             let scenario = Scenario::new("everything")
                 .host("server", use_everything)
                 .host("client", use_everything)

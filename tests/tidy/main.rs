@@ -1,6 +1,7 @@
 //! House rules: which module may use which, how every file begins, and what simulated code must not use.
 
 mod cycles;
+mod how_to_add;
 mod imports;
 mod known;
 mod outline;

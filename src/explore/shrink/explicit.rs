@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::fault::{Fault, FaultKind, Plan, SegmentFate};
+use crate::fault::{Fault, Plan, SegmentFate};
 use crate::net::{Fate, Fates};
 use crate::run::Recording;
 use crate::scenario::{Case, Scenario};
@@ -18,15 +18,7 @@ pub(super) fn explicit(scenario: &Scenario, recording: &Recording) -> Case {
     };
     let faults = case.plan.faults.iter().enumerate().map(|(index, fault)| {
         let target = fault.target.map(|side, hosts| name(index, side, hosts));
-        let kind = match fault.kind {
-            FaultKind::Loss { .. }
-            | FaultKind::BurstLoss { .. }
-            | FaultKind::Latency { .. }
-            | FaultKind::LatencyWave { .. }
-            | FaultKind::Bandwidth { .. }
-            | FaultKind::Corrupt { .. } => FaultKind::Segments { fates: fates(recording, index as u32) },
-            _ => fault.kind.clone(),
-        };
+        let kind = fault.kind.as_segments(|| fates(recording, index as u32)).unwrap_or_else(|| fault.kind.clone());
         // What is waited for does not depend on the fault's place.
         let trigger = fault.trigger.map(|side, hosts| name(0, side, hosts));
         Fault { trigger, kind, target, ..fault.clone() }
@@ -124,9 +116,9 @@ mod tests {
     fn what_begins_with_a_message_still_does() {
         let scenario = chatter([fault::loss(0.0, "client", "server"), fault::hold("client", "server")]);
         for seed in (0..4).map(Seed) {
-            let loss = Fault::loss(0.4, "client", all()).at_message(all(), "server", "", 20).lasting(secs(9));
-            let late = Fault::latency(millis(1)..millis(90), fault::here(), "client");
-            let late = late.at_message("server", "client", "", 20).lasting(secs(9));
+            let loss = fault::loss(0.4, "client", all()).at_nth_message(all(), "server", "", 20).lasting(secs(9));
+            let late = fault::latency(millis(1)..millis(90), fault::here(), "client");
+            let late = late.at_nth_message("server", "client", "", 20).lasting(secs(9));
             let case = Case { plan: Plan::new(vec![loss, late]), ..scenario.case(seed) };
             assert_explicit_is_the_same(&scenario, case);
         }
@@ -154,10 +146,10 @@ mod tests {
             .plan
             .faults
             .iter()
-            .filter_map(|fault| match &fault.kind {
-                FaultKind::Segments { fates } => Some(fates.len()),
-                FaultKind::Trickle { .. } => None,
-                other => panic!("{other:?} is left to chance"),
+            .filter_map(|fault| {
+                let count = fault.kind.segments().map(<[SegmentFate]>::len);
+                assert!(count.is_some() || fault.kind.name() == "trickle", "{fault} is left to chance");
+                count
             })
             .collect();
         assert!(!counts.is_empty() && counts.iter().all(|count| *count > 3), "both bit: {counts:?}");

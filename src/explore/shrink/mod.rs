@@ -178,9 +178,9 @@ impl Shrinker<'_, '_> {
         let faults = self.case.plan.faults.clone();
         self.minimise(faults, |case, faults| reduce::with_faults(case, faults.to_vec()))?;
         for index in 0..self.case.plan.faults.len() {
-            let FaultKind::Segments { fates } = &self.case.plan.faults[index].kind else { continue };
-            self.minimise(fates.clone(), |case, fates| {
-                let kind = FaultKind::Segments { fates: fates.to_vec() };
+            let Some(fates) = self.case.plan.faults[index].kind.segments() else { continue };
+            self.minimise(fates.to_vec(), |case, fates| {
+                let kind = FaultKind::of_segments(fates.to_vec());
                 with_fault(case, index, Fault { kind, ..case.plan.faults[index].clone() })
             })?;
         }

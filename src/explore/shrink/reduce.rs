@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::fault::{DiskCalls, Fault, FaultKind, Plan, Selector, Target, Trigger, millis};
+use crate::fault::{Fault, FaultKind, Plan, Selector, Target, Trigger, millis};
 use crate::scenario::Case;
 
 /// How large a case is.
@@ -93,89 +93,24 @@ fn retain(case: &Case, mut is_kept: impl FnMut(&Place) -> bool) -> Case {
 
 /// Simpler kinds that may do the same.
 pub(super) fn simpler_kinds(fault: &Fault) -> Vec<Fault> {
-    let kinds = match &fault.kind {
-        FaultKind::PowerOff | FaultKind::Stop { .. } => vec![FaultKind::Kill],
-        FaultKind::PartitionWithReset => vec![FaultKind::Partition],
-        FaultKind::Reset { after_bytes: 1.. } => vec![FaultKind::Reset { after_bytes: 0 }],
-        FaultKind::Close { after_bytes: 0 } => vec![FaultKind::Reset { after_bytes: 0 }],
-        FaultKind::Close { after_bytes } => vec![
-            FaultKind::Reset { after_bytes: 0 },
-            FaultKind::Reset { after_bytes: *after_bytes },
-            FaultKind::Close { after_bytes: 0 },
-        ],
-        FaultKind::Stall { after_bytes: 0 } => vec![FaultKind::Hold],
-        FaultKind::Stall { .. } => vec![FaultKind::Hold, FaultKind::Stall { after_bytes: 0 }],
-        FaultKind::Trickle { bytes: 2.., every } => vec![FaultKind::Trickle { bytes: 1, every: *every }],
-        FaultKind::CloseIdle { idle_for } if !idle_for.is_zero() => {
-            // Those that are idle at the beginning are closed whatever it says; the longer, the fewer others.
-            vec![FaultKind::CloseIdle { idle_for: fault.lasting.max(*idle_for) }]
-        }
-        FaultKind::ShortReads { at_most_bytes: 2.. } => vec![FaultKind::ShortReads { at_most_bytes: 1 }],
-        FaultKind::ShortWrites { at_most_bytes: 2.. } => vec![FaultKind::ShortWrites { at_most_bytes: 1 }],
-        FaultKind::OutOfMemory { .. } => vec![FaultKind::Kill],
-        // As far off as the drift comes to at its end.
-        FaultKind::ClockDrift { parts_per_million } => {
-            let by_ms = fault.lasting.as_millis() as i64 * parts_per_million / 1_000_000;
-            if by_ms == 0 { Vec::new() } else { vec![FaultKind::ClockSkew { by_ms }] }
-        }
-        _ => simpler_disks(&fault.kind),
-    };
-    kinds.into_iter().map(|kind| Fault { kind, ..fault.clone() }).collect()
-}
-
-/// The same trouble of a disk with less chance in it: all calls and not some, one sort of calls and not all.
-fn simpler_disks(kind: &FaultKind) -> Vec<FaultKind> {
-    match *kind {
-        FaultKind::DiskErrors { rate, calls: DiskCalls::All } => {
-            let errors = |rate, calls| FaultKind::DiskErrors { rate, calls };
-            let sorts = [DiskCalls::Syncs, DiskCalls::Writes, DiskCalls::Reads];
-            let surely = sorts.into_iter().map(|calls| errors(1.0, calls));
-            let perhaps = sorts.into_iter().filter(|_| rate < 1.0).map(|calls| errors(rate, calls));
-            surely.chain(perhaps).collect()
-        }
-        FaultKind::DiskErrors { rate, calls } if rate < 1.0 => vec![FaultKind::DiskErrors { rate: 1.0, calls }],
-        FaultKind::DiskFull { free_bytes: 1.. } => vec![FaultKind::DiskFull { free_bytes: 0 }],
-        FaultKind::DiskSlow { read, write, sync } => {
-            let none = Duration::ZERO;
-            let alone = [(none, none, sync), (none, write, none), (read, none, none)];
-            let alone = alone.into_iter().filter(|one| *one != (read, write, sync) && *one != (none, none, none));
-            alone.map(|(read, write, sync)| FaultKind::DiskSlow { read, write, sync }).collect()
-        }
-        FaultKind::DiskCorruption { rate } if rate < 1.0 => vec![FaultKind::DiskCorruption { rate: 1.0 }],
-        _ => Vec::new(),
-    }
+    of_kinds(fault, fault.kind.simpler(fault.lasting))
 }
 
 /// Those with smaller numbers, the smallest first.
 pub(super) fn milder(fault: &Fault) -> Vec<Fault> {
-    let parts = |number: i64| [number / 1_000, number / 100, number / 10, number / 2].into_iter().filter(|n| *n != 0);
-    let kinds: Vec<FaultKind> = match fault.kind {
-        FaultKind::ClockSkew { by_ms } => parts(by_ms).map(|by_ms| FaultKind::ClockSkew { by_ms }).collect(),
-        FaultKind::ClockDrift { parts_per_million } => {
-            parts(parts_per_million).map(|parts_per_million| FaultKind::ClockDrift { parts_per_million }).collect()
-        }
-        FaultKind::SlowStart { by } => shares(by).map(|by| FaultKind::SlowStart { by }).collect(),
-        FaultKind::DnsSlow { by } => shares(by).map(|by| FaultKind::DnsSlow { by }).collect(),
-        _ => Vec::new(),
-    };
-    kinds.into_iter().map(|kind| Fault { kind, ..fault.clone() }).collect()
+    of_kinds(fault, fault.kind.milder())
 }
 
-/// Whole milliseconds of a duration: an eighth, a quarter, a half of it.
-fn shares(duration: Duration) -> impl Iterator<Item = Duration> {
-    let shares = [8, 4, 2].map(|part| whole(duration / part, millis(1)));
-    shares.into_iter().filter(|share| !share.is_zero())
+fn of_kinds(fault: &Fault, kinds: Vec<FaultKind>) -> Vec<Fault> {
+    kinds.into_iter().map(|kind| Fault { kind, ..fault.clone() }).collect()
 }
 
 /// Shorter ones, the shortest first.
 pub(super) fn shorter(fault: &Fault, step: Duration) -> Vec<Fault> {
-    if matches!(fault.kind, FaultKind::Segments { .. }) {
+    if fault.kind.segments().is_some() {
         return Vec::new();
     }
-    let least = match fault.kind {
-        FaultKind::Stop { grace } => grace.max(step),
-        _ => step,
-    };
+    let least = fault.kind.shortest().max(step);
     let fractions = [least, fault.lasting / 8, fault.lasting / 4, fault.lasting / 2, fault.lasting / 4 * 3];
     let mut lengths: Vec<Duration> =
         fractions.into_iter().map(|length| whole(length, step)).filter(|length| *length >= least).collect();
@@ -187,7 +122,7 @@ pub(super) fn shorter(fault: &Fault, step: Duration) -> Vec<Fault> {
 
 /// The same at rounder times, the roundest first.
 pub(super) fn rounder(fault: &Fault, step: Duration) -> Vec<Fault> {
-    if matches!(fault.kind, FaultKind::Segments { .. }) {
+    if fault.kind.segments().is_some() {
         return Vec::new();
     }
     let Some(at) = fault.begins_at() else { return earlier_trigger_points(fault) };
@@ -229,7 +164,7 @@ pub(super) enum Side {
 
 /// The hosts on one side of a fault's target, by name.
 pub(super) fn hosts_of(fault: &Fault, side: Side) -> Vec<String> {
-    if matches!(fault.kind, FaultKind::Segments { .. }) {
+    if fault.kind.segments().is_some() {
         // Segments name their hosts themselves, whatever the target says.
         return Vec::new();
     }
@@ -260,17 +195,12 @@ pub(super) fn with_hosts(fault: &Fault, side: Side, names: Vec<String>) -> Fault
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::secs;
+    use crate::fault::kinds::Partition;
+    use crate::fault::{self, DiskCalls, kill, secs};
     use crate::seed::Seed;
 
     fn fault(at_ms: u64, lasting_ms: u64) -> Fault {
-        Fault {
-            trigger: Trigger::At(millis(at_ms)),
-            kind: FaultKind::Kill,
-            target: Target::Hosts(Selector::Names(vec!["a".to_owned(), "b".to_owned()])),
-            lasting: millis(lasting_ms),
-            generator: "kill".to_owned(),
-        }
+        kill(["a", "b"]).at(millis(at_ms)).lasting(millis(lasting_ms))
     }
 
     fn case() -> Case {
@@ -288,54 +218,54 @@ mod tests {
 
     #[test]
     fn a_one_way_fault_is_narrowed_and_stays_one_way() {
-        let fault = Fault::partition_with_reset(["a", "b"], ["c"]).one_way();
-        assert_eq!(simpler_kinds(&fault), [Fault { kind: FaultKind::Partition, ..fault.clone() }]);
-        let cut = Fault::close(7, "a", "b").one_way();
-        let resets = [Fault::reset(0, "a", "b").one_way(), Fault::reset(7, "a", "b").one_way()];
+        let fault = fault::partition_with_reset(["a", "b"], ["c"]).one_way().at_start();
+        assert_eq!(simpler_kinds(&fault), [Fault { kind: Partition {}.into(), ..fault.clone() }]);
+        let cut = fault::close(7, "a", "b").one_way().at_start();
+        let resets = [fault::reset(0, "a", "b").one_way().at_start(), fault::reset(7, "a", "b").one_way().at_start()];
         assert_eq!(simpler_kinds(&cut)[..2], resets);
-        assert_eq!(simpler_kinds(&Fault::stall(0, "a", "b")), [Fault::hold("a", "b")]);
-        assert_eq!(simpler_kinds(&Fault::reset(0, "a", "b")), []);
+        assert_eq!(simpler_kinds(&fault::stall(0, "a", "b").at_start()), [fault::hold("a", "b").at_start()]);
+        assert_eq!(simpler_kinds(&fault::reset(0, "a", "b").at_start()), []);
         assert_eq!(hosts_of(&fault, Side::First), ["a", "b"]);
         let narrow = with_hosts(&fault, Side::First, vec!["b".to_owned()]);
-        assert_eq!(narrow, Fault::partition_with_reset(["b"], ["c"]).one_way());
+        assert_eq!(narrow, fault::partition_with_reset(["b"], ["c"]).one_way().at_start());
     }
 
     #[test]
     fn troubles_of_disks_lose_their_chance() {
         let check = |fault: Fault, simpler: &[Fault]| assert_eq!(simpler_kinds(&fault), simpler);
-        let syncs = |rate| Fault::disk_errors(rate, DiskCalls::Syncs, "a");
+        let syncs = |rate| fault::disk_errors(rate, DiskCalls::Syncs, "a").at_start();
         let (writes, reads) = (
-            |rate| Fault::disk_errors(rate, DiskCalls::Writes, "a"),
-            |rate| Fault::disk_errors(rate, DiskCalls::Reads, "a"),
+            |rate| fault::disk_errors(rate, DiskCalls::Writes, "a").at_start(),
+            |rate| fault::disk_errors(rate, DiskCalls::Reads, "a").at_start(),
         );
-        let all = |rate| Fault::disk_errors(rate, DiskCalls::All, "a");
+        let all = |rate| fault::disk_errors(rate, DiskCalls::All, "a").at_start();
         check(all(0.1), &[syncs(1.0), writes(1.0), reads(1.0), syncs(0.1), writes(0.1), reads(0.1)]);
         check(all(1.0), &[syncs(1.0), writes(1.0), reads(1.0)]);
         check(syncs(0.1), &[syncs(1.0)]);
         check(syncs(1.0), &[]);
-        check(Fault::disk_full(7, "a"), &[Fault::disk_full(0, "a")]);
-        check(Fault::disk_full(0, "a"), &[]);
-        check(Fault::disk_corruption(0.1, "a"), &[Fault::disk_corruption(1.0, "a")]);
-        let slow = |read, sync| Fault::disk_slow(millis(read), millis(0), millis(sync), "a");
+        check(fault::disk_full(7, "a").at_start(), &[fault::disk_full(0, "a").at_start()]);
+        check(fault::disk_full(0, "a").at_start(), &[]);
+        check(fault::disk_corruption(0.1, "a").at_start(), &[fault::disk_corruption(1.0, "a").at_start()]);
+        let slow = |read, sync| fault::disk_slow(millis(read), millis(0), millis(sync), "a").at_start();
         check(slow(1, 2), &[slow(0, 2), slow(1, 0)]);
         check(slow(0, 2), &[]);
-        check(Fault::lost_syncs("a"), &[]);
+        check(fault::lost_syncs("a").at_start(), &[]);
     }
 
     #[test]
     fn faults_of_machines_become_simpler_and_milder() {
         let kinds = |faults: Vec<Fault>| faults.iter().map(|fault| fault.kind.to_string()).collect::<Vec<_>>();
-        assert_eq!(kinds(simpler_kinds(&Fault::out_of_memory(3, secs(1), "a"))), ["kill"]);
-        let drift = Fault::clock_drift(-500, "a").lasting(secs(10));
+        assert_eq!(kinds(simpler_kinds(&fault::out_of_memory(3, secs(1), "a").at_start())), ["kill"]);
+        let drift = fault::clock_drift(-500, "a").at_start().lasting(secs(10));
         assert_eq!(kinds(simpler_kinds(&drift)), ["clock skew -5ms"]);
         assert!(simpler_kinds(&drift.clone().lasting(secs(1))).is_empty(), "half a millisecond");
         assert_eq!(kinds(milder(&drift)), ["clock drift -5 ppm", "clock drift -50 ppm", "clock drift -250 ppm"]);
-        assert_eq!(kinds(milder(&Fault::clock_skew(30, "a"))), ["clock skew +3ms", "clock skew +15ms"]);
-        assert!(milder(&Fault::clock_skew(-1, "a")).is_empty());
-        let slow = milder(&Fault::slow_start(millis(5), "a"));
+        assert_eq!(kinds(milder(&fault::clock_skew(30, "a").at_start())), ["clock skew +3ms", "clock skew +15ms"]);
+        assert!(milder(&fault::clock_skew(-1, "a").at_start()).is_empty());
+        let slow = milder(&fault::slow_start(millis(5), "a").at_start());
         assert_eq!(kinds(slow), ["slow start by 1ms", "slow start by 2ms"]);
-        let late = milder(&Fault::dns_slow(secs(8), "a", "b"));
-        assert_eq!(late[0], Fault::dns_slow(secs(1), "a", "b"));
+        let late = milder(&fault::dns_slow(secs(8), "a", "b").at_start());
+        assert_eq!(late[0], fault::dns_slow(secs(1), "a", "b").at_start());
     }
 
     #[test]
@@ -353,7 +283,7 @@ mod tests {
     #[test]
     fn a_moment_is_tried_earlier_from_the_first_on() {
         let check = |nth, expected: &[u32]| {
-            let fault = Fault::kill("a").at_event("a", "applied", nth);
+            let fault = fault::kill("a").at_nth_event("a", "applied", nth);
             let earlier = earlier_trigger_points(&fault);
             assert_eq!(earlier.iter().filter_map(|fault| fault.trigger.nth()).collect::<Vec<_>>(), expected);
             assert_eq!(rounder(&fault, millis(10)), earlier);

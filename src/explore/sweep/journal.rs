@@ -150,6 +150,7 @@ fn read(text: &str, head: &Head) -> Option<(BTreeMap<usize, End>, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fault;
     use crate::seed::Seed;
 
     #[test]
@@ -157,7 +158,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("squall-journal-{}.jsonl", std::process::id()));
         let scenario = Scenario::new("s");
         let head = |faults: &[Fault]| Head::new(&scenario, &Case::new("s", Seed(1)), [faults; 3].into_iter());
-        let one = head(&[Fault::kill("a")]);
+        let one = head(&[fault::kill("a").at_start()]);
         let ends = [End::Survived, End::NotBitten, End::Failed("x: \"y\"\nz".to_owned())];
         let mut journal = Journal::open(Some(path.clone()), &one, true).unwrap();
         for (trial, end) in ends.iter().enumerate() {
@@ -175,7 +176,7 @@ mod tests {
         assert_eq!(journal.known.len(), 2);
         journal.write(2, ends[2].clone()).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), text);
-        assert!(known(&head(&[Fault::kill("b")])).is_empty());
+        assert!(known(&head(&[fault::kill("b").at_start()])).is_empty());
         assert!(known(&one).is_empty(), "the journal is that of the other sweep");
         fs::remove_file(&path).unwrap();
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::error::SweepError;
 use super::options::{SweepFault, SweepOptions};
 use super::points::Point;
-use crate::fault::{Fault, Swarm, Target, here, millis};
+use crate::fault::{Fault, Swarm, Target, here, kill, loss, millis, power_off, reset};
 use crate::scenario::{Case, Scenario};
 use crate::seed::Seed;
 use crate::trace::HostId;
@@ -105,16 +105,16 @@ fn fault(sweep_fault: SweepFault, point: &Point, going_down: &[String], down_for
                 Some(to) if goes_down(to) => [to.as_str()].into(),
                 _ => return None,
             };
-            let fault = if sweep_fault == SweepFault::Kill { Fault::kill(victim) } else { Fault::power_off(victim) };
-            fault.lasting(down_for)
+            let fault = if sweep_fault == SweepFault::Kill { kill(victim) } else { power_off(victim) };
+            fault.at_start().lasting(down_for)
         }
         SweepFault::Close => {
             let [from, to] = ends()?;
-            Fault::reset(0, [from], [to]).one_way().lasting(millis(1))
+            reset(0, [from], [to]).one_way().at_start().lasting(millis(1))
         }
         SweepFault::Loss => {
             let [from, to] = ends()?;
-            Fault::loss(1.0, [from], [to]).one_way().lasting(millis(1))
+            loss(1.0, [from], [to]).one_way().at_start().lasting(millis(1))
         }
     };
     Some(Fault { trigger: point.trigger.clone(), generator: "sweep".to_owned(), ..fault })

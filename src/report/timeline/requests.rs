@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::moment::{Moment, Place, Sort, Weight};
-use crate::fault::{FaultKind, duration_text};
+use crate::fault::duration_text;
 use crate::run::Recording;
 use crate::trace::{Event, FlowKey, HostId, SegmentKind};
 
@@ -179,13 +179,7 @@ fn is_probe(words: &str) -> bool {
 /// What a fault did to a segment, in words.
 pub(super) fn effect(recording: &Recording, fault: Option<u32>, late: Option<Duration>) -> String {
     let kind = fault.and_then(|fault| recording.case.plan.faults.get(fault as usize)).map(|fault| &fault.kind);
-    let own = match kind {
-        Some(FaultKind::Reset { .. }) => Some("resets its connection"),
-        Some(FaultKind::Close { .. }) => Some("cuts it short"),
-        Some(FaultKind::Stall { .. }) => Some("stalls it"),
-        Some(FaultKind::Trickle { .. }) => Some("lets it trickle"),
-        _ => None,
-    };
+    let own = kind.and_then(|kind| kind.facts().told_of_a_message);
     if let (Some(fault), Some(own)) = (fault, own) {
         return format!("f{} {own}", fault + 1);
     }

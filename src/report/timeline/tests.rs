@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::check::Verdict;
-use crate::fault::{Fault, Plan, millis, secs};
+use crate::fault::{self, Fault, Plan, millis, secs};
 use crate::history::{Completion, History, Operation};
 use crate::run::Outcome;
 use crate::scenario::Case;
@@ -210,12 +210,12 @@ fn what_befell_a_connection_is_told_in_its_words() {
         let line = text.lines().find(|line| line.contains("r1 GET")).unwrap().to_owned();
         line.split('[').nth(1).unwrap().trim_end_matches(']').to_owned()
     };
-    assert_eq!(told(Fault::reset(9, "a", "b"), false), "f1 resets its connection");
-    assert_eq!(told(Fault::close(9, "a", "b"), false), "f1 cuts it short");
-    assert_eq!(told(Fault::stall(9, "a", "b"), false), "f1 stalls it");
-    assert_eq!(told(Fault::trickle(9, millis(1), "a", "b"), false), "f1 lets it trickle");
-    assert_eq!(told(Fault::corrupt(1.0, "a", "b"), true), "f1 corrupts a bit of it");
-    assert_eq!(told(Fault::hold("a", "b"), false), "f1 keeps it back");
+    assert_eq!(told(fault::reset(9, "a", "b").at_start(), false), "f1 resets its connection");
+    assert_eq!(told(fault::close(9, "a", "b").at_start(), false), "f1 cuts it short");
+    assert_eq!(told(fault::stall(9, "a", "b").at_start(), false), "f1 stalls it");
+    assert_eq!(told(fault::trickle(9, millis(1), "a", "b").at_start(), false), "f1 lets it trickle");
+    assert_eq!(told(fault::corrupt(1.0, "a", "b").at_start(), true), "f1 corrupts a bit of it");
+    assert_eq!(told(fault::hold("a", "b").at_start(), false), "f1 keeps it back");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn a_trickle_lets_a_few_bytes_through_at_a_time_across_segments_and_the_rest_at_its_end() {
     let got = Seen::default();
-    let fault = Fault::trickle(4, millis(100), "client", "server").one_way().at(secs(1)).lasting(millis(1_000));
+    let fault = fault::trickle(4, millis(100), "client", "server").one_way().at(secs(1)).lasting(millis(1_000));
     let client = |cx: HostContext, _: Seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         until(&cx, 1_500).await;
@@ -47,7 +47,7 @@ fn corruption_changes_one_bit_behind_a_head_and_nothing_after_its_end() {
         b"GET / HTTP/1.1\r\n\r\n",
         b"GET / HTTP/1.1\r\nhost: b",
     ];
-    let fault = Fault::corrupt(1.0, "client", "server").one_way().at(secs(1)).lasting(secs(2));
+    let fault = fault::corrupt(1.0, "client", "server").one_way().at(secs(1)).lasting(secs(2));
     let (run, seen) = world(20, vec![fault], |cx, seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         for begins in [1_500, 3_500] {
@@ -70,7 +70,7 @@ fn corruption_changes_one_bit_behind_a_head_and_nothing_after_its_end() {
 #[test]
 fn the_corruption_rate_is_per_segment_and_keyed() {
     let corrupted = |mut faults: Vec<Fault>| {
-        faults.insert(0, Fault::corrupt(0.1, "client", "server").one_way().lasting(secs(150)));
+        faults.insert(0, fault::corrupt(0.1, "client", "server").one_way().at_start().lasting(secs(150)));
         let (_, seen) = world(20, faults, |cx, seen| async move {
             let mut stream = cx.connector().connect("server", 80).await.unwrap();
             for number in 0..1_000 {
@@ -88,9 +88,9 @@ fn the_corruption_rate_is_per_segment_and_keyed() {
     assert!((70..=130).contains(&alone.len()), "{} of 1,000 at 10 %", alone.len());
     // Other faults, even with another corruption rate, leave each corrupted bit where it was.
     let with_others = vec![
-        Fault::trickle(1, millis(2), "client", "server").lasting(secs(9)),
-        Fault::loss(0.05, "client", "server").at(secs(3)).lasting(secs(9)),
-        Fault::corrupt(0.05, "client", "server").one_way().lasting(secs(150)),
+        fault::trickle(1, millis(2), "client", "server").at_start().lasting(secs(9)),
+        fault::loss(0.05, "client", "server").at(secs(3)).lasting(secs(9)),
+        fault::corrupt(0.05, "client", "server").one_way().at_start().lasting(secs(150)),
     ];
     assert_eq!(corrupted(with_others), alone);
 }
@@ -98,10 +98,10 @@ fn the_corruption_rate_is_per_segment_and_keyed() {
 #[test]
 fn short_reads_and_writes_end_with_their_faults() {
     let faults = vec![
-        Fault::short_reads("client", 3).at(secs(1)).lasting(secs(2)),
-        Fault::short_writes("client", 2).at(secs(1)).lasting(secs(2)),
+        fault::short_reads("client", 3).at(secs(1)).lasting(secs(2)),
+        fault::short_writes("client", 2).at(secs(1)).lasting(secs(2)),
         // The lower limit counts.
-        Fault::short_writes("client", 5).at(secs(1)).lasting(secs(3)),
+        fault::short_writes("client", 5).at(secs(1)).lasting(secs(3)),
     ];
     let (run, seen) = world(20, faults, |cx, seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();

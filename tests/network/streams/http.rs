@@ -6,6 +6,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use squall::fault::FaultGenerator;
 
 use super::*;
 
@@ -63,15 +64,16 @@ async fn ask_thrice(cx: HostContext, seen: Seen) {
     }
 }
 
-fn during(fault: Fault) -> Vec<Fault> {
+fn during(fault: FaultGenerator) -> Vec<Fault> {
     vec![fault.at(secs(1)).lasting(secs(2))]
 }
 
 #[test]
 fn a_close_or_a_reset_in_the_middle_of_an_answer_is_an_error_of_hyper() {
     let nobody = Seen::default();
-    let asked =
-        |fault: Fault| labels(&world_with(20, during(fault.one_way()), sharing(&nobody, serve), ask_thrice, |s| s).1);
+    let asked = |fault: FaultGenerator| {
+        labels(&world_with(20, during(fault.one_way()), sharing(&nobody, serve), ask_thrice, |s| s).1)
+    };
     // In the head, then in the body.
     for (after, cut, reset) in [
         (60, "hyper::Error(IncompleteMessage)", "hyper::Error(Io, Custom { kind: ConnectionReset,"),
@@ -82,7 +84,7 @@ fn a_close_or_a_reset_in_the_middle_of_an_answer_is_an_error_of_hyper() {
         ),
     ] {
         for (fault, expected) in
-            [(Fault::close(after, "server", "client"), cut), (Fault::reset(after, "server", "client"), reset)]
+            [(fault::close(after, "server", "client"), cut), (fault::reset(after, "server", "client"), reset)]
         {
             let seen = asked(fault);
             assert_eq!((seen[0].as_str(), seen[2].as_str(), seen.len()), ("page", "page", 3));
@@ -101,7 +103,7 @@ fn a_close_in_the_body_of_an_upload_gives_the_server_an_incomplete_body() {
         let error = ask(&mut sender, "POST", &[7; 5_000]).await.unwrap_err();
         note(&seen, &cx, format!("{error:?}"));
     };
-    let fault = Fault::close(3_000, "client", "server").one_way();
+    let fault = fault::close(3_000, "client", "server").one_way();
     let (run, seen) = world_with(20, during(fault), sharing(&errors, serve), client, |s| s);
     assert_eq!(labels(&errors).len(), 1, "{errors:?}");
     assert!(labels(&errors)[0].contains("UnexpectedEof"), "{errors:?}");
@@ -124,7 +126,7 @@ fn a_stall_behind_the_headers_times_the_client_out_and_then_completes() {
         assert_eq!(body.await.unwrap().to_bytes(), PAGE);
         note(&seen, &cx, "whole");
     };
-    let fault = Fault::stall(500, "server", "client").one_way();
+    let fault = fault::stall(500, "server", "client").one_way();
     let (_, seen) = world_with(20, during(fault), sharing(&nobody, serve), client, |s| s);
     assert_eq!(labels(&seen), ["200 OK", "silence", "whole"]);
     assert_between(at(&seen, "200 OK"), 1_580, 1_583);
@@ -144,7 +146,7 @@ fn a_corrupted_bit_in_a_body_arrives_and_the_exchange_completes() {
         }
     };
     let (run, seen) =
-        world_with(20, during(Fault::corrupt(1.0, "client", "server")), sharing(&nobody, serve), client, |s| s);
+        world_with(20, during(fault::corrupt(1.0, "client", "server")), sharing(&nobody, serve), client, |s| s);
     assert_eq!(
         labels(&seen),
         ["2000 bytes, 0 bits corrupted", "2000 bytes, 1 bits corrupted", "2000 bytes, 0 bits corrupted"]
@@ -156,7 +158,7 @@ fn a_corrupted_bit_in_a_body_arrives_and_the_exchange_completes() {
 fn reads_and_writes_of_one_byte_leave_an_exchange_correct() {
     let nobody = Seen::default();
     let faults = ["client", "server"].into_iter().flat_map(|host| {
-        [Fault::short_reads(host, 1), Fault::short_writes(host, 1)].map(|fault| fault.lasting(secs(100)))
+        [fault::short_reads(host, 1), fault::short_writes(host, 1)].map(|fault| fault.at_start().lasting(secs(100)))
     });
     let client = |cx: HostContext, seen: Seen| async move {
         let mut sender = connect(&cx).await;
@@ -183,7 +185,7 @@ fn closing_an_idle_pooled_connection_fails_a_request_sent_at_that_time() {
             let mut sender = connect(&cx).await;
             assert_eq!(ask(&mut sender, "GET", b"").await.unwrap(), PAGE);
         };
-        let fault = Fault::close_idle(secs(10), "client", "server");
+        let fault = fault::close_idle(secs(10), "client", "server");
         let (run, seen) = world_with(20, during(fault), sharing(&nobody, serve), client, |s| s);
         assert_eq!(run.outcome.fault_effects, vec![1]);
         assert!(labels(&seen).len() == 1 && labels(&seen)[0].starts_with(expected), "{seen:?}");
@@ -218,7 +220,7 @@ fn words(seen: &[(String, Duration)]) -> Vec<&str> {
 
 #[test]
 fn an_answer_is_lost_after_its_request_was_processed() {
-    let lost = Fault::reset(0, "server", "client").one_way().at_message("server", "client", "HTTP/1.1 200", 2);
+    let lost = fault::reset(0, "server", "client").one_way().at_nth_message("server", "client", "HTTP/1.1 200", 2);
     let (seen, noted) = at_trigger_point(lost.lasting(millis(10)));
     assert_eq!(words(&seen), ["page", "hyper::Error", "page"]);
     assert!(seen[1].0.contains("ConnectionReset"), "{seen:?}");
@@ -227,7 +229,7 @@ fn an_answer_is_lost_after_its_request_was_processed() {
 
 #[test]
 fn an_upload_is_closed_in_its_body() {
-    let cut = Fault::close(1_000, "client", "server").one_way().at_message("client", "server", "POST", 1);
+    let cut = fault::close(1_000, "client", "server").one_way().at_nth_message("client", "server", "POST", 1);
     let (seen, noted) = at_trigger_point(cut.lasting(millis(10)));
     assert_eq!(words(&seen), ["hyper::Error", "page", "page"]);
     assert_eq!(noted.len(), 1);
@@ -236,7 +238,7 @@ fn an_upload_is_closed_in_its_body() {
 
 #[test]
 fn a_body_stalls_after_its_headers() {
-    let stall = Fault::stall(100, "client", "server").one_way().at_message("client", "server", "POST", 2);
+    let stall = fault::stall(100, "client", "server").one_way().at_nth_message("client", "server", "POST", 2);
     let (seen, noted) = at_trigger_point(stall.lasting(secs(2)));
     assert_eq!(words(&seen), ["page", "page", "page"]);
     assert_between(seen[0].1, 40, 41);

@@ -19,7 +19,7 @@ fn idle_connections_are_closed_at_both_ends_and_busy_ones_are_not() {
         tokio::spawn(async move { record(idle, &cx, &seen, 1).await });
         echo(listener).await
     });
-    let fault = Fault::close_idle(millis(500), "client", "server").at(secs(1)).lasting(secs(4));
+    let fault = fault::close_idle(millis(500), "client", "server").at(secs(1)).lasting(secs(4));
     let client = |cx: HostContext, seen: Seen| async move {
         let connect = || async { cx.connector().connect("server", 80).await.unwrap() };
         let (mut unread, mut idle, mut busy) = (connect().await, connect().await, connect().await);
@@ -66,7 +66,7 @@ fn idle_connections_are_closed_at_both_ends_and_busy_ones_are_not() {
 
 #[test]
 fn close_idle_one_way_closes_only_connections_that_the_first_side_opened() {
-    let fault = Fault::close_idle(secs(9), "server", "client").one_way().at(secs(1)).lasting(secs(4));
+    let fault = fault::close_idle(secs(9), "server", "client").one_way().at(secs(1)).lasting(secs(4));
     let (run, seen) = world(20, vec![fault], |cx, seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         until(&cx, 2_000).await;
@@ -80,7 +80,7 @@ fn close_idle_one_way_closes_only_connections_that_the_first_side_opened() {
 #[test]
 fn a_half_open_connection_is_reset_when_the_unaware_side_sends() {
     let got = Seen::default();
-    let fault = Fault::half_open("client", "server").at(secs(1));
+    let fault = fault::half_open("client", "server").at(secs(1));
     let client = |cx: HostContext, seen: Seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         stream.write_all(b"before").await.unwrap();
@@ -119,7 +119,7 @@ fn half_open_also_affects_connections_whose_listening_side_is_unaware() {
         reads_reset(&mut stream).await;
         note(&seen, &cx, "reset");
     };
-    let fault = Fault::half_open("server", "client").at(secs(1));
+    let fault = fault::half_open("server", "client").at(secs(1));
     let (_, seen) = world_with(20, vec![fault], server, client, |s| s);
     expect(&seen, &[("reset", 1_000)]);
     expect(&got, &[("0: ConnectionReset", 1_540)]);

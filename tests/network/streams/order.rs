@@ -55,19 +55,19 @@ fn numbered(places: Range<usize>) -> Vec<u8> {
 fn delaying_fault() -> impl Strategy<Value = Fault> {
     let (client, server) = ("client", "server");
     let kind = prop_oneof![
-        (0_u64..50_000).prop_map(move |bytes| Fault::stall(bytes, client, server)),
-        (1_u64..2_000, 1_u64..100).prop_map(move |(bytes, every)| Fault::trickle(bytes, millis(every), client, server)),
-        (0.0..0.3).prop_map(move |rate| Fault::loss(rate, client, server)),
-        (0_u64..300).prop_map(move |most| Fault::latency(millis(0)..millis(most), client, server)),
-        Just(Fault::hold(client, server)),
-        Just(Fault::partition(client, server)),
-        (1_u64..5_000).prop_map(move |bytes| Fault::small_window(server, bytes)),
-        (1_u64..500).prop_map(move |bytes| Fault::short_reads(server, bytes)),
-        (1_u64..500).prop_map(move |bytes| Fault::short_writes(client, bytes)),
+        (0_u64..50_000).prop_map(move |bytes| fault::stall(bytes, client, server)),
+        (1_u64..2_000, 1_u64..100).prop_map(move |(bytes, every)| fault::trickle(bytes, millis(every), client, server)),
+        (0.0..0.3).prop_map(move |rate| fault::loss(rate, client, server)),
+        (0_u64..300).prop_map(move |most| fault::latency(millis(0)..millis(most), client, server)),
+        Just(fault::hold(client, server)),
+        Just(fault::partition(client, server)),
+        (1_u64..5_000).prop_map(move |bytes| fault::small_window(server, bytes)),
+        (1_u64..500).prop_map(move |bytes| fault::short_reads(server, bytes)),
+        (1_u64..500).prop_map(move |bytes| fault::short_writes(client, bytes)),
     ];
     (kind, 0_u64..3_000, 1_u64..5_000, any::<bool>()).prop_map(|(fault, begins, lasting, one_way)| {
-        let fault = fault.at(millis(begins)).lasting(millis(lasting));
-        if one_way { fault.one_way() } else { fault }
+        let fault = if one_way { fault.one_way() } else { fault };
+        fault.at(millis(begins)).lasting(millis(lasting))
     })
 }
 
@@ -83,11 +83,11 @@ proptest! {
         chunks in vec(1_usize..30_000, 2..10),
     ) {
         let total: usize = chunks.iter().sum();
-        let fault = if is_graceful { Fault::close(after, "client", "server") } else { Fault::reset(after, "client", "server") };
+        let fault = if is_graceful { fault::close(after, "client", "server") } else { fault::reset(after, "client", "server") };
         // Faults that begin together keep their order, so the break acts before or behind the others.
-        let mut faults: Vec<Fault> = delays.into_iter().map(|fault| fault.at(millis(0))).collect();
+        let mut faults: Vec<Fault> = delays.into_iter().map(|fault| Fault { trigger: Trigger::At(millis(0)), ..fault }).collect();
         let own = place.index(faults.len() + 1);
-        faults.insert(own, fault.one_way().lasting(secs(200)));
+        faults.insert(own, fault.one_way().at_start().lasting(secs(200)));
         let got = Seen::default();
         let server = sharing(&got, |cx, seen| async move {
             let (mut stream, _) = cx.listener(80).accept().await?;

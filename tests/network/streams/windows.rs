@@ -29,7 +29,7 @@ fn a_small_window_stops_the_writer_until_the_reader_reads() {
         let mut rest = vec![0; 1 << 20];
         read_on(&mut stream, &mut rest).await
     };
-    let fault = Fault::small_window("server", 1_000).at(secs(1)).lasting(secs(2));
+    let fault = fault::small_window("server", 1_000).at(secs(1)).lasting(secs(2));
     let client = |cx: HostContext, seen: Seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         until(&cx, 1_500).await;
@@ -52,7 +52,7 @@ fn a_small_window_stops_the_writer_until_the_reader_reads() {
 /// everything in between. Returns how many bytes each filling took.
 fn fill_after(windows: &[(u64, u64, u64)], chunks: &[(u64, usize)], reads: &[(u64, usize)]) -> [usize; 2] {
     let faults = windows.iter().map(|(begins, lasting, bytes)| {
-        Fault::small_window("server", *bytes).at(millis(*begins)).lasting(millis(*lasting))
+        fault::small_window("server", *bytes).at(millis(*begins)).lasting(millis(*lasting))
     });
     let reads = reads.to_vec();
     let server = move |cx: HostContext| {
@@ -127,7 +127,7 @@ fn a_window_that_becomes_small_announces_the_room_that_was_read_before() {
         stream.read_exact(&mut [0; 100_000]).await?;
         std::future::pending().await
     };
-    let fault = Fault::small_window("server", 1_000).at(secs(1)).lasting(secs(2));
+    let fault = fault::small_window("server", 1_000).at(secs(1)).lasting(secs(2));
     let client = |cx: HostContext, seen: Seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         stream.write_all(&[7; 100_000]).await.unwrap();

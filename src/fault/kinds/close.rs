@@ -1,0 +1,76 @@
+//! Connections that end in the middle.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Facts, FaultKind, Kind, KindTarget, Reset, bytes_text};
+use crate::fault::{FaultGenerator, Intensity, Selector, rust_code};
+
+/// As [`Reset`](super::Reset), but politely: the receiver gets exactly `after_bytes` bytes and then the end of the
+/// stream, the sender the end of the stream too, and whoever writes on is reset after one latency.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Close {
+    /// Bytes that pass before it.
+    pub after_bytes: u64,
+}
+
+/// Connections between the two sides come to an end when `after_bytes` more bytes have been sent on them in one direction.
+pub fn close(after_bytes: u64, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
+    FaultGenerator::on_links(Close { after_bytes }, from, to)
+}
+
+impl Kind for Close {
+    fn name(&self) -> &'static str {
+        "close"
+    }
+
+    fn parameters_in_words(&self) -> String {
+        format!("after {}", bytes_text(self.after_bytes))
+    }
+
+    fn facts(&self) -> Facts {
+        Facts {
+            target: KindTarget::Links,
+            is_seen_in_segments: false,
+            generators_differ_by_parameters: false,
+            told_of_a_message: Some("cuts it short"),
+            written: "fault::close(after_bytes, from, to)",
+            seen: "a message that ends too early: the end of the stream after exactly so many bytes, a reset for whoever writes on",
+            parameters: &[("after_bytes", "what still passes in one direction")],
+        }
+    }
+
+    fn example() -> Close {
+        Close { after_bytes: 100 }
+    }
+
+    fn defect(&self) -> Option<String> {
+        None
+    }
+
+    fn scaled(&self, _: Intensity) -> FaultKind {
+        self.clone().into()
+    }
+
+    fn simpler(&self, _: Duration) -> Vec<FaultKind> {
+        let after_bytes = self.after_bytes;
+        if after_bytes == 0 {
+            return vec![Reset { after_bytes: 0 }.into()];
+        }
+        vec![Reset { after_bytes: 0 }.into(), Reset { after_bytes }.into(), Close { after_bytes: 0 }.into()]
+    }
+
+    fn milder(&self) -> Vec<FaultKind> {
+        Vec::new()
+    }
+
+    fn shortest(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn rust(&self, target: &str) -> String {
+        format!("fault::close({}, {target})", rust_code::grouped(self.after_bytes))
+    }
+}

@@ -1,0 +1,82 @@
+//! Connections that are closed while they are idle.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Facts, FaultKind, Kind, KindTarget};
+use crate::fault::{FaultGenerator, Intensity, Selector, duration_text, rust_code, secs, text_duration};
+
+/// Connections that the first side opened to the second are closed while they are idle: with nothing on the way and
+/// nothing unread, both ends get the end of the stream, as if the other had sent it just then, and whoever writes,
+/// knowing of it or not yet, is reset after one latency. It befalls all that are idle when it begins, and those that become so and stay so for `idle_for`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CloseIdle {
+    /// How long a connection must have been idle, while this lasts; exact to a step.
+    #[serde(with = "text_duration")]
+    pub idle_for: Duration,
+}
+
+/// Idle connections between the two sides are closed, at once and whenever one has been idle for `idle_for`. One way, it
+/// befalls only those that the first side opened.
+pub fn close_idle(idle_for: Duration, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
+    FaultGenerator::on_links(CloseIdle { idle_for }, from, to)
+}
+
+impl Kind for CloseIdle {
+    fn name(&self) -> &'static str {
+        "close idle"
+    }
+
+    fn parameters_in_words(&self) -> String {
+        format!("after {}", duration_text(self.idle_for))
+    }
+
+    fn facts(&self) -> Facts {
+        Facts {
+            target: KindTarget::Links,
+            is_seen_in_segments: false,
+            generators_differ_by_parameters: false,
+            told_of_a_message: None,
+            written: "fault::close_idle(idle_for, from, to)",
+            seen: "an idle connection ends just before a pool uses it again: the end of the stream, then a reset for who writes",
+            parameters: &[(
+                "idle_for",
+                "how long it must have been idle; those that are idle at the beginning end at once",
+            )],
+        }
+    }
+
+    fn example() -> CloseIdle {
+        CloseIdle { idle_for: secs(5) }
+    }
+
+    fn defect(&self) -> Option<String> {
+        None
+    }
+
+    fn scaled(&self, _: Intensity) -> FaultKind {
+        self.clone().into()
+    }
+
+    fn simpler(&self, lasting: Duration) -> Vec<FaultKind> {
+        if self.idle_for.is_zero() {
+            return Vec::new();
+        }
+        // Those that are idle at the beginning are closed whatever it says; the longer, the fewer others.
+        vec![CloseIdle { idle_for: lasting.max(self.idle_for) }.into()]
+    }
+
+    fn milder(&self) -> Vec<FaultKind> {
+        Vec::new()
+    }
+
+    fn shortest(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn rust(&self, target: &str) -> String {
+        format!("fault::close_idle({}, {target})", rust_code::duration(self.idle_for))
+    }
+}

@@ -1,0 +1,108 @@
+//! Calls of disks that fail.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Facts, FaultKind, Kind, KindTarget, harder_rate, is_rate};
+use crate::fault::{FaultGenerator, Intensity, Selector};
+
+/// Calls of the machine's disk fail with an I/O error (EIO, 5), each with probability `rate`, and have no effect. After
+/// a failed sync, as on Linux, what it was to bring to the durable state is not brought by a later one unless it is written
+/// again, and the next power off loses it. The luck of a call is its own: of two such faults at a time on one disk, the
+/// one with the higher rate decides.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DiskErrors {
+    /// Probability in `[0, 1]`.
+    pub rate: f64,
+    /// Which calls.
+    pub calls: DiskCalls,
+}
+
+/// Calls of the machines' disks that fail with an I/O error, with probability `rate` each.
+pub fn disk_errors(rate: f64, calls: DiskCalls, hosts: impl Into<Selector>) -> FaultGenerator {
+    FaultGenerator::on_hosts(DiskErrors { rate, calls }, hosts)
+}
+
+impl Kind for DiskErrors {
+    fn name(&self) -> &'static str {
+        match self.calls {
+            DiskCalls::All => "disk errors",
+            DiskCalls::Reads => "read errors",
+            DiskCalls::Writes => "write errors",
+            DiskCalls::Syncs => "sync errors",
+        }
+    }
+
+    fn parameters_in_words(&self) -> String {
+        format!("{:.1} %", self.rate * 100.0)
+    }
+
+    fn facts(&self) -> Facts {
+        Facts {
+            target: KindTarget::Hosts,
+            is_seen_in_segments: false,
+            generators_differ_by_parameters: false,
+            told_of_a_message: None,
+            written: "fault::disk_errors(rate, DiskCalls::All, hosts)",
+            seen: "calls of the disk fail with EIO and have no effect; what a failed sync was to save, no later sync saves unless it \
+             is written again",
+            parameters: &[
+                ("rate", "probability in [0, 1] that a call fails"),
+                ("calls", "which calls: `all`, `reads`, `writes` or `syncs`"),
+            ],
+        }
+    }
+
+    fn example() -> DiskErrors {
+        DiskErrors { rate: 0.1, calls: DiskCalls::All }
+    }
+
+    fn defect(&self) -> Option<String> {
+        (!is_rate(self.rate)).then(|| format!("the rate {} of disk errors is not between 0 and 1", self.rate))
+    }
+
+    fn scaled(&self, intensity: Intensity) -> FaultKind {
+        DiskErrors { rate: harder_rate(self.rate, intensity), calls: self.calls }.into()
+    }
+
+    fn simpler(&self, _: Duration) -> Vec<FaultKind> {
+        let DiskErrors { rate, calls } = *self;
+        let may_fail = rate < 1.0;
+        let errors = |rate, calls| FaultKind::from(DiskErrors { rate, calls });
+        if calls == DiskCalls::All {
+            let sorts = [DiskCalls::Syncs, DiskCalls::Writes, DiskCalls::Reads];
+            let surely = sorts.into_iter().map(|calls| errors(1.0, calls));
+            let perhaps = sorts.into_iter().filter(|_| may_fail).map(|calls| errors(rate, calls));
+            return surely.chain(perhaps).collect();
+        }
+        if may_fail { vec![errors(1.0, calls)] } else { Vec::new() }
+    }
+
+    fn milder(&self) -> Vec<FaultKind> {
+        Vec::new()
+    }
+
+    fn shortest(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn rust(&self, target: &str) -> String {
+        format!("fault::disk_errors({:?}, fault::DiskCalls::{:?}, {target})", self.rate, self.calls)
+    }
+}
+
+/// Which calls of a disk a fault befalls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DiskCalls {
+    /// Reads, writes and syncs.
+    All,
+    /// Reads of files and directories.
+    Reads,
+    /// Writes to the cache, and changes of a length or a name.
+    Writes,
+    /// Syncs of files and directories.
+    Syncs,
+}

@@ -1,0 +1,69 @@
+//! Names that are not found.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Facts, FaultKind, Kind, KindTarget};
+use crate::fault::{FaultGenerator, Intensity, Selector};
+
+/// The names of the second side are not known to the first: a connect fails at once, as it does for a name that does not
+/// exist. Open connections go on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DnsNotFound {}
+
+/// Names of the second side that hosts of the first do not find.
+pub fn dns_not_found(from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
+    FaultGenerator::on_links(DnsNotFound {}, from, to).one_way()
+}
+
+impl Kind for DnsNotFound {
+    fn name(&self) -> &'static str {
+        "dns not found"
+    }
+
+    fn parameters_in_words(&self) -> String {
+        String::new()
+    }
+
+    fn facts(&self) -> Facts {
+        Facts {
+            target: KindTarget::Names,
+            is_seen_in_segments: false,
+            generators_differ_by_parameters: false,
+            told_of_a_message: None,
+            written: "fault::dns_not_found(from, to)",
+            seen: "a connect by name fails at once, as for a name that does not exist; open connections and addresses do not",
+            parameters: &[],
+        }
+    }
+
+    fn example() -> DnsNotFound {
+        DnsNotFound {}
+    }
+
+    fn defect(&self) -> Option<String> {
+        None
+    }
+
+    fn scaled(&self, _: Intensity) -> FaultKind {
+        self.clone().into()
+    }
+
+    fn simpler(&self, _: Duration) -> Vec<FaultKind> {
+        Vec::new()
+    }
+
+    fn milder(&self) -> Vec<FaultKind> {
+        Vec::new()
+    }
+
+    fn shortest(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn rust(&self, target: &str) -> String {
+        format!("fault::dns_not_found({target})")
+    }
+}

@@ -1,0 +1,70 @@
+//! Connections that one side forgets.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Facts, FaultKind, Kind, KindTarget};
+use crate::fault::{FaultGenerator, Intensity, Selector};
+
+/// The kernels of the second side forget their open connections with the first when it begins, and say nothing: their
+/// programs are reset, and the first side believes in a connection until it sends on it, which is answered with a
+/// reset. New connections work.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HalfOpen {}
+
+/// The second side forgets its connections with the first, which is not told.
+pub fn half_open(from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
+    FaultGenerator::on_links(HalfOpen {}, from, to).one_way()
+}
+
+impl Kind for HalfOpen {
+    fn name(&self) -> &'static str {
+        "half-open"
+    }
+
+    fn parameters_in_words(&self) -> String {
+        String::new()
+    }
+
+    fn facts(&self) -> Facts {
+        Facts {
+            target: KindTarget::LinksOneWay,
+            is_seen_in_segments: false,
+            generators_differ_by_parameters: false,
+            told_of_a_message: None,
+            written: "fault::half_open(from, to)",
+            seen: "the second side forgot its connections with the first, which is reset a round trip after it sends",
+            parameters: &[],
+        }
+    }
+
+    fn example() -> HalfOpen {
+        HalfOpen {}
+    }
+
+    fn defect(&self) -> Option<String> {
+        None
+    }
+
+    fn scaled(&self, _: Intensity) -> FaultKind {
+        self.clone().into()
+    }
+
+    fn simpler(&self, _: Duration) -> Vec<FaultKind> {
+        Vec::new()
+    }
+
+    fn milder(&self) -> Vec<FaultKind> {
+        Vec::new()
+    }
+
+    fn shortest(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn rust(&self, target: &str) -> String {
+        format!("fault::half_open({target})")
+    }
+}

@@ -1,0 +1,70 @@
+//! Links on which nothing passes and senders are answered.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Facts, FaultKind, Kind, KindTarget, Partition};
+use crate::fault::{FaultGenerator, Intensity, Selector};
+
+/// Nothing passes between the two sides, and whoever tries is answered: a firewall in the middle of the link drops
+/// what crosses and sends a reset back, which arrives after one latency of the link. Connects are refused; open
+/// connections are reset when they next send. Code on plain turmoil sockets meets silence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartitionWithReset {}
+
+/// No segment passes between the two sides, and each sender is answered with a reset.
+pub fn partition_with_reset(from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
+    FaultGenerator::on_links(PartitionWithReset {}, from, to)
+}
+
+impl Kind for PartitionWithReset {
+    fn name(&self) -> &'static str {
+        "partition with reset"
+    }
+
+    fn parameters_in_words(&self) -> String {
+        String::new()
+    }
+
+    fn facts(&self) -> Facts {
+        Facts {
+            target: KindTarget::Links,
+            is_seen_in_segments: false,
+            generators_differ_by_parameters: false,
+            told_of_a_message: None,
+            written: "fault::partition_with_reset(from, to)",
+            seen: "a firewall that answers: connects are refused, and an open connection is reset when it next sends",
+            parameters: &[],
+        }
+    }
+
+    fn example() -> PartitionWithReset {
+        PartitionWithReset {}
+    }
+
+    fn defect(&self) -> Option<String> {
+        None
+    }
+
+    fn scaled(&self, _: Intensity) -> FaultKind {
+        self.clone().into()
+    }
+
+    fn simpler(&self, _: Duration) -> Vec<FaultKind> {
+        vec![Partition {}.into()]
+    }
+
+    fn milder(&self) -> Vec<FaultKind> {
+        Vec::new()
+    }
+
+    fn shortest(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn rust(&self, target: &str) -> String {
+        format!("fault::partition_with_reset({target})")
+    }
+}

@@ -1,0 +1,72 @@
+//! Connections that are reset in the middle.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Facts, FaultKind, Kind, KindTarget, bytes_text};
+use crate::fault::{FaultGenerator, Intensity, Selector, rust_code};
+
+/// Each connection is reset in the middle, once: when `after_bytes` bytes have been sent on it in one direction while
+/// this lasts, the receiver gets exactly these and then a reset, and the sender is reset after one latency.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reset {
+    /// Bytes that pass before it; with 0, the message with which a connection is met is lost as a whole.
+    pub after_bytes: u64,
+}
+
+/// Connections between the two sides are reset when `after_bytes` more bytes have been sent on them in one direction.
+pub fn reset(after_bytes: u64, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
+    FaultGenerator::on_links(Reset { after_bytes }, from, to)
+}
+
+impl Kind for Reset {
+    fn name(&self) -> &'static str {
+        "reset"
+    }
+
+    fn parameters_in_words(&self) -> String {
+        format!("after {}", bytes_text(self.after_bytes))
+    }
+
+    fn facts(&self) -> Facts {
+        Facts {
+            target: KindTarget::Links,
+            is_seen_in_segments: false,
+            generators_differ_by_parameters: false,
+            told_of_a_message: Some("resets its connection"),
+            written: "fault::reset(after_bytes, from, to)",
+            seen: "a connection is reset in the middle of a message, once each: both ends learn of it, after exactly so many bytes",
+            parameters: &[("after_bytes", "what still passes in one direction; 0 loses the whole message")],
+        }
+    }
+
+    fn example() -> Reset {
+        Reset { after_bytes: 100 }
+    }
+
+    fn defect(&self) -> Option<String> {
+        None
+    }
+
+    fn scaled(&self, _: Intensity) -> FaultKind {
+        self.clone().into()
+    }
+
+    fn simpler(&self, _: Duration) -> Vec<FaultKind> {
+        if self.after_bytes == 0 { Vec::new() } else { vec![Reset { after_bytes: 0 }.into()] }
+    }
+
+    fn milder(&self) -> Vec<FaultKind> {
+        Vec::new()
+    }
+
+    fn shortest(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn rust(&self, target: &str) -> String {
+        format!("fault::reset({}, {target})", rust_code::grouped(self.after_bytes))
+    }
+}

@@ -1,0 +1,73 @@
+//! Programs that begin to listen late.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Facts, FaultKind, Kind, KindTarget, smaller_times};
+use crate::fault::{FaultGenerator, Intensity, Selector, duration_text, rust_code, secs, text_duration};
+
+/// A program that starts while this lasts begins to listen late, on whatever port and as long as it lives: until then
+/// connects are refused. Several at a time add up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SlowStart {
+    /// How much later than the program wants it.
+    #[serde(with = "text_duration")]
+    pub by: Duration,
+}
+
+/// Programs that start during the fault begin to listen later, by this time.
+pub fn slow_start(by: Duration, hosts: impl Into<Selector>) -> FaultGenerator {
+    FaultGenerator::on_hosts(SlowStart { by }, hosts)
+}
+
+impl Kind for SlowStart {
+    fn name(&self) -> &'static str {
+        "slow start"
+    }
+
+    fn parameters_in_words(&self) -> String {
+        format!("by {}", duration_text(self.by))
+    }
+
+    fn facts(&self) -> Facts {
+        Facts {
+            target: KindTarget::Hosts,
+            is_seen_in_segments: false,
+            generators_differ_by_parameters: false,
+            told_of_a_message: None,
+            written: "fault::slow_start(by, hosts)",
+            seen: "connects are refused for longer after a restart; nothing without a restart during the fault",
+            parameters: &[("by", "how much later a program listens than it wants, after each start during the fault")],
+        }
+    }
+
+    fn example() -> SlowStart {
+        SlowStart { by: secs(2) }
+    }
+
+    fn defect(&self) -> Option<String> {
+        None
+    }
+
+    fn scaled(&self, intensity: Intensity) -> FaultKind {
+        SlowStart { by: intensity.lengthen(self.by) }.into()
+    }
+
+    fn simpler(&self, _: Duration) -> Vec<FaultKind> {
+        Vec::new()
+    }
+
+    fn milder(&self) -> Vec<FaultKind> {
+        smaller_times(self.by).map(|by| SlowStart { by }.into()).collect()
+    }
+
+    fn shortest(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn rust(&self, target: &str) -> String {
+        format!("fault::slow_start({}, {target})", rust_code::duration(self.by))
+    }
+}

@@ -1,0 +1,75 @@
+//! Connections on which nothing more passes until the end.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Facts, FaultKind, Hold, Kind, KindTarget, bytes_text};
+use crate::fault::{FaultGenerator, Intensity, Selector, rust_code};
+
+/// When `after_bytes` bytes have been sent on a connection in one direction while this lasts, nothing more passes on
+/// it in this direction until the end, then everything at once. Connects are granted all the same.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stall {
+    /// Bytes that pass before it.
+    pub after_bytes: u64,
+}
+
+/// After `after_bytes` more bytes of a connection between the two sides, nothing passes in their direction until the end.
+pub fn stall(after_bytes: u64, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
+    FaultGenerator::on_links(Stall { after_bytes }, from, to)
+}
+
+impl Kind for Stall {
+    fn name(&self) -> &'static str {
+        "stall"
+    }
+
+    fn parameters_in_words(&self) -> String {
+        format!("after {}", bytes_text(self.after_bytes))
+    }
+
+    fn facts(&self) -> Facts {
+        Facts {
+            target: KindTarget::Links,
+            is_seen_in_segments: false,
+            generators_differ_by_parameters: false,
+            told_of_a_message: Some("stalls it"),
+            written: "fault::stall(after_bytes, from, to)",
+            seen: "the headers come and the body does not, until the end",
+            parameters: &[("after_bytes", "what passes of each connection in one direction before it stalls")],
+        }
+    }
+
+    fn example() -> Stall {
+        Stall { after_bytes: 100 }
+    }
+
+    fn defect(&self) -> Option<String> {
+        None
+    }
+
+    fn scaled(&self, _: Intensity) -> FaultKind {
+        self.clone().into()
+    }
+
+    fn simpler(&self, _: Duration) -> Vec<FaultKind> {
+        if self.after_bytes == 0 {
+            return vec![Hold {}.into()];
+        }
+        vec![Hold {}.into(), Stall { after_bytes: 0 }.into()]
+    }
+
+    fn milder(&self) -> Vec<FaultKind> {
+        Vec::new()
+    }
+
+    fn shortest(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn rust(&self, target: &str) -> String {
+        format!("fault::stall({}, {target})", rust_code::grouped(self.after_bytes))
+    }
+}
