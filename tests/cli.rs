@@ -1,7 +1,8 @@
 //! The command line and libtest's protocol, with small scenarios that end in every possible way.
 //!
-//! This executable is itself a table of scenarios: if its first argument is `cli`, or `SQUALL_TABLE` is set (`other` for a
-//! second table), it acts as a user's table would. Otherwise it runs the tests, which start it again in these ways.
+//! This executable is itself a table of scenarios: if its first argument is `cli`, or `SQUALL_TABLE` is set (`other`
+//! for a second table), it acts as a user's table would. Otherwise it runs the tests, which start it again in these
+//! ways.
 
 #[path = "cli/check_history.rs"]
 mod check_history;
@@ -432,11 +433,11 @@ fn catalog() {
     let bandwidth = "\nbandwidth         fault::bandwidth(bytes_per_second, queue_bytes, from, to)\n";
     let queue = "      queue_bytes       how much may wait before the rest is lost\n";
     assert_contains(&stdout(&output), &[bandwidth, queue, "\nswizzle           fault::swizzle(hosts)\n"]);
-    let (dead, looping) = (
-        "\ndead resolution   fault::dns_blackhole(from, to)\n",
+    let (blackhole, looping) = (
+        "\ndns blackhole     fault::dns_blackhole(from, to)\n",
         "\nrestart loop      fault::restart_loop(times, up, hosts)\n",
     );
-    assert_contains(&stdout(&output), &[dead, looping, "in_flight      with so many requests"]);
+    assert_contains(&stdout(&output), &[blackhole, looping, "in_flight      with so many requests"]);
     assert!(stdout(&output).lines().all(|line| line.chars().count() <= 120), "{}", stdout(&output));
 }
 

@@ -35,7 +35,7 @@ pub(crate) enum Command {
     Shrink(Shrink),
     /// Tries every single fault at each message and each named event of a run, one at a time.
     Sweep(Sweep),
-    /// Moves a failing case to sims/regressions. Cases there run first, and must pass.
+    /// Moves a failing case to sims/regressions, whose cases run first and must pass.
     Keep(Keep),
     /// Prints a case as a Rust test to paste.
     Rust {
@@ -61,13 +61,13 @@ pub(crate) struct Workers {
 /// The flags that restrict which faults seeds draw.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Drawing {
-    /// Only the faults of these generators, separated by commas or in a flag each: names as `list` shows them, even with
-    /// commas in them (`'kill api-1, api-2'`); kinds, for all generators of a kind (`loss,kill`); or patterns in which `*`
-    /// stands for any text. Default: each run draws which generators it uses.
+    /// Only the faults of these generators, separated by commas or in a flag each: names as `list` shows them, even
+    /// with commas in them (`'kill api-1, api-2'`); kinds, for all generators of a kind (`loss,kill`); or patterns in
+    /// which `*` stands for any text. Default: each run draws which generators it uses.
     #[arg(long, value_name = "NAMES")]
     pub(crate) faults: Vec<String>,
-    /// The intensity of faults: 1 is what their generators specify, 2 is twice as frequent and twice as strong. Default:
-    /// each run draws a quarter, a half or all of it.
+    /// The intensity of faults: 1 is what their generators specify, 2 is twice as frequent and twice as strong.
+    /// Default: each run draws a quarter, a half or all of it.
     #[arg(long, value_name = "X")]
     pub(crate) intensity: Option<Intensity>,
 }
@@ -165,7 +165,7 @@ pub(crate) struct Explore {
     /// The largest number of runs that shrinking may make.
     #[arg(long, value_name = "N", default_value_t = crate::explore::SHRINK_RUNS)]
     pub(crate) shrink_runs: u64,
-    /// How long to look for the reasons of the first failure; `0` turns the explanation off.
+    /// How long to spend on explaining the first failure; `0` turns the explanation off.
     #[arg(long, value_name = "TIME", value_parser = time_or_none, default_value = "5s")]
     pub(crate) explain_for: Duration,
 }
@@ -213,7 +213,8 @@ pub(crate) struct Replay {
     /// End the run when it has used this many seconds of CPU time. Default: the scenario's own limit.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) hang_after: Option<Duration>,
-    /// Run the case once more with its system calls watched, and report what leaves the sandbox, even if the runs are equal.
+    /// Run the case once more with its system calls watched, and report what leaves the sandbox, even if the runs are
+    /// equal.
     #[arg(long)]
     pub(crate) doctor: bool,
 }
@@ -232,8 +233,8 @@ pub(crate) struct Sweep {
     /// The number of operations that each client makes: its first N, or `all`.
     #[arg(long, value_name = "N", value_parser = operations, default_value = "2")]
     pub(crate) operations: Operations,
-    /// The hosts to take down: a name, a group, or a pattern in which `*` stands for any text. Default: the hosts that the
-    /// scenario's own faults take down, or all hosts but the clients' if there are none.
+    /// The hosts to take down: a name, a group, or a pattern in which `*` stands for any text. Default: the hosts that
+    /// the scenario's own faults take down, or all hosts but the clients' if there are none.
     #[arg(long, value_name = "PATTERN")]
     pub(crate) hosts: Option<String>,
     /// How long a host stays down.

@@ -1,5 +1,5 @@
-//! Starts a table of scenarios in one of two ways: as tests, by libtest's protocol for `cargo test` and nextest, or as a
-//! command line. Runs themselves are made and judged in `explore`.
+//! Starts a table of scenarios in one of two ways: as tests, by libtest's protocol for `cargo test` and nextest, or as
+//! a command line. Runs themselves are made and judged in `explore`.
 
 mod arguments;
 mod check_history;
@@ -32,8 +32,8 @@ const SEEDS_IN_TESTS: u64 = 16;
 
 /// The whole `main` of a table of scenarios.
 ///
-/// If the first argument is `cli`, it is a command line (`cli --help` lists the commands). Otherwise it speaks libtest's
-/// protocol, with one test for each scenario and one for each case in the project's `sims/regressions/`.
+/// If the first argument is `cli`, it is a command line (`cli --help` lists the commands). Otherwise it speaks
+/// libtest's protocol, with one test for each scenario and one for each case in the project's `sims/regressions/`.
 ///
 /// Exit codes of the command line: 0 if all promises were kept, 1 if one was broken, 2 for wrong usage or a failure of
 /// the harness, 3 if the verdict of a run is unknown or a run is not deterministic.

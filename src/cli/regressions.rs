@@ -21,8 +21,8 @@ pub(super) struct Kept {
     case: Result<(usize, Case), String>,
 }
 
-/// The project that this executable belongs to: the one that cargo names, or else the nearest directory, from the current
-/// one upwards, that has a `Cargo.toml` and `sims/`.
+/// The project that this executable belongs to: the one that cargo names, or else the nearest directory, from the
+/// current one upwards, that has a `Cargo.toml` and `sims/`.
 pub(super) fn project() -> Option<PathBuf> {
     if let Some(directory) = std::env::var_os("CARGO_MANIFEST_DIR").filter(|directory| !directory.is_empty()) {
         return Some(directory.into());

@@ -89,8 +89,8 @@ impl<'a> Candidates<'a> {
         Ok(trial)
     }
 
-    /// The index of the first candidate, in order, that breaks the promise. `None` if no candidate does, or if a limit was
-    /// reached first.
+    /// The index of the first candidate, in order, that breaks the promise. `None` if no candidate does, or if a limit
+    /// was reached first.
     pub(super) fn first_broken(&mut self, count: usize, make: &dyn Fn(usize) -> Case) -> Result<Option<usize>, Error> {
         let mut first = None;
         self.run(count, make, |index, trial| {

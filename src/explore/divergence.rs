@@ -87,8 +87,8 @@ impl fmt::Display for Divergence {
     }
 }
 
-/// As much of a line as fits after its label: its beginning and, if the character at `decisive` is farther back, the part
-/// around that character.
+/// As much of a line as fits after its label: its beginning and, if the character at `decisive` is farther back, the
+/// part around that character.
 fn clipped(line: &str, decisive: usize) -> String {
     const ROOM: usize = COLUMNS - "    second  ".len();
     const BEGINNING: usize = 40;

@@ -21,8 +21,8 @@ const COLUMNS: usize = 100;
 pub struct Diagnosis {
     /// Where two recorded runs diverge; `None` if they do not, or if one of them ended without an outcome.
     pub divergence: Option<Divergence>,
-    /// What left the sandbox in a watched run before the runs diverge, in the order of first occurrence; everything that
-    /// left it if the point of divergence is unknown.
+    /// What left the sandbox in a watched run before the runs diverge, in the order of first occurrence; everything
+    /// that left it if the point of divergence is unknown.
     pub suspects: Vec<Escape>,
     /// The number of different escapes that happened only after that point.
     pub later: usize,
@@ -30,8 +30,8 @@ pub struct Diagnosis {
     pub gap: Option<String>,
     /// Whether each process of this executable sees the same addresses.
     pub addresses_are_fixed: bool,
-    /// The fingerprint of the watched run, if it returned an outcome. It equals that of the other runs if nothing left the
-    /// sandbox.
+    /// The fingerprint of the watched run, if it returned an outcome. It equals that of the other runs if nothing left
+    /// the sandbox.
     pub fingerprint: Option<Fingerprint>,
 }
 

@@ -63,8 +63,8 @@ pub struct Why {
     pub runs: u64,
 }
 
-/// Finds out why this case breaks the promise, within a given time. `without` holds the results that are already known of
-/// the run without each fault.
+/// Finds out why this case breaks the promise, within a given time. `without` holds the results that are already known
+/// of the run without each fault.
 ///
 /// # Errors
 /// If runs cannot be carried out at all.

@@ -44,7 +44,8 @@ pub struct Failure {
     pub output: Vec<u8>,
     /// Whether the run was the same when it was repeated.
     pub repeat: Repeat,
-    /// The file in which the case was saved. `None` if it passes, or if it was given as a case and so has a file already.
+    /// The file in which the case was saved. `None` if it passes, or if it was given as a case and so has a file
+    /// already.
     pub saved: Result<Option<PathBuf>, CaseFileError>,
     /// The failure before it was shrunk, if it was; everything else then belongs to the smaller case.
     pub as_found: Option<Box<AsFound>>,

@@ -1,8 +1,8 @@
 //! Makes many runs of a scenario: decides which seeds run, how many run at once and which are repeated, and sums up the
 //! results.
 //!
-//! Results are taken in the order of the seeds, however many runs there are at once, so an exploration of the same seeds
-//! has the same result for any number of workers.
+//! Results are taken in the order of the seeds, however many runs there are at once, so an exploration of the same
+//! seeds has the same result for any number of workers.
 
 mod breakpoint;
 mod candidates;

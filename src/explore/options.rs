@@ -35,7 +35,7 @@ pub struct ExploreOptions {
     pub shrink_for: Duration,
     /// The largest number of runs that shrinking may make.
     pub shrink_runs: u64,
-    /// How long to look for the reasons of the first failure; zero turns the explanation off.
+    /// How long to spend on explaining the first failure; zero turns the explanation off.
     pub explain_for: Duration,
 }
 

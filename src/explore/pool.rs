@@ -1,5 +1,5 @@
-//! The workers of an exploration: each is a zygote that one thread of the supervisor drives. All explorations of a process
-//! share one pool, so the number of workers is bounded however many scenarios are explored at once.
+//! The workers of an exploration: each is a zygote that one thread of the supervisor drives. All explorations of a
+//! process share one pool, so the number of workers is bounded however many scenarios are explored at once.
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
@@ -99,8 +99,8 @@ impl Queue {
 }
 
 impl Pool {
-    /// A pool of `jobs` workers for these scenarios; `entry` says how this executable is started as a worker. A worker is
-    /// started when it is first needed. `hang_after` replaces the scenarios' own limits of CPU time.
+    /// A pool of `jobs` workers for these scenarios; `entry` says how this executable is started as a worker. A worker
+    /// is started when it is first needed. `hang_after` replaces the scenarios' own limits of CPU time.
     pub fn new(
         scenarios: Arc<[Scenario]>,
         jobs: NonZeroUsize,
@@ -274,8 +274,8 @@ impl Driver {
         if task.kind == JobKind::Case || matches!(task.case_ref, CaseRef::Case(_)) {
             return run(&task.case_ref, task.kind);
         }
-        // A case is drawn in a separate process, so that its run starts from the same bytes, and so with the same memory,
-        // as a replay of the case from a file.
+        // A case is drawn in a separate process, so that its run starts from the same bytes, and so with the same
+        // memory, as a replay of the case from a file.
         let drawn = run(&task.case_ref, JobKind::Case)?;
         let End::Returned(reply) = &drawn.end else { return Ok(drawn) };
         match serde_json::from_slice(reply) {

@@ -124,8 +124,8 @@ impl RunResult {
     }
 }
 
-/// The number of effects of each fault that records show: the segments and hosts that it affected, and the deaths of hosts
-/// that directly follow its beginning.
+/// The number of effects of each fault that records show: the segments and hosts that it affected, and the deaths of
+/// hosts that directly follow its beginning.
 fn effects(records: &[Record], plan: &Plan, hosts: &[String]) -> Vec<u64> {
     let mut effects = vec![0; plan.faults.len()];
     let mut begun = None;

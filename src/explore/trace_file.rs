@@ -1,5 +1,5 @@
-//! Saves the trace of a failing run beside its case, and finds where a later run of the case diverges from it. The trace
-//! never changes how a case runs.
+//! Saves the trace of a failing run beside its case, and finds where a later run of the case diverges from it. The
+//! trace never changes how a case runs.
 
 use std::fmt::{self, Write as _};
 use std::fs;

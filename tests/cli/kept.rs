@@ -1,4 +1,5 @@
-//! `cargo sims keep` and `cargo sims rust`: a failing case is kept in the project and runs first, or is printed as a test.
+//! `cargo sims keep` and `cargo sims rust`: a failing case is kept in the project and runs first, or is printed as a
+//! test.
 
 use std::path::PathBuf;
 

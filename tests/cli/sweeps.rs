@@ -156,7 +156,8 @@ pub fn a_sweep_names_each_point_that_is_not_survived() {
     let rows = rows(&text);
     // For a moment after each answer, its number is not stored yet.
     assert_contains(rows[0], &["  kill       survived at 6 of 8 points"]);
-    // A machine without power does not close the connection, and the client accepts no answer before the end of the stream.
+    // A machine without power does not close the connection, and the client accepts no answer before the end of the
+    // stream.
     assert_contains(rows[1], &["  power off  survived at all 8 points"]);
     assert_contains(rows[2], &["  close      survived at all 4 points"]);
     for nth in [1, 2] {

@@ -1,8 +1,8 @@
 //! Shrinks a failing case, as plain data, while it keeps breaking the same promise.
 //!
 //! First, rates of faults become explicit data: the decisions that were effective. Then delta debugging removes faults,
-//! single segments and operations, and the remaining faults become simpler, narrower, shorter and rounder. In the end each
-//! remaining fault is left out once more, to show that none of them can go.
+//! single segments and operations, and the remaining faults become simpler, narrower, shorter and rounder. In the end
+//! each remaining fault is left out once more, to show that none of them can go.
 
 mod ddmin;
 mod explicit;
@@ -103,7 +103,8 @@ struct Shrinker<'a, 'b> {
 
 impl Shrinker<'_, '_> {
     fn shrink(&mut self, effects: &[u64]) -> Result<(), Error> {
-        // The CPU time of a run without faults is the measure for all candidates. If that run fails, no fault is needed.
+        // The CPU time of a run without faults is the measure for all candidates. If that run fails, no fault is
+        // needed.
         let control = reduce::with_faults(&self.case, Vec::new());
         if self.trials.measure(&control)? == CandidateOutcome::Broken {
             self.case = control;

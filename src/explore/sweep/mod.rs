@@ -1,5 +1,5 @@
-//! The exhaustive sweep: tries each single fault at each causal point of a run without faults, one at a time, and a sample
-//! of pairs of them.
+//! The exhaustive sweep: tries each single fault at each causal point of a run without faults, one at a time, and a
+//! sample of pairs of them.
 
 mod error;
 mod journal;
@@ -85,8 +85,8 @@ impl Sweep {
     }
 }
 
-/// Sweeps one scenario of the pool, by its index. `progress` receives the number of trials that are done, the number of all
-/// trials, and the number of those that the scenario did not survive.
+/// Sweeps one scenario of the pool, by its index. `progress` receives the number of trials that are done, the number of
+/// all trials, and the number of those that the scenario did not survive.
 ///
 /// # Errors
 /// If runs cannot be carried out, if there is nothing to sweep, or if a file cannot be written.

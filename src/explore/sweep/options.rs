@@ -43,8 +43,8 @@ pub struct SweepOptions {
     pub sweep_faults: Vec<SweepFault>,
     /// The number of operations that each client makes, from its first on; `None` for all.
     pub operations: Option<usize>,
-    /// A pattern of the hosts to take down. `None` for those that the scenario's own generators take down, or all but the
-    /// clients' if there are none.
+    /// A pattern of the hosts to take down. `None` for those that the scenario's own generators take down, or all but
+    /// the clients' if there are none.
     pub hosts: Option<String>,
     /// How long a host stays down.
     pub down_for: Duration,

@@ -30,8 +30,8 @@ impl fmt::Display for Point {
     }
 }
 
-/// Every message between two hosts and every named event while faults may happen, up to the end of the last operation, as
-/// no client sees what happens later. Without operations, all points up to the end of the faults.
+/// Every message between two hosts and every named event while faults may happen, up to the end of the last operation,
+/// as no client sees what happens later. Without operations, all points up to the end of the faults.
 pub(super) fn points(recording: &Recording) -> Vec<Point> {
     let ends = recording.history.operations.iter().filter_map(|operation| Some(operation.completed.as_ref()?.0));
     let until = ends.max().unwrap_or(Duration::MAX).min(recording.run_for);

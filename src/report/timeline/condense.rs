@@ -1,4 +1,5 @@
-//! Fits a timeline into a number of lines: the least important lines are left out first, and each gap says what it held.
+//! Fits a timeline into a number of lines: the least important lines are left out first, and each gap says what it
+//! held.
 
 use std::time::Duration;
 
@@ -8,8 +9,8 @@ use super::moment::{Category, Line, Weight};
 const ROUTINE_BEFORE: usize = 8;
 /// The number of routine lines that are kept after it.
 const ROUTINE_AFTER: usize = 3;
-/// The numbers of lines to keep besides the important ones, from the most to the least: lines at the beginning of a run,
-/// which show how the system works, and notable lines in each gap.
+/// The numbers of lines to keep besides the important ones, from the most to the least: lines at the beginning of a
+/// run, which show how the system works, and notable lines in each gap.
 const ROOMS: [(usize, usize); 8] = [(24, 6), (20, 4), (16, 3), (16, 2), (12, 1), (12, 0), (6, 0), (0, 0)];
 
 /// At most `limit` lines: all of them, or the most important ones, or those nearest to `around`.

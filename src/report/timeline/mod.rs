@@ -1,5 +1,5 @@
-//! The semantic timeline of a run, with one lane for each host. Ids are stable (requests are numbered as they are sent) and
-//! there are no ports and no bytes, so that two versions of a timeline can be compared.
+//! The semantic timeline of a run, with one lane for each host. Ids are stable (requests are numbered as they are sent)
+//! and there are no ports and no bytes, so that two versions of a timeline can be compared.
 
 mod condense;
 mod lanes;
@@ -26,8 +26,8 @@ pub struct TimelineOptions {
 
 /// The timeline as text, with a header that names the lanes.
 ///
-/// If it is too long, routine lines are left out first (each gap says what it held), then retries and log lines. Faults,
-/// deaths, changes of health or breakers, and failures that a client saw are kept as far as they fit.
+/// If it is too long, routine lines are left out first (each gap says what it held), then retries and log lines.
+/// Faults, deaths, changes of health or breakers, and failures that a client saw are kept as far as they fit.
 pub fn timeline(recording: &Recording, options: &TimelineOptions) -> String {
     let mut text = timeline_lines(recording, options).join("\n");
     text.push('\n');
