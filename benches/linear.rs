@@ -1,6 +1,6 @@
-//! How fast histories are judged: those with known verdicts, and registers with many clients.
+//! Benchmarks of the linearizability checker: histories with known verdicts, and generated registers and queues.
 //!
-//! `cargo bench --bench linear`. Each number is the median of several rounds on one thread, by the wall clock.
+//! `cargo bench --bench linear`. Each number is the median wall-clock time of several rounds on one thread.
 
 #[path = "../tests/linear/generate.rs"]
 mod generate;
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use squall::check::linear::models::{KeyValue, Queue, Register};
 use squall::check::linear::read::{jepsen_register, porcupine_key_value};
 use squall::check::linear::{Judgement, Model, SearchOptions, TypedHistory, judge, linearizable, queue};
-use squall::seed::Seed;
+use squall::prelude::Seed;
 
 use generate::Mistake;
 use support::median;
@@ -48,12 +48,14 @@ fn main() {
 
 fn etcd(histories: &Path) {
     let mut paths: Vec<_> = std::fs::read_dir(histories.join("etcd"))
-        .expect("the histories are there")
-        .map(|entry| entry.expect("the directory can be read").path())
+        .expect("the checkout has tests/histories/etcd")
+        .map(|entry| entry.expect("the directory is readable").path())
         .collect();
     paths.sort();
-    let texts: Vec<_> = paths.iter().map(|path| std::fs::read_to_string(path).expect("a text")).collect();
-    let read = || texts.iter().map(|text| jepsen_register(text).expect("a history")).collect::<Vec<_>>();
+    let texts: Vec<_> =
+        paths.iter().map(|path| std::fs::read_to_string(path).expect("the history is readable text")).collect();
+    let read =
+        || texts.iter().map(|text| jepsen_register(text).expect("the file is a valid history")).collect::<Vec<_>>();
     let all = read();
     let model = Register::new(None);
     let mut linearizable = 0;
@@ -71,8 +73,9 @@ fn etcd(histories: &Path) {
 
 fn key_value(histories: &Path) {
     for name in ["c01-ok", "c01-bad", "c10-ok", "c10-bad", "c50-ok"] {
-        let text = std::fs::read_to_string(histories.join("kv").join(name).with_extension("txt")).expect("a text");
-        let history = porcupine_key_value(&text).expect("a history");
+        let text = std::fs::read_to_string(histories.join("kv").join(name).with_extension("txt"));
+        let text = text.expect("the history is readable text");
+        let history = porcupine_key_value(&text).expect("the file is a valid history");
         let mut found = false;
         let judging = milliseconds(21, || found = is_linearizable(&KeyValue, &history));
         let reading = milliseconds(21, || assert!(porcupine_key_value(&text).is_ok()));
@@ -84,16 +87,16 @@ fn registers() {
     for (clients, operations, unknown) in [(8, 10_000, 0), (8, 100_000, 0), (8, 100_000, 1), (32, 100_000, 0)] {
         let history = generate::register(Seed(1), clients, operations, unknown);
         let model = Register::new(0);
-        let right = milliseconds(5, || assert!(is_linearizable(&model, &history)));
-        println!("register, {clients} clients, {operations} operations, {unknown} of 1000 unknown: {right:.1} ms");
+        let time = milliseconds(5, || assert!(is_linearizable(&model, &history)));
+        println!("register, {clients} clients, {operations} operations, {unknown} of 1000 unknown: {time:.1} ms");
     }
     for (clients, operations) in [(8, 100_000), (32, 100_000)] {
         for mistake in [Mistake::FromNowhere, Mistake::StaleRead, Mistake::LostUpdate] {
             let mut history = generate::register(Seed(1), clients, operations, 0);
             generate::spoil(Seed(1), &mut history, mistake);
             let mut word = "";
-            let wrong = milliseconds(3, || word = linearizable(&Register::new(0), &history).word());
-            println!("register, {clients} clients, {operations} operations, {mistake:?}: {word} after {wrong:.1} ms");
+            let time = milliseconds(3, || word = linearizable(&Register::new(0), &history).word());
+            println!("register, {clients} clients, {operations} operations, {mistake:?}: {word} after {time:.1} ms");
         }
     }
 }
@@ -106,7 +109,7 @@ fn queues() {
         let patterns = milliseconds(5, || assert_eq!(queue::wrong(&history), Ok(None)));
         let options = SearchOptions { budget: 100_000, ..SearchOptions::default() };
         let mut word = "";
-        // Every state is a copy of the queue, so larger ones are too much for the search.
+        // The search copies the whole queue into each state, so larger histories are too slow for it.
         let searching = if operations > 1_000 {
             None
         } else {

@@ -1,5 +1,5 @@
-//! How fast Squall is: simulated seconds a second of each scenario, runs a second with one worker and with two, and
-//! what memory is left behind.
+//! Benchmarks of Squall's throughput: simulated seconds per second of each scenario, runs per second with one worker
+//! and with two, and the growth of memory over many runs.
 //!
 //! `cargo bench --bench throughput --profile dev` measures with the profile that `cargo sims` uses.
 
@@ -13,9 +13,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use squall::internal::run::{Detail, run};
+use squall::internal::sandbox::{End, EntryPoint, ProcessLimits, Worker, serve_if_zygote};
 use squall::prelude::*;
-use squall::run::{Detail, run};
-use squall::sandbox::{End, EntryPoint, ProcessLimits, Worker, serve_if_zygote};
 
 use scenarios::*;
 use support::{children, median, resident_kib, thread_cpu};
@@ -30,7 +30,7 @@ const SHOP: [fn() -> Scenario; 7] = [
     bad_disks::scenario,
 ];
 
-/// Two hosts that do next to nothing: what is left is what a run costs by itself.
+/// Two hosts that do almost nothing, so that the cost of the run itself remains.
 fn tiny() -> Scenario {
     Scenario::new("tiny")
         .host("server", |cx| async move {
@@ -44,25 +44,26 @@ fn tiny() -> Scenario {
         .settle_for(millis(100))
 }
 
-/// A job: which scenario, and the seed.
+/// A job: the index of the scenario, and the seed.
 fn job(scenario: usize, seed: u64) -> Vec<u8> {
     [scenario as u64, seed].map(u64::to_le_bytes).concat()
 }
 
 fn handle(job: &[u8]) -> Vec<u8> {
-    let number = |at: usize| u64::from_le_bytes(job[at..at + 8].try_into().expect("a job is two numbers"));
+    let number = |at: usize| u64::from_le_bytes(job[at..at + 8].try_into().expect("eight bytes"));
     let scenario = SHOP.get(number(0) as usize).map_or_else(tiny, |make| make());
     let run = run(&scenario, &scenario.case(Seed(number(8))), Detail::Lean);
-    serde_json::to_vec(&run.outcome).expect("an outcome is plain data")
+    serde_json::to_vec(&run.outcome).expect("an outcome serializes to JSON")
 }
 
 fn worker() -> Worker {
     Worker::spawn(EntryPoint::Main, Arc::new(handle)).expect("the zygote starts")
 }
 
-fn done(worker: &mut Worker, job: &[u8]) -> Duration {
-    let finished = worker.run(job, &ProcessLimits::default()).expect("the zygote lives");
-    assert!(matches!(finished.end, End::Returned(_)), "a run did not end well: {:?}", finished.end);
+/// Runs a job to its end and returns its CPU time.
+fn run_job(worker: &mut Worker, job: &[u8]) -> Duration {
+    let finished = worker.run(job, &ProcessLimits::default()).expect("the zygote is alive");
+    assert!(matches!(finished.end, End::Returned(_)), "the run failed: {:?}", finished.end);
     finished.cpu
 }
 
@@ -95,7 +96,7 @@ fn in_this_thread() {
     println!("{:<22} {:>12.0}\n", "median", median(rates));
 }
 
-/// Runs a second with this many workers.
+/// The runs per second with these workers.
 fn rate(workers: &mut [Worker], scenario: usize, runs: u64) -> f64 {
     let next = AtomicU64::new(0);
     let started = Instant::now();
@@ -108,7 +109,7 @@ fn rate(workers: &mut [Worker], scenario: usize, runs: u64) -> f64 {
                     if seed >= runs {
                         break;
                     }
-                    done(worker, &job(scenario, seed));
+                    run_job(worker, &job(scenario, seed));
                 }
             });
         }
@@ -138,18 +139,18 @@ fn memory(name: &str, scenario: usize, runs: u64) {
         (resident_kib(std::process::id()).unwrap_or_default(), of_zygote)
     };
     for seed in 0..20 {
-        done(&mut worker, &job(scenario, seed));
+        run_job(&mut worker, &job(scenario, seed));
     }
     let before = resident();
     let started = Instant::now();
-    let cpu: Duration = (0..runs).map(|seed| done(&mut worker, &job(scenario, seed))).sum();
+    let cpu: Duration = (0..runs).map(|seed| run_job(&mut worker, &job(scenario, seed))).sum();
     let wall = started.elapsed();
     let after = resident();
-    println!("\n{name}: {:.1} runs/s, {:.3} ms of CPU a run", runs as f64 / wall.as_secs_f64(), {
+    println!("\n{name}: {:.1} runs/s, {:.3} ms of CPU per run", runs as f64 / wall.as_secs_f64(), {
         cpu.as_secs_f64() * 1e3 / runs as f64
     });
-    for (process, before, after) in [("front", before.0, after.0), ("zygote", before.1, after.1)] {
+    for (process, before, after) in [("supervisor", before.0, after.0), ("zygote", before.1, after.1)] {
         let growth = after as i64 - before as i64;
-        println!("  {process:<7} resident {before:>7} KiB at the start, {after:>7} KiB at the end, {growth:+} KiB");
+        println!("  {process:<10} resident {before:>7} KiB at the start, {after:>7} KiB at the end, {growth:+} KiB");
     }
 }

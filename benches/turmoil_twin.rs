@@ -1,9 +1,10 @@
-//! What Squall costs: the shop under Squall against its twin, the same programs hand-written on plain turmoil sockets.
+//! Benchmark of Squall's overhead: the shop under Squall against its twin, the same programs on plain turmoil sockets.
 //!
-//! `cargo bench --bench turmoil_twin --profile dev` measures with the profile that `cargo sims` uses. Both sides do what
-//! the same cases say, without faults, with steps of 10 ms and latencies of 10 to 30 ms, one after the other in pairs.
-//! Squall's side pays for all that a run of it does: sandbox, wire, simulated disk, digest, history, checks; the last
-//! table adds a fresh process for each run. The twin's store is on redb's memory, and nobody watches it.
+//! `cargo bench --bench turmoil_twin --profile dev` measures with the profile that `cargo sims` uses. Both sides run
+//! the same cases, without faults, with steps of 10 ms and latencies of 10 to 30 ms, alternating in pairs. Squall's
+//! side includes all that it does in a run: sandbox, wire, simulated disk, digest, history, checks; the rows "a process
+//! per run" add a fresh process for each run. The twin's store uses redb's memory backend, and the twin has no
+//! observers.
 
 #[path = "../sims/shop/mod.rs"]
 mod shop;
@@ -14,24 +15,24 @@ mod twin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use squall::internal::run::{Detail, run};
+use squall::internal::sandbox::{End, EntryPoint, ProcessLimits, Worker, serve_if_zygote};
 use squall::prelude::*;
-use squall::run::{Detail, run};
-use squall::sandbox::{End, EntryPoint, ProcessLimits, Worker, serve_if_zygote};
 use squall::trace::{Event, SegmentKind};
 
 use shop::simulated::{Setup, shop_with_promises};
 use support::{median, thread_cpu};
 
-/// Pairs of samples.
+/// The number of measured pairs of samples.
 const ROUNDS: u64 = 15;
-/// Runs in one sample, so that a sample is much longer than what the scheduler's clock lags behind.
+/// The runs in one sample: enough to make a sample much longer than the lag of the scheduler's clock.
 const RUNS: u64 = 4;
 
 fn scenario() -> Scenario {
     shop_with_promises("shop", Setup::default())
 }
 
-/// What one side did in a sample.
+/// The totals of one side's sample.
 #[derive(Clone, Copy, Default)]
 struct Sample {
     cpu: Duration,
@@ -65,7 +66,7 @@ fn by_twin(scenario: &Scenario, seed: u64) -> (u64, u64) {
 
 fn main() {
     let handler = |job: &[u8]| {
-        let seed = u64::from_le_bytes(job.try_into().expect("a job is a seed"));
+        let seed = u64::from_le_bytes(job.try_into().expect("a job is a seed of eight bytes"));
         let (messages, operations) = by_squall(&scenario(), seed);
         [messages.to_le_bytes(), operations.to_le_bytes()].concat()
     };
@@ -83,7 +84,7 @@ fn main() {
         let twin = sample(seeds.clone(), |seed| by_twin(&scenario, seed));
         let mut forked = Sample::default();
         for seed in seeds {
-            let finished = worker.run(&seed.to_le_bytes(), &ProcessLimits::default()).expect("the zygote lives");
+            let finished = worker.run(&seed.to_le_bytes(), &ProcessLimits::default()).expect("the zygote is alive");
             forked.cpu += finished.cpu;
             match finished.end {
                 End::Returned(counts) => {
@@ -91,10 +92,10 @@ fn main() {
                     forked.messages += count(0);
                     forked.operations += count(8);
                 }
-                other => panic!("a run did not end well: {other:?}"),
+                other => panic!("the run failed: {other:?}"),
             }
         }
-        // The first round warms caches up.
+        // The first round warms up the caches.
         if round > 0 {
             pairs.push((squall, twin, forked));
         }
@@ -108,7 +109,7 @@ fn main() {
     };
     row("twin", |pair| pair.1);
     row("squall", |pair| pair.0);
-    row("squall, a process a run", |pair| pair.2);
+    row("squall, a process per run", |pair| pair.2);
 
     println!(
         "\n{:<26} {:>8} {:>10} {:>14} {:>12}",
@@ -118,29 +119,30 @@ fn main() {
         let cpu = |pair: &(Sample, Sample, Sample)| pick(pair).cpu.as_secs_f64() / pair.1.cpu.as_secs_f64();
         let messages = |pair: &(Sample, Sample, Sample)| pick(pair).messages as f64 / pair.1.messages as f64;
         let of = |ratio: &dyn Fn(&(Sample, Sample, Sample)) -> f64| median(pairs.iter().map(ratio).collect());
-        // Equal work: turmoil grants connections without a message, so messages flatter the side that counts more.
+        // Operations are equal work. Messages are not: turmoil grants connections without a message, so the ratio per
+        // message favours Squall, which counts more of them.
         let operations = |pair: &(Sample, Sample, Sample)| pick(pair).operations as f64 / pair.1.operations as f64;
         let each = of(&|pair| cpu(pair) / operations(pair));
         let of_message = of(&|pair| cpu(pair) / messages(pair));
         println!("{name:<26} {:>8.3} {:>10.3} {each:>14.3} {of_message:>12.3}", of(&cpu), of(&messages));
     };
     ratios("squall / twin", |pair| pair.0);
-    ratios("squall, a process a run", |pair| pair.2);
+    ratios("squall, a process per run", |pair| pair.2);
     let cpu: Vec<f64> = pairs.iter().map(|pair| pair.0.cpu.as_secs_f64() / pair.1.cpu.as_secs_f64()).collect();
     let (low, high) = cpu.iter().fold((f64::MAX, 0.0_f64), |(low, high), ratio| (low.min(*ratio), high.max(*ratio)));
     println!("{ROUNDS} pairs of {RUNS} runs; CPU ratios without processes from {low:.3} to {high:.3}");
     println!(
-        "a process a run: user and system time of the child; the fork itself, which is the zygote's time, is not in it"
+        "a process per run: user and system time of the child; the fork itself, which is the zygote's time, is excluded"
     );
 }
 
-/// What the messages of one run are, on both sides.
+/// Prints the messages of one run by kind, for both sides.
 fn kinds(scenario: &Scenario) {
     let case = scenario.control(Seed(0));
     let squall = run(scenario, &case, Detail::Rich);
-    let count = |wanted: SegmentKind| {
-        let is_one = |event: &Event| matches!(event, Event::Sent { kind, .. } if *kind == wanted);
-        squall.trace.records.iter().filter(|record| is_one(&record.event)).count()
+    let count = |counted: SegmentKind| {
+        let is_counted = |event: &Event| matches!(event, Event::Sent { kind, .. } if *kind == counted);
+        squall.trace.records.iter().filter(|record| is_counted(&record.event)).count()
     };
     let twin = twin::run(&case, scenario.duration());
     println!("{:<26} {:>9} {:>9} {:>9} {:>9} {:>9}", "one run, seed 0", "connect", "grant", "data", "end", "window");

@@ -1,6 +1,6 @@
-//! The shop on localhost: `up` runs all its programs, `order` buys something from them.
+//! The command line of the shop on localhost: `up` runs all its programs, `order` places orders.
 //!
-//! Owns the command line only; everything else is in `sims/shop`.
+//! Everything else is in `sims/shop`.
 
 #[path = "../sims/shop/mod.rs"]
 mod shop;
@@ -18,7 +18,7 @@ use shop::client_config::ClientConfig;
 use shop::localhost::{Shop, ShopConfig};
 use shop::message::{Order, is_sku};
 use shop::net::TokioConnector;
-use shop::observe::{AttemptOutcome, nobody};
+use shop::observe::{AttemptOutcome, no_observer};
 
 /// A shop on real sockets: a gateway, three api servers, a store and a pricing service.
 #[derive(Parser)]
@@ -35,26 +35,30 @@ enum Command {
         /// Where the gateway listens.
         #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7878")]
         gateway: SocketAddr,
-        /// The store's file; without it, orders are forgotten at the end.
+        /// The store's file; without it, orders are lost when the shop stops.
         #[arg(long, value_name = "FILE")]
         data: Option<PathBuf>,
     },
     /// Place orders and print their receipts.
     Order {
-        /// How many orders.
+        /// The number of orders to place.
         #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000))]
         count: u32,
         /// Where the gateway listens.
         #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7878")]
         gateway: SocketAddr,
-        /// What to order.
+        /// The article to order.
         #[arg(long, default_value = "teapot", value_parser = parse_sku)]
         sku: String,
     },
 }
 
 fn parse_sku(text: &str) -> Result<String, String> {
-    if is_sku(text) { Ok(text.to_owned()) } else { Err("use 1 to 64 letters, digits, dots or dashes".to_owned()) }
+    if is_sku(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("use 1 to 64 letters, digits, dots, dashes or underscores".to_owned())
+    }
 }
 
 fn main() -> ExitCode {
@@ -88,7 +92,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| format!("no runtime: {error}"))?;
+    let runtime = runtime.map_err(|error| format!("cannot start the tokio runtime: {error}"))?;
     runtime.block_on(async {
         match command {
             Command::Up { gateway, data } => up(gateway, data).await,
@@ -98,10 +102,11 @@ fn run(command: Command) -> Result<(), String> {
 }
 
 async fn up(gateway: SocketAddr, data: Option<PathBuf>) -> Result<(), String> {
-    let scratch = tempfile::tempdir().map_err(|error| format!("no temporary directory: {error}"))?;
+    let scratch =
+        tempfile::tempdir().map_err(|error| format!("cannot create a temporary directory: {error}; check TMPDIR"))?;
     let mut config = ShopConfig::new(data.unwrap_or_else(|| scratch.path().join("store.redb")));
     config.gateway_address = gateway;
-    // Everything stops together at Ctrl-C, so there is no balancer whose notice is worth waiting for.
+    // Everything stops together at Ctrl-C, so it is not worth waiting until the balancer notices.
     config.gateway.serve.drain_delay = Duration::ZERO;
     config.api.serve.drain_delay = Duration::ZERO;
 
@@ -109,10 +114,10 @@ async fn up(gateway: SocketAddr, data: Option<PathBuf>) -> Result<(), String> {
     for (name, address) in shop.addresses() {
         println!("{name:<8} http://{address}");
     }
-    println!("running until Ctrl-C; buy something with: cargo run --example shop -- order 3");
+    println!("running until Ctrl-C; place orders with: cargo run --example shop -- order 3");
     tokio::select! {
         (name, result) = shop.failure() => {
-            let why = result.err().map_or_else(|| "for no reason".to_owned(), |error| error.to_string());
+            let why = result.err().map_or_else(|| "without an error".to_owned(), |error| error.to_string());
             return Err(format!("{name} ended: {why}"));
         }
         pressed = tokio::signal::ctrl_c() => pressed.map_err(|error| format!("cannot wait for Ctrl-C: {error}"))?,
@@ -120,7 +125,7 @@ async fn up(gateway: SocketAddr, data: Option<PathBuf>) -> Result<(), String> {
     println!("stopping");
     tokio::select! {
         stopped = shop.stop_all() => stopped.map_err(|error| format!("could not stop: {error}")),
-        _ = tokio::signal::ctrl_c() => Err("stopped by force".to_owned()),
+        _ = tokio::signal::ctrl_c() => Err("stopped by a second Ctrl-C, with requests in flight".to_owned()),
     }
 }
 
@@ -129,7 +134,7 @@ async fn order(count: u32, gateway: SocketAddr, sku: String) -> Result<(), Strin
     // The store keeps the numbers of calls, so two runs of this program must not share theirs.
     let client_number = std::process::id();
     let config = ClientConfig { gateway: host, port, client_number, ..ClientConfig::default() };
-    let client = ShopClient::new(TokioConnector::new(), config, nobody());
+    let client = ShopClient::new(TokioConnector::new(), config, no_observer());
     for _ in 0..count {
         let receipt = client.place_order(&Order { sku: sku.clone(), quantity: 1 }).await;
         let receipt = receipt.map_err(|error| match error {

@@ -1,4 +1,4 @@
-//! Bad disks: what the store serves is right or refused, whatever its disk does.
+//! Bad disks: the store serves correct data or refuses, whatever its disk does.
 
 use squall::fault::DiskCalls;
 use squall::prelude::*;
@@ -7,13 +7,13 @@ use crate::shop::served::served_right_or_refused;
 use crate::shop::simulated::{Setup, orders, shop_with_promises};
 use crate::shop::situations;
 
-/// A store whose disk fails, fills up, corrupts bits and is slow, and whose machine loses its power.
+/// A store whose disk fails, fills up, corrupts bits and slows down, and whose machine loses power.
 pub fn scenario() -> Scenario {
     with(Setup::default())
 }
 
-/// The same with another setup, but for the load and the memory: many orders make the store's file grow, and a small cache
-/// makes the store read it.
+/// The same with another setup, except for the load and the cache: many orders make the store's file grow, and a small
+/// cache makes the store read it.
 pub fn with(setup: Setup) -> Scenario {
     shop_with_promises("bad_disks", Setup { buyers: 6, thinking_ms: 100..600, store_cache_bytes: 16 * 1024, ..setup })
         .supervise("store", millis(300))
@@ -22,7 +22,7 @@ pub fn with(setup: Setup) -> Scenario {
             fault::disk_errors(0.5, DiskCalls::Syncs, "store").every(secs(4)..secs(12)).lasting(millis(100)..secs(2)),
         )
         .fault(fault::disk_corruption(0.1, "store").every(secs(4)..secs(12)).lasting(millis(300)..secs(4)))
-        // The database doubles its file now and then, most often early.
+        // The database doubles its file now and then, mostly early in the run.
         .fault(fault::disk_full(0, "store").once(secs(1)..secs(6)).lasting(secs(4)..secs(12)))
         .fault(
             fault::disk_slow(millis(1), millis(1), millis(40), "store")
@@ -33,9 +33,12 @@ pub fn with(setup: Setup) -> Scenario {
         .check(served_right_or_refused())
         .check(orders().acknowledged_survive_crashes())
         .sometimes(
-            "the store ended because its disk had failed, and served again",
+            "the store exited because its disk had failed, and served again",
             situations::a_failed_store_served_again,
         )
         .sometimes("an order was refused because the disk was full", situations::an_order_met_a_full_disk)
-        .sometimes("the power went after the disk had failed", situations::power_was_lost_after_the_disk_had_failed)
+        .sometimes(
+            "the store lost power after its disk had failed",
+            situations::power_was_lost_after_the_disk_had_failed,
+        )
 }

@@ -5,7 +5,7 @@ use squall::prelude::*;
 use crate::shop::simulated::{Setup, orders, shop_with_promises};
 use crate::shop::situations;
 
-/// A store that loses its power, or is killed, again and again.
+/// A store that loses power or is killed, again and again.
 pub fn scenario() -> Scenario {
     with(Setup::default())
 }
@@ -23,7 +23,7 @@ pub fn with(setup: Setup) -> Scenario {
         )
         .sometimes("an order outlived the death of the store", situations::an_order_outlived_the_death_of_the_store)
         .sometimes(
-            "the store lost its power within 100 ms of an acknowledgement",
+            "the store lost power within 100 ms of an acknowledgement",
             situations::power_was_lost_right_after_an_acknowledgement,
         )
 }

@@ -1,11 +1,12 @@
-//! Health checks: the gateway finds out who is dead and who is back, in the time that it promises.
+//! Health checks: the gateway detects dead and recovered servers within the time that it promises.
 
 use squall::prelude::*;
 
 use crate::shop::simulated::{Setup, health_policy, shop_with_promises};
 use crate::shop::situations;
 
-/// Servers that die and come back, at once or in silence, and servers that hang: they accept and never answer.
+/// Servers that die, with or without notice to their peers, and come back; and servers that hang: they accept and never
+/// answer.
 pub fn scenario() -> Scenario {
     with(Setup::default())
 }
@@ -29,8 +30,5 @@ pub fn with(setup: Setup) -> Scenario {
         .sometimes("a server was ejected and came back", situations::a_server_was_ejected_and_came_back)
         .sometimes("a server that hung was ejected", situations::a_server_that_hung_was_ejected)
         .sometimes("a request was sent to a server that was dead", situations::a_request_was_sent_to_a_dead_server)
-        .sometimes(
-            "so many servers were ejected that all were used again",
-            situations::most_servers_were_ejected_at_once,
-        )
+        .sometimes("most servers were ejected, so all were used again", situations::most_servers_were_ejected_at_once)
 }

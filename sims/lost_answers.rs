@@ -1,4 +1,5 @@
-//! Lost answers: whatever dies, is cut or stalls between an effect and its answer, the effect happens once and is not lost.
+//! Lost answers: whatever dies, disconnects or stalls between an effect and its answer, the effect happens once and is
+//! not lost.
 
 use squall::fault::here;
 use squall::prelude::*;
@@ -6,10 +7,10 @@ use squall::prelude::*;
 use crate::shop::simulated::{Setup, orders, shop_with_promises};
 use crate::shop::situations;
 
-/// What an order's answer says on every hop.
+/// The status line of a successful order's answer, on every hop.
 const CREATED: &str = "HTTP/1.1 201";
 
-/// Faults that wait for the moment: an order has been applied, and nobody knows.
+/// Faults that are triggered after an order has been applied and before its buyer has the answer.
 pub fn scenario() -> Scenario {
     with(Setup::default())
 }

@@ -1,6 +1,6 @@
-//! The simulations of the shop: a table of scenarios. `cargo sims --help` says what can be done with them.
+//! The simulations of the shop: the table of scenarios. `cargo sims --help` lists what can be done with them.
 
-// The path makes `scenarios.rs` look for its modules beside itself, as it does in the tests.
+// The explicit path makes `scenarios.rs` look for its modules next to itself, as it does in the tests.
 #[path = "scenarios.rs"]
 mod scenarios;
 mod shop;

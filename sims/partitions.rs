@@ -1,11 +1,12 @@
-//! Partitions: whoever is cut off, both ways or one way, nothing is lost or done twice, and all is well after the heal.
+//! Partitions: whichever host is cut off, in both directions or one, nothing is lost or done twice, and the shop
+//! recovers after the partition heals.
 
 use squall::prelude::*;
 
 use crate::shop::simulated::{Setup, health_policy, shop_with_promises};
 use crate::shop::situations;
 
-/// Cuts between all tiers, and names that are not found.
+/// Partitions between all tiers, and names that do not resolve.
 pub fn scenario() -> Scenario {
     with(Setup::default())
 }
@@ -32,5 +33,5 @@ pub fn with(setup: Setup) -> Scenario {
             situations::an_order_took_effect_without_an_answer,
         )
         .sometimes("a server was ejected while it was alive", situations::a_living_server_was_ejected)
-        .sometimes("an old price stood in for a new one", situations::an_old_price_stood_in)
+        .sometimes("a stale price was served instead of a fresh one", situations::an_old_price_stood_in)
 }

@@ -1,12 +1,12 @@
-//! Retries: they are few, safe and paid for, and no order is placed twice.
+//! Retries: they are few, safe and within their budget, and no order is placed twice.
 
 use squall::prelude::*;
 
 use crate::shop::simulated::{Setup, shop_with_promises};
 use crate::shop::situations;
 
-/// Lossy links, answers that are lost with the server that made them, also because it had too much to do at once, and a
-/// gateway that is away for a while.
+/// Lossy links, servers that die before they have answered (also because they ran out of memory), broken connections,
+/// and a gateway that is down for a while.
 pub fn scenario() -> Scenario {
     with(Setup::default())
 }

@@ -1,6 +1,7 @@
-//! All scenarios of the shop, one promise each. Whoever includes this file has the shop beside it, as `crate::shop`.
+//! All scenarios of the shop, one promise each. A program that includes this file must include the shop as
+//! `crate::shop`.
 
-// Each program that includes this module uses another part of it.
+// Each program that includes this module uses a different part of it.
 #![allow(dead_code)]
 
 pub mod bad_disks;

@@ -1,5 +1,5 @@
-//! Stateless restarts: api servers are deployed one after the other, now and then one is killed, and their clocks are not
-//! always right; no buyer notices.
+//! Stateless restarts: api servers restart one after another, one is killed now and then, and their clocks are
+//! sometimes wrong; no buyer notices.
 
 use squall::check;
 use squall::prelude::*;
@@ -7,7 +7,7 @@ use squall::prelude::*;
 use crate::shop::simulated::{Setup, shop_with_promises};
 use crate::shop::situations;
 
-/// A rolling restart, kills around it, and servers whose clocks are a minute and a half in the future or in the past.
+/// A rolling restart followed by a kill, and servers whose clocks are 90 seconds fast or slow.
 pub fn scenario() -> Scenario {
     with(Setup::default())
 }
@@ -30,11 +30,11 @@ pub fn with(setup: Setup) -> Scenario {
             situations::a_request_was_sent_to_a_stopping_server,
         )
         .sometimes(
-            "a token was accepted by another server than gave it",
+            "a token was accepted by a server other than its issuer",
             situations::a_token_was_accepted_by_another_server,
         )
         .sometimes(
-            "an order was read from another server than took it",
+            "an order was read from a server other than the one that took it",
             situations::an_order_was_read_from_another_server,
         )
         .run_for(secs(50))

@@ -1,11 +1,12 @@
-//! Timeouts: whatever the network does to a call, it ends within its deadline, and each attempt within its own limit.
+//! Timeouts: whatever the network does to a call, the call ends within its deadline and each attempt within its
+//! timeout.
 
 use squall::prelude::*;
 
 use crate::shop::simulated::{Setup, shop_with_promises};
 use crate::shop::situations;
 
-/// Slow links, links that stall, a gateway that cannot be reached, and names that are found late or lead nowhere.
+/// Slow links, links that stall, an unreachable gateway, and names that resolve slowly or to a black hole.
 pub fn scenario() -> Scenario {
     with(Setup::default())
 }

@@ -1,27 +1,27 @@
-//! The gate between one life of a program and the simulated world. It knows nothing of hosts, sockets or disks.
+//! The flag that says whether one life of a program is still alive.
 //!
-//! Dropping a crashed program runs its destructors, and a dead program must not act: whatever a program can reach
-//! of the world holds a clone of its gate and does nothing once the gate is closed.
+//! Dropping a crashed program runs its destructors, but a dead program must not act. Therefore every handle through
+//! which a program reaches the simulated world holds a clone of its flag, and does nothing once the flag is cleared.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Open while a program lives; closed, for good, at the moment it is killed. Clones share their state.
+/// Set while a program lives, and cleared for good when it is killed. Clones share their state.
 #[derive(Clone, Debug)]
 pub struct AliveFlag(Arc<AtomicBool>);
 
 impl AliveFlag {
-    /// A gate for a program that starts now.
+    /// Creates a set flag, for a program that starts now.
     pub fn new() -> AliveFlag {
         AliveFlag(Arc::new(AtomicBool::new(true)))
     }
 
-    /// Closes the gate. From now on nothing that holds a clone has any effect on the world.
+    /// Marks the program as dead. From now on no handle that holds a clone has any effect on the world.
     pub fn clear(&self) {
         self.0.store(false, Ordering::Relaxed);
     }
 
-    /// Whether the program behind this gate may still act.
+    /// Whether the program is alive and may act.
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

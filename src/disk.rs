@@ -1,25 +1,25 @@
-//! The simulated disk of one machine: a cache and a durable state. It knows nothing of hosts, networks and plans.
+//! The simulated disk of one machine: a cache and a durable state.
 //!
-//! A [`DiskImage`] is what survives on a machine; the world owns one per host. A program acts on it through a
-//! [`Disk`], which [`DiskImage::attach`] makes for one life of the program, and the [`File`]s that it opens. Writes
-//! go to the cache, and reads see the cache. What reaches the durable state, and when, follows POSIX:
+//! A [`DiskImage`] holds what survives on a machine; the world owns one per host. A program uses it through a [`Disk`],
+//! which [`DiskImage::attach`] creates for one life of the program, and through the [`File`]s that it opens. Writes go
+//! to the cache, and reads see the cache. What reaches the durable state, and when, follows POSIX:
 //!
-//! - [`File::sync_data`] brings the bytes and the length of a file to the durable state, but not its name;
-//! - [`Disk::sync_directory`] brings the names in one directory to the durable state, but not the bytes behind them;
-//! - [`DiskImage::kill`] (the process dies) keeps the cache; [`DiskImage::power_off`] (the machine dies) leaves the
-//!   durable state. A name that was never synced is gone then, a rename that was never synced is undone, and each write
-//!   that was never synced is lost, whole or torn at a sector boundary by a draw of its own.
+//! - [`File::sync_data`] makes the bytes and the length of a file durable, but not its name;
+//! - [`Disk::sync_directory`] makes the names in one directory durable, but not the bytes of the files they name;
+//! - [`DiskImage::kill`] (the process dies) keeps the cache; [`DiskImage::power_off`] (the machine dies) keeps only the
+//!   durable state: names that were never synced disappear, renames that were never synced are undone, and each write
+//!   that was never synced is lost, kept whole or torn at a sector boundary, as decided by its own keyed draw.
 //!
-//! A dead program must not act, although dropping it runs its destructors: once its gate is closed every call fails
-//! and changes nothing.
+//! A dead program must not act, although dropping it runs its destructors: once its alive flag is cleared, every call
+//! fails and changes nothing.
 //!
-//! Calls are synchronous, as those of std are; the time that they take is a debt that the program pays with
+//! Calls are synchronous, as in std. The time that they take accumulates as a debt, which the program pays with
 //! [`Disk::wait_until_idle`] before it acknowledges what it has written.
 //!
 //! ```
 //! use squall::disk::{DiskImage, OpenOptions};
-//! use squall::alive::AliveFlag;
-//! use squall::seed::Seed;
+//! use squall::internal::alive::AliveFlag;
+//! use squall::prelude::Seed;
 //!
 //! # fn main() -> std::io::Result<()> {
 //! let image = DiskImage::new(Seed(7), 0);
@@ -61,78 +61,79 @@ pub use self::trouble::Trouble;
 use crate::alive::AliveFlag;
 use crate::seed::Seed;
 
-/// What survives on one machine while programs come and go. Clones share their state.
+/// The disk of one machine, which outlives the programs that use it. Clones share their state.
 #[derive(Clone)]
 pub struct DiskImage(SharedImage);
 
 impl DiskImage {
-    /// An empty disk for the machine that `host` names. What its power offs tear depends on the seed, the host, and
-    /// the ordinals of power off, file and write alone.
+    /// Creates an empty disk for the machine numbered `host`. What a power off tears depends only on the seed, the
+    /// host, and the ordinals of the power off, the file and the write.
     pub fn new(seed: Seed, host: u64) -> DiskImage {
         DiskImage(SharedImage::new(Image::new(seed, host)))
     }
 
-    /// The disk as one life of a program sees it: until `gate` closes, or the next [`kill`](Self::kill) or
-    /// [`power_off`](Self::power_off).
+    /// Attaches one life of a program to the disk. The life lasts until `alive` is cleared, or until the next
+    /// [`kill`](Self::kill) or [`power_off`](Self::power_off).
     pub fn attach(&self, alive: AliveFlag) -> Disk {
         Disk(Arc::new(Attachment::new(self.0.clone(), alive)))
     }
 
-    /// The process dies and the machine lives: all that was written stays, locks and open files are released.
+    /// Kills the process while the machine lives: everything written stays, and locks and open files are released.
     pub fn kill(&self) {
         self.lock().kill();
     }
 
-    /// The machine dies: what is on the durable state stays, and of what was in flight what keyed draws save.
+    /// Cuts the machine's power: the durable state stays, and keyed draws decide which writes in flight survive.
     ///
-    /// The draw `seed.decide("tear", &[host, power off, file, change])` decides for each write alone. All four count
-    /// from 0: `file` counts what was created on this disk (the root directory is 0), `change` the writes and changes
-    /// of length of the file. A write that spans sector boundaries (multiples of 512 bytes from the file's start) is
-    /// lost, whole or cut at one of them, each with a chance of a third; a write within a sector is lost or whole, and
-    /// so is a change of length.
+    /// The draw `seed.decide("tear", &[host, power off, file, change])` decides for each write separately. All four
+    /// count from 0: `file` counts the files and directories created on this disk (the root directory is 0), `change`
+    /// the writes and length changes of the file. A write that spans sector boundaries (multiples of 512 bytes from the
+    /// file's start) is lost, kept whole or cut at one of them, each with probability 1/3. A write within one sector,
+    /// or a length change, is lost or kept whole, each with probability 1/2.
     pub fn power_off(&self) {
         self.lock().power_off();
     }
 
-    /// Whether power offs tear what is in flight by keyed draws (the default) or drop all of it.
+    /// Sets whether a power off tears writes in flight by keyed draws (the default) or drops them all.
     pub fn set_tearing(&self, tearing: bool) {
         self.lock().tearing = tearing;
     }
 
-    /// Sets how long calls take from now on: a fault can make a disk slow, and repair it.
+    /// Sets how long calls take from now on.
     pub fn set_speed(&self, speed: DiskSpeed) {
         self.lock().speed = speed;
     }
 
-    /// How long calls take now.
+    /// How long calls take at present, without the delay of troubles.
     pub fn speed(&self) -> DiskSpeed {
         self.lock().speed
     }
 
-    /// What is wrong with the disk from this moment on, each with the number under which its effects are counted; a trouble
-    /// that was there goes on as it is. The world's faults are carried out with it.
+    /// Replaces the troubles of the disk, which is how the world applies disk faults. Each trouble has the number under
+    /// which its effects are counted. A trouble that was already active under the same number continues unchanged.
     pub fn set_troubles(&self, troubles: &[(u32, Trouble)]) {
         self.lock().set_troubles(troubles);
     }
 
-    /// One thing more is wrong with the disk from this moment on, until what is wrong is set anew.
+    /// Adds a trouble to the disk, which lasts until [`set_troubles`](Self::set_troubles) replaces the troubles.
     pub(crate) fn add_trouble(&self, number: u32, trouble: &Trouble) {
         self.lock().add_trouble(number, trouble);
     }
 
-    /// How many calls met each trouble, by its number, since the disk was made; a trouble that no call met is left out.
+    /// How many calls each trouble has affected since the disk was created, as `(number, calls)`. Troubles that have
+    /// affected no call are left out.
     pub fn effects(&self) -> Vec<(u32, u64)> {
         self.lock().effects()
     }
 
-    /// Has `observer` called at each read, write and sync of a living program, just before it takes effect. It may
-    /// close the program's gate, and then the call fails and has no effect: so a crash can be put at any point of
-    /// what a program does with its disk. It must not call the disk of a program; the image's own methods are fine.
+    /// Calls `observer` at each read, write and sync of a living program, just before the call takes effect. The
+    /// observer may clear the program's alive flag; then the call fails without effect, so a test can crash a program
+    /// at any disk call. The observer must not use a [`Disk`] or [`File`]; the methods of the image are safe to call.
     pub fn observe(&self, observer: impl Fn(DiskCall) + Send + Sync + 'static) {
         self.lock().observer = Some(Arc::new(observer));
     }
 
-    /// What has happened to this disk.
+    /// Counts of what has happened to this disk.
     pub fn counters(&self) -> DiskCounters {
         self.lock().counters
     }
@@ -150,30 +151,30 @@ impl fmt::Debug for DiskImage {
 
 /// The disk as one life of a program sees it. Clones share their debt.
 ///
-/// Paths have `/` between names and start at the root of the disk, with or without a leading `/`; the root is `""`
-/// or `"/"`. Every call fails with `ErrorKind::Other` once the program is dead, with `InvalidInput` on a path with
-/// `..` in it or that is not UTF-8, and with `NotFound` or `NotADirectory` on a path that leads nowhere. What reads, writes
-/// or syncs (but not [`Disk::open`] and [`Disk::exists`], which the kernel's cache answers) fails with EIO (5) and without
-/// effect if the disk fails.
+/// Paths separate names with `/` and start at the root of the disk, with or without a leading `/`; the root is `""` or
+/// `"/"`. Every call fails with `ErrorKind::Other` once the program is dead, with `InvalidInput` for a path that
+/// contains `..` or is not UTF-8, and with `NotFound` or `NotADirectory` for a path that does not resolve. Calls that
+/// read, write or sync (but not [`Disk::open`] and [`Disk::exists`], which the kernel's cache answers) fail with EIO
+/// (5) and have no effect while the disk fails.
 #[derive(Clone)]
 pub struct Disk(Arc<Attachment>);
 
 impl Disk {
-    /// Opens a file. The name of a file that this creates is on the durable state only after [`Disk::sync_directory`] on
+    /// Opens a file. The name of a file that this call creates becomes durable only with [`Disk::sync_directory`] on
     /// its parent; see [`Disk::open_durable`]. Opening takes no time.
     ///
     /// # Errors
-    /// `NotFound` if the file is missing and is not to be created, `AlreadyExists`, `IsADirectory`, `InvalidInput`
-    /// if `read_only` is combined with other options.
+    /// `NotFound` if the file is missing and the options do not create it, `AlreadyExists` if `create_new` finds one,
+    /// `IsADirectory` if `path` is a directory, `InvalidInput` if `read_only` is combined with other options.
     pub fn open(&self, path: impl AsRef<Path>, options: OpenOptions) -> io::Result<File> {
         if options.read_only && options != OpenOptions::read_only() {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        let (handle, file) = self.0.enter()?.open(path.as_ref(), options)?;
+        let (handle, file) = self.0.lock_if_alive()?.open(path.as_ref(), options)?;
         Ok(File::new(Arc::clone(&self.0), handle, file, options.read_only))
     }
 
-    /// Opens a file to read and write it, creates it if it is missing, and syncs its parent directory, so that its
+    /// Opens a file for reading and writing, creates it if it is missing, and syncs its parent directory, so that its
     /// name, though not yet its bytes, survives a power off.
     ///
     /// # Errors
@@ -181,7 +182,7 @@ impl Disk {
     pub fn open_durable(&self, path: impl AsRef<Path>) -> io::Result<File> {
         let path = path.as_ref();
         let file = self.open(path, OpenOptions::create())?;
-        // Also if the file was there: the life that created it may have been killed just before its sync.
+        // An existing file needs the sync, too: the life that created it may have been killed just before its sync.
         self.sync_directory(path.parent().unwrap_or(Path::new("")))?;
         Ok(file)
     }
@@ -189,68 +190,68 @@ impl Disk {
     /// Whether there is a file or directory at `path`.
     ///
     /// # Errors
-    /// As for all calls, except that a path that leads nowhere is `Ok(false)`.
+    /// As for all calls, except that a path that does not resolve is `Ok(false)`.
     pub fn exists(&self, path: impl AsRef<Path>) -> io::Result<bool> {
-        match self.0.enter()?.find(path.as_ref()) {
+        match self.0.lock_if_alive()?.find(path.as_ref()) {
             Ok(_) => Ok(true),
             Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
             Err(e) => Err(e),
         }
     }
 
-    /// Removes a file's name. The file lives on while somebody has it open, and on the durable state it keeps its name
-    /// until the directory is synced.
+    /// Removes a file's name. The file itself exists for as long as it is open, and in the durable state it keeps its
+    /// name until the directory is synced.
     ///
     /// # Errors
-    /// `IsADirectory`: directories are not removed.
+    /// `IsADirectory` if `path` is a directory.
     pub fn remove(&self, path: impl AsRef<Path>) -> io::Result<()> {
-        self.0.enter_to(DiskCall::Write)?.remove(path.as_ref())
+        self.0.begin(DiskCall::Write)?.remove(path.as_ref())
     }
 
-    /// Gives a file another name and takes the name from whatever file had it. Atomic in the cache; on the durable state
-    /// within one directory, once that is synced. Between two directories each is synced on its own: a power off
-    /// between the syncs leaves the file with both names or with none.
+    /// Renames a file and replaces any file at `to`. The rename is atomic in the cache. Within one directory it is
+    /// atomic in the durable state as well, and becomes durable when that directory is synced. Across two directories,
+    /// each has to be synced: a power off between the two syncs leaves the file with both names or with neither.
     ///
     /// # Errors
     /// `Unsupported` if `from` is a directory, `IsADirectory` if `to` is one.
     pub fn rename(&self, from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<()> {
-        self.0.enter_to(DiskCall::Write)?.rename(from.as_ref(), to.as_ref())
+        self.0.begin(DiskCall::Write)?.rename(from.as_ref(), to.as_ref())
     }
 
-    /// The names in a directory, sorted by their bytes.
+    /// Lists the names in a directory, sorted bytewise.
     ///
     /// # Errors
     /// `NotADirectory` if `path` is a file.
     pub fn list(&self, path: impl AsRef<Path>) -> io::Result<Vec<String>> {
-        self.0.enter_to(DiskCall::Read)?.list(path.as_ref())
+        self.0.begin(DiskCall::Read)?.list(path.as_ref())
     }
 
-    /// Creates the directories along `path` that are missing. The name of each is in its parent, and is on the
-    /// durable state once that is synced.
+    /// Creates the missing directories along `path`. The name of each becomes durable when its parent is synced.
     ///
     /// # Errors
-    /// `NotADirectory` if there is a file on the way.
+    /// `NotADirectory` if a name along the path is that of a file.
     pub fn create_dir_all(&self, path: impl AsRef<Path>) -> io::Result<()> {
-        self.0.enter_to(DiskCall::Write)?.create_dir_all(path.as_ref())
+        self.0.begin(DiskCall::Write)?.create_dir_all(path.as_ref())
     }
 
-    /// Brings the names in a directory to the durable state. They survive a power off if the name of the directory itself
-    /// and those of its parents are there, too.
+    /// Makes the names in a directory durable. They survive a power off only if the names of the directory and of its
+    /// parents are durable, too.
     ///
     /// # Errors
     /// `NotADirectory` if `path` is a file.
     pub fn sync_directory(&self, path: impl AsRef<Path>) -> io::Result<()> {
-        self.0.enter_to(DiskCall::Sync)?.sync_directory(path.as_ref())
+        self.0.begin(DiskCall::Sync)?.sync_directory(path.as_ref())
     }
 
-    /// The time of all calls since the last [`Disk::wait_until_idle`].
+    /// The time that all calls since the last [`Disk::wait_until_idle`] take.
     pub fn debt(&self) -> Duration {
         self.0.debt()
     }
 
-    /// Waits until the disk has done all calls that were made before this one, those that another task waits for
-    /// included: a disk does one thing at a time. Await it after a sync, before acknowledging. Needs a tokio runtime
-    /// with time, whose timer rounds up to whole milliseconds; returns at once if there is nothing to wait for.
+    /// Waits until the disk has finished all calls made before this one, including those that another task is waiting
+    /// for, because a disk does one thing at a time. Await it after a sync, before acknowledging. Returns at once if
+    /// there is nothing to wait for; otherwise it needs a tokio runtime with time enabled, whose timer rounds up to
+    /// whole milliseconds.
     pub async fn wait_until_idle(&self) {
         self.0.settle().await;
     }

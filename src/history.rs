@@ -1,5 +1,4 @@
-//! The history: what the clients saw (invoke, ok, fail, unknown), and the recorder that writes it. It knows nothing of
-//! networks or checks.
+//! The history: what the clients saw (invoke, ok, fail, unknown), and the recorder that writes it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,11 +15,11 @@ use crate::trigger_point::TriggerPoints;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Completion {
-    /// It was acknowledged; the answer as JSON text.
+    /// It was acknowledged. Holds the answer as JSON text.
     Ok(String),
-    /// It was refused, and certainly had no effect; why.
+    /// It was refused and certainly had no effect. Holds the reason.
     Fail(String),
-    /// The client does not know whether it had an effect; why.
+    /// The client does not know whether it had an effect. Holds the reason.
     Unknown(String),
 }
 
@@ -31,18 +30,18 @@ pub struct Operation {
     pub host: HostId,
     /// The client's number on its host, from 0.
     pub client: u32,
-    /// What it does, for example `place_order`.
+    /// The name of the operation, for example `place_order`.
     pub name: String,
     /// Its argument as JSON text.
     pub input: String,
     /// When it was invoked.
     pub invoked_at: Duration,
-    /// When and how it completed; none if it never did.
+    /// When and how it completed; `None` if it never did.
     pub completed: Option<(Duration, Completion)>,
 }
 
 impl Operation {
-    /// The argument, read back.
+    /// Decodes the argument.
     ///
     /// # Errors
     /// If the argument is not a `T`.
@@ -50,7 +49,7 @@ impl Operation {
         serde_json::from_str(&self.input)
     }
 
-    /// The acknowledged answer, read back; none if the operation was not acknowledged.
+    /// Decodes the acknowledged answer; `None` if the operation was not acknowledged.
     ///
     /// # Errors
     /// If the answer is not a `T`.
@@ -66,7 +65,7 @@ impl Operation {
         matches!(self.completed, Some((_, Completion::Ok(_))))
     }
 
-    /// Whether the operation was refused for certain.
+    /// Whether the operation was refused and certainly had no effect.
     pub fn is_fail(&self) -> bool {
         matches!(self.completed, Some((_, Completion::Fail(_))))
     }
@@ -86,7 +85,7 @@ impl History {
     }
 }
 
-/// What a rich trace keeps of the history, for the case that the run dies.
+/// The part of the history that a rich trace keeps as notes, in case the run dies.
 #[derive(Serialize, Deserialize)]
 enum Note<O, C> {
     Invoked(O),
@@ -94,7 +93,7 @@ enum Note<O, C> {
 }
 
 impl History {
-    /// The history up to the death of a run, from what its trace kept.
+    /// Rebuilds the history of a run that died from the notes of its trace.
     pub(crate) fn from_notes(notes: &[&[u8]]) -> History {
         let mut history = History::default();
         for note in notes {
@@ -112,7 +111,7 @@ impl History {
     }
 }
 
-/// What is written while a run lasts.
+/// Everything that is recorded during a run.
 #[derive(Debug)]
 pub(crate) struct Tape {
     pub(crate) trace: Trace,
@@ -133,15 +132,15 @@ impl SharedTape {
         })))
     }
 
-    /// The tape. A panic elsewhere while it was held leaves it readable: the run is reported all the same.
+    /// Locks the tape. It stays readable after a panic while it was locked, so that the run can still be reported.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Tape> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Writes marks and operations of one client or program. Clones write to the same tape.
+/// Records the marks and operations of one client or program. Clones record in the same trace and history.
 ///
-/// Nothing is written once the program behind it has been killed.
+/// Once the program has been killed, nothing is recorded.
 #[derive(Clone, Debug)]
 pub struct Recorder {
     tape: SharedTape,
@@ -155,7 +154,7 @@ impl Recorder {
         Recorder { tape, alive, host, client }
     }
 
-    /// Makes a moment known to the checks.
+    /// Records a mark for the checks.
     pub fn mark(&self, mark: Mark) {
         if !self.alive.is_set() {
             return;
@@ -164,14 +163,14 @@ impl Recorder {
         let mut tape = self.tape.lock();
         let due = tape.trigger_points.event(self.host, &event);
         tape.trace.push(sandbox::now(), Some(self.host), event);
-        let strike = if due.is_empty() { None } else { tape.trigger_points.on_trigger.clone() };
+        let on_trigger = if due.is_empty() { None } else { tape.trigger_points.on_trigger.clone() };
         drop(tape);
-        if let Some(strike) = strike {
-            due.into_iter().for_each(|fault| strike(fault, self.host));
+        if let Some(on_trigger) = on_trigger {
+            due.into_iter().for_each(|fault| on_trigger(fault, self.host));
         }
     }
 
-    /// A mark of the scenario's own: `name` says what happened, `detail` more about it.
+    /// Records a mark of the scenario's own: `name` says what happened, `detail` adds details.
     pub fn note(&self, name: &str, detail: &str) {
         self.mark(Mark::Note { name: name.to_owned(), detail: detail.to_owned() });
     }
@@ -186,7 +185,7 @@ impl Recorder {
         self.client
     }
 
-    /// Records that an operation begins. What cannot be written as JSON is recorded as `null`.
+    /// Records that an operation begins. An input that cannot be written as JSON is recorded as `null`.
     pub fn invoke(&self, name: &str, input: &impl Serialize) -> Pending {
         if !self.alive.is_set() {
             return Pending { recorder: self.clone(), index: usize::MAX };
@@ -211,7 +210,7 @@ impl Recorder {
     }
 }
 
-/// An operation that has not completed. Dropped without a word, it stays open: its effect is unknown.
+/// An operation that has not completed. If it is dropped, the operation stays open and its effect is unknown.
 #[derive(Debug)]
 pub struct Pending {
     recorder: Recorder,
@@ -219,18 +218,19 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// The operation was acknowledged with this answer.
+    /// Records that the operation was acknowledged with this answer. An answer that cannot be written as JSON is
+    /// recorded as `null`.
     pub fn ok(self, answer: &impl Serialize) {
         let answer = serde_json::to_string(answer).unwrap_or_else(|_| "null".to_owned());
         self.complete(Completion::Ok(answer));
     }
 
-    /// The operation was refused and certainly had no effect.
+    /// Records that the operation was refused and certainly had no effect.
     pub fn fail(self, reason: impl ToString) {
         self.complete(Completion::Fail(reason.to_string()));
     }
 
-    /// Whether the operation had an effect is not known.
+    /// Records that the client does not know whether the operation had an effect.
     pub fn unknown(self, reason: impl ToString) {
         self.complete(Completion::Unknown(reason.to_string()));
     }

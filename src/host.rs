@@ -1,4 +1,4 @@
-//! A host's program and what it is given of the world. It knows nothing of when hosts live and die.
+//! A host's program, and the context through which it reaches the world.
 
 use std::fmt;
 use std::future::Future;
@@ -16,7 +16,7 @@ use crate::history::{Recorder, SharedTape};
 use crate::net::{Connector, SharedNet, TcpListener};
 use crate::trace::HostId;
 
-/// Asks a program to stop by itself. Clones share their state.
+/// The signal that asks a program to stop by itself. Clones share their state.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown(Arc<ShutdownState>);
 
@@ -27,7 +27,7 @@ struct ShutdownState {
 }
 
 impl Shutdown {
-    /// Waits until the program is asked to stop. Returns at once if it was.
+    /// Waits until the program is asked to stop. Returns at once if it already was.
     pub async fn requested(&self) {
         loop {
             let notified = self.0.notify.notified();
@@ -38,7 +38,7 @@ impl Shutdown {
         }
     }
 
-    /// Whether the program was asked to stop.
+    /// Whether the program has been asked to stop.
     pub fn is_requested(&self) -> bool {
         self.0.requested.load(Ordering::Relaxed)
     }
@@ -50,9 +50,9 @@ impl Shutdown {
     }
 }
 
-/// What a program is given: its name, its network, its disk, the signal to stop, and a recorder.
+/// The context of one life of a program: its name, network, disk, stop signal and recorder.
 ///
-/// Each life of a program gets a new one; what an earlier life held has no effect any more.
+/// Each life of a program gets a new context; that of an earlier life no longer has any effect.
 #[derive(Clone, Debug)]
 pub struct HostContext {
     pub(crate) id: HostId,
@@ -85,22 +85,22 @@ impl HostContext {
         self.index
     }
 
-    /// The client's number on its host, from 0; 0 for a program that is no client.
+    /// The client's number on its host, from 0; 0 for a program that is not a client.
     pub fn client(&self) -> u32 {
         self.client
     }
 
-    /// How often the program was started before on this host.
+    /// The number of earlier lives of the program on this host.
     pub fn life(&self) -> u32 {
         self.life
     }
 
-    /// A listener on this port. It starts to listen when it is first polled.
+    /// Creates a listener on this port. It starts to listen when it is first polled.
     pub fn listener(&self, port: u16) -> TcpListener {
         TcpListener::new(self.net.clone(), self.id, port, self.alive.clone())
     }
 
-    /// Opens connections from this host.
+    /// Creates a connector, which opens connections from this host.
     pub fn connector(&self) -> Connector {
         Connector::new(self.net.clone(), self.id, self.alive.clone())
     }
@@ -110,12 +110,12 @@ impl HostContext {
         self.disk.clone()
     }
 
-    /// The signal to stop.
+    /// The signal that asks the program to stop.
     pub fn shutdown(&self) -> Shutdown {
         self.shutdown.clone()
     }
 
-    /// Writes marks and operations.
+    /// Creates a recorder of marks and operations.
     pub fn recorder(&self) -> Recorder {
         Recorder::new(self.tape.clone(), self.alive.clone(), self.id, self.client)
     }
@@ -125,22 +125,22 @@ impl HostContext {
         crate::sandbox::now()
     }
 
-    /// Waits until the faults are over and `margin` of the time to recover is left, or returns at once if it is later:
-    /// the moment to audit what the system ended with.
+    /// Waits until the faults are over and only `margin` of the recovery time is left, which is when to audit the final
+    /// state of the system. Returns at once if that time has passed.
     pub async fn wait_until_recovered(&self, margin: Duration) {
         let until = self.run_for + self.settle_for.saturating_sub(margin);
         tokio::time::sleep(until.saturating_sub(self.elapsed())).await;
     }
 
-    /// When faults cease to happen, and how long the system then has to recover.
+    /// The time at which the faults end, and how long the system then has to recover.
     pub fn phases(&self) -> (Duration, Duration) {
         (self.run_for, self.settle_for)
     }
 }
 
-/// What a program may return: nothing, a result whose error fails the run, or never at all.
+/// The return value of a program: nothing, or a result whose error fails the run. A program may also never return.
 pub trait Termination {
-    /// The error as text.
+    /// Converts the return value into a result with the error as text.
     ///
     /// # Errors
     /// If the program failed.
@@ -154,7 +154,7 @@ impl Termination for () {
 }
 
 mod never {
-    /// Names the type `!`, which stable Rust writes only as what a function returns.
+    /// Gives access to the type `!`, which stable Rust allows only as the return type of a function.
     pub trait Returns {
         type Output;
     }
@@ -164,7 +164,7 @@ mod never {
     }
 }
 
-/// A program that is a bare `loop {}` never returns.
+/// For programs that never return, such as a bare `loop {}`.
 impl Termination for <fn() -> ! as never::Returns>::Output {
     fn into_result(self) -> Result<(), String> {
         self
@@ -179,7 +179,7 @@ impl<E: fmt::Display> Termination for Result<(), E> {
 
 pub(crate) type ProgramFuture = Pin<Box<dyn Future<Output = Result<(), String>>>>;
 
-/// Makes one life of a host's program.
+/// The factory that starts each life of a host's program.
 #[derive(Clone)]
 pub(crate) struct Program(Arc<dyn Fn(HostContext) -> ProgramFuture + Send + Sync>);
 
@@ -203,7 +203,7 @@ impl Program {
     }
 
     pub(crate) fn start(&self, context: HostContext) -> ProgramFuture {
-        // A factory may panic before its program exists; that is the program's failure, not the world's.
+        // A factory may panic before it returns the program; that is a failure of the program, not of the world.
         match std::panic::catch_unwind(AssertUnwindSafe(|| (self.0)(context))) {
             Ok(program) => program,
             Err(_) => Box::pin(std::future::ready(Err("the program panicked before it started".to_owned()))),
@@ -218,8 +218,8 @@ pub(crate) struct HostSpec {
     pub(crate) group: String,
     pub(crate) index: usize,
     pub(crate) program: Program,
-    /// How long after a failure the program is started again; none if a failure fails the run.
+    /// How long after a failure the program is restarted; `None` if a failure fails the run.
     pub(crate) supervised: Option<Duration>,
-    /// By how much the wall clock differs from the world's, in nanoseconds.
+    /// The offset of the host's wall clock from the world's, in nanoseconds.
     pub(crate) wall_offset: i64,
 }

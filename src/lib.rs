@@ -7,7 +7,6 @@
 //!
 //! ```
 //! use squall::prelude::*;
-//! use squall::run::{Detail, run};
 //! use tokio::io::{AsyncReadExt, AsyncWriteExt};
 //!
 //! async fn serve(cx: HostContext) -> std::io::Result<()> {
@@ -41,8 +40,9 @@
 //!     .run_for(secs(10))
 //!     .settle_for(secs(10));
 //!
-//! let outcome = run(&scenario, &scenario.case(Seed(1)), Detail::Lean).outcome;
-//! assert!(outcome.verdict.is_pass());
+//! # use squall::internal::run::{Detail, run};
+//! # let outcome = run(&scenario, &scenario.case(Seed(1)), Detail::Lean).outcome;
+//! # assert!(outcome.verdict.is_pass());
 //! ```
 //!
 //! In a test, `scenario.assert_passes(0..16)` explores many seeds, each in a process of its own; [`main`] makes a command
@@ -51,36 +51,62 @@
 //! # Where to read on
 //!
 //! [`fault`] has the faults and their generators, [`check`] the promises, [`scenario`] the builder, [`net`] and [`disk`] what
-//! programs stand on, [`trace`] and [`history`] what checks read, and [`sandbox`] what makes a run the same every time.
+//! programs stand on,
+//! and [`trace`] and [`history`] what checks read.
 
-pub mod alive;
-pub mod case_file;
+mod alive;
+mod case_file;
 pub mod check;
-pub mod cli;
+mod cli;
 pub mod disk;
-pub mod explore;
+mod explore;
 pub mod fault;
 pub mod history;
 pub mod host;
 pub mod net;
-pub mod report;
-pub mod run;
+mod report;
+mod run;
+mod sandbox;
+pub mod scenario;
+mod seed;
+pub mod trace;
 mod trigger_point;
+mod world;
 
 pub use cli::main;
-pub mod sandbox;
-pub mod scenario;
-pub mod seed;
-pub mod trace;
-mod world;
 
 /// What a scenario needs.
 pub mod prelude {
-    pub use crate::check::{Check, Verdict};
-    pub use crate::fault::{self, all, majority, micros, millis, minority, one, secs};
-    pub use crate::history::{History, Recorder};
+    pub use crate::check::{self, Verdict};
+    pub use crate::fault::{self, all, majority, millis, minority, one, secs};
+    pub use crate::history::History;
     pub use crate::host::HostContext;
     pub use crate::scenario::Scenario;
     pub use crate::seed::Seed;
-    pub use crate::trace::{Mark, Trace};
+    pub use crate::trace::{Event, Trace};
+}
+
+/// The parts of Squall that its own tests and benches drive one by one. This is no public API: it changes without notice.
+#[doc(hidden)]
+pub mod internal {
+    /// Runs one case in this thread.
+    pub mod run {
+        pub use crate::run::*;
+    }
+    /// Explores seeds, and looks at failures.
+    pub mod explore {
+        pub use crate::explore::*;
+    }
+    /// Screens and timelines.
+    pub mod report {
+        pub use crate::report::*;
+    }
+    /// What makes a run the same every time.
+    pub mod sandbox {
+        pub use crate::sandbox::*;
+    }
+    /// Whether a process is alive.
+    pub mod alive {
+        pub use crate::alive::*;
+    }
 }

@@ -1,7 +1,7 @@
-//! Seeds and everything that is derived from them. It knows nothing of what is decided with them.
+//! Seeds, and the keyed decisions and random generators derived from them.
 //!
-//! A decision is a pure function of the seed, a label and the numbers that name what is decided, never a draw from a
-//! shared stream: leaving one decision out leaves all others as they were.
+//! A decision is a pure function of the seed, a label and the numbers that identify what is decided. It is never a draw
+//! from a shared stream, so leaving one decision out leaves all others as they were.
 
 use std::fmt;
 use std::hash::Hasher;
@@ -16,7 +16,7 @@ use siphasher::sip::SipHasher13;
 pub struct Seed(pub u64);
 
 impl Seed {
-    /// 64 uniform bits for the decision that `label` and `parts` name (SipHash-1-3 keyed by the seed).
+    /// Draws 64 uniform bits for the decision identified by `label` and `parts` (SipHash-1-3 keyed by the seed).
     pub fn decide(self, label: &str, parts: &[u64]) -> u64 {
         let mut hasher = SipHasher13::new_with_keys(self.0, 0x5157_4141_4c4c_0001);
         hasher.write(label.as_bytes());
@@ -26,18 +26,18 @@ impl Seed {
         hasher.finish()
     }
 
-    /// A uniform number in `[0, 1)` for the decision that `label` and `parts` name.
+    /// Draws a uniform number in `[0, 1)` for the decision identified by `label` and `parts`.
     pub fn decide_unit(self, label: &str, parts: &[u64]) -> f64 {
-        // The upper 53 bits are exactly what an f64's mantissa holds.
+        // An f64's mantissa holds exactly the upper 53 bits.
         (self.decide(label, parts) >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// A seed of its own for the part of a run that `label` and `parts` name.
+    /// Derives a separate seed for the part of a run identified by `label` and `parts`.
     pub fn child(self, label: &str, parts: &[u64]) -> Seed {
         Seed(self.decide(label, parts))
     }
 
-    /// A proptest runner whose draws depend on this seed and `label` alone.
+    /// Creates a proptest runner whose draws depend only on this seed and `label`.
     pub fn runner(self, label: &str) -> TestRunner {
         let mut bytes = [0_u8; 32];
         for (i, chunk) in bytes.chunks_exact_mut(8).enumerate() {
@@ -54,7 +54,7 @@ impl fmt::Display for Seed {
     }
 }
 
-/// A seed that is neither a decimal nor a hexadecimal `u64`.
+/// The error for a text that is neither a decimal nor a hexadecimal `u64`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a seed: expected a decimal number or a hexadecimal one such as 0x51f3, at most 64 bits")]
 pub struct ParseSeedError(String);
@@ -64,7 +64,7 @@ impl FromStr for Seed {
 
     fn from_str(text: &str) -> Result<Seed, ParseSeedError> {
         let parsed = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-            // `from_str_radix` would accept a sign, which is no seed.
+            // `from_str_radix` would accept a sign, which a seed does not have.
             Some(hex) if !hex.starts_with(['+', '-']) => u64::from_str_radix(hex, 16).ok(),
             Some(_) => None,
             None if text.starts_with('+') => None,

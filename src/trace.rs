@@ -1,8 +1,8 @@
-//! The trace: what the world did, in virtual time, and its fingerprint. It knows nothing of who writes it or why.
+//! The trace: what the world did, in virtual time, and its fingerprint.
 //!
-//! Every event is digested. Events that checks read (host life, faults, marks) are always kept; the rest (segments, log
-//! lines) and all texts are kept only in a rich trace. Keeping more never changes what is digested, so a run has the
-//! same fingerprint whether it is being explored or recorded.
+//! Every event is digested. Events that checks read (host life, faults, marks) are always kept; all others (segments,
+//! log lines) and all texts are kept only in a rich trace. Keeping more never changes what is digested, so a run has
+//! the same fingerprint whether it is explored or recorded.
 
 mod capture;
 mod event;
@@ -28,18 +28,18 @@ pub use host_id::HostId;
 pub use record::Record;
 pub(crate) use watch::watch;
 
-/// How often the things happened that a summary counts.
+/// The counts that a summary of a run shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Counters {
     /// Simulation steps.
     pub steps: u64,
     /// Segments handed to the network.
     pub segments: u64,
-    /// Bytes carried by them.
+    /// Bytes carried by those segments.
     pub bytes: u64,
-    /// Connections asked for.
+    /// Connections requested.
     pub connects: u64,
-    /// Events digested, history included.
+    /// Events digested, including the history.
     pub events: u64,
 }
 
@@ -48,15 +48,15 @@ pub struct Counters {
 pub struct Trace {
     /// Names of the hosts, by [`HostId`].
     pub hosts: Vec<String>,
-    /// Length of a simulation step: times in a trace are exact to about this for code on plain turmoil sockets.
+    /// Length of a simulation step: for code on plain turmoil sockets, times in the trace are exact to about one step.
     pub step: Duration,
-    /// When the faults were over and recovery began.
+    /// When the faults ended and recovery began.
     pub run_for: Duration,
     /// When the run ended.
     pub ended_at: Duration,
-    /// What happened, in order.
+    /// The events, in order.
     pub records: Vec<Record>,
-    /// How often.
+    /// Counts of what happened.
     pub counters: Counters,
     captured: Captured,
     digest: SipHasher13,
@@ -73,7 +73,7 @@ impl fmt::Debug for Trace {
 }
 
 impl Trace {
-    /// An empty trace. A `rich` one keeps every event and its text.
+    /// Creates an empty trace. A `rich` one keeps every event and its text.
     pub fn new(hosts: Vec<String>, step: Duration, run_for: Duration, rich: bool) -> Trace {
         let records = Vec::with_capacity(8_192);
         let captured = Captured::new(rich);
@@ -90,17 +90,17 @@ impl Trace {
         }
     }
 
-    /// Whether texts and low-level events are kept.
+    /// Whether the trace keeps texts and low-level events.
     pub fn is_rich(&self) -> bool {
         self.captured.is_rich
     }
 
-    /// Digests an event and keeps it if it is for checks, or if the trace is rich.
+    /// Digests an event, and keeps it if checks may read it or if the trace is rich.
     pub fn push(&mut self, at: Duration, host: Option<HostId>, event: Event) {
         self.push_with(at, host, event, |_| Ok(()));
     }
 
-    /// Like [`Trace::push`], with a text that is written only if it is kept. Writing it must not allocate.
+    /// Like [`Trace::push`], with a text. `text` is called only if the trace is rich, and must not allocate.
     pub fn push_with(
         &mut self,
         at: Duration,
@@ -121,13 +121,13 @@ impl Trace {
         }
     }
 
-    /// The trace with its records, which are moved and not copied.
+    /// Returns the trace and moves its records out of `self` instead of copying them.
     pub(crate) fn take(&mut self) -> Trace {
         let records = std::mem::take(&mut self.records);
         Trace { records, ..self.clone() }
     }
 
-    /// At the end of a run: the records of a rich trace become all that was captured.
+    /// Ends the run: decodes everything that a rich trace captured into its records, and frees the memory.
     pub(crate) fn unpack(&mut self) {
         if self.captured.is_rich {
             self.records = self.captured.records();
@@ -135,14 +135,14 @@ impl Trace {
         self.captured.release();
     }
 
-    /// Keeps something of the run that is no event, in a rich trace, for the case that the run dies. It is not digested.
+    /// Keeps data of the run that is not an event, in a rich trace, in case the run dies. It is not digested.
     pub(crate) fn note(&mut self, note: &impl Serialize) {
         if self.captured.is_rich {
             self.captured.note(note);
         }
     }
 
-    /// Digests bytes that belong to the run but are kept elsewhere, such as the history.
+    /// Digests data of the run that is kept elsewhere, such as the history.
     pub(crate) fn digest(&mut self, tag: u8, at: Duration, bytes: &[u8]) {
         self.counters.events += 1;
         self.digest.write_u8(tag);
@@ -151,7 +151,7 @@ impl Trace {
         self.digest.write(bytes);
     }
 
-    /// The fingerprint of all that was digested up to now.
+    /// The fingerprint of everything digested so far.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint(self.digest.finish128().as_u128())
     }

@@ -1,53 +1,53 @@
-//! TriggerPoints inside a step that a plan waits for: messages and events are counted here. It knows nothing of what happens
-//! when a moment comes.
+//! The trigger points that a plan waits for: counts messages and events, and names the faults that are due.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::trace::{Event, HostId};
 
-/// Counts the messages from some hosts to others.
+/// The messages to count: those from certain hosts to certain others.
 #[derive(Clone, Debug)]
 pub(crate) struct MessageWatch {
     pub(crate) from: Vec<HostId>,
     pub(crate) to: Vec<HostId>,
-    /// Only messages whose bytes contain these count.
+    /// Only messages that contain these bytes count.
     pub(crate) containing: Vec<u8>,
 }
 
-/// Counts the events of some hosts.
+/// The events to count: those of certain hosts with a certain name.
 #[derive(Clone, Debug)]
 pub(crate) struct EventWatch {
     pub(crate) hosts: Vec<HostId>,
     pub(crate) named: String,
 }
 
-/// What is watched for.
+/// The messages or events that a watch counts.
 #[derive(Clone, Debug)]
 pub(crate) enum Watched {
     Message(MessageWatch),
     Event(EventWatch),
 }
 
-/// One thing that is watched for.
+/// One trigger point that the run watches for.
 #[derive(Clone, Debug)]
 pub(crate) struct Watch {
-    /// What comes when it has been seen often enough: the fault's index in the plan.
+    /// The index in the plan of the fault that begins there; `u32::MAX` for a watch that only counts.
     pub(crate) fault: u32,
     pub(crate) what: Watched,
-    /// How often it must be seen.
+    /// The occurrence, from 1, at which the fault begins.
     pub(crate) nth: u32,
-    /// How often it has been.
+    /// The number of occurrences so far.
     pub(crate) seen: u32,
 }
 
 type OnTrigger = dyn Fn(u32, HostId) + Send + Sync;
 
-/// All that is watched for in a run.
+/// All trigger points that a run watches for.
 #[derive(Clone, Default)]
 pub(crate) struct TriggerPoints {
     pub(crate) watches: Vec<Watch>,
-    /// Carries out at once what must not wait for the end of the step: the fault, and where its moment came.
+    /// Called with a fault and the host where its trigger point was reached, for effects that cannot wait for the end
+    /// of the step.
     pub(crate) on_trigger: Option<Arc<OnTrigger>>,
 }
 
@@ -58,7 +58,7 @@ impl fmt::Debug for TriggerPoints {
 }
 
 impl TriggerPoints {
-    /// Counts an event; returns the faults whose moment it is. Without watches this is one comparison.
+    /// Counts an event and returns the faults that it triggers. Without watches this costs one comparison.
     pub(crate) fn event(&mut self, host: HostId, event: &Event) -> Vec<u32> {
         if self.watches.is_empty() {
             return Vec::new();
@@ -67,7 +67,7 @@ impl TriggerPoints {
         self.count(|what| matches!(what, Watched::Event(watch) if watch.named == name && watch.hosts.contains(&host)))
     }
 
-    /// Counts a message that is about to leave; returns the faults whose moment it is.
+    /// Counts a message that is about to leave and returns the faults that it triggers.
     pub(crate) fn message(&mut self, from: HostId, to: HostId, bytes: &[u8]) -> Vec<u32> {
         self.count(|what| match what {
             Watched::Message(watch) => {
@@ -77,9 +77,9 @@ impl TriggerPoints {
         })
     }
 
-    fn count(&mut self, is_seen: impl Fn(&Watched) -> bool) -> Vec<u32> {
+    fn count(&mut self, is_watched: impl Fn(&Watched) -> bool) -> Vec<u32> {
         let mut due = Vec::new();
-        for watch in self.watches.iter_mut().filter(|watch| is_seen(&watch.what)) {
+        for watch in self.watches.iter_mut().filter(|watch| is_watched(&watch.what)) {
             watch.seen = watch.seen.saturating_add(1);
             if watch.seen == watch.nth {
                 due.push(watch.fault);
@@ -89,8 +89,8 @@ impl TriggerPoints {
     }
 }
 
-fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
-    wanted.is_empty() || bytes.windows(wanted.len()).any(|window| window == wanted)
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    part.is_empty() || bytes.windows(part.len()).any(|window| window == part)
 }
 
 #[cfg(test)]
@@ -101,7 +101,7 @@ mod tests {
     const NONE: [u32; 0] = [];
 
     #[test]
-    fn messages_and_events_are_counted_each_by_themselves() {
+    fn messages_and_events_are_counted_separately() {
         let watch = |fault, what, nth| Watch { fault, what, nth, seen: 0 };
         let message = |containing: &[u8]| {
             let (from, to) = (vec![HostId(0)], vec![HostId(1), HostId(2)]);
@@ -114,10 +114,10 @@ mod tests {
         };
         let mut send = |from, to, bytes: &[u8]| trigger_points.message(HostId(from), HostId(to), bytes);
         assert_eq!(send(0, 1, b"POST / HTTP/1.1"), NONE);
-        assert_eq!(send(1, 0, b"POST / HTTP/1.1"), NONE, "the other way");
+        assert_eq!(send(1, 0, b"POST / HTTP/1.1"), NONE, "the opposite direction does not count");
         assert_eq!(send(0, 2, b"GET / HTTP/1.1"), NONE);
-        assert_eq!(send(0, 1, b"POST / HTTP/1.1"), [0, 1], "the third, and the second with these bytes");
-        assert_eq!(send(0, 1, b"POST / HTTP/1.1"), NONE, "each comes once");
+        assert_eq!(send(0, 1, b"POST / HTTP/1.1"), [0, 1], "the third message, and the second one with these bytes");
+        assert_eq!(send(0, 1, b"POST / HTTP/1.1"), NONE, "each fault is triggered once");
         assert_eq!(trigger_points.event(HostId(2), &Event::Mark(Mark::Ready(true))), NONE);
         assert_eq!(trigger_points.event(HostId(1), &Event::Mark(Mark::Ready(false))), NONE);
         assert_eq!(trigger_points.event(HostId(1), &Event::Mark(Mark::Ready(true))), [2]);

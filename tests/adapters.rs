@@ -9,16 +9,16 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use squall::internal::run::{Detail, run};
 use squall::prelude::*;
-use squall::run::{Detail, run};
 use tonic::transport::{Endpoint, Server};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
-/// How many answers each client asks for.
+/// The number of requests that each client sends.
 const ANSWERS: u64 = 50;
 
-/// Asserts that a client gets all of its answers from the server of this scenario, whatever is lost on the way.
+/// Asserts that a client gets all of its answers from the server of this scenario, despite lost segments.
 fn assert_all_answered<Fut>(with_server: Scenario, client: fn(HostContext, Arc<AtomicU64>) -> Fut)
 where
     Fut: Future<Output = ()> + 'static,
@@ -33,7 +33,7 @@ where
     for seed in 0..4 {
         let outcome = run(&scenario, &scenario.case(Seed(seed)), Detail::Lean).outcome;
         assert!(outcome.verdict.is_pass(), "{:?}", outcome.findings);
-        assert!(outcome.fault_effects.iter().sum::<u64>() > 0, "the loss must have been felt");
+        assert!(outcome.fault_effects.iter().sum::<u64>() > 0, "the loss must be effective");
     }
     assert_eq!(answers.load(Ordering::Relaxed), 4 * ANSWERS);
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proptest::strategy::Just;
-use squall::fault::{Fault, Generator, SegmentFate, here};
+use squall::check::Check;
+use squall::fault::{Fault, Generator, SegmentFate, here, micros};
+use squall::internal::run::{Detail, run};
 use squall::prelude::*;
-use squall::run::{Detail, run};
 
 async fn idle(_: HostContext) {
     std::future::pending::<()>().await;

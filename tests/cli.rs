@@ -29,7 +29,7 @@ use trial::trial;
 
 fn main() -> ExitCode {
     let is_table = std::env::args().nth(1).as_deref() == Some("cli") || std::env::var_os("SQUALL_TABLE").is_some();
-    if squall::sandbox::is_zygote() {
+    if squall::internal::sandbox::is_zygote() {
         // A zygote does not know which table it serves.
         return squall::main(table::SCENARIOS.into_iter().chain(selection::SCENARIOS));
     }

@@ -1,4 +1,4 @@
-//! The same case gives the same run: a scenario that uses every source of chance there is, under all circumstances.
+//! The same case gives the same run: a scenario that uses every source of randomness, started in many environments.
 //!
 //! This executable is itself a table of scenarios; its tests start it again in different ways and compare fingerprints.
 
@@ -12,21 +12,21 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use libtest_mimic::Arguments;
+use squall::internal::run::{Detail, run};
 use squall::prelude::*;
-use squall::run::{Detail, run};
 use trial::trial;
 
 fn main() -> ExitCode {
-    if std::env::args().nth(1).as_deref() == Some("cli") || squall::sandbox::is_zygote() {
+    if std::env::args().nth(1).as_deref() == Some("cli") || squall::internal::sandbox::is_zygote() {
         return squall::main([everything::scenario as fn() -> Scenario, everything::broken]);
     }
     let tests: [(&str, fn()); 6] = [
-        ("two_hundred_seeds_are_the_same_under_all_circumstances", circumstances),
-        ("a_seed_alone_is_the_same_as_after_others", alone),
-        ("different_seeds_are_different_runs", different_seeds),
-        ("keeping_everything_changes_nothing", rich_and_lean),
-        ("without_a_process_for_each_run_they_would_differ", mutant),
-        ("a_case_from_a_file_is_the_same_run", replayed_from_file),
+        ("two_hundred_seeds_repeat_in_every_environment", every_environment),
+        ("a_seed_alone_gives_the_same_run_as_after_others", alone),
+        ("different_seeds_give_different_runs", different_seeds),
+        ("a_rich_trace_does_not_change_the_run", rich_and_lean),
+        ("runs_in_one_process_differ", mutant),
+        ("a_case_file_replays_the_same_run", replayed_from_file),
     ];
     let trials = tests.map(|(name, test)| trial(name, test));
     libtest_mimic::run(&Arguments::from_args(), trials.into()).exit_code()
@@ -38,7 +38,7 @@ fn file(name: &str) -> PathBuf {
     directory.join(name)
 }
 
-/// The lines of fingerprints that this executable writes when it is started by `start` with these seeds.
+/// Starts this executable with `start` for these seeds; returns the lines of fingerprints that it writes.
 fn fingerprints(name: &str, seeds: &str, jobs: &str, start: impl FnOnce(&Path) -> Command) -> Vec<String> {
     let path = file(name);
     let mut command = start(&std::env::current_exe().unwrap());
@@ -53,17 +53,17 @@ fn fingerprints(name: &str, seeds: &str, jobs: &str, start: impl FnOnce(&Path) -
     fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect()
 }
 
-fn circumstances() {
+fn every_environment() {
     let seeds = "0..200";
     let plain = fingerprints("plain", seeds, "1", |own| Command::new(own));
     assert_eq!(plain.len(), 200);
-    let check = |what: &str, other: Vec<String>| {
+    let check = |difference: &str, other: Vec<String>| {
         let first = plain.iter().zip(&other).find(|(a, b)| a != b);
-        assert_eq!(first, None, "{what}");
-        assert_eq!(plain.len(), other.len(), "{what}");
+        assert_eq!(first, None, "{difference}");
+        assert_eq!(plain.len(), other.len(), "{difference}");
     };
-    check("again", fingerprints("again", seeds, "1", |own| Command::new(own)));
-    check("two at once", fingerprints("two", seeds, "2", |own| Command::new(own)));
+    check("a second start", fingerprints("again", seeds, "1", |own| Command::new(own)));
+    check("two jobs", fingerprints("two", seeds, "2", |own| Command::new(own)));
     let elsewhere = |own: &Path| {
         let mut command = Command::new(own);
         command.current_dir("/").env_clear().env("TZ", "Asia/Tokyo").env("LANG", "tr_TR").env("RUST_BACKTRACE", "full");
@@ -103,7 +103,7 @@ fn different_seeds() {
 }
 
 fn rich_and_lean() {
-    // A replay records everything, and says so if the recorded run was another one.
+    // A replay records everything, and reports it if the recorded run is a different one.
     for seed in ["0x3", "0x11"] {
         let own = std::env::current_exe().unwrap();
         let output = Command::new(own).args(["cli", "replay", "everything", "--seed", seed]).output().unwrap();
@@ -111,7 +111,7 @@ fn rich_and_lean() {
     }
 }
 
-/// Runs in one process, on one thread: what is left behind by the first is seen by the second.
+/// Runs twice in one process, on one thread, so that the second run sees the state that the first one left behind.
 fn mutant() {
     let scenario = everything::scenario();
     let differs = (0..8).map(Seed).any(|seed| {
@@ -119,7 +119,7 @@ fn mutant() {
         let fingerprint = || run(&scenario, &case, Detail::Lean).outcome.fingerprint;
         fingerprint() != fingerprint()
     });
-    assert!(differs, "if runs in one process are the same, this scenario proves nothing");
+    assert!(differs, "runs in one process are the same, so this scenario cannot detect shared state");
 }
 
 fn replayed_from_file() {
@@ -132,7 +132,7 @@ fn replayed_from_file() {
     cli(&["explore", "broken", "--seeds", "0..5", "--keep-going"]);
     let saved = fs::read_dir(directory.join("target/squall")).unwrap().map(|entry| entry.unwrap().path());
     let cases: Vec<_> = saved.filter(|path| path.extension().is_some_and(|extension| extension == "json")).collect();
-    assert_eq!(cases.len(), 7, "five seeds, a control, and the first of them made smaller");
+    assert_eq!(cases.len(), 7, "expected five seeds, a control, and the first failure shrunk");
     for case in cases {
         let output = cli(&["replay", case.to_str().unwrap()]);
         let text = String::from_utf8(output.stdout).unwrap();

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use squall::explore::{self, CaseRef, Pool, Promise, Reach, explain, investigate};
 use squall::fault::{Fault, Plan};
+use squall::internal::explore::{self, CaseRef, Pool, Promise, Reach, explain, investigate};
+use squall::internal::run::Outcome;
+use squall::internal::sandbox::{EntryPoint, is_zygote};
 use squall::prelude::*;
-use squall::run::Outcome;
-use squall::sandbox::{EntryPoint, is_zygote};
 use squall::scenario::Case;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 

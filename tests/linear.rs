@@ -14,7 +14,7 @@ use squall::check::linear::{
     HistoryEntry, InvalidHistory, Judgement, Model, SearchOptions, TypedHistory, judge, linearizable,
 };
 use squall::check::{self, Verdict};
-use squall::seed::Seed;
+use squall::prelude::Seed;
 
 use generate::{Draw, Mistake, small_register};
 

@@ -1,5 +1,5 @@
-//! The shop on the real sockets and the real disk of this machine: what the simulation claims about it must be true
-//! here first. Knows nothing of Squall.
+//! Tests of the shop on the real sockets and the real disk of this machine, without Squall: what the simulation claims
+//! about the shop must be true here first.
 
 #[path = "localhost/fixture.rs"]
 mod fixture;
@@ -43,7 +43,7 @@ async fn a_key_makes_one_order() {
 }
 
 #[tokio::test]
-async fn every_api_server_accepts_a_token_and_none_a_forged_one() {
+async fn every_api_server_accepts_a_token_and_rejects_forged_ones() {
     let fixture = Fixture::start().await;
     let token = fixture.client_of("gateway").login("ann").await.unwrap();
     let (claim, signature) = token.rsplit_once('.').unwrap();
@@ -74,7 +74,7 @@ async fn a_killed_api_server_fails_no_call_and_comes_back() {
 
     shop.kill("api-2").await;
     notes.wait_for("api-2 ejected").await;
-    // From the decision on, no ordinary request goes there.
+    // After the ejection, only probes are sent there.
     notes.clear();
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(notes.count("dispatched to api-2"), 0);
@@ -96,19 +96,19 @@ async fn a_stopped_api_server_fails_no_call() {
     fixture.notes.wait_for("dispatched to api-1").await;
 
     fixture.shop.stop("api-1").await.unwrap();
-    assert!(fixture.notes.count("api-1 ejected") > 0, "the gateway looked away before the server was gone");
+    assert!(fixture.notes.count("api-1 ejected") > 0, "the gateway must eject the server before it is gone");
     fixture.shop.start_program("api-1").await.unwrap();
     fixture.notes.wait_for("api-1 returned").await;
 
     let receipts = traffic.stop().await;
-    assert_eq!(fixture.notes.count("retry"), 0, "a drained server costs nobody even a retry");
+    assert_eq!(fixture.notes.count("retry"), 0, "a drained server must not cause a retry");
     assert_booked_once(&receipts, &client.list_orders().await.unwrap());
 }
 
 #[tokio::test]
 async fn without_pricing_a_remembered_price_is_marked() {
     let mut fixture = Fixture::start().await;
-    // Each server remembers for itself, so one server is asked.
+    // Each server remembers its own prices, so only one server is asked.
     let client = fixture.client_of("api-1");
     let fresh = client.price("teapot").await.unwrap();
     assert_eq!((fresh.cents, fresh.degraded), (cents_of("teapot"), false));
@@ -119,13 +119,13 @@ async fn without_pricing_a_remembered_price_is_marked() {
         assert_eq!((stale.cents, stale.degraded), (cents_of("teapot"), true));
     }
     fixture.notes.wait_for("breaker opened").await;
-    assert!(client.price("teapot").await.unwrap().degraded, "an open breaker falls back too");
+    assert!(client.price("teapot").await.unwrap().degraded, "an open breaker must fall back too");
     assert_eq!(client.price("no such path!").await.unwrap_err().effect(), Effect::None);
 
     fixture.shop.start_program("pricing").await.unwrap();
-    let patience = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(10);
     while client.price("teapot").await.unwrap().degraded {
-        assert!(Instant::now() < patience, "the breaker never closed");
+        assert!(Instant::now() < deadline, "the breaker did not close within 10 seconds");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(fixture.notes.count("breaker closed"), 1);
@@ -137,7 +137,7 @@ async fn orders_outlive_the_store() {
     let client = fixture.client_of("gateway");
     let mut receipts = vec![client.place_order_with_key(&order("teapot", 1), "before").await.unwrap()];
 
-    // Killed under its users' hands: their calls go on when the store is back.
+    // The store is killed during calls, which succeed once it is back.
     let traffic = Traffic::start(&client, 2);
     fixture.notes.wait_for("dispatched to api-3").await;
     fixture.shop.kill("store").await;
@@ -146,7 +146,7 @@ async fn orders_outlive_the_store() {
     receipts.extend(traffic.stop().await);
 
     let again = client.place_order_with_key(&order("teapot", 1), "before").await.unwrap();
-    assert_eq!(again, receipts[0], "the key is remembered as well");
+    assert_eq!(again, receipts[0], "the key must survive too");
     assert_booked_once(&receipts, &client.list_orders().await.unwrap());
 
     fixture.shop.stop("store").await.unwrap();
@@ -155,7 +155,7 @@ async fn orders_outlive_the_store() {
 }
 
 #[tokio::test]
-async fn all_hops_speak_http2_when_told_to() {
+async fn all_hops_speak_http2_when_configured() {
     let mut fixture = Fixture::start_speaking(Protocol::Http2).await;
     let client = fixture.client_of("gateway");
     let traffic = Traffic::start(&client, 6);
@@ -167,7 +167,7 @@ async fn all_hops_speak_http2_when_told_to() {
 }
 
 #[tokio::test]
-async fn a_client_of_http_1_0_gets_one_answer_and_the_end() {
+async fn an_http_1_0_client_gets_one_answer_and_a_closed_connection() {
     let fixture = Fixture::start().await;
     let address = fixture.shop.address("gateway").unwrap();
     let mut stream = TokioConnector::new().connect("127.0.0.1", address.port()).await.unwrap();
@@ -179,7 +179,7 @@ async fn a_client_of_http_1_0_gets_one_answer_and_the_end() {
 }
 
 #[tokio::test]
-async fn a_session_kept_in_memory_is_seen_to_be_a_mistake() {
+async fn a_session_kept_in_memory_is_unknown_to_other_servers() {
     let change = |config: &mut shop::localhost::ShopConfig| config.api.mistakes.session_in_memory = true;
     let fixture = Fixture::start_with(Protocol::Http1, change).await;
     let token = fixture.client_of("api-1").login("ann").await.unwrap();

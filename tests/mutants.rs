@@ -1,4 +1,4 @@
-//! Every promise has a deliberately mutant: a shop that breaks it, which its check must catch.
+//! Mutants of the shop: every promise has a shop that breaks it on purpose, which the promise's check must catch.
 
 #[path = "../sims/scenarios.rs"]
 mod scenarios;
@@ -9,13 +9,13 @@ use scenarios::*;
 use shop::simulated::Setup;
 use squall::check::Verdict;
 use squall::fault::{DiskCalls, Fault, FaultKind, Plan, Swarm};
+use squall::internal::run::{Detail, draw, run};
 use squall::prelude::*;
-use squall::run::{Detail, draw, run};
 
-/// How many seeds a mistake may hide from.
+/// The number of seeds within which a check must catch its mutant.
 const SEEDS: u64 = 12;
 
-/// Asserts that the check whose name starts with `promise` fails for the broken setup, and says on which seed.
+/// Asserts that the check whose name starts with `promise` fails for the broken setup, and prints on which seed.
 fn assert_caught(promise: &str, make: fn(Setup) -> Scenario, break_it: fn(&mut Setup)) {
     assert_caught_with(promise, make, break_it, |plan| plan);
 }
@@ -97,10 +97,10 @@ fn h1_catches_health_that_is_cached_for_ever() {
 }
 
 #[test]
-fn h1_catches_probes_that_are_content_with_a_connection() {
+fn h1_catches_probes_that_only_connect() {
     let hanging = |plan: Plan| {
-        let mute = plan.faults.into_iter().filter(|fault| fault.kind == fault::FaultKind::OutputStall);
-        Plan::new(mute.collect())
+        let stalls = plan.faults.into_iter().filter(|fault| fault.kind == fault::FaultKind::OutputStall);
+        Plan::new(stalls.collect())
     };
     let only_connect = |setup: &mut Setup| setup.gateway.mistakes.probes_only_connect = true;
     assert_caught_with("H1", health_checks::with, only_connect, hanging);
@@ -108,7 +108,8 @@ fn h1_catches_probes_that_are_content_with_a_connection() {
 
 #[test]
 fn h2_catches_a_gateway_that_never_readmits() {
-    // With two servers shut out for good, fewer than half are healthy, and all are used again: one fault is enough.
+    // With two of three servers ejected for good, fewer than half are healthy and all are used again, so the plan keeps
+    // only one fault.
     let long_enough = |plan: Plan| {
         let outage = plan.faults.into_iter().find(|fault| fault.lasting > secs(6));
         Plan::new(outage.into_iter().collect())
@@ -132,7 +133,7 @@ fn s3_catches_sessions_that_live_in_one_server() {
 }
 
 #[test]
-fn s3_catches_tokens_that_live_for_less_than_clocks_are_wrong() {
+fn s3_catches_tokens_that_expire_within_the_clock_skew() {
     assert_caught("S3", stateless_restarts::with, |setup| {
         setup.api.token_lifetime = std::time::Duration::from_secs(60);
     });
@@ -153,7 +154,7 @@ fn i2_catches_a_store_that_acknowledges_despite_errors() {
     assert_caught("I2", bad_disks::with, |setup| setup.store.acknowledges_despite_errors = true);
 }
 
-/// Syncs that fail for a while, and the power goes soon after, again and again.
+/// Syncs that fail for half a second, and a power loss half a second later, five times.
 fn syncs_then_power(_: Plan) -> Plan {
     let faults = (1..6).flat_map(|round| {
         let begins = secs(5) * round;
@@ -165,7 +166,7 @@ fn syncs_then_power(_: Plan) -> Plan {
 
 #[test]
 fn a_store_that_trusts_a_later_sync_loses_its_database() {
-    // Its database finds the damage, and never opens again: nothing wrong is served, and nothing at all.
+    // Its database detects the damage and never opens again: the store serves nothing wrong, but nothing else either.
     let trusts = |setup: &mut Setup| setup.store.trusts_a_later_sync = true;
     assert_caught_with("recovers in time", bad_disks::with, trusts, syncs_then_power);
     let scenario = bad_disks::scenario();
@@ -181,7 +182,7 @@ fn a_store_that_trusts_a_later_sync_loses_its_database() {
 
 #[test]
 fn c2_catches_a_disk_that_lies_about_its_syncs() {
-    // No store can help it: the promise holds for disks that do what they say.
+    // No store can prevent it: the promise assumes disks that really sync.
     let lies = |_: Plan| {
         let faults = (1..6).flat_map(|round| {
             let power_off = Fault::power_off("store").at(secs(5) * round).lasting(millis(300));
@@ -193,7 +194,7 @@ fn c2_catches_a_disk_that_lies_about_its_syncs() {
 }
 
 #[test]
-fn the_shop_bears_a_disk_that_is_bad_from_the_start() {
+fn the_shop_tolerates_a_disk_that_is_bad_from_the_start() {
     let scenario = bad_disks::scenario();
     let troubles = [
         Fault::disk_corruption(0.1, "store"),

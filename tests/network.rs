@@ -1,4 +1,4 @@
-//! The simulated network against what a peer on a real kernel sees: every fault is proved by its effect.
+//! The simulated network compared with what a peer on a real kernel sees: the effect of each fault is proved.
 
 #[cfg(target_os = "linux")]
 #[path = "network/clocks.rs"]
@@ -28,13 +28,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use squall::fault::{Fault, FaultKind, Selector, Target, Trigger};
+use squall::internal::run::{Detail, Outcome, Recording, Run, run};
 use squall::net::{TcpListener, TcpStream};
 use squall::prelude::*;
-use squall::run::{Detail, Outcome, Recording, Run, run};
 use squall::scenario::Case;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// What a client observed: label and virtual time.
+/// The observations of a client: label and virtual time.
 type Seen = Arc<Mutex<Vec<(String, Duration)>>>;
 
 fn note(seen: &Seen, cx: &HostContext, what: impl ToString) {
@@ -51,19 +51,19 @@ fn saw(seen: &Seen, what: &str) -> bool {
     seen.lock().unwrap().iter().any(|(label, _)| label == what)
 }
 
-/// The labels alone.
+/// The labels without their times.
 fn labels(seen: &Seen) -> Vec<String> {
     seen.lock().unwrap().iter().map(|(label, _)| label.clone()).collect()
 }
 
-/// The labels of what was seen from one time to another, each once, in order.
+/// The distinct labels of a span of time, sorted.
 fn labels_within(seen: &[(String, Duration)], from_ms: u64, to_ms: u64) -> Vec<&str> {
     let within = seen.iter().filter(|(_, at)| millis(from_ms) <= *at && *at < millis(to_ms));
     let labels: BTreeSet<&str> = within.map(|(label, _)| label.as_str()).collect();
     labels.into_iter().collect()
 }
 
-/// A host's program that is also given what it shares with the test, in each of its lives.
+/// A host's program that also receives, in each of its lives, what it shares with the test.
 fn sharing<T, Fut>(
     shared: &T,
     program: impl Fn(HostContext, T) -> Fut + Send + Sync + 'static,
@@ -111,7 +111,7 @@ async fn reads_reset(stream: &mut TcpStream) {
     assert_eq!(stream.read(&mut [0; 16]).await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
 }
 
-/// A server that echoes and a client that does what `client` says, with these faults.
+/// A run with an echo server, the program `client`, and these faults.
 fn world<F, Fut>(latency_ms: u64, faults: Vec<Fault>, client: F) -> (Run, Seen)
 where
     F: Fn(HostContext, Seen) -> Fut + Send + Sync + 'static,
@@ -144,14 +144,14 @@ where
     (passing(&adjust(scenario)), seen)
 }
 
-/// A run that keeps little, in which no check fails.
+/// A lean run, which must pass.
 fn passing(scenario: &Scenario) -> Run {
     let run = run(scenario, &scenario.case(Seed(1)), Detail::Lean);
     assert!(run.outcome.verdict.is_pass(), "{:?}", run.outcome.findings);
     run
 }
 
-/// A run that keeps little, which passes, and is the same when everything of it is kept.
+/// A lean run, which must pass and equal the rich run of the same case.
 fn passing_either_way(scenario: &Scenario, case: &Case) -> Run {
     let lean = run(scenario, case, Detail::Lean);
     assert!(lean.outcome.verdict.is_pass(), "{case:?}: {:?}", lean.outcome.findings);
@@ -159,7 +159,7 @@ fn passing_either_way(scenario: &Scenario, case: &Case) -> Run {
     lean
 }
 
-/// A run of which everything is kept, and which is the same when little is.
+/// A rich run, which must equal the lean run of the same case.
 fn recorded(scenario: &Scenario) -> Recording {
     let case = scenario.case(Seed(1));
     let lean = run(scenario, &case, Detail::Lean).outcome;
@@ -204,7 +204,7 @@ fn an_echo_takes_two_latencies_at_any_step() {
             |cx, seen| async move {
                 let mut stream = cx.connector().connect("server", 80).await.unwrap();
                 note(&seen, &cx, "connected");
-                // An odd moment within a step.
+                // A time in the middle of a step.
                 tokio::time::sleep(millis(7)).await;
                 note(&seen, &cx, "asked");
                 ping(&mut stream).await.unwrap();
@@ -241,7 +241,7 @@ fn a_request_in_flight_survives_a_partition() {
 }
 
 #[test]
-fn a_cut_of_the_way_back_stops_a_connect() {
+fn a_partition_of_the_way_back_stops_a_connect() {
     let cut = one_way(FaultKind::PartitionOneWay, "server", "client", 0, 10_500);
     let (run, seen) = world(20, vec![cut], |cx, seen| async move {
         let first = tokio::time::timeout(secs(5), cx.connector().connect("server", 80)).await;
@@ -250,13 +250,13 @@ fn a_cut_of_the_way_back_stops_a_connect() {
         note(&seen, &cx, "connected");
     });
     assert!(saw(&seen, "silence"));
-    // The second connect asks at 5, 6, .., 10 and 12 s: only the last after the heal.
+    // The second connect sends SYNs at 5, 6, .., 10 and 12 s: only the last comes after the partition.
     assert_between(at(&seen, "connected"), 12_040, 12_045);
     assert!(run.outcome.fault_effects[0] >= 5, "{:?}", run.outcome.fault_effects);
 }
 
 #[test]
-fn a_connect_to_silence_gives_up_after_131_seconds() {
+fn a_connect_without_an_answer_gives_up_after_131_seconds() {
     let (_, seen) = world(20, vec![on_link(FaultKind::Partition, 0, 190_000)], |cx, seen| async move {
         let error = cx.connector().connect("server", 80).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
@@ -266,7 +266,7 @@ fn a_connect_to_silence_gives_up_after_131_seconds() {
 }
 
 #[test]
-fn loss_delays_and_never_breaks() {
+fn loss_delays_and_never_breaks_a_connection() {
     let (run, seen) = world(20, vec![on_link(FaultKind::Loss { rate: 0.05 }, 0, 200_000)], |cx, seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         for _ in 0..2_000 {
@@ -371,7 +371,7 @@ fn a_machine_whose_process_was_killed_can_still_lose_its_power() {
     assert!(saw(&seen, "process down: connection refused"), "{seen:?}");
     assert!(saw(&seen, "power off: silence") && saw(&seen, "all well: connected"), "{seen:?}");
     assert_eq!(run.outcome.fault_effects, [1, 1]);
-    // What the dead process had written was lost with the power, or, being within a sector, kept whole: never a part of it.
+    // The write of the dead process was lost with the power or, as it fits in a sector, kept whole; never in part.
     assert!(matches!(lengths.lock().unwrap()[..], [0, 0 | 12]), "{lengths:?}");
 }
 
@@ -389,7 +389,7 @@ fn after_a_power_off_there_is_silence_and_after_power_on_a_reset() {
         note(&seen, &cx, "reset");
     });
     assert!(saw(&seen, "silence") && saw(&seen, "connect hangs"));
-    // Sent at 1.54 s; transmissions after 0.24, 0.72, 1.68 and 3.60 s more.
+    // The ping is sent at 1.54 s, and again 0.24, 0.72, 1.68 and 3.60 s later.
     assert_between(at(&seen, "reset"), 5_140, 5_190);
 }
 
@@ -407,7 +407,7 @@ fn an_idle_connection_to_a_machine_that_came_back_is_half_open() {
     assert_between(at(&seen, "reset") - at(&seen, "believes"), 40, 42);
 }
 
-/// Echoes on a socket of turmoil's own.
+/// Echoes on a plain turmoil socket.
 async fn plain_turmoil_echo(_: HostContext) -> io::Result<()> {
     let listener = turmoil::net::TcpListener::bind("0.0.0.0:80").await?;
     loop {
@@ -422,7 +422,7 @@ async fn plain_turmoil_echo(_: HostContext) -> io::Result<()> {
 }
 
 #[test]
-fn plain_turmoil_sockets_meet_latency_and_partitions_to_a_step() {
+fn plain_turmoil_sockets_have_latency_and_partitions_exact_to_a_step() {
     let client = |cx: HostContext, seen: Seen| async move {
         let mut stream = turmoil::net::TcpStream::connect("server:80").await.unwrap();
         for label in ["first", "second", "third"] {
@@ -440,7 +440,7 @@ fn plain_turmoil_sockets_meet_latency_and_partitions_to_a_step() {
 }
 
 #[test]
-fn removing_a_fault_leaves_the_fate_of_other_links_as_it_was() {
+fn removing_a_fault_leaves_the_fate_of_other_links_unchanged() {
     let times = |faults: Vec<Fault>| {
         let seen = Seen::default();
         let client = sharing(&seen, |cx, seen| async move {

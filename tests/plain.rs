@@ -1,12 +1,13 @@
-//! Scenarios inside plain tests: the test binary is started again for the one test, and each run is forked there.
+//! Scenarios in plain `#[test]` functions: the test binary starts itself again for the one test and forks each run
+//! there.
 
 #[path = "determinism/everything.rs"]
 #[allow(dead_code)]
 mod everything;
 
 #[test]
-fn what_hashes_no_addresses_passes_and_repeats() {
-    // The first seed is run twice and compared.
+fn a_scenario_without_addresses_passes_and_repeats() {
+    // The first seed runs twice, and the two runs are compared.
     everything::without_addresses().assert_passes(0..8);
 }
 
@@ -22,7 +23,7 @@ fn an_empty_range_is_refused() {
     everything::without_addresses().assert_passes(3..3);
 }
 
-/// Starts this very binary for one test, in a directory of its own.
+/// Starts this test binary again for one test, in a separate directory, and returns its output.
 fn start(test: &str, directory: &str, case: Option<&str>) -> String {
     let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(directory);
     std::fs::create_dir_all(directory.join("target")).unwrap();
@@ -37,9 +38,9 @@ fn start(test: &str, directory: &str, case: Option<&str>) -> String {
 }
 
 #[test]
-fn the_line_that_replays_works_in_this_test() {
+fn the_replay_line_works_only_for_its_own_test() {
     let failed = start("a_failure_is_reported", "plain", None);
-    let line = failed.lines().find_map(|line| line.strip_prefix("replay: ")).expect("a line that replays");
+    let line = failed.lines().find_map(|line| line.strip_prefix("replay: ")).expect("the output has a replay line");
     let (variable, command) = line.split_once(' ').unwrap();
     assert_eq!(command, "cargo test a_failure_is_reported -- --exact");
     let case = variable.strip_prefix("SQUALL_CASE=").unwrap();
@@ -47,7 +48,7 @@ fn the_line_that_replays_works_in_this_test() {
     for part in ["the same run: recorded", "FAILED: broken, seed 0x0", line] {
         assert!(again.contains(part), "`{part}` is missing in {again}");
     }
-    let elsewhere = start("what_hashes_no_addresses_passes_and_repeats", "plain", Some(case));
+    let elsewhere = start("a_scenario_without_addresses_passes_and_repeats", "plain", Some(case));
     assert!(elsewhere.contains("no scenario is named `broken`"), "{elsewhere}");
 }
 
@@ -56,7 +57,7 @@ fn case_of(scenario: &squall::prelude::Scenario) -> squall::scenario::Case {
 }
 
 #[test]
-fn a_case_that_passes_is_no_failure() {
+fn a_passing_case_is_accepted() {
     let scenario = everything::without_addresses();
     let case = case_of(&scenario);
     scenario.assert_case_passes(case);
@@ -64,7 +65,7 @@ fn a_case_that_passes_is_no_failure() {
 
 #[test]
 #[should_panic(expected = "FAILED: broken, seed 0x3")]
-fn a_case_that_fails_is_reported() {
+fn a_failing_case_is_reported() {
     let scenario = everything::broken();
     let case = case_of(&scenario);
     scenario.assert_case_passes(case);
@@ -79,7 +80,7 @@ fn a_case_of_another_scenario_is_refused() {
 
 #[test]
 #[should_panic(expected = "plan[0]: the scenario has no host named `nobody`")]
-fn a_case_that_does_not_fit_is_refused() {
+fn a_case_with_an_unknown_host_is_refused() {
     let scenario = everything::without_addresses();
     let case = case_of(&scenario).fault(squall::fault::Fault::kill(["nobody"]));
     scenario.assert_case_passes(case);

@@ -1,6 +1,7 @@
-//! Tests of the sandbox with real effects: every job runs in a child of a zygote that is this very executable.
+//! Tests of the sandbox with real effects: every job runs in a child of a zygote, which is this executable.
 //!
-//! `sandbox/jobs.rs` holds what runs in the child, by name; the other files hold what the front expects of it.
+//! `sandbox/jobs.rs` holds the jobs that run in the child, by name; the other files hold what the supervisor expects of
+//! them.
 
 #[path = "sandbox/ends.rs"]
 mod ends;
@@ -22,12 +23,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use libtest_mimic::Arguments;
-use squall::sandbox::{End, EntryPoint, Finished, ProcessLimits, Worker, serve_if_zygote};
+use squall::internal::sandbox::{End, EntryPoint, Finished, ProcessLimits, Worker, serve_if_zygote};
 use trial::trial;
 
 fn main() -> ExitCode {
     serve_if_zygote(jobs::run);
-    // Run by hand, under another environment, by the tests of sameness.
+    // The tests start this executable again, in another environment, to run one job and print its result.
     if let Ok(job) = std::env::var("SANDBOX_TEST_PRINT") {
         let refused = std::env::var("SANDBOX_TEST_REFUSE").ok();
         sameness::refuse(refused.as_deref().unwrap_or_default());
@@ -49,20 +50,20 @@ pub(crate) fn worker() -> Worker {
     worker
 }
 
-/// Runs the job of this name in a worker of its own.
+/// Runs the job of this name in a new worker.
 pub(crate) fn run(job: &str) -> Finished {
-    worker().run(job.as_bytes(), &ProcessLimits::default()).expect("the zygote lives")
+    worker().run(job.as_bytes(), &ProcessLimits::default()).expect("the zygote runs the job")
 }
 
 /// The text that a job returned.
 pub(crate) fn returned(finished: &Finished) -> String {
     match &finished.end {
-        End::Returned(bytes) => String::from_utf8(bytes.clone()).expect("text"),
+        End::Returned(bytes) => String::from_utf8(bytes.clone()).expect("jobs return text"),
         other => panic!("{other:?}: {}", output(finished)),
     }
 }
 
-/// What a job wrote.
+/// The text that a job wrote.
 pub(crate) fn output(finished: &Finished) -> String {
     String::from_utf8_lossy(&finished.output).into_owned()
 }

@@ -14,10 +14,10 @@ use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use scenarios::durability;
-use squall::explore::{self, ExploreOptions, Pool, Repeat};
+use squall::internal::explore::{self, ExploreOptions, Pool, Repeat};
+use squall::internal::report::{ScreenStyle, screen};
+use squall::internal::sandbox::{EntryPoint, is_zygote};
 use squall::prelude::*;
-use squall::report::{ScreenStyle, screen};
-use squall::sandbox::{EntryPoint, is_zygote};
 
 fn acknowledges_before_sync() -> Scenario {
     let setup = shop::simulated::Setup::changed(|setup| setup.store.acknowledge_before_sync = true);

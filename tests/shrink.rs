@@ -13,10 +13,10 @@ use std::time::Duration;
 use libtest_mimic::{Arguments, Failed, Trial};
 use scenarios::*;
 use shop::simulated::Setup;
-use squall::explore::{self, CaseRef, ExploreOptions, Pool, investigate};
 use squall::fault::Plan;
+use squall::internal::explore::{self, CaseRef, ExploreOptions, Pool, investigate};
+use squall::internal::sandbox::{EntryPoint, is_zygote};
 use squall::prelude::*;
-use squall::sandbox::{EntryPoint, is_zygote};
 
 /// The time to shrink each failure.
 const SHRINK_FOR: Duration = secs(6);

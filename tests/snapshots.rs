@@ -1,5 +1,6 @@
-//! Timelines of pinned seeds, for review: they change only when what the shop or the simulator does changes.
-//! `cargo insta review` shows and accepts changes; without it, `INSTA_UPDATE=always cargo test --test snapshots` accepts.
+//! Timelines of pinned seeds, for review: they change only when the behaviour of the shop or the simulator changes.
+//! `cargo insta review` shows and accepts changes; without it, `INSTA_UPDATE=always cargo test --test snapshots`
+//! accepts.
 
 #[path = "../sims/scenarios.rs"]
 mod scenarios;
@@ -12,12 +13,12 @@ use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Trial};
 use scenarios::*;
-use squall::explore::{CaseRef, Pool, investigate};
+use squall::internal::explore::{CaseRef, Pool, investigate};
+use squall::internal::report::{TimelineOptions, timeline};
+use squall::internal::sandbox::{EntryPoint, is_zygote};
 use squall::prelude::*;
-use squall::report::{TimelineOptions, timeline};
-use squall::sandbox::{EntryPoint, is_zygote};
 
-/// Which seed of each scenario is pinned.
+/// The pinned seed of each scenario.
 const PINNED: [(fn() -> Scenario, u64); 9] = [
     (timeouts::scenario, 3),
     (retries::scenario, 5),
@@ -30,7 +31,7 @@ const PINNED: [(fn() -> Scenario, u64); 9] = [
     (lost_answers::scenario, 1),
 ];
 
-/// Short enough to be read, with the header.
+/// The most lines of a snapshot, including its plan, so that it stays short enough to review.
 const LINES: usize = 110;
 
 fn main() -> ExitCode {
@@ -43,12 +44,13 @@ fn main() -> ExitCode {
         let (pool, name, seed) = (pool.clone(), scenario.name().to_owned(), Seed(PINNED[index].1));
         Trial::test(name.clone(), move || {
             let run = investigate(&pool, index, &CaseRef::Seed(seed), None).map_err(|error| error.to_string())?;
-            let recording = run.recording.ok_or("the run did not live to tell")?;
+            let command = format!("cargo sims replay {name} --seed {seed}");
+            let recording = run.recording.ok_or(format!("the run died without a recording; run `{command}`"))?;
             let plan: String = recording.case.plan.faults.iter().map(|fault| format!("{fault}\n")).collect();
             let options =
                 TimelineOptions { max_lines: LINES - recording.case.plan.faults.len(), ..TimelineOptions::default() };
             let text = format!("{plan}{}", timeline(&recording, &options));
-            assert!(text.lines().count() < 120, "too long to be reviewed: {} lines", text.lines().count());
+            assert!(text.lines().count() < 120, "too long to review: {} lines", text.lines().count());
             let mut settings = insta::Settings::clone_current();
             settings.set_snapshot_path("../snapshots");
             settings.set_prepend_module_to_snapshot(false);

@@ -1,4 +1,4 @@
-//! The shop on plain turmoil: what somebody writes who has turmoil and no Squall.
+//! The shop on plain turmoil, as somebody would write it without Squall.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -18,15 +18,15 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::shop::client::ShopClient;
 use crate::shop::client_config::ClientConfig;
 use crate::shop::net::{Connect, Listen};
-use crate::shop::observe::nobody;
+use crate::shop::observe::no_observer;
 use crate::shop::serve::Shutdown;
 use crate::shop::simulated::{PAUSE, Setup, Step};
 use crate::shop::workload::User;
 use crate::shop::{api, gateway, pricing, store};
 
-/// What a run of the twin did.
+/// The counts of one run of the twin.
 #[derive(Clone, Copy, Debug)]
-pub struct Done {
+pub struct RunCounts {
     /// Segments that ask for a connection.
     pub connects: u64,
     /// Segments with bytes.
@@ -37,14 +37,14 @@ pub struct Done {
     pub operations: u64,
 }
 
-impl Done {
-    /// Segments.
+impl RunCounts {
+    /// All segments.
     pub fn messages(self) -> u64 {
         self.connects + self.writes + self.ends
     }
 }
 
-/// Counts what is handed to turmoil's network.
+/// Counts the segments that are passed to turmoil's network.
 #[derive(Debug, Default)]
 struct Counts {
     connects: AtomicU64,
@@ -132,8 +132,8 @@ impl Drop for Stream {
     }
 }
 
-/// Runs the shop's default setup, with buyers who do what the case says, for this much simulated time.
-pub fn run(case: &Case, duration: Duration) -> Done {
+/// Runs the shop's default setup with the case's workload for this much simulated time.
+pub fn run(case: &Case, duration: Duration) -> RunCounts {
     let Setup { client, gateway, api, store, .. } = Setup::default();
     let counts = Arc::new(Counts::default());
     let operations = Rc::new(Cell::new(0));
@@ -156,7 +156,7 @@ pub fn run(case: &Case, duration: Duration) -> Done {
             .zip(inputs.clone())
             .map(|(number, steps)| {
                 let config = ClientConfig { client_number: number, ..client.clone() };
-                let user = User::new(ShopClient::new(connector(&all), config, nobody()));
+                let user = User::new(ShopClient::new(connector(&all), config, no_observer()));
                 (user, steps, answered.clone())
             })
             .collect();
@@ -172,28 +172,28 @@ pub fn run(case: &Case, duration: Duration) -> Done {
     });
     let all = counts.clone();
     sim.host("gateway", move || {
-        ended(gateway::run(listener(&all), connector(&all), gateway.clone(), Shutdown::new(), nobody()))
+        ended(gateway::run(listener(&all), connector(&all), gateway.clone(), Shutdown::new(), no_observer()))
     });
     for name in ["api-1", "api-2", "api-3"] {
         let (all, api) = (counts.clone(), api.clone());
         sim.host(name, move || {
-            ended(api::run(listener(&all), connector(&all), api.clone(), Shutdown::new(), nobody()))
+            ended(api::run(listener(&all), connector(&all), api.clone(), Shutdown::new(), no_observer()))
         });
     }
     let all = counts.clone();
     sim.host("store", move || {
         let config = store::Config { mistakes: store, ..store::Config::default() };
-        ended(store::run(listener(&all), InMemoryBackend::new(), config, Shutdown::new(), nobody()))
+        ended(store::run(listener(&all), InMemoryBackend::new(), config, Shutdown::new(), no_observer()))
     });
     let all = counts.clone();
     sim.host("pricing", move || {
-        ended(pricing::run(listener(&all), pricing::Config::default(), Shutdown::new(), nobody()))
+        ended(pricing::run(listener(&all), pricing::Config::default(), Shutdown::new(), no_observer()))
     });
     let all = counts.clone();
     let audit_at = duration - Duration::from_secs(6);
     sim.host("auditor", move || {
         let config = ClientConfig { client_number: 1_000, ..ClientConfig::default() };
-        let client = ShopClient::new(connector(&all), config, nobody());
+        let client = ShopClient::new(connector(&all), config, no_observer());
         ended(async move {
             tokio::time::sleep(audit_at).await;
             client.list_orders().await.map_err(|error| io::Error::other(error.to_string()))?;
@@ -205,13 +205,13 @@ pub fn run(case: &Case, duration: Duration) -> Done {
         sim.step().expect("no program of the twin fails");
     }
     let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-    // What ends with the world is no message.
+    // Read before the simulation is dropped: connections that end with it send no messages.
     let (connects, writes, ends) = (read(&counts.connects), read(&counts.writes), read(&counts.ends));
-    Done { connects, writes, ends, operations: operations.get() }
+    RunCounts { connects, writes, ends, operations: operations.get() }
 }
 
 fn steps(input: &serde_json::Value) -> Vec<Step> {
-    serde_json::from_value(input.clone()).expect("the case is one of the shop's")
+    serde_json::from_value(input.clone()).expect("the case belongs to a scenario of the shop")
 }
 
 async fn ended(program: impl Future<Output = io::Result<()>>) -> turmoil::Result {

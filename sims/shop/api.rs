@@ -1,6 +1,6 @@
-//! An api server: stateless, so that any of them can answer anything, before and after a restart.
+//! An api server: stateless, so that any of them can answer any request, before and after a restart.
 //!
-//! Owns the routes that clients see and who may use them. Knows the store and pricing by name only.
+//! Owns the routes that clients see and their authorization. It reaches the store and pricing by name, over HTTP.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -54,7 +54,7 @@ struct Api<C: Connect> {
     client: HttpClient<C>,
     store: Authority,
     catalogue: Catalogue<C>,
-    /// Empty for ever, unless the server makes that mistake.
+    /// Always empty, unless the server makes the mistake `session_in_memory`.
     sessions: Mutex<BTreeMap<String, String>>,
     draining: Shutdown,
     config: Config,
@@ -94,8 +94,8 @@ async fn route<C: Connect>(api: Arc<Api<C>>, request: Request<Incoming>) -> Answ
 }
 
 impl<C: Connect> Api<C> {
-    /// Says whether this server is alive, and nothing about others: were they asked, one sick store would make a
-    /// balancer eject every api server.
+    /// Reports whether this server is alive, and nothing about others: if the store's health counted, one failing store
+    /// would make the balancer eject every api server.
     async fn health(&self) -> Answer {
         if self.config.mistakes.health_asks_store {
             let expiry = Expiry::from_headers(&HeaderMap::new(), self.config.request_limit);
@@ -107,7 +107,7 @@ impl<C: Connect> Api<C> {
         self.ready()
     }
 
-    /// Says whether to send requests here. While draining, balancers must look elsewhere.
+    /// Reports whether to send requests here. While this server drains, balancers must choose another.
     fn ready(&self) -> Answer {
         if self.draining.is_requested() {
             return status_page(StatusCode::SERVICE_UNAVAILABLE, "draining");
@@ -120,7 +120,7 @@ impl<C: Connect> Api<C> {
             return problem(StatusCode::BAD_REQUEST, "not a user");
         };
         if user.is_empty() || user.len() > token::USER_LIMIT_BYTES {
-            return problem(StatusCode::BAD_REQUEST, "a user has a name of at most 64 bytes");
+            return problem(StatusCode::BAD_REQUEST, "a user has a name of 1 to 64 bytes");
         }
         let token = if self.config.mistakes.session_in_memory {
             let token = new_key();
@@ -159,11 +159,11 @@ impl<C: Connect> Api<C> {
         let key = match text(headers, KEY_HEADER) {
             Some(key) if (1..=255).contains(&key.len()) => key.to_owned(),
             None if !self.config.requires_key => new_key(),
-            _ => return problem(StatusCode::BAD_REQUEST, "an order needs an idempotency key of at most 255 bytes"),
+            _ => return problem(StatusCode::BAD_REQUEST, "an order needs an idempotency key of 1 to 255 bytes"),
         };
         let call = text(headers, CALL_HEADER).unwrap_or_default().to_owned();
         let order = KeyedOrder { key, call, sku: order.sku, quantity: order.quantity };
-        let body = serde_json::to_vec(&order).expect("an order has no maps with odd keys");
+        let body = serde_json::to_vec(&order).expect("an order serializes to JSON");
         self.ask_store(Method::POST, "/orders", body.into(), expiry).await
     }
 
@@ -171,7 +171,7 @@ impl<C: Connect> Api<C> {
         self.ask_store(Method::GET, path, Bytes::new(), expiry).await
     }
 
-    /// Asks the store once and gives its word on.
+    /// Sends one request to the store and passes its answer on.
     async fn ask_store(&self, method: Method, path: &str, body: Bytes, expiry: Expiry) -> Answer {
         let left = if self.config.mistakes.ignores_deadline { Some(self.config.request_limit) } else { expiry.left() };
         let Some(left) = left else { return problem(StatusCode::GATEWAY_TIMEOUT, "too late to begin") };
@@ -185,7 +185,7 @@ impl<C: Connect> Api<C> {
             }
             Ok((parts, body)) => {
                 let mut answer = json_bytes(parts.status, body);
-                // Whoever is asked to stay away for a while is the client, as nobody else retries.
+                // Only the client retries, so `Retry-After` is passed on to it.
                 if let Some(wait) = parts.headers.get(RETRY_AFTER) {
                     answer.headers_mut().insert(RETRY_AFTER, wait.clone());
                 }
@@ -194,8 +194,8 @@ impl<C: Connect> Api<C> {
             Err(error) => {
                 let why = match error {
                     ExchangeError::Refused => "the store cannot be reached",
-                    ExchangeError::Broken(_) => "the store broke off",
-                    ExchangeError::TimedOut => "the store is silent",
+                    ExchangeError::Broken(_) => "the connection to the store broke",
+                    ExchangeError::TimedOut => "the store did not answer in time",
                 };
                 problem(error.status(), why)
             }

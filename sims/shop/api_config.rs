@@ -1,4 +1,4 @@
-//! What an api server is told when it starts: its limits, whom it asks, and what it does wrong on purpose.
+//! The configuration of an api server: its limits, its upstream services, and its deliberate mistakes.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub struct Config {
     pub store: (String, u16),
     /// The pricing service's name and port.
     pub pricing: (String, u16),
-    /// Shared by all api servers, so that each accepts the tokens of the others.
+    /// The signing secret; all api servers share it, so that each accepts the others' tokens.
     pub token_secret: Vec<u8>,
     /// How long a token is accepted.
     pub token_lifetime: Duration,
@@ -21,32 +21,32 @@ pub struct Config {
     pub requires_key: bool,
     /// The longest that a request may take, whatever its caller allows.
     pub request_limit: Duration,
-    /// How long pricing may take; short, as there is a fallback.
+    /// How long pricing may take; short, because there is a fallback.
     pub pricing_timeout: Duration,
-    /// How old a price may be when it stands in for a fresh one.
+    /// The greatest age of a remembered price that may replace a fresh one.
     pub stale_limit: Duration,
-    /// When pricing is left alone.
+    /// The circuit breaker for pricing.
     pub breaker: BreakerConfig,
     /// How connections to the store and to pricing are kept.
     pub pool: PoolConfig,
-    /// How connections of the gateway are treated.
+    /// How connections from the gateway are treated.
     pub serve: ServeConfig,
-    /// What is done wrong on purpose.
+    /// The deliberate mistakes.
     pub mistakes: Mistakes,
 }
 
-/// What an api server can do wrong.
+/// The mistakes that an api server can make.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mistakes {
-    /// Tokens mean something to the server that issued them only, until it dies.
+    /// A token is valid only at the server that issued it, and only until that server dies.
     pub session_in_memory: bool,
-    /// ClientOutcome to stop, it stops accepting at once.
+    /// When asked to stop, it stops accepting at once.
     pub no_drain: bool,
-    /// It calls itself dead when the store is unwell.
+    /// It reports itself unhealthy when the store is unhealthy.
     pub health_asks_store: bool,
-    /// A stale price looks like a fresh one.
+    /// A stale price is not marked as degraded.
     pub unmarked_fallback: bool,
-    /// It works for the store's caller for as long as it likes, whatever the caller still waits for.
+    /// It waits for the store up to its own limit, even after its caller's deadline.
     pub ignores_deadline: bool,
 }
 

@@ -1,6 +1,6 @@
-//! The gateway's opinion of its backends: who is healthy, and who is next.
+//! The gateway's view of its backends: which are healthy, and which is next.
 //!
-//! Owns the counting of probes, the panic threshold and the turn. Sends nothing.
+//! Owns the probe counts, the panic threshold and the round-robin turn. It sends nothing itself.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,13 +20,13 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// Names a backend.
+    /// A backend with this host name and port.
     pub fn new(name: impl Into<String>, port: u16) -> Backend {
         Backend { name: name.into(), port }
     }
 }
 
-/// The backends with what is known of each.
+/// The backends and the health of each.
 pub struct Pool {
     members: Vec<Member>,
     turn: AtomicUsize,
@@ -36,7 +36,7 @@ pub struct Pool {
     observer: Observer,
 }
 
-/// One backend with what is known of it.
+/// One backend and its health.
 pub struct Member {
     /// The host's name.
     pub name: String,
@@ -53,7 +53,7 @@ struct Health {
 }
 
 impl Pool {
-    /// Believes that all backends are healthy until probes say otherwise.
+    /// A pool that considers all backends healthy until probes say otherwise.
     pub fn new(backends: &[Backend], fall: u32, rise: u32, never_readmits: bool, observer: Observer) -> Pool {
         let members = backends.iter().map(|backend| Member {
             name: backend.name.clone(),
@@ -63,25 +63,25 @@ impl Pool {
         Pool { members: members.collect(), turn: AtomicUsize::new(0), fall, rise, never_readmits, observer }
     }
 
-    /// How many backends there are, healthy or not.
+    /// The number of backends, healthy or not.
     pub fn len(&self) -> usize {
         self.members.len()
     }
 
-    /// A backend by its place in the configuration.
+    /// The backend at this index in the configuration.
     pub fn member(&self, index: usize) -> &Member {
         &self.members[index]
     }
 
-    /// Whose turn it is, but not the one to avoid if there is another.
+    /// The backend whose turn it is; the one to avoid only if there is no other.
     ///
-    /// When fewer than half are healthy, all are used: then the probes are more likely to be wrong than so many
-    /// servers, and a wrong opinion must not overload the few that are left (Envoy's panic threshold).
+    /// When fewer than half are healthy, all are used: the probes are then more likely to be wrong than so many
+    /// servers, and wrong probes must not overload the few that are left (Envoy's panic threshold).
     pub fn next(&self, avoid: Option<usize>) -> Option<usize> {
         let healthy = self.members.iter().filter(|member| member.is_healthy()).count();
         let panics = healthy * 2 < self.members.len();
         let usable = if panics { self.members.len() } else { healthy };
-        // Turns are counted among the usable alone; else the neighbour of an ejected one would get its share as well.
+        // Turns count only usable backends; otherwise the neighbour of an ejected one would get its share as well.
         let turn = self.turn.fetch_add(1, Ordering::Relaxed).checked_rem(usable)?;
         let candidates = (0..self.members.len()).filter(|&index| panics || self.members[index].is_healthy());
         let mut candidates = candidates.cycle().skip(turn).take(usable);
@@ -89,7 +89,7 @@ impl Pool {
         if Some(first) == avoid { Some(candidates.next().unwrap_or(first)) } else { Some(first) }
     }
 
-    /// Takes a probe's result into account.
+    /// Records a probe's result.
     pub fn record_probe(&self, index: usize, ok: bool) {
         let member = &self.members[index];
         self.observer.probed(&member.name, ok);
@@ -111,7 +111,7 @@ impl Pool {
 }
 
 impl Member {
-    /// What the probes say.
+    /// Whether the probes consider it healthy.
     pub fn is_healthy(&self) -> bool {
         self.health.lock().expect("no holder of a health panics").healthy
     }

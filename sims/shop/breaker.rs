@@ -1,6 +1,6 @@
-//! A circuit breaker after linkerd's: consecutive failures open it, one probe at a time may close it.
+//! A circuit breaker modelled on linkerd's: consecutive failures open it, and one probe at a time may close it.
 //!
-//! Owns when to ask and when not to. Does not know what it protects.
+//! Owns the decision whether a call is allowed. The caller reports how each allowed call ended.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,11 +15,11 @@ use super::retry::up_to;
 pub struct BreakerConfig {
     /// This many failures in a row open it.
     pub failures: u32,
-    /// The wait before the first probe; it doubles with each probe that fails, with jitter of up to a tenth.
+    /// The wait before the first probe; it doubles with each failed probe, minus jitter of up to a tenth.
     pub backoff_min: Duration,
     /// The longest wait between probes.
     pub backoff_max: Duration,
-    /// A mistake: a probe whose caller goes away leaves its place taken for ever.
+    /// A mistake: after the caller of a probe goes away, no other probe is ever allowed.
     pub loses_probes: bool,
 }
 
@@ -34,7 +34,7 @@ impl Default for BreakerConfig {
     }
 }
 
-/// Guards the calls to one endpoint. Clones are the same breaker.
+/// Guards the calls to one endpoint. Clones share one breaker.
 #[derive(Clone)]
 pub struct Breaker {
     shared: Arc<Shared>,
@@ -53,12 +53,12 @@ enum State {
 }
 
 impl Breaker {
-    /// Starts closed.
+    /// A closed breaker.
     pub fn new(config: BreakerConfig, observer: Observer) -> Breaker {
         Breaker { shared: Arc::new(Shared { config, observer, state: Mutex::new(State::Closed { failures: 0 }) }) }
     }
 
-    /// Allows a call, or does not. Exactly one call is allowed as the probe of an open breaker.
+    /// Allows a call, or returns `None`. An open breaker allows one call at a time, as its probe.
     pub fn admit(&self) -> Option<Permit> {
         let mut state = self.shared.lock();
         let probe = match *state {
@@ -74,7 +74,8 @@ impl Breaker {
     }
 }
 
-/// The permission for one call. Dropped without a verdict (the caller went away), it counts as nothing.
+/// The permission for one call. If it is dropped unsettled (the caller went away), it counts neither as a success nor
+/// as a failure.
 #[must_use]
 pub struct Permit {
     shared: Arc<Shared>,
@@ -83,11 +84,11 @@ pub struct Permit {
 }
 
 impl Permit {
-    /// The endpoint is well; answers that blame the caller count as well.
+    /// The endpoint works; an answer that blames the caller counts too.
     pub fn succeeded(mut self) {
         self.settled = true;
         let mut state = self.shared.lock();
-        // A call from before the opening proves nothing about now.
+        // A call that began before the breaker opened proves nothing about the endpoint now.
         let counts = self.probe || matches!(*state, State::Closed { .. });
         if counts {
             *state = State::Closed { failures: 0 };
@@ -98,7 +99,7 @@ impl Permit {
         }
     }
 
-    /// The endpoint failed or was silent.
+    /// The endpoint failed or did not answer in time.
     pub fn failed(mut self) {
         self.settled = true;
         let config = &self.shared.config;
@@ -148,8 +149,8 @@ impl Shared {
     }
 }
 
-/// Servers whose breakers opened together must not probe together, hence the jitter; it only shortens the wait, so
-/// that the longest backoff stays a bound.
+/// The jitter keeps servers whose breakers opened together from probing together. It only shortens the wait, so that
+/// `backoff_max` stays an upper bound.
 fn open_for(backoff: Duration) -> State {
     State::Open { until: Instant::now() + backoff - up_to(backoff / 10), backoff }
 }

@@ -1,6 +1,6 @@
-//! One call: its deadline, its attempts, and what is known of its effect when it fails.
+//! One call: its deadline, its attempts, and what is known about its effect when it fails.
 //!
-//! Owns every decision to send something again. Knows the gateway's address and nothing behind it.
+//! Owns every decision to retry. It sends all attempts to the gateway.
 
 use std::time::Duration;
 
@@ -19,10 +19,10 @@ use super::observe::{AttemptOutcome, Observer, RetrySafety};
 use super::pool::{ExchangeError, HttpClient, address, exchange, exchange_timing_the_head_only};
 use super::retry::{RetryBudget, backoff, is_refusal, is_transient, retry_after, up_to};
 
-/// What is known of the effect of a call that failed.
+/// What is known about the effect of a failed call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// It did not happen and will not.
+    /// It did not happen and will not happen.
     None,
     /// It may have happened, or may still happen.
     Unknown,
@@ -31,7 +31,7 @@ pub enum Effect {
 /// Why a call has no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
-    /// Time was up, or would be before another attempt could begin.
+    /// The deadline passed, or would pass before another attempt could begin.
     #[error("no answer within the deadline, after {attempts} attempts")]
     DeadlineExceeded {
         /// How many attempts there were.
@@ -39,7 +39,7 @@ pub enum CallError {
         /// What is known of the effect.
         effect: Effect,
     },
-    /// The server's last word, which another attempt would not change.
+    /// The server's final answer, which another attempt would not change.
     #[error("rejected with status {status}")]
     Rejected {
         /// The HTTP status.
@@ -47,7 +47,7 @@ pub enum CallError {
         /// What is known of the effect.
         effect: Effect,
     },
-    /// Every attempt failed, and no more are allowed.
+    /// Every attempt so far failed, and no more are allowed.
     #[error("unavailable after {attempts} attempts; the last: {last}")]
     Unavailable {
         /// How many attempts there were.
@@ -57,8 +57,8 @@ pub enum CallError {
         /// What is known of the effect.
         effect: Effect,
     },
-    /// The answer says success, but not in a form that is understood.
-    #[error("the answer makes no sense")]
+    /// The answer reports success, but its body cannot be parsed.
+    #[error("the answer cannot be parsed")]
     Garbled {
         /// What is known of the effect.
         effect: Effect,
@@ -66,7 +66,7 @@ pub enum CallError {
 }
 
 impl CallError {
-    /// What is known of the effect of the call.
+    /// What is known about the effect of the call.
     pub fn effect(&self) -> Effect {
         match *self {
             CallError::DeadlineExceeded { effect, .. }
@@ -77,7 +77,7 @@ impl CallError {
     }
 }
 
-/// What the calls of one client share.
+/// The state that all calls of one client share.
 pub struct Shared<C: Connect> {
     /// The connections.
     pub http: HttpClient<C>,
@@ -85,52 +85,59 @@ pub struct Shared<C: Connect> {
     pub authority: Authority,
     /// Limits and mistakes.
     pub config: ClientConfig,
-    /// The retries that are left.
+    /// The retry budget.
     pub budget: RetryBudget,
-    /// Who watches.
+    /// Observes calls and attempts.
     pub observer: Observer,
 }
 
-/// What is asked, the same in every attempt.
-pub struct Question {
+/// A request to the shop, the same in every attempt.
+pub struct ShopRequest {
     method: Method,
     path: String,
     body: Bytes,
     key: Option<String>,
     authorization: Option<String>,
-    /// Whether an answer, or the lack of one, may leave an effect behind.
-    changes: bool,
+    /// Whether executing it may leave an effect behind.
+    has_effect: bool,
 }
 
-impl Question {
-    /// Reads.
-    pub fn get(path: String) -> Question {
-        Question { method: Method::GET, path, body: Bytes::new(), key: None, authorization: None, changes: false }
+impl ShopRequest {
+    /// A request that reads.
+    pub fn get(path: String) -> ShopRequest {
+        ShopRequest { method: Method::GET, path, body: Bytes::new(), key: None, authorization: None, has_effect: false }
     }
 
-    /// Changes something, or computes.
-    pub fn post(path: &str, body: &impl Serialize) -> Question {
-        let body = serde_json::to_vec(body).expect("the shop's messages have no maps with odd keys").into();
-        Question { method: Method::POST, path: path.to_owned(), body, key: None, authorization: None, changes: true }
+    /// A request that has an effect, unless [`without_effect`](ShopRequest::without_effect) says otherwise.
+    pub fn post(path: &str, body: &impl Serialize) -> ShopRequest {
+        let body = serde_json::to_vec(body).expect("the shop's messages serialize to JSON").into();
+        ShopRequest {
+            method: Method::POST,
+            path: path.to_owned(),
+            body,
+            key: None,
+            authorization: None,
+            has_effect: true,
+        }
     }
 
-    /// Adds the idempotency key, if any.
-    pub fn keyed(self, key: Option<String>) -> Question {
-        Question { key, ..self }
+    /// Sets the idempotency key, if any.
+    pub fn with_key(self, key: Option<String>) -> ShopRequest {
+        ShopRequest { key, ..self }
     }
 
-    /// Says that the question leaves nothing behind at the server, although it is a POST.
-    pub fn harmless(self) -> Question {
-        Question { changes: false, ..self }
+    /// Marks a POST that leaves no effect behind at the server.
+    pub fn without_effect(self) -> ShopRequest {
+        ShopRequest { has_effect: false, ..self }
     }
 
-    /// Adds a token.
-    pub fn bearing(self, token: &str) -> Question {
-        Question { authorization: Some(format!("Bearer {token}")), ..self }
+    /// Adds a bearer token.
+    pub fn with_token(self, token: &str) -> ShopRequest {
+        ShopRequest { authorization: Some(format!("Bearer {token}")), ..self }
     }
 }
 
-/// How an attempt ended, when that was not with success.
+/// A failed attempt: its outcome, and the server's `Retry-After` if it sent one.
 struct Failure {
     outcome: AttemptOutcome<'static>,
     retry_after: Option<Duration>,
@@ -139,7 +146,7 @@ struct Failure {
 /// One call in progress.
 pub struct Call<'a, C: Connect> {
     shared: &'a Shared<C>,
-    question: Question,
+    request: ShopRequest,
     number: u64,
     attempts: u32,
     /// Whether any attempt so far may have been executed.
@@ -148,16 +155,16 @@ pub struct Call<'a, C: Connect> {
 }
 
 impl<'a, C: Connect> Call<'a, C> {
-    /// Makes the call; nothing is sent before [`run`](Call::run). Calls of one program need distinct numbers.
-    pub fn new(shared: &'a Shared<C>, number: u64, question: Question) -> Call<'a, C> {
-        Call { shared, question, number, attempts: 0, ambiguous: false, started: Instant::now() }
+    /// Prepares the call; [`run`](Call::run) sends it. Calls of one program need distinct numbers.
+    pub fn new(shared: &'a Shared<C>, number: u64, request: ShopRequest) -> Call<'a, C> {
+        Call { shared, request, number, attempts: 0, ambiguous: false, started: Instant::now() }
     }
 
-    /// Attempts, waits and attempts again, until there is an answer or an error.
+    /// Makes attempts, with waits in between, until there is an answer or an error.
     pub async fn run(&mut self) -> Result<Bytes, CallError> {
         let config = &self.shared.config;
         self.shared.budget.deposit();
-        let mut failures_since_word = 0;
+        let mut failures_in_a_row = 0;
         loop {
             let Some(left) = self.left() else { return Err(self.deadline_exceeded()) };
             let limit = match config.mistakes.attempt_ignores_deadline {
@@ -169,26 +176,26 @@ impl<'a, C: Connect> Call<'a, C> {
                 Err(failure) => failure,
             };
             self.allow_retry(&failure)?;
-            // The server's own word replaces the guess, and some jitter keeps those apart who were told the same.
+            // `Retry-After` replaces the backoff; some jitter spreads the clients that received the same value.
             let wait = match failure.retry_after.filter(|_| config.respects_retry_after) {
                 Some(wait) => {
-                    failures_since_word = 0;
+                    failures_in_a_row = 0;
                     wait + up_to(config.backoff_base)
                 }
                 None => {
-                    failures_since_word += 1;
-                    backoff(config.backoff_base, config.backoff_cap, failures_since_word, config.jitter)
+                    failures_in_a_row += 1;
+                    backoff(config.backoff_base, config.backoff_cap, failures_in_a_row, config.jitter)
                 }
             };
             if self.left().is_none_or(|left| wait >= left) && !config.mistakes.retry_after_beats_deadline {
-                // Waiting for a deadline that will pass anyway helps nobody.
+                // The deadline would pass during the wait, so the call fails now.
                 return Err(self.deadline_exceeded());
             }
             tokio::time::sleep(wait).await;
         }
     }
 
-    /// What is left of the deadline, or nothing.
+    /// The time left until the deadline; `None` if it has passed.
     fn left(&self) -> Option<Duration> {
         if self.shared.config.mistakes.no_deadline {
             return Some(Duration::from_secs(24 * 60 * 60));
@@ -197,11 +204,11 @@ impl<'a, C: Connect> Call<'a, C> {
         (left >= Duration::from_millis(1)).then_some(left)
     }
 
-    /// Why this call may be sent again.
+    /// Why the next attempt may be a retry.
     fn safety(&self) -> RetrySafety {
-        if !self.question.changes {
+        if !self.request.has_effect {
             RetrySafety::Idempotent
-        } else if self.question.key.is_some() {
+        } else if self.request.key.is_some() {
             RetrySafety::Keyed
         } else if self.attempts > 0 && !self.ambiguous {
             RetrySafety::Unsent
@@ -210,7 +217,10 @@ impl<'a, C: Connect> Call<'a, C> {
         }
     }
 
-    /// Decides whether a failure may be followed by a retry, and pays for it.
+    /// Decides whether a retry may follow this failure, and withdraws it from the budget.
+    ///
+    /// # Errors
+    /// The error that ends the call, if no retry may follow.
     fn allow_retry(&self, failure: &Failure) -> Result<(), CallError> {
         let config = &self.shared.config;
         let mistakes = &config.mistakes;
@@ -233,29 +243,29 @@ impl<'a, C: Connect> Call<'a, C> {
     }
 
     fn effect(&self) -> Effect {
-        if self.question.changes && self.ambiguous { Effect::Unknown } else { Effect::None }
+        if self.request.has_effect && self.ambiguous { Effect::Unknown } else { Effect::None }
     }
 
-    /// What is known of the effect once the server claims success.
+    /// What is known about the effect once the server has reported success.
     pub fn effect_of_answered(&self) -> Effect {
-        if self.question.changes { Effect::Unknown } else { Effect::None }
+        if self.request.has_effect { Effect::Unknown } else { Effect::None }
     }
 
-    /// Makes one attempt and reports it.
+    /// Makes one attempt and reports it to the observer.
     async fn attempt(&mut self, limit: Duration) -> Result<Bytes, Failure> {
         let shared = self.shared;
         let safety = self.safety();
         self.attempts += 1;
         shared.observer.attempt_started(self.number, self.attempts, limit, safety);
-        let request = self.request(limit);
+        let request = self.http_request(limit);
         let exchanged = match shared.config.mistakes.timer_stops_at_head {
             true => exchange_timing_the_head_only(&shared.http, request, limit).await,
             false => exchange(&shared.http, request, limit).await,
         };
-        let mut waits = None;
+        let mut server_wait = None;
         let (outcome, body) = match exchanged {
             Ok((parts, body)) => {
-                waits = retry_after(&parts.headers);
+                server_wait = retry_after(&parts.headers);
                 (AttemptOutcome::Status(parts.status.as_u16()), body)
             }
             Err(ExchangeError::Refused) => (AttemptOutcome::Refused, Bytes::new()),
@@ -269,13 +279,13 @@ impl<'a, C: Connect> Call<'a, C> {
             AttemptOutcome::TimedOut | AttemptOutcome::Failed(_) => self.ambiguous = true,
             AttemptOutcome::Refused => {}
         }
-        Err(Failure { outcome, retry_after: waits })
+        Err(Failure { outcome, retry_after: server_wait })
     }
 
-    fn request(&self, limit: Duration) -> Request<Full<Bytes>> {
-        let mut request = Request::new(Full::new(self.question.body.clone()));
-        *request.method_mut() = self.question.method.clone();
-        *request.uri_mut() = address(&self.shared.authority, &self.question.path);
+    fn http_request(&self, limit: Duration) -> Request<Full<Bytes>> {
+        let mut request = Request::new(Full::new(self.request.body.clone()));
+        *request.method_mut() = self.request.method.clone();
+        *request.uri_mut() = address(&self.shared.authority, &self.request.path);
         self.fill_headers(request.headers_mut(), limit);
         request
     }
@@ -286,20 +296,20 @@ impl<'a, C: Connect> Call<'a, C> {
         if !mistakes.no_deadline {
             headers.insert(DEADLINE_HEADER, deadline_value(limit));
         }
-        if !self.question.body.is_empty() {
+        if !self.request.body.is_empty() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
-        if let Some(key) = &self.question.key {
+        if let Some(key) = &self.request.key {
             let key = if mistakes.new_key_per_attempt { &new_key() } else { key };
             headers.insert(KEY_HEADER, header(key));
         }
-        if let Some(authorization) = &self.question.authorization {
+        if let Some(authorization) = &self.request.authorization {
             headers.insert(AUTHORIZATION, header(authorization));
         }
     }
 }
 
-/// Whatever cannot be a header is sent as an empty one, which servers refuse.
+/// The value as a header; a value that cannot be one becomes empty, which servers refuse.
 fn header(value: &str) -> HeaderValue {
     HeaderValue::from_str(value).unwrap_or(HeaderValue::from_static(""))
 }

@@ -1,6 +1,6 @@
-//! An api server's prices: asked of pricing behind a breaker, or remembered from before.
+//! An api server's prices: from pricing, behind a circuit breaker, or remembered from earlier answers.
 //!
-//! Owns the fallback and its limits. A remembered price is a courtesy, not state: it may be lost at any time.
+//! Owns the fallback and its limits. A remembered price is a cache entry, not state: it may be lost at any time.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -21,7 +21,7 @@ use super::observe::Observer;
 use super::pool::{ExchangeError, HttpClient, address, authority, exchange};
 
 /// The most prices that a server remembers.
-const REMEMBERED: usize = 1024;
+const REMEMBERED_LIMIT: usize = 1024;
 
 /// Prices, fresh or remembered.
 pub struct Catalogue<C: Connect> {
@@ -34,15 +34,15 @@ pub struct Catalogue<C: Connect> {
     remembered: Mutex<BTreeMap<String, (u64, Instant)>>,
 }
 
-/// What pricing said.
-enum Word {
+/// The outcome of a request to pricing.
+enum Quote {
     Cents(u64),
-    Unknown,
-    Nothing,
+    NoSuchArticle,
+    Unavailable,
 }
 
 impl<C: Connect> Catalogue<C> {
-    /// Starts with nothing remembered.
+    /// A catalogue that remembers no prices yet.
     pub fn new(client: HttpClient<C>, config: &Config, observer: Observer) -> Catalogue<C> {
         Catalogue {
             client,
@@ -55,47 +55,47 @@ impl<C: Connect> Catalogue<C> {
         }
     }
 
-    /// Answers what an article costs.
+    /// Answers with the price of an article.
     pub async fn answer(&self, sku: &str, expiry: Expiry) -> Answer {
         if !is_sku(sku) {
             return problem(StatusCode::BAD_REQUEST, "not the name of an article");
         }
         match self.ask(sku, expiry).await {
-            Word::Cents(cents) => {
+            Quote::Cents(cents) => {
                 self.remember(sku, cents);
                 json(StatusCode::OK, &Price { sku: sku.to_owned(), cents, degraded: false, age_ms: 0 })
             }
-            Word::Unknown => problem(StatusCode::NOT_FOUND, "no such article"),
-            Word::Nothing => self.fall_back(sku),
+            Quote::NoSuchArticle => problem(StatusCode::NOT_FOUND, "no such article"),
+            Quote::Unavailable => self.fall_back(sku),
         }
     }
 
-    async fn ask(&self, sku: &str, expiry: Expiry) -> Word {
-        let Some(left) = expiry.left() else { return Word::Nothing };
-        let Some(permit) = self.breaker.admit() else { return Word::Nothing };
+    async fn ask(&self, sku: &str, expiry: Expiry) -> Quote {
+        let Some(left) = expiry.left() else { return Quote::Unavailable };
+        let Some(permit) = self.breaker.admit() else { return Quote::Unavailable };
         let limit = self.timeout.min(left);
         let mut request = Request::new(Full::new(Bytes::new()));
         *request.uri_mut() = address(&self.pricing, &format!("/price/{sku}"));
         request.headers_mut().insert(DEADLINE_HEADER, deadline_value(limit));
-        let word = match exchange(&self.client, request, limit).await {
+        let quote = match exchange(&self.client, request, limit).await {
             Ok((parts, body)) if parts.status == StatusCode::OK => {
-                serde_json::from_slice(&body).map_or(Word::Nothing, |price: Price| Word::Cents(price.cents))
+                serde_json::from_slice(&body).map_or(Quote::Unavailable, |price: Price| Quote::Cents(price.cents))
             }
-            Ok((parts, _)) if parts.status.is_client_error() => Word::Unknown,
-            // It had less time than it is due, so it is not to blame; the permit is dropped and counts as nothing.
-            Err(ExchangeError::TimedOut) if limit < self.timeout => return Word::Nothing,
-            Ok(_) | Err(_) => Word::Nothing,
+            Ok((parts, _)) if parts.status.is_client_error() => Quote::NoSuchArticle,
+            // Pricing had less than its full timeout, so it is not to blame; the dropped permit counts as no result.
+            Err(ExchangeError::TimedOut) if limit < self.timeout => return Quote::Unavailable,
+            Ok(_) | Err(_) => Quote::Unavailable,
         };
-        match word {
-            Word::Nothing => permit.failed(),
-            Word::Cents(_) | Word::Unknown => permit.succeeded(),
+        match quote {
+            Quote::Unavailable => permit.failed(),
+            Quote::Cents(_) | Quote::NoSuchArticle => permit.succeeded(),
         }
-        word
+        quote
     }
 
     fn remember(&self, sku: &str, cents: u64) {
         let mut remembered = self.remembered.lock().expect("no holder of the prices panics");
-        if remembered.len() >= REMEMBERED && !remembered.contains_key(sku) {
+        if remembered.len() >= REMEMBERED_LIMIT && !remembered.contains_key(sku) {
             remembered.pop_first();
         }
         remembered.insert(sku.to_owned(), (cents, Instant::now()));

@@ -1,13 +1,13 @@
-//! The client's library: what a program that buys in the shop links.
+//! The client library: what a program that buys in the shop links.
 //!
-//! Owns the questions that users ask. How a question becomes attempts is the business of a call.
+//! Owns the operations that users see. A call turns each of them into attempts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::de::DeserializeOwned;
 
-use super::call::{Call, Question, Shared};
+use super::call::{Call, Shared, ShopRequest};
 use super::client_config::ClientConfig;
 use super::message::{Order, OrderReceipt, Price, Token, User, is_sku, new_key};
 use super::net::Connect;
@@ -30,7 +30,10 @@ impl<C: Connect> Clone for ShopClient<C> {
 }
 
 impl<C: Connect> ShopClient<C> {
-    /// Makes a client; it connects when it is used. Panics when the gateway's name is none.
+    /// Makes a client; it connects when it is first used.
+    ///
+    /// # Panics
+    /// If the gateway's name is not a valid host name.
     pub fn new(connector: C, config: ClientConfig, observer: Observer) -> ShopClient<C> {
         let http = http_client(connector, &config.pool);
         let authority = authority(&config.gateway, config.port);
@@ -44,51 +47,52 @@ impl<C: Connect> ShopClient<C> {
     pub async fn place_order(&self, order: &Order) -> Result<OrderReceipt, CallError> {
         let mistakes = &self.shared.config.mistakes;
         let key = (!mistakes.retry_unkeyed_posts).then(new_key);
-        self.call(Question::post("/orders", order).keyed(key)).await
+        self.call(ShopRequest::post("/orders", order).with_key(key)).await
     }
 
-    /// Places an order under a key that the caller chose; the same key again gives the same order.
+    /// Places an order under a key that the caller chose; using the key again returns the same order.
     pub async fn place_order_with_key(&self, order: &Order, key: &str) -> Result<OrderReceipt, CallError> {
-        self.call(Question::post("/orders", order).keyed(Some(key.to_owned()))).await
+        self.call(ShopRequest::post("/orders", order).with_key(Some(key.to_owned()))).await
     }
 
     /// Reads one order.
     pub async fn get_order(&self, id: u64) -> Result<OrderReceipt, CallError> {
-        self.call(Question::get(format!("/orders/{id}"))).await
+        self.call(ShopRequest::get(format!("/orders/{id}"))).await
     }
 
-    /// Reads all orders, by their numbers.
+    /// Reads all orders, sorted by number.
     pub async fn list_orders(&self) -> Result<Vec<OrderReceipt>, CallError> {
-        self.call(Question::get("/orders".to_owned())).await
+        self.call(ShopRequest::get("/orders".to_owned())).await
     }
 
     /// Gets a token for a user.
     pub async fn login(&self, user: &str) -> Result<String, CallError> {
-        let answer: Token = self.call(Question::post("/login", &User { user: user.to_owned() }).harmless()).await?;
+        let answer: Token =
+            self.call(ShopRequest::post("/login", &User { user: user.to_owned() }).without_effect()).await?;
         Ok(answer.token)
     }
 
-    /// Asks whom a token belongs to.
+    /// Asks which user a token belongs to.
     pub async fn whoami(&self, token: &str) -> Result<String, CallError> {
-        let answer: User = self.call(Question::get("/whoami".to_owned()).bearing(token)).await?;
+        let answer: User = self.call(ShopRequest::get("/whoami".to_owned()).with_token(token)).await?;
         Ok(answer.user)
     }
 
     /// Asks what an article costs.
     pub async fn price(&self, sku: &str) -> Result<Price, CallError> {
         if !is_sku(sku) {
-            // It would not even make a path; a server would say the same.
+            // It may not fit into a path, and a server would reject it too.
             return Err(CallError::Rejected { status: 400, effect: Effect::None });
         }
-        self.call(Question::get(format!("/catalogue/{sku}"))).await
+        self.call(ShopRequest::get(format!("/catalogue/{sku}"))).await
     }
 
-    /// Makes a call and reports it.
-    async fn call<T: DeserializeOwned>(&self, question: Question) -> Result<T, CallError> {
+    /// Makes a call and reports it to the observer.
+    async fn call<T: DeserializeOwned>(&self, request: ShopRequest) -> Result<T, CallError> {
         let shared = &*self.shared;
         let number = self.next_call.fetch_add(1, Ordering::Relaxed);
         shared.observer.call_started(number, shared.config.deadline);
-        let mut call = Call::new(shared, number, question);
+        let mut call = Call::new(shared, number, request);
         let answer = call.run().await.and_then(|body| {
             serde_json::from_slice(&body).map_err(|_| CallError::Garbled { effect: call.effect_of_answered() })
         });

@@ -1,6 +1,4 @@
-//! How a client calls: its limits, its patience, and the mistakes that it can be told to make.
-//!
-//! Owns the defaults. Does nothing.
+//! The configuration of a client: its limits, its retry policy, and its deliberate mistakes.
 
 use std::time::Duration;
 
@@ -16,29 +14,29 @@ pub struct ClientConfig {
     pub port: u16,
     /// Distinguishes this client's calls from those of others.
     pub client_number: u32,
-    /// From the user's question to the user's answer, over all attempts and the waiting between them.
+    /// The limit for a whole call: all attempts and the waits between them.
     pub deadline: Duration,
-    /// One attempt: connect, head and the whole body.
+    /// The limit for one attempt: the connect, the head and the whole body.
     pub attempt_timeout: Duration,
-    /// The first attempt included.
+    /// The most attempts per call, including the first.
     pub max_attempts: u32,
-    /// The bound of the first wait; it doubles with each failure.
+    /// The upper bound of the first wait; it doubles with each failure.
     pub backoff_base: Duration,
-    /// The bound of every wait.
+    /// The upper bound of every wait.
     pub backoff_cap: Duration,
-    /// How waits are spread below their bound.
+    /// How waits are spread below their upper bound.
     pub jitter: Jitter,
-    /// How many retries each call pays for.
+    /// How many retries each call adds to the budget; may be a fraction.
     pub retry_ratio: f64,
-    /// How many retries a second are allowed whatever the number of calls.
+    /// How many retries per second are allowed regardless of the number of calls.
     pub retry_minimum_per_second: f64,
     /// How many retries may be saved up.
     pub retry_burst: f64,
-    /// Whether a server that asks to be left alone for a while is.
+    /// Whether the client waits as long as a server's `Retry-After` asks.
     pub respects_retry_after: bool,
     /// How connections are kept.
     pub pool: PoolConfig,
-    /// What is done wrong on purpose.
+    /// The deliberate mistakes.
     pub mistakes: Mistakes,
 }
 
@@ -64,25 +62,25 @@ impl Default for ClientConfig {
     }
 }
 
-/// What a client can do wrong.
+/// The mistakes that a client can make.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mistakes {
-    /// Orders carry no key and are sent again all the same. The api servers must be lenient for it to work at all.
+    /// Orders carry no key and are retried nevertheless. It needs api servers with `requires_key: false`.
     pub retry_unkeyed_posts: bool,
-    /// Each attempt has a key of its own.
+    /// Each attempt carries a new key.
     pub new_key_per_attempt: bool,
-    /// A call may take for ever.
+    /// A call has no deadline.
     pub no_deadline: bool,
     /// `max_attempts` is ignored.
     pub unlimited_retries: bool,
-    /// Retries cost nothing.
+    /// The retry budget is ignored.
     pub no_budget: bool,
-    /// An attempt gets its whole timeout, however little is left of the deadline.
+    /// An attempt gets its whole timeout, even if less time is left until the deadline.
     pub attempt_ignores_deadline: bool,
-    /// The attempt's timer stops at the answer's head.
+    /// An attempt's timer stops at the answer's head.
     pub timer_stops_at_head: bool,
-    /// What the server refuses for good (400, 422) is sent again.
+    /// Permanent rejections (400, 422) are retried.
     pub retries_rejections: bool,
-    /// A server that asks to be left alone is waited for, even beyond the deadline.
+    /// The client waits as long as `Retry-After` asks, even beyond the deadline.
     pub retry_after_beats_deadline: bool,
 }

@@ -1,7 +1,7 @@
 //! The gateway: the one address that clients know, in front of the api servers.
 //!
-//! Owns health probes and the forwarding of requests. Does not understand what it forwards, and does not retry it:
-//! that is the client's right alone, or retries would multiply.
+//! Owns health probes and the forwarding of requests. It neither interprets nor retries what it forwards: only the
+//! client retries, because retries at several layers multiply.
 
 use std::io;
 use std::sync::Arc;
@@ -37,30 +37,30 @@ pub struct Config {
     pub fall: u32,
     /// This many successful probes in a row bring it back.
     pub rise: u32,
-    /// What the probes ask for.
+    /// The path that probes request.
     pub health_path: String,
-    /// Whether probes use kept connections. A fresh one also shows whether the server still accepts.
+    /// Whether probes reuse connections. A new connection also shows whether the server still accepts.
     pub probes_reuse_connections: bool,
     /// The longest that a request may take, whatever its caller allows.
     pub request_limit: Duration,
     /// How connections to the backends are kept.
     pub pool: PoolConfig,
-    /// How connections of clients are treated.
+    /// How connections from clients are treated.
     pub serve: ServeConfig,
-    /// What is done wrong on purpose.
+    /// The deliberate mistakes.
     pub mistakes: Mistakes,
 }
 
-/// What a gateway can do wrong.
+/// The mistakes that a gateway can make.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mistakes {
-    /// A backend that was healthy once is never probed again.
+    /// After one successful probe, a backend is never probed again.
     pub health_cached_for_ever: bool,
-    /// A probe is content with a connection, which the kernel of a server that hangs grants as well.
+    /// A probe only connects, which also succeeds when the server's program hangs, because the kernel accepts.
     pub probes_only_connect: bool,
-    /// A backend that was ejected stays away.
+    /// An ejected backend is never used again.
     pub never_readmits: bool,
-    /// Failed requests are sent again from here as well, up to three times.
+    /// The gateway retries failed requests too, up to three times.
     pub retries_at_each_layer: bool,
 }
 
@@ -99,7 +99,7 @@ pub async fn run<L: Listen, C: Connect>(
     let client = http_client(connector.clone(), &config.pool);
     let gateway = Arc::new(Gateway { config, connector, client, probe_client, backends, observer: observer.clone() });
 
-    // Dropped with this future, the set takes the probes with it.
+    // The probes are aborted when this future is dropped, because the set is dropped with it.
     let mut probes = JoinSet::new();
     for index in 0..gateway.backends.len() {
         probes.spawn(gateway.clone().watch_health(index));
@@ -131,7 +131,7 @@ async fn route<C: Connect>(gateway: Arc<Gateway<C>>, request: Request<Incoming>)
 }
 
 impl<C: Connect> Gateway<C> {
-    /// Forwards a request once, or to a second backend when it provably never left for the first.
+    /// Forwards a request once, or to a second backend if it provably was not sent to the first.
     async fn forward(&self, request: &Parts, body: Bytes, expiry: Expiry) -> Answer {
         let mut avoid = None;
         let mut failures = 0;
@@ -164,7 +164,7 @@ impl<C: Connect> Gateway<C> {
         }
     }
 
-    /// Probes one backend for ever. A probe and a pause take at most interval + timeout, so that a dead backend is
+    /// Probes one backend forever. A probe and a pause take at most interval + timeout, so that a dead backend is
     /// ejected within fall x (interval + timeout).
     async fn watch_health(self: Arc<Self>, index: usize) {
         loop {
@@ -193,8 +193,8 @@ impl<C: Connect> Gateway<C> {
 fn failure(error: &ExchangeError) -> Answer {
     let why = match error {
         ExchangeError::Refused => "no backend could be reached",
-        ExchangeError::Broken(_) => "the backend broke off",
-        ExchangeError::TimedOut => "the backend is silent",
+        ExchangeError::Broken(_) => "the connection to the backend broke",
+        ExchangeError::TimedOut => "the backend did not answer in time",
     };
     problem(error.status(), why)
 }
@@ -214,7 +214,7 @@ fn answer_with(mut parts: hyper::http::response::Parts, body: Bytes) -> Answer {
     answer
 }
 
-/// Removes what concerns one connection only, and what the next one states anew.
+/// Removes the headers that concern a single connection, and those that the next hop sets itself.
 fn drop_hop_headers(headers: &mut HeaderMap) {
     const HOP: [HeaderName; 9] = [
         CONNECTION,

@@ -1,6 +1,6 @@
 //! The whole shop in one process, on the real sockets and the real disk of this machine.
 //!
-//! Owns the lives of the programs: it starts, kills and stops them by name. Knows nothing of what they do.
+//! Owns the programs' lifetimes: it starts, kills and stops them by name.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,17 +14,17 @@ use super::balance::Backend;
 use super::client::ShopClient;
 use super::client_config::ClientConfig;
 use super::net::{TokioConnector, listen};
-use super::observe::{Observer, nobody};
+use super::observe::{Observer, no_observer};
 use super::serve::Shutdown;
 use super::{api, gateway, pricing, store};
 
-/// How the shop is set up. Names and addresses in the programs' configurations are filled in.
+/// The shop's configuration. [`Shop::start`] fills in the names and addresses in the programs' configurations.
 pub struct ShopConfig {
-    /// Where the gateway listens; port 0 chooses a free one. The others always choose.
+    /// Where the gateway listens; port 0 chooses a free port, as for all other programs.
     pub gateway_address: SocketAddr,
-    /// The store's file; it goes on with what is in it.
+    /// The store's file; existing orders in it are kept.
     pub data: PathBuf,
-    /// How many api servers there are: `api-1`, `api-2`, ...
+    /// The number of api servers: `api-1`, `api-2`, ...
     pub apis: usize,
     /// The gateway's configuration.
     pub gateway: gateway::Config,
@@ -34,7 +34,7 @@ pub struct ShopConfig {
     pub store: store::Config,
     /// The pricing service's configuration.
     pub pricing: pricing::Config,
-    /// Sees what happens inside all programs.
+    /// Observes what happens inside all programs.
     pub observer: Observer,
 }
 
@@ -49,12 +49,12 @@ impl ShopConfig {
             api: api::Config::default(),
             store: store::Config::default(),
             pricing: pricing::Config::default(),
-            observer: nobody(),
+            observer: no_observer(),
         }
     }
 }
 
-/// A running shop. Dropping it leaves the programs to the runtime.
+/// A running shop. Dropping it leaves the programs running on the runtime.
 pub struct Shop {
     config: ShopConfig,
     connector: TokioConnector,
@@ -93,18 +93,18 @@ impl Shop {
         self.addresses.iter().map(|(name, address)| (name.as_str(), *address))
     }
 
-    /// A client of the gateway, or of any other program that is named in its configuration.
+    /// A client of the program that its configuration names as the gateway: the gateway itself, or any other.
     pub fn client(&self, config: ClientConfig, observer: Observer) -> ShopClient<TokioConnector> {
         ShopClient::new(self.connector.clone(), config, observer)
     }
 
-    /// Starts a program that does not run, at the address where it was before.
+    /// Starts a program that is not running, at its previous address if it had one.
     pub async fn start_program(&mut self, name: &str) -> io::Result<()> {
         let first = if name == "gateway" { self.config.gateway_address } else { any_local_port() };
-        let wanted = self.address(name).unwrap_or(first);
-        let (listener, address) = listen(wanted)
+        let requested = self.address(name).unwrap_or(first);
+        let (listener, address) = listen(requested)
             .await
-            .map_err(|error| io::Error::new(error.kind(), format!("{name} at {wanted}: {error}")))?;
+            .map_err(|error| io::Error::new(error.kind(), format!("{name} at {requested}: {error}")))?;
         self.connector.add_name(name, address);
         self.addresses.insert(name.to_owned(), address);
 
@@ -134,20 +134,20 @@ impl Shop {
         let Some(Running { task, shutdown }) = self.running.remove(name) else { return };
         task.abort();
         let _ = task.await;
-        // The runtime drops the tasks of the connections a little later, and with the last of them the store's lock.
+        // The runtime drops the connections' tasks a little later; the last of them releases the store's lock.
         while shutdown.holders() > 1 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 
-    /// Asks a program to stop and waits until it has; says how it ended.
+    /// Asks a program to stop, waits for its end, and returns its result.
     pub async fn stop(&mut self, name: &str) -> io::Result<()> {
         let Some(Running { task, shutdown }) = self.running.remove(name) else { return Ok(()) };
         shutdown.request();
         task.await.map_err(io::Error::other)?
     }
 
-    /// Stops all programs, those first on whom no other depends.
+    /// Stops all programs, each before those that it depends on.
     pub async fn stop_all(&mut self) -> io::Result<()> {
         let mut names: Vec<String> = self.running.keys().filter(|name| name.starts_with("api-")).cloned().collect();
         names.insert(0, "gateway".to_owned());
@@ -158,7 +158,7 @@ impl Shop {
         Ok(())
     }
 
-    /// Waits until a program ends by itself, which it should not, and says which and how.
+    /// Waits until a program ends by itself, which is always a failure, and returns its name and result.
     pub async fn failure(&mut self) -> (String, io::Result<()>) {
         loop {
             let ended =

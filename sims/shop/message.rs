@@ -1,6 +1,6 @@
-//! What travels between the shop's programs: the JSON bodies, the headers, and how bodies are read and answered.
+//! The shop's messages: JSON bodies, headers, and how bodies are read and answered.
 //!
-//! Owns the shapes on the wire. Knows no program and no network.
+//! Owns the wire format of all programs.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use rand_0_9::Rng;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-/// How many milliseconds the caller will still wait for this request.
+/// The header with the milliseconds that the caller will still wait for this request.
 pub const DEADLINE_HEADER: &str = "x-deadline-ms";
-/// One value for all attempts of a call; the store does such a call once.
+/// The header with the idempotency key: the same in all attempts of a call, which the store executes once.
 pub const KEY_HEADER: &str = "idempotency-key";
-/// Names the user's call in every program that it passes, whatever becomes of its key.
+/// The header that identifies the user's call in every program, even if its attempts carry different keys.
 pub const CALL_HEADER: &str = "x-call-id";
 
 /// The longest request body that a server reads.
@@ -25,20 +25,23 @@ const BODY_LIMIT_BYTES: usize = 64 * 1024;
 /// An answer whose body is complete before it is sent.
 pub type Answer = Response<Full<Bytes>>;
 
-/// What a user wants to buy.
+/// An order as a user places it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
-    /// Names the article.
+    /// The name of the article.
     pub sku: String,
-    /// How many pieces, at least one.
+    /// The number of pieces, 1 to 1000.
     pub quantity: u32,
 }
 
 impl Order {
-    /// Says what is wrong with an order that nobody can fulfil.
+    /// Checks the order.
+    ///
+    /// # Errors
+    /// What is wrong with it.
     pub fn validate(&self) -> Result<(), &'static str> {
         if !is_sku(&self.sku) {
-            return Err("sku must be 1 to 64 letters, digits, dots or dashes");
+            return Err("sku must be 1 to 64 letters, digits, dots, dashes or underscores");
         }
         if !(1..=1000).contains(&self.quantity) {
             return Err("quantity must be 1 to 1000");
@@ -47,90 +50,90 @@ impl Order {
     }
 }
 
-/// Whether a text can name an article: it must fit into a path as it is.
+/// Whether a text can name an article: it must fit into a path without escapes.
 pub fn is_sku(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
 }
 
-/// An order as an api server hands it to the store.
+/// An order as an api server passes it to the store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyedOrder {
     /// The idempotency key.
     pub key: String,
-    /// The call that asked for it, or nothing when the client named none.
+    /// The call that asked for it; empty if the client named none.
     pub call: String,
-    /// Names the article.
+    /// The name of the article.
     pub sku: String,
-    /// How many pieces.
+    /// The number of pieces.
     pub quantity: u32,
 }
 
-/// An order that was accepted; also the record that the store keeps.
+/// An accepted order; also the record that the store keeps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderReceipt {
     /// Numbered from 1, in the order of the commits.
     pub id: u64,
     /// The idempotency key.
     pub key: String,
-    /// The call that first asked for it. Two orders with the same call are one order too many.
+    /// The call that first asked for it. Two orders of the same call are a duplicate.
     pub call: String,
-    /// Names the article.
+    /// The name of the article.
     pub sku: String,
-    /// How many pieces.
+    /// The number of pieces.
     pub quantity: u32,
 }
 
-/// What an article costs.
+/// The price of an article.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Price {
-    /// Names the article.
+    /// The name of the article.
     pub sku: String,
     /// The price of one piece.
     pub cents: u64,
-    /// The pricing service could not be asked, and this is what it said a while ago.
+    /// Whether the price is an older one, because the pricing service was unavailable.
     #[serde(default)]
     pub degraded: bool,
-    /// How long ago that was; zero when the service was asked just now.
+    /// The age of the price in milliseconds; zero if it is fresh.
     #[serde(default)]
     pub age_ms: u64,
 }
 
-/// Who somebody is, or claims to be.
+/// A user, as claimed at a login or as verified from a token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
     /// The user's name.
     pub user: String,
 }
 
-/// Proof that somebody logged in.
+/// The proof of a login.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Token {
-    /// To be sent as a bearer token.
+    /// The bearer token.
     pub token: String,
 }
 
-/// When the answer to a request is no longer of use.
+/// The time at which the answer to a request becomes useless.
 #[derive(Clone, Copy, Debug)]
 pub struct Expiry {
     at: Instant,
 }
 
 impl Expiry {
-    /// Reads how long the caller will wait, from now on, and never grants more than the server's own limit.
+    /// Reads how long the caller will wait from now on, capped at the server's own limit.
     pub fn from_headers(headers: &HeaderMap, own_limit: Duration) -> Expiry {
-        let wanted = headers.get(DEADLINE_HEADER).and_then(|value| value.to_str().ok()?.parse().ok());
-        let limit = wanted.map_or(own_limit, |millis| own_limit.min(Duration::from_millis(millis)));
+        let requested = headers.get(DEADLINE_HEADER).and_then(|value| value.to_str().ok()?.parse().ok());
+        let limit = requested.map_or(own_limit, |millis| own_limit.min(Duration::from_millis(millis)));
         Expiry { at: Instant::now() + limit }
     }
 
-    /// What is left, or nothing when it is too late to begin any work.
+    /// The time that is left; `None` if it is too late to begin any work.
     pub fn left(self) -> Option<Duration> {
         let left = self.at.saturating_duration_since(Instant::now());
-        // A budget below a millisecond travels as zero, so it is used up already.
+        // Less than a millisecond would be sent as zero, so it counts as used up.
         (left >= Duration::from_millis(1)).then_some(left)
     }
 
-    /// Runs something for as long as there is time.
+    /// Runs the work until the expiry; `None` if it did not finish in time.
     pub async fn limit<F: Future>(self, work: F) -> Option<F::Output> {
         tokio::time::timeout_at(self.at, work).await.ok()
     }
@@ -141,12 +144,15 @@ pub fn new_key() -> String {
     format!("{:032x}", rand_0_9::rng().random::<u128>())
 }
 
-/// Writes a budget the way it travels: whole milliseconds, rounded down, so that it never grows on its way.
+/// The header value for the time that is left: whole milliseconds, rounded down, so that it never grows on its way.
 pub fn deadline_value(left: Duration) -> HeaderValue {
     HeaderValue::from(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// Reads a whole body; a late, truncated or oversized one is an answer to give instead.
+/// Reads a whole body.
+///
+/// # Errors
+/// The answer to give if the body is late, incomplete or too long.
 pub async fn read_body(body: Incoming, expiry: Expiry) -> Result<Bytes, Answer> {
     match expiry.limit(Limited::new(body, BODY_LIMIT_BYTES).collect()).await {
         Some(Ok(whole)) => Ok(whole.to_bytes()),
@@ -160,11 +166,11 @@ pub async fn read_body(body: Incoming, expiry: Expiry) -> Result<Bytes, Answer> 
 
 /// Answers with JSON.
 pub fn json(status: StatusCode, value: &impl Serialize) -> Answer {
-    let body = serde_json::to_vec(value).expect("the shop's messages have no maps with odd keys");
+    let body = serde_json::to_vec(value).expect("the shop's messages serialize to JSON");
     json_bytes(status, Bytes::from(body))
 }
 
-/// Answers with bytes that are JSON already.
+/// Answers with bytes that already are JSON.
 pub fn json_bytes(status: StatusCode, body: Bytes) -> Answer {
     let mut answer = Response::new(Full::new(body));
     *answer.status_mut() = status;
@@ -172,12 +178,12 @@ pub fn json_bytes(status: StatusCode, body: Bytes) -> Answer {
     answer
 }
 
-/// Answers with a status word; used by the health pages.
+/// Answers a health or readiness request with a status word.
 pub fn status_page(status: StatusCode, word: &'static str) -> Answer {
     json(status, &serde_json::json!({ "status": word }))
 }
 
-/// Answers that a request failed, and why.
+/// Answers that a request failed, with the reason.
 pub fn problem(status: StatusCode, why: &'static str) -> Answer {
     json(status, &serde_json::json!({ "error": why }))
 }

@@ -5,35 +5,35 @@
 //!                                              `--HTTP--> pricing (an external backend, often unwell)
 //! ```
 //!
-//! Every program is a function `run(listener, connector, config, shutdown, observer)` over the traits in [`net`], so
-//! it is ordinary production code that knows nothing of who runs it. In reading order:
+//! Every program is a function `run(listener, connector, config, shutdown, observer)` over the traits in [`net`]:
+//! ordinary production code that runs unchanged in simulation. In reading order:
 //!
 //! | module | owns |
 //! | --- | --- |
 //! | [`net`] | the two network traits, and tokio's sockets |
-//! | [`pool`] | pooled HTTP clients; what their errors mean |
-//! | [`observe`] | the events that no byte on the wire shows |
-//! | [`message`] | bodies, headers, deadlines on the wire |
+//! | [`pool`] | pooled HTTP clients, and what their errors mean |
+//! | [`observe`] | the events inside programs that the wire does not show |
+//! | [`message`] | bodies, headers and deadlines on the wire |
 //! | [`serve`] | the accept loop and graceful shutdown |
-//! | [`retry`] | backoff, retry budget, which answers deserve a retry |
-//! | [`call`], [`client`], [`client_config`] | the promises of a call; what users ask; limits and mistakes |
-//! | [`balance`], [`gateway`] | health and turns; probing and forwarding |
+//! | [`retry`] | backoff, the retry budget, and which answers deserve a retry |
+//! | [`call`], [`client`], [`client_config`] | the attempts of a call; the operations of users; limits and mistakes |
+//! | [`balance`], [`gateway`] | health and round-robin turns; probing and forwarding |
 //! | [`token`], [`breaker`], [`api_config`], [`catalogue`], [`api`] | the stateless servers |
 //! | [`values`] | plain values in the store, with compare-and-set |
-//! | [`verified`], [`store`] | a disk that is not trusted; orders and their keys |
-//! | [`value_client`] | who asks for plain values |
-//! | [`pricing`] | prices, and a mood |
+//! | [`verified`], [`store`] | reads checked against writes; orders and their keys |
+//! | [`value_client`] | a client of plain values |
+//! | [`pricing`] | prices, and how slow and faulty the service is |
 //! | [`workload`] | what users do |
-//! | [`localhost`] | all of it in one process, on real sockets |
-//! | [`simulated`] | all of it in a scenario, on simulated sockets and disks |
-//! | [`served`] | whether what is served is right |
-//! | [`situations`] | when the promises are at stake |
+//! | [`localhost`] | the whole shop in one process, on real sockets |
+//! | [`simulated`] | the whole shop in a scenario, on simulated sockets and disks |
+//! | [`served`] | the check that answers are correct |
+//! | [`situations`] | the situations in which promises are at stake |
 //!
-//! Rules that hold everywhere: 503 and 4xx say that nothing was done, 502, 504 and 507 that nobody knows; only the client
-//! retries; a budget in `x-deadline-ms` shrinks on its way; only the store has state. A `Mistakes` struct in each
-//! configuration makes its program break one promise on purpose.
+//! Rules that hold everywhere: 503 and 4xx mean that the request was not executed; 502, 504 and 507 mean that the
+//! outcome is unknown; only the client retries; the time in `x-deadline-ms` shrinks on its way; only the store has
+//! state. A `Mistakes` struct in each configuration makes its program break a promise on purpose.
 
-// Each program that includes this module uses another part of it.
+// Each program that includes this module uses a different part of it.
 #![allow(dead_code, unreachable_pub)]
 
 pub mod api;

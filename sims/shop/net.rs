@@ -1,6 +1,6 @@
 //! The network as the shop sees it: two traits, and their implementation on tokio's real sockets.
 //!
-//! Owns every use of `tokio::net`. Knows nothing of HTTP, and nothing of who simulates it.
+//! Owns every use of `tokio::net`; everything above it is generic over the two traits.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -25,25 +25,25 @@ pub trait Listen: Send + 'static {
     /// The connection, as bytes in both directions.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
-    /// Waits for the next connection and says where it comes from. Safe to drop and to call again.
+    /// Waits for the next connection and returns it with its peer's address. Cancel safe.
     fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Stream, SocketAddr)>> + Send;
 }
 
 /// Connects over the kernel's TCP; names are looked up in a table that can be filled at any time.
 ///
-/// A name that is not in the table must be a literal IP address, which is used with the port that was asked for.
+/// A name that is not in the table must be a literal IP address, which is used with the caller's port.
 #[derive(Clone, Default)]
 pub struct TokioConnector {
     names: Arc<Mutex<BTreeMap<String, SocketAddr>>>,
 }
 
 impl TokioConnector {
-    /// Makes a connector that knows no names yet.
+    /// Makes a connector with an empty name table.
     pub fn new() -> TokioConnector {
         TokioConnector::default()
     }
 
-    /// Says where a name lives; the port that a caller asks for is replaced by this address's own.
+    /// Maps a name to an address; the address's port replaces the caller's.
     pub fn add_name(&self, name: &str, address: SocketAddr) {
         self.names.lock().expect("no holder of the name table panics").insert(name.to_owned(), address);
     }
@@ -65,7 +65,7 @@ impl Connect for TokioConnector {
 
     async fn connect(&self, host: &str, port: u16) -> io::Result<TcpStream> {
         let stream = TcpStream::connect(self.resolve(host, port)?).await?;
-        // Requests are small and each waits for its answer, so collecting bytes only adds delay.
+        // Requests are small and each waits for its answer, so Nagle's algorithm would only add delay.
         stream.set_nodelay(true)?;
         Ok(stream)
     }
@@ -81,7 +81,7 @@ impl Listen for TcpListener {
     }
 }
 
-/// Listens on a local address (port 0 chooses a free one) and says which it became.
+/// Listens on a local address (port 0 chooses a free port) and returns the address in use.
 pub async fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     let listener = TcpListener::bind(address).await?;
     let address = listener.local_addr()?;

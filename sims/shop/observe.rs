@@ -1,21 +1,21 @@
-//! What the shop's programs tell a spectator: the moments that no byte on the wire shows.
+//! The events that the shop's programs report to an observer, because the wire does not show them.
 //!
-//! Owns the vocabulary only. Spectators must be quick and must not act on the shop.
+//! Owns the trait and its types. Observers must return quickly and must not influence the shop.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Why a request may be sent again.
+/// Why a request may be retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetrySafety {
-    /// Doing it twice is the same as doing it once.
+    /// Executing it twice has the same effect as executing it once.
     Idempotent,
-    /// It carries a key under which the server does it once.
+    /// It carries a key, under which the server executes it once.
     Keyed,
-    /// Nothing that was sent so far was executed: it never left, or it was refused before any work.
+    /// No earlier attempt was executed: each was never sent, or was refused before any work.
     Unsent,
-    /// It may not be sent again.
+    /// It must not be retried.
     Unsafe,
 }
 
@@ -24,31 +24,31 @@ pub enum RetrySafety {
 pub enum AttemptOutcome<'a> {
     /// A complete answer with this status.
     Status(u16),
-    /// The attempt's time was up.
+    /// The attempt's timeout passed.
     TimedOut,
     /// The connection broke.
     Failed(&'a str),
-    /// There was no connection.
+    /// No connection was established.
     Refused,
 }
 
-/// Sees what happens inside the programs. Every method does nothing unless it is overridden.
+/// Observes what happens inside the programs. By default, every method does nothing.
 #[allow(unused_variables)]
 pub trait Observe: Send + Sync + 'static {
-    /// A client's user asked for something. Call numbers are unique among all clients with distinct numbers.
+    /// A call begins. Its number is unique among all clients with distinct client numbers.
     fn call_started(&self, call: u64, deadline: Duration) {}
-    /// Attempt 1, 2, ... of a call begins; it may last as long as `timeout`. `safety` says why it may be (or, for the
-    /// first attempt, could be) a retry.
+    /// Attempt 1, 2, ... of a call begins; it lasts at most `timeout`. `safety` says why it may be (or, for the first
+    /// attempt, could be) a retry.
     fn attempt_started(&self, call: u64, attempt: u32, timeout: Duration, safety: RetrySafety) {}
-    /// The attempt ended.
+    /// An attempt ended.
     fn attempt_ended(&self, call: u64, attempt: u32, outcome: AttemptOutcome<'_>) {}
-    /// The user has the answer, or an error.
+    /// A call ended, with an answer or an error.
     fn call_ended(&self, call: u64, ok: bool) {}
-    /// The gateway sends an ordinary request to a backend.
+    /// The gateway forwards a request (not a probe) to a backend.
     fn dispatched(&self, to: &str) {}
-    /// The gateway asked a backend for its health.
+    /// The gateway probed a backend.
     fn probed(&self, to: &str, ok: bool) {}
-    /// The gateway changed its mind about a backend.
+    /// The gateway ejected or readmitted a backend.
     fn health_changed(&self, to: &str, healthy: bool) {}
     /// The store committed a new order.
     fn order_applied(&self, key: &str, id: u64) {}
@@ -58,14 +58,14 @@ pub trait Observe: Send + Sync + 'static {
     fn ready(&self, ready: bool) {}
 }
 
-/// A spectator, shared by the tasks of a program.
+/// An observer, shared by the tasks of a program.
 pub type Observer = Arc<dyn Observe>;
 
-/// A spectator that looks away.
-pub fn nobody() -> Observer {
-    struct Nobody;
-    impl Observe for Nobody {}
-    Arc::new(Nobody)
+/// An observer that ignores all events.
+pub fn no_observer() -> Observer {
+    struct NoObserver;
+    impl Observe for NoObserver {}
+    Arc::new(NoObserver)
 }
 
 impl fmt::Display for AttemptOutcome<'_> {

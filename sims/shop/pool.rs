@@ -1,6 +1,6 @@
-//! Pooled HTTP clients over any network, and one exchange of a request for a whole answer.
+//! Pooled HTTP clients over any network, and the exchange of one request for a whole answer.
 //!
-//! Owns hyper-util's client and the meaning of its errors. Knows nothing of orders, retries or balancing.
+//! Owns hyper-util's client and the meaning of its errors.
 
 use std::future::Future;
 use std::io;
@@ -24,10 +24,10 @@ use super::net::Connect;
 /// A pooled client whose connections come from `C`.
 pub type HttpClient<C> = Client<HyperConnector<C>, Full<Bytes>>;
 
-/// Which protocol both ends speak; it is agreed beforehand, as nothing here negotiates.
+/// The protocol that both ends speak; it is configured, because nothing here negotiates it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Protocol {
-    /// HTTP/1.1 with keep-alive; the server side also answers HTTP/1.0, and closes.
+    /// HTTP/1.1 with keep-alive; servers also answer HTTP/1.0 and then close the connection.
     #[default]
     Http1,
     /// HTTP/2 with prior knowledge: all requests to a host share one connection.
@@ -37,10 +37,10 @@ pub enum Protocol {
 /// How a client keeps its connections.
 #[derive(Clone, Debug)]
 pub struct PoolConfig {
-    /// How long an unused connection is kept. It must be below the server's limit, so that the server never closes a
+    /// How long an idle connection is kept. It must be below the server's limit, so that the server does not close a
     /// connection that a client is about to use.
     pub idle_limit: Option<Duration>,
-    /// How many unused connections are kept for each host; none makes every request open its own.
+    /// How many idle connections are kept for each host; with 0, every request opens its own.
     pub idle_per_host: usize,
     /// What the servers speak.
     pub protocol: Protocol,
@@ -52,52 +52,59 @@ impl Default for PoolConfig {
     }
 }
 
-/// Makes a client. It spawns its connections on the current tokio runtime when it is used.
+/// Makes a client. It spawns its connections on the tokio runtime that uses it.
 pub fn http_client<C: Connect>(connector: C, config: &PoolConfig) -> HttpClient<C> {
     let mut builder = Client::builder(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
-        // Without a timer, unused connections live until somebody happens to ask for one.
+        // Without a timer, idle connections are only closed when the next request checks the pool.
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(config.idle_limit)
         .pool_max_idle_per_host(config.idle_per_host)
         .http2_only(config.protocol == Protocol::Http2);
     if config.protocol == Protocol::Http2 {
-        // One silent connection would otherwise hold up every request that shares it.
+        // Without keep-alive, one dead connection would hold up every request that shares it.
         builder.http2_keep_alive_interval(Duration::from_secs(2)).http2_keep_alive_timeout(Duration::from_secs(1));
     }
     builder.build(HyperConnector { connector })
 }
 
-/// The part of an address that names a host and a port. Panics when the name cannot be a host's.
+/// The part of an address that names a host and a port.
+///
+/// # Panics
+/// If the name is not a valid host name.
 pub fn authority(host: &str, port: u16) -> Authority {
     // A literal IPv6 address is the only name with a colon.
     let text = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
     text.parse().expect("configured host names are well-formed")
 }
 
-/// An address on a host. Panics when the path is none.
+/// An address on a host.
+///
+/// # Panics
+/// If the path is not valid.
 pub fn address(host: &Authority, path: &str) -> Uri {
     let uri = Uri::builder().scheme("http").authority(host.clone()).path_and_query(path).build();
-    uri.expect("paths are made of numbers and checked names, or were paths before")
+    uri.expect("paths are built from numbers and checked names, or come from valid requests")
 }
 
 /// Why an exchange has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ExchangeError {
-    /// There was no connection: the request provably never left.
+    /// There was no connection: the request provably was not sent.
     #[error("could not connect")]
     Refused,
     /// The connection broke: the request may have been executed.
     #[error("connection broke: {0}")]
     Broken(&'static str),
-    /// The time was up: the request may have been executed.
+    /// The limit passed: the request may have been executed.
     #[error("timed out")]
     TimedOut,
 }
 
 impl ExchangeError {
-    /// What a server answers that asked another in vain: 503 says that nothing was done; in doubt it is 502 or 504.
+    /// The status with which a server reports that its upstream failed: 503 if the upstream did nothing; 502 or 504 if
+    /// that is unknown.
     pub fn status(&self) -> StatusCode {
         match self {
             ExchangeError::Refused => StatusCode::SERVICE_UNAVAILABLE,
@@ -109,8 +116,8 @@ impl ExchangeError {
 
 /// Sends a request and waits for the answer and its whole body, all within the limit.
 ///
-/// The pool sends a request anew when a kept connection turns out to be closed before anything was written on it; that
-/// is no retry, as the request never left.
+/// The pool sends a request again if a reused connection turns out to be closed before anything was written to it; that
+/// is not a retry, because the request was not sent.
 pub async fn exchange<C: Connect>(
     client: &HttpClient<C>,
     request: Request<Full<Bytes>>,
@@ -120,8 +127,8 @@ pub async fn exchange<C: Connect>(
     tokio::time::timeout(limit, whole).await.unwrap_or(Err(ExchangeError::TimedOut))
 }
 
-/// Waits for the answer's head within the limit and for its body without one. This is a classic mistake, kept so
-/// that it can be made on purpose.
+/// Waits for the answer's head within the limit and for its body without one: a classic mistake, here to be made on
+/// purpose.
 pub async fn exchange_timing_the_head_only<C: Connect>(
     client: &HttpClient<C>,
     request: Request<Full<Bytes>>,
@@ -146,7 +153,7 @@ async fn collect(answer: Response<Incoming>) -> Result<(Parts, Bytes), ExchangeE
     Ok((parts, body.to_bytes()))
 }
 
-/// Makes any [`Connect`] a connector of hyper-util's client.
+/// Adapts any [`Connect`] to hyper-util's client.
 #[derive(Clone)]
 pub struct HyperConnector<C> {
     connector: C,
@@ -173,7 +180,7 @@ impl<C: Connect> Service<Uri> for HyperConnector<C> {
     }
 }
 
-/// A stream in the form in which hyper-util's client wants its connections.
+/// Adapts a stream to the connection type of hyper-util's client.
 pub struct Wire<S> {
     stream: TokioIo<S>,
 }

@@ -1,6 +1,6 @@
-//! The pricing service: somebody else's backend, often unwell.
+//! The pricing service: an external backend, often slow or faulty.
 //!
-//! Owns what articles cost and how unwell it is at the moment. Knows nobody else.
+//! Owns the prices of articles, and how slow and faulty the service currently is.
 
 use std::io;
 use std::sync::Arc;
@@ -19,33 +19,33 @@ use super::serve::{ServeConfig, Shutdown, serve};
 /// How the service behaves.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Its mood, which can be changed while it runs.
-    pub mood: Mood,
+    /// How slow and faulty it is, which can be changed while it runs.
+    pub impairment: Impairment,
     /// How connections are treated.
     pub serve: ServeConfig,
 }
 
 impl Default for Config {
     fn default() -> Config {
-        // Nobody balances over it, so there is nobody to notice a drain.
+        // No balancer watches this service, so a drain delay has no use.
         let serve = ServeConfig { drain_delay: Duration::ZERO, ..ServeConfig::default() };
-        Config { mood: Mood::default(), serve }
+        Config { impairment: Impairment::default(), serve }
     }
 }
 
-/// How slow and how faulty the service is. Clones are the same mood.
+/// How slow and how faulty the service is. Clones share one state.
 #[derive(Clone, Debug, Default)]
-pub struct Mood {
+pub struct Impairment {
     shared: Arc<(AtomicU64, AtomicU32)>,
 }
 
-impl Mood {
-    /// Every answer takes this long.
+impl Impairment {
+    /// Delays every answer by this duration, in whole milliseconds.
     pub fn set_delay(&self, delay: Duration) {
         self.shared.0.store(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// This many of a hundred requests are answered with 500.
+    /// Answers this percentage of requests with 500.
     pub fn set_failures_percent(&self, percent: u32) {
         self.shared.1.store(percent, Ordering::Relaxed);
     }
@@ -53,24 +53,24 @@ impl Mood {
 
 /// Runs the service until shutdown.
 pub async fn run<L: Listen>(listener: L, config: Config, shutdown: Shutdown, observer: Observer) -> io::Result<()> {
-    serve(listener, config.serve, shutdown, observer, config.mood, route).await
+    serve(listener, config.serve, shutdown, observer, config.impairment, route).await
 }
 
-/// What an article costs: a function of its name, so that anybody can check an answer.
+/// The price of an article: a function of its name, so that any answer can be checked.
 pub fn cents_of(sku: &str) -> u64 {
-    // FNV-1a, as a hash that is the same everywhere.
+    // FNV-1a, because it gives the same hash everywhere.
     let hash = sku
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
     100 + hash % 9_900
 }
 
-async fn route(mood: Mood, request: Request<Incoming>) -> Answer {
-    let delay_ms = mood.shared.0.load(Ordering::Relaxed);
+async fn route(impairment: Impairment, request: Request<Incoming>) -> Answer {
+    let delay_ms = impairment.shared.0.load(Ordering::Relaxed);
     if delay_ms > 0 {
         tokio::time::sleep(Duration::from_millis(delay_ms)).await;
     }
-    let failures_percent = mood.shared.1.load(Ordering::Relaxed);
+    let failures_percent = impairment.shared.1.load(Ordering::Relaxed);
     if failures_percent > 0 && rand_0_9::rng().random_range(0..100) < failures_percent {
         return problem(StatusCode::INTERNAL_SERVER_ERROR, "pricing is unwell");
     }

@@ -1,6 +1,6 @@
 //! The arithmetic of retries: how long to wait, how many are allowed, and which answers deserve one.
 //!
-//! Owns policy only: it sends nothing and waits for nothing.
+//! Owns the policy; the callers send and wait.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use hyper::header::{HeaderMap, RETRY_AFTER};
 use rand_0_9::Rng;
 use tokio::time::Instant;
 
-/// A token bucket of retries (after Finagle's `RetryBudget`).
+/// A token bucket of retries (modelled on Finagle's `RetryBudget`).
 ///
 /// In any window of `w` seconds: retries <= burst + minimum_per_second x w + ratio x requests.
 pub struct RetryBudget {
@@ -20,17 +20,17 @@ pub struct RetryBudget {
 }
 
 impl RetryBudget {
-    /// Starts with a full bucket.
+    /// A full bucket.
     pub fn new(ratio: f64, minimum_per_second: f64, burst: f64) -> RetryBudget {
         RetryBudget { ratio, minimum_per_second, burst, state: Mutex::new((burst, Instant::now())) }
     }
 
-    /// A request that is not a retry pays in.
+    /// Adds `ratio` tokens for a request that is not a retry.
     pub fn deposit(&self) {
         self.with_tokens(|tokens| *tokens = (*tokens + self.ratio).min(self.burst));
     }
 
-    /// A retry takes a whole token, or must not happen.
+    /// Takes one token for a retry; if it returns `false`, the retry must not happen.
     pub fn withdraw(&self) -> bool {
         self.with_tokens(|tokens| {
             let allowed = *tokens >= 1.0;
@@ -53,19 +53,19 @@ impl RetryBudget {
 /// How the waiting times are spread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Jitter {
-    /// Anywhere between nothing and the bound, so that callers who failed together come back apart.
+    /// Anywhere between zero and the bound, so that callers that failed together do not retry together.
     #[default]
     Full,
-    /// Always the bound. A mistake.
+    /// Always the bound (a mistake).
     None,
-    /// Anywhere below the bound, until the bound reaches the cap. A mistake.
+    /// Anywhere below the bound, until the bound reaches the cap; then always the cap (a mistake).
     VanishesAtCap,
-    /// No waiting at all. A mistake.
+    /// No wait at all (a mistake).
     NoBackoff,
 }
 
-/// The wait before the retry that follows `failures` failures since the last word from the server (1 or more):
-/// random in [0, min(cap, base x 2^(failures - 1))].
+/// The wait before the retry that follows `failures` (1 or more) failures in a row without `Retry-After`: with full
+/// jitter, random in [0, min(cap, base x 2^(failures - 1))].
 pub fn backoff(base: Duration, cap: Duration, failures: u32, jitter: Jitter) -> Duration {
     let bound = base.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX)).min(cap);
     match jitter {
@@ -82,17 +82,18 @@ pub fn up_to(bound: Duration) -> Duration {
     Duration::from_micros(rand_0_9::rng().random_range(0..=bound_us))
 }
 
-/// Whether an answer says that trying again may help.
+/// Whether an answer means that a retry may help.
 pub fn is_transient(status: u16) -> bool {
     matches!(status, 408 | 425 | 429 | 502 | 503 | 504)
 }
 
-/// Whether an answer says that nothing was done: everything that the shop refuses before it executes.
+/// Whether an answer means that nothing was executed: the statuses with which the shop refuses a request before any
+/// work.
 pub fn is_refusal(status: u16) -> bool {
     matches!(status, 503) || (400..500).contains(&status) && status != 408
 }
 
-/// How long the server asks to be left alone. Dates are not understood: their meaning depends on two clocks.
+/// How long the server asks the client to wait. Dates are ignored, because their meaning depends on two clocks.
 pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }

@@ -1,6 +1,6 @@
-//! Serves HTTP on a listener until told to stop, and then stops without failing anybody.
+//! Serves HTTP on a listener until asked to stop, and then stops without failing a request.
 //!
-//! Owns connections, their limits and the order of a graceful shutdown. Knows no routes.
+//! Owns connections, their limits and the order of a graceful shutdown. The handler that it is given owns the routes.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -27,19 +27,19 @@ use super::pool::Protocol;
 /// How a server treats its connections.
 #[derive(Clone, Debug)]
 pub struct ServeConfig {
-    /// How long a connection may be silent between requests and inside a request's head. Longer than the limit of
-    /// every client's pool, so that it is the client who closes.
+    /// How long a connection may be idle between requests and within a request's head. It must exceed the limit of
+    /// every client's pool, so that the client is the one to close.
     pub idle_limit: Duration,
-    /// How long a server that was told to stop still accepts, reporting itself as not ready. It must exceed the time
-    /// that balancers need to notice: fall x (interval + timeout).
+    /// How long a server that was asked to stop still accepts, while it reports that it is not ready. It must exceed
+    /// the time that balancers need to notice: fall x (interval + timeout).
     pub drain_delay: Duration,
     /// How long requests in flight may take after that, before they are aborted.
     pub drain_limit: Option<Duration>,
-    /// How many requests may be in flight; more are refused at once, before any work.
+    /// The most requests in flight; more are refused at once, before any work.
     pub in_flight_limit: usize,
-    /// These paths are answered all the same: a busy server must not look like a dead one.
+    /// The paths that are exempt from that limit: a busy server must not look like a dead one.
     pub unlimited_paths: &'static [&'static str],
-    /// What the clients speak.
+    /// The protocol that the clients speak.
     pub protocol: Protocol,
 }
 
@@ -56,7 +56,7 @@ impl Default for ServeConfig {
     }
 }
 
-/// A request to stop, which any number of tasks can make and wait for.
+/// A request to stop, which any number of tasks can make and wait for. Clones share one state.
 #[derive(Clone, Debug)]
 pub struct Shutdown {
     requested: Arc<watch::Sender<bool>>,
@@ -69,7 +69,7 @@ impl Default for Shutdown {
 }
 
 impl Shutdown {
-    /// Makes one that nobody has requested.
+    /// A signal that has not been requested yet.
     pub fn new() -> Shutdown {
         Shutdown::default()
     }
@@ -79,17 +79,17 @@ impl Shutdown {
         self.requested.send_replace(true);
     }
 
-    /// Whether somebody asked.
+    /// Whether a stop was requested.
     pub fn is_requested(&self) -> bool {
         *self.requested.borrow()
     }
 
-    /// How many clones there are, this one included; a server's connections hold one each.
+    /// The number of clones, including this one; each connection of a server holds one.
     pub fn holders(&self) -> usize {
         Arc::strong_count(&self.requested)
     }
 
-    /// Waits until somebody asks.
+    /// Waits until a stop is requested.
     pub async fn requested(&self) {
         let mut receiver = self.requested.subscribe();
         // The sender lives in `self`, so waiting cannot fail.
@@ -100,7 +100,7 @@ impl Shutdown {
 /// Serves until shutdown is requested and then drains: not ready, drain delay, stop accepting, finish, abort.
 ///
 /// Dropping the future closes the listener and aborts all connections at once, as the death of a process would. (With
-/// HTTP/2, hyper runs each request as a task of its own, which ends a moment later.)
+/// HTTP/2, hyper runs each request as a separate task, which ends slightly later.)
 pub async fn serve<L, S, H, F>(
     mut listener: L,
     config: ServeConfig,
@@ -141,7 +141,7 @@ where
     Ok(())
 }
 
-/// Accepts connections until something else happens.
+/// Accepts connections until `until` completes.
 async fn accept_while<L, H, F>(
     listener: &mut L,
     server: &Server,
@@ -161,10 +161,10 @@ async fn accept_while<L, H, F>(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(server.clone().converse(stream, handler.clone()));
+                    connections.spawn(server.clone().serve_connection(stream, handler.clone()));
                 }
                 Err(error) => {
-                    // The process may be out of descriptors for a moment; spinning would not bring any back.
+                    // The process may be out of file descriptors for a moment; retrying at once would only spin.
                     tracing::warn!(%error, "could not accept");
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
@@ -173,7 +173,7 @@ async fn accept_while<L, H, F>(
     }
 }
 
-/// What the connections of one server share.
+/// The state that all connections of one server share.
 #[derive(Clone)]
 struct Server {
     config: ServeConfig,
@@ -184,7 +184,7 @@ struct Server {
 
 impl Server {
     /// Answers the requests of one connection until it ends or the server closes.
-    async fn converse<I, H, F>(self, stream: I, handler: H)
+    async fn serve_connection<I, H, F>(self, stream: I, handler: H)
     where
         I: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
         H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
@@ -195,12 +195,12 @@ impl Server {
             async move { Ok::<_, Infallible>(server.answer(request, handler).await) }
         });
         let stream = TokioIo::new(stream);
-        // An error here is a peer that went away or talked nonsense; there is nobody left to tell.
+        // An error here means that the peer went away or broke the protocol; nobody is left to report it to.
         match self.config.protocol {
             Protocol::Http1 => {
                 let connection = http1::Builder::new()
                     .timer(TokioTimer::new())
-                    // hyper starts this timer when it waits for a head, so it limits idle time as well.
+                    // hyper starts this timer when it waits for a head, so it limits the idle time as well.
                     .header_read_timeout(self.config.idle_limit)
                     .serve_connection(stream, service);
                 self.finish(connection).await;
@@ -216,7 +216,7 @@ impl Server {
         }
     }
 
-    /// Drives a connection to its end, which is near once the server closes.
+    /// Drives a connection to its end; once the server closes, it ends after the request in flight.
     async fn finish(&self, connection: impl GracefulConnection) {
         let mut connection = std::pin::pin!(connection);
         tokio::select! {
@@ -234,8 +234,8 @@ impl Server {
         F: Future<Output = Answer>,
     {
         let version = request.version();
-        let place = Place::take(&self.in_flight);
-        let too_many = place.taken > self.config.in_flight_limit;
+        let slot = Slot::take(&self.in_flight);
+        let too_many = slot.in_flight > self.config.in_flight_limit;
         let mut answer = if too_many && !self.config.unlimited_paths.contains(&request.uri().path()) {
             let mut refusal = problem(StatusCode::SERVICE_UNAVAILABLE, "too many requests in flight");
             refusal.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
@@ -244,26 +244,26 @@ impl Server {
             handler(request).await
         };
         if self.draining.is_requested() && version != Version::HTTP_2 {
-            // The peer's pool then lets this connection go before the server has to close it.
+            // The peer's pool then drops this connection before the server has to close it.
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         answer
     }
 }
 
-/// A request's place among those in flight; given back however the request ends.
-struct Place<'a> {
+/// One of the requests in flight; dropping it, however the request ends, takes it off the count.
+struct Slot<'a> {
     count: &'a AtomicUsize,
-    taken: usize,
+    in_flight: usize,
 }
 
-impl<'a> Place<'a> {
-    fn take(count: &'a AtomicUsize) -> Place<'a> {
-        Place { count, taken: count.fetch_add(1, Ordering::Relaxed) + 1 }
+impl<'a> Slot<'a> {
+    fn take(count: &'a AtomicUsize) -> Slot<'a> {
+        Slot { count, in_flight: count.fetch_add(1, Ordering::Relaxed) + 1 }
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Slot<'_> {
     fn drop(&mut self) {
         self.count.fetch_sub(1, Ordering::Relaxed);
     }

@@ -1,6 +1,4 @@
-//! The promise that what is served is right: compares what buyers and the auditor were told with what was asked for.
-//!
-//! Owns the check alone. Knows nothing of why something could be wrong.
+//! The check that served orders are correct: compares what buyers and the auditor received with what buyers ordered.
 
 use std::collections::BTreeMap;
 
@@ -11,11 +9,11 @@ use squall::prelude::*;
 use super::message::OrderReceipt;
 use super::workload::{Operation, Reply};
 
-/// D1: an order is acknowledged, read and audited as it was asked for, and is never said not to be there. Refusals and
-/// errors say nothing, and are fine.
+/// D1: an order is acknowledged, read and audited as it was placed, and once acknowledged it is never reported missing.
+/// Refusals and errors are allowed.
 pub fn served_right_or_refused() -> Check {
     Check::new("D1 what is served is right or refused", |_: &Trace, history: &History| {
-        // Receipts by number; an order keeps its number for good.
+        // Receipts by number; an order's number never changes.
         let mut placed = BTreeMap::new();
         for operation in &history.operations {
             if let Err(why) = judge(operation, &mut placed) {
@@ -35,12 +33,12 @@ fn judge(operation: &Seen, placed: &mut BTreeMap<u64, OrderReceipt>) -> Result<(
     if let (Some(Operation::ReadOrder { .. }), Some((_, Completion::Fail(why)))) = (&asked, &operation.completed)
         && why.contains("404")
     {
-        return Err("an order that was acknowledged is said not to be there".to_owned());
+        return Err("an acknowledged order was reported missing".to_owned());
     }
     match (asked, operation.answer::<Reply>().ok().flatten()) {
         (Some(Operation::PlaceOrder { sku, quantity }), Some(Reply::Placed(receipt))) => {
             if (&receipt.sku, receipt.quantity) != (&sku, quantity) {
-                return Err(format!("{quantity} of {sku} were ordered and {receipt:?} was acknowledged"));
+                return Err(format!("{quantity} x {sku} was ordered, but {receipt:?} was acknowledged"));
             }
             as_placed(&receipt, placed)?;
             placed.insert(receipt.id, receipt);
@@ -51,10 +49,10 @@ fn judge(operation: &Seen, placed: &mut BTreeMap<u64, OrderReceipt>) -> Result<(
     Ok(())
 }
 
-/// Whether an order is the one that was acknowledged under its number, if one was.
+/// Checks that an order equals the one that was acknowledged under its number, if any.
 fn as_placed(order: &OrderReceipt, placed: &BTreeMap<u64, OrderReceipt>) -> Result<(), String> {
     match placed.get(&order.id) {
-        Some(before) if before != order => Err(format!("{before:?} was acknowledged, and {order:?} is there")),
+        Some(before) if before != order => Err(format!("{before:?} was acknowledged, but {order:?} was read")),
         _ => Ok(()),
     }
 }

@@ -1,6 +1,6 @@
-//! The shop as a scenario: the same programs on Squall's network and disk, with spectators that write to the trace.
+//! The shop as a scenario: the same programs on Squall's network and disk, with observers that write to the trace.
 //!
-//! Owns the glue between the shop and the simulator, and what the shop's checks read. No program knows of it.
+//! Owns the glue between the shop and the simulator, and the facts that the shop's checks read.
 
 mod keeper;
 mod machine;
@@ -19,26 +19,26 @@ use super::client_config::ClientConfig;
 use super::message::OrderReceipt;
 use super::workload::{self, Operation, Reply, User};
 use super::{api, gateway, pricing, store};
-use machine::{shutdown, spectator};
+use machine::{observer, shutdown};
 
-pub use keeper::keep_orders;
+pub use keeper::run_store;
 
-/// How the shop is set up; the defaults make no mistake.
+/// The setup of the shop; the defaults make no mistakes.
 #[derive(Clone, Debug)]
 pub struct Setup {
-    /// Every buyer's client.
+    /// The configuration of every buyer's client.
     pub client: ClientConfig,
-    /// The gateway.
+    /// The gateway's configuration.
     pub gateway: gateway::Config,
-    /// The api servers.
+    /// The configuration of every api server.
     pub api: api::Config,
-    /// What the store does wrong.
+    /// The store's deliberate mistakes.
     pub store: store::Mistakes,
-    /// Memory for the store's cache.
+    /// The size of the store's cache.
     pub store_cache_bytes: usize,
-    /// How many buyers there are.
+    /// The number of buyers.
     pub buyers: u32,
-    /// The time from the beginning of one operation of a buyer to that of the next, in milliseconds.
+    /// The time between the starts of a buyer's successive operations, in milliseconds.
     pub thinking_ms: std::ops::Range<u64>,
 }
 
@@ -58,7 +58,7 @@ impl Default for Setup {
 }
 
 impl Setup {
-    /// The defaults but for what `change` changes.
+    /// The defaults, changed by `change`.
     pub fn changed(change: impl FnOnce(&mut Setup)) -> Setup {
         let mut setup = Setup::default();
         change(&mut setup);
@@ -69,17 +69,17 @@ impl Setup {
 /// The api servers.
 const BACKENDS: [&str; 3] = ["api-1", "api-2", "api-3"];
 
-/// One operation of a buyer. Its time is that of the run and not relative to the operation before, so that leaving one
-/// out leaves the others where they were.
+/// One operation of a buyer. Its time counts from the start of the run, not from the previous operation, so that
+/// removing one operation leaves the others where they were.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// When it begins, unless the operation before has not ended by then.
+    /// When it begins; later, if the previous operation has not ended by then.
     pub at_ms: u64,
-    /// What is done.
+    /// The operation.
     pub operation: Operation,
 }
 
-/// How long a buyer who is late pauses between two operations.
+/// The shortest pause between two operations of a buyer.
 pub const PAUSE: Duration = millis(100);
 
 fn steps(thinking_ms: std::ops::Range<u64>) -> impl Strategy<Value = Vec<Step>> {
@@ -94,10 +94,10 @@ fn steps(thinking_ms: std::ops::Range<u64>) -> impl Strategy<Value = Vec<Step>> 
     proptest::collection::vec((thinking_ms, workload::operation()), 60..=60).prop_map(add_up)
 }
 
-/// How long before the end the buyers cease and the books are audited.
+/// How long before the end of the run the auditor reads the books; buyers stop before that.
 const AUDIT: Duration = secs(6);
 
-/// A scenario in which buyers use the shop until shortly before the end, and then an auditor reads all orders.
+/// A scenario in which buyers use the shop until shortly before the end, when an auditor reads all orders.
 #[track_caller]
 pub fn shop(name: &str, setup: Setup) -> Scenario {
     let Setup { client, gateway, api, store, store_cache_bytes: cache_bytes, buyers, thinking_ms } = setup;
@@ -106,15 +106,15 @@ pub fn shop(name: &str, setup: Setup) -> Scenario {
         .clients("buyer", buyers, steps(thinking_ms), move |cx, steps| buy(cx, steps, client.clone()))
         .host("gateway", move |cx| {
             let signal = shutdown(&cx);
-            gateway::run(cx.listener(80), cx.connector(), gateway.clone(), signal, spectator(&cx))
+            gateway::run(cx.listener(80), cx.connector(), gateway.clone(), signal, observer(&cx))
         })
         .hosts("api", BACKENDS.len(), move |cx| {
-            api::run(cx.listener(80), cx.connector(), api.clone(), shutdown(&cx), spectator(&cx))
+            api::run(cx.listener(80), cx.connector(), api.clone(), shutdown(&cx), observer(&cx))
         })
         .host("store", move |cx| {
-            keep_orders(cx, store::Config { cache_bytes, mistakes: store, ..store::Config::default() })
+            run_store(cx, store::Config { cache_bytes, mistakes: store, ..store::Config::default() })
         })
-        .host("pricing", |cx| pricing::run(cx.listener(80), pricing::Config::default(), shutdown(&cx), spectator(&cx)))
+        .host("pricing", |cx| pricing::run(cx.listener(80), pricing::Config::default(), shutdown(&cx), observer(&cx)))
         .host("auditor", move |cx| audit(cx, auditing.clone()))
         .run_for(secs(30))
         .settle_for(secs(25))
@@ -122,7 +122,7 @@ pub fn shop(name: &str, setup: Setup) -> Scenario {
 
 async fn buy(cx: HostContext, steps: Vec<Step>, config: ClientConfig) {
     let config = ClientConfig { client_number: cx.client(), ..config };
-    let mut user = User::new(ShopClient::new(cx.connector(), config, spectator(&cx)));
+    let mut user = User::new(ShopClient::new(cx.connector(), config, observer(&cx)));
     let (run_for, settle_for) = cx.phases();
     let last_start = (run_for + settle_for).saturating_sub(AUDIT + secs(5));
     for step in steps {
@@ -158,7 +158,7 @@ fn complete(pending: Pending, operation: &Operation, reply: Result<Reply, CallEr
 
 async fn audit(cx: HostContext, config: ClientConfig) {
     cx.wait_until_recovered(AUDIT).await;
-    let client = ShopClient::new(cx.connector(), config, spectator(&cx));
+    let client = ShopClient::new(cx.connector(), config, observer(&cx));
     loop {
         let operation = cx.recorder().invoke("audit", &());
         match client.list_orders().await {
@@ -169,7 +169,7 @@ async fn audit(cx: HostContext, config: ClientConfig) {
     }
 }
 
-/// The orders that were acknowledged, and those in the books. Orders of one call are one effect, whatever their keys.
+/// The acknowledged orders, and those in the books. Orders of one call are one effect, whatever their keys.
 pub fn orders() -> Effects {
     Effects::new(
         |operation| match operation.answer().ok()?? {
@@ -183,24 +183,24 @@ pub fn orders() -> Effects {
     )
 }
 
-/// What operations tell of orders and tokens, for [`check::servers_are_interchangeable`].
+/// The facts about orders and tokens that operations report, for [`check::servers_are_interchangeable`].
 pub fn facts(operation: &Seen) -> Option<Result<(String, String), String>> {
     if operation.name == "who_am_i"
         && let Some((_, Completion::Fail(why))) = &operation.completed
         && why.contains("401")
     {
-        return Some(Err("a token was refused that a server had given".to_owned()));
+        return Some(Err("a token that a server had issued was refused".to_owned()));
     }
     match operation.answer().ok()?? {
         Reply::Placed(receipt) | Reply::Order(receipt) => {
-            let told = serde_json::to_string(&receipt).ok()?;
-            Some(Ok((format!("order {}", receipt.id), told)))
+            let contents = serde_json::to_string(&receipt).ok()?;
+            Some(Ok((format!("order {}", receipt.id), contents)))
         }
         _ => None,
     }
 }
 
-/// How the gateway of this setup watches the api servers.
+/// The health policy of this setup's gateway.
 pub fn health_policy(setup: &Setup) -> HealthPolicy {
     HealthPolicy {
         backends: BACKENDS.map(str::to_owned).to_vec(),
@@ -212,9 +212,9 @@ pub fn health_policy(setup: &Setup) -> HealthPolicy {
     }
 }
 
-/// The promises that hold whatever happens.
+/// The checks of the promises that hold in every scenario.
 pub fn always(setup: &Setup) -> Vec<Check> {
-    // The promised limits, not the ones that a mistaken client obeys.
+    // The promised limits, not those of a client that makes a mistake.
     let promised = Setup::default().client;
     let window = secs(10);
     let saved_and_granted = promised.retry_burst + promised.retry_minimum_per_second * window.as_secs_f64();
@@ -232,7 +232,7 @@ pub fn always(setup: &Setup) -> Vec<Check> {
     ]
 }
 
-/// A scenario of the shop with the promises that hold whatever happens.
+/// A scenario of the shop with the checks that hold in every scenario.
 #[track_caller]
 pub fn shop_with_promises(name: &str, setup: Setup) -> Scenario {
     let checks = always(&setup);

@@ -1,24 +1,24 @@
 //! Situations in which the shop's promises are at stake, each a pure function of a run's trace and history.
 //!
-//! Owns what "at stake" means for the shop. It judges nothing: whether a promise was kept is the checks' business.
+//! Owns the coverage goals of the shop's scenarios; the checks judge whether the promises were kept.
 
-mod trigger_points;
+mod facts;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use squall::history::{Completion, Operation};
 use squall::prelude::*;
-use squall::trace::{AttemptOutcome, Event, HostId};
+use squall::trace::{AttemptOutcome, Event, HostId, Mark};
 
 use super::client_config::ClientConfig;
 use super::workload::Reply;
-use trigger_points::{
+use facts::{
     Attempt, answered_attempts, applied, attempts, calls_ended, calls_of_orders, deaths, health_changes, is_down,
     lost_answers, server_of, servers_reached,
 };
 
-/// An order was committed, and the attempt that asked for it got no good answer.
+/// An order was committed, but the attempt that placed it got no successful answer.
 pub fn an_answer_was_lost_after_its_effect(trace: &Trace, history: &History) -> bool {
     !lost_answers(trace, history).is_empty()
 }
@@ -39,7 +39,7 @@ pub fn a_call_made_its_last_attempt(trace: &Trace, _: &History) -> bool {
     attempts(trace).iter().any(|attempt| attempt.number == allowed)
 }
 
-/// A call gave up early, with attempts left and nothing to pay them with.
+/// A call gave up with attempts left, because the retry budget was empty.
 pub fn the_retry_budget_was_spent(_: &Trace, history: &History) -> bool {
     let allowed = ClientConfig::default().max_attempts;
     history.operations.iter().any(|operation| {
@@ -49,8 +49,8 @@ pub fn the_retry_budget_was_spent(_: &Trace, history: &History) -> bool {
     })
 }
 
-/// A server died after a request had been sent to it, and the attempt got no good answer.
-pub fn a_server_died_with_a_request_in_its_hands(trace: &Trace, _: &History) -> bool {
+/// A server died after a request had been sent to it, and the attempt got no successful answer.
+pub fn a_server_died_with_a_request_in_flight(trace: &Trace, _: &History) -> bool {
     let attempts = attempts(trace);
     attempts.iter().filter(|attempt| !attempt.is_answered()).any(|attempt| {
         server_of(trace, &attempts, attempt)
@@ -58,19 +58,19 @@ pub fn a_server_died_with_a_request_in_its_hands(trace: &Trace, _: &History) -> 
     })
 }
 
-/// An attempt's time was up, and its call was answered all the same.
+/// An attempt timed out, and its call succeeded nevertheless.
 pub fn an_attempt_timed_out_and_its_call_succeeded(trace: &Trace, _: &History) -> bool {
     let ended = calls_ended(trace);
     let is_ok = |call| ended.get(&call).is_some_and(|(_, ok)| *ok);
     attempts(trace).iter().any(|attempt| attempt.outcome() == Some(&AttemptOutcome::TimedOut) && is_ok(attempt.call))
 }
 
-/// A call failed because all of its time was used up.
+/// A call failed at its deadline.
 pub fn a_call_ended_at_its_deadline(trace: &Trace, _: &History) -> bool {
     let ended = calls_ended(trace);
     trace.marks().any(|(began, _, mark)| {
         let Mark::CallStarted { call, deadline } = mark else { return false };
-        // Timers are exact to a millisecond, and the last attempt's limit is rounded to one as well.
+        // Timers are exact to a millisecond, and the last attempt's limit is rounded to a millisecond as well.
         ended.get(call).is_some_and(|(at, ok)| !ok && *at + millis(2) >= began + *deadline)
     })
 }
@@ -84,13 +84,13 @@ pub fn an_order_took_effect_after_its_client_gave_up(trace: &Trace, history: &Hi
     })
 }
 
-/// An order was committed, and its client never got an answer to it.
+/// An order was committed, but its call failed.
 pub fn an_order_took_effect_without_an_answer(trace: &Trace, history: &History) -> bool {
     let (calls, ended) = (calls_of_orders(history), calls_ended(trace));
     applied(trace).any(|(_, order)| calls.get(&order).and_then(|call| ended.get(call)).is_some_and(|(_, ok)| !ok))
 }
 
-/// The gateway ejected a server, and took it back later.
+/// The gateway ejected a server and later readmitted it.
 pub fn a_server_was_ejected_and_came_back(trace: &Trace, _: &History) -> bool {
     let mut ejected = Vec::new();
     health_changes(trace).any(|(_, server, healthy)| {
@@ -99,7 +99,7 @@ pub fn a_server_was_ejected_and_came_back(trace: &Trace, _: &History) -> bool {
     })
 }
 
-/// The gateway ejected a server whose program hung: it still accepted, and did not answer.
+/// The gateway ejected a server whose program hung: it still accepted, but did not answer.
 pub fn a_server_that_hung_was_ejected(trace: &Trace, _: &History) -> bool {
     let hangs = |server: HostId, at: Duration| {
         let mut own = trace.records.iter().filter(|record| record.host == Some(server) && record.at <= at);
@@ -109,12 +109,12 @@ pub fn a_server_that_hung_was_ejected(trace: &Trace, _: &History) -> bool {
     health_changes(trace).any(|(at, server, healthy)| !healthy && hangs(server, at))
 }
 
-/// A request was sent to a server that was dead, because the gateway did not know yet.
+/// A request was sent to a dead server, because the gateway had not noticed yet.
 pub fn a_request_was_sent_to_a_dead_server(trace: &Trace, _: &History) -> bool {
     trace.marks().any(|(at, _, mark)| matches!(mark, Mark::Dispatched { to } if is_down(trace, *to, at)))
 }
 
-/// So many servers were ejected that the gateway used them all again.
+/// More than half of the servers were ejected, so that the gateway used all of them again.
 pub fn most_servers_were_ejected_at_once(trace: &Trace, _: &History) -> bool {
     let servers = trace.hosts.iter().filter(|name| name.starts_with("api-")).count();
     let mut healthy = BTreeMap::new();
@@ -125,28 +125,29 @@ pub fn most_servers_were_ejected_at_once(trace: &Trace, _: &History) -> bool {
     })
 }
 
-/// A server was ejected that was alive: the gateway could not see it.
+/// A server was ejected although it was alive.
 pub fn a_living_server_was_ejected(trace: &Trace, _: &History) -> bool {
     health_changes(trace).any(|(at, server, healthy)| !healthy && !is_down(trace, server, at))
 }
 
-/// A price was an old one, because pricing could not be asked.
+/// A stale price was served, because pricing was unavailable.
 pub fn an_old_price_stood_in(_: &Trace, history: &History) -> bool {
     history
         .named("price")
         .any(|operation| matches!(operation.answer(), Ok(Some(Reply::Price(price))) if price.degraded))
 }
 
-/// A request was sent to a server that had been told to stop and still served.
+/// A request was sent to a server that had been asked to stop and was still serving.
 pub fn a_request_was_sent_to_a_stopping_server(trace: &Trace, _: &History) -> bool {
     let stopping = trace.records.iter().filter(|record| record.event == Event::Stopping);
-    stopping.filter_map(|record| Some((record.at, record.host?))).any(|(told, server)| {
-        let gone = deaths(trace, server).map(|(died, _)| died).find(|died| *died >= told).unwrap_or(Duration::MAX);
-        trace.marks().any(|(at, _, mark)| *mark == Mark::Dispatched { to: server } && told < at && at < gone)
+    stopping.filter_map(|record| Some((record.at, record.host?))).any(|(stopping_at, server)| {
+        let gone =
+            deaths(trace, server).map(|(died, _)| died).find(|died| *died >= stopping_at).unwrap_or(Duration::MAX);
+        trace.marks().any(|(at, _, mark)| *mark == Mark::Dispatched { to: server } && stopping_at < at && at < gone)
     })
 }
 
-/// A user was recognised by another server than the one that had given the token.
+/// A server accepted a token that another server had issued.
 pub fn a_token_was_accepted_by_another_server(trace: &Trace, history: &History) -> bool {
     let mut given = BTreeMap::new();
     crosses_servers(trace, history, |operation, reply, server| match reply {
@@ -159,7 +160,7 @@ pub fn a_token_was_accepted_by_another_server(trace: &Trace, history: &History) 
     })
 }
 
-/// An order was read from another server than the one that had taken it.
+/// An order was read from a server other than the one that took it.
 pub fn an_order_was_read_from_another_server(trace: &Trace, history: &History) -> bool {
     let mut taken = BTreeMap::new();
     crosses_servers(trace, history, |_, reply, server| match reply {
@@ -172,8 +173,8 @@ pub fn an_order_was_read_from_another_server(trace: &Trace, history: &History) -
     })
 }
 
-/// Goes through all answers of which the server is known. `earlier` says which server an answer refers back to, where
-/// that is known, too; whether one ever refers to another server than gave it.
+/// Whether any answer refers back to a server other than the one that gave it. `earlier` returns the server that an
+/// answer refers back to, if any is known. Answers whose server is unknown do not count.
 fn crosses_servers(
     trace: &Trace,
     history: &History,
@@ -185,15 +186,15 @@ fn crosses_servers(
             return false;
         };
         let server = answered.iter().find_map(|(attempt, server)| {
-            let is_its = attempt.host == operation.host && attempt.client() == operation.client;
-            (is_its && operation.invoked_at <= attempt.began && attempt.lasts_at(*completed)).then_some(*server)
+            let is_same_client = attempt.host == operation.host && attempt.client() == operation.client;
+            (is_same_client && operation.invoked_at <= attempt.began && attempt.lasts_at(*completed)).then_some(*server)
         });
         let before = earlier(operation, &reply, server).flatten();
         before.is_some() && server.is_some() && before != server
     })
 }
 
-/// The store died after a commit, before the buyer had the answer.
+/// The store died after a commit and before the buyer had the answer.
 pub fn the_store_died_between_a_commit_and_its_acknowledgement(trace: &Trace, history: &History) -> bool {
     let Some(store) = trace.host("store") else { return false };
     let (calls, ended) = (calls_of_orders(history), calls_ended(trace));
@@ -203,24 +204,24 @@ pub fn the_store_died_between_a_commit_and_its_acknowledgement(trace: &Trace, hi
     })
 }
 
-/// The store died while an attempt to place an order lasted, which failed; a later attempt was acknowledged.
+/// The store died during an attempt to place an order, the attempt failed, and a later one succeeded.
 pub fn an_order_outlived_the_death_of_the_store(trace: &Trace, history: &History) -> bool {
     let Some(store) = trace.host("store") else { return false };
     let (calls, ended) = (calls_of_orders(history), calls_ended(trace));
-    let triggered = |attempt: &Attempt| deaths(trace, store).any(|(died, _)| attempt.lasts_at(died));
+    let met_a_death = |attempt: &Attempt| deaths(trace, store).any(|(died, _)| attempt.lasts_at(died));
     let attempts = attempts(trace);
     calls.values().filter(|call| ended.get(call).is_some_and(|(_, ok)| *ok)).any(|call| {
-        attempts.iter().any(|attempt| attempt.call == *call && !attempt.is_answered() && triggered(attempt))
+        attempts.iter().any(|attempt| attempt.call == *call && !attempt.is_answered() && met_a_death(attempt))
     })
 }
 
-/// The store lost its power when an order had been acknowledged a moment before.
+/// The store lost power within 100 ms after an order was acknowledged.
 pub fn power_was_lost_right_after_an_acknowledgement(trace: &Trace, history: &History) -> bool {
     let Some(store) = trace.host("store") else { return false };
     let powered_off = |at: Duration, until: Duration| {
         trace.records.iter().any(|record| {
-            let is_it = record.host == Some(store) && record.event == Event::PoweredOff;
-            is_it && at <= record.at && record.at <= until
+            let is_power_loss = record.host == Some(store) && record.event == Event::PoweredOff;
+            is_power_loss && at <= record.at && record.at <= until
         })
     };
     history.named("place_order").filter(|operation| operation.is_ok()).any(|operation| {
@@ -229,21 +230,21 @@ pub fn power_was_lost_right_after_an_acknowledgement(trace: &Trace, history: &Hi
     })
 }
 
-/// The store ended with an error, which only a failed disk makes it do, and committed an order in a later life.
+/// The store exited with an error, which only a failed disk causes, and committed an order after a restart.
 pub fn a_failed_store_served_again(trace: &Trace, _: &History) -> bool {
     let Some(store) = trace.host("store") else { return false };
     let failed = trace.records.iter().find(|record| record.host == Some(store) && record.event == Event::Failed);
     failed.is_some_and(|failed| applied(trace).any(|(committed, _)| committed > failed.at))
 }
 
-/// The store lost its power when its disk had failed before.
+/// The store lost power after its disk had failed.
 pub fn power_was_lost_after_the_disk_had_failed(trace: &Trace, _: &History) -> bool {
     let Some(store) = trace.host("store") else { return false };
     let mut of_store = trace.records.iter().filter(|record| record.host == Some(store));
     of_store.any(|record| record.event == Event::Failed) && of_store.any(|record| record.event == Event::PoweredOff)
 }
 
-/// An attempt to place an order was answered that the disk is full.
+/// An attempt to place an order failed because the disk was full.
 pub fn an_order_met_a_full_disk(trace: &Trace, _: &History) -> bool {
     attempts(trace).iter().any(|attempt| attempt.outcome() == Some(&AttemptOutcome::Status(507)))
 }

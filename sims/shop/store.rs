@@ -1,6 +1,6 @@
-//! The store: the only program with state, kept in redb, on whatever disk it is given.
+//! The store: the only program with state, kept in redb on the disk that it is given.
 //!
-//! Owns the orders and the record of their keys. Knows no other program.
+//! Owns the orders and the record of their idempotency keys.
 
 use std::fmt;
 use std::future::Future;
@@ -24,15 +24,15 @@ use super::serve::{ServeConfig, Shutdown, serve};
 use super::values;
 use super::verified::Verified;
 
-/// Orders by number, as the JSON that is also the answer.
+/// Orders by number, as JSON that is served as it is.
 const ORDERS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("orders");
-/// What each idempotency key did: the order's number, and a digest of the request's body.
+/// The effect of each idempotency key: the order's number, and a digest of the order.
 const KEYS: TableDefinition<'_, &str, (u64, &[u8; 32])> = TableDefinition::new("keys");
 
 /// How the store behaves.
 #[derive(Clone)]
 pub struct Config {
-    /// Memory for redb's cache.
+    /// The size of redb's cache.
     pub cache_bytes: usize,
     /// The longest that a request may take, whatever its caller allows.
     pub request_limit: Duration,
@@ -42,20 +42,20 @@ pub struct Config {
     pub after_read: AfterDisk,
     /// How connections are treated.
     pub serve: ServeConfig,
-    /// What is done wrong on purpose.
+    /// The deliberate mistakes.
     pub mistakes: Mistakes,
-    /// What is done wrong with plain values.
+    /// The deliberate mistakes with plain values.
     pub value_mistakes: values::Mistakes,
 }
 
-/// What a store can do wrong.
+/// The mistakes that a store can make.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mistakes {
-    /// An order is acknowledged while only the memory has it.
+    /// An order is acknowledged while it is only in memory.
     pub acknowledge_before_sync: bool,
-    /// What the disk gives back is served as it is.
+    /// What the disk returns is served unchecked.
     pub trusts_its_disk: bool,
-    /// A sync that succeeds is taken to save what an earlier one failed to save.
+    /// A successful sync is assumed to save what an earlier, failed sync did not.
     pub trusts_a_later_sync: bool,
     /// An order is acknowledged although its commit failed.
     pub acknowledges_despite_errors: bool,
@@ -68,7 +68,7 @@ impl Default for Config {
             request_limit: Duration::from_secs(5),
             after_commit: AfterDisk::default(),
             after_read: AfterDisk::default(),
-            // Nobody balances over the store, so there is nobody to notice a drain.
+            // No balancer watches the store, so a drain delay has no use.
             serve: ServeConfig { drain_delay: Duration::ZERO, ..ServeConfig::default() },
             mistakes: Mistakes::default(),
             value_mistakes: values::Mistakes::default(),
@@ -76,7 +76,7 @@ impl Default for Config {
     }
 }
 
-/// Something to await after using the disk: one that cannot wait inside redb's synchronous calls waits here.
+/// A hook to await after using the disk, for a disk that cannot wait inside redb's synchronous calls.
 #[derive(Clone)]
 pub struct AfterDisk {
     hook: Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>,
@@ -88,7 +88,7 @@ impl AfterDisk {
         AfterDisk { hook: Arc::new(move || Box::pin(hook())) }
     }
 
-    /// Waits as long as the disk takes.
+    /// Waits until the disk is done.
     pub async fn wait(&self) {
         (self.hook)().await;
     }
@@ -113,8 +113,8 @@ pub fn open_file(path: &Path) -> io::Result<FileBackend> {
     FileBackend::new(file).map_err(io::Error::other)
 }
 
-/// Makes the database of a store on an empty disk. A machine that dies meanwhile leaves one that may never open, so that the
-/// disk should get its name afterwards.
+/// Creates a store's database on an empty disk. If the machine dies meanwhile, the database may never open, so the file
+/// should get its final name only afterwards.
 pub fn create(disk: impl StorageBackend, mistakes: Mistakes) -> io::Result<()> {
     let builder = Database::builder();
     let database = if mistakes.trusts_its_disk {
@@ -122,15 +122,15 @@ pub fn create(disk: impl StorageBackend, mistakes: Mistakes) -> io::Result<()> {
     } else {
         builder.create_with_backend(Verified::open(disk, false)?)
     };
-    // Dropping the database writes and syncs all of it.
+    // Dropping the database writes and syncs it completely.
     database.map(drop).map_err(io::Error::other)
 }
 
-/// Runs the store on a disk until shutdown. A disk that was written before is repaired if need be, and goes on.
+/// Runs the store on a disk until shutdown. An existing database is repaired if necessary, and kept.
 ///
-/// What it serves is right, or it refuses: once the disk has failed in any way, nobody knows what the database would do next,
-/// so that nothing is asked of it any more and the store ends with an error. Whoever supervises it starts it again, and it
-/// serves when the disk is well enough to be read, checked and written.
+/// The store serves correct data or refuses: once the disk has failed in any way, the database's next action is
+/// unknown, so the store stops using it and exits with an error. Its supervisor restarts it, and it serves again once
+/// the disk can be read, checked and written.
 pub async fn run<L: Listen>(
     listener: L,
     disk: impl StorageBackend,
@@ -145,7 +145,7 @@ pub async fn run<L: Listen>(
         open(disk, config.cache_bytes)
     };
     let database = database.map_err(io::Error::other)?;
-    // Making the tables is a commit too.
+    // Creating the tables is a commit too.
     config.after_commit.wait().await;
     let serve_config = config.serve.clone();
     let failed = Shutdown::new();
@@ -155,7 +155,7 @@ pub async fn run<L: Listen>(
     let served = tokio::select! {
         biased;
         () = failed.requested() => {
-            // Those who asked before are answered, and then it is over.
+            // Requests in flight are answered before the store exits.
             shutdown.request();
             serving.await
         }
@@ -166,10 +166,10 @@ pub async fn run<L: Listen>(
 
 fn open(disk: impl StorageBackend, cache_bytes: usize) -> Result<Database, redb::Error> {
     let mut builder = Database::builder();
-    let was_told = AtomicBool::new(false);
+    let was_reported = AtomicBool::new(false);
     builder.set_cache_size(cache_bytes).set_repair_callback(move |_| {
-        // It is called again and again while the repair lasts.
-        if !was_told.swap(true, Ordering::Relaxed) {
+        // redb calls this repeatedly during the repair.
+        if !was_reported.swap(true, Ordering::Relaxed) {
             tracing::warn!("repairing the database");
         }
     });
@@ -181,7 +181,7 @@ fn open(disk: impl StorageBackend, cache_bytes: usize) -> Result<Database, redb:
     Ok(database)
 }
 
-/// A store that runs.
+/// A running store.
 struct Store {
     database: Database,
     config: Config,
@@ -190,17 +190,17 @@ struct Store {
     observer: Observer,
 }
 
-/// What became of a request to place an order.
+/// The outcome of a request to place an order.
 enum Placed {
-    /// A new order, and its record.
+    /// A new order: its number and its record.
     New(u64, Vec<u8>),
-    /// The key did this order before.
+    /// The key already placed this order; its record.
     Before(Vec<u8>),
-    /// The key did something else before.
+    /// The key already placed a different order.
     Conflict,
 }
 
-/// Answers a request. Once the disk has failed, nothing is asked of it any more.
+/// Answers a request. Once the disk has failed, the database is not used any more.
 async fn route(store: Arc<Store>, request: Request<Incoming>) -> Answer {
     let expiry = Expiry::from_headers(request.headers(), store.config.request_limit);
     let path = request.uri().path();
@@ -217,7 +217,7 @@ async fn route(store: Arc<Store>, request: Request<Incoming>) -> Answer {
             let Ok(order) = serde_json::from_slice::<KeyedOrder>(&body) else {
                 return problem(StatusCode::BAD_REQUEST, "not an order");
             };
-            // Nobody waits for an answer any more, so the order must not be executed behind the caller's back.
+            // The caller has stopped waiting, so executing the order now would surprise it.
             if expiry.left().is_none() {
                 return problem(StatusCode::GATEWAY_TIMEOUT, "too late to begin");
             }
@@ -244,7 +244,7 @@ impl Store {
         }
     }
 
-    /// Nobody knows what was done, and nothing more is.
+    /// Answers that the disk failed, and makes the store exit: the effect of the failed operation is unknown.
     fn disk_failure(&self, error: &redb::Error) -> Answer {
         tracing::warn!(%error, "the disk failed");
         self.failed.request();
@@ -256,7 +256,7 @@ impl Store {
         }
     }
 
-    /// Answers a request for a value, when the disk has done its part.
+    /// Answers a request for a value, once the disk is done.
     async fn answer_value(&self, request: Request<Incoming>, expiry: Expiry) -> Answer {
         let answer = match values::parse(request, expiry).await {
             Err(answer) => return answer,
@@ -307,7 +307,7 @@ impl Store {
         }
     }
 
-    /// Records the key and the order in one transaction, so that no crash can part them.
+    /// Records the key and the order in one transaction, so that a crash cannot separate them.
     fn commit(&self, order: &OrderReceipt) -> Result<Placed, redb::Error> {
         let mut transaction = self.database.begin_write()?;
         transaction.set_durability(self.durability())?;
@@ -325,7 +325,7 @@ impl Store {
                 None => {
                     let id = orders.last()?.map_or(1, |(id, _)| id.value() + 1);
                     let record = serde_json::to_vec(&OrderReceipt { id, ..order.clone() });
-                    let record = record.expect("a receipt has no maps with odd keys");
+                    let record = record.expect("a receipt serializes to JSON");
                     orders.insert(id, record.as_slice())?;
                     keys.insert(order.key.as_str(), (id, &digest))?;
                     Placed::New(id, record)
@@ -344,7 +344,7 @@ impl Store {
         Ok(orders.get(id)?.map(|record| record.value().to_vec()))
     }
 
-    /// All orders as one JSON array, joined from records that are JSON already.
+    /// All orders as one JSON array, joined from records that already are JSON.
     fn list(&self) -> Result<Option<Vec<u8>>, redb::Error> {
         let orders = self.database.begin_read()?.open_table(ORDERS)?;
         let mut list = vec![b'['];
@@ -359,7 +359,7 @@ impl Store {
     }
 }
 
-/// What two requests with one key must agree on. Which call they belong to is no part of it.
+/// The digest that two requests with the same key must share. It does not cover the call.
 fn digest(order: &OrderReceipt) -> [u8; 32] {
     let mut hasher = Sha256::new();
     hasher.update(order.quantity.to_be_bytes());

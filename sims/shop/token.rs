@@ -1,6 +1,6 @@
-//! Session tokens that any server can verify and none has to remember.
+//! Session tokens that every server can verify and none has to remember.
 //!
-//! Owns the format `<user, in hex>.<expiry, in unix seconds>.<HMAC-SHA256, in hex>`. Knows no HTTP.
+//! Owns the format `<user, in hex>.<expiry, in unix seconds>.<HMAC-SHA256, in hex>`.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,7 +10,7 @@ use sha2::Sha256;
 /// The longest user name that gets a token.
 pub const USER_LIMIT_BYTES: usize = 64;
 
-/// Signs a token for a user, to be accepted until `lifetime` from now by everybody who has the secret.
+/// Signs a token for a user, which every holder of the secret accepts until `lifetime` from now.
 pub fn sign(secret: &[u8], user: &str, lifetime: Duration) -> String {
     let expiry = (unix_now() + lifetime).as_secs();
     let mut token = hex(user.as_bytes());
@@ -22,10 +22,10 @@ pub fn sign(secret: &[u8], user: &str, lifetime: Duration) -> String {
     token
 }
 
-/// Says whom a token belongs to, or nothing when it is malformed, tampered with or expired.
+/// The user that a token belongs to; `None` if it is malformed, tampered with or expired.
 pub fn verify(secret: &[u8], token: &str) -> Option<String> {
     let (claim, signature) = token.rsplit_once('.')?;
-    // The comparison takes the same time wherever the first difference is.
+    // The comparison takes constant time.
     mac(secret, claim).verify_slice(&unhex(signature)?).ok()?;
     let (user, expiry) = claim.split_once('.')?;
     let expiry = Duration::from_secs(expiry.parse().ok()?);
@@ -42,7 +42,7 @@ fn unix_now() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// Lowercase hexadecimal digits, two for each byte.
+/// The bytes as lowercase hexadecimal digits, two per byte.
 pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digits = bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);

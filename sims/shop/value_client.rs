@@ -1,6 +1,6 @@
-//! A client of the store's values. It asks once: a write without a key cannot be sent again.
+//! A client of the store's values. It does not retry, because a write without an idempotency key cannot be sent again.
 //!
-//! Owns what an answer says of a write's effect.
+//! Owns the mapping from answers to what is known about a write's effect.
 
 use std::time::Duration;
 
@@ -26,16 +26,16 @@ pub struct ValueClient<C: Connect> {
 /// Why a value was not read or written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ValueError {
-    /// The store could not be reached, or refused before it did anything.
-    #[error("nothing was done: {0}")]
+    /// The store was unreachable, or refused before it did anything.
+    #[error("not executed: {0}")]
     NotDone(String),
-    /// Nobody knows whether it was done.
-    #[error("nobody knows what came of it: {0}")]
+    /// It may have been executed.
+    #[error("effect unknown: {0}")]
     Unknown(String),
 }
 
 impl ValueError {
-    /// What is known of the effect.
+    /// What is known about the effect.
     pub fn effect(&self) -> Effect {
         match self {
             ValueError::NotDone(_) => Effect::None,
@@ -45,13 +45,13 @@ impl ValueError {
 }
 
 impl<C: Connect> ValueClient<C> {
-    /// A client of the store with this name and port, which waits for each answer until the limit.
+    /// A client of the store with this name and port, which waits at most `limit` for each answer.
     pub fn new(connector: C, store: &str, port: u16, limit: Duration) -> ValueClient<C> {
         let http = http_client(connector, &PoolConfig::default());
         ValueClient { http, store: authority(store, port), limit }
     }
 
-    /// Reads a value; none if it was never written.
+    /// Reads a value; `None` if it was never written.
     pub async fn get(&self, key: &str) -> Result<Option<Versioned>, ValueError> {
         match self.ask(Method::GET, key, Bytes::new(), None).await? {
             (StatusCode::NOT_FOUND, _) => Ok(None),
@@ -59,10 +59,10 @@ impl<C: Connect> ValueClient<C> {
         }
     }
 
-    /// Writes a value, if this version is there (0 stands for nothing) or whatever is there; none if another version is.
+    /// Writes a value and returns the new version: over any version, or only over the expected one (0 means that the
+    /// key has no value yet). `None` if the key has another version.
     pub async fn put(&self, key: &str, value: &str, expected: Option<u64>) -> Result<Option<Versioned>, ValueError> {
-        let body =
-            serde_json::to_vec(&NewValue { value: value.to_owned() }).expect("a value has no maps with odd keys");
+        let body = serde_json::to_vec(&NewValue { value: value.to_owned() }).expect("a value serializes to JSON");
         match self.ask(Method::PUT, key, body.into(), expected).await? {
             (StatusCode::PRECONDITION_FAILED, _) => Ok(None),
             (status, body) => versioned(status, &body).map(Some),
@@ -84,7 +84,7 @@ impl<C: Connect> ValueClient<C> {
         match expected {
             Some(0) => drop(headers.insert(IF_NONE_MATCH, HeaderValue::from_static("*"))),
             Some(version) => {
-                let tag = HeaderValue::from_str(&format!("\"{version}\"")).expect("digits make a header");
+                let tag = HeaderValue::from_str(&format!("\"{version}\"")).expect("digits are a valid header value");
                 headers.insert(IF_MATCH, tag);
             }
             None => {}
@@ -97,7 +97,10 @@ impl<C: Connect> ValueClient<C> {
     }
 }
 
-/// The value in a good answer; any other says by its status whether something was done.
+/// The value in a successful answer.
+///
+/// # Errors
+/// Any other answer; its status says whether something may have been executed.
 fn versioned(status: StatusCode, body: &[u8]) -> Result<Versioned, ValueError> {
     match status {
         StatusCode::OK => serde_json::from_slice(body).map_err(|error| ValueError::Unknown(error.to_string())),

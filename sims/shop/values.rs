@@ -1,8 +1,8 @@
-//! The store's plain values: read, written, and written only if nobody else wrote in between.
+//! The store's plain values: reads, writes, and writes that only succeed if nobody else wrote in between.
 //!
-//! Owns the table of values and what `GET` and `PUT /values/KEY` mean. A value has a version, which counts its writes and is
-//! its entity tag: `If-Match: "3"` writes only over version 3, `If-None-Match: *` only where there is nothing. Knows nothing
-//! of the store that asks: how long the disk takes, and what a failure of it means, is the store's business.
+//! Owns the table of values and the meaning of `GET` and `PUT /values/KEY`. A value has a version, which counts its
+//! writes and is its entity tag: `If-Match: "3"` writes only over version 3, `If-None-Match: *` only where there is no
+//! value. The store, which calls this, waits for the disk and handles its failures.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::message::{Answer, Expiry, is_sku, json, problem, read_body};
 
-/// Where values are found, by their keys.
+/// The path of a value, up to its key.
 pub const PATH: &str = "/values/";
 
 /// The version and the value of each key.
@@ -23,46 +23,49 @@ const VALUES: TableDefinition<'_, &str, (u64, &str)> = TableDefinition::new("val
 /// A value as it is read; after a write, the new version and what was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Versioned {
-    /// How often the key was written.
+    /// How many times the key was written.
     pub version: u64,
-    /// What was written last.
+    /// The value that was written last.
     pub value: String,
 }
 
 /// The body of a write.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewValue {
-    /// What is to be written.
+    /// The value to write.
     pub value: String,
 }
 
-/// What can be done wrong with values.
+/// The mistakes that can be made with values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mistakes {
-    /// The version is compared first, and others may write before the write itself.
+    /// The version is compared before the write's transaction, so that others may write in between.
     pub compares_before_it_writes: bool,
 }
 
-/// What a request for `/values/KEY` asks for.
+/// A parsed request for `/values/KEY`.
 pub(super) enum KeyedOp {
     Read { key: String },
     Write(Write),
 }
 
-/// A write as it was asked for.
+/// A requested write.
 pub(super) struct Write {
     key: String,
     value: String,
-    /// The version that must be there, if any must; 0 stands for nothing.
+    /// The version that the write requires, if any; 0 means that the key has no value yet.
     expected: Option<u64>,
 }
 
-/// Reads a request for `/values/KEY`; one that cannot be carried out is an answer to give instead.
+/// Parses a request for `/values/KEY`.
+///
+/// # Errors
+/// The answer to give if the request is invalid or too late.
 pub(super) async fn parse(request: Request<Incoming>, expiry: Expiry) -> Result<KeyedOp, Answer> {
     let (parts, body) = request.into_parts();
     let key = parts.uri.path().strip_prefix(PATH).unwrap_or_default().to_owned();
     if !is_sku(&key) {
-        return Err(problem(StatusCode::BAD_REQUEST, "a key is 1 to 64 letters, digits, dots or dashes"));
+        return Err(problem(StatusCode::BAD_REQUEST, "a key is 1 to 64 letters, digits, dots, dashes or underscores"));
     }
     match parts.method {
         Method::GET => Ok(KeyedOp::Read { key }),
@@ -85,12 +88,12 @@ pub(super) async fn parse(request: Request<Incoming>, expiry: Expiry) -> Result<
 
 fn versioned(found: &Versioned) -> Answer {
     let mut answer = json(StatusCode::OK, found);
-    let tag = HeaderValue::from_str(&format!("\"{}\"", found.version)).expect("digits make a header");
+    let tag = HeaderValue::from_str(&format!("\"{}\"", found.version)).expect("digits are a valid header value");
     answer.headers_mut().insert(ETAG, tag);
     answer
 }
 
-/// The version that must be there, if the request says so; 0 stands for nothing.
+/// The version that a write's headers require, if any; 0 means that the key has no value yet.
 fn expected(headers: &HeaderMap) -> Result<Option<u64>, ()> {
     match (headers.get(IF_MATCH), headers.get(IF_NONE_MATCH)) {
         (None, None) => Ok(None),
@@ -103,7 +106,7 @@ fn expected(headers: &HeaderMap) -> Result<Option<u64>, ()> {
     }
 }
 
-/// Answers what the value of a key is.
+/// Answers with the value of a key.
 pub(super) fn read(database: &Database, key: &str) -> Result<Answer, redb::Error> {
     Ok(match find(database, key)? {
         Some(found) => versioned(&found),
@@ -111,7 +114,7 @@ pub(super) fn read(database: &Database, key: &str) -> Result<Answer, redb::Error
     })
 }
 
-/// Answers what became of a write: what it wrote, or nothing as another version than expected was there.
+/// Answers a write: with what was written, or that the key has another version than expected.
 pub(super) fn answer_to_write(written: Option<Versioned>) -> Answer {
     match written {
         Some(written) => versioned(&written),
@@ -122,7 +125,7 @@ pub(super) fn answer_to_write(written: Option<Versioned>) -> Answer {
 fn find(database: &Database, key: &str) -> Result<Option<Versioned>, redb::Error> {
     let values = match database.begin_read()?.open_table(VALUES) {
         Ok(values) => values,
-        // The first write makes it.
+        // The first write creates the table.
         Err(TableError::TableDoesNotExist(_)) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
@@ -131,7 +134,7 @@ fn find(database: &Database, key: &str) -> Result<Option<Versioned>, redb::Error
 }
 
 impl Write {
-    /// Writes unless another version than expected is there. Returns what was written.
+    /// Writes, unless the key has another version than expected; then it returns `None`. Returns what was written.
     pub(super) async fn run(
         mut self,
         database: &Database,
@@ -150,7 +153,8 @@ impl Write {
         Ok(version.map(|version| Versioned { version, value: self.value }))
     }
 
-    /// Compares and writes in one transaction. Returns the new version, none if another one than expected is there.
+    /// Compares and writes in one transaction. Returns the new version; `None` if the key has another version than
+    /// expected.
     fn commit(&self, database: &Database, durability: Durability) -> Result<Option<u64>, redb::Error> {
         let mut transaction = database.begin_write()?;
         transaction.set_durability(durability)?;

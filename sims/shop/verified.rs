@@ -1,16 +1,15 @@
-//! A disk that is not trusted: every read is checked against what was written, and what a life before could not save is
-//! written again.
+//! A layer over an untrusted disk: it checks every read against what was written, and at the start rewrites the whole
+//! file, because an earlier process may have failed to save part of it.
 //!
-//! Owns the digests of all blocks, in memory. Knows nothing of what a database keeps in them.
+//! Owns the digests of all blocks, in memory; what the blocks contain is the database's business.
 //!
-//! A database checks its pages when it repairs itself and believes them otherwise. One flipped bit in an inner page sends a
-//! search astray, and an order that is there is not found; a page that is read, changed and written back makes the corrupt
-//! last, with a checksum that fits. So the check is below the database, where no page is too small to matter: after the
-//! first reading of the file (twice, until two readings agree) it is known what each block holds.
+//! A database checks its pages when it repairs itself and trusts them otherwise. One flipped bit in an inner page sends
+//! a search astray, so that an existing order is not found; when a page is read, changed and written back, the
+//! corruption becomes permanent, with a valid checksum. So the check is below the database: reading the whole file at
+//! the start, until two readings of each part agree, establishes the contents of every block.
 //!
-//! It cannot know better than the disk what the file held before this life: what changed on the durable state while nobody ran is
-//! for the database's own checksums to find. And a disk that says that a sync is done and does nothing deceives it as
-//! everybody.
+//! It has no way to detect what changed on the disk before this process started; that is left to the database's own
+//! checksums. Nor can it detect a disk that reports a sync as done and does nothing.
 
 use std::io;
 use std::ops::{Bound, Range};
@@ -18,16 +17,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use redb::{BackendError, StorageBackend};
 
-/// What has a digest: the size of the database's smallest page.
+/// The unit that has a digest: the size of the database's smallest page.
 const BLOCK_BYTES: usize = 4096;
 
-/// How much is read at a time when the file is first read.
+/// The bytes per read when the whole file is read at the start.
 const CHUNK_BYTES: usize = 64 * BLOCK_BYTES;
 
-/// How often something is read before the disk is given up: a wrong bit may be right the next time.
+/// The most reads of the same bytes before they count as an error: a bit read wrongly may be right the next time.
 const READS: usize = 4;
 
-/// A disk whose reads are what was written, or errors.
+/// A disk whose reads return what was written, or errors.
 #[derive(Debug)]
 pub struct Verified<B> {
     disk: B,
@@ -35,16 +34,16 @@ pub struct Verified<B> {
 }
 
 impl<B: StorageBackend> Verified<B> {
-    /// Reads the whole file, and writes it again.
+    /// Reads the whole file and, with `write_again`, rewrites it.
     ///
-    /// A sync that failed in an earlier life may have left data in the kernel's cache that no later sync saves, as the
-    /// kernel thinks that it is clean. The database would take such data for durable and build on it, and the next power
-    /// failure would take what it stands on. Written again, it is saved by the next sync like any other.
+    /// A sync that failed in an earlier process may have left data in the kernel's cache that no later sync saves,
+    /// because the kernel considers it clean. The database would take such data for durable and build on it, and the
+    /// next power failure would destroy it. Once it is rewritten, the next sync saves it like any other data.
     ///
     /// # Errors
-    /// Those of the disk, and that it does not give the same answer twice.
+    /// Errors of the disk, a file that is in use, and reads that never agree.
     pub fn open(disk: B, write_again: bool) -> io::Result<Verified<B>> {
-        // While this reads and writes, no other process may; the database then takes locks of its own.
+        // No other process may use the file during this; afterwards the database takes its own locks.
         let is_locked = match disk.try_lock_range(Bound::Unbounded, Bound::Unbounded) {
             Ok(false) => return Err(io::Error::other("the file is in use")),
             Ok(true) => true,
@@ -77,7 +76,7 @@ impl<B: StorageBackend> Verified<B> {
         self.blocks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Fills `out` with whole blocks from `offset` on.
+    /// Fills `out` with the whole blocks that start at `offset`.
     fn read_blocks(&self, blocks: &Blocks, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let mut result = Ok(());
         for _ in 0..READS {
@@ -101,19 +100,20 @@ fn read_twice(disk: &impl StorageBackend, offset: u64, out: &mut [u8]) -> io::Re
             Err(other) => error = Some(other),
         }
     }
-    Err(error.unwrap_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the disk gives another answer each time")))
+    Err(error
+        .unwrap_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the disk returns different data on each read")))
 }
 
-/// What each block of the file holds.
+/// The digests of the file's blocks.
 #[derive(Debug)]
 struct Blocks {
     len: u64,
-    /// One for each block, also for a last one that is cut short.
+    /// One per block, including a partial last one.
     digests: Vec<u64>,
 }
 
 impl Blocks {
-    /// The whole blocks around a range of bytes, as far as the file goes.
+    /// The range, extended to whole blocks but not beyond the end of the file.
     fn around(&self, range: Range<u64>) -> Range<u64> {
         let block = BLOCK_BYTES as u64;
         range.start / block * block..range.end.next_multiple_of(block).min(self.len.max(range.end))
@@ -123,13 +123,13 @@ impl Blocks {
         let first = (offset / BLOCK_BYTES as u64) as usize;
         for (block, bytes) in bytes.chunks(BLOCK_BYTES).enumerate() {
             if self.digests.get(first + block) != Some(&digest(bytes)) {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "the disk does not give back what was written"));
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "the disk did not return what was written"));
             }
         }
         Ok(())
     }
 
-    /// From `offset` on there are these whole blocks now.
+    /// Records that these whole blocks were written at `offset`.
     fn set(&mut self, offset: u64, bytes: &[u8]) {
         let first = (offset / BLOCK_BYTES as u64) as usize;
         self.set_len(self.len.max(offset + bytes.len() as u64));
@@ -138,15 +138,15 @@ impl Blocks {
         }
     }
 
-    /// What is new is zeros.
+    /// Records a new length; added bytes are zeros.
     fn set_len(&mut self, len: u64) {
         self.len = len;
         self.digests.resize(len.div_ceil(BLOCK_BYTES as u64) as usize, digest(&[]));
     }
 }
 
-/// FNV-1a over words of 64 bits. Two blocks that differ in one word never have the same, as each step is invertible. A block
-/// that is cut short has the digest of one that goes on with zeros.
+/// FNV-1a over 64-bit words. Two blocks that differ in one word never have the same digest, because each step is
+/// invertible. A partial block has the digest of a whole block that is padded with zeros.
 fn digest(block: &[u8]) -> u64 {
     let mut digest = 0xcbf2_9ce4_8422_2325_u64;
     let mut add = |word: u64| digest = (digest ^ word).wrapping_mul(0x0000_0100_0000_01b3);
@@ -168,9 +168,9 @@ impl<B: StorageBackend> StorageBackend for Verified<B> {
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let blocks = self.blocks();
-        let wanted = offset..offset + out.len() as u64;
-        let around = blocks.around(wanted.clone());
-        if around == wanted {
+        let requested = offset..offset + out.len() as u64;
+        let around = blocks.around(requested.clone());
+        if around == requested {
             return self.read_blocks(&blocks, offset, out);
         }
         let mut all = vec![0; (around.end - around.start) as usize];
@@ -184,7 +184,7 @@ impl<B: StorageBackend> StorageBackend for Verified<B> {
         let start = len / BLOCK_BYTES as u64 * BLOCK_BYTES as u64;
         let mut last = Vec::new();
         if len < blocks.len && start < len {
-            // What remains of the block in which the file is cut.
+            // The part that remains of the block in which the file now ends.
             last = vec![0; (blocks.around(start..len).end - start) as usize];
             self.read_blocks(&blocks, start, &mut last)?;
             last.truncate((len - start) as usize);
@@ -201,9 +201,9 @@ impl<B: StorageBackend> StorageBackend for Verified<B> {
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let mut blocks = self.blocks();
-        let wanted = offset..offset + data.len() as u64;
-        let around = blocks.around(wanted.clone());
-        if around == wanted {
+        let requested = offset..offset + data.len() as u64;
+        let around = blocks.around(requested.clone());
+        if around == requested {
             self.disk.write(offset, data)?;
             blocks.set(offset, data);
             return Ok(());

@@ -1,6 +1,6 @@
-//! What users do in the shop: operations as data, how they are drawn, and how they are done.
+//! The workload of the shop: users' operations as data, the strategies that draw them, and a user that performs them.
 //!
-//! Owns no promise: it does what it is told and hands back what it saw.
+//! A user performs the operations that it is given and returns the replies; checks judge them.
 
 use std::ops::Range;
 
@@ -11,24 +11,24 @@ use super::client::{CallError, ShopClient};
 use super::message::{Order, OrderReceipt, Price};
 use super::net::Connect;
 
-/// One thing that a user does.
+/// One operation of a user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Operation {
-    /// Buys something.
+    /// Places an order.
     PlaceOrder {
-        /// Names the article.
+        /// The name of the article.
         sku: String,
-        /// How many pieces.
+        /// The number of pieces.
         quantity: u32,
     },
-    /// Looks at an order placed earlier; the number chooses which, modulo their count.
+    /// Reads an order that this user placed earlier.
     ReadOrder {
-        /// Which of the earlier orders.
+        /// The index of the order, modulo the number of orders placed so far.
         choice: u32,
     },
-    /// Asks what an article costs.
+    /// Asks for the price of an article.
     Price {
-        /// Names the article.
+        /// The name of the article.
         sku: String,
     },
     /// Logs in.
@@ -36,28 +36,28 @@ pub enum Operation {
         /// The user's name.
         user: String,
     },
-    /// Asks who the last login was for.
+    /// Asks which user the last login's token belongs to.
     WhoAmI,
 }
 
-/// What a user saw.
+/// The reply to an operation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
     /// The order is placed.
     Placed(OrderReceipt),
-    /// An order, as the shop remembers it.
+    /// An order, as the shop has recorded it.
     Order(OrderReceipt),
     /// A price.
     Price(Price),
-    /// Logged in.
+    /// The user is logged in.
     LoggedIn,
-    /// Logged in as this user.
+    /// The token belongs to this user.
     User(String),
-    /// There was nothing to ask for: no order yet, or no login.
+    /// There was nothing to do: no order or no login yet.
     Skipped,
 }
 
-/// Names an article, out of a few, so that users meet.
+/// Draws an article from a few, so that users share articles.
 pub fn sku() -> impl Strategy<Value = String> {
     (0..16_u32).prop_map(|number| format!("sku-{number}"))
 }
@@ -67,7 +67,7 @@ pub fn order() -> impl Strategy<Value = Order> {
     (sku(), 1..10_u32).prop_map(|(sku, quantity)| Order { sku, quantity })
 }
 
-/// Draws an operation; half of them write.
+/// Draws an operation; about half of them are orders.
 pub fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
         5 => order().prop_map(|Order { sku, quantity }| Operation::PlaceOrder { sku, quantity }),
@@ -78,12 +78,12 @@ pub fn operation() -> impl Strategy<Value = Operation> {
     ]
 }
 
-/// Draws what one user does from beginning to end.
+/// Draws all operations of one user.
 pub fn operations(count: Range<usize>) -> impl Strategy<Value = Vec<Operation>> {
     proptest::collection::vec(operation(), count)
 }
 
-/// A user: a client, and what it remembers between operations.
+/// A user: a client, and its orders and token so far.
 pub struct User<C: Connect> {
     client: ShopClient<C>,
     placed: Vec<u64>,
@@ -91,12 +91,12 @@ pub struct User<C: Connect> {
 }
 
 impl<C: Connect> User<C> {
-    /// Remembers nothing yet.
+    /// A user without orders or a token.
     pub fn new(client: ShopClient<C>) -> User<C> {
         User { client, placed: Vec::new(), token: None }
     }
 
-    /// Does one operation.
+    /// Performs one operation.
     pub async fn perform(&mut self, operation: &Operation) -> Result<Reply, CallError> {
         match operation {
             Operation::PlaceOrder { sku, quantity } => {

@@ -1,5 +1,4 @@
-//! The calls that meet a disk's troubles: they are counted, fail or not, and only then read, write or sync. It knows nothing
-//! of names and of what a crash does.
+//! The calls that a disk's troubles affect: each is counted and may fail, before it reads, writes or syncs.
 
 use std::io;
 use std::time::Duration;
@@ -9,31 +8,31 @@ use super::image::{Image, Node};
 use super::trouble::Trouble;
 
 impl Image {
-    /// Replaces what is wrong with this disk.
+    /// Replaces the troubles of this disk.
     pub(super) fn set_troubles(&mut self, troubles: &[(u32, Trouble)]) {
         let used_bytes = self.used_bytes();
         self.troubles.set(troubles, used_bytes);
     }
 
-    /// One thing more is wrong with this disk.
+    /// Adds a trouble to this disk.
     pub(super) fn add_trouble(&mut self, number: u32, trouble: &Trouble) {
         let used_bytes = self.used_bytes();
         self.troubles.add(number, trouble, used_bytes);
     }
 
-    /// How often each trouble was met, by its number.
+    /// How many calls each trouble has affected, as `(number, calls)`.
     pub(super) fn effects(&self) -> Vec<(u32, u64)> {
         self.troubles.effects().iter().map(|(number, effects)| (*number, *effects)).collect()
     }
 
     /// Counts a call and returns how long it takes.
     pub(super) fn count(&mut self, call: DiskCall) -> Duration {
-        *self.calls(call) += 1;
-        let time = self.speed.of(call);
+        *self.call_counter(call) += 1;
+        let time = self.speed.duration_of(call);
         if self.troubles.is_empty() { time } else { time + self.troubles.delay(call) }
     }
 
-    fn calls(&mut self, call: DiskCall) -> &mut u64 {
+    fn call_counter(&mut self, call: DiskCall) -> &mut u64 {
         match call {
             DiskCall::Read => &mut self.counters.reads,
             DiskCall::Write => &mut self.counters.writes,
@@ -41,31 +40,31 @@ impl Image {
         }
     }
 
-    /// Whether the call that was counted last fails.
+    /// Decides whether the call that was counted last fails.
     ///
     /// # Errors
-    /// EIO.
-    pub(super) fn meet(&mut self, call: DiskCall) -> io::Result<()> {
+    /// EIO if it does.
+    pub(super) fn check_for_error(&mut self, call: DiskCall) -> io::Result<()> {
         if self.troubles.is_empty() {
             return Ok(());
         }
-        let ordinal = *self.calls(call) - 1;
-        self.troubles.meet(self.seed, self.host, call, ordinal)
+        let ordinal = *self.call_counter(call) - 1;
+        self.troubles.check_for_error(self.seed, self.host, call, ordinal)
     }
 
-    /// Whether a file may be `len` long.
+    /// Checks that the disk has space for a file of `len` bytes.
     ///
     /// # Errors
-    /// ENOSPC.
-    fn make_room(&mut self, file: u64, len: u64) -> io::Result<()> {
+    /// ENOSPC if it does not.
+    fn check_space(&mut self, file: u64, len: u64) -> io::Result<()> {
         if self.troubles.is_empty() {
             return Ok(());
         }
-        let (used, now) = (self.used_bytes(), self.file(file)?.cache().len());
-        self.troubles.grow(used, (used - now).saturating_add(len))
+        let (used, current) = (self.used_bytes(), self.file(file)?.cache().len());
+        self.troubles.check_space(used, (used - current).saturating_add(len))
     }
 
-    /// The length of all files, those that were removed and are open included.
+    /// The total length of all files, including removed files that are still open.
     fn used_bytes(&self) -> u64 {
         let len = |node: &Node| match node {
             Node::File(file) => file.cache().len(),
@@ -74,7 +73,7 @@ impl Image {
         self.nodes.values().map(len).fold(0, u64::saturating_add)
     }
 
-    /// Reads from `offset` on until `out` is full or the file ends; returns the number of bytes read.
+    /// Reads from `offset` until `out` is full or the file ends; returns the number of bytes read.
     pub(super) fn read(&mut self, file: u64, offset: u64, out: &mut [u8]) -> io::Result<usize> {
         let read = self.file(file)?.cache().read(offset, out);
         if !self.troubles.is_empty() {
@@ -87,7 +86,7 @@ impl Image {
     /// Writes all of `data` to the cache.
     pub(super) fn write(&mut self, file: u64, offset: u64, data: &[u8]) -> io::Result<()> {
         let len = self.file(file)?.cache().len();
-        self.make_room(file, len.max(offset + data.len() as u64))?;
+        self.check_space(file, len.max(offset + data.len() as u64))?;
         self.counters.bytes_written += data.len() as u64;
         self.file(file)?.write(offset, data);
         Ok(())
@@ -95,14 +94,14 @@ impl Image {
 
     /// Sets the length in the cache.
     pub(super) fn set_len(&mut self, file: u64, len: u64) -> io::Result<()> {
-        self.make_room(file, len)?;
+        self.check_space(file, len)?;
         self.file(file)?.set_len(len);
         Ok(())
     }
 
-    /// Brings a file to the durable state, unless the call fails, or the disk lies.
+    /// Makes a file durable, unless the call fails or the disk loses syncs.
     pub(super) fn sync(&mut self, file: u64) -> io::Result<()> {
-        if let Err(error) = self.meet(DiskCall::Sync) {
+        if let Err(error) = self.check_for_error(DiskCall::Sync) {
             self.counters.writes_given_up += self.file(file)?.give_up_writes();
             return Err(error);
         }

@@ -1,7 +1,6 @@
-//! The names and files of one simulated disk and what a crash does to them. It knows nothing of latencies, and of gates
-//! only that the lock of a dead program is void.
+//! The names, files and locks of one simulated disk, and the effect of kills and power offs on them.
 //!
-//! A directory holds its entries twice, as the cache and as the durable state have them, as a file does with its bytes.
+//! A directory holds its entries twice, once for the cache and once for the durable state, as a file holds its bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -16,7 +15,7 @@ use crate::seed::Seed;
 
 const ROOT: u64 = 0;
 
-/// Entries by name; what they name is found by its ordinal.
+/// The ordinals of files and directories, by name.
 type Entries = BTreeMap<String, u64>;
 
 #[derive(Default)]
@@ -34,21 +33,21 @@ struct Lock {
     file: u64,
     handle: u64,
     exclusive: bool,
-    /// A lock is void once the program that took it is dead.
+    /// The lock is void once the program that took it is dead.
     alive: AliveFlag,
 }
 
-/// All that is on one disk. Files and directories are known by their ordinal: the how-many-th that was created on it.
+/// The whole state of one disk. Ordinals number files and directories in the order in which they were created.
 pub(super) struct Image {
     pub(super) seed: Seed,
     pub(super) host: u64,
     pub(super) nodes: BTreeMap<u64, Node>,
     next_ordinal: u64,
-    /// Which file each open handle is for: a file that was removed lives as long as one of them.
+    /// The file of each open handle. A removed file exists for as long as it has an open handle.
     handles: BTreeMap<u64, u64>,
     next_handle: u64,
     locks: Vec<Lock>,
-    /// Counts kills and power offs: a handle from an earlier life is dead, whatever its gate says.
+    /// Counts kills and power offs. A handle from an earlier life is dead, even if its alive flag is still set.
     pub(super) life: u64,
     pub(super) speed: DiskSpeed,
     pub(super) tearing: bool,
@@ -76,7 +75,7 @@ impl Image {
         }
     }
 
-    /// Ends the life of the programs on this machine; all that they wrote is kept.
+    /// Ends the life of the programs on this machine and keeps everything that they wrote.
     pub(super) fn kill(&mut self) {
         self.life += 1;
         self.counters.kills += 1;
@@ -85,7 +84,7 @@ impl Image {
         self.sweep();
     }
 
-    /// Leaves what is on the durable state and, if tearing is on, what keyed draws save of the writes in flight.
+    /// Keeps the durable state and, if tearing is on, those writes in flight that keyed draws let survive.
     pub(super) fn power_off(&mut self) {
         let power_off = self.counters.power_offs;
         self.life += 1;
@@ -98,7 +97,7 @@ impl Image {
                 directory.cache = directory.durable.clone();
             }
         }
-        // What no synced entry names is gone before its writes are judged.
+        // A file without a synced entry is lost as a whole, so its writes are swept before any draw.
         for node in self.sweep() {
             if let Node::File(file) = node {
                 self.counters.files_lost += 1;
@@ -116,7 +115,7 @@ impl Image {
         }
     }
 
-    /// Opens a file: the ordinals of the new handle and of the file.
+    /// Opens a file; returns the ordinals of the new handle and of the file.
     pub(super) fn open(&mut self, path: &Path, options: OpenOptions) -> io::Result<(u64, u64)> {
         let (parent, name) = self.parent(path)?;
         let file = match self.directory(parent)?.cache.get(&name).copied() {
@@ -145,10 +144,10 @@ impl Image {
         self.unlock(handle);
     }
 
-    /// The file of an ordinal.
+    /// The file with this ordinal.
     ///
     /// # Errors
-    /// `IsADirectory`, or `NotFound` if a power off took the file.
+    /// `IsADirectory` if it is a directory, `NotFound` if a power off lost the file.
     pub(super) fn file(&mut self, ordinal: u64) -> io::Result<&mut FileData> {
         match self.nodes.get_mut(&ordinal) {
             Some(Node::File(file)) => Ok(file),
@@ -176,7 +175,7 @@ impl Image {
         })
     }
 
-    /// The directory in which `path` is or would be an entry, and the name of the entry.
+    /// The directory that has, or would have, an entry for `path`, and the name of that entry.
     fn parent(&mut self, path: &Path) -> io::Result<(u64, String)> {
         let mut names = names(path)?;
         let name = names.pop().ok_or(io::ErrorKind::InvalidInput)?;
@@ -206,11 +205,14 @@ impl Image {
         let (to_parent, to_name) = self.parent(to)?;
         let ordinal = self.find(from)?;
         if !matches!(self.nodes[&ordinal], Node::File(_)) {
-            return Err(io::Error::new(io::ErrorKind::Unsupported, "this disk renames files, not directories"));
+            return Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "this disk cannot rename directories; rename the files in them",
+            ));
         }
         if let Ok(replaced) = self.find(to) {
             if replaced == ordinal {
-                // Two names of one file both stay, as POSIX has it.
+                // POSIX: if both names are of the same file, both stay.
                 return Ok(());
             }
             self.file(replaced)?;
@@ -243,7 +245,7 @@ impl Image {
 
     pub(super) fn sync_directory(&mut self, path: &Path) -> io::Result<()> {
         let ordinal = self.find(path)?;
-        self.meet(DiskCall::Sync)?;
+        self.check_for_error(DiskCall::Sync)?;
         if self.troubles.loses_sync() {
             return Ok(());
         }
@@ -253,8 +255,8 @@ impl Image {
         Ok(())
     }
 
-    /// Takes a lock on the whole file for the handle, unless another handle of a living program has one that
-    /// conflicts. A lock that the handle already has is replaced.
+    /// Locks the whole file for the handle, unless another handle of a living program holds a conflicting lock.
+    /// Replaces the lock that the handle already holds, if any.
     pub(super) fn try_lock(&mut self, handle: u64, file: u64, exclusive: bool, alive: &AliveFlag) -> bool {
         self.locks.retain(|lock| lock.alive.is_set());
         let conflicts = |lock: &Lock| lock.file == file && lock.handle != handle && (exclusive || lock.exclusive);
@@ -270,15 +272,15 @@ impl Image {
         self.locks.retain(|lock| lock.handle != handle);
     }
 
-    /// Takes out what no entry, on the cache or the durable state, and no handle leads to.
+    /// Removes and returns the files and directories that no entry (cached or durable) and no handle leads to.
     fn sweep(&mut self) -> Vec<Node> {
         let mut reached = BTreeSet::new();
-        let mut ahead: Vec<u64> = self.handles.values().copied().chain([ROOT]).collect();
-        while let Some(ordinal) = ahead.pop() {
+        let mut pending: Vec<u64> = self.handles.values().copied().chain([ROOT]).collect();
+        while let Some(ordinal) = pending.pop() {
             if reached.insert(ordinal)
                 && let Some(Node::Directory(directory)) = self.nodes.get(&ordinal)
             {
-                ahead.extend(directory.cache.values().chain(directory.durable.values()));
+                pending.extend(directory.cache.values().chain(directory.durable.values()));
             }
         }
         let gone: Vec<u64> = self.nodes.keys().copied().filter(|ordinal| !reached.contains(ordinal)).collect();
@@ -286,14 +288,14 @@ impl Image {
     }
 }
 
-/// How many names lead elsewhere, or exist in only one of two directories.
+/// The number of names that the cache and the durable state resolve differently, or that only one of them has.
 fn differences(cache: &Entries, durable: &Entries) -> u64 {
     let changed = cache.iter().filter(|(name, ordinal)| durable.get(*name) != Some(ordinal)).count();
     let removed = durable.keys().filter(|name| !cache.contains_key(*name)).count();
     (changed + removed) as u64
 }
 
-/// The names along a path. A relative path starts at the root, as a program has no working directory here.
+/// The names along a path. A relative path starts at the root, because programs have no working directory here.
 fn names(path: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for component in path.components() {

@@ -1,25 +1,24 @@
-//! The bytes of one file, twice: as the cache has them and as the durable state has them. It knows nothing of names,
-//! programs or alive.
+//! The bytes of one file, twice: in the cache and in the durable state.
 //!
-//! Both images are maps of shared 4 KiB pages. A page that is absent is a hole and reads as zeros; a write copies a
-//! page only when the other image still shares it; a sync shares the pages that were written since the last one.
+//! Both are maps of shared 4 KiB pages. An absent page is a hole and reads as zeros; a write copies a page only if
+//! cache and durable state still share it; a sync shares the pages that were written since the last sync.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-/// Bytes in a page: the size in which redb writes, and the usual one of a file system's block.
+/// Bytes in a page: the usual block size of a file system, and the unit in which redb writes.
 pub(super) const PAGE_BYTES: usize = 4096;
 
-/// Bytes in a sector: what a disk writes wholly or not at all.
+/// Bytes in a sector: the unit that a disk writes completely or not at all.
 pub(super) const SECTOR_BYTES: u64 = 512;
 
-/// How many bytes of unsynced writes a file keeps apart. Beyond it the oldest reach the durable state by themselves, as a
-/// kernel's write-back does; otherwise a program that never syncs would fill the memory.
+/// The most bytes of unsynced writes that a file holds. Beyond that the oldest become durable without a sync, as by a
+/// kernel's write-back; otherwise a program that never syncs would fill the memory.
 const IN_FLIGHT_BYTES_MAX: usize = 16 << 20;
 
 type Page = [u8; PAGE_BYTES];
 
-/// A sparse byte array whose pages can be shared with another one. Bytes behind `len` in the last page are zero.
+/// A sparse byte array that can share pages with another one. Bytes past `len` in the last page are zero.
 #[derive(Clone, Default)]
 pub(super) struct Pages {
     pages: BTreeMap<u64, Arc<Page>>,
@@ -32,25 +31,25 @@ impl Pages {
         self.len
     }
 
-    /// Fills `out` from `offset` on, up to the end; returns the number of bytes read.
+    /// Reads from `offset` until `out` is full or the array ends; returns the number of bytes read.
     pub(super) fn read(&self, offset: u64, out: &mut [u8]) -> usize {
         let available = self.len.saturating_sub(offset).min(out.len() as u64) as usize;
         for (page, within, range) in split(offset, available) {
-            let wanted = &mut out[range];
+            let target = &mut out[range];
             match self.pages.get(&page) {
-                Some(bytes) => wanted.copy_from_slice(&bytes[within..within + wanted.len()]),
-                None => wanted.fill(0),
+                Some(bytes) => target.copy_from_slice(&bytes[within..within + target.len()]),
+                None => target.fill(0),
             }
         }
         available
     }
 
-    /// Writes all of `data` at `offset`. What lies between the old end and `offset` becomes a hole.
+    /// Writes all of `data` at `offset`. A gap between the old end and `offset` becomes a hole.
     pub(super) fn write(&mut self, offset: u64, data: &[u8]) {
         for (page, within, range) in split(offset, data.len()) {
             let bytes = &data[range];
             match <&Page>::try_from(bytes) {
-                // Replacing a whole page spares copying what the other image shares of it.
+                // Replacing a whole page avoids copying a shared one.
                 Ok(whole) => match self.pages.get_mut(&page).and_then(Arc::get_mut) {
                     Some(unshared) => unshared.copy_from_slice(whole),
                     None => drop(self.pages.insert(page, Arc::new(*whole))),
@@ -66,26 +65,26 @@ impl Pages {
         }
     }
 
-    /// Cuts the array at `len`, or extends it by a hole.
+    /// Truncates the array to `len` bytes, or extends it with a hole.
     pub(super) fn set_len(&mut self, len: u64) {
         if len < self.len {
-            self.drop_pages_behind(len);
+            self.drop_pages_past(len);
             let within = (len % PAGE_BYTES as u64) as usize;
             if within != 0
                 && let Some(last) = self.pages.get_mut(&(len / PAGE_BYTES as u64))
             {
-                // A later extension must read zeros there.
+                // A later extension must read zeros here.
                 Arc::make_mut(last)[within..].fill(0);
             }
         }
         self.len = len;
     }
 
-    fn drop_pages_behind(&mut self, len: u64) {
+    fn drop_pages_past(&mut self, len: u64) {
         drop(self.pages.split_off(&len.div_ceil(PAGE_BYTES as u64)));
     }
 
-    /// Takes over from `other` the pages that hold `bytes` bytes from `offset` on.
+    /// Shares with `other` the pages that hold the `bytes` bytes from `offset`.
     fn share(&mut self, other: &Pages, offset: u64, bytes: usize) {
         for (page, _, _) in split(offset, bytes) {
             match other.pages.get(&page) {
@@ -96,7 +95,7 @@ impl Pages {
     }
 }
 
-/// The pages that `len` bytes from `offset` on touch: page number, start within the page, range within the bytes.
+/// Splits `len` bytes at `offset` by page: page number, start within the page, range within the bytes.
 fn split(offset: u64, len: usize) -> impl Iterator<Item = (u64, usize, std::ops::Range<usize>)> {
     let mut done = 0;
     std::iter::from_fn(move || {
@@ -111,31 +110,31 @@ fn split(offset: u64, len: usize) -> impl Iterator<Item = (u64, usize, std::ops:
     })
 }
 
-/// One change of a file that no sync has brought to the durable state yet.
+/// One change of a file that no sync has made durable yet.
 struct Change {
-    /// The how-many-th change of this file it is, from 0; names the change in keyed draws.
+    /// The position of the change among all changes of this file, from 0; keyed draws use it.
     ordinal: u64,
-    what: What,
+    kind: ChangeKind,
 }
 
-enum What {
+enum ChangeKind {
     Write { offset: u64, data: Box<[u8]> },
     SetLen(u64),
 }
 
-impl What {
+impl ChangeKind {
     fn bytes(&self) -> usize {
         match self {
-            What::Write { data, .. } => data.len(),
-            What::SetLen(_) => 0,
+            ChangeKind::Write { data, .. } => data.len(),
+            ChangeKind::SetLen(_) => 0,
         }
     }
 
-    /// How many of its bytes reach the durable state when the power fails, given 64 uniform bits; `None` if the change is
-    /// lost. A third each is lost, whole and cut at a sector boundary. What lies within one sector, and a change of
-    /// length, is never cut: half each is lost and whole.
+    /// The number of its bytes that a power off makes durable, given 64 uniform bits; `None` if the change is lost. A
+    /// write that spans sector boundaries is lost, kept whole or cut at one of them, each with probability 1/3. A write
+    /// within one sector, or a length change, is lost or kept whole, each with probability 1/2.
     fn surviving_bytes(&self, bits: u64) -> Option<usize> {
-        let What::Write { offset, data } = self else {
+        let ChangeKind::Write { offset, data } = self else {
             return (bits & 1 == 1).then_some(0);
         };
         let first_boundary = offset / SECTOR_BYTES + 1;
@@ -150,20 +149,20 @@ impl What {
     }
 }
 
-/// What a power off did to the unsynced changes of one file.
+/// The effect of a power off on the unsynced changes of one file.
 #[derive(Default)]
 pub(super) struct Loss {
-    /// Changes of which nothing reached the durable state.
+    /// Changes that were lost completely.
     pub(super) changes_lost: u64,
-    /// Writes of which a prefix reached the durable state.
+    /// Writes of which only a prefix became durable.
     pub(super) writes_torn: u64,
-    /// Bytes of writes that did not reach the durable state.
+    /// Bytes of writes that did not become durable.
     pub(super) bytes_lost: u64,
 }
 
-/// A file: what the cache has, what the durable state has, and the changes between the two.
+/// The bytes of a file in the cache and in the durable state, and the changes in flight between the two.
 ///
-/// Invariant, as long as no sync has failed: the durable state with all changes in flight applied in order is the cache.
+/// Invariant until a sync fails: applying all changes in flight to the durable state, in order, gives the cache.
 #[derive(Default)]
 pub(super) struct FileData {
     cache: Pages,
@@ -174,7 +173,7 @@ pub(super) struct FileData {
 }
 
 impl FileData {
-    /// What programs see.
+    /// The bytes that programs see.
     pub(super) fn cache(&self) -> &Pages {
         &self.cache
     }
@@ -185,7 +184,7 @@ impl FileData {
             return;
         }
         self.cache.write(offset, data);
-        self.push(What::Write { offset, data: data.into() });
+        self.push(ChangeKind::Write { offset, data: data.into() });
     }
 
     /// Sets the length in the cache, in bytes.
@@ -194,32 +193,32 @@ impl FileData {
             return;
         }
         self.cache.set_len(len);
-        self.push(What::SetLen(len));
+        self.push(ChangeKind::SetLen(len));
     }
 
-    fn push(&mut self, what: What) {
-        self.in_flight_bytes += what.bytes();
-        self.in_flight.push_back(Change { ordinal: self.next_ordinal, what });
+    fn push(&mut self, kind: ChangeKind) {
+        self.in_flight_bytes += kind.bytes();
+        self.in_flight.push_back(Change { ordinal: self.next_ordinal, kind });
         self.next_ordinal += 1;
         while self.in_flight_bytes > IN_FLIGHT_BYTES_MAX
             && let Some(oldest) = self.in_flight.pop_front()
         {
-            self.in_flight_bytes -= oldest.what.bytes();
-            match oldest.what {
-                What::Write { offset, data } => self.durable.write(offset, &data),
-                What::SetLen(len) => self.durable.set_len(len),
+            self.in_flight_bytes -= oldest.kind.bytes();
+            match oldest.kind {
+                ChangeKind::Write { offset, data } => self.durable.write(offset, &data),
+                ChangeKind::SetLen(len) => self.durable.set_len(len),
             }
         }
     }
 
-    /// Brings the cache to the durable state. Costs in proportion to what was written since the last time.
+    /// Makes the cache durable. The cost is proportional to the bytes written since the last sync.
     pub(super) fn sync(&mut self) {
         for change in self.in_flight.drain(..) {
-            match change.what {
-                What::Write { offset, data } => self.durable.share(&self.cache, offset, data.len()),
-                What::SetLen(len) => {
-                    self.durable.drop_pages_behind(len);
-                    // A cut zeroed the rest of the page that now is the last one.
+            match change.kind {
+                ChangeKind::Write { offset, data } => self.durable.share(&self.cache, offset, data.len()),
+                ChangeKind::SetLen(len) => {
+                    self.durable.drop_pages_past(len);
+                    // Truncating zeroed the rest of the page that is now the last one.
                     self.durable.share(&self.cache, len, 1);
                 }
             }
@@ -228,34 +227,34 @@ impl FileData {
         self.durable.len = self.cache.len;
     }
 
-    /// A sync that failed: writes in flight are clean from now on, and stay in the cache alone. A later sync takes their
-    /// page to the durable state only if something else in it is written. Returns how many there were.
+    /// Applies a failed sync: writes in flight count as clean from now on and stay only in the cache. A later sync
+    /// makes them durable only if their page is written again. Returns the number of writes given up.
     pub(super) fn give_up_writes(&mut self) -> u64 {
         let before = self.in_flight.len();
-        // A file system's journal has the changes of length, and tries them again.
-        self.in_flight.retain(|change| matches!(change.what, What::SetLen(_)));
+        // Length changes stay in flight, because a file system's journal retries them.
+        self.in_flight.retain(|change| matches!(change.kind, ChangeKind::SetLen(_)));
         self.in_flight_bytes = 0;
         (before - self.in_flight.len()) as u64
     }
 
-    /// Brings what survives of the changes in flight to the durable state and forgets the cache. `bits` gives 64 uniform
-    /// bits for the change of an ordinal; with `None` nothing in flight survives.
+    /// Makes the surviving parts of the changes in flight durable and discards the cache. `bits` gives 64 uniform bits
+    /// for the ordinal of a change; with `None` no change survives.
     pub(super) fn power_off(&mut self, bits: Option<&dyn Fn(u64) -> u64>) -> Loss {
         let mut loss = Loss::default();
         for change in self.in_flight.drain(..) {
-            let survives = bits.and_then(|bits| change.what.surviving_bytes(bits(change.ordinal)));
+            let survives = bits.and_then(|bits| change.kind.surviving_bytes(bits(change.ordinal)));
             let Some(bytes) = survives else {
                 loss.changes_lost += 1;
-                loss.bytes_lost += change.what.bytes() as u64;
+                loss.bytes_lost += change.kind.bytes() as u64;
                 continue;
             };
-            if bytes < change.what.bytes() {
+            if bytes < change.kind.bytes() {
                 loss.writes_torn += 1;
-                loss.bytes_lost += (change.what.bytes() - bytes) as u64;
+                loss.bytes_lost += (change.kind.bytes() - bytes) as u64;
             }
-            match change.what {
-                What::Write { offset, data } => self.durable.write(offset, &data[..bytes]),
-                What::SetLen(len) => self.durable.set_len(len),
+            match change.kind {
+                ChangeKind::Write { offset, data } => self.durable.write(offset, &data[..bytes]),
+                ChangeKind::SetLen(len) => self.durable.set_len(len),
             }
         }
         self.in_flight_bytes = 0;
@@ -263,7 +262,7 @@ impl FileData {
         loss
     }
 
-    /// The bytes of the writes in flight.
+    /// The number of bytes of the writes in flight.
     pub(super) fn in_flight_bytes(&self) -> u64 {
         self.in_flight_bytes as u64
     }
@@ -274,7 +273,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sync_shares_pages_and_a_later_write_leaves_the_platter_alone() {
+    fn a_sync_shares_pages_and_a_later_write_keeps_the_durable_state() {
         let mut file = FileData::default();
         file.write(0, &[1; 3 * PAGE_BYTES]);
         file.sync();
@@ -301,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_writes_reach_the_platter_by_themselves() {
+    fn the_oldest_writes_become_durable_without_a_sync() {
         let mut file = FileData::default();
         let data = vec![7; IN_FLIGHT_BYTES_MAX / 2];
         for third in 0..3 {

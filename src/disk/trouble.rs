@@ -1,5 +1,5 @@
-//! What can be wrong with a disk for a while, and which calls meet it. It knows nothing of files and of hosts, and of plans
-//! only that each trouble has a number.
+//! The troubles that a disk can have for a while, and which calls they affect. Each trouble has a number, under
+//! which its effects are counted.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -8,154 +8,162 @@ use std::time::Duration;
 use super::data::{DiskCall, DiskSpeed};
 use crate::seed::Seed;
 
-/// Linux's number of the error of a device that failed a call (EIO).
+/// Linux's error number for an input or output error of the device (EIO).
 const EIO: i32 = 5;
 
-/// Linux's number of the error that no space is left (ENOSPC), which std shows as `ErrorKind::StorageFull`.
+/// Linux's error number for a device without free space (ENOSPC), which std reports as `ErrorKind::StorageFull`.
 const ENOSPC: i32 = 28;
 
-/// One thing that is wrong with a disk.
+/// One thing wrong with a disk.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Trouble {
     /// Calls fail with EIO, each with probability `rate`, by the draw `seed.decide_unit("disk error", &[host, call,
-    /// ordinal])`: `call` is 0 for reads, 1 for writes and 2 for syncs, and `ordinal` counts the calls of that sort on this
-    /// disk from 0. A failed call changes nothing but for this: as on Linux, a failed sync of a file marks what was to be
-    /// written as clean, so that no later sync brings it to the durable state unless it is written again. (Changes of a length,
-    /// and of names, are tried again.)
+    /// ordinal])`: `call` is 0 for reads, 1 for writes and 2 for syncs, and `ordinal` counts the calls of that kind on
+    /// this disk from 0. A failed call changes nothing, with one exception: as on Linux, a failed sync of a file marks
+    /// its unsynced writes as clean, so that no later sync makes them durable unless they are written again. (The next
+    /// sync does retry changes of lengths and names.)
     Errors {
-        /// Which calls; none stands for all.
+        /// Which calls fail; `None` for all.
         call: Option<DiskCall>,
         /// Probability in `[0, 1]`.
         rate: f64,
     },
-    /// Files cannot grow by more than this in all, whatever had the space before; calls that would make them grow further
-    /// fail with ENOSPC and change nothing. Holes count, and what shrinks makes room. Names take no space.
+    /// The total length of all files cannot grow by more than `free_bytes`. Calls that would exceed this fail with
+    /// ENOSPC and change nothing. Holes count as used space, shrinking a file frees space, and names take none.
     Full {
-        /// How many bytes are left when it begins.
+        /// The free bytes when the trouble begins.
         free_bytes: u64,
     },
-    /// Each call takes so much longer.
+    /// Each call takes this much longer.
     Slow(DiskSpeed),
-    /// Each read of bytes has one bit flipped in what it returns, with probability `rate`, by the draws
-    /// `seed.decide_unit("disk flip", &[host, ordinal])` and, for the bit, `seed.decide("flipped bit", &[host, ordinal])`.
-    /// Cache and durable state stay right.
+    /// Each read of bytes returns one flipped bit with probability `rate`, by the draws
+    /// `seed.decide_unit("disk flip", &[host, ordinal])` and, for the position of the bit,
+    /// `seed.decide("flipped bit", &[host, ordinal])`. The cache and the durable state stay intact.
     Corruption {
         /// Probability in `[0, 1]`.
         rate: f64,
     },
-    /// Syncs of files and directories do nothing and say that all is well. A later sync without this trouble brings all.
+    /// Syncs of files and directories succeed without doing anything. A later sync without this trouble makes
+    /// everything durable.
     LostSyncs,
 }
 
-struct Acting {
+struct ActiveTrouble {
     number: u32,
     trouble: Trouble,
-    /// The length of all files together when it began.
+    /// The total length of all files when the trouble began.
     used_bytes: u64,
 }
 
-/// What is wrong with one disk, and how often each of it was met.
+/// The active troubles of one disk, and how many calls each trouble has affected.
 #[derive(Default)]
 pub(super) struct Troubles {
-    acting: Vec<Acting>,
+    active: Vec<ActiveTrouble>,
     effects: BTreeMap<u32, u64>,
 }
 
 impl Troubles {
-    /// Replaces what is wrong. A trouble whose number was there goes on as it is. `used_bytes`: the length of all files.
+    /// Replaces the active troubles. A trouble that was already active under the same number continues unchanged.
+    /// `used_bytes` is the total length of all files.
     pub(super) fn set(&mut self, troubles: &[(u32, Trouble)], used_bytes: u64) {
-        let mut before = std::mem::take(&mut self.acting);
+        let mut before = std::mem::take(&mut self.active);
         for (number, trouble) in troubles {
-            match before.iter().position(|acting| acting.number == *number && acting.trouble == *trouble) {
-                Some(place) => self.acting.push(before.swap_remove(place)),
-                None => self.acting.push(Acting { number: *number, trouble: trouble.clone(), used_bytes }),
+            match before.iter().position(|active| active.number == *number && active.trouble == *trouble) {
+                Some(place) => self.active.push(before.swap_remove(place)),
+                None => self.active.push(ActiveTrouble { number: *number, trouble: trouble.clone(), used_bytes }),
             }
         }
     }
 
-    /// One thing more is wrong, unless it is already. `used_bytes`: the length of all files.
+    /// Adds a trouble unless one with this number is active. `used_bytes` is the total length of all files.
     pub(super) fn add(&mut self, number: u32, trouble: &Trouble, used_bytes: u64) {
-        if self.acting.iter().all(|acting| acting.number != number) {
-            self.acting.push(Acting { number, trouble: trouble.clone(), used_bytes });
+        if self.active.iter().all(|active| active.number != number) {
+            self.active.push(ActiveTrouble { number, trouble: trouble.clone(), used_bytes });
         }
     }
 
-    /// Whether all is well.
+    /// Whether no trouble is active.
     pub(super) fn is_empty(&self) -> bool {
-        self.acting.is_empty()
+        self.active.is_empty()
     }
 
-    /// How often each trouble was met by a call, by its number.
+    /// How many calls each trouble has affected, by its number.
     pub(super) fn effects(&self) -> &BTreeMap<u32, u64> {
         &self.effects
     }
 
-    fn effect(&mut self, number: u32) {
+    fn count_effect(&mut self, number: u32) {
         *self.effects.entry(number).or_default() += 1;
     }
 
-    /// How much longer a call takes.
+    /// How much longer a call takes than the disk's speed says.
     pub(super) fn delay(&mut self, call: DiskCall) -> Duration {
         let mut delay = Duration::ZERO;
         let mut slowed = Vec::new();
-        for acting in &self.acting {
-            if let Trouble::Slow(by) = &acting.trouble {
-                let by = by.of(call);
+        for active in &self.active {
+            if let Trouble::Slow(by) = &active.trouble {
+                let by = by.duration_of(call);
                 delay += by;
-                slowed.extend((!by.is_zero()).then_some(acting.number));
+                slowed.extend((!by.is_zero()).then_some(active.number));
             }
         }
-        slowed.into_iter().for_each(|number| self.effect(number));
+        slowed.into_iter().for_each(|number| self.count_effect(number));
         delay
     }
 
-    /// Whether the `ordinal`-th call of its sort fails.
-    pub(super) fn meet(&mut self, seed: Seed, host: u64, call: DiskCall, ordinal: u64) -> io::Result<()> {
-        // The luck of a call is its own: of two troubles at a time, the one with the higher rate decides.
-        let luck = || seed.decide_unit("disk error", &[host, call as u64, ordinal]);
-        let met = self.acting.iter().find(|acting| match &acting.trouble {
-            Trouble::Errors { call: which, rate } => which.is_none_or(|which| which == call) && luck() < *rate,
+    /// Decides whether the `ordinal`-th call of its kind fails.
+    ///
+    /// # Errors
+    /// EIO if it does.
+    pub(super) fn check_for_error(&mut self, seed: Seed, host: u64, call: DiskCall, ordinal: u64) -> io::Result<()> {
+        // The draw depends on the call and not on the trouble, so of two active troubles the higher rate decides.
+        let draw = || seed.decide_unit("disk error", &[host, call as u64, ordinal]);
+        let hit = self.active.iter().find(|active| match &active.trouble {
+            Trouble::Errors { call: which, rate } => which.is_none_or(|which| which == call) && draw() < *rate,
             _ => false,
         });
-        let Some(number) = met.map(|acting| acting.number) else { return Ok(()) };
-        self.effect(number);
+        let Some(number) = hit.map(|active| active.number) else { return Ok(()) };
+        self.count_effect(number);
         Err(io::Error::from_raw_os_error(EIO))
     }
 
-    /// Whether files that have `used_bytes` in all, and no more than before, may grow to `wanted_bytes` in all.
-    pub(super) fn grow(&mut self, used_bytes: u64, wanted_bytes: u64) -> io::Result<()> {
-        if wanted_bytes <= used_bytes {
+    /// Checks that the total length of all files may change from `used_bytes` to `new_bytes`. Shrinking always may.
+    ///
+    /// # Errors
+    /// ENOSPC if the disk is too full.
+    pub(super) fn check_space(&mut self, used_bytes: u64, new_bytes: u64) -> io::Result<()> {
+        if new_bytes <= used_bytes {
             return Ok(());
         }
-        let met = self.acting.iter().find(|acting| match &acting.trouble {
-            Trouble::Full { free_bytes } => wanted_bytes > acting.used_bytes.saturating_add(*free_bytes),
+        let hit = self.active.iter().find(|active| match &active.trouble {
+            Trouble::Full { free_bytes } => new_bytes > active.used_bytes.saturating_add(*free_bytes),
             _ => false,
         });
-        let Some(number) = met.map(|acting| acting.number) else { return Ok(()) };
-        self.effect(number);
+        let Some(number) = hit.map(|active| active.number) else { return Ok(()) };
+        self.count_effect(number);
         Err(io::Error::from_raw_os_error(ENOSPC))
     }
 
-    /// Flips a bit of what the `ordinal`-th read returns, or does not.
+    /// Flips a bit in the bytes that the `ordinal`-th read returns, if a trouble and its draw say so.
     pub(super) fn corrupt(&mut self, seed: Seed, host: u64, ordinal: u64, out: &mut [u8]) {
         if out.is_empty() {
             return;
         }
-        let luck = || seed.decide_unit("disk flip", &[host, ordinal]);
-        let met = self.acting.iter().find(|acting| match &acting.trouble {
-            Trouble::Corruption { rate } => luck() < *rate,
+        let draw = || seed.decide_unit("disk flip", &[host, ordinal]);
+        let hit = self.active.iter().find(|active| match &active.trouble {
+            Trouble::Corruption { rate } => draw() < *rate,
             _ => false,
         });
-        let Some(number) = met.map(|acting| acting.number) else { return };
-        self.effect(number);
+        let Some(number) = hit.map(|active| active.number) else { return };
+        self.count_effect(number);
         let bit = seed.decide("flipped bit", &[host, ordinal]) % (out.len() as u64 * 8);
         out[(bit / 8) as usize] ^= 1 << (bit % 8);
     }
 
-    /// Whether a sync does nothing and says that it did.
+    /// Whether a sync succeeds without doing anything; counts the effect if so.
     pub(super) fn loses_sync(&mut self) -> bool {
-        let met = self.acting.iter().find(|acting| acting.trouble == Trouble::LostSyncs).map(|acting| acting.number);
-        met.into_iter().for_each(|number| self.effect(number));
-        met.is_some()
+        let hit = self.active.iter().find(|active| active.trouble == Trouble::LostSyncs).map(|active| active.number);
+        hit.into_iter().for_each(|number| self.count_effect(number));
+        hit.is_some()
     }
 }

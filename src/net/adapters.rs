@@ -1,5 +1,5 @@
 //! Adapters that let hyper-util's legacy client, axum and tonic use the simulated network unchanged. Each is behind the
-//! feature that is named after its crate.
+//! feature named after its crate.
 
 #[cfg(feature = "hyper-util")]
 mod hyper_util_adapter {
@@ -13,8 +13,9 @@ mod hyper_util_adapter {
 
     use super::super::socket::{Connector, TcpStream};
 
-    /// A connector for `hyper_util::client::legacy::Client` and for tonic's `Endpoint::connect_with_connector`. Names in
-    /// a URI are those of hosts; without a port it is 443 for `https` and 80 otherwise. TLS is not added.
+    /// A connector for `hyper_util::client::legacy::Client` and for tonic's `Endpoint::connect_with_connector`. The
+    /// host of a URI is the name of a host of the scenario; the port defaults to 443 for `https` and to 80 otherwise.
+    /// No TLS is added.
     impl tower_service::Service<http::Uri> for Connector {
         type Response = TokioIo<TcpStream>;
         type Error = io::Error;
@@ -28,7 +29,10 @@ mod hyper_util_adapter {
             let connector = self.clone();
             Box::pin(async move {
                 let Some(host) = uri.host() else {
-                    return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("`{uri}` names no host")));
+                    return Err(io::Error::new(
+                        io::ErrorKind::InvalidInput,
+                        format!("`{uri}` names no host; use an absolute URI"),
+                    ));
                 };
                 let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
                 connector.connect(host, uri.port_u16().unwrap_or(default)).await.map(TokioIo::new)
@@ -50,10 +54,10 @@ mod axum_adapter {
 
     use super::super::socket::{TcpListener, TcpStream};
 
-    /// For `axum::serve(cx.listener(80), router)`.
+    /// Lets `axum::serve(cx.listener(80), router)` accept simulated connections.
     ///
     /// # Panics
-    /// `accept` panics, and so fails the run, if the host already listens on the port: axum has no way to return it.
+    /// `accept` panics, and so fails the run, if the host already listens on the port: axum cannot return the error.
     impl axum::serve::Listener for TcpListener {
         type Io = TcpStream;
         type Addr = SocketAddr;
@@ -61,7 +65,7 @@ mod axum_adapter {
         async fn accept(&mut self) -> (TcpStream, SocketAddr) {
             match TcpListener::accept(self).await {
                 Ok(accepted) => accepted,
-                // The program is dead, and merely has not been dropped yet.
+                // The program is dead but has not been dropped yet.
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::future::pending().await,
                 Err(error) => panic!("{error}"),
             }
@@ -85,7 +89,7 @@ mod tonic_adapter {
 
     use super::super::socket::{TcpListener, TcpStream};
 
-    /// The address of the client, as an extension of each request.
+    /// The address of the client, stored in the extensions of each request.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct Peer(pub Option<SocketAddr>);
 
@@ -97,7 +101,7 @@ mod tonic_adapter {
         }
     }
 
-    /// For tonic's `Router::serve_with_incoming(cx.listener(80))`.
+    /// Lets tonic's `Router::serve_with_incoming(cx.listener(80))` accept simulated connections.
     impl Stream for TcpListener {
         type Item = io::Result<TcpStream>;
 

@@ -1,5 +1,5 @@
-//! What programs ask of the kernels: to open, grant and close connections, and how much may be read and written. It knows
-//! nothing of how segments arrive.
+//! The calls of programs to their kernels: opening, accepting and closing connections, and how much may be read and
+//! written.
 
 use std::io;
 use std::task::Waker;
@@ -14,7 +14,7 @@ use crate::sandbox;
 use crate::trace::{FlowKey, HostId, SegmentKind};
 
 impl Net {
-    /// A new connection from `host`; its SYN is yet to be sent.
+    /// Opens a connection from `host`; the caller sends its SYN.
     pub(crate) fn open(&mut self, host: HostId, to: HostId, port: u16) -> io::Result<FlowId> {
         let kernel = &mut self.kernels[host.index()];
         let client_port = kernel.ports.take(self.names.of(host))?;
@@ -29,14 +29,14 @@ impl Net {
         Ok(id)
     }
 
-    /// Starts listening.
+    /// Starts to listen on a port.
     pub(super) fn listen(&mut self, host: HostId, port: u16) -> io::Result<()> {
-        let late = self.all_host_faults.listens_late(host);
-        let opens_at = if late.is_zero() { Duration::ZERO } else { sandbox::now() + late };
+        let delay = self.all_host_faults.listen_delay(host);
+        let opens_at = if delay.is_zero() { Duration::ZERO } else { sandbox::now() + delay };
         self.kernels[host.index()].listeners.listen(self.names.of(host), port, opens_at)
     }
 
-    /// The next connection that waits on a port, or none, in which case `waker` is woken when there is one.
+    /// The next connection that waits on a port, or `None`, in which case `waker` is woken when one arrives.
     pub(super) fn accept(&mut self, host: HostId, port: u16, waker: &Waker) -> Option<FlowId> {
         let flow = self.kernels[host.index()].listeners.accept(port, waker)?;
         if let Some(end) = self.flows[flow as usize].end(Side::Server) {
@@ -48,9 +48,9 @@ impl Net {
         Some(flow)
     }
 
-    /// Stops listening; whoever waited to be accepted is reset.
-    pub(super) fn unlisten(&mut self, host: HostId, port: u16) {
-        for flow in self.kernels[host.index()].listeners.unlisten(port) {
+    /// Stops listening; connections that still wait to be accepted are reset.
+    pub(super) fn stop_listening(&mut self, host: HostId, port: u16) {
+        for flow in self.kernels[host.index()].listeners.stop_listening(port) {
             if let Some(end) = self.take_end(flow, Side::Server)
                 && end.state == EndState::Open
             {
@@ -59,7 +59,7 @@ impl Net {
         }
     }
 
-    /// A program lets go of its end: FIN, or RST if bytes were left unread (RFC 9293, 3.10.4).
+    /// A program drops its end: the kernel sends FIN, or RST if bytes were left unread (RFC 9293, section 3.6.1).
     pub(crate) fn close(&mut self, flow: FlowId, side: Side) {
         let Some(end) = self.take_end(flow, side) else { return };
         match end.state {
@@ -70,23 +70,23 @@ impl Net {
         }
     }
 
-    /// The process of a machine is gone, and its kernel closes what it had open.
+    /// The process of a machine is gone: its kernel closes everything that it had open.
     pub(crate) fn kill(&mut self, host: HostId) {
         for port in self.kernels[host.index()].listeners.ports() {
-            self.unlisten(host, port);
+            self.stop_listening(host, port);
         }
         for (flow, side) in self.ends_of(host) {
             self.close(flow, side);
         }
     }
 
-    /// From now on these bounds hold for the sockets of a machine, for open connections, too.
+    /// Sets the limits on the sockets of a machine from now on, for open connections too.
     pub(crate) fn limit_sockets(&mut self, host: HostId, limits: SocketLimits) {
         if !self.limits.set(host, limits) {
             return;
         }
         for (flow, side) in self.ends_of(host) {
-            // Room that was too little to be told of may be all that there is.
+            // Room that was too small to announce may be all the room of the new window.
             self.announce(flow, side);
             if let Some(end) = self.flows[flow as usize].end(side.other()) {
                 let writer = end.writer.take();
@@ -95,23 +95,23 @@ impl Net {
         }
     }
 
-    /// How many bytes a read into a buffer with so much room may return.
+    /// How many bytes a read into a buffer with `room` free bytes may return.
     pub(super) fn readable(&mut self, flow: FlowId, side: Side, room: usize) -> usize {
         let flow = &self.flows[flow as usize];
         self.limits.readable(flow.host(side), flow.ends[side.index()].as_ref(), room)
     }
 
-    /// How many of `length` bytes a write may send, of those for which the peer's whole window has room.
+    /// How many of `length` bytes a write may send, given `credit` bytes of room in the peer's whole window.
     pub(super) fn writable(&mut self, flow: FlowId, side: Side, credit: usize, length: usize) -> usize {
         let flow = &self.flows[flow as usize];
         self.limits.writable(flow.host(side), flow.host(side.other()), credit, length)
     }
 
-    /// Tells the peer of the room that reading has made, if it is worth it.
+    /// Announces the room that reading has made to the peer, if it reaches the threshold.
     pub(super) fn announce(&mut self, flow: FlowId, side: Side) {
         let state = &mut self.flows[flow as usize];
-        let worth = self.limits.worth_announcing(state.host(side));
-        let Some(end) = state.end(side).filter(|end| end.unannounced >= worth) else { return };
+        let threshold = self.limits.announce_threshold(state.host(side));
+        let Some(end) = state.end(side).filter(|end| end.unannounced >= threshold) else { return };
         let room = std::mem::take(&mut end.unannounced) as u32;
         self.send(flow, side, SegmentKind::Window, Bytes::new(), room);
     }

@@ -1,4 +1,4 @@
-//! The network card of one machine: takes tickets from turmoil, and wakes the kernel when a segment is due.
+//! The network card of one machine: receives tickets from turmoil, and wakes the kernel when a segment is due.
 
 use std::cmp::Reverse;
 use std::net::Ipv4Addr;
@@ -12,7 +12,7 @@ use super::shared::SharedNet;
 use crate::sandbox;
 use crate::trace::HostId;
 
-/// Runs the kernel of one machine for as long as one program (or the idling between two) lives.
+/// Runs the kernel of one machine for one life of its program, or for the idle time between two lives.
 pub(crate) async fn run_kernel(net: SharedNet, host: HostId) {
     let bound = net.lock().kernels[host.index()].card.clone();
     let card = match bound {
@@ -26,10 +26,10 @@ pub(crate) async fn run_kernel(net: SharedNet, host: HostId) {
     };
     let mut ticket = [0_u8; 4];
     loop {
-        let next = take_in(&net, host, &card);
+        let next = receive_due(&net, host, &card);
         let wait_until = async {
             match next {
-                // The time is measured from now, as an instant of this life's clock.
+                // The sleep is relative to now, because each life has its own clock.
                 Some(due) => tokio::time::sleep(due.saturating_sub(sandbox::now())).await,
                 None => std::future::pending().await,
             }
@@ -37,7 +37,7 @@ pub(crate) async fn run_kernel(net: SharedNet, host: HostId) {
         let woken = std::future::poll_fn(|context| {
             let mut net = net.lock();
             let kernel = &mut net.kernels[host.index()];
-            // An empty slot means that somebody took the waker to wake this task.
+            // An empty slot means that the waker was taken to wake this task.
             if kernel.task.is_none() {
                 kernel.task = Some(context.waker().clone());
                 let ready = !kernel.outbox.is_empty()
@@ -62,8 +62,8 @@ pub(crate) async fn run_kernel(net: SharedNet, host: HostId) {
     }
 }
 
-/// Sends what waits, takes in all tickets and all that is due; returns when the next segment is due.
-fn take_in(net: &SharedNet, host: HostId, card: &UdpSocket) -> Option<Duration> {
+/// Sends the outbox, receives all tickets and processes all segments that are due; returns when the next one is due.
+fn receive_due(net: &SharedNet, host: HostId, card: &UdpSocket) -> Option<Duration> {
     let mut net = net.lock();
     net.flush(host);
     let mut ticket = [0_u8; 4];

@@ -1,4 +1,4 @@
-//! One connection: its two ends as their kernels see them, and the order that its segments keep on the wire.
+//! One connection: its two ends as their kernels see them, its segments, and the order that they keep on the wire.
 
 use std::collections::VecDeque;
 use std::task::Waker;
@@ -8,7 +8,8 @@ use bytes::Bytes;
 
 use crate::trace::{FlowKey, HostId, SegmentKind};
 
-/// Bytes that a sender may have on the way or unread at the receiver: Linux's initial receive window grows to about this.
+/// The most bytes that a sender may have in flight or unread at the receiver: Linux's initial receive window grows to
+/// about this size.
 pub(crate) const WINDOW: usize = 256 * 1024;
 
 /// A connection's index in a run.
@@ -39,7 +40,7 @@ impl Side {
     }
 }
 
-/// Where an end stands.
+/// The state of one end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EndState {
     /// The client waits for an answer to its SYN.
@@ -50,20 +51,20 @@ pub(crate) enum EndState {
     Reset,
 }
 
-/// One end of a connection, as long as a program or an accept queue holds it.
+/// One end of a connection, while a program or an accept queue holds it.
 #[derive(Debug)]
 pub(crate) struct End {
     pub(crate) state: EndState,
     pub(crate) received: VecDeque<Bytes>,
     pub(crate) peer_finished: bool,
-    /// Whether the program of a listening host has taken it.
+    /// Whether the program of the listening host has accepted it.
     pub(crate) accepted: bool,
-    /// Whether bytes came in since bytes were last sent back.
+    /// Whether bytes have arrived since bytes were last sent back.
     pub(crate) unanswered: bool,
     pub(crate) finished: bool,
     /// Bytes that may still be sent before the peer makes room.
     pub(crate) credit: usize,
-    /// Bytes read since the peer was last told of room.
+    /// Bytes read since room was last announced to the peer.
     pub(crate) unannounced: usize,
     pub(crate) reader: Option<Waker>,
     pub(crate) writer: Option<Waker>,
@@ -85,12 +86,12 @@ impl End {
         }
     }
 
-    /// Whether a server is at a request of this connection, as far as its kernel can tell.
+    /// Whether a request is in flight on this connection, as far as the server's kernel can tell.
     pub(crate) fn is_in_flight(&self) -> bool {
         self.accepted && self.unanswered
     }
 
-    /// Takes both wakers: something happened that everybody must see.
+    /// Takes both wakers, after a change that reader and writer must see.
     pub(crate) fn wake_all(&mut self, wake: &mut Vec<Waker>) {
         wake.extend(self.reader.take());
         wake.extend(self.writer.take());
@@ -107,9 +108,9 @@ pub(crate) struct Flow {
     pub(crate) ends: [Option<End>; 2],
     /// Segments sent so far, by side.
     pub(crate) sent: [u32; 2],
-    /// When the latest segment of each side arrives: none may overtake it.
+    /// When the latest segment of each side arrives: no later segment may overtake it.
     pub(crate) last_due: [Duration; 2],
-    /// Whether somebody on the way has broken it: nothing that is sent on it arrives any more.
+    /// Whether a fault has broken the connection: no segment sent on it afterwards arrives.
     pub(crate) is_severed: bool,
 }
 
@@ -125,8 +126,8 @@ impl Flow {
         }
     }
 
-    /// Bytes are sent by this side; returns whether a request was in flight, which is no more.
-    pub(crate) fn answered(&mut self, side: Side) -> bool {
+    /// Records that this side sends bytes; returns whether they answer a request in flight.
+    pub(crate) fn mark_answered(&mut self, side: Side) -> bool {
         let Some(end) = self.end(side) else { return false };
         let was_in_flight = end.is_in_flight();
         end.unanswered = false;
@@ -137,7 +138,7 @@ impl Flow {
         self.ends[side.index()].as_mut()
     }
 
-    /// Whether both ends are open, nobody has said that it is at its end, and nothing is unread.
+    /// Whether both ends are open, neither has finished sending, and nothing is unread.
     pub(super) fn is_quiet(&self) -> bool {
         let is_quiet =
             |end: &End| end.state == EndState::Open && end.received.is_empty() && !end.finished && !end.peer_finished;
@@ -145,24 +146,24 @@ impl Flow {
     }
 }
 
-/// A segment on its way.
+/// A segment in flight.
 #[derive(Debug)]
 pub(crate) struct Packet {
     pub(crate) flow: FlowId,
-    /// Who sent it.
+    /// The side that sent it.
     pub(crate) side: Side,
     pub(crate) kind: SegmentKind,
     pub(crate) bytes: Bytes,
-    /// For a window update, how much room there is more.
+    /// For a window update, the additional room.
     pub(crate) room: u32,
-    /// Which segment of its side it is.
+    /// Its number among the segments of its side.
     pub(crate) ordinal: u32,
     pub(crate) sent_at: Duration,
     /// When it arrives; meaningful once the wire has decided.
     pub(crate) due: Duration,
-    /// Whether it was lost: its datagram is still delivered, to be thrown away.
+    /// Whether it was lost; its datagram is still delivered, to be discarded.
     pub(crate) dropped: bool,
-    /// If it has no datagram, because it was made or split off on the way: the ticket of the segment that it follows, if
-    /// both arrive at the same time.
+    /// Set if it has no datagram: it was injected, split off on the way, or sent by a host that went down. The ticket
+    /// of the segment that it follows, if both are due at the same time.
     pub(crate) follows: Option<u32>,
 }

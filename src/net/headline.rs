@@ -1,6 +1,6 @@
-//! The first line of an HTTP/1 message, for readers of a trace and for faults that spare heads. It knows nothing of TCP.
+//! The first line of an HTTP/1 message, for the trace and for faults that leave message heads intact.
 
-/// The first line of an HTTP/1 request or answer, without the protocol's version; none for other bytes.
+/// The first line of an HTTP/1 request or response, without the protocol version; `None` for other bytes.
 pub(super) fn headline(bytes: &[u8]) -> Option<&str> {
     let line = bytes.split(|byte| *byte == b'\r').next()?;
     let line = std::str::from_utf8(line.get(..line.len().min(200))?).ok()?;

@@ -1,5 +1,5 @@
-//! What is wrong with single machines, beside their links: programs that start slowly or run out of memory. It knows nothing
-//! of plans; what acts is set by the world.
+//! Faults of single machines apart from their links: programs that start slowly or run out of memory. The world sets
+//! the active faults.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,24 +7,24 @@ use std::time::Duration;
 use crate::history::SharedTape;
 use crate::trace::{Event, HostId};
 
-/// What is wrong with one machine.
+/// The active faults of one machine.
 #[derive(Clone, Debug, Default)]
 struct HostFaults {
-    /// By how much later than it wants the program of this life listens, for each fault.
+    /// How much later than it asks to the program of this life listens, for each fault.
     slow_start: Vec<(u32, Duration)>,
-    /// The fault that ends this life, and at how many requests in flight.
+    /// The fault that ends this life, and the number of requests in flight at which it does.
     memory: Option<(u32, u32)>,
-    /// Connections that were accepted and that bytes came in on since bytes were last sent back.
+    /// Accepted connections that have received bytes since bytes were last sent back on them.
     in_flight: u32,
 }
 
-/// What is wrong with all machines, and what became of it.
+/// The active faults of all machines, and their effects.
 #[derive(Debug)]
 pub(crate) struct AllHostFaults {
     machines: Vec<HostFaults>,
-    /// Programs that have run out of memory in this step, with the fault that ends them.
+    /// Programs that ran out of memory in this step, with the fault that ends them.
     pub(crate) exhausted: Vec<(HostId, u32)>,
-    /// How often each fault did something here.
+    /// How often each fault was effective here.
     pub(super) effects: BTreeMap<u32, u64>,
     tape: SharedTape,
 }
@@ -35,17 +35,17 @@ impl AllHostFaults {
         AllHostFaults { machines, exhausted: Vec::new(), effects: BTreeMap::new(), tape }
     }
 
-    /// What acts on the next life of a machine's program when it begins to listen.
+    /// Sets the faults that delay listening in the next life of a machine's program.
     pub(crate) fn set_slow_start(&mut self, host: HostId, faults: Vec<(u32, Duration)>) {
         self.machines[host.index()].slow_start = faults;
     }
 
-    /// By how much later than it wants the program listens.
-    pub(super) fn listens_late(&self, host: HostId) -> Duration {
+    /// How much later than it asks to a machine's program listens.
+    pub(super) fn listen_delay(&self, host: HostId) -> Duration {
         self.machines[host.index()].slow_start.iter().map(|(_, by)| *by).sum()
     }
 
-    /// What ends the life of a machine's program, from now on: a fault, and at how many requests in flight.
+    /// Sets the fault that ends the life of a machine's program from now on, and at how many requests in flight.
     pub(crate) fn set_memory(&mut self, host: HostId, memory: Option<(u32, u32)>, now: Duration) {
         self.machines[host.index()].memory = memory;
         if memory.is_some() {
@@ -53,7 +53,7 @@ impl AllHostFaults {
         }
     }
 
-    /// A machine's program has to do with one more request.
+    /// A machine's program has one more request in flight.
     pub(super) fn one_more_in_flight(&mut self, host: HostId, now: Duration) {
         let host_faults = &mut self.machines[host.index()];
         host_faults.in_flight += 1;
@@ -62,7 +62,7 @@ impl AllHostFaults {
         }
     }
 
-    /// A machine's program has answered a request, or let go of its connection.
+    /// A machine's program has answered a request, or dropped its connection.
     pub(super) fn one_less_in_flight(&mut self, host: HostId) {
         self.machines[host.index()].in_flight -= 1;
     }
@@ -70,7 +70,7 @@ impl AllHostFaults {
     fn measure_memory(&mut self, host: HostId, now: Duration) {
         let host_faults = &mut self.machines[host.index()];
         let in_flight = host_faults.in_flight;
-        // A life ends once.
+        // A life ends only once.
         let Some((fault, _)) = host_faults.memory.take_if(|(_, limit)| in_flight >= *limit) else { return };
         self.exhausted.push((host, fault));
         let event = Event::HostAffected { fault };
@@ -79,7 +79,7 @@ impl AllHostFaults {
         });
     }
 
-    /// A request for a connection came before the program listens.
+    /// Records that a connect was refused because a slowly starting program does not listen yet.
     pub(super) fn refused_at_start(&mut self, host: HostId, port: u16, opens_at: Duration, now: Duration) {
         for (fault, _) in &self.machines[host.index()].slow_start {
             *self.effects.entry(*fault).or_default() += 1;

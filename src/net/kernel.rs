@@ -1,5 +1,5 @@
-//! What the kernels of the simulated machines do: connections, windows, backlogs, ports, resets. One [`Net`] holds them
-//! all. It decides nothing about a segment on its way; the wire does.
+//! The kernels of the simulated machines: connections, windows, backlogs, ports, resets. One [`Net`] holds them all.
+//! The wire decides about segments in flight.
 
 use std::cmp::Reverse;
 use std::hash::Hasher;
@@ -35,12 +35,12 @@ pub(crate) struct Net {
     pub(crate) names: Names,
     pub(crate) flows: Vec<Flow>,
     pub(crate) packets: Packets,
-    /// Segments about which the wire has not decided yet.
+    /// Segments that the wire has not decided about yet.
     pub(crate) undecided: Vec<u32>,
     pub(super) kernels: Vec<Kernel>,
     pub(crate) all_host_faults: AllHostFaults,
     pub(crate) limits: Limits,
-    /// Who is woken when the network is let go.
+    /// The wakers to wake when the network is unlocked.
     pub(super) wake: Vec<Waker>,
 }
 
@@ -70,7 +70,7 @@ impl Net {
         SocketAddr::new(address(flow.host(side).index()), port)
     }
 
-    /// Nobody holds this end any more.
+    /// Removes an end that no program or accept queue holds any more.
     pub(super) fn take_end(&mut self, flow: FlowId, side: Side) -> Option<End> {
         let flow = &mut self.flows[flow as usize];
         let end = flow.ends[side.index()].take()?;
@@ -82,7 +82,7 @@ impl Net {
         Some(end)
     }
 
-    /// Hands a segment to the network.
+    /// Sends a segment.
     pub(crate) fn send(&mut self, flow: FlowId, side: Side, kind: SegmentKind, bytes: Bytes, room: u32) {
         let now = sandbox::now();
         let state = &mut self.flows[flow as usize];
@@ -92,7 +92,7 @@ impl Net {
         }
         let ordinal = state.sent[side.index()];
         state.sent[side.index()] += 1;
-        if kind == SegmentKind::Data && state.answered(side) {
+        if kind == SegmentKind::Data && state.mark_answered(side) {
             self.all_host_faults.one_less_in_flight(from);
         }
         self.record_sent(now, from, key, side, kind, &bytes);
@@ -105,7 +105,7 @@ impl Net {
         }
         self.undecided.push(id);
         let kernel = &self.kernels[from.index()];
-        // Whether this machine's program is the one that runs now: otherwise its card cannot be used.
+        // A card can be used only while its machine's program is the one that runs.
         if sandbox::current_host() == Some(from.index()) && kernel.card.is_some() {
             self.transmit(from, id);
         } else {
@@ -115,7 +115,7 @@ impl Net {
         }
     }
 
-    /// A segment that crosses no link will reach its kernel when it is due.
+    /// Queues a segment that crosses no link, to reach its kernel when it is due.
     pub(super) fn arrive_without_datagram(&mut self, id: u32) {
         let (Some(packet), arrival) = (self.packets.get(id), self.packets.arrival(id)) else { return };
         let host = self.flows[packet.flow as usize].host(packet.side.other());
@@ -146,7 +146,7 @@ impl Net {
         let to = flow.host(packet.side.other());
         let address = SocketAddr::new(address(to.index()), CARD_PORT);
         let card = self.kernels[from.index()].card.as_ref().expect("a machine that transmits has a card");
-        // Turmoil refuses a datagram only for an address that is no host, and every kernel is one.
+        // Turmoil refuses a datagram only for an address without a host, and every kernel has a host.
         let sent = card.try_send_to(&id.to_le_bytes(), address);
         debug_assert!(sent.is_ok(), "turmoil refused a datagram: {sent:?}");
     }
@@ -162,7 +162,7 @@ impl Net {
         self.kernels[host.index()].has_power()
     }
 
-    /// A machine loses power: all that its kernel knew is gone, and nobody is told.
+    /// A machine loses power: its kernel forgets everything, and no peer is notified.
     pub(crate) fn power_off(&mut self, host: HostId) {
         for (flow, side) in self.ends_of(host) {
             self.take_end(flow, side);
@@ -170,7 +170,7 @@ impl Net {
         self.kernels[host.index()].power_off();
     }
 
-    /// A machine gets its power back. What was sent to it meanwhile arrives at `next_attempt` of its sender.
+    /// A machine regains power. Segments sent to it meanwhile arrive at their senders' next attempts.
     pub(crate) fn power_on(&mut self, host: HostId, next_attempt: impl Fn(&Packet, &Flow) -> Duration) {
         let parked = std::mem::take(&mut self.kernels[host.index()].parked);
         for id in parked {
@@ -184,8 +184,8 @@ impl Net {
         self.wake.extend(kernel.task.take());
     }
 
-    /// What the kernel of a host that went down in a step has not sent, as the host had been through the step before, goes
-    /// without datagrams: with those of the next step it would come late.
+    /// Makes the unsent segments of a host that went down in this step travel without datagrams. The host had its turn
+    /// in the step already, so their datagrams would leave with the next step and be late.
     pub(crate) fn send_without_datagrams(&mut self, host: HostId) {
         for id in self.kernels[host.index()].take_unsent(&self.undecided) {
             if let Some(packet) = self.packets.get_mut(id) {
@@ -194,8 +194,8 @@ impl Net {
         }
     }
 
-    /// How often faults of the plan that the kernels carry out by themselves changed something.
-    pub(crate) fn take_bites(&mut self) -> impl Iterator<Item = (u32, u64)> + use<> {
+    /// Takes how often each fault that the kernels carry out themselves was effective.
+    pub(crate) fn take_effects(&mut self) -> impl Iterator<Item = (u32, u64)> + use<> {
         let effects = [&mut self.limits.effects, &mut self.all_host_faults.effects, &mut self.names.effects];
         effects.map(std::mem::take).into_iter().flatten()
     }
@@ -212,7 +212,7 @@ impl Net {
         ends
     }
 
-    /// Takes in what is due on a machine; returns when the next segment is.
+    /// Processes the segments that are due on a machine; returns when the next one is due.
     pub(super) fn process(&mut self, host: HostId, now: Duration) -> Option<Duration> {
         while let Some(Reverse((due, _, id))) = self.kernels[host.index()].arrivals.peek().copied() {
             if due > now {
@@ -233,7 +233,7 @@ impl Net {
     fn arrive_without_power(&mut self, host: HostId, id: u32) {
         let Some(packet) = self.packets.get(id) else { return };
         match packet.kind {
-            // Nobody sends these again by itself.
+            // No kernel retransmits these by itself.
             SegmentKind::Syn | SegmentKind::SynAck | SegmentKind::Rst => drop(self.packets.take(id)),
             SegmentKind::Data | SegmentKind::Fin | SegmentKind::Window => self.kernels[host.index()].parked.push(id),
         }
@@ -249,7 +249,7 @@ impl Net {
             return self.arrive_syn(host, flow, now);
         }
         let Some(end) = self.flows[flow as usize].ends[side.index()].as_mut() else {
-            // Nobody holds this end: bytes and answers are met with a reset, as the peer must learn of it.
+            // No program holds this end: data and SYN-ACKs are answered with a reset, so that the peer learns of it.
             if matches!(packet.kind, SegmentKind::Data | SegmentKind::SynAck) {
                 self.send(flow, side, SegmentKind::Rst, Bytes::new(), 0);
             }
@@ -260,7 +260,7 @@ impl Net {
                 end.state = EndState::Reset;
                 end.wake_all(&mut self.wake);
             }
-            // The peer may not know: a firewall can reset one end alone.
+            // The peer may not know: a firewall can reset one end only.
             SegmentKind::Data if end.state == EndState::Reset => {
                 self.send(flow, side, SegmentKind::Rst, Bytes::new(), 0);
             }
@@ -270,7 +270,7 @@ impl Net {
                 end.wake_all(&mut self.wake);
             }
             SegmentKind::Data => {
-                // Bytes say that the connection was granted, even if the grant itself was lost.
+                // Data proves that the connection was granted, even if the SYN-ACK was lost.
                 end.state = EndState::Open;
                 end.received.push_back(packet.bytes);
                 end.wake_all(&mut self.wake);
@@ -296,9 +296,9 @@ impl Net {
         let port = self.flows[flow as usize].key.port;
         match self.flows[flow as usize].ends[Side::Server.index()].as_ref().map(|end| end.state) {
             None => {}
-            // A firewall reset this end while the client went on asking: its connection is gone.
+            // A firewall reset this end while the client kept trying: the connection is gone.
             Some(EndState::Reset) => return self.send(flow, Side::Server, SegmentKind::Rst, Bytes::new(), 0),
-            // The grant was lost, and the client asked again.
+            // The SYN-ACK was lost, and the client tried again.
             Some(_) => return self.send(flow, Side::Server, SegmentKind::SynAck, Bytes::new(), 0),
         }
         match self.kernels[host.index()].listeners.request(port, flow, now) {

@@ -1,5 +1,4 @@
-//! What faults allow the sockets of the machines: short reads, short writes, a small window. It knows nothing of when they
-//! begin and end.
+//! The limits that faults set on the sockets of the machines: short reads, short writes, a small window.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +7,7 @@ use bytes::Bytes;
 use super::flow::{End, WINDOW};
 use crate::trace::HostId;
 
-/// At most so many bytes, and which fault of the plan says so; none says so if there is no bound.
+/// At most this many bytes, and the fault of the plan that sets this limit; `Limit::NONE` if no fault does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limit {
     bytes: usize,
@@ -18,7 +17,7 @@ pub(crate) struct Limit {
 impl Limit {
     const NONE: Limit = Limit { bytes: usize::MAX, fault: u32::MAX };
 
-    /// A fault allows at most so many bytes; of several, the least counts.
+    /// Applies the limit of a fault; of several limits, the lowest counts.
     pub(crate) fn lower(&mut self, bytes: u64, fault: usize) {
         let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
         if bytes < self.bytes {
@@ -27,14 +26,14 @@ impl Limit {
     }
 }
 
-/// The bounds on the sockets of one machine.
+/// The limits on the sockets of one machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SocketLimits {
-    /// What one read returns at most.
+    /// The most bytes that one read returns.
     pub(crate) read: Limit,
-    /// What one write accepts at most.
+    /// The most bytes that one write accepts.
     pub(crate) write: Limit,
-    /// What may be on the way to this machine, or unread there, on each connection.
+    /// The most bytes that may be in flight to this machine or unread there, on each connection.
     pub(crate) window: Limit,
 }
 
@@ -50,11 +49,11 @@ impl SocketLimits {
     }
 }
 
-/// The bounds on the sockets of all machines, and what became of them.
+/// The limits on the sockets of all machines, and their effects.
 #[derive(Debug)]
 pub(crate) struct Limits {
     machines: Vec<SocketLimits>,
-    /// How often each fault did something here.
+    /// How often each fault was effective here.
     pub(super) effects: BTreeMap<u32, u64>,
 }
 
@@ -63,46 +62,46 @@ impl Limits {
         Limits { machines: vec![SocketLimits::default(); machines], effects: BTreeMap::new() }
     }
 
-    /// From now on these bounds hold for a machine; returns whether its window is another one than before.
+    /// Sets the limits of a machine from now on; returns whether its window changed.
     pub(super) fn set(&mut self, host: HostId, limits: SocketLimits) -> bool {
         let before = std::mem::replace(&mut self.machines[host.index()], limits);
         before.window() != limits.window()
     }
 
-    /// How many bytes a read at this end, on this machine, may return into a buffer with so much room.
+    /// How many bytes a read at this end, on this machine, may return into a buffer with `room` free bytes.
     pub(super) fn readable(&mut self, host: HostId, end: Option<&End>, room: usize) -> usize {
         let limit = self.machines[host.index()].read;
         if room <= limit.bytes {
             return room;
         }
         if end.is_some_and(|end| end.received.iter().map(Bytes::len).sum::<usize>() > limit.bytes) {
-            self.effective(limit);
+            self.record_effect(limit);
         }
         limit.bytes
     }
 
-    /// How many of `length` bytes a write may send from one machine to another, of those for which the whole window there
-    /// has room. Senders count what they may send against the whole window, of which a small one takes away a part, so that
-    /// nothing has to be given back when it ends.
+    /// How many of `length` bytes a write may send from one machine to another, given `credit` bytes of room in the
+    /// whole window there. Senders count their credit against the whole window, and a small window only subtracts from
+    /// it, so nothing has to be given back when the fault ends.
     pub(super) fn writable(&mut self, from: HostId, to: HostId, credit: usize, length: usize) -> usize {
         let there = self.machines[to.index()];
         let room = credit.saturating_sub(WINDOW - there.window());
         if room < length {
-            self.effective(there.window);
+            self.record_effect(there.window);
         }
         let (length, write) = (length.min(room), self.machines[from.index()].write);
         if write.bytes < length {
-            self.effective(write);
+            self.record_effect(write);
         }
         length.min(write.bytes)
     }
 
-    /// As kernels do, the peer is told of room only when there is much of it.
-    pub(super) fn worth_announcing(&self, host: HostId) -> usize {
+    /// The least new room that is announced to the peer: kernels do not announce small amounts.
+    pub(super) fn announce_threshold(&self, host: HostId) -> usize {
         (self.machines[host.index()].window() / 2).max(1)
     }
 
-    fn effective(&mut self, limit: Limit) {
+    fn record_effect(&mut self, limit: Limit) {
         *self.effects.entry(limit.fault).or_default() += 1;
     }
 }

@@ -1,5 +1,5 @@
-//! How a machine grants connections: ports that are listened on, and connections that wait to be accepted. It knows nothing
-//! of segments; the kernel says what becomes of a request.
+//! The ports on which a machine listens, and the connections that wait there to be accepted. The kernel answers the
+//! requests.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -8,28 +8,28 @@ use std::time::Duration;
 
 use super::flow::FlowId;
 
-/// Connections that may wait to be accepted; Linux's `net.core.somaxconn` was this for decades.
+/// The most connections that may wait to be accepted; Linux's `net.core.somaxconn` was 128 for decades.
 const BACKLOG: usize = 128;
 
 /// A port on which a program listens.
 #[derive(Debug)]
 struct Listening {
-    /// Until then a program that starts slowly does not listen, though it believes so.
+    /// Until this time a slowly starting program does not listen, although it believes that it does.
     opens_at: Duration,
     queue: VecDeque<FlowId>,
     acceptor: Option<Waker>,
 }
 
-/// What becomes of a request for a connection.
+/// The answer to a request for a connection.
 #[derive(Debug)]
 pub(super) enum Request {
-    /// It waits to be accepted; who is to be woken.
+    /// The connection waits to be accepted; holds the waker of a waiting acceptor.
     Granted(Option<Waker>),
-    /// Nobody listens.
+    /// No program listens.
     Refused,
-    /// Nobody listens before this time.
+    /// No program listens before this time.
     RefusedUntil(Duration),
-    /// A full backlog drops the request without a word; the client will ask again.
+    /// The backlog is full, so the request is silently dropped; the client will retry.
     Dropped,
 }
 
@@ -38,20 +38,20 @@ pub(super) enum Request {
 pub(super) struct Listeners(BTreeMap<u16, Listening>);
 
 impl Listeners {
-    /// The machine with this name listens on a port from this time on.
+    /// Listens on a port from `opens_at` on. `name` is the machine's name, for the error.
     ///
     /// # Errors
-    /// `AddrInUse` if it already does.
+    /// `AddrInUse` if the program already listens on the port.
     pub(super) fn listen(&mut self, name: &str, port: u16, opens_at: Duration) -> io::Result<()> {
         if self.0.contains_key(&port) {
-            let text = format!("{name} already listens on port {port}");
+            let text = format!("{name} already listens on port {port}; drop its other listener first");
             return Err(io::Error::new(io::ErrorKind::AddrInUse, text));
         }
         self.0.insert(port, Listening { opens_at, queue: VecDeque::new(), acceptor: None });
         Ok(())
     }
 
-    /// A client asks for a connection.
+    /// A client requests a connection.
     pub(super) fn request(&mut self, port: u16, flow: FlowId, now: Duration) -> Request {
         match self.0.get_mut(&port) {
             None => Request::Refused,
@@ -64,7 +64,7 @@ impl Listeners {
         }
     }
 
-    /// The next connection that waits on a port, or none, in which case `waker` is woken when there is one.
+    /// The next connection that waits on a port, or `None`, in which case `waker` is woken when one arrives.
     pub(super) fn accept(&mut self, port: u16, waker: &Waker) -> Option<FlowId> {
         let listening = self.0.get_mut(&port)?;
         let flow = listening.queue.pop_front();
@@ -74,17 +74,17 @@ impl Listeners {
         flow
     }
 
-    /// Stops listening on a port; returns who waited to be accepted.
-    pub(super) fn unlisten(&mut self, port: u16) -> VecDeque<FlowId> {
+    /// Stops listening on a port; returns the connections that waited to be accepted.
+    pub(super) fn stop_listening(&mut self, port: u16) -> VecDeque<FlowId> {
         self.0.remove(&port).map(|listening| listening.queue).unwrap_or_default()
     }
 
-    /// The ports that are listened on.
+    /// The ports on which the program listens.
     pub(super) fn ports(&self) -> Vec<u16> {
         self.0.keys().copied().collect()
     }
 
-    /// All that is known of listening is gone with the machine's power.
+    /// Forgets all listeners, as the machine loses power.
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }

@@ -1,5 +1,4 @@
-//! What the kernel of one machine holds: power, the network card, ports, and segments that wait there. It knows nothing of
-//! what is in a segment.
+//! The state of one machine's kernel: power, the network card, ports, and the segments that wait there.
 
 use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
@@ -12,13 +11,13 @@ use super::packets::Arrival;
 use super::ports::Ports;
 use crate::trace::HostId;
 
-/// Whether a machine answers at all.
+/// Whether a machine has power.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum MachineState {
     /// The kernel runs, whether or not a program does.
     #[default]
     On,
-    /// No power.
+    /// The machine has no power.
     Off,
 }
 
@@ -28,14 +27,14 @@ pub(super) struct Kernel {
     state: MachineState,
     pub(super) card: Option<Arc<UdpSocket>>,
     pub(super) listeners: Listeners,
-    /// How often the machine has connected to a port of another.
+    /// How often the machine has connected to each port of each peer.
     pub(super) connects: BTreeMap<(HostId, u16), u32>,
     pub(super) ports: Ports,
-    /// Segments that the card has received, by the time at which they arrive.
+    /// Segments that the card has received, ordered by arrival.
     pub(super) arrivals: BinaryHeap<Arrival>,
-    /// Segments to be sent as soon as the machine's next program is polled.
+    /// Segments to send as soon as the machine's next program is polled.
     pub(super) outbox: Vec<u32>,
-    /// Segments that reached a machine without power: their senders go on trying.
+    /// Segments that reached the machine while it had no power; their senders keep retransmitting them.
     pub(super) parked: Vec<u32>,
     pub(super) task: Option<Waker>,
 }
@@ -55,7 +54,7 @@ impl Kernel {
         self.state = MachineState::On;
     }
 
-    /// Takes out of the outbox what is among these segments.
+    /// Removes the segments in `among` from the outbox; returns those that it removed.
     pub(super) fn take_unsent(&mut self, among: &[u32]) -> Vec<u32> {
         let (taken, others) = std::mem::take(&mut self.outbox).into_iter().partition(|id| among.contains(id));
         self.outbox = others;

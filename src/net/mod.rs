@@ -1,18 +1,19 @@
-//! The simulated network: TCP as a kernel does it, on turmoil's datagrams and links.
+//! The simulated network: TCP as a kernel implements it, over turmoil's datagrams and links.
 //!
-//! Code under test takes a [`Connector`] and a [`TcpListener`] as arguments, so that the same code runs on tokio's sockets.
+//! Code under test takes a [`Connector`] and a [`TcpListener`] as arguments, so the same code also runs on tokio's
+//! sockets.
 //!
 //! ```text
-//! TcpStream, TcpListener      what code under test holds            (socket)
-//!   Kernel, one per host      connections, windows, backlogs        (kernel; upon it calls of programs, and action:
-//!                                                                  what cannot wait for the step's end)
+//! TcpStream, TcpListener      held by code under test               (socket)
+//!   Kernel, one per host      connections, windows, backlogs        (kernel; calls: requests of programs;
+//!                                                                  triggered: faults that begin inside a step)
 //!     a turmoil datagram      a ticket for each segment             (card, packets)
 //!       Wire                  decides each segment's fate, once     (wire)
 //! ```
 //!
-//! Each segment travels through turmoil's links as one datagram that carries a ticket. All links are on hold; the wire
-//! decides when each segment arrives and releases its datagram at the start of the step that holds this time, and the
-//! receiving kernel waits for the exact time within the step.
+//! Each segment crosses turmoil's links as one datagram that carries a ticket. All links are on hold: the wire decides
+//! when each segment arrives, and releases its datagram at the start of the step that contains this time. The receiving
+//! kernel then waits for the exact time within the step.
 
 mod adapters;
 mod calls;

@@ -1,5 +1,4 @@
-//! The names and addresses of the hosts, and what goes wrong when one host looks up another. It knows nothing of plans; the
-//! faults that act are set by the world.
+//! The names and addresses of the hosts, and the faults of name lookups. The world sets the active faults.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -8,24 +7,24 @@ use std::time::Duration;
 use crate::history::SharedTape;
 use crate::trace::{Event, HostId};
 
-/// The address of the host with this index: 192.168.0.1 and on, as turmoil gives them.
+/// The address of the host with this index: from 192.168.0.1 on, as turmoil assigns them.
 pub(crate) fn address(index: usize) -> IpAddr {
     let [_, _, high, low] = (index as u32 + 1).to_be_bytes();
     IpAddr::V4(Ipv4Addr::new(192, 168, high, low))
 }
 
-/// What goes wrong when a name is looked up.
+/// The kinds of faults of a name lookup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NameTrouble {
-    /// The answer takes so long.
+    /// The answer is late by this much.
     Late(Duration),
-    /// The answer is an address at which nobody is.
+    /// The answer is an address that no host has.
     Dead,
-    /// There is no such name.
+    /// The answer is that no such name exists.
     Nothing,
 }
 
-/// One fault of the looking up of one name by one host.
+/// A fault of one host's lookups of another host's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NameFault {
     pub(crate) fault: u32,
@@ -34,7 +33,7 @@ pub(crate) struct NameFault {
     pub(crate) trouble: NameTrouble,
 }
 
-/// What a name leads to.
+/// The result of a name lookup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Resolution {
     Host,
@@ -42,13 +41,13 @@ pub(super) enum Resolution {
     Nothing,
 }
 
-/// The names of all hosts, and what is wrong with looking them up.
+/// The names of all hosts, and the active faults of their lookups.
 #[derive(Debug)]
 pub(crate) struct Names {
     hosts: Vec<String>,
-    /// The names that are not found as they should be, by their faults' order.
+    /// The active faults, in the order of the plan.
     pub(crate) faults: Vec<NameFault>,
-    /// How often each fault did something here.
+    /// How often each fault was effective here.
     pub(super) effects: BTreeMap<u32, u64>,
     tape: SharedTape,
 }
@@ -72,8 +71,8 @@ impl Names {
         (0..self.hosts.len()).find(|index| address(*index) == ip).map(|index| HostId(index as u16))
     }
 
-    /// By how much later than it should a host gets the address of another.
-    pub(super) fn look_up_late(&mut self, from: HostId, to: HostId, now: Duration) -> Duration {
+    /// How much later than usual a host receives the address of another.
+    pub(super) fn lookup_delay(&mut self, from: HostId, to: HostId, now: Duration) -> Duration {
         let mut late = Duration::ZERO;
         for index in 0..self.faults.len() {
             let name = self.faults[index];
@@ -81,13 +80,13 @@ impl Names {
                 && (name.from, name.to) == (from, to)
             {
                 late += by;
-                self.effective(name, now);
+                self.record_effect(name, now);
             }
         }
         late
     }
 
-    /// What a host is told that looks up the name of another.
+    /// The result of one host's lookup of another host's name.
     pub(super) fn look_up(&mut self, from: HostId, to: HostId, now: Duration) -> Resolution {
         let of_these = |name: &&NameFault| (name.from, name.to) == (from, to);
         let names = self.faults.iter().filter(of_these);
@@ -96,17 +95,17 @@ impl Names {
         else {
             return Resolution::Host;
         };
-        self.effective(name, now);
+        self.record_effect(name, now);
         if name.trouble == NameTrouble::Nothing { Resolution::Nothing } else { Resolution::Nobody }
     }
 
-    fn effective(&mut self, name: NameFault, now: Duration) {
+    fn record_effect(&mut self, name: NameFault, now: Duration) {
         *self.effects.entry(name.fault).or_default() += 1;
         let (event, asked) = (Event::HostAffected { fault: name.fault }, self.of(name.to));
         self.tape.lock().trace.push_with(now, Some(name.from), event, |words| match name.trouble {
             NameTrouble::Late(by) => write!(words, "waits {by:?} for the address of {asked}"),
             NameTrouble::Dead => write!(words, "is given a dead address for {asked}"),
-            NameTrouble::Nothing => write!(words, "is told that there is no {asked}"),
+            NameTrouble::Nothing => write!(words, "finds no host named {asked}"),
         });
     }
 }

@@ -1,5 +1,5 @@
-//! What befalls connections without crossing a link: ends that are reset on the way, and connections that are forgotten. It
-//! decides nothing; the wire does.
+//! Changes to connections that no segment of their own kernels causes: resets injected on the way, and connections that
+//! a kernel forgets. The wire decides when they happen.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use super::kernel::Net;
 use crate::trace::{HostId, SegmentKind};
 
 impl Net {
-    /// Somebody on the way resets an end of a connection: the segment reaches its kernel at `due`.
-    pub(super) fn reset_from_outside(&mut self, flow: FlowId, victim: Side, sent_at: Duration, due: Duration) {
-        let id = self.packets.make_outside(flow, victim.other(), SegmentKind::Rst, sent_at, None);
+    /// Resets one end of a connection, as a middlebox does: the segment reaches the end's kernel at `due`.
+    pub(super) fn inject_reset(&mut self, flow: FlowId, victim: Side, sent_at: Duration, due: Duration) {
+        let id = self.packets.inject(flow, victim.other(), SegmentKind::Rst, sent_at, None);
         if let Some(packet) = self.packets.get_mut(id) {
             packet.due = due;
         }
         self.arrive_without_datagram(id);
     }
 
-    /// A kernel forgets its open connections with a peer; returns how many these were.
+    /// Makes a kernel forget its open connections with a peer; returns how many it forgot.
     pub(super) fn forget(&mut self, host: HostId, peer: HostId) -> u64 {
         let mut forgotten = 0;
         for (flow, side) in self.ends_of(host) {

@@ -1,5 +1,5 @@
-//! The segments on their way, found by the tickets that cross turmoil's links in their stead, and what is made of them
-//! there: some are made or split, and bits of some are changed. It decides nothing; the wire does.
+//! The segments in flight, found by the tickets that cross turmoil's links in their place, and the changes made to them
+//! on the way: some are injected, split or corrupted. The wire decides which.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, VecDeque};
@@ -10,10 +10,11 @@ use bytes::Bytes;
 use super::flow::{FlowId, Packet, Side};
 use crate::trace::SegmentKind;
 
-/// A segment that its kernel will take in: when, and of those due at the same time, in which order; at last its ticket.
+/// The arrival of a segment at its kernel: its due time, then its order among the segments due at that time, then its
+/// ticket.
 pub(super) type Arrival = Reverse<(Duration, u32, u32)>;
 
-/// The segments on their way, by ticket. Tickets rise by one, so that of two segments the earlier has the lower one.
+/// The segments in flight, by ticket. Tickets increase by one, so the earlier of two segments has the lower ticket.
 #[derive(Debug, Default)]
 pub(crate) struct Packets {
     /// The ticket of the first slot.
@@ -22,7 +23,7 @@ pub(crate) struct Packets {
 }
 
 impl Packets {
-    /// The ticket of the segment that comes next.
+    /// The ticket of the next segment.
     pub(super) fn next_ticket(&self) -> u32 {
         self.first + self.slots.len() as u32
     }
@@ -33,7 +34,7 @@ impl Packets {
         ticket
     }
 
-    /// The segments on their way.
+    /// The segments in flight.
     fn iter(&self) -> impl Iterator<Item = &Packet> {
         self.slots.iter().flatten()
     }
@@ -46,7 +47,7 @@ impl Packets {
         self.slots.get_mut(ticket.checked_sub(self.first)? as usize)?.as_mut()
     }
 
-    /// The arrival of a segment whose time is decided.
+    /// The arrival of a segment whose due time is decided.
     pub(super) fn arrival(&self, ticket: u32) -> Option<Arrival> {
         let packet = self.get(ticket)?;
         Some(Reverse((packet.due, packet.follows.unwrap_or(ticket), ticket)))
@@ -61,9 +62,9 @@ impl Packets {
         packet
     }
 
-    /// Somebody on the way makes a segment that seems to come from this side. If it arrives at the same time as the segment
-    /// with the ticket `behind`, it arrives after it. When it arrives is yet to be said.
-    pub(super) fn make_outside(
+    /// Injects a segment that seems to come from this side. If it is due at the same time as the segment with the
+    /// ticket `behind`, it arrives after that one. The caller decides when it is due.
+    pub(super) fn inject(
         &mut self,
         flow: FlowId,
         side: Side,
@@ -71,14 +72,14 @@ impl Packets {
         sent_at: Duration,
         behind: Option<u32>,
     ) -> u32 {
-        // No kernel counts it among its segments, and the wire does not decide about it.
+        // No kernel counts it among its segments, and the wire makes no decision about it.
         let (bytes, room, ordinal) = (Bytes::new(), 0, u32::MAX);
         let follows = Some(behind.unwrap_or(self.next_ticket()));
         let (due, dropped) = (Duration::MAX, false);
         self.push(Packet { flow, side, kind, bytes, room, ordinal, sent_at, due, dropped, follows })
     }
 
-    /// Splits a segment after so many of its bytes; returns the ticket of the rest, which arrives behind it.
+    /// Splits a segment after its first `after` bytes; returns the ticket of the rest, which arrives behind it.
     pub(super) fn split(&mut self, id: u32, after: usize) -> Option<u32> {
         let packet = self.get_mut(id)?;
         let follows = Some(packet.follows.unwrap_or(id));
@@ -87,16 +88,16 @@ impl Packets {
         Some(self.push(Packet { flow, side, kind, bytes, room, ordinal, sent_at, due, dropped, follows }))
     }
 
-    /// A bit of a segment is changed on the way.
+    /// Inverts one bit of a segment.
     pub(super) fn corrupt(&mut self, id: u32, bit: u32) {
         let Some(packet) = self.get_mut(id) else { return };
-        // Its sender may hold the same bytes, and must not see this.
+        // The sender may share these bytes, and must not see the change.
         let mut bytes = packet.bytes.to_vec();
         bytes[(bit / 8) as usize] ^= 1 << (bit % 8);
         packet.bytes = bytes.into();
     }
 
-    /// The connections of which something is on the way.
+    /// The connections with a segment in flight that is not lost.
     pub(super) fn busy(&self) -> BTreeSet<FlowId> {
         self.iter().filter(|packet| !packet.dropped).map(|packet| packet.flow).collect()
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 
-/// Linux's default ephemeral ports.
+/// Linux's default range of ephemeral ports.
 const EPHEMERAL: std::ops::RangeInclusive<u16> = 32_768..=60_999;
 
 /// The ephemeral ports of one machine.
@@ -20,14 +20,16 @@ impl Default for Ports {
 }
 
 impl Ports {
-    /// Takes the next free port of the machine with this name.
+    /// Takes the next free port. `name` is the machine's name, for the error.
     ///
     /// # Errors
-    /// `AddrNotAvailable` if there is none.
+    /// `AddrNotAvailable` if every port is taken.
     pub(super) fn take(&mut self, name: &str) -> io::Result<u16> {
         if self.taken.len() == EPHEMERAL.len() {
-            let text =
-                format!("{name} has no free port left: {} connections are open or being opened", EPHEMERAL.len());
+            let text = format!(
+                "{name} has no free port left: {} connections are open or being opened; drop some of them",
+                EPHEMERAL.len()
+            );
             return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, text));
         }
         while !self.taken.insert(self.next) {
@@ -38,7 +40,7 @@ impl Ports {
         Ok(port)
     }
 
-    /// A connection is gone, and its port is free.
+    /// Frees the port of a connection that is gone.
     pub(super) fn release(&mut self, port: u16) {
         self.taken.remove(&port);
     }

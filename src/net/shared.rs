@@ -1,4 +1,4 @@
-//! The network as everybody shares it: the kernels, and the faults that wait for a moment, behind one lock.
+//! The shared handle to the network: the kernels, and the faults that wait for a trigger point, behind one lock.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,7 +10,7 @@ use super::triggered::TriggeredFaults;
 use crate::history::SharedTape;
 use crate::trace::HostId;
 
-/// What stands behind the lock. The kernels know nothing of the faults, so that these can act on them.
+/// The state behind the lock. The kernels do not depend on the triggered faults, so these can act on the kernels.
 #[derive(Debug)]
 struct Whole {
     net: Net,
@@ -21,7 +21,7 @@ struct Whole {
 #[derive(Clone, Debug)]
 pub(crate) struct SharedNet(Arc<Mutex<Whole>>);
 
-/// Holds the network; wakes whom it must when it lets go.
+/// A lock on the network, which wakes the collected wakers when it is released.
 pub(crate) struct NetGuard<'a>(Option<MutexGuard<'a, Whole>>);
 
 impl std::ops::Deref for NetGuard<'_> {
@@ -40,7 +40,7 @@ impl std::ops::DerefMut for NetGuard<'_> {
 impl Drop for NetGuard<'_> {
     fn drop(&mut self) {
         let wake = std::mem::take(&mut self.wake);
-        // A waker may run code that takes the network again.
+        // A waker may run code that locks the network again.
         drop(self.0.take());
         for waker in wake {
             waker.wake();
@@ -54,7 +54,7 @@ impl SharedNet {
         SharedNet(Arc::new(Mutex::new(Whole { net: Net::new(tape, names), triggered_faults })))
     }
 
-    /// The network. A panic elsewhere while it was held leaves it usable: the run is reported all the same.
+    /// Locks the network. A panic under the lock leaves it usable, so that the run is still reported.
     pub(crate) fn lock(&self) -> NetGuard<'_> {
         NetGuard(Some(self.0.lock().unwrap_or_else(PoisonError::into_inner)))
     }
@@ -69,18 +69,18 @@ impl NetGuard<'_> {
         self.0.as_mut().expect("a guard is emptied only when it is dropped")
     }
 
-    /// The faults that wait for a moment, and the alive that they close.
+    /// The faults that wait for a trigger point, and the alive flags that they clear.
     pub(crate) fn triggered_faults(&mut self) -> &mut TriggeredFaults {
         &mut self.whole_mut().triggered_faults
     }
 
-    /// The moment of a fault has come.
+    /// Triggers a fault.
     pub(crate) fn trigger(&mut self, fault: u32, here: HostId) {
         let Whole { net, triggered_faults } = self.whole_mut();
         triggered_faults.trigger(net, fault, here);
     }
 
-    /// A program sends bytes, which may be the moment of a fault.
+    /// Sends bytes of a program, which may trigger a fault.
     pub(super) fn send_data(&mut self, flow: FlowId, side: Side, bytes: Bytes) {
         let Whole { net, triggered_faults } = self.whole_mut();
         triggered_faults.send_data(net, flow, side, bytes);

@@ -1,4 +1,5 @@
-//! What code under test holds: a connector, listeners and streams. They act only while the program behind them lives.
+//! The sockets that code under test holds: a connector, listeners and streams. They act only while their program is
+//! alive.
 
 use std::future::poll_fn;
 use std::io;
@@ -18,10 +19,10 @@ use crate::alive::AliveFlag;
 use crate::sandbox;
 use crate::trace::{HostId, SegmentKind};
 
-/// The most bytes that one segment carries: what a kernel takes in one go with segmentation offload.
+/// The most bytes that one segment carries: as many as a kernel sends at once with segmentation offload.
 const LARGEST_SEGMENT: usize = 64 * 1024;
 
-/// Seconds from each transmission of a SYN to the next, and at last to giving up: Linux with its defaults
+/// Seconds from each transmission of a SYN to the next, and from the last one to giving up: Linux with its defaults
 /// (`tcp_syn_linear_timeouts` = 4, `tcp_syn_retries` = 6) gives up after 131 s.
 const SYN_GAPS: [u64; 11] = [1, 1, 1, 1, 1, 2, 4, 8, 16, 32, 64];
 
@@ -38,28 +39,29 @@ impl Connector {
         Connector { net, host, alive }
     }
 
-    /// Connects to a port of the host with this name (or address).
+    /// Connects to a port of the host with this name or address.
     ///
     /// # Errors
-    /// `NotFound` for a name that is no host of the scenario, `ConnectionRefused` if nobody listens, `TimedOut` after 131 s
-    /// without an answer, `AddrNotAvailable` if the connecting host has no free port left. If a fault hides the name, the
-    /// error is that of tokio for a name that is not known, whose kind has no name in stable Rust.
+    /// `NotFound` for a name that is no host of the scenario, `ConnectionRefused` if no program listens on the port,
+    /// `TimedOut` after 131 s without an answer, `AddrNotAvailable` if the connecting host has no free port left. If a
+    /// fault hides the name, the error is the one that tokio returns for an unknown name; its kind has no name in
+    /// stable Rust.
     pub async fn connect(&self, host: &str, port: u16) -> io::Result<TcpStream> {
-        self.alive().await;
+        self.pend_if_dead().await;
         let (to, found) = self.look_up(host).await?;
         let stream = {
             let mut net = self.net.lock();
-            // A connect that does not get so far counts all the same: the names of those after it stay as they are.
+            // A connect that finds no name counts too, so the ordinals of later connects do not depend on name faults.
             let flow = net.open(self.host, to, port)?;
-            // From here on dropping the stream, and so this future, gives the connection up and its port back.
+            // From here on, dropping this future drops the stream, which abandons the connection and frees its port.
             TcpStream { net: self.net.clone(), alive: self.alive.clone(), flow, side: Side::Client }
         };
         if found == Resolution::Nothing {
-            return Err(unknown_name());
+            return Err(unknown_name_error());
         }
         for gap in SYN_GAPS {
-            self.alive().await;
-            // What goes to nobody's address is not seen by anybody, and its sender waits as for any answer.
+            self.pend_if_dead().await;
+            // A SYN to an unused address reaches no host, so none is sent; the client waits for an answer all the same.
             if found == Resolution::Host {
                 self.net.lock().send(stream.flow, Side::Client, SegmentKind::Syn, Bytes::new(), 0);
             }
@@ -71,63 +73,66 @@ impl Connector {
         Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer from {host}:{port}")))
     }
 
-    /// Goes on only if the program is alive: it is not told that it is dead, or it would act on it for the rest of the step.
-    async fn alive(&self) {
+    /// Pends for ever if the program is dead: an error would let it act for the rest of the step.
+    async fn pend_if_dead(&self) {
         if !self.alive.is_set() {
             std::future::pending::<()>().await;
         }
     }
 
-    /// Finds the host with this name or address, and what the name is said to lead to.
+    /// The host with this name or address, and what a lookup of the name returns.
     async fn look_up(&self, host: &str) -> io::Result<(HostId, Resolution)> {
-        let (to, late) = {
+        let (to, delay) = {
             let mut net = self.net.lock();
             let Some(to) = net.names.host(host) else {
-                return Err(io::Error::new(io::ErrorKind::NotFound, format!("no host is named `{host}`")));
+                return Err(io::Error::new(
+                    io::ErrorKind::NotFound,
+                    format!("no host is named `{host}`; add it to the scenario"),
+                ));
             };
             if net.names.faults.is_empty() || host.parse::<IpAddr>().is_ok() {
                 return Ok((to, Resolution::Host));
             }
-            (to, net.names.look_up_late(self.host, to, sandbox::now()))
+            (to, net.names.lookup_delay(self.host, to, sandbox::now()))
         };
-        if !late.is_zero() {
-            tokio::time::sleep(late).await;
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
         }
-        self.alive().await;
+        self.pend_if_dead().await;
         Ok((to, self.net.lock().names.look_up(self.host, to, sandbox::now())))
     }
 
     /// Connects to `host:port`.
     ///
     /// # Errors
-    /// Those of [`Connector::connect`], and `InvalidInput` if the text is not of this form.
+    /// Those of [`Connector::connect`], and `InvalidInput` if the text does not have this form.
     pub async fn connect_to(&self, authority: &str) -> io::Result<TcpStream> {
         let parsed = authority.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
         match parsed {
             Some((host, port)) => self.connect(host, port).await,
             None => {
-                let text = format!("`{authority}` is not of the form host:port");
+                let text = format!("`{authority}` is not of the form host:port, such as `server:80`");
                 Err(io::Error::new(io::ErrorKind::InvalidInput, text))
             }
         }
     }
 }
 
-fn dead() -> io::Error {
+fn killed_error() -> io::Error {
     io::Error::new(io::ErrorKind::BrokenPipe, "the program has been killed")
 }
 
-/// What the standard library makes of `EAI_NONAME`, and tokio with it: the kind is one that has no name.
-fn unknown_name() -> io::Error {
+/// The error of the standard library, and so of tokio, for `EAI_NONAME`. Its kind has no name in stable Rust.
+fn unknown_name_error() -> io::Error {
     let kind = io::Error::from_raw_os_error(0).kind();
     io::Error::new(kind, "failed to lookup address information: Name or service not known")
 }
 
-fn reset() -> io::Error {
+fn reset_error() -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionReset, "the connection was reset by its peer")
 }
 
-/// Accepts connections on one port of a host. It starts to listen when it is first polled.
+/// Accepts connections on one port of a host. It starts to listen when it is bound or first polled.
 #[derive(Debug)]
 pub struct TcpListener {
     net: SharedNet,
@@ -145,10 +150,10 @@ impl TcpListener {
     /// Starts to listen at once.
     ///
     /// # Errors
-    /// `AddrInUse` if the host already listens on this port.
+    /// `AddrInUse` if the host already listens on this port, and `BrokenPipe` if the program has been killed.
     pub fn bind(&mut self) -> io::Result<()> {
         if !self.alive.is_set() {
-            return Err(dead());
+            return Err(killed_error());
         }
         if !self.bound {
             self.net.lock().listen(self.host, self.port)?;
@@ -181,10 +186,10 @@ impl TcpListener {
         Poll::Ready(Ok((stream, peer)))
     }
 
-    /// The address that it listens on.
+    /// The address on which this listener listens.
     ///
     /// # Errors
-    /// None today; the signature is that of tokio's listener.
+    /// Never fails today; the signature matches tokio's listener.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         Ok(SocketAddr::new(address(self.host.index()), self.port))
     }
@@ -193,7 +198,7 @@ impl TcpListener {
 impl Drop for TcpListener {
     fn drop(&mut self) {
         if self.bound && self.alive.is_set() {
-            self.net.lock().unlisten(self.host, self.port);
+            self.net.lock().stop_listening(self.host, self.port);
         }
     }
 }
@@ -213,7 +218,7 @@ impl TcpStream {
             return Poll::Pending;
         }
         let mut net = self.net.lock();
-        let Some(end) = net.flow(self.flow).end(self.side) else { return Poll::Ready(Err(dead())) };
+        let Some(end) = net.flow(self.flow).end(self.side) else { return Poll::Ready(Err(killed_error())) };
         match end.state {
             EndState::Connecting => {
                 end.reader = Some(cx.waker().clone());
@@ -229,7 +234,7 @@ impl TcpStream {
     /// The address of this end.
     ///
     /// # Errors
-    /// None today; the signature is that of tokio's stream.
+    /// Never fails today; the signature matches tokio's stream.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         Ok(self.net.lock().local_address(self.flow, self.side))
     }
@@ -237,20 +242,20 @@ impl TcpStream {
     /// The address of the other end.
     ///
     /// # Errors
-    /// None today; the signature is that of tokio's stream.
+    /// Never fails today; the signature matches tokio's stream.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         Ok(self.net.lock().local_address(self.flow, self.side.other()))
     }
 
-    /// Accepted for likeness to tokio's stream: nothing is ever held back to fill a segment.
+    /// Has no effect, and exists for compatibility with tokio's stream: nothing is ever held back to fill a segment.
     ///
     /// # Errors
-    /// None.
+    /// Never fails.
     pub fn set_nodelay(&self, _nodelay: bool) -> io::Result<()> {
         Ok(())
     }
 
-    /// Both directions as owned halves. The connection closes when both are dropped.
+    /// Splits the stream into owned halves. The connection closes when both are dropped.
     pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
         let stream = Arc::new(self);
         (OwnedReadHalf(stream.clone()), OwnedWriteHalf(stream))
@@ -258,12 +263,12 @@ impl TcpStream {
 
     fn poll_read_some(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if !self.alive.is_set() {
-            // It is not told that it is dead, or it would act on it for the rest of the step.
+            // An error would let the dead program act for the rest of the step.
             return Poll::Pending;
         }
         let mut net = self.net.lock();
         let most = net.readable(self.flow, self.side, buf.remaining());
-        let Some(end) = net.flow(self.flow).end(self.side) else { return Poll::Ready(Err(reset())) };
+        let Some(end) = net.flow(self.flow).end(self.side) else { return Poll::Ready(Err(reset_error())) };
         let mut taken = 0;
         while let Some(bytes) = end.received.front_mut() {
             let length = bytes.len().min(most - taken);
@@ -281,7 +286,7 @@ impl TcpStream {
             return Poll::Ready(Ok(()));
         }
         if end.state == EndState::Reset {
-            return Poll::Ready(Err(reset()));
+            return Poll::Ready(Err(reset_error()));
         }
         if end.peer_finished {
             return Poll::Ready(Ok(()));
@@ -290,24 +295,24 @@ impl TcpStream {
         Poll::Pending
     }
 
-    /// How many of `wanted` bytes may be sent now.
-    fn poll_room(&self, cx: &mut Context<'_>, wanted: usize) -> Poll<io::Result<usize>> {
+    /// Reserves room for up to `requested` bytes; returns how many of them may be sent now.
+    fn poll_room(&self, cx: &mut Context<'_>, requested: usize) -> Poll<io::Result<usize>> {
         if !self.alive.is_set() {
-            // It is not told that it is dead, or it would act on it for the rest of the step.
+            // An error would let the dead program act for the rest of the step.
             return Poll::Pending;
         }
         let mut net = self.net.lock();
-        let Some(end) = net.flow(self.flow).end(self.side) else { return Poll::Ready(Err(reset())) };
+        let Some(end) = net.flow(self.flow).end(self.side) else { return Poll::Ready(Err(reset_error())) };
         if end.state == EndState::Reset {
-            return Poll::Ready(Err(reset()));
+            return Poll::Ready(Err(reset_error()));
         }
         if end.finished {
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::BrokenPipe, "this end has been shut down")));
         }
         let credit = end.credit;
-        let length = net.writable(self.flow, self.side, credit, wanted.min(credit).min(LARGEST_SEGMENT));
-        let Some(end) = net.flow(self.flow).end(self.side) else { return Poll::Ready(Err(reset())) };
-        if length == 0 && wanted > 0 {
+        let length = net.writable(self.flow, self.side, credit, requested.min(credit).min(LARGEST_SEGMENT));
+        let Some(end) = net.flow(self.flow).end(self.side) else { return Poll::Ready(Err(reset_error())) };
+        if length == 0 && requested > 0 {
             end.writer = Some(cx.waker().clone());
             return Poll::Pending;
         }
@@ -328,8 +333,8 @@ impl TcpStream {
     }
 
     fn poll_write_slices(&self, cx: &mut Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        let wanted = slices.iter().map(|slice| slice.len()).sum();
-        let length = ready!(self.poll_room(cx, wanted))?;
+        let requested = slices.iter().map(|slice| slice.len()).sum();
+        let length = ready!(self.poll_room(cx, requested))?;
         let mut bytes = BytesMut::with_capacity(length);
         for slice in slices {
             let left = length - bytes.len();
@@ -366,7 +371,7 @@ impl AsyncRead for TcpStream {
     }
 }
 
-/// Writing is the same for the whole stream and for its half.
+/// Implements writing for the whole stream and for its writing half.
 macro_rules! write_through {
     ($type:ty, $self:ident => $stream:expr) => {
         impl AsyncWrite for $type {

@@ -1,5 +1,5 @@
-//! What happens at once when a fault's moment comes inside a step: alive close, and kernels say what they must. It knows
-//! nothing of plans; the world does the rest when the step is over.
+//! Faults that act at once at a trigger point inside a step: they clear alive flags, and kernels close connections or
+//! lose power. The world does the rest when the step is over.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,24 +22,24 @@ pub(crate) enum Down {
     PowerOff,
 }
 
-/// Which hosts a fault takes down.
+/// The hosts that a triggered fault affects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Victims {
     These(Vec<HostId>),
-    /// Where the moment came: who sent the message, or who had the event.
+    /// The host of the trigger point: the sender of the message, or the host of the event.
     Here,
 }
 
-/// Something that befalls a host.
+/// An effect on one host.
 pub(crate) type ApplyToHost = Arc<dyn Fn(HostId) + Send + Sync>;
 
-/// What is to be done when a fault's moment comes.
+/// The action of a fault at its trigger point.
 #[derive(Clone)]
 pub(crate) struct TriggerAction {
-    /// The fault in words.
+    /// The description of the fault.
     pub(crate) text: String,
     pub(crate) down: Option<(Down, Victims)>,
-    /// What else befalls hosts at once.
+    /// Another immediate effect on hosts.
     pub(crate) apply: Option<(ApplyToHost, Victims)>,
 }
 
@@ -58,28 +58,29 @@ impl Victims {
     }
 }
 
-/// A fault whose moment has come.
+/// A fault whose trigger point was reached.
 #[derive(Debug)]
 pub(crate) struct TriggeredFault {
     pub(crate) fault: u32,
     pub(crate) at: Duration,
     pub(crate) here: HostId,
-    /// Segments that were sent at the same time with a lower ticket left before it.
+    /// Segments sent at the same time with a lower ticket left before the fault began.
     pub(crate) ticket: u32,
-    /// The hosts that it took down.
+    /// The hosts that the fault took down.
     pub(crate) downed: Vec<HostId>,
 }
 
-/// The faults that wait for a moment, those whose moment came, and the alive of the programs that they end.
+/// The faults that wait for a trigger point, those that were triggered, and the alive flags of the programs that they
+/// end.
 #[derive(Debug)]
 pub(crate) struct TriggeredFaults {
-    /// What is to be done when the moment of a fault comes, by the fault's index in the plan.
+    /// The action of each fault, by the fault's index in the plan.
     planned: BTreeMap<u32, TriggerAction>,
-    /// The faults whose moment came since the world last looked.
+    /// The faults triggered since the world last took them.
     triggered: Vec<TriggeredFault>,
-    /// The gate of each host's program.
+    /// The alive flag of each host's program.
     alive: Vec<AliveFlag>,
-    /// Whether anybody waits for a message.
+    /// Whether any fault waits for a message.
     watches_messages: bool,
     tape: SharedTape,
 }
@@ -90,22 +91,22 @@ impl TriggeredFaults {
         TriggeredFaults { planned: BTreeMap::new(), triggered: Vec::new(), alive, watches_messages: false, tape }
     }
 
-    /// This is to be done when the moment of a fault comes.
+    /// Plans the action of a fault at its trigger point.
     pub(crate) fn plan(&mut self, fault: u32, action: TriggerAction) {
         self.planned.insert(fault, action);
     }
 
-    /// Whether somebody waits for a message from now on.
+    /// Sets whether any fault waits for a message from now on.
     pub(crate) fn watch_messages(&mut self, watches: bool) {
         self.watches_messages = watches;
     }
 
-    /// The faults whose moment came since the last call.
+    /// Takes the faults triggered since the last call.
     pub(crate) fn take_triggered(&mut self) -> Vec<TriggeredFault> {
         std::mem::take(&mut self.triggered)
     }
 
-    /// The moment of a fault has come. A host that goes down by it can be the moment of another fault.
+    /// Triggers a fault. The end of a host that it takes down can be the trigger point of another fault.
     pub(super) fn trigger(&mut self, net: &mut Net, fault: u32, here: HostId) {
         let mut due = vec![(fault, here)];
         while let Some((fault, here)) = due.pop() {
@@ -146,8 +147,8 @@ impl TriggeredFaults {
         due
     }
 
-    /// Hands what a program sends to its kernel, and counts it for whoever waits for it. It does not leave if its sender goes
-    /// down by it.
+    /// Hands a message of a program to its kernel, and counts it for the faults that wait for it. The message does not
+    /// leave if its sender goes down at this trigger point.
     pub(super) fn send_data(&mut self, net: &mut Net, flow: FlowId, side: Side, bytes: Bytes) {
         let (from, to) = (net.flow(flow).host(side), net.flow(flow).host(side.other()));
         if self.watches_messages && net.has_power(from) {
@@ -168,7 +169,7 @@ impl TriggeredFaults {
         sandbox::set_dead(host.index(), true);
     }
 
-    /// A life of this host's program begins.
+    /// A new life of this host's program begins.
     pub(crate) fn mark_alive(&mut self, host: HostId, alive: AliveFlag) {
         self.alive[host.index()] = alive;
         sandbox::set_dead(host.index(), false);

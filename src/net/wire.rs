@@ -1,8 +1,7 @@
-//! The wire between the machines: it decides once for each segment when it arrives, if ever. It knows nothing of what
-//! the kernels make of it.
+//! The wire between the machines: it decides once for each segment when it arrives, if ever.
 //!
-//! Every decision is a hash of the seed and of what is decided (connection, direction, n-th segment, n-th attempt), so
-//! that taking one fault away leaves all other decisions as they were.
+//! Every decision is a hash of the seed and of its subject (connection, direction, n-th segment, n-th attempt), so
+//! removing one fault leaves all other decisions unchanged.
 
 mod burst;
 mod connections;
@@ -30,7 +29,7 @@ pub(crate) use queue::Queue;
 pub(crate) use stream::{Stream, StreamKind};
 
 use link::{Hit, Transmission, hit, within};
-use links::{Links, decision, drop_packet, is_by_program, is_sent_once};
+use links::{Links, decision, drop_packet, is_from_program, is_sent_once};
 use release::ForeignSegments;
 use retransmit::next_attempt;
 use stream::Piece;
@@ -40,7 +39,7 @@ use stream::Piece;
 pub(crate) struct Wire {
     links: Links,
     foreign: ForeignSegments,
-    /// The links on which idle connections are closed, and by which fault.
+    /// The links whose idle connections are closed, each with the fault that closes them.
     idle_links: Vec<(HostId, HostId, u32)>,
 }
 
@@ -50,7 +49,7 @@ impl Wire {
         Wire { links, foreign: ForeignSegments::default(), idle_links: Vec::new() }
     }
 
-    /// Something begins to be wrong with the link from one host to another, in this direction.
+    /// A fault begins on the link from one host to another, in this direction.
     pub(crate) fn begin(
         &mut self,
         net: &mut Net,
@@ -72,19 +71,19 @@ impl Wire {
         }
     }
 
-    /// A fault of this direction is over. If nothing else blocks it, what waited goes on.
+    /// A fault of this direction ends. The segments that it held back go on unless another fault blocks them.
     pub(crate) fn end(&mut self, net: &mut Net, from: HostId, to: HostId, fault: u32, now: Duration) {
         let link = self.links.between_mut(from, to);
         let Some(place) = link.faults.iter().position(|(id, _)| *id == fault) else { return };
         let (_, ended) = link.faults.remove(place);
         let ended = match ended {
-            LinkFault::Stream(stream) => return self.links.let_go(net, stream, place, now),
+            LinkFault::Stream(stream) => return self.links.release_held(net, stream, place, now),
             LinkFault::CloseIdle(_) => return self.idle_links.retain(|watched| *watched != (from, to, fault)),
             other => other,
         };
         let keeps_all = |what: &LinkFault| matches!(what, LinkFault::Block(BlockKind::Partition | BlockKind::Hold));
-        let keeps = |what: &LinkFault| keeps_all(what) || *what == LinkFault::Block(BlockKind::Mute);
-        // What waits does so because of a partition, a hold or a mute program, and until the last of them is over.
+        let keeps = |what: &LinkFault| keeps_all(what) || *what == LinkFault::Block(BlockKind::OutputStall);
+        // Segments wait because of a partition, a hold or an output stall, until the last of these ends.
         if !keeps(&ended) || link.faults.iter().any(|(_, what)| keeps_all(what)) {
             return;
         }
@@ -93,24 +92,24 @@ impl Wire {
         for id in stalled {
             let link = self.links.between_mut(from, to);
             let Some(packet) = net.packets.get_mut(id) else { continue };
-            let by_program = is_by_program(packet.kind);
-            if is_stalled && by_program {
+            let from_program = is_from_program(packet.kind);
+            if is_stalled && from_program {
                 link.stalled.push(id);
                 continue;
             }
-            let block = link.block(by_program);
+            let block = link.block(from_program);
             let attempt = match ended {
-                // Its program is not heard before this moment.
-                LinkFault::Block(BlockKind::Mute) => {
+                // The output of the program leaves its machine only now.
+                LinkFault::Block(BlockKind::OutputStall) => {
                     packet.sent_at = now;
                     now
                 }
-                // What was held was on its way; what was lost is sent again at its sender's next attempt.
+                // A held segment was in flight already; a lost one is sent again at its sender's next attempt.
                 LinkFault::Block(BlockKind::Hold) => now.saturating_sub(link.latency.start),
                 _ => next_attempt(packet.sent_at, now, link.retransmission_timeout()),
             };
             if let Some((fault, BlockKind::PartitionWithReset)) = block {
-                self.links.affected_by_block(net, id, fault, now);
+                self.links.record_block(net, id, fault, now);
                 self.links.answer_with_reset(net, id, attempt);
             } else {
                 self.schedule(net, id, attempt);
@@ -118,14 +117,14 @@ impl Wire {
         }
     }
 
-    /// A machine loses power: what a mute program has not got out of it is gone.
+    /// A machine loses power: the output that an output stall kept in it is lost.
     pub(crate) fn forget_unsent(&mut self, net: &mut Net, from: HostId, now: Duration) {
         for link in &mut self.links.by_host[from.index()] {
-            if !link.faults.iter().any(|(_, what)| *what == LinkFault::Block(BlockKind::Mute)) {
+            if !link.faults.iter().any(|(_, what)| *what == LinkFault::Block(BlockKind::OutputStall)) {
                 continue;
             }
             for id in std::mem::take(&mut link.stalled) {
-                if net.packets.get(id).is_some_and(|packet| is_by_program(packet.kind)) {
+                if net.packets.get(id).is_some_and(|packet| is_from_program(packet.kind)) {
                     drop_packet(net, id, now);
                 } else {
                     link.stalled.push(id);
@@ -134,29 +133,29 @@ impl Wire {
         }
     }
 
-    /// A fault changed something so many times, on the wire or elsewhere.
-    pub(crate) fn effective(&mut self, fault: usize, times: u64) {
+    /// Records that a fault was effective this many times, on the wire or elsewhere.
+    pub(crate) fn record_effects(&mut self, fault: usize, times: u64) {
         self.links.effects[fault] += times;
     }
 
-    /// How often each fault of the plan changed something.
-    pub(crate) fn take_bites(&mut self) -> Vec<u64> {
+    /// Takes how often each fault of the plan was effective.
+    pub(crate) fn take_effects(&mut self) -> Vec<u64> {
         std::mem::take(&mut self.links.effects)
     }
 
-    /// When a sender tries again to reach a machine that has power again at `now`.
+    /// When the next transmission of a segment reaches a machine whose power returns at `now`.
     pub(crate) fn next_arrival(&self, packet: &Packet, flow: &Flow, now: Duration) -> Duration {
         let (from, to) = (flow.host(packet.side), flow.host(packet.side.other()));
         let link = self.links.between(from, to);
         next_attempt(packet.sent_at, now, link.retransmission_timeout()) + link.latency.start
     }
 
-    /// Decides about all segments that were sent since the last call.
+    /// Decides about all segments sent since the last call.
     pub(crate) fn decide(&mut self, net: &mut Net) {
         self.decide_before(net, Duration::MAX, u32::MAX);
     }
 
-    /// Decides about the segments that were sent before this time, or at it with a lower ticket.
+    /// Decides about the segments sent before this time, or at this time with a lower ticket.
     pub(crate) fn decide_before(&mut self, net: &mut Net, at: Duration, ticket: u32) {
         let mut undecided = std::mem::take(&mut net.undecided);
         undecided.retain(|id| {
@@ -174,25 +173,25 @@ impl Wire {
         let sent_at = packet.sent_at;
         let flow = &net.flows[packet.flow as usize];
         let (from, to, kind) = (flow.host(packet.side), flow.host(packet.side.other()), packet.kind);
-        let Some((fault, block)) = self.links.between(from, to).block(is_by_program(kind)) else {
+        let Some((fault, block)) = self.links.between(from, to).block(is_from_program(kind)) else {
             return self.schedule(net, id, sent_at);
         };
-        self.links.affected_by_block(net, id, fault, sent_at);
+        self.links.record_block(net, id, fault, sent_at);
         match block {
             BlockKind::PartitionWithReset => self.links.answer_with_reset(net, id, sent_at),
             BlockKind::Partition if is_sent_once(kind) => drop_packet(net, id, sent_at),
-            BlockKind::Partition | BlockKind::Hold | BlockKind::Mute => {
+            BlockKind::Partition | BlockKind::Hold | BlockKind::OutputStall => {
                 self.links.between_mut(from, to).stalled.push(id)
             }
         }
     }
 
-    /// The segment is transmitted at `first`, and again until it gets through.
+    /// Transmits a segment at `first`, and again until a transmission gets through.
     fn schedule(&mut self, net: &mut Net, id: u32, first: Duration) {
         let Some(packet) = net.packets.get(id) else { return };
         let flow = &net.flows[packet.flow as usize];
         if flow.is_severed {
-            return self.links.meet_severed(net, id, first);
+            return self.links.handle_on_severed(net, id, first);
         }
         let (side, kind, sent_at, key) = (packet.side, packet.kind, packet.sent_at, flow.key);
         let (from, to) = (flow.host(side), flow.host(side.other()));
@@ -253,7 +252,7 @@ impl Wire {
         self.links.pass(net, Piece { id, at, due: at + latency }, 0);
     }
 
-    /// Whether idle connections are closed on any link.
+    /// Whether a fault closes idle connections on any link.
     pub(crate) fn closes_idle(&self) -> bool {
         !self.idle_links.is_empty()
     }

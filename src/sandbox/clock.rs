@@ -1,54 +1,56 @@
-//! Virtual time as the code under test sees it: per host, never backwards. It knows nothing of the C library.
+//! Virtual time as the code under test sees it: each host has its own, which never goes backwards.
 //!
-//! Every host of the simulated world runs on a paused tokio runtime of its own, and inside it monotonic time is exactly
-//! that runtime's tokio time. Outside any runtime it is the start of the step, because that is what a new runtime takes
-//! as its beginning: it then sleeps for one millisecond to round its clock, so that virtual time `v` is
-//! `ORIGIN + ROUNDING + v` in every runtime, whenever that was made.
+//! Every host of the simulated world runs on its own paused tokio runtime, and inside it monotonic time is exactly that
+//! runtime's tokio time. Outside any runtime it is the start of the step, because a new runtime takes that as its start
+//! time. The runtime then sleeps for one millisecond to round its clock, so that virtual time `v` is
+//! `ORIGIN + ROUNDING + v` in every runtime, no matter when the runtime was built.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Handle, Id};
 
-/// What the monotonic clock shows when a run starts. Not zero, so that code may subtract from an `Instant`.
+/// The monotonic clock at the start of a run, in nanoseconds. It is not zero, so that code may subtract from an
+/// `Instant`.
 pub(super) const ORIGIN: u64 = 1_000_000_000_000;
-/// How long a new runtime sleeps to round its clock.
+/// How long a new runtime sleeps to round its clock, in nanoseconds.
 pub(super) const ROUNDING: u64 = 1_000_000;
-/// So many clock reads without a step or a change of time are a spin: code that waits for a clock that stands still.
+/// This many clock reads in a row, without a step or a change of time, count as a spin: code that waits in a busy loop
+/// for a clock that stands still.
 pub(super) const SPIN_LIMIT: u32 = 100_000;
 
-/// The clock of one host, or of what runs outside any host.
+/// The clock of one host, or of code outside any host.
 struct HostClock {
     runtime: Cell<Option<Id>>,
-    /// Whether the runtime's time stands still by itself. A running clock must not be asked: it holds its lock while it
-    /// asks the operating system, which is us.
+    /// Whether the runtime's time is paused. A running clock must not be read from here: it holds its lock while it
+    /// reads the operating system's clock, and that read ends up here.
     paused: Cell<bool>,
-    /// Tokio time, in nanoseconds since the origin of `Instant`s, at virtual time zero.
+    /// Tokio time at virtual time zero, on the scale of the monotonic clock, in nanoseconds.
     zero: Cell<u64>,
-    /// The latest virtual time that was shown, or that a blocking wait ran ahead to. Time is never less than this,
-    /// which also makes what a wait added vanish once tokio catches up.
+    /// The latest virtual time that was shown or that a blocking wait ran ahead to. Time never goes below this, so the
+    /// time that a wait added is absorbed once tokio catches up.
     floor: Cell<u64>,
-    /// How far the wall clock is off.
+    /// The wall clock's offset in nanoseconds.
     wall_offset: Cell<i64>,
-    /// What is wrong with it beside that.
+    /// The wall clock's error in addition to the offset.
     wall_error: Cell<WallError>,
-    /// How often it was read while that made it show another time.
+    /// How many reads of the wall clock were changed by the error.
     wrong_reads: Cell<u64>,
 }
 
-/// How a wall clock is wrong, beside the offset that it always has.
+/// The error of a wall clock, in addition to its constant offset.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WallError {
-    /// The virtual time from which on it drifts.
+    /// The virtual time at which the drift starts.
     pub since: Duration,
-    /// By how much it is off at that time, in nanoseconds.
+    /// The error at that time, in nanoseconds.
     pub nanos: i64,
-    /// How many microseconds it is too fast in a second; too slow if negative.
+    /// The drift: how many microseconds the clock gains in a second; negative if it loses.
     pub parts_per_million: i64,
 }
 
 impl WallError {
-    /// By how much it is off at a virtual time, in nanoseconds.
+    /// The error at a virtual time, in nanoseconds.
     #[inline]
     pub fn at(&self, virtual_nanos: u64) -> i64 {
         if self.parts_per_million == 0 {
@@ -60,24 +62,24 @@ impl WallError {
     }
 }
 
-/// What a look at the clock found.
+/// The state of a clock at one instant.
 #[derive(Clone, Copy)]
-pub(super) struct Look {
-    /// Index of the host, or the number of hosts for what runs outside any host.
+pub(super) struct Reading {
+    /// The index of the host, or the number of hosts for code outside any host.
     pub(super) slot: usize,
     /// Virtual time in nanoseconds.
     pub(super) virtual_nanos: u64,
-    /// What to add to virtual time for the monotonic clock.
+    /// The monotonic clock minus virtual time.
     frame: u64,
 }
 
-impl Look {
+impl Reading {
     /// The monotonic clock in nanoseconds.
     pub(super) fn monotonic(self) -> u64 {
         self.virtual_nanos.saturating_add(self.frame)
     }
 
-    /// The virtual time at which the monotonic clock shows `monotonic`.
+    /// The virtual time at which the monotonic clock reads `monotonic`.
     pub(super) fn virtual_at(self, monotonic: u64) -> u64 {
         monotonic.saturating_sub(self.frame)
     }
@@ -85,20 +87,21 @@ impl Look {
 
 /// All clocks of one run.
 pub(super) struct Clocks {
-    /// The `Instant` that shows [`ORIGIN`].
+    /// The `Instant` at [`ORIGIN`].
     anchor: Cell<Instant>,
-    /// Whether `Instant::now` asks these clocks. Where it does not, a runtime's beginning has to be measured.
+    /// Whether `Instant::now` reads these clocks. If not, the start time of a runtime has to be measured.
     interposed: bool,
     step: Cell<u64>,
     outside_host: Cell<Option<usize>>,
     hosts: Vec<HostClock>,
     last_runtime: Cell<Option<(Id, usize)>>,
-    /// How often the making of a runtime reads the clock, and how many of these reads are still to come.
+    /// How often building a runtime reads the clock.
     reads_of_new_runtime: Cell<u32>,
+    /// How many of these reads are still to come.
     new_runtime_reads_left: Cell<u32>,
-    /// Set while the clocks themselves are set up: every read then shows [`ORIGIN`].
+    /// Set while the clocks themselves are set up: every read then returns [`ORIGIN`].
     starting: Cell<bool>,
-    /// Set while code runs that must not be answered by asking tokio again.
+    /// Set while the sandbox's own code runs, or tokio's: reads must then not ask tokio.
     quiet: Cell<bool>,
     reads: Cell<u32>,
     last_read: Cell<(usize, u64)>,
@@ -134,8 +137,8 @@ impl Clocks {
         }
     }
 
-    /// To be called once, as soon as these clocks are the ones that answer. Finds the instant of the origin, and how
-    /// often the making of a runtime reads the clock, by which [`Clocks::read_monotonic`] tells it from a destructor.
+    /// Call this once, as soon as the hooks read these clocks. It finds the instant of the origin and counts how often
+    /// building a runtime reads the clock, so that [`Clocks::read_monotonic`] can tell these reads from a destructor's.
     pub(super) fn start(&self) {
         const MANY: u32 = 1_000;
         if !self.interposed {
@@ -150,14 +153,14 @@ impl Clocks {
         self.starting.set(false);
     }
 
-    /// The slot of what runs outside any host.
-    pub(super) fn nobody(&self) -> usize {
+    /// The slot of code outside any host.
+    pub(super) fn outside_slot(&self) -> usize {
         self.hosts.len() - 1
     }
 
-    /// `slot` as a host's index.
+    /// The index of the host in `slot`; `None` outside any host.
     pub(super) fn host_of(&self, slot: usize) -> Option<usize> {
-        (slot < self.nobody()).then_some(slot)
+        (slot < self.outside_slot()).then_some(slot)
     }
 
     pub(super) fn set_step(&self, start: Duration) {
@@ -166,7 +169,7 @@ impl Clocks {
     }
 
     pub(super) fn set_outside_host(&self, host: Option<usize>) {
-        self.outside_host.set(host.filter(|host| *host < self.nobody()));
+        self.outside_host.set(host.filter(|host| *host < self.outside_slot()));
         self.new_runtime_reads_left.set(if host.is_some() { self.reads_of_new_runtime.get() } else { 0 });
     }
 
@@ -182,10 +185,10 @@ impl Clocks {
         self.hosts[host].wrong_reads.take()
     }
 
-    /// Takes the current runtime as that of `host`. False if that runtime's time is not paused.
+    /// Registers the current runtime as that of `host`. Returns whether that runtime's time is paused.
     pub(super) fn enter_host(&self, host: usize) -> bool {
         let id = Handle::current().id();
-        // The identity of a runtime may be used again once the runtime is gone.
+        // Tokio may reuse the id of a runtime that is gone.
         for other in &self.hosts {
             if other.runtime.get() == Some(id) {
                 other.runtime.set(None);
@@ -194,7 +197,7 @@ impl Clocks {
         let clock = &self.hosts[host];
         clock.runtime.set(Some(id));
         self.last_runtime.set(Some((id, host)));
-        // A paused clock does not ask for the time; one that runs does, and `quiet` keeps us from asking it in turn.
+        // A running clock reads the time from here, a paused one does not. `quiet` keeps that read from asking tokio.
         let reads_before = self.reads.get();
         self.reads.set(0);
         let was_quiet = self.quiet.replace(true);
@@ -207,21 +210,22 @@ impl Clocks {
         clock.paused.get()
     }
 
-    /// The host that runs now: by its runtime, or the one whose destructors run outside any.
+    /// The slot of the host that runs now: the current runtime's, or that of the host whose destructors run outside
+    /// any.
     pub(super) fn current_slot(&self) -> usize {
         match Handle::try_current() {
             Ok(handle) => self.slot_of(handle.id()),
             Err(_) => None,
         }
         .or(self.outside_host.get())
-        .unwrap_or(self.nobody())
+        .unwrap_or(self.outside_slot())
     }
 
-    /// What the clock of whoever asks shows. Not counted as a read.
-    pub(super) fn look(&self) -> Look {
+    /// The current state of the running code's clock. Does not count as a read.
+    pub(super) fn peek(&self) -> Reading {
         if self.quiet.get() {
-            let slot = self.last_read.get().0.min(self.nobody());
-            return Look { slot, virtual_nanos: self.hosts[slot].floor.get(), frame: ORIGIN + ROUNDING };
+            let slot = self.last_read.get().0.min(self.outside_slot());
+            return Reading { slot, virtual_nanos: self.hosts[slot].floor.get(), frame: ORIGIN + ROUNDING };
         }
         let outside = self.outside_host.get();
         let (slot, found, frame) = match Handle::try_current() {
@@ -233,63 +237,66 @@ impl Clocks {
                     (slot, tokio_now.saturating_sub(clock.zero.get()), clock.zero.get())
                 }
                 Some(slot) => (slot, self.step.get(), ORIGIN + ROUNDING),
-                None => (outside.unwrap_or(self.nobody()), self.step.get(), ORIGIN + ROUNDING),
+                None => (outside.unwrap_or(self.outside_slot()), self.step.get(), ORIGIN + ROUNDING),
             },
             Err(_) => match outside {
                 Some(slot) => (slot, self.step.get(), ORIGIN + ROUNDING),
-                None => (self.nobody(), self.step.get(), ORIGIN),
+                None => (self.outside_slot(), self.step.get(), ORIGIN),
             },
         };
         let floor = &self.hosts[slot].floor;
         let virtual_nanos = found.max(floor.get());
         floor.set(virtual_nanos);
-        Look { slot, virtual_nanos, frame }
+        Reading { slot, virtual_nanos, frame }
     }
 
-    /// The latest time that `slot` is known to have reached, without asking tokio.
+    /// The latest virtual time that `slot` is known to have reached, without asking tokio.
     pub(super) fn last_known(&self, slot: usize) -> u64 {
         self.hosts[slot].floor.get().max(self.step.get())
     }
 
-    /// The monotonic clock for code that asks for it. `Err` is a spin.
+    /// Reads the monotonic clock for the code under test. `Err` means that the host in this slot spins.
     #[inline]
     pub(super) fn read_monotonic(&self) -> Result<u64, usize> {
         let left = self.new_runtime_reads_left.get();
         if left > 0 && (self.starting.get() || Handle::try_current().is_err()) {
-            // When a machine crashes, its next runtime is made before the destructors run. It must begin at the start
-            // of the step, even if the host's clock is past that.
+            // After a crash, the host's next runtime is built before the destructors run. It must begin at the start of
+            // the step, even if the host's clock is ahead of that.
             self.new_runtime_reads_left.set(left - 1);
             return Ok(ORIGIN.saturating_add(self.step.get()));
         }
-        self.counted().map(Look::monotonic)
+        self.read().map(Reading::monotonic)
     }
 
-    /// The wall clock in nanoseconds since `epoch` began, for code that asks for it. `Err` is a spin.
+    /// Reads the wall clock for the code under test, in nanoseconds since the Unix epoch; `epoch` is its value at
+    /// virtual time zero. `Err` means that the host in this slot spins.
     #[inline]
     pub(super) fn read_wall(&self, epoch: u64) -> Result<u64, usize> {
-        let look = self.counted()?;
-        let clock = &self.hosts[look.slot];
-        let wall = epoch.saturating_add(look.virtual_nanos).saturating_add_signed(clock.wall_offset.get());
-        let error = clock.wall_error.get().at(look.virtual_nanos);
+        let reading = self.read()?;
+        let clock = &self.hosts[reading.slot];
+        let wall = epoch.saturating_add(reading.virtual_nanos).saturating_add_signed(clock.wall_offset.get());
+        let error = clock.wall_error.get().at(reading.virtual_nanos);
         if error != 0 {
             clock.wrong_reads.set(clock.wrong_reads.get() + 1);
         }
         Ok(wall.saturating_add_signed(error))
     }
 
-    fn counted(&self) -> Result<Look, usize> {
-        let look = self.look();
-        let read = (look.slot, look.virtual_nanos);
+    /// Reads the clock, and counts reads that find no change.
+    fn read(&self) -> Result<Reading, usize> {
+        let reading = self.peek();
+        let read = (reading.slot, reading.virtual_nanos);
         if self.last_read.replace(read) != read {
             self.reads.set(1);
-            return Ok(look);
+            return Ok(reading);
         }
         let reads = self.reads.get() + 1;
         self.reads.set(reads);
-        if reads < SPIN_LIMIT { Ok(look) } else { Err(look.slot) }
+        if reads < SPIN_LIMIT { Ok(reading) } else { Err(reading.slot) }
     }
 
-    /// Lets a spinning loop end where the process cannot: each time the host's clock jumps twice as far.
+    /// Moves the host's clock ahead so that a busy loop ends where the process cannot be ended. Each jump is twice as
+    /// long as the one before.
     pub(super) fn jump_ahead(&self, slot: usize) {
         let jump = self.spin_jump.get();
         self.spin_jump.set(jump.saturating_mul(2).min(1 << 50));
@@ -298,13 +305,14 @@ impl Clocks {
         floor.set(floor.get().saturating_add(jump));
     }
 
-    /// Moves the clock of `slot` to `virtual_nanos` if that is ahead: a blocking wait took that long.
+    /// Moves the clock of `slot` ahead to `virtual_nanos`, as after a blocking wait. Never moves it back.
     pub(super) fn run_ahead(&self, slot: usize, virtual_nanos: u64) {
         let floor = &self.hosts[slot].floor;
         floor.set(floor.get().max(virtual_nanos));
     }
 
-    /// Runs nothing that asks tokio until the previous value is put back.
+    /// Sets whether reads must not ask tokio and nothing is recorded. Returns the previous value, which the caller
+    /// restores.
     pub(super) fn set_quiet(&self, quiet: bool) -> bool {
         self.quiet.replace(quiet)
     }
@@ -331,7 +339,7 @@ impl Clocks {
     }
 }
 
-/// A duration in whole nanoseconds; 584 years are enough for any run.
+/// A duration in nanoseconds, saturating at about 584 years.
 #[inline]
 pub(super) fn nanos(duration: Duration) -> u64 {
     duration.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(duration.subsec_nanos()))

@@ -1,11 +1,11 @@
-//! Stops this process for a debugger, if there is one.
+//! Stops this process for an attached debugger.
 
 use super::platform;
 use super::simulated::simulation;
 
-/// Raises SIGTRAP if a debugger is attached to this process; whether it is.
+/// Raises SIGTRAP if a debugger is attached to this process. Returns whether one is attached.
 pub fn trap_if_debugged() -> bool {
-    // Asking opens a file, which is not the simulated code's doing.
+    // The check opens a file, which must not be recorded as an escape of the simulated code.
     let was_quiet = simulation().map(|simulation| simulation.clocks.set_quiet(true));
     let is_debugged = platform::is_debugged();
     if let (Some(simulation), Some(was_quiet)) = (simulation(), was_quiet) {

@@ -1,11 +1,11 @@
-//! How a thread begins to simulate, and how a host's runtime becomes known.
+//! How a thread begins to simulate, and how a host's runtime is registered.
 
 use super::escapes::record_escape;
 use super::notes::EscapeKind;
 use super::platform;
 use super::simulated::{self, Settings};
 
-/// From now on this thread simulates: clocks and entropy are virtual, and what escapes is recorded.
+/// Makes this thread simulate from now on: clocks and entropy are virtual, and escapes are recorded.
 ///
 /// # Panics
 /// If this thread already simulates.
@@ -14,7 +14,7 @@ pub fn enter(settings: Settings) {
     simulated::enter(settings);
 }
 
-/// Tells that the current tokio runtime is that of `host`. To be called by each life of a program at its first poll.
+/// Registers the current tokio runtime as that of `host`. Each life of a program calls this at its first poll.
 ///
 /// # Panics
 /// Outside a tokio runtime, and for a host that [`Settings::hosts`] does not name.

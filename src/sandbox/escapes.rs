@@ -1,5 +1,4 @@
-//! Recording what escapes while a thread simulates: once for each kind, with where it happened, and counted from then on.
-//! It knows nothing of how an escape is noticed.
+//! The record of escapes while a thread simulates: the first of each kind with its backtrace, later ones as a count.
 
 use std::backtrace::Backtrace;
 use std::time::Duration;
@@ -8,11 +7,11 @@ use super::notes::{Escape, EscapeKind};
 use super::recorded::Recorded;
 use super::simulated::simulation;
 
-/// What a new record adds to those that there are.
+/// How a new escape changes the record.
 enum Addition {
-    /// One more like the one at this place.
-    Another(usize),
-    /// The first, with its particulars.
+    /// Increments the count of the escape at this index.
+    Repeated(usize),
+    /// Adds an escape with this detail.
     First(String),
     Nothing,
 }
@@ -22,17 +21,18 @@ enum Addition {
 pub(super) fn record_escape(kind: EscapeKind, detail: impl FnOnce() -> String) {
     record(kind, |escapes, host| {
         match escapes.iter().position(|(escape, _)| escape.kind == kind && escape.host.as_deref() == host) {
-            Some(index) => Addition::Another(index),
+            Some(index) => Addition::Repeated(index),
             None => Addition::First(detail()),
         }
     });
 }
 
-/// Records a system call that no hook knows, by what it does: `describe` gives that, `None` if it is of no concern, and
-/// is told the particulars of what this host has done before. Does nothing on a thread that does not simulate.
+/// Records a system call that no hook handles, one entry for each detail. `describe` gets the details that are already
+/// recorded for this host and returns that of the call, or `None` to ignore it. Does nothing on a thread that does not
+/// simulate.
 #[cold]
 pub(super) fn record_system_call(kind: EscapeKind, describe: impl FnOnce(&[&str]) -> Option<String>) {
-    /// More different calls than this of one kind and host are counted with the last.
+    /// The most entries for one kind and host; calls beyond it are counted with the last entry.
     const MOST: usize = 16;
     record(kind, |escapes, host| {
         let of_host = || escapes.iter().enumerate().filter(|(_, (escape, _))| escape.host.as_deref() == host);
@@ -40,10 +40,10 @@ pub(super) fn record_system_call(kind: EscapeKind, describe: impl FnOnce(&[&str]
         let Some(detail) = describe(&known) else { return Addition::Nothing };
         let mut alike = of_host().filter(|(_, (escape, _))| escape.kind == kind);
         if let Some((index, _)) = alike.clone().find(|(_, (escape, _))| escape.detail == detail) {
-            return Addition::Another(index);
+            return Addition::Repeated(index);
         }
         match alike.nth(MOST - 1) {
-            Some((index, _)) => Addition::Another(index),
+            Some((index, _)) => Addition::Repeated(index),
             None => Addition::First(detail),
         }
     });
@@ -51,18 +51,18 @@ pub(super) fn record_system_call(kind: EscapeKind, describe: impl FnOnce(&[&str]
 
 fn record(kind: EscapeKind, look_up: impl FnOnce(&[Recorded], Option<&str>) -> Addition) {
     let Some(simulation) = simulation() else { return };
-    // Recording itself opens files and takes locks; that is not the run's doing.
+    // Recording itself opens files and takes locks, which must not be recorded in turn.
     if simulation.clocks.is_quiet() {
         return;
     }
-    let look = simulation.clocks.look();
+    let reading = simulation.clocks.peek();
     simulation.clocks.set_quiet(true);
-    let host = simulation.name_of(look.slot);
+    let host = simulation.name_of(reading.slot);
     let mut escapes = simulation.escapes.borrow_mut();
     match look_up(&escapes, host.as_deref()) {
-        Addition::Another(index) => escapes[index].0.count += 1,
+        Addition::Repeated(index) => escapes[index].0.count += 1,
         Addition::First(detail) => {
-            let at = Duration::from_nanos(look.virtual_nanos);
+            let at = Duration::from_nanos(reading.virtual_nanos);
             let escape = Escape { kind, detail, host, at, count: 1, backtrace: String::new() };
             escapes.push((escape, Backtrace::force_capture()));
         }

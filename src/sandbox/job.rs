@@ -1,33 +1,33 @@
-//! What a job is, what it may use up, and how it ended.
+//! A job: how it is started, its limits, and how it ended.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::notes::PanicNote;
 
-/// How many bytes a job may keep in its ledger.
+/// The capacity of a job's ledger in bytes.
 pub(super) const LEDGER_BYTES: usize = 64 << 20;
 
-/// Job bytes in, outcome bytes out. It runs in the forked child, on its only thread.
+/// Computes the outcome of a job, both as bytes. It runs in the forked child, on its only thread.
 pub type Handler = Arc<dyn Fn(&[u8]) -> Vec<u8> + Send + Sync>;
 
-/// How this executable is started once more as a zygote, and gets to [`serve_if_zygote`](super::serve_if_zygote).
+/// How this executable, started again as a zygote, reaches [`serve_if_zygote`](super::serve_if_zygote).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EntryPoint {
-    /// By its own `main`, which calls [`serve_if_zygote`](super::serve_if_zygote) first.
+    /// Through its own `main`, which calls [`serve_if_zygote`](super::serve_if_zygote) first.
     Main,
-    /// By libtest, as the one test of this name, which calls [`serve_if_zygote`](super::serve_if_zygote).
+    /// Through libtest, as the one test with this name, which calls [`serve_if_zygote`](super::serve_if_zygote).
     Test(String),
 }
 
-/// What a job may use up.
+/// The resources that a job may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProcessLimits {
     /// CPU time.
     pub cpu: Duration,
-    /// Memory beyond what the zygote has, in bytes of address space.
+    /// Memory beyond the zygote's own, in bytes of address space.
     pub memory_bytes: u64,
-    /// Time on the wall. It only guards against a child that waits for ever without using CPU time.
+    /// Wall-clock time. It only guards against a child that waits forever without using CPU time.
     pub wall: Duration,
 }
 
@@ -37,22 +37,22 @@ impl Default for ProcessLimits {
     }
 }
 
-/// How a job ended, and what is known of it.
+/// How a job ended, with what it left behind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finished {
     /// How it ended.
     pub end: End,
-    /// The host that ran when it ended, if it did not return; as far as that could be seen.
+    /// The index of the host that ran when the job ended, if the job did not return; best effort.
     pub host: Option<usize>,
-    /// The virtual time at which it ended, if it did not return; as far as that could be seen.
+    /// The virtual time at which the job ended, if it did not return; best effort.
     pub at: Duration,
-    /// The panics up to the end, for a job that did not live to return its notes.
+    /// The panics up to the end, which are the only notes of a job that did not return.
     pub panics: Vec<PanicNote>,
-    /// What it kept up to the end, if it did not return.
+    /// The contents of the job's ledger, if it did not return.
     pub ledger: Vec<u8>,
     /// What it wrote to standard output and standard error; of more than 256 KiB, the head and the tail.
     pub output: Vec<u8>,
-    /// The CPU time that it took.
+    /// The CPU time that it used.
     pub cpu: Duration,
 }
 
@@ -72,15 +72,15 @@ pub enum End {
     StackOverflow,
     /// An allocation failed, which [`ProcessLimits::memory_bytes`] makes happen.
     MemoryLimit,
-    /// The process exited by its own will before the handler returned.
+    /// The process called `exit` before the handler returned.
     Exited {
         /// Its exit code.
         code: i32,
     },
-    /// A host waited in a loop for time to pass while its clock stood still.
+    /// A host waited in a busy loop for time to pass while its clock stood still.
     ClockSpin,
     /// [`ProcessLimits::cpu`] was used up.
     CpuLimit,
-    /// It waited for something that cannot happen, or longer than [`ProcessLimits::wall`].
+    /// It waited for something that could not happen, or ran longer than [`ProcessLimits::wall`].
     Blocked,
 }

@@ -1,25 +1,25 @@
-//! The ledger: memory that a run reserves before it begins and that outlives its process, so that the supervisor can read what
-//! a run that died had kept up to then. It knows nothing of what is written there.
+//! The ledger: memory that a run reserves before it begins and that outlives its process. The supervisor can read what
+//! a run had written there before it died.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::job::LEDGER_BYTES;
 use super::platform;
 
-/// Whether the memory that outlives this process is in use.
+/// Whether a ledger of this process already uses the memory that outlives the process.
 static IS_SHARED_TAKEN: AtomicBool = AtomicBool::new(false);
 
-/// Bytes that are only appended. What a run keeps here moves nothing else in its memory.
+/// A buffer of fixed capacity. Writing to it allocates nothing, so the addresses of a run's other memory stay the same.
 #[derive(Debug)]
 pub(crate) enum Ledger {
-    /// Memory of the process that outlives it.
+    /// Memory that outlives the process.
     Shared(platform::SharedLedger),
-    /// Memory of its own, where there is no other.
+    /// Memory on the heap, where no shared memory is available.
     Own(Vec<u8>),
 }
 
 impl Ledger {
-    /// The ledger of a run that begins: in a process that was forked for it, memory that the supervisor can read, too.
+    /// Opens the ledger of a run. In a process forked for the run, the supervisor can read it, too.
     pub(crate) fn open() -> Ledger {
         match platform::SharedLedger::of_this_process() {
             Some(shared) if !IS_SHARED_TAKEN.swap(true, Ordering::Relaxed) => Ledger::Shared(shared),
@@ -27,7 +27,7 @@ impl Ledger {
         }
     }
 
-    /// Appends bytes without any allocation; false if they do not fit.
+    /// Appends bytes without allocating. Returns false, and appends nothing, if they do not fit.
     pub(crate) fn append(&mut self, bytes: &[u8]) -> bool {
         let fits = self.bytes().len() + bytes.len() <= LEDGER_BYTES;
         match self {
@@ -38,7 +38,7 @@ impl Ledger {
         fits
     }
 
-    /// Writes over bytes that were appended.
+    /// Overwrites bytes that were appended, from offset `at`.
     pub(crate) fn overwrite(&mut self, at: usize, bytes: &[u8]) {
         match self {
             Ledger::Shared(shared) => shared.overwrite(at, bytes),
@@ -46,7 +46,7 @@ impl Ledger {
         }
     }
 
-    /// Forgets all but the first bytes.
+    /// Keeps the first `length` bytes only.
     pub(crate) fn truncate(&mut self, length: usize) {
         match self {
             Ledger::Shared(shared) => shared.truncate(length),
@@ -63,7 +63,7 @@ impl Ledger {
     }
 }
 
-/// A copy is memory of its own.
+/// A clone is on the heap.
 impl Clone for Ledger {
     fn clone(&self) -> Ledger {
         Ledger::Own(self.bytes().to_vec())

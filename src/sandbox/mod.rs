@@ -1,27 +1,27 @@
-//! Determinism of one run: what the C library answers while a thread simulates, and a pristine process for every run.
-//! It knows nothing of turmoil, faults or scenarios; a run is bytes in, bytes out.
+//! Determinism of one run: the C library's answers while a thread simulates, and a pristine process for every run.
+//! It depends on the seed alone; a run is bytes in, bytes out.
 //!
-//! Two halves that can be used apart:
+//! The two halves can be used separately:
 //!
-//! - **The simulated view** ([`enter`] to [`leave`]): symbols of the C library that are defined in the binary answer
+//! - **The simulated view** ([`enter`] to [`leave`]): the binary defines symbols of the C library itself. They answer
 //!   from thread-local state while this thread simulates, and pass through otherwise. Clocks follow the tokio runtime
-//!   of the asking host, entropy is keyed by the seed, and what cannot be simulated is recorded in [`Notes`].
+//!   of the calling host, entropy is keyed by the seed, and what cannot be simulated is recorded in [`Notes`].
 //! - **Processes** ([`Worker`]): a zygote is this executable, started once with a constant environment; it forks one
-//!   child for every job, so that no run can see what an earlier one left behind. Where that is impossible, each job
-//!   runs on a fresh thread ([`Worker::is_forked`] tells).
+//!   child for every job, so that no run can see what an earlier one left behind. Where forking is impossible, each job
+//!   runs on a fresh thread (see [`Worker::is_forked`]).
 //!
-//! Stated gaps: code that reads the time stamp counter (quanta) or makes system calls without the C library (rustix,
-//! the Go runtime) is not seen; neither is `fopen` or the age of a file, nor a program that replaces the panic hook.
-//! [`watch_system_calls`] closes the first two and names what came through, at the price of a signal for each call: it
-//! is for a closer look at a run that cannot be repeated. On aarch64, clocks read through the vDSO and threads made by
-//! raw system calls remain unseen even then; everywhere, the coarse clocks of the vDSO do, instructions such as
-//! `rdrand` and `cpuid`, and all that other threads do but for having been started.
+//! Known gaps: the hooks do not see code that reads the time stamp counter (quanta) or makes system calls without the C
+//! library (rustix, the Go runtime), nor `fopen`, the timestamps of a file, or a program that replaces the panic hook.
+//! [`watch_system_calls`] detects reads of the counter and system calls and names what came through, at the cost of a
+//! signal for each: use it to examine a run that does not repeat. Even then, these remain unseen: the coarse clocks of
+//! the vDSO; instructions such as `rdrand` and `cpuid`; everything that other threads do, except that they were
+//! started; and on aarch64 also clocks read through the vDSO and threads made by raw system calls.
 
 #![allow(unsafe_code)]
-// Without hooks there is nobody who asks for what a simulation would answer.
+// Without hooks, nothing calls the code that computes a simulation's answers.
 #![cfg_attr(not(target_os = "linux"), allow(dead_code))]
 
-// Here symbols of the C library can be defined anew, and processes forked.
+// These targets can override symbols of the C library and fork processes.
 #[cfg(all(
     target_os = "linux",
     target_env = "gnu",

@@ -1,48 +1,49 @@
-//! What a run did that the sandbox could not simulate, and every panic. Plain data, no logic.
+//! Notes on a run: its escapes from the simulation and its panics. Plain data, no logic.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What was recorded between [`enter`](super::enter) and [`leave`](super::leave).
+/// Everything recorded between [`enter`](super::enter) and [`leave`](super::leave).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notes {
-    /// One entry for each kind of escape and each host, in the order in which they first happened.
+    /// One entry for each kind of escape and each host, in order of first occurrence. System calls have one for each
+    /// detail.
     pub escapes: Vec<Escape>,
-    /// Every panic on the simulating thread, also those that a task or `catch_unwind` swallowed.
+    /// Every panic on the simulating thread, including those that a task or `catch_unwind` caught.
     pub panics: Vec<PanicNote>,
 }
 
-/// Something that the simulated code did and that the sandbox could not keep inside the simulation.
+/// An action of the simulated code that the sandbox could not keep inside the simulation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Escape {
     /// What escaped.
     pub kind: EscapeKind,
-    /// The particulars of the first one: a path, a socket type, a duration.
+    /// Details of the first occurrence: a path, a socket type, a duration.
     pub detail: String,
     /// The host that did it; `None` if it happened outside any host.
     pub host: Option<String>,
-    /// The virtual time of the first one.
+    /// The virtual time of the first occurrence.
     pub at: Duration,
-    /// How many of this kind there were on this host.
+    /// The number of occurrences.
     pub count: u64,
-    /// Where the first one happened.
+    /// The backtrace of the first occurrence.
     pub backtrace: String,
 }
 
-/// The kinds of escape; their kebab-case names are what a scenario writes to allow one.
+/// The kinds of escape. A scenario allows one by its kebab-case name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EscapeKind {
     /// A thread was started. It sees the real clocks and real entropy.
     Thread,
-    /// A socket of the operating system was made.
+    /// A socket of the operating system was created.
     RealSocket,
     /// A file outside the allow-list was opened.
     RealFile,
     /// `/dev/urandom` or `/dev/random` was opened.
     EntropyDevice,
-    /// A blocking sleep. It did not sleep: it moved the host's clock.
+    /// A blocking sleep was requested. It advanced the host's clock instead of sleeping.
     BlockingSleep,
     /// A clock that the sandbox does not model, such as CPU time, was read.
     UnmodelledClock,
@@ -50,16 +51,15 @@ pub enum EscapeKind {
     UnpausedRuntime,
     /// A process was started. It sees the real clocks, real entropy and real files.
     Process,
-    /// A system call that a hook does not know, made by the C library. Seen only under [`watch_system_calls`].
+    /// The C library made a system call that no hook handles. Seen only under [`watch_system_calls`].
     ///
     /// [`watch_system_calls`]: super::watch_system_calls
     SystemCall,
-    /// A system call made without the C library. Seen only under [`watch_system_calls`].
+    /// A system call was made without the C library. Seen only under [`watch_system_calls`].
     ///
     /// [`watch_system_calls`]: super::watch_system_calls
     RawSystemCall,
-    /// The time stamp counter was read, by an instruction or through the kernel's page for clocks. Seen only under
-    /// [`watch_system_calls`].
+    /// The time stamp counter was read, by an instruction or through the vDSO. Seen only under [`watch_system_calls`].
     ///
     /// [`watch_system_calls`]: super::watch_system_calls
     TimeStampCounter,
@@ -87,9 +87,9 @@ impl EscapeKind {
 /// One panic on the simulating thread.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PanicNote {
-    /// The message, if it was text.
+    /// The message, or a placeholder if the payload was not text.
     pub message: String,
-    /// `file:line:column`.
+    /// The position in the source as `file:line:column`; empty if unknown.
     pub location: String,
     /// The host that panicked; `None` outside any host.
     pub host: Option<String>,

@@ -1,4 +1,5 @@
-//! Where nothing can be interposed and no pristine process forked: jobs run on threads, clocks and entropy are real.
+//! The fallback platform, without interposed symbols or forked processes: jobs run on threads, and clocks and entropy
+//! are real.
 
 use std::io;
 
@@ -35,7 +36,7 @@ pub(super) fn is_debugged() -> bool {
 
 pub(super) fn trap() {}
 
-/// There is none.
+/// Never constructed, as no memory outlives the process here.
 #[derive(Debug)]
 pub(crate) enum SharedLedger {}
 
@@ -61,7 +62,7 @@ impl SharedLedger {
     }
 }
 
-/// There is none.
+/// Never constructed, as no process is forked here.
 pub(super) enum Forker {}
 
 impl Forker {

@@ -1,4 +1,4 @@
-//! What escaped from a simulation, made readable at its end and kept if somebody asks for it later.
+//! The escapes of a simulation, with their backtraces rendered at its end, and those of the last simulation.
 
 use std::backtrace::Backtrace;
 use std::cell::RefCell;
@@ -6,32 +6,32 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::notes::Escape;
 
-/// An escape, and where the first one happened as long as that has not been made readable.
+/// An escape, with the backtrace of its first occurrence, which is rendered only at the end.
 pub(super) type Recorded = (Escape, Backtrace);
 
-/// Whether what escaped is kept beyond the end of a simulation.
+/// Whether escapes are kept beyond the end of a simulation.
 static KEEPS_ESCAPES: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
-    // What escaped from the last simulation of this thread.
+    // The escapes of the last simulation of this thread.
     static LAST_ESCAPES: RefCell<Vec<Escape>> = const { RefCell::new(Vec::new()) };
 }
 
-/// From now on what escapes is kept for [`last_escapes`].
+/// Keeps escapes for [`last_escapes`] from now on.
 pub(super) fn keep_escapes() {
     KEEPS_ESCAPES.store(true, Ordering::Relaxed);
 }
 
-/// All that escaped from the simulation that this thread left last, also what a scenario allows. Nothing unless
-/// [`watch_system_calls`](super::watch_system_calls) was called before it.
+/// Takes the escapes of the last simulation that this thread left, including those that the scenario allows. Empty
+/// unless [`watch_system_calls`](super::watch_system_calls) was called before the simulation ended.
 pub fn last_escapes() -> Vec<Escape> {
     LAST_ESCAPES.take()
 }
 
-/// At the end of a simulation: what it recorded, made readable.
+/// Renders the backtraces of a simulation's escapes at its end.
 pub(super) fn finish(recorded: Vec<Recorded>) -> Vec<Escape> {
     let escapes = recorded.into_iter().map(|(mut escape, backtrace)| {
-        escape.backtrace = readable(&backtrace);
+        escape.backtrace = render(&backtrace);
         escape
     });
     let escapes: Vec<Escape> = escapes.collect();
@@ -41,12 +41,12 @@ pub(super) fn finish(recorded: Vec<Recorded>) -> Vec<Escape> {
     escapes
 }
 
-/// The frames of a backtrace between the recording, which comes first, and what runs a job, which comes last; without
-/// the hooks in between.
-fn readable(backtrace: &Backtrace) -> String {
+/// Renders the frames of a backtrace without the sandbox's own: those that record, which come first, those that run the
+/// job, which come last, and the hooks in between.
+fn render(backtrace: &Backtrace) -> String {
     const MOST_FRAMES: usize = 40;
     let text = backtrace.to_string();
-    // A frame is a line with its number and name, and mostly one with its place.
+    // A frame is a line with its number and name, usually followed by a line with its location.
     let mut frames: Vec<Vec<&str>> = Vec::new();
     for line in text.lines() {
         match frames.last_mut() {
@@ -57,7 +57,7 @@ fn readable(backtrace: &Backtrace) -> String {
     let has = |frame: &Vec<&str>, names: &[&str]| frame.iter().any(|line| names.iter().any(|name| line.contains(name)));
     let runs_job = |frame: &Vec<&str>| has(frame, &["/src/sandbox/linux/child.rs", "/src/sandbox/thread.rs"]);
     let is_ours = |frame: &Vec<&str>| {
-        has(frame, &["std::backtrace", "std/src/backtrace.rs", "squall::sandbox::", "/src/sandbox/"])
+        has(frame, &["std::backtrace", "std/src/backtrace.rs", "squall::internal::sandbox::", "/src/sandbox/"])
     };
     let frames = frames.iter().skip_while(|frame| is_ours(frame)).take_while(|frame| !runs_job(frame));
     let frames = frames.filter(|frame| !is_ours(frame));

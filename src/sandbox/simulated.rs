@@ -1,4 +1,4 @@
-//! The state of a simulating thread: its clocks, its entropy, and what escaped. Hooks and the world meet here.
+//! The state of a simulating thread: its clocks, its entropy, its escapes and its panics. Hooks and the world share it.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -12,50 +12,50 @@ use super::platform;
 use super::recorded::{Recorded, finish};
 use crate::seed::Seed;
 
-/// What a run's view of the world depends on.
+/// The inputs that determine what a run sees of clocks, entropy and hosts.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where all entropy comes from.
+    /// The seed that all entropy is derived from.
     pub seed: Seed,
-    /// What the wall clock shows at virtual time zero, since the Unix epoch.
+    /// The wall clock's time at virtual time zero, since the Unix epoch.
     pub epoch: Duration,
-    /// The names of the hosts; elsewhere a host is its index in this list.
+    /// The names of the hosts. Elsewhere, a host is identified by its index in this list.
     pub hosts: Vec<String>,
 }
 
-/// Everything that is known of the run on this thread.
+/// The state of the run on this thread.
 pub(super) struct Simulation {
     settings: Settings,
     epoch: u64,
     pub(super) clocks: Clocks,
-    /// How many requests for entropy each host made so far; the last entry is for what runs outside any host.
+    /// How many requests for entropy each host has made; the last entry counts those made outside any host.
     requests: Vec<Cell<u64>>,
-    /// Entropy that our own recording asked for must not shift what the run sees.
+    /// The sandbox's own requests for entropy, counted apart so that they do not shift what the run sees.
     own_requests: Cell<u64>,
-    /// How many threads this one started. While there are any, a timed wait has to wait for them.
+    /// How many threads this one has started. If there are any, a timed wait really waits, as they may end it.
     pub(super) threads: Cell<u32>,
     pub(super) escapes: RefCell<Vec<Recorded>>,
     panics: RefCell<Vec<PanicNote>>,
-    /// Which hosts run a program that was killed and is yet to be dropped.
+    /// For each host, whether its program was killed but not dropped yet.
     dead: Vec<Cell<bool>>,
 }
 
 thread_local! {
-    // A plain pointer without a destructor: hooks may read it at any moment of a thread's life.
+    // A plain pointer without a destructor, because hooks may read it at any time in a thread's life.
     static SIMULATION: Cell<*const Simulation> = const { Cell::new(std::ptr::null()) };
 }
 
 /// The simulation of this thread, if there is one.
 #[inline]
 pub(super) fn simulation<'a>() -> Option<&'a Simulation> {
-    // SAFETY: `enter` stores a pointer from a box that only `leave` frees, on this same thread; no caller in this
-    // module keeps the reference beyond its own call, and `leave` is not called from within a hook.
+    // SAFETY: `enter` stores a pointer from a box that only `leave` frees, on this same thread. No caller in this
+    // module keeps the reference after it returns, and no hook calls `leave`.
     unsafe { SIMULATION.get().as_ref() }
 }
 
 /// Begins the simulation of this thread.
 pub(super) fn enter(settings: Settings) {
-    assert!(!is_simulating(), "this thread already simulates: leave() must come before the next enter()");
+    assert!(!is_simulating(), "this thread already simulates: call leave() before the next enter()");
     record_panics();
     let hosts = settings.hosts.len();
     let simulation = Box::new(Simulation {
@@ -75,13 +75,13 @@ pub(super) fn enter(settings: Settings) {
     platform::show_position(None, 0);
 }
 
-/// This thread stops simulating. Returns what was recorded; nothing if it did not simulate.
+/// Stops simulating on this thread. Returns what was recorded; empty if the thread did not simulate.
 pub fn leave() -> Notes {
     let pointer = SIMULATION.replace(std::ptr::null());
     if pointer.is_null() {
         return Notes::default();
     }
-    // SAFETY: the pointer came from `Box::into_raw` in `enter`, and the thread-local no longer holds it.
+    // SAFETY: the pointer came from `Box::leak` in `enter`, and the thread-local no longer holds it.
     let simulation = unsafe { Box::from_raw(pointer.cast_mut()) };
     Notes { escapes: finish(simulation.escapes.into_inner()), panics: simulation.panics.into_inner() }
 }
@@ -91,7 +91,7 @@ pub fn is_simulating() -> bool {
     simulation().is_some()
 }
 
-/// Tells at which virtual time the coming step starts. This is the time outside any host's runtime.
+/// Sets the virtual time at which the coming step starts, which is also the time outside any host's runtime.
 pub fn set_step(start: Duration) {
     if let Some(simulation) = simulation() {
         simulation.clocks.set_step(start);
@@ -99,16 +99,17 @@ pub fn set_step(start: Duration) {
     }
 }
 
-/// Tells whose destructors run now, outside any runtime. To be called right before turmoil's `crash` or `bounce`, and
-/// with `None` after it: the first clock reads after this call are taken for those of the new runtime, which begins at
-/// the start of the step; all later ones are the host's own.
+/// Sets the host whose destructors run now, outside any runtime. Call it right before turmoil's `crash` or `bounce`,
+/// and with `None` afterwards. The first clock reads after this call count as those of the new runtime, which begins at
+/// the start of the step; all later ones count as the host's own.
 pub fn set_outside_host(host: Option<usize>) {
     if let Some(simulation) = simulation() {
         simulation.clocks.set_outside_host(host);
     }
 }
 
-/// Whether the current tokio runtime, which is that of `host` from now on, has paused its time; true outside a simulation.
+/// Registers the current tokio runtime as that of `host`. Returns whether its time is paused; true outside a
+/// simulation.
 pub(super) fn enter_host(host: usize) -> bool {
     let Some(simulation) = simulation() else { return true };
     assert!(host < simulation.settings.hosts.len(), "there is no host number {host}");
@@ -117,7 +118,7 @@ pub(super) fn enter_host(host: usize) -> bool {
     is_paused
 }
 
-/// Sets how far the wall clock of `host` is off, in nanoseconds.
+/// Sets the offset of `host`'s wall clock from virtual time, in nanoseconds.
 ///
 /// # Panics
 /// For a host that [`Settings::hosts`] does not name.
@@ -128,19 +129,19 @@ pub fn set_wall_offset(host: usize, nanos: i64) {
     }
 }
 
-/// Tells whether the program of this host was killed: what it logs from then on, and its panics, are not its own doing.
+/// Sets whether the program of this host is dead: what a dead program logs, and its panics, are ignored.
 pub fn set_dead(host: usize, is_dead: bool) {
     if let Some(dead) = simulation().and_then(|simulation| simulation.dead.get(host)) {
         dead.set(is_dead);
     }
 }
 
-/// Whether the code that runs now is that of a program that was killed.
+/// Whether the code that runs now belongs to a program that was killed.
 pub fn is_dead() -> bool {
     simulation().is_some_and(Simulation::is_dead)
 }
 
-/// Sets how the wall clock of `host` is wrong beside its offset, from now on.
+/// Sets the error of `host`'s wall clock from now on, in addition to its offset.
 ///
 /// # Panics
 /// For a host that [`Settings::hosts`] does not name.
@@ -151,7 +152,8 @@ pub fn set_wall_error(host: usize, error: WallError) {
     }
 }
 
-/// How often code on `host` read its wall clock while that was wrong, since this was last asked. An offset is not wrong.
+/// How often code on `host` has read its wall clock while that had an error, since the last call of this function. An
+/// offset is not an error.
 pub fn take_wrong_reads(host: usize) -> u64 {
     simulation().map_or(0, |simulation| simulation.clocks.take_wrong_reads(host))
 }
@@ -162,10 +164,10 @@ pub fn current_host() -> Option<usize> {
     simulation.clocks.host_of(simulation.clocks.current_slot())
 }
 
-/// The virtual time of whoever asks: inside a host's runtime that host's, otherwise the start of the step. Zero if this
+/// The current virtual time: inside a host's runtime that of the host, otherwise the start of the step. Zero if this
 /// thread does not simulate.
 pub fn now() -> Duration {
-    simulation().map_or(Duration::ZERO, |simulation| Duration::from_nanos(simulation.clocks.look().virtual_nanos))
+    simulation().map_or(Duration::ZERO, |simulation| Duration::from_nanos(simulation.clocks.peek().virtual_nanos))
 }
 
 impl Simulation {
@@ -175,7 +177,7 @@ impl Simulation {
         loop {
             match self.clocks.read_monotonic() {
                 Ok(nanos) => return nanos,
-                Err(slot) => self.spun(slot),
+                Err(slot) => self.handle_spin(slot),
             }
         }
     }
@@ -186,16 +188,16 @@ impl Simulation {
         loop {
             match self.clocks.read_wall(self.epoch) {
                 Ok(nanos) => return nanos,
-                Err(slot) => self.spun(slot),
+                Err(slot) => self.handle_spin(slot),
             }
         }
     }
 
-    /// A host waits for a clock that stands still. Ends the process if it is a child of a zygote; otherwise the run
-    /// gets a note as for a panic, and the host's clock jumps so that the loop can end: unwinding out of a function of
-    /// the C library is not possible.
+    /// Handles a host that waits in a busy loop for a clock that stands still. Ends the process if it is a child of a
+    /// zygote. Otherwise notes it like a panic and moves the host's clock ahead so that the loop can end, because
+    /// unwinding out of a function of the C library is not possible.
     #[cold]
-    fn spun(&self, slot: usize) {
+    fn handle_spin(&self, slot: usize) {
         let at = self.clocks.last_known(slot);
         platform::end_in_spin(self.clocks.host_of(slot), at);
         let host = self.name_of(slot);
@@ -208,13 +210,13 @@ impl Simulation {
         self.clocks.jump_ahead(slot);
     }
 
-    /// Fills `buffer` with this host's next entropy.
+    /// Fills `buffer` with the next entropy of the host that runs now.
     pub(super) fn fill(&self, buffer: &mut [u8]) {
         if buffer.is_empty() {
             return;
         }
         let quiet = self.clocks.is_quiet();
-        let slot = if quiet { self.clocks.nobody() } else { self.clocks.current_slot() };
+        let slot = if quiet { self.clocks.outside_slot() } else { self.clocks.current_slot() };
         let requests = if quiet { &self.own_requests } else { &self.requests[slot] };
         let label = if quiet { "entropy of the sandbox" } else { "entropy" };
         let host = self.clocks.host_of(slot).map_or(u64::MAX, |host| host as u64);
@@ -240,7 +242,8 @@ impl Simulation {
     }
 }
 
-/// Makes every panic of a simulating thread leave a note, then does what was done with panics before. Once a process.
+/// Installs a panic hook that notes every panic and then calls the previous hook. Only the first call in a process
+/// installs it.
 pub(super) fn record_panics() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
@@ -261,14 +264,14 @@ fn note_panic(simulation: Option<&Simulation>, information: &PanicHookInfo<'_>) 
     if simulation.is_some_and(Simulation::is_dead) {
         return;
     }
-    let look = simulation.map(|simulation| (simulation, simulation.clocks.look()));
+    let seen = simulation.map(|simulation| (simulation, simulation.clocks.peek()));
     let note = PanicNote {
         message: message_of(information.payload()),
         location: information.location().map(ToString::to_string).unwrap_or_default(),
-        host: look.and_then(|(simulation, look)| simulation.name_of(look.slot)),
-        at: look.map_or(Duration::ZERO, |(_, look)| Duration::from_nanos(look.virtual_nanos)),
+        host: seen.and_then(|(simulation, reading)| simulation.name_of(reading.slot)),
+        at: seen.map_or(Duration::ZERO, |(_, reading)| Duration::from_nanos(reading.virtual_nanos)),
     };
-    let host = look.and_then(|(simulation, look)| simulation.clocks.host_of(look.slot));
+    let host = seen.and_then(|(simulation, reading)| simulation.clocks.host_of(reading.slot));
     platform::show_panic(host, &note);
     if let Some(Ok(mut panics)) = simulation.map(|simulation| simulation.panics.try_borrow_mut()) {
         panics.push(note);

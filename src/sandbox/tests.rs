@@ -1,4 +1,4 @@
-//! Tests in a libtest binary, which is what a user's plain `#[test]` lives in.
+//! Tests of the sandbox inside a libtest binary, which is where a user's plain `#[test]` runs.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use crate::seed::Seed;
 
 fn simulate(job: &[u8]) -> Vec<u8> {
     if job == b"panic" {
-        panic!("as told");
+        panic!("the job asks for it");
     }
     enter(Settings { seed: Seed(1), epoch: Duration::ZERO, hosts: vec!["alpha".to_owned()] });
     let map: HashMap<u32, u32> = (0..20).map(|n| (n, n)).collect();
@@ -26,9 +26,9 @@ fn a_libtest_binary_is_its_own_zygote() {
     let outcomes = [0, 1].map(|_| {
         let mut worker = Worker::spawn(EntryPoint::Test(name.clone()), Arc::new(simulate)).expect("the zygote starts");
         [0, 1].map(|_| {
-            let panicked = worker.run(b"panic", &ProcessLimits::default()).expect("the zygote lives");
-            assert_eq!(panicked.panics[0].message, "as told");
-            let finished = worker.run(b"", &ProcessLimits::default()).expect("the zygote lives");
+            let panicked = worker.run(b"panic", &ProcessLimits::default()).expect("the zygote runs the job");
+            assert_eq!(panicked.panics[0].message, "the job asks for it");
+            let finished = worker.run(b"", &ProcessLimits::default()).expect("the zygote runs the job");
             assert!(finished.output.is_empty(), "{:?}", String::from_utf8_lossy(&finished.output));
             finished.end
         })
@@ -41,7 +41,9 @@ fn a_libtest_binary_is_its_own_zygote() {
 
 #[test]
 fn a_zygote_that_never_serves_is_an_error() {
-    let error = Worker::spawn(EntryPoint::Test("no_such_test".to_owned()), Arc::new(simulate)).err().expect("an error");
+    let error = Worker::spawn(EntryPoint::Test("no_such_test".to_owned()), Arc::new(simulate))
+        .err()
+        .expect("the zygote does not serve");
     let text = error.to_string();
     assert!(text.contains("exited with code 0") && text.contains("is there a test `no_such_test`"), "{text}");
 }

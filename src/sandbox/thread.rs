@@ -1,4 +1,5 @@
-//! Jobs where no process can be forked: each on a fresh thread, so that at least thread-locals are new.
+//! Jobs on threads, for platforms that cannot fork: each job gets a fresh thread, so that at least thread-locals are
+//! new.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,10 +10,10 @@ use super::job::{End, Finished, Handler};
 use super::notes::PanicNote;
 use super::simulated::{leave, message_of, record_panics};
 
-/// Like the main thread of a zygote.
+/// The stack size of a job's thread, the same as that of a zygote's main thread.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
 
-/// Runs one job. ProcessLimits cannot be enforced here, and an abort ends this very process.
+/// Runs one job. `ProcessLimits` cannot be enforced here, and an abort ends this process.
 pub(super) fn run(handler: &Handler, job: &[u8]) -> io::Result<Finished> {
     record_panics();
     let start = Instant::now();
@@ -22,7 +23,7 @@ pub(super) fn run(handler: &Handler, job: &[u8]) -> io::Result<Finished> {
                 let outcome = catch_unwind(AssertUnwindSafe(|| handler(job)));
                 (outcome, leave())
             })?;
-        thread.join().map_err(|_| io::Error::other("the thread of a run ended in a panic of its own"))
+        thread.join().map_err(|_| io::Error::other("the thread of a run panicked outside the handler"))
     })?;
     let (end, panics) = match outcome {
         Ok(outcome) => (End::Returned(outcome), notes.panics),

@@ -1,11 +1,11 @@
-//! Jobs, one at a time, each in a process that nobody used before. What a job means is the handler's business.
+//! Workers: each runs jobs one at a time, each job in a fresh process. The handler gives a job its meaning.
 
 use std::io;
 
 use super::job::{EntryPoint, Finished, Handler, ProcessLimits};
 use super::{platform, recorded, thread};
 
-/// Runs jobs, one at a time. `--jobs N` takes N workers, each driven by a thread of the supervisor.
+/// Runs jobs one at a time. `--jobs N` uses N workers, each driven by a thread of the supervisor.
 pub struct Worker(Kind);
 
 enum Kind {
@@ -14,13 +14,13 @@ enum Kind {
 }
 
 impl Worker {
-    /// Starts a zygote by `entry`. Where that is impossible, jobs will run `handler` on fresh threads of this process.
+    /// Starts a zygote through `entry`. Where that is impossible, `handler` runs jobs on fresh threads of this process.
     ///
     /// # Errors
-    /// If the zygote starts but never gets to [`serve_if_zygote`].
+    /// If the zygote starts but never reaches [`serve_if_zygote`], or if this process is itself a zygote.
     pub fn spawn(entry: EntryPoint, handler: Handler) -> io::Result<Worker> {
         if is_zygote() {
-            return Err(io::Error::other("a run cannot start runs of its own"));
+            return Err(io::Error::other("a run cannot start other runs: spawn workers from the supervisor only"));
         }
         Ok(Worker(match platform::Forker::spawn(&entry)? {
             Some(forker) => Kind::Forked(Box::new(forker)),
@@ -28,7 +28,7 @@ impl Worker {
         }))
     }
 
-    /// A worker that runs each job on a fresh thread of this process, as where no process can be forked.
+    /// A worker that runs each job on a fresh thread of this process, as on platforms that cannot fork.
     pub fn on_threads(handler: Handler) -> Worker {
         Worker(Kind::Threaded(handler))
     }
@@ -36,7 +36,7 @@ impl Worker {
     /// Runs one job to its end.
     ///
     /// # Errors
-    /// If the zygote dies twice at the same job.
+    /// If the zygote dies twice on the same job, or dies and cannot be started again.
     pub fn run(&mut self, job: &[u8], limits: &ProcessLimits) -> io::Result<Finished> {
         match &mut self.0 {
             Kind::Forked(forker) => forker.run(job, limits),
@@ -44,8 +44,8 @@ impl Worker {
         }
     }
 
-    /// Whether every run sees the same addresses. Where the system randomises them, code that hashes addresses is
-    /// deterministic within one worker only.
+    /// Whether every run sees the same addresses. If the system randomises them, code that hashes addresses is
+    /// deterministic only within one worker.
     pub fn address_randomisation_off(&self) -> bool {
         match &self.0 {
             Kind::Forked(forker) => forker.address_randomisation_off(),
@@ -64,32 +64,32 @@ pub fn is_zygote() -> bool {
     platform::is_zygote()
 }
 
-/// In a zygote, serves jobs with `handler` and never returns; in any other process, returns at once. To be called first
-/// in `main`, or first in a test that makes workers by [`EntryPoint::Test`].
+/// In a zygote, serves jobs with `handler` and never returns; in any other process, returns at once. Call it first in
+/// `main`, or first in a test that spawns workers with [`EntryPoint::Test`].
 pub fn serve_if_zygote(handler: impl Fn(&[u8]) -> Vec<u8>) {
     if is_zygote() {
         platform::serve(&handler);
     }
 }
 
-/// From now on, what this process does that no hook sees is recorded, too, while its thread simulates: system calls made
-/// without the C library, those of it that have no hook, and reads of the time stamp counter. To be called by a handler
-/// before it enters a simulation; the run goes on as before, but slower. What escapes, however it was seen, is kept for
-/// [`last_escapes`](super::last_escapes).
+/// Also records, from now on and while a thread simulates, what no hook sees: system calls made without the C library,
+/// the C library's system calls that have no hook, and reads of the time stamp counter. A handler calls this before it
+/// enters a simulation; the run behaves as before, but slower. All escapes are kept for
+/// [`last_escapes`](super::last_escapes), however they were seen.
 ///
 /// # Errors
-/// With the reason, where a run has no process of its own or the system refuses.
+/// The reason, if a run has no process of its own or the system refuses the filter.
 pub fn watch_system_calls() -> Result<(), String> {
     recorded::keep_escapes();
     platform::watch_system_calls()
 }
 
-/// Whether no run in this process can see other addresses than a run in another process of the same executable.
+/// Whether a run sees the same addresses in this process as in any other process of the same executable.
 pub fn addresses_are_fixed() -> bool {
     platform::addresses_are_fixed()
 }
 
-/// The name of the test that calls this, as libtest knows it.
+/// The name of the calling test, as libtest knows it; `None` if it cannot be found.
 pub fn current_test_name() -> Option<String> {
     if let Some(name) = std::thread::current().name()
         && name != "main"

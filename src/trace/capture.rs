@@ -1,5 +1,5 @@
-//! Where a rich trace keeps everything: memory that is reserved before the run, so that keeping more moves nothing else,
-//! and that outlives the process of a run that dies.
+//! The memory in which a rich trace keeps everything. It is reserved before the run, so that keeping more moves nothing
+//! else, and it outlives the process of a run that dies.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,20 +11,20 @@ use super::host_id::HostId;
 use super::record::Record;
 use crate::sandbox::Ledger;
 
-/// What a frame holds.
+/// The kinds of frame: an event, the text of the event before it, or a note.
 const EVENT: u8 = 1;
 const TEXT: u8 = 2;
 const NOTE: u8 = 3;
 
-/// The kind and the length of a frame stand before it.
+/// Each frame starts with its kind (one byte) and its length (four bytes, little endian).
 const HEADER_BYTES: usize = 5;
 
-/// Everything that happened, with texts, encoded into memory that was reserved beforehand. Lean traces reserve as much and
+/// All events with their texts, encoded into memory that was reserved before the run. Lean traces reserve as much and
 /// never touch it, so that code which hashes addresses finds everything at the same place in both.
 #[derive(Clone, Debug)]
 pub(super) struct Captured {
     pub(super) is_rich: bool,
-    /// Whether something did not fit: nothing is kept after that, so that what is kept has no holes.
+    /// Whether something did not fit. Nothing is kept after that, so that the kept part has no gaps.
     is_full: bool,
     ledger: Ledger,
 }
@@ -34,24 +34,24 @@ impl Captured {
         Captured { is_rich, is_full: false, ledger: Ledger::open() }
     }
 
-    /// Appends the event and its text without any allocation. What does not fit any more is left out. Returns the text.
+    /// Appends the event and its text without allocating, or leaves both out if they do not fit. Returns the text.
     pub(super) fn push(
         &mut self,
         record: &(Duration, Option<HostId>, &Event),
         text: impl FnOnce(&mut dyn fmt::Write) -> fmt::Result,
     ) -> &str {
         let start = self.ledger.bytes().len();
-        let is_event_whole = self.frame(EVENT, |out| serde_json::to_writer(out, record).is_ok());
+        let is_event_complete = self.frame(EVENT, |out| serde_json::to_writer(out, record).is_ok());
         let event_end = self.ledger.bytes().len();
-        if !is_event_whole || !self.frame(TEXT, |out| text(out).is_ok()) {
+        if !is_event_complete || !self.frame(TEXT, |out| text(out).is_ok()) {
             self.ledger.truncate(start);
         }
-        // Behind its header.
+        // The text follows the header of its frame.
         let text = self.ledger.bytes().get(event_end + HEADER_BYTES..);
         text.and_then(|text| str::from_utf8(text).ok()).unwrap_or_default()
     }
 
-    /// Appends something that belongs to the run but not to the trace.
+    /// Appends data that belongs to the run but not to the trace.
     pub(super) fn note(&mut self, note: &impl Serialize) {
         let start = self.ledger.bytes().len();
         if !self.frame(NOTE, |out| serde_json::to_writer(out, note).is_ok()) {
@@ -66,7 +66,7 @@ impl Captured {
 
     fn frame(&mut self, kind: u8, write: impl FnOnce(&mut Writer<'_>) -> bool) -> bool {
         let start = self.ledger.bytes().len();
-        // A process that dies while it writes leaves a frame of no kind, with which reading ends.
+        // A process that dies while it writes leaves a frame without a kind, at which reading stops.
         if self.is_full || !self.ledger.append(&[0; HEADER_BYTES]) || !write(&mut Writer(&mut self.ledger)) {
             self.is_full = true;
             return false;
@@ -82,7 +82,7 @@ impl Captured {
     }
 }
 
-/// What a ledger holds: the records, and the notes as JSON, up to the first frame that is not whole.
+/// Decodes a ledger into its records and its notes (as JSON), up to the first incomplete frame.
 pub(crate) fn read(mut rest: &[u8]) -> (Vec<Record>, Vec<&[u8]>) {
     let (mut records, mut notes) = (Vec::new(), Vec::new());
     while let Some((kind, frame)) = next_frame(&mut rest) {
@@ -112,7 +112,7 @@ fn next_frame<'a>(rest: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
     Some((*kind, frame))
 }
 
-/// Writes into what was reserved and never beyond.
+/// Writes into the reserved memory and never past its end.
 struct Writer<'a>(&'a mut Ledger);
 
 impl std::io::Write for Writer<'_> {
@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_kept_has_no_holes_and_reading_ends_where_writing_did() {
+    fn the_kept_part_has_no_gaps_and_reading_stops_where_writing_stopped() {
         let mut captured = Captured::new(true);
         let event = |number: u64, text: &str, captured: &mut Captured| {
             captured.push(&(Duration::from_secs(number), None, &Event::FaultsOver), |out| out.write_str(text));
@@ -145,14 +145,14 @@ mod tests {
         captured.note(&"a note");
         let large = "x".repeat(20 << 20);
         (2..6).for_each(|number| event(number, &large, &mut captured));
-        // Small enough to fit, and too late.
+        // This event would fit, but it comes after one that did not.
         event(6, "small", &mut captured);
         captured.note(&"another");
         let (records, notes) = read(captured.ledger.bytes());
         let times: Vec<u64> = records.iter().map(|record| record.at.as_secs()).collect();
         assert_eq!((times, notes), (vec![1, 2, 3, 4], vec![&b"\"a note\""[..]]));
         assert_eq!(records[0].text.as_deref(), Some("small"));
-        // A process that died while it wrote the last frame.
+        // The process died while it wrote the last frame.
         let bytes = captured.ledger.bytes();
         assert_eq!(read(&bytes[..bytes.len() - 1]).0.len(), 4);
         assert_eq!(read(&bytes[..bytes.len() - 1]).0[3].text, None);

@@ -1,4 +1,4 @@
-//! What can happen in a run, as data: segments, host life, faults, and the marks of the code under test.
+//! The events of a run, as data: segments, host life, faults, and the marks of the code under test.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::host_id::HostId;
 
-/// Names a connection for as long as its run lasts: the n-th connect from a host to a port of another.
+/// Identifies a connection within a run: the n-th connect from one host to a port of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FlowKey {
     /// The host that connects.
@@ -15,29 +15,29 @@ pub struct FlowKey {
     pub to: HostId,
     /// The port that it listens on.
     pub port: u16,
-    /// Which connect on this triple it is, from 0.
+    /// The position of the connect among those with the same hosts and port, from 0.
     pub ordinal: u32,
 }
 
-/// What a segment is.
+/// The kind of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SegmentKind {
-    /// Asks for a connection.
+    /// Requests a connection.
     Syn,
-    /// Grants a connection.
+    /// Accepts a connection.
     SynAck,
     /// Carries bytes.
     Data,
-    /// Says that no more bytes follow.
+    /// Announces that no more bytes follow.
     Fin,
-    /// Says that the connection is gone.
+    /// Announces that the connection no longer exists.
     Rst,
-    /// Gives the peer room to send more.
+    /// Opens the receive window, so that the peer may send more.
     Window,
 }
 
-/// Why another attempt of a request may be made without harm.
+/// Why it is safe to send a request again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RetrySafety {
@@ -45,7 +45,7 @@ pub enum RetrySafety {
     Idempotent,
     /// The request carries an idempotency key.
     Keyed,
-    /// The attempt before provably never reached a server.
+    /// The previous attempt provably never reached a server.
     Unsent,
     /// None of these: a retry may execute it twice.
     Unsafe,
@@ -55,23 +55,23 @@ pub enum RetrySafety {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AttemptOutcome {
-    /// An answer came, with this HTTP status.
+    /// An answer arrived, with this HTTP status.
     Status(u16),
     /// The attempt's timeout ran out.
     TimedOut,
     /// The connection was refused: the request was never sent.
     Refused,
-    /// The connection broke, or the answer made no sense.
+    /// The connection broke, or the answer was malformed.
     Failed,
 }
 
-/// A moment that the code under test (or its glue) makes known to the checks.
+/// Something that the code under test, or its adapter, reports to the checks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mark {
     /// A client's call began; all its attempts must end within `deadline`.
     CallStarted {
-        /// Unique in the run.
+        /// The call's number, unique in the run.
         call: u64,
         /// How long the whole call may take.
         deadline: Duration,
@@ -80,20 +80,20 @@ pub enum Mark {
     AttemptStarted {
         /// The call it belongs to.
         call: u64,
-        /// Counted from 1.
+        /// The attempt's number, from 1.
         attempt: u32,
-        /// How long this attempt may take, already cut to what is left of the deadline.
+        /// How long this attempt may take, already limited to the rest of the call's deadline.
         timeout: Duration,
-        /// Why it is harmless to send the request again.
+        /// Why it is safe to send the request again.
         safety: RetrySafety,
     },
     /// An attempt of a call ended.
     AttemptEnded {
         /// The call it belongs to.
         call: u64,
-        /// Counted from 1.
+        /// The attempt's number, from 1.
         attempt: u32,
-        /// How.
+        /// How it ended.
         outcome: AttemptOutcome,
     },
     /// A client's call ended.
@@ -103,7 +103,7 @@ pub enum Mark {
         /// Whether it was answered.
         ok: bool,
     },
-    /// A balancer sent an ordinary request (no probe) to a backend.
+    /// A load balancer sent an ordinary request (not a probe) to a backend.
     Dispatched {
         /// The backend.
         to: HostId,
@@ -112,21 +112,21 @@ pub enum Mark {
     Probed {
         /// The backend.
         to: HostId,
-        /// Whether it was found well.
+        /// Whether it succeeded.
         ok: bool,
     },
-    /// A balancer changed its mind about a backend.
+    /// A load balancer changed its belief about the health of a backend.
     HealthChanged {
         /// The backend.
         to: HostId,
-        /// What it now believes.
+        /// Whether it now considers the backend healthy.
         healthy: bool,
     },
     /// A server applied the effect of the request with this idempotency key.
     Applied {
         /// The idempotency key.
         key: String,
-        /// What was made, for example an order's number.
+        /// The number of what the request created, for example an order.
         id: u64,
     },
     /// A circuit breaker opened or closed.
@@ -134,36 +134,36 @@ pub enum Mark {
         /// Whether it is now open.
         open: bool,
     },
-    /// A server declared itself ready, or not ready any more.
+    /// A server declared itself ready, or no longer ready.
     Ready(bool),
-    /// Anything else that a scenario wants to see.
+    /// Any other event that a scenario reports.
     Note {
         /// What happened.
         name: String,
-        /// More about it.
+        /// Details.
         detail: String,
     },
 }
 
-/// One thing that happened.
+/// Something that happened in a run.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Event {
-    /// The host's program began a life.
+    /// The host's program started a life.
     Started,
-    /// The program returned; its machine idles.
+    /// The program returned; its machine stays on.
     Returned,
     /// The program returned an error.
     Failed,
-    /// The process was killed; its machine lives on.
+    /// The process was killed; its machine stays on.
     Killed,
     /// The machine lost power.
     PoweredOff,
     /// The program was asked to stop.
     Stopping,
-    /// The program hangs, as its peers see it: nothing that it sends leaves the machine.
+    /// The host's output is stalled: nothing that it sends leaves the machine, so its peers see a hang.
     OutputStalled,
-    /// The program is heard again.
+    /// The host's output leaves the machine again.
     OutputResumed,
     /// A fault of the plan began.
     FaultBegan {
@@ -175,15 +175,15 @@ pub enum Event {
         /// Its index in the plan.
         fault: u32,
     },
-    /// All faults are over: from now on the system must recover.
+    /// All faults have ended: from now on the system must recover.
     FaultsOver,
     /// The host handed a segment to its network.
     Sent {
         /// The connection.
         flow: FlowKey,
-        /// Whether it goes from the connecting host to the listening one.
+        /// Whether the segment goes from the connecting host to the listening one.
         forward: bool,
-        /// What it is.
+        /// Its kind.
         kind: SegmentKind,
         /// How many bytes it carries.
         length: u32,
@@ -194,59 +194,59 @@ pub enum Event {
     Arrived {
         /// The connection.
         flow: FlowKey,
-        /// Whether it goes from the connecting host to the listening one.
+        /// Whether the segment goes from the connecting host to the listening one.
         forward: bool,
-        /// What it is.
+        /// Its kind.
         kind: SegmentKind,
     },
-    /// A fault kept a segment of this host back or dropped it.
+    /// A fault delayed or dropped a segment of this host.
     SegmentAffected {
-        /// The fault's index in the plan; none if the destination was without power by another's doing.
+        /// The fault's index in the plan; `None` if the destination had no power for another reason.
         fault: Option<u32>,
         /// The connection.
         flow: FlowKey,
-        /// Whether it goes from the connecting host to the listening one.
+        /// Whether the segment goes from the connecting host to the listening one.
         forward: bool,
-        /// Which segment of its sender on this connection it is, from 0.
+        /// The segment's position among those of its sender on this connection, from 0.
         segment: u32,
-        /// What the segment was.
+        /// The segment's kind.
         kind: SegmentKind,
-        /// Which of its transmissions this fault lost: bit n for the n-th, from 0.
+        /// The transmissions that this fault lost: bit n stands for the n-th, from 0.
         lost: u32,
         /// How much later this fault made the last transmission arrive.
         extra: Duration,
-        /// By how much it is late in all; none if it never arrives or its end is not yet known.
+        /// The segment's total delay; `None` if it never arrives or its fate is not yet known.
         late: Option<Duration>,
     },
-    /// A fault befell the host or its program otherwise; the words say what it did.
+    /// A fault affected the host or its program in another way; the record's text says how.
     HostAffected {
         /// The fault's index in the plan.
         fault: u32,
     },
-    /// The code under test made a moment known.
+    /// The code under test reported something to the checks.
     Mark(Mark),
-    /// The code under test logged something; only where and when is digested, the text is kept in a rich trace.
+    /// The code under test logged a line. Only its place and time are digested; a rich trace keeps the text.
     Log {
-        /// A stable digest of the place in the code.
+        /// A stable digest of the line's place in the code.
         callsite: u64,
     },
-    /// A fault changed a bit of a segment of this host.
+    /// A fault flipped a bit of a segment of this host.
     SegmentCorrupted {
         /// The fault's index in the plan.
         fault: u32,
         /// The connection.
         flow: FlowKey,
-        /// Whether it goes from the connecting host to the listening one.
+        /// Whether the segment goes from the connecting host to the listening one.
         forward: bool,
-        /// Which segment of its sender on this connection it is, from 0.
+        /// The segment's position among those of its sender on this connection, from 0.
         segment: u32,
-        /// Bit n is bit n % 8, from the lowest, of byte n / 8.
+        /// The bit's position in the segment: bit `bit % 8`, counted from the lowest, of byte `bit / 8`.
         bit: u32,
     },
 }
 
 impl Event {
-    /// Whether checks may read this event, so that it is kept even while exploring.
+    /// Whether checks may read this event, so that even a lean trace keeps it.
     pub(super) fn is_for_checks(&self) -> bool {
         !matches!(
             self,

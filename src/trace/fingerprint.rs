@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// 128-bit digest of a whole trace and history (SipHash-1-3, 128 bits): equal fingerprints mean the same run.
+/// A 128-bit digest (SipHash-1-3) of a whole trace and history: equal fingerprints mean the same run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Fingerprint(pub u128);
 
@@ -15,7 +15,7 @@ impl fmt::Display for Fingerprint {
     }
 }
 
-/// A text that is not 32 hexadecimal digits.
+/// The error for a text that is not 32 hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a fingerprint of 32 hexadecimal digits")]
 pub struct ParseFingerprintError(String);
@@ -24,8 +24,8 @@ impl FromStr for Fingerprint {
     type Err = ParseFingerprintError;
 
     fn from_str(text: &str) -> Result<Fingerprint, ParseFingerprintError> {
-        let is_whole = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let parsed = is_whole.then(|| u128::from_str_radix(text, 16).ok()).flatten();
+        let is_well_formed = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let parsed = is_well_formed.then(|| u128::from_str_radix(text, 16).ok()).flatten();
         parsed.map(Fingerprint).ok_or_else(|| ParseFingerprintError(text.to_owned()))
     }
 }

@@ -1,4 +1,4 @@
-//! What names a host in a trace.
+//! The identifier of a host in a trace.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct HostId(pub u16);
 
 impl HostId {
-    /// A destination that is no host of the scenario.
+    /// A destination that is not a host of the scenario.
     pub const UNKNOWN: HostId = HostId(u16::MAX);
 
     /// The index as a `usize`.

@@ -3,7 +3,7 @@
 use super::event::{Event, Mark};
 
 impl Mark {
-    /// Its name: that of its kind, for example `call-started`; of a note, the note's own.
+    /// The name of its kind, for example `call-started`; for a note, the note's own name.
     pub fn name(&self) -> &str {
         match self {
             Mark::CallStarted { .. } => "call-started",
@@ -23,7 +23,7 @@ impl Mark {
 }
 
 impl Event {
-    /// The name by which a plan can refer to it; none for faults, segments and logged lines.
+    /// The name by which a plan can refer to the event; `None` for faults, segments and log lines.
     pub fn name(&self) -> Option<&str> {
         match self {
             Event::Started => Some("started"),

@@ -1,4 +1,4 @@
-//! One line of a trace: an event with its time, its host and words for a reader.
+//! One record of a trace: an event with its time, its host and a text for a reader.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use super::host_id::HostId;
 pub struct Record {
     /// Virtual time since the start of the run.
     pub at: Duration,
-    /// Where it happened; none for the world itself.
+    /// The host where it happened; `None` for the world itself.
     pub host: Option<HostId>,
-    /// What happened.
+    /// The event.
     pub event: Event,
-    /// Words for a reader (a request line, a log message, an error); only in a rich trace, never digested.
+    /// A text for a reader (a request line, a log message, an error). Kept only in a rich trace, and never digested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
 }

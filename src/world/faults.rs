@@ -52,13 +52,13 @@ impl World<'_> {
             if !self.downed_by[host.index()].is_empty() {
                 self.downed_by[host.index()].push(index);
                 if fault.kind == FaultKind::PowerOff && self.net.lock().has_power(host) {
-                    self.wire.effective(index, 1);
+                    self.wire.record_effects(index, 1);
                     self.power_off(host);
                 }
             }
             return;
         }
-        self.wire.effective(index, 1);
+        self.wire.record_effects(index, 1);
         self.downed_by[host.index()].push(index);
         match fault.kind {
             FaultKind::Kill => self.kill(host, Event::Killed),

@@ -113,7 +113,7 @@ impl<'a> World<'a> {
             return;
         }
         for fault in faults.clone() {
-            self.wire.effective(fault, reads);
+            self.wire.record_effects(fault, reads);
             if self.reported_clocks.insert((host, fault)) {
                 let words = "reads a wall clock that is wrong".to_owned();
                 self.record(Some(host), Event::HostAffected { fault: fault as u32 }, Some(words));
@@ -130,7 +130,7 @@ impl<'a> World<'a> {
             };
             // It may have come to its end by itself meanwhile.
             if self.is_alive(host) {
-                self.wire.effective(fault as usize, 1);
+                self.wire.record_effects(fault as usize, 1);
                 self.downed_by[host.index()].push(fault as usize);
                 self.kill_with(host, Event::Killed, Some(format!("it is out of memory [f{}]", fault + 1)));
                 let life = self.slot(host).lives;

@@ -52,7 +52,7 @@ impl World<'_> {
         let ways =
             self.resolve(hosts, index, 0).into_iter().flat_map(|host| all.clone().map(move |other| (host, other)));
         let ways = ways.filter(|(host, other)| host != other);
-        ways.map(|(host, other)| (host, other, LinkFault::Block(BlockKind::Mute))).collect()
+        ways.map(|(host, other)| (host, other, LinkFault::Block(BlockKind::OutputStall))).collect()
     }
 
     /// The directed links that single segments cross, and what becomes of those.
@@ -105,10 +105,10 @@ fn link_fault(fault: &Fault, from: HostId, to: HostId, begins: Duration, until: 
             LinkFault::Bandwidth { queue: Queue::new(*bytes_per_second, *queue_bytes), until }
         }
         FaultKind::Reset { after_bytes } => {
-            stream(StreamKind::Break { after_bytes: *after_bytes, is_polite: false, until })
+            stream(StreamKind::Break { after_bytes: *after_bytes, is_graceful: false, until })
         }
         FaultKind::Close { after_bytes } => {
-            stream(StreamKind::Break { after_bytes: *after_bytes, is_polite: true, until })
+            stream(StreamKind::Break { after_bytes: *after_bytes, is_graceful: true, until })
         }
         FaultKind::Stall { after_bytes } => stream(StreamKind::Stall { after_bytes: *after_bytes }),
         FaultKind::Trickle { bytes, every } => stream(StreamKind::Trickle { bytes: *bytes, every: *every, until }),

@@ -174,9 +174,9 @@ impl<'a> World<'a> {
         for slot in &self.slots {
             slot.lock().unwrap_or_else(PoisonError::into_inner).alive.clear();
         }
-        let mut effects = self.wire.take_bites();
+        let mut effects = self.wire.take_effects();
         let of_disks = self.disks.iter().flat_map(|disk| disk.effects());
-        for (fault, count) in of_disks.chain(self.net.lock().take_bites()) {
+        for (fault, count) in of_disks.chain(self.net.lock().take_effects()) {
             effects[fault as usize] += count;
         }
         (effects, self.failures, self.trigger_counts)

@@ -114,7 +114,7 @@ impl World<'_> {
         let TriggeredFault { fault, at, here, downed, .. } = triggered;
         let index = fault as usize;
         for host in downed {
-            self.wire.effective(index, 1);
+            self.wire.record_effects(index, 1);
             self.downed_by[host.index()].push(index);
             self.finish_crash(host, &self.spec.plan.faults[index].kind);
         }

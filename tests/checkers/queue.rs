@@ -3,7 +3,7 @@
 use squall::check::linear::models::{Queue, QueueOp, QueueOutput};
 use squall::check::linear::queue::{NotUnique, Wrong, linearizable_queue, wrong};
 use squall::check::linear::{HistoryEntry, Judgement, SearchOptions, TypedHistory, judge};
-use squall::seed::Seed;
+use squall::prelude::Seed;
 
 use crate::brute;
 use crate::generate::{self, Draw};

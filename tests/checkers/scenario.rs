@@ -9,8 +9,8 @@ use squall::check::linear::models::*;
 use squall::check::session::Guarantee;
 use squall::check::{self, Check, Effects};
 use squall::history::{Operation, Pending};
+use squall::internal::run::{Detail, run};
 use squall::prelude::*;
-use squall::run::{Detail, run};
 
 use crate::store::{CLIENTS, Mistake, NoAnswer, ask, primary, replica};
 
@@ -221,7 +221,8 @@ fn caught(mistake: Mistake, seeds: u64) -> BTreeMap<(String, &'static str), (usi
     let mut caught = BTreeMap::new();
     for seed in (0..seeds).map(Seed) {
         let outcome =
-            run(&scenario, &squall::run::draw(&scenario, seed, &squall::fault::Swarm::whole()), Detail::Lean).outcome;
+            run(&scenario, &squall::internal::run::draw(&scenario, seed, &squall::fault::Swarm::whole()), Detail::Lean)
+                .outcome;
         for finding in outcome.findings.into_iter().filter(|finding| !finding.verdict.is_pass()) {
             let words = format!("seed {seed}: {}", finding.verdict);
             caught.entry((finding.check, finding.verdict.word())).or_insert((0, words)).0 += 1;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use squall::check::linear::models::*;
 use squall::check::linear::{HistoryEntry, Model, TypedHistory, linearizable};
 use squall::check::sequential::{self, BUDGET, Judgement, sequentially_consistent};
-use squall::seed::Seed;
+use squall::prelude::Seed;
 
 use crate::generate::{self, Draw};
 

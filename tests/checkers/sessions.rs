@@ -4,7 +4,7 @@ use squall::check::convergence::{KeyDivergence, converged};
 use squall::check::keyed_op::{KeyedOp, Op, WriteOrder};
 use squall::check::session::{Guarantee, broken};
 use squall::check::staleness::{Stale, worst};
-use squall::seed::Seed;
+use squall::prelude::Seed;
 
 use crate::generate::Draw;
 

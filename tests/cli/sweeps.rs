@@ -2,6 +2,7 @@
 
 use std::io;
 
+use squall::check::Check;
 use squall::disk::OpenOptions;
 use squall::history::Completion;
 use squall::prelude::*;

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use squall::check::Check;
 use squall::history::Completion;
 use squall::prelude::*;
 use squall::scenario::RunLimits;

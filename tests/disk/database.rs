@@ -1,4 +1,4 @@
-//! A real database on the simulated disk: redb must need its repair after a power off, and must not after its drop.
+//! A real database on the simulated disk: redb has to repair itself after a crash, but not after an orderly drop.
 
 use std::io;
 use std::sync::Arc;
@@ -8,9 +8,9 @@ use redb::{
     Builder, Database, DatabaseError, Durability, ReadableDatabase, ReadableTableMetadata, StorageBackend,
     TableDefinition, TableError,
 };
-use squall::alive::AliveFlag;
 use squall::disk::{Disk, DiskImage, File, OpenOptions, Trouble};
-use squall::seed::Seed;
+use squall::internal::alive::AliveFlag;
+use squall::prelude::Seed;
 
 use super::{attach, new_image};
 
@@ -29,8 +29,8 @@ fn open_durable(disk: &Disk) -> Result<File, DatabaseError> {
     disk.open_durable("store.redb").map_err(|e| DatabaseError::Storage(e.into()))
 }
 
-/// How many keys there are, from 0 on.
-fn keys(database: &Database) -> u64 {
+/// The number of keys in the database, which must be consecutive from 0.
+fn count_keys(database: &Database) -> u64 {
     let table = match database.begin_read().unwrap().open_table(TABLE) {
         Ok(table) => table,
         Err(TableError::TableDoesNotExist(_)) => return 0,
@@ -43,7 +43,7 @@ fn keys(database: &Database) -> u64 {
     keys
 }
 
-/// Opens the database and tells how many keys it has and whether redb had to repair it.
+/// Opens the database; returns how many keys it has and whether redb had to repair it.
 fn reopen(disk: &Disk) -> (u64, bool) {
     let repaired = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&repaired);
@@ -51,11 +51,12 @@ fn reopen(disk: &Disk) -> (u64, bool) {
         .set_repair_callback(move |_| flag.store(true, Ordering::Relaxed))
         .create_with_backend(open_durable(disk).unwrap())
         .unwrap();
-    (keys(&database), repaired.load(Ordering::Relaxed))
+    (count_keys(&database), repaired.load(Ordering::Relaxed))
 }
 
-/// Commits 20 keys durably and 10 more without, closes the gate or not, drops the database, crashes, opens it again.
-fn crash(mark_dead: bool, crash: fn(&DiskImage)) -> (u64, bool) {
+/// Commits 20 keys durably and 10 more without durability, clears the alive flag or not, drops the database, crashes,
+/// and opens it again.
+fn crash_and_reopen(mark_dead: bool, crash: fn(&DiskImage)) -> (u64, bool) {
     let image = new_image();
     let flag = AliveFlag::new();
     let disk = image.attach(flag.clone());
@@ -71,12 +72,12 @@ fn crash(mark_dead: bool, crash: fn(&DiskImage)) -> (u64, bool) {
 }
 
 #[test]
-fn a_closed_gate_keeps_redb_from_saving_what_was_not_durable() {
-    assert_eq!(crash(true, DiskImage::power_off), (20, true));
-    assert_eq!(crash(true, DiskImage::kill), (20, true));
-    // Without the gate, the destructor of the dead program saves all.
-    assert_eq!(crash(false, DiskImage::power_off), (30, false));
-    assert_eq!(crash(false, DiskImage::kill), (30, false));
+fn a_dead_program_cannot_save_what_was_not_durable() {
+    assert_eq!(crash_and_reopen(true, DiskImage::power_off), (20, true));
+    assert_eq!(crash_and_reopen(true, DiskImage::kill), (20, true));
+    // If the flag stays set, the destructor of the dead program saves everything.
+    assert_eq!(crash_and_reopen(false, DiskImage::power_off), (30, false));
+    assert_eq!(crash_and_reopen(false, DiskImage::kill), (30, false));
 }
 
 #[test]
@@ -106,13 +107,13 @@ fn a_dead_database_leaves_no_lock() {
     let first = open(image.attach(flag.clone())).unwrap();
     assert!(matches!(open(attach(&image)), Err(DatabaseError::DatabaseAlreadyOpen)));
     flag.clear();
-    assert!(open(attach(&image)).is_ok(), "the first is dead, though not yet dropped");
+    assert!(open(attach(&image)).is_ok(), "the first program is dead, though not yet dropped");
     drop(first);
 }
 
-/// Commits keys until the power fails at a call of the disk; returns how many commits were acknowledged, how many
-/// keys a next life finds (`None` if it cannot open the database), and whether the power failed before the end.
-fn power_fails_at(call: u64, open: impl Fn(&Disk) -> Result<Database, DatabaseError>) -> (u64, Option<u64>, bool) {
+/// Commits keys until the power fails at disk call number `call`. Returns how many commits were acknowledged, how many
+/// keys the next life finds (`None` if it cannot open the database), and whether the power failed before the end.
+fn fail_power_at(call: u64, open: impl Fn(&Disk) -> Result<Database, DatabaseError>) -> (u64, Option<u64>, bool) {
     let image = DiskImage::new(Seed(call), 0);
     let flag = AliveFlag::new();
     let (calls, observed) = (AtomicU64::new(0), flag.clone());
@@ -136,7 +137,7 @@ fn power_fails_at(call: u64, open: impl Fn(&Disk) -> Result<Database, DatabaseEr
     flag.clear();
     drop(database);
     image.power_off();
-    let found = open(&attach(&image)).map(|database| keys(&database));
+    let found = open(&attach(&image)).map(|database| count_keys(&database));
     (acknowledged, found.ok(), failed)
 }
 
@@ -144,8 +145,8 @@ fn power_fails_at(call: u64, open: impl Fn(&Disk) -> Result<Database, DatabaseEr
 fn redb_keeps_what_it_acknowledged_wherever_the_power_fails() {
     for call in 0.. {
         let (acknowledged, found, failed) =
-            power_fails_at(call, |disk| disk.open_database("store.redb", &Builder::new()));
-        // The commit in whose midst the power failed may have made it.
+            fail_power_at(call, |disk| disk.open_database("store.redb", &Builder::new()));
+        // The commit during which the power failed may have become durable.
         assert!(
             found.is_some_and(|found| (acknowledged..=acknowledged + 1).contains(&found)),
             "call {call}: {acknowledged} acknowledged, {found:?} found"
@@ -158,54 +159,54 @@ fn redb_keeps_what_it_acknowledged_wherever_the_power_fails() {
 }
 
 #[test]
-fn a_database_made_in_place_may_not_open_after_a_power_off() {
+fn a_database_created_in_place_may_not_open_after_a_power_off() {
     let open = |disk: &Disk| Builder::new().create_with_backend(open_durable(disk)?);
-    assert!((0..20).any(|call| power_fails_at(call, open).1.is_none()));
+    assert!((0..20).any(|call| fail_power_at(call, open).1.is_none()));
 }
 
 #[test]
-fn a_database_that_could_not_be_made_is_not_there() {
+fn a_failed_creation_leaves_no_broken_database() {
     let open = |disk: &Disk| disk.open_database("store.redb", &Builder::new());
     let mut failures = 0;
     for (call, seed) in (0..).flat_map(|call| (0..4).map(move |seed| (call, seed))) {
         let image = DiskImage::new(Seed(seed), 0);
-        let (calls, troubled) = (Arc::new(AtomicU64::new(0)), image.clone());
+        let (calls, observed) = (Arc::new(AtomicU64::new(0)), image.clone());
         image.observe(move |_| {
             let fails = calls.fetch_add(1, Ordering::Relaxed) == call;
             let errors = [(0, Trouble::Errors { call: None, rate: 1.0 })];
-            troubled.set_troubles(if fails { &errors } else { &[] });
+            observed.set_troubles(if fails { &errors } else { &[] });
         });
         let flag = AliveFlag::new();
-        let made = open(&image.attach(flag.clone())).is_ok();
+        let created = open(&image.attach(flag.clone())).is_ok();
         flag.clear();
         image.observe(|_| {});
         image.set_troubles(&[]);
-        let met = image.effects().len();
-        let trust = |result: Result<Database, DatabaseError>| {
-            result.unwrap_or_else(|error| panic!("call {call}, made: {made}: {error}"))
+        let affected = image.effects().len();
+        let expect_open = |result: Result<Database, DatabaseError>| {
+            result.unwrap_or_else(|error| panic!("call {call}, created: {created}: {error}"))
         };
-        // Whatever failed, there is none, or one that can be built on.
+        // Whichever call failed, there is either no database or a usable one.
         let flag = AliveFlag::new();
-        let database = trust(open(&image.attach(flag.clone())));
+        let database = expect_open(open(&image.attach(flag.clone())));
         insert(&database, 0..3, Durability::Immediate);
         flag.clear();
         drop(database);
         image.power_off();
-        assert_eq!(keys(&trust(open(&attach(&image)))), 3);
-        failures += u32::from(!made);
-        if met == 0 {
-            assert!(made && call > 20, "{call} calls were tried");
+        assert_eq!(count_keys(&expect_open(open(&attach(&image)))), 3);
+        failures += u32::from(!created);
+        if affected == 0 {
+            assert!(created && call > 20, "only {call} calls were tried");
             break;
         }
     }
-    assert!(failures > 10, "{failures}");
+    assert!(failures > 10, "only {failures} creations failed");
 }
 
-/// A disk that says that a sync is done and does nothing.
+/// A file whose syncs succeed without doing anything.
 #[derive(Debug)]
-struct Lying(File);
+struct LostSyncs(File);
 
-impl StorageBackend for Lying {
+impl StorageBackend for LostSyncs {
     fn len(&self) -> io::Result<u64> {
         self.0.len()
     }
@@ -228,10 +229,10 @@ impl StorageBackend for Lying {
 }
 
 #[test]
-fn a_disk_that_lies_about_syncs_loses_acknowledged_commits() {
-    let open = |disk: &Disk| Builder::new().create_with_backend(Lying(open_durable(disk)?));
+fn a_disk_that_loses_syncs_loses_acknowledged_commits() {
+    let open = |disk: &Disk| Builder::new().create_with_backend(LostSyncs(open_durable(disk)?));
     let losses = (0..60).filter(|call| {
-        let (acknowledged, found, _) = power_fails_at(*call, open);
+        let (acknowledged, found, _) = fail_power_at(*call, open);
         found.is_none_or(|found| found < acknowledged)
     });
     assert!(losses.count() > 5);

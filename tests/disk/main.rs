@@ -1,4 +1,4 @@
-//! The simulated disk as programs meet it: what a sync is worth, what a crash takes, and what a dead program cannot do.
+//! The simulated disk as programs see it: what syncs make durable, what crashes lose, and what dead programs cannot do.
 
 mod database;
 mod faults;
@@ -11,15 +11,15 @@ mod verified_reads;
 use std::io;
 use std::time::Duration;
 
-use squall::alive::AliveFlag;
 use squall::disk::{Disk, DiskCall, DiskImage, DiskSpeed, File, OpenOptions};
-use squall::seed::Seed;
+use squall::internal::alive::AliveFlag;
+use squall::prelude::Seed;
 
 fn new_image() -> DiskImage {
     DiskImage::new(Seed(7), 0)
 }
 
-/// An image whose power offs drop all that is in flight.
+/// An image whose power offs drop all writes in flight.
 fn new_dropping_image() -> DiskImage {
     let image = new_image();
     image.set_tearing(false);
@@ -37,7 +37,7 @@ fn contents(disk: &Disk, path: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// What a next program finds in `file` after `program` ran and `crash` happened.
+/// The contents of `file` that the next life finds after `program` has run and `crash` has happened.
 fn after(program: impl Fn(&Disk), crash: impl Fn(&DiskImage)) -> Option<Vec<u8>> {
     let image = new_dropping_image();
     program(&attach(&image));
@@ -50,7 +50,7 @@ fn create(disk: &Disk) -> File {
 }
 
 #[test]
-fn unsynced_bytes_survive_a_kill_and_not_a_power_off() {
+fn unsynced_bytes_survive_a_kill_but_not_a_power_off() {
     let program = |disk: &Disk| {
         let file = disk.open_durable("file").unwrap();
         file.write_at(0, b"old").unwrap();
@@ -62,7 +62,7 @@ fn unsynced_bytes_survive_a_kill_and_not_a_power_off() {
 }
 
 #[test]
-fn synced_bytes_survive_both() {
+fn synced_bytes_survive_kill_and_power_off() {
     let program = |disk: &Disk| {
         let file = disk.open_durable("file").unwrap();
         file.write_at(5000, b"new").unwrap();
@@ -92,7 +92,7 @@ fn a_name_needs_a_sync_of_its_own() {
 }
 
 #[test]
-fn a_durable_open_makes_up_for_a_life_that_was_killed_before_its_sync() {
+fn open_durable_syncs_the_name_that_a_killed_life_left_unsynced() {
     for durable in [true, false] {
         let image = new_dropping_image();
         let flag = AliveFlag::new();
@@ -139,7 +139,7 @@ fn a_removed_name_comes_back_unless_its_removal_was_synced() {
     let remove = |disk: &Disk| {
         let file = disk.open_durable("file").unwrap();
         disk.remove("file").unwrap();
-        // Whoever has the file open goes on using it.
+        // The open handle can still use the file.
         file.write_at(0, b"x").unwrap();
         file.sync_data().unwrap();
         assert_eq!(file.len().unwrap(), 1);
@@ -172,8 +172,8 @@ fn a_name_survives_only_below_synced_directories() {
     }
 }
 
-/// What a power off leaves of one unsynced write of 4,000 bytes at 300, over old bytes.
-fn torn(seed: Seed, other_file: bool) -> Vec<u8> {
+/// The file after a power off tore one unsynced write of 4,000 bytes at offset 300, over older bytes.
+fn torn_file(seed: Seed, other_file: bool) -> Vec<u8> {
     let image = DiskImage::new(seed, 3);
     let disk = attach(&image);
     let file = disk.open_durable("file").unwrap();
@@ -188,14 +188,14 @@ fn torn(seed: Seed, other_file: bool) -> Vec<u8> {
 }
 
 #[test]
-fn a_torn_write_ends_at_a_sector_boundary_and_depends_on_the_seed_alone() {
+fn a_torn_write_ends_at_a_sector_boundary_and_depends_only_on_the_seed() {
     let (mut lost, mut whole, mut cut) = (0, 0, 0);
     for seed in (0..300).map(Seed) {
-        let left = torn(seed, false);
-        assert_eq!(left, torn(seed, false));
-        assert_eq!(left, torn(seed, true), "another file's writes change nothing");
+        let left = torn_file(seed, false);
+        assert_eq!(left, torn_file(seed, false));
+        assert_eq!(left, torn_file(seed, true), "the writes of another file have no influence");
         let new = left.iter().filter(|byte| **byte == 2).count();
-        assert!(left[300..300 + new].iter().all(|byte| *byte == 2), "what survives is a prefix");
+        assert!(left[300..300 + new].iter().all(|byte| *byte == 2), "the surviving part is a prefix");
         match new {
             0 => lost += 1,
             4000 => whole += 1,
@@ -208,8 +208,8 @@ fn a_torn_write_ends_at_a_sector_boundary_and_depends_on_the_seed_alone() {
     assert!([lost, whole, cut].iter().all(|count| (70..130).contains(count)), "{lost} {whole} {cut}");
 }
 
-/// Every call that a program can make, by name.
-fn calls(disk: &Disk, file: &File) -> Vec<(&'static str, io::Result<()>)> {
+/// Makes every call that a program can make; returns the results by name.
+fn make_all_calls(disk: &Disk, file: &File) -> Vec<(&'static str, io::Result<()>)> {
     vec![
         ("read_at", file.read_at(0, &mut [0]).map(drop)),
         ("read_exact_at", file.read_exact_at(0, &mut [0])),
@@ -238,9 +238,9 @@ fn a_dead_program_has_no_effect() {
     type End = fn(&DiskImage, &AliveFlag);
     let ends: [(&str, End, bool); 4] = [
         ("nothing happened", |_, _| {}, true),
-        ("the gate closed", |_, flag| flag.clear(), false),
+        ("the alive flag was cleared", |_, flag| flag.clear(), false),
         ("the process was killed", |image, _| image.kill(), false),
-        ("the machine lost its power", |image, _| image.power_off(), false),
+        ("the machine lost power", |image, _| image.power_off(), false),
     ];
     for (end, act, alive) in ends {
         let image = new_dropping_image();
@@ -251,7 +251,7 @@ fn a_dead_program_has_no_effect() {
         file.sync_data().unwrap();
         act(&image, &flag);
         let debt = disk.debt();
-        for (call, result) in calls(&disk, &file) {
+        for (call, result) in make_all_calls(&disk, &file) {
             assert_eq!(result.is_ok(), alive, "{call} when {end}: {result:?}");
         }
         assert_eq!(disk.debt() > debt, alive);
@@ -262,12 +262,12 @@ fn a_dead_program_has_no_effect() {
         };
         assert_eq!(left(&image), (!alive, !alive), "in the cache when {end}");
         image.power_off();
-        assert_eq!(left(&image), (!alive, !alive), "on the durable state when {end}");
+        assert_eq!(left(&image), (!alive, !alive), "in the durable state when {end}");
     }
 }
 
 #[test]
-fn a_lock_keeps_others_out_and_dies_with_its_program() {
+fn a_lock_excludes_other_handles_and_ends_with_its_program() {
     let image = new_image();
     let flag = AliveFlag::new();
     let first = image.attach(flag.clone()).open_durable("file").unwrap();
@@ -284,11 +284,11 @@ fn a_lock_keeps_others_out_and_dies_with_its_program() {
     let second = attach(&image).open_durable("file").unwrap();
     assert!(!second.try_lock().unwrap());
     flag.clear();
-    assert!(second.try_lock().unwrap(), "the dead program still holds its file, and no lock");
+    assert!(second.try_lock().unwrap(), "the dead program still holds its file, but no lock");
 }
 
 #[test]
-fn options_and_wrong_paths() {
+fn wrong_options_and_paths_are_refused() {
     let disk = attach(&new_image());
     disk.create_dir_all("directory").unwrap();
     create(&disk).write_at(0, b"123").unwrap();
@@ -318,7 +318,7 @@ fn options_and_wrong_paths() {
 }
 
 #[test]
-fn the_time_that_calls_take_is_a_debt() {
+fn the_time_of_calls_accumulates_as_a_debt() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
         let image = new_image();
@@ -333,7 +333,7 @@ fn the_time_that_calls_take_is_a_debt() {
         assert_eq!(disk.debt(), Duration::from_micros(20));
         file.sync_data().unwrap();
         assert_eq!(disk.debt(), Duration::from_micros(3020));
-        // The second task made no call of its own and yet waits for what the first one waits for.
+        // The second task has made no call, but waits for the calls that the first one waits for.
         tokio::join!(disk.wait_until_idle(), async {
             disk.wait_until_idle().await;
             assert!(start.elapsed() >= Duration::from_micros(3020));

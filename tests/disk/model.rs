@@ -1,12 +1,12 @@
-//! The disk against a model of it that is too simple to be wrong: whole copies of every file, and a list of changes.
+//! The disk against a simple model: full copies of every file, and a list of unsynced changes.
 
 use std::collections::BTreeMap;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use squall::alive::AliveFlag;
 use squall::disk::{DiskImage, OpenOptions};
-use squall::seed::Seed;
+use squall::internal::alive::AliveFlag;
+use squall::prelude::Seed;
 
 use super::{attach, contents};
 
@@ -60,8 +60,8 @@ impl Change {
         }
     }
 
-    /// What of it survives, by the rule that `DiskImage::power_off` documents.
-    fn torn(&self, bits: u64) -> Option<Change> {
+    /// The part of the change that survives, by the rule that `DiskImage::power_off` documents.
+    fn surviving_part(&self, bits: u64) -> Option<Change> {
         let Change::Write(offset, data) = self else {
             return (bits % 2 == 1).then(|| self.clone());
         };
@@ -86,7 +86,7 @@ impl ModelFile {
     fn change(&mut self, change: Change) {
         let before = self.cache.len();
         change.apply(&mut self.cache);
-        // What changes nothing is not counted as a change.
+        // A call that changes nothing is not counted as a change.
         let counts = match &change {
             Change::Write(_, data) => !data.is_empty(),
             Change::SetLen(len) => *len != before,
@@ -157,7 +157,7 @@ impl Model {
         for (ordinal, file) in &mut self.files {
             for (change_ordinal, change) in file.unsynced.drain(..) {
                 let bits = seed.decide("tear", &[HOST, self.power_offs, *ordinal, change_ordinal]);
-                change.torn(bits).into_iter().for_each(|change| change.apply(&mut file.durable));
+                change.surviving_part(bits).into_iter().for_each(|change| change.apply(&mut file.durable));
             }
             file.cache = file.durable.clone();
         }
@@ -165,8 +165,8 @@ impl Model {
     }
 }
 
-/// Does the step on the real disk; what fails must change nothing, as the comparison shows.
-fn act(image: &DiskImage, step: &Step, fill: u8) {
+/// Takes the step on the real disk. A failed call must change nothing, which the comparison checks.
+fn take_step(image: &DiskImage, step: &Step, fill: u8) {
     let disk = attach(image);
     let open = |path: &str| disk.open(path, OpenOptions::default());
     match *step {
@@ -188,17 +188,17 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_disk_does_as_its_model(seed: u64, steps in vec(step(), 1..80)) {
+    fn the_disk_behaves_like_its_model(seed: u64, steps in vec(step(), 1..80)) {
         let seed = Seed(seed);
         let image = DiskImage::new(seed, HOST);
         let disk = image.attach(AliveFlag::new());
         disk.create_dir_all("d").unwrap();
         disk.sync_directory("").unwrap();
         let mut model = Model::new();
-        // A last power off shows the durable state, too.
+        // A final power off exposes the durable state.
         for (i, step) in steps.iter().chain([&Step::PowerOff]).enumerate() {
             let fill = (i % 255) as u8 + 1;
-            act(&image, step, fill);
+            take_step(&image, step, fill);
             model.step(seed, step, fill);
             let disk = attach(&image);
             for path in PATHS {

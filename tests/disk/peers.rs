@@ -1,4 +1,4 @@
-//! Faults of disks through a world: what a client sees of its server's disk, and that it is over when the fault is.
+//! Disk faults in a whole world: what a client sees of its server's disk, and that the effects end with the fault.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use squall::disk::Disk;
 use squall::fault::{DiskCalls, Fault};
+use squall::internal::run::{Detail, Run, run};
 use squall::prelude::*;
-use squall::run::{Detail, Run, run};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// What a client was answered: when it asked, how long it waited, and the answer.
+/// The answers that a client received: when it asked, how long it waited, and the answer.
 type Answers = Vec<(Duration, Duration, String)>;
 
-/// A server that does `work` with its disk for each request, then waits for it, and a client that asks every 100 ms. The
-/// faults are as they say.
-fn asked(faults: Vec<Fault>, seed: u64, work: fn(&Disk) -> String) -> (Run, Answers) {
+/// Runs a server and a client under these faults. For each request the server does `work` and waits for its disk; the
+/// client asks every 100 ms.
+fn run_with_faults(faults: Vec<Fault>, seed: u64, work: fn(&Disk) -> String) -> (Run, Answers) {
     let serve = move |cx: HostContext| async move {
         let mut listener = cx.listener(80);
         loop {
@@ -72,18 +72,19 @@ fn asked(faults: Vec<Fault>, seed: u64, work: fn(&Disk) -> String) -> (Run, Answ
     (run, answers)
 }
 
-fn told(result: io::Result<String>) -> String {
+fn text_of(result: io::Result<String>) -> String {
     result.unwrap_or_else(|error| format!("error {}", error.raw_os_error().unwrap_or_default()))
 }
 
-/// One fault, which lasts from the second second to the third.
-fn then(fault: Fault) -> Vec<Fault> {
+/// A plan with one fault, from 1 s to 2 s.
+fn one_second_of(fault: Fault) -> Vec<Fault> {
     vec![fault.at(secs(1)).lasting(secs(1))]
 }
 
-/// Adds a byte to the journal, syncs it, and reads it back; tells its length.
+/// Appends a byte to the journal, syncs it, and reads the journal back; returns its length and how many bytes are
+/// wrong.
 fn append(disk: &Disk) -> String {
-    told((|| {
+    text_of((|| {
         let file = disk.open_durable("journal")?;
         let len = file.len()?;
         file.write_at(len, b"x")?;
@@ -95,13 +96,13 @@ fn append(disk: &Disk) -> String {
     })())
 }
 
-/// Asserts what is answered while the fault acts, and that all is well before and after; tells the fault's effects.
-fn assert_answers(fault: Fault, expect: impl Fn(&str) -> bool) -> u64 {
-    let (run, answers) = asked(then(fault), 1, append);
+/// Asserts that exactly the answers during the fault satisfy `is_expected`; returns the fault's number of effects.
+fn assert_answers(fault: Fault, is_expected: impl Fn(&str) -> bool) -> u64 {
+    let (run, answers) = run_with_faults(one_second_of(fault), 1, append);
     assert_eq!(answers.len(), 40);
     for (asked, took, answer) in &answers {
         let is_bad = (millis(1_000)..millis(1_990)).contains(asked);
-        assert_eq!(is_bad, expect(answer), "at {asked:?}: {answer}");
+        assert_eq!(is_bad, is_expected(answer), "at {asked:?}: {answer}");
         assert!(is_bad || answer.ends_with(" 0 wrong"), "at {asked:?}: {answer}");
         assert!(millis(40) <= *took && *took <= millis(50), "{took:?}");
     }
@@ -109,59 +110,60 @@ fn assert_answers(fault: Fault, expect: impl Fn(&str) -> bool) -> u64 {
 }
 
 #[test]
-fn a_peer_hears_of_errors_while_they_last() {
+fn a_peer_sees_disk_errors_only_during_the_fault() {
     for calls in [DiskCalls::All, DiskCalls::Reads, DiskCalls::Writes, DiskCalls::Syncs] {
         let effects = assert_answers(Fault::disk_errors(1.0, calls, "server"), |answer| answer == "error 5");
-        assert_eq!(effects, 10, "{calls:?}: one call of each of ten requests");
+        assert_eq!(effects, 10, "{calls:?}: one call fails in each of ten requests");
     }
 }
 
 #[test]
-fn a_peer_hears_of_a_full_disk_while_it_is() {
+fn a_peer_sees_a_full_disk_only_during_the_fault() {
     assert_eq!(assert_answers(Fault::disk_full(0, "server"), |answer| answer == "error 28"), 10);
-    let (run, answers) = asked(then(Fault::disk_full(4, "server")), 1, append);
+    let (run, answers) = run_with_faults(one_second_of(Fault::disk_full(4, "server")), 1, append);
     let full = answers.iter().filter(|(_, _, answer)| answer == "error 28").count();
     assert_eq!((full, run.outcome.fault_effects[0]), (6, 6), "four bytes were free");
 }
 
 #[test]
-fn a_peer_hears_of_flipped_bits_while_they_flip() {
+fn a_peer_sees_flipped_bits_only_during_the_fault() {
     let effects = assert_answers(Fault::disk_corruption(1.0, "server"), |answer| answer.ends_with(" 1 wrong"));
     assert_eq!(effects, 10);
 }
 
 #[test]
-fn a_peer_waits_for_a_slow_disk() {
-    let (run, answers) = asked(then(Fault::disk_slow(millis(5), millis(7), millis(15), "server")), 1, append);
+fn a_peer_waits_for_a_slow_disk_only_during_the_fault() {
+    let (run, answers) =
+        run_with_faults(one_second_of(Fault::disk_slow(millis(5), millis(7), millis(15), "server")), 1, append);
     for (asked, took, _) in answers {
-        // Two syncs (the directory's is one), a write and a read.
-        let more = if (millis(1_000)..millis(1_990)).contains(&asked) { 42 } else { 0 };
+        // A directory sync, a file sync, a write and a read.
+        let extra = if (millis(1_000)..millis(1_990)).contains(&asked) { 42 } else { 0 };
         let usual = millis(40)..=millis(50);
-        assert!(usual.contains(&took.saturating_sub(millis(more))), "asked at {asked:?}, took {took:?}");
+        assert!(usual.contains(&took.saturating_sub(millis(extra))), "asked at {asked:?}, took {took:?}");
     }
     assert_eq!(run.outcome.fault_effects, [40]);
 }
 
 #[test]
-fn a_peer_finds_synced_bytes_gone_after_a_disk_that_lied() {
-    for lies in [false, true] {
+fn a_peer_finds_synced_bytes_lost_after_lost_syncs_and_a_power_off() {
+    for loses_syncs in [false, true] {
         let mut faults = vec![Fault::power_off("server").at(millis(1_500)).lasting(millis(200))];
-        faults.extend(lies.then(|| Fault::lost_syncs("server").at(secs(1)).lasting(secs(1))));
-        let (_, answers) = asked(faults, 1, append);
+        faults.extend(loses_syncs.then(|| Fault::lost_syncs("server").at(secs(1)).lasting(secs(1))));
+        let (_, answers) = run_with_faults(faults, 1, append);
         let (length, wrong) = answers[39].2.strip_suffix(" wrong").unwrap().split_once(" bytes, ").unwrap();
         let kept = length.parse::<u64>().unwrap() - wrong.parse::<u64>().unwrap();
-        // Of the five bytes that were written while it lied, and before the power went, a keyed draw saved one.
-        assert_eq!(kept, if lies { 36 } else { 40 }, "{}", answers[39].2);
-        let is_found = |(asked, _, answer): &(Duration, Duration, String)| {
-            answer.ends_with(" 0 wrong") == (!lies || *asked < millis(1_500))
+        // Five bytes were written after syncs were lost and before the power failed; a keyed draw saved one of them.
+        assert_eq!(kept, if loses_syncs { 36 } else { 40 }, "{}", answers[39].2);
+        let is_as_expected = |(asked, _, answer): &(Duration, Duration, String)| {
+            answer.ends_with(" 0 wrong") == (!loses_syncs || *asked < millis(1_500))
         };
-        assert!(answers.iter().all(is_found), "{answers:?}");
+        assert!(answers.iter().all(is_as_expected), "{answers:?}");
     }
 }
 
-/// A life writes a record and does not sync it; the next one tells what it finds.
+/// The first life overwrites a record without syncing it; every life returns what it finds.
 fn torn_record(disk: &Disk) -> String {
-    told((|| {
+    text_of((|| {
         let file = disk.open_durable("record")?;
         if file.is_empty()? {
             file.write_at(0, &[b'1'; 5_000])?;
@@ -177,21 +179,21 @@ fn torn_record(disk: &Disk) -> String {
 }
 
 #[test]
-fn a_program_finds_its_torn_write_after_power_on() {
+fn a_program_finds_its_torn_write_after_a_power_off() {
     let (mut lost, mut whole, mut cut) = (0, 0, 0);
     for seed in 0..40 {
-        let (run, answers) = asked(then(Fault::power_off("server")), seed, torn_record);
+        let (run, answers) = run_with_faults(one_second_of(Fault::power_off("server")), seed, torn_record);
         assert_eq!(run.outcome.fault_effects, [1]);
         let (before, after): (Vec<_>, Vec<_>) = answers.iter().partition(|(asked, ..)| *asked < secs(1));
         assert!(before.iter().all(|(_, _, answer)| answer == "4000 true"));
         let found = &after[0].2;
-        assert!(after.iter().all(|(_, _, answer)| answer == found), "what was found stays");
-        let new: usize = found.strip_suffix(" true").expect("what survives is a prefix").parse().unwrap();
+        assert!(after.iter().all(|(_, _, answer)| answer == found), "the record no longer changes");
+        let new: usize = found.strip_suffix(" true").expect("the surviving part is a prefix").parse().unwrap();
         match new {
             0 => lost += 1,
             4_000 => whole += 1,
             _ => {
-                assert_eq!((300 + new) % 512, 0, "cut at a sector's end");
+                assert_eq!((300 + new) % 512, 0, "cut at a sector boundary");
                 cut += 1;
             }
         }

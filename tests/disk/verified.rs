@@ -1,8 +1,8 @@
-//! The shop's disk that is not trusted, against the faults that it is for.
+//! The shop's verified file, which does not trust its disk, under the disk faults that it guards against.
 
 use redb::StorageBackend;
 use squall::disk::{DiskCall, DiskImage, File, OpenOptions, Trouble};
-use squall::seed::Seed;
+use squall::prelude::Seed;
 
 use super::verified_reads::Verified;
 use super::{attach, contents, new_dropping_image};
@@ -11,21 +11,21 @@ fn open(image: &DiskImage) -> File {
     attach(image).open("file", OpenOptions::create()).unwrap()
 }
 
-fn corrupts(rate: f64) -> [(u32, Trouble); 1] {
+fn corruption(rate: f64) -> [(u32, Trouble); 1] {
     [(0, Trouble::Corruption { rate })]
 }
 
 #[test]
-fn what_is_read_through_it_is_right_or_refused() {
+fn reads_are_correct_or_refused() {
     let image = DiskImage::new(Seed(3), 0);
     attach(&image).open_durable("file").unwrap();
     let disk = Verified::open(open(&image), true).unwrap();
     let mut model = Vec::new();
-    let (mut right, mut refused) = (0, 0);
+    let (mut correct, mut refused) = (0, 0);
     for number in 0..4_000_u64 {
         let draw = |label: &str, below: u64| Seed(1).decide(label, &[number]) % below;
         let rate = [0.0, 0.3, 0.9][draw("rate", 3) as usize];
-        image.set_troubles(&corrupts(rate));
+        image.set_troubles(&corruption(rate));
         let (offset, len) = (draw("offset", 20_000), draw("len", 9_000) as usize);
         match draw("call", 8) {
             0 => {
@@ -43,15 +43,15 @@ fn what_is_read_through_it_is_right_or_refused() {
             }
             _ => {
                 let mut out = vec![0; len];
-                let wanted = model.get(offset as usize..offset as usize + len);
+                let expected = model.get(offset as usize..offset as usize + len);
                 match disk.read(offset, &mut out) {
                     Ok(()) => {
-                        assert!(wanted == Some(&out), "read {number} of {len} bytes at {offset}");
-                        right += 1;
+                        assert!(expected == Some(&out), "read {number} of {len} bytes at {offset}");
+                        correct += 1;
                     }
                     Err(_) => {
-                        assert!(rate > 0.0 || wanted.is_none(), "read {number} was refused for nothing");
-                        refused += u32::from(wanted.is_some());
+                        assert!(rate > 0.0 || expected.is_none(), "read {number} was refused without a cause");
+                        refused += u32::from(expected.is_some());
                     }
                 }
             }
@@ -59,20 +59,20 @@ fn what_is_read_through_it_is_right_or_refused() {
     }
     image.set_troubles(&[]);
     assert!(contents(&attach(&image), "file").unwrap() == model);
-    assert!(right > 500 && refused > 100, "{right} right, {refused} refused");
+    assert!(correct > 500 && refused > 100, "{correct} correct, {refused} refused");
 }
 
 #[test]
-fn a_flip_at_the_first_reading_is_found() {
+fn a_flipped_bit_in_the_first_read_is_found() {
     let bytes: Vec<u8> = (0..300_000_u32).map(|number| (number / 7) as u8).collect();
     let mut refused = 0;
     for seed in 0..100 {
         let image = DiskImage::new(Seed(seed), 0);
         open(&image).write_at(0, &bytes).unwrap();
-        image.set_troubles(&corrupts(0.4));
+        image.set_troubles(&corruption(0.4));
         let verified = Verified::open(open(&image), true);
         image.set_troubles(&[]);
-        assert!(contents(&attach(&image), "file").unwrap() == bytes, "a corrupt was written");
+        assert!(contents(&attach(&image), "file").unwrap() == bytes, "a flipped bit was written back");
         match verified {
             Err(_) => refused += 1,
             Ok(disk) => {
@@ -86,7 +86,7 @@ fn a_flip_at_the_first_reading_is_found() {
 }
 
 #[test]
-fn what_a_life_before_could_not_save_is_saved() {
+fn bytes_that_an_earlier_life_failed_to_sync_are_saved() {
     for write_again in [false, true] {
         let image = new_dropping_image();
         let file = attach(&image).open_durable("file").unwrap();
@@ -104,13 +104,13 @@ fn what_a_life_before_could_not_save_is_saved() {
 }
 
 #[test]
-fn a_file_in_use_is_left_alone() {
+fn a_locked_file_is_not_opened() {
     let image = new_dropping_image();
     let other = open(&image);
     assert!(other.try_lock().unwrap());
     assert!(Verified::open(open(&image), true).is_err());
     other.unlock().unwrap();
     let first = Verified::open(open(&image), true).unwrap();
-    assert!(Verified::open(open(&image), true).is_ok(), "its lock ends with the first reading");
+    assert!(Verified::open(open(&image), true).is_ok(), "its lock ends after the first read");
     drop(first);
 }

@@ -1,29 +1,29 @@
-//! What the sandbox makes harmless is the same in every run, and clean runs are not accused.
+//! What the sandbox makes harmless is the same in every run, and the doctor blames nothing in clean runs.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use libtest_mimic::Trial;
-use squall::explore::{CaseRef, Pool, Repeat, diagnose, investigate};
+use squall::internal::explore::{CaseRef, Pool, Repeat, diagnose, investigate};
+use squall::internal::sandbox::EntryPoint;
 use squall::prelude::*;
-use squall::sandbox::EntryPoint;
 
 use crate::{command, directory, parts, scenarios, trial};
 
 pub fn trials() -> Vec<Trial> {
     vec![
-        trial("harmless::real_programs_are_not_accused_and_run_as_before", || as_before("timeouts", 0..3)),
-        trial("harmless::programs_with_a_database_are_not_accused", || as_before("durability", 0..2)),
-        trial("harmless::addresses_stay_as_they_are_under_watch", || as_before("addresses", 0..1)),
-        trial("harmless::the_command_line_asks_the_doctor", asked),
-        trial("harmless::the_users_environment_is_not_seen", environment),
-        trial("harmless::what_an_earlier_run_cached_is_forgotten", cache),
-        trial("harmless::the_order_of_addresses_is_the_same", addresses),
+        trial("harmless::real_programs_are_not_blamed_and_run_as_before", || is_clean("timeouts", 0..3)),
+        trial("harmless::programs_with_a_database_are_not_blamed", || is_clean("durability", 0..2)),
+        trial("harmless::watching_does_not_change_addresses", || is_clean("addresses", 0..1)),
+        trial("harmless::the_command_line_runs_the_doctor", command_line),
+        trial("harmless::the_users_environment_is_not_visible", environment),
+        trial("harmless::caches_of_earlier_runs_are_gone", cache),
+        trial("harmless::the_order_of_addresses_is_stable", addresses),
     ]
 }
 
-/// Under watch, a run leaves no note and is the same run.
-fn as_before(name: &str, seeds: std::ops::Range<u64>) {
+/// A watched run leaves no note, and it is the same run as without the watch.
+fn is_clean(name: &str, seeds: std::ops::Range<u64>) {
     let scenarios: Arc<[Scenario]> = scenarios().into_iter().map(|scenario| scenario()).collect();
     let index = scenarios.iter().position(|scenario| scenario.name() == name).unwrap();
     let pool = Pool::new(scenarios, NonZeroUsize::MIN, EntryPoint::Main, None);
@@ -38,16 +38,19 @@ fn as_before(name: &str, seeds: std::ops::Range<u64>) {
     }
 }
 
-fn asked() {
+fn command_line() {
     let replay = |scenario: &str| {
         let (code, report, errors) =
-            parts(command("asked", &["replay", scenario, "--seed", "0", "--doctor"]).output().unwrap());
+            parts(command("command_line", &["replay", scenario, "--seed", "0", "--doctor"]).output().unwrap());
         assert_eq!(code, Some(if scenario == "timeouts" { 0 } else { 3 }), "{report}{errors}");
         report
     };
     assert!(replay("timeouts").ends_with("doctor: nothing left the sandbox\n"));
     let leaks = replay("raw_clock");
-    assert!(leaks.contains("raw system call clock_gettime") && !leaks.contains("doctor:"), "it is told once:\n{leaks}");
+    assert!(
+        leaks.contains("raw system call clock_gettime") && !leaks.contains("doctor:"),
+        "the leak is reported once:\n{leaks}"
+    );
 }
 
 /// The fingerprints of an exploration in which every run is repeated and passes.
@@ -74,7 +77,7 @@ fn environment() {
 }
 
 fn cache() {
-    // The scenario's own check wants that no run has been there before.
+    // The scenario's own check fails if an earlier run has filled the cache.
     let (first, _) = fingerprints("cache", "first", None);
     assert_eq!(fingerprints("cache", "second", None).0, first);
 }
@@ -83,7 +86,7 @@ fn addresses() {
     let arguments = ["replay", "addresses", "--seed", "0"];
     let (_, _, errors) = parts(command("addresses", &arguments).output().unwrap());
     if errors.contains("address randomisation cannot be turned off") {
-        eprintln!("SKIPPED: address randomisation cannot be turned off here, so that addresses may differ: {errors}");
+        eprintln!("SKIPPED: address randomisation cannot be turned off here, so addresses may differ: {errors}");
         return;
     }
     let (first, _) = fingerprints("addresses", "first", None);

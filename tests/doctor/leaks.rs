@@ -1,4 +1,4 @@
-//! Programs that look at what no case holds, each in one way, and note what they saw.
+//! Programs that leak: each depends on something outside its case, in one way, and notes what it saw.
 
 #![allow(unsafe_code)]
 
@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use squall::check::Check;
 use squall::prelude::*;
 
-/// All of them.
+/// The scenarios of all leaks.
 pub const SCENARIOS: [fn() -> Scenario; 16] = [
     races,
     entropy_device,
@@ -28,21 +29,21 @@ pub const SCENARIOS: [fn() -> Scenario; 16] = [
     addresses,
 ];
 
-/// Where the file is whose age is looked at.
+/// The path of the file whose modification time leaks.
 pub const AGING_FILE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/doctor/aging");
 
-/// Only whether its runs are the same matters here.
+/// A check that always passes: only whether runs are the same matters here.
 fn nothing_is_promised(_: &Trace, _: &History) -> Verdict {
     Verdict::Pass
 }
 
-/// A server that does something after two seconds and notes what it saw.
-fn sees(name: &str, look: fn() -> String) -> Scenario {
+/// A server that calls `leak` after two seconds and notes what it returned.
+fn leaky(name: &str, leak: fn() -> String) -> Scenario {
     Scenario::new(name)
         .host("bystander", |_| async { std::future::pending::<()>().await })
         .host("server", move |cx| async move {
             tokio::time::sleep(secs(2)).await;
-            let seen = look();
+            let seen = leak();
             tokio::time::sleep(millis(500)).await;
             cx.recorder().note("seen", &seen);
             std::future::pending::<()>().await;
@@ -52,7 +53,7 @@ fn sees(name: &str, look: fn() -> String) -> Scenario {
         .settle_for(secs(1))
 }
 
-/// A thread that counts until another stops it.
+/// Counts in a second thread until the first one stops it.
 fn races() -> Scenario {
     #[inline(never)]
     fn race() -> String {
@@ -72,7 +73,7 @@ fn races() -> Scenario {
         let _ = other.join();
         format!("{looks} {}", STEPS.load(Ordering::Relaxed))
     }
-    sees("races", race)
+    leaky("races", race)
 }
 
 fn entropy_device() -> Scenario {
@@ -82,7 +83,7 @@ fn entropy_device() -> Scenario {
         let read = std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
         format!("{read:?} {bytes:?}")
     }
-    sees("entropy_device", read_urandom)
+    leaky("entropy_device", read_urandom)
 }
 
 fn real_socket() -> Scenario {
@@ -91,7 +92,7 @@ fn real_socket() -> Scenario {
         let bound = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         format!("{bound:?}")
     }
-    sees("real_socket", listen_for_real)
+    leaky("real_socket", listen_for_real)
 }
 
 fn modification_time() -> Scenario {
@@ -99,12 +100,12 @@ fn modification_time() -> Scenario {
     fn ask_for_age() -> String {
         format!("{:?}", std::fs::metadata(AGING_FILE).and_then(|data| data.modified()))
     }
-    sees("modification_time", ask_for_age)
+    leaky("modification_time", ask_for_age)
 }
 
-/// Through a library that does not use the C library.
+/// Draws entropy through a crate that does not use the C library.
 fn rustix_entropy() -> Scenario {
-    sees("rustix_entropy", draw)
+    leaky("rustix_entropy", draw)
 }
 
 #[inline(never)]
@@ -114,7 +115,7 @@ fn draw() -> String {
     format!("{drawn:?} {bytes:?}")
 }
 
-/// Makes a system call as code does that has no C library.
+/// Makes a system call without the C library.
 #[inline(always)]
 unsafe fn system_call(number: libc::c_long, arguments: [usize; 4]) -> isize {
     let [a, b, c, d] = arguments;
@@ -144,20 +145,20 @@ fn raw_clock() -> Scenario {
     fn ask_kernel_for_time() -> String {
         let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
         let arguments = [libc::CLOCK_MONOTONIC as usize, &raw mut now as usize, 0, 0];
-        // SAFETY: a clock and a place of ours.
+        // SAFETY: the clock exists, and the pointer is to a local variable.
         let result = unsafe { system_call(libc::SYS_clock_gettime, arguments) };
         format!("{result} {} {}", now.tv_sec, now.tv_nsec)
     }
-    sees("raw_clock", ask_kernel_for_time)
+    leaky("raw_clock", ask_kernel_for_time)
 }
 
-/// Through the page that the kernel maps into every process.
+/// Reads a clock through the vDSO, which the kernel maps into every process.
 fn vdso_clock() -> Scenario {
     #[inline(never)]
-    fn ask_page_for_time() -> String {
+    fn ask_vdso_for_time() -> String {
         format!("{:?}", rustix::time::clock_gettime(rustix::time::ClockId::Monotonic))
     }
-    sees("vdso_clock", ask_page_for_time)
+    leaky("vdso_clock", ask_vdso_for_time)
 }
 
 fn counter() -> Scenario {
@@ -165,7 +166,7 @@ fn counter() -> Scenario {
     #[inline(never)]
     fn read_counter() -> String {
         let mut processor = 0;
-        // SAFETY: every processor of this kind has these instructions.
+        // SAFETY: every x86-64 processor that the tests run on has these instructions.
         let counters = unsafe { [core::arch::x86_64::_rdtsc(), core::arch::x86_64::__rdtscp(&mut processor)] };
         format!("{counters:?}")
     }
@@ -174,14 +175,14 @@ fn counter() -> Scenario {
     fn read_counter() -> String {
         String::new()
     }
-    sees("counter", read_counter)
+    leaky("counter", read_counter)
 }
 
 fn raw_file() -> Scenario {
     #[inline(never)]
     fn read_file_for_real() -> String {
         let mut bytes = [0_u8; 16];
-        // SAFETY: a C string and a buffer of ours.
+        // SAFETY: the path is a C string, and the buffer is as long as stated.
         let read = unsafe {
             let at = libc::AT_FDCWD as usize;
             let file = system_call(libc::SYS_openat, [at, c"/dev/random".as_ptr() as usize, 0, 0]) as usize;
@@ -191,10 +192,10 @@ fn raw_file() -> Scenario {
         };
         format!("{read} {bytes:?}")
     }
-    sees("raw_file", read_file_for_real)
+    leaky("raw_file", read_file_for_real)
 }
 
-/// A thread that the C library does not know of, which counts and ends.
+/// Counts in a thread that the C library does not know of.
 fn raw_thread() -> Scenario {
     #[cfg(target_arch = "x86_64")]
     #[inline(never)]
@@ -208,7 +209,7 @@ fn raw_thread() -> Scenario {
             }
             HAS_ENDED.store(true, Ordering::SeqCst);
             loop {
-                // SAFETY: ends this thread alone.
+                // SAFETY: this system call only ends this thread.
                 unsafe { system_call(libc::SYS_exit, [0; 4]) };
             }
         }
@@ -240,7 +241,7 @@ fn raw_thread() -> Scenario {
         while thread > 0 && !HAS_ENDED.load(Ordering::SeqCst) {
             std::hint::spin_loop();
         }
-        // Its last words are a few instructions; the stack must outlive them.
+        // The thread still runs a few instructions, which the stack must outlive.
         std::mem::forget(stack);
         format!("{} {}", thread > 0, STEPS.load(Ordering::Relaxed))
     }
@@ -249,7 +250,7 @@ fn raw_thread() -> Scenario {
     fn start_thread_for_real() -> String {
         String::new()
     }
-    sees("raw_thread", start_thread_for_real)
+    leaky("raw_thread", start_thread_for_real)
 }
 
 fn child_process() -> Scenario {
@@ -258,19 +259,19 @@ fn child_process() -> Scenario {
         let output = std::process::Command::new("/bin/sh").args(["-c", "echo $$"]).output();
         format!("{:?}", output.map(|output| output.stdout))
     }
-    sees("child_process", start_process)
+    leaky("child_process", start_process)
 }
 
-/// Draws three times before the runs part.
+/// Draws entropy three times before the runs diverge.
 fn twice() -> Scenario {
     #[inline(never)]
     fn draw_thrice() -> String {
         format!("{} {} {}", draw(), draw(), draw())
     }
-    sees("twice", draw_thrice)
+    leaky("twice", draw_thrice)
 }
 
-/// Draws, and once the runs have parted does other things outside.
+/// Draws entropy, and makes a real socket once the runs have diverged.
 fn late() -> Scenario {
     Scenario::new("late")
         .host("server", |cx| async move {
@@ -285,32 +286,32 @@ fn late() -> Scenario {
         .settle_for(secs(1))
 }
 
-/// An environment variable of the user.
+/// Reads an environment variable of the user.
 fn variable() -> Scenario {
     #[inline(never)]
     fn read_variable() -> String {
         format!("{:?}", std::env::var("PLANTED_VARIABLE"))
     }
-    sees("variable", read_variable).check(Check::new("the variable is not seen", |trace, _| {
+    leaky("variable", read_variable).check(Check::new("the variable is not seen", |trace, _| {
         let text = format!("{:?}", trace.records);
         if text.contains("planted") { Verdict::Fail("it is seen".to_owned()) } else { Verdict::Pass }
     }))
 }
 
-/// State of the whole process that an earlier run would have filled.
+/// Reads state of the whole process that an earlier run would have changed.
 fn cache() -> Scenario {
     #[inline(never)]
     fn fill_cache() -> String {
         static RUNS: AtomicU64 = AtomicU64::new(0);
         format!("runs before this one: {}", RUNS.fetch_add(1, Ordering::Relaxed))
     }
-    sees("cache", fill_cache).check(Check::new("the cache is empty", |trace, _| {
+    leaky("cache", fill_cache).check(Check::new("the cache is empty", |trace, _| {
         let text = format!("{:?}", trace.records);
         if text.contains("runs before this one: 0") { Verdict::Pass } else { Verdict::Fail(text) }
     }))
 }
 
-/// The order of addresses, and an address itself.
+/// Notes the order of addresses, and addresses themselves.
 fn addresses() -> Scenario {
     #[inline(never)]
     fn order_addresses() -> String {
@@ -320,5 +321,5 @@ fn addresses() -> Scenario {
             boxes.iter().map(|b| ((&raw const **b as usize).wrapping_mul(0x9e37_79b9) % 1_009, **b)).collect();
         format!("{:?} {:p} {:p}", by_address.values().collect::<Vec<_>>(), &PLACE, &*boxes[0])
     }
-    sees("addresses", order_addresses)
+    leaky("addresses", order_addresses)
 }

@@ -1,4 +1,4 @@
-//! Each planted leak is named: what it was, on which host, when, and the code that did it.
+//! The doctor names each planted leak: what leaked, on which host, when, and in which function.
 
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,15 +9,15 @@ use libtest_mimic::Trial;
 use crate::leaks::AGING_FILE;
 use crate::{REFUSE, command, directory, parts, trial};
 
-/// A scenario, what the report calls its leak, and the function that leaks.
+/// Each entry is a scenario, the report's name for its leak, and the function that leaks.
 const LEAKS: &[(&str, &str, &str)] = &[
     ("races", "thread (a thread was started) on server at 2s", "race"),
     ("entropy_device", "entropy device /dev/urandom on server at 2s", "read_urandom"),
-    ("real_socket", "real socket (a socket of family 2 (internet), type 1) on server at 2s", "listen_for_real"),
+    ("real_socket", "real socket (a socket of family 2 (IPv4), type 1) on server at 2s", "listen_for_real"),
     ("child_process", "process (/bin/sh) on server at 2s", "start_process"),
 ];
 
-/// The same for what only a filter on system calls sees.
+/// The leaks that only a system call filter detects.
 const SEEN_BY_FILTER: &[(&str, &str, &str)] = &[
     ("modification_time", "doctor/aging on server at 2s", "ask_for_age"),
     ("rustix_entropy", "raw system call getrandom on server at 2s", "draw"),
@@ -26,12 +26,12 @@ const SEEN_BY_FILTER: &[(&str, &str, &str)] = &[
     ("raw_file", "raw system call openat of /dev/random on server at 2s", "read_file_for_real"),
 ];
 
-/// The same for what only a filter on this processor sees.
+/// The leaks that are detected on x86-64 only.
 #[cfg(target_arch = "x86_64")]
 const SEEN_HERE: &[(&str, &str, &str)] = &[
     ("raw_thread", "raw system call clone (a thread or a process) on server at 2s", "start_thread_for_real"),
     ("counter", "time stamp counter (rdtsc) on server at 2s", "read_counter"),
-    ("vdso_clock", "time stamp counter (a clock read through the vDSO) on server at 2s", "ask_page_for_time"),
+    ("vdso_clock", "time stamp counter (a clock read through the vDSO) on server at 2s", "ask_vdso_for_time"),
 ];
 #[cfg(not(target_arch = "x86_64"))]
 const SEEN_HERE: &[(&str, &str, &str)] = &[];
@@ -41,13 +41,13 @@ pub fn trials() -> Vec<Trial> {
     let mut trials: Vec<Trial> = each
         .map(|(scenario, what, function)| trial(format!("named::{scenario}"), || is_named(scenario, what, function)))
         .collect();
-    trials.push(trial("named::what_left_later_is_only_counted", later));
-    trials.push(trial("named::where_filters_are_refused_the_report_says_so", refused));
+    trials.push(trial("named::later_escapes_are_only_counted", later));
+    trials.push(trial("named::the_report_says_if_filters_are_refused", refused));
     trials
 }
 
-/// Makes the file whose age is looked at another millisecond younger, again and again. The time is set and not left to
-/// the system, whose own is the same for some milliseconds.
+/// Keeps advancing the modification time of the file by a millisecond. It sets the time explicitly, because the
+/// system's own file timestamps stay the same for some milliseconds.
 fn keep_aging(is_over: &AtomicBool) {
     let file = std::fs::File::create(AGING_FILE).unwrap();
     let mut time = std::time::SystemTime::UNIX_EPOCH;
@@ -60,7 +60,7 @@ fn keep_aging(is_over: &AtomicBool) {
 
 /// The part of a report that says whether the run is deterministic.
 fn diagnosis(mut command: Command) -> String {
-    // What leaks differs from run to run, but on a busy machine not always: then two runs of several are the same.
+    // A leak can have the same value in two runs, for example on a busy machine, so there are several attempts.
     let differs = |report: &str| report.contains("deterministic: NO, the runs diverge at event");
     let mut attempts = (0..5).map(|_| parts(command.output().unwrap()));
     let last = attempts.find(|(code, report, _)| *code == Some(3) && differs(report));
@@ -74,7 +74,7 @@ fn diagnosis(mut command: Command) -> String {
     text
 }
 
-/// The lines below the one that says `what`, up to the next that is less indented.
+/// The stack frames below the line that contains `what`.
 fn frames<'a>(text: &'a str, what: &str) -> Vec<&'a str> {
     let lines = text.lines().skip_while(|line| !line.contains(what)).skip(1);
     lines.take_while(|line| line.starts_with("        at ")).collect()
@@ -91,7 +91,7 @@ fn is_named(scenario: &str, what: &str, function: &str) {
             }
         }
         let found = std::panic::catch_unwind(|| {
-            // One run after the other, as what is seen of the world may be the same at the same time.
+            // The runs are sequential, because runs at the same time may see the same values.
             let arguments = ["explore", scenario, "--seeds", "0..2", "--verify", "--jobs", "1"];
             let text = diagnosis(command(scenario, &arguments));
             assert!(text.contains("first   ") && text.contains("second  "), "{text}");
@@ -100,7 +100,7 @@ fn is_named(scenario: &str, what: &str, function: &str) {
             assert!((1..=6).contains(&frames.len()), "{text}");
             let is_ours = |frame: &&&str| frame.contains(function) && frame.contains("(tests/doctor/leaks.rs:");
             assert!(frames.iter().find(is_ours).is_some(), "`{function}` is missing:\n{text}");
-            assert!(!text.contains("more thing"), "nothing else leaves the sandbox:\n{text}");
+            assert!(!text.contains("more thing"), "something else left the sandbox:\n{text}");
         });
         is_over.store(true, Ordering::Relaxed);
         if let Err(payload) = found {
@@ -121,7 +121,7 @@ fn refused() {
         command.env(REFUSE, "1");
         diagnosis(command)
     };
-    let why = "  system calls were not watched: the system refuses a filter on them: ";
+    let why = "  system calls were not watched: the system refuses a seccomp filter: ";
     let hooked = explore("entropy_device");
     assert!(hooked.contains("entropy device /dev/urandom on server at 2s") && hooked.contains(why), "{hooked}");
     let raw = explore("rustix_entropy");
@@ -129,12 +129,12 @@ fn refused() {
     assert!(raw.contains("    a system call that is made without the C library"), "{raw}");
 }
 
-/// From now on the kernel refuses filters on system calls to this process and its children.
+/// Makes the kernel refuse system call filters to this process and its children from now on.
 #[cfg(target_os = "linux")]
 pub fn refuse_filters() {
     crate::refuse::refuse(libc::SYS_seccomp);
 }
 
-/// There are none.
+/// Does nothing, as there are no system call filters here.
 #[cfg(not(target_os = "linux"))]
 pub fn refuse_filters() {}

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use squall::check::linear::models::*;
 use squall::check::linear::{HistoryEntry, Model, TypedHistory};
-use squall::seed::Seed;
+use squall::prelude::Seed;
 
 type Registered = TypedHistory<RegisterOp<u32>, RegisterOutput<u32>>;
 

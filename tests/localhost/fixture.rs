@@ -1,6 +1,6 @@
-//! A shop to test on, users who buy in it, and notes of what happens inside.
+//! The fixture of the localhost tests: a shop, users that buy in it, and notes of what happens inside.
 //!
-//! Owns the patience and the short intervals that make real time bearable. Asserts only what is true of every shop.
+//! Owns the generous deadlines and short intervals that keep tests in real time reliable and quick.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,7 +22,7 @@ use crate::shop::pool::{PoolConfig, Protocol};
 /// A client on real sockets.
 pub(crate) type Client = ShopClient<TokioConnector>;
 
-/// Notes the events that the tests wait for or count.
+/// Records the events that the tests wait for or count.
 #[derive(Default)]
 pub(crate) struct Notes {
     events: Mutex<Vec<String>>,
@@ -37,15 +37,15 @@ impl Notes {
         self.events.lock().unwrap().iter().filter(|noted| *noted == event).count()
     }
 
-    /// Forgets what was noted so far.
+    /// Forgets all events so far.
     pub(crate) fn clear(&self) {
         self.events.lock().unwrap().clear();
     }
 
     pub(crate) async fn wait_for(&self, event: &str) {
-        let patience = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(20);
         while self.count(event) == 0 {
-            assert!(Instant::now() < patience, "waited in vain for: {event}");
+            assert!(Instant::now() < deadline, "no event \"{event}\" within 20 seconds");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -76,7 +76,7 @@ impl Observe for Notes {
     }
 }
 
-/// A shop with quick health checks, in a directory of its own.
+/// A shop with quick health checks, in its own temporary directory.
 pub(crate) struct Fixture {
     pub(crate) shop: Shop,
     pub(crate) notes: Arc<Notes>,
@@ -114,7 +114,7 @@ impl Fixture {
         Fixture { protocol, shop: Shop::start(config).await.unwrap(), notes, _directory: directory }
     }
 
-    /// A client of the gateway or of one api server, patient enough for a busy machine.
+    /// A client of the gateway or of one api server, with deadlines that suit a busy machine.
     pub(crate) fn client_of(&self, name: &str) -> Client {
         let config = ClientConfig {
             gateway: name.to_owned(),
@@ -129,7 +129,7 @@ impl Fixture {
     }
 }
 
-/// Users who buy without pause until they are told to stop.
+/// Users that buy continuously until they are stopped.
 pub(crate) struct Traffic {
     stop: Arc<AtomicBool>,
     users: Vec<JoinHandle<Result<Vec<OrderReceipt>, CallError>>>,
@@ -142,12 +142,15 @@ impl Traffic {
         Traffic { users: users.collect(), stop }
     }
 
-    /// Stops the users and returns their receipts. Every one of their calls must have succeeded.
+    /// Stops the users and returns their receipts.
+    ///
+    /// # Panics
+    /// If any of their calls failed.
     pub(crate) async fn stop(self) -> Vec<OrderReceipt> {
         self.stop.store(true, Ordering::Relaxed);
         let mut receipts = Vec::new();
         for user in self.users {
-            receipts.extend(user.await.unwrap().expect("every call succeeds"));
+            receipts.extend(user.await.unwrap().expect("every call must succeed"));
         }
         receipts
     }
@@ -163,15 +166,15 @@ async fn buy_until(stop: Arc<AtomicBool>, client: Client, user: u32) -> Result<V
     Ok(receipts)
 }
 
-/// An order.
+/// An order for this many pieces of an article.
 pub(crate) fn order(sku: &str, quantity: u32) -> Order {
     Order { sku: sku.to_owned(), quantity }
 }
 
-/// Each receipt is in the shop's books exactly once, and no call is in them twice.
+/// Asserts that each receipt is in the shop's books exactly once, and that no call is in them twice.
 pub(crate) fn assert_booked_once(receipts: &[OrderReceipt], books: &[OrderReceipt]) {
     let calls: BTreeSet<&str> = books.iter().map(|booked| booked.call.as_str()).collect();
-    assert_eq!(calls.len(), books.len(), "a call was done twice");
+    assert_eq!(calls.len(), books.len(), "a call placed two orders");
     for receipt in receipts {
         assert_eq!(books.iter().filter(|booked| *booked == receipt).count(), 1, "{receipt:?}");
     }

@@ -1,6 +1,6 @@
-//! Single parts of the shop: a client against servers that misbehave to order, and the arithmetic of its policies.
+//! Tests of single parts of the shop: a client against misbehaving servers, and the arithmetic of its policies.
 //!
-//! Owns what needs no whole shop. Time stands still where no socket is involved.
+//! Tests without sockets run with paused time.
 
 use std::future::pending;
 use std::net::SocketAddr;
@@ -20,12 +20,13 @@ use crate::shop::client::{CallError, Effect, ShopClient};
 use crate::shop::client_config::ClientConfig;
 use crate::shop::message::{Answer, User, json, problem};
 use crate::shop::net::{TokioConnector, listen};
-use crate::shop::observe::{AttemptOutcome, nobody};
+use crate::shop::observe::{AttemptOutcome, no_observer};
 use crate::shop::retry::{Jitter, RetryBudget, backoff};
 use crate::shop::serve::{ServeConfig, Shutdown, serve};
 use crate::shop::token;
 
-/// Answers each request with what a script says about its number, counted from 1.
+/// Starts a server that passes each request's number, counted from 1, to the script and gives its answer; without one,
+/// it never answers. Also returns the count of requests.
 async fn scripted(script: fn(u32) -> Option<Answer>) -> (SocketAddr, Arc<AtomicU32>) {
     let (listener, address) = listen(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     let requests = Arc::new(AtomicU32::new(0));
@@ -35,7 +36,7 @@ async fn scripted(script: fn(u32) -> Option<Answer>) -> (SocketAddr, Arc<AtomicU
             None => pending().await,
         }
     };
-    tokio::spawn(serve(listener, ServeConfig::default(), Shutdown::new(), nobody(), requests.clone(), answer));
+    tokio::spawn(serve(listener, ServeConfig::default(), Shutdown::new(), no_observer(), requests.clone(), answer));
     (address, requests)
 }
 
@@ -47,7 +48,7 @@ fn client_of(address: SocketAddr, change: impl FnOnce(&mut ClientConfig)) -> Cli
         ..ClientConfig::default()
     };
     change(&mut config);
-    ShopClient::new(TokioConnector::new(), config, nobody())
+    ShopClient::new(TokioConnector::new(), config, no_observer())
 }
 
 fn refused_for(seconds: &'static str) -> Answer {
@@ -61,7 +62,7 @@ fn user() -> Answer {
 }
 
 #[tokio::test]
-async fn a_silent_server_costs_the_deadline_and_no_more() {
+async fn a_call_to_a_silent_server_ends_at_its_deadline() {
     let (address, requests) = scripted(|_| None).await;
     let client = client_of(address, |config| {
         config.deadline = Duration::from_millis(500);
@@ -76,7 +77,7 @@ async fn a_silent_server_costs_the_deadline_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_server_that_asks_for_patience_gets_it_or_no_retry() {
+async fn retry_after_is_respected_or_the_call_fails_at_once() {
     let (address, _) = scripted(|number| Some(if number == 1 { refused_for("1") } else { user() })).await;
     let started = Instant::now();
     assert_eq!(client_of(address, |_| {}).whoami("x").await.unwrap(), "ann");
@@ -86,12 +87,12 @@ async fn a_server_that_asks_for_patience_gets_it_or_no_retry() {
     let started = Instant::now();
     let error = client_of(address, |_| {}).place_order(&order("teapot", 1)).await.unwrap_err();
     assert_eq!(error, CallError::DeadlineExceeded { attempts: 1, effect: Effect::None });
-    assert!(started.elapsed() < Duration::from_secs(1), "it fails at once");
+    assert!(started.elapsed() < Duration::from_secs(1), "the call must fail at once");
     assert_eq!(requests.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test]
-async fn attempts_end_with_their_number_their_budget_or_a_final_answer() {
+async fn retries_end_at_the_attempt_limit_the_budget_or_a_final_answer() {
     let unwell: fn(u32) -> Option<Answer> = |_| Some(problem(StatusCode::BAD_GATEWAY, "unwell"));
     let quick = |config: &mut ClientConfig| config.backoff_base = Duration::from_millis(1);
 
@@ -102,21 +103,22 @@ async fn attempts_end_with_their_number_their_budget_or_a_final_answer() {
     assert_eq!(requests.load(Ordering::Relaxed), 4);
 
     let (address, requests) = scripted(unwell).await;
-    let poor = client_of(address, |config| {
+    let tight = client_of(address, |config| {
         quick(config);
         (config.retry_burst, config.retry_minimum_per_second) = (3.0, 0.0);
     });
     for _ in 0..10 {
-        poor.whoami("x").await.unwrap_err();
+        tight.whoami("x").await.unwrap_err();
     }
-    // Three saved up, and a fifth of ten calls (what the first one paid in found the bucket full).
+    // Ten calls, three retries from the burst, and two from a ratio of a fifth (the first deposit found the bucket
+    // full).
     assert!((13..=15).contains(&requests.load(Ordering::Relaxed)), "{requests:?}");
 
     let (address, requests) = scripted(|_| Some(problem(StatusCode::BAD_REQUEST, "no"))).await;
     client_of(address, quick).place_order(&order("teapot", 1)).await.unwrap_err();
     assert_eq!(requests.load(Ordering::Relaxed), 1);
 
-    // A client that sends orders without keys again does so because it was told to make that mistake.
+    // A client retries orders without keys only if it is configured to make that mistake.
     let unkeyed = |config: &mut ClientConfig| {
         quick(config);
         config.mistakes.retry_unkeyed_posts = true;
@@ -151,15 +153,15 @@ fn waits_are_spread_below_a_bound_that_doubles() {
 async fn an_open_breaker_lets_one_probe_through_and_survives_losing_it() {
     for loses_probes in [false, true] {
         let config = BreakerConfig { failures: 2, loses_probes, ..BreakerConfig::default() };
-        let breaker = Breaker::new(config, nobody());
+        let breaker = Breaker::new(config, no_observer());
         breaker.admit().unwrap().failed();
-        // Whoever goes away without a verdict counts as nothing.
+        // A caller that goes away counts neither as a success nor as a failure.
         drop(breaker.admit());
         breaker.admit().unwrap().failed();
         assert!(breaker.admit().is_none());
         tokio::time::advance(Duration::from_secs(1)).await;
         let probe = breaker.admit().unwrap();
-        assert!(breaker.admit().is_none(), "one probe at a time");
+        assert!(breaker.admit().is_none(), "only one probe at a time");
         drop(probe);
         tokio::time::advance(Duration::from_secs(60)).await;
         assert_eq!(breaker.admit().is_none(), loses_probes);
@@ -169,7 +171,7 @@ async fn an_open_breaker_lets_one_probe_through_and_survives_losing_it() {
 #[test]
 fn the_gateway_takes_turns_and_panics_when_most_are_ejected() {
     let backends: Vec<Backend> = (0..4).map(|number| Backend::new(format!("api-{number}"), 80)).collect();
-    let pool = Pool::new(&backends, 3, 2, false, nobody());
+    let pool = Pool::new(&backends, 3, 2, false, no_observer());
     let used = |count: usize| {
         (0..count).map(|_| pool.next(None).unwrap()).fold([0; 4], |mut used, index| {
             used[index] += 1;
@@ -183,10 +185,10 @@ fn the_gateway_takes_turns_and_panics_when_most_are_ejected() {
     for index in [0, 2] {
         (0..3).for_each(|_| pool.record_probe(index, false));
     }
-    assert_eq!(used(12), [3, 3, 3, 3], "one of four is healthy: the probes are not believed");
+    assert_eq!(used(12), [3, 3, 3, 3], "only one of four is healthy, so the probes are ignored");
     (0..2).for_each(|_| pool.record_probe(0, true));
     assert_eq!(used(12), [6, 0, 0, 6]);
-    assert_eq!(Pool::new(&[], 3, 2, false, nobody()).next(None), None);
+    assert_eq!(Pool::new(&[], 3, 2, false, no_observer()).next(None), None);
 }
 
 #[test]

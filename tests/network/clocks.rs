@@ -1,4 +1,4 @@
-//! Wrong wall clocks, as programs read them; monotonic clocks stay right whatever happens.
+//! Wrong wall clocks as programs read them; monotonic clocks always stay right.
 
 use std::time::{Instant, SystemTime};
 
@@ -6,10 +6,10 @@ use squall::trace::Event;
 
 use super::*;
 
-/// What the wall clock shows at virtual time zero: 2026-01-01, in nanoseconds.
+/// The wall-clock time at virtual time zero: 2026-01-01, in nanoseconds since 1970.
 const EPOCH: i128 = 1_767_225_600_000_000_000;
 
-/// All clocks, read at one moment of virtual time; those that show a date in nanoseconds since 1970.
+/// All clocks, read at one point of virtual time; wall clocks in nanoseconds since 1970.
 #[derive(Clone, Debug)]
 struct Sample {
     host: String,
@@ -22,11 +22,11 @@ struct Sample {
 
 type Samples = Arc<Mutex<Vec<Sample>>>;
 
-/// A clock of the C library.
+/// Reads a clock of the C library.
 #[allow(unsafe_code)]
 fn of_kernel(clock: libc::clockid_t) -> i128 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the place for the answer is valid.
+    // SAFETY: `time` is valid for writes.
     assert_eq!(unsafe { libc::clock_gettime(clock, &mut time) }, 0);
     i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_nsec)
 }
@@ -83,10 +83,10 @@ fn read_by(faults: Vec<Fault>) -> (Run, Vec<Sample>) {
     (run, samples)
 }
 
-/// By how much a wall clock is off, in nanoseconds, the host's own offset apart.
+/// The error of a wall clock in nanoseconds, without the host's own offset.
 fn error(sample: &Sample) -> i128 {
     let [wall, rest @ ..] = sample.walls;
-    assert_eq!(rest, [wall; 3], "all see the same wall clock");
+    assert_eq!(rest, [wall; 3], "all wall clocks agree");
     let offset = if sample.host == "b" { -3_000_000 } else { 0 };
     wall - EPOCH - offset - sample.at.as_nanos() as i128
 }
@@ -119,12 +119,12 @@ fn a_skewed_clock_jumps_and_jumps_back_and_skews_add_up() {
         assert_eq!(error(sample), expected, "{sample:?}");
     }
     assert!(reads[0] > 2_000, "{reads:?}");
-    // It effects whenever somebody reads it, and a clock that nobody reads does not.
+    // The fault is effective at each read; on a host that reads no clock it is never effective.
     assert_eq!(run.outcome.fault_effects, [reads[0], reads[1], 0]);
 }
 
 #[test]
-fn a_drifting_clock_goes_wrong_slowly_and_is_set_right_at_the_end() {
+fn a_drifting_clock_deviates_slowly_and_is_corrected_at_the_end() {
     let (run, samples) = read_by(vec![
         Fault::clock_drift(200_000, "b").at(secs(1)).lasting(secs(4)),
         Fault::clock_drift(-500, "b").at(secs(3)).lasting(secs(5)),
@@ -177,7 +177,7 @@ fn a_clock_stays_wrong_over_kills_and_power_offs_and_monotonic_time_never_goes_b
             }
         }
         assert_eq!(lives, if host == "a" { 2 } else { 1 });
-        // All machines have the same monotonic clock.
+        // All machines share one monotonic clock.
         assert!(of.iter().all(|sample| sample.instant - first.instant == sample.at - first.at));
     }
     let errors = |host: &str, from_ms: u64, to_ms: u64| {
@@ -185,30 +185,30 @@ fn a_clock_stays_wrong_over_kills_and_power_offs_and_monotonic_time_never_goes_b
         of.map(error).collect::<Vec<i128>>()
     };
     let hour = 3_600_000 * MS;
-    // From the kill on, and after power on.
+    // Across the kill, and after power on.
     assert!(errors("a", 1_000, 2_000).iter().all(|error| *error == -hour));
     assert!(errors("a", 4_190, 7_000).len() > 300);
     assert!(errors("a", 4_190, 7_000).iter().all(|error| *error == -hour));
-    assert!(errors("a", 2_200, 3_000).is_sorted_by(|a, b| a > b), "a tenth of the speed");
-    // The machine came back with a clock that was wrong, and it is right when that is over.
+    assert!(errors("a", 2_200, 3_000).is_sorted_by(|a, b| a > b), "the clock runs at a tenth of its speed");
+    // The machine comes back with a wrong clock, which is right again when the fault ends.
     let after = errors("b", 7_890, 7_950);
     assert!(!after.is_empty() && after.iter().all(|error| *error == hour), "{after:?}");
     assert!(errors("b", 7_950, 11_000).iter().all(|error| *error == 0));
 }
 
 #[test]
-fn that_somebody_read_a_wrong_clock_is_told_once() {
+fn reading_a_wrong_clock_is_recorded_once() {
     let (scenario, _) = readers(vec![
         Fault::clock_skew(500, "a").at(secs(1)).lasting(secs(1)),
         Fault::clock_drift(500, "*").at(secs(3)).lasting(secs(1)),
     ]);
     let recording = recorded(&scenario);
-    let told = recording.records.iter().filter_map(|record| match record.event {
+    let reported = recording.records.iter().filter_map(|record| match record.event {
         Event::HostAffected { fault } => {
             assert_eq!(record.text.as_deref(), Some("reads a wall clock that is wrong"));
             Some((record.at.as_secs(), recording.hosts[record.host?.index()].as_str(), fault))
         }
         _ => None,
     });
-    assert_eq!(told.collect::<Vec<_>>(), [(1, "a", 0), (3, "a", 1), (3, "b", 1)]);
+    assert_eq!(reported.collect::<Vec<_>>(), [(1, "a", 0), (3, "a", 1), (3, "b", 1)]);
 }

@@ -1,12 +1,12 @@
-//! Faults that begin inside a step, at the edges: at the start of the world, at the end of the faults, with a host that is
-//! down already, and after the death of a program.
+//! Corner cases of faults that begin inside a step: at the start of the world, at the end of the faults, with a host
+//! that is already down, and after the death of a program.
 
 use squall::fault::{Intensity, Swarm, here, one};
 use squall::trace::Event;
 
 use super::*;
 
-/// How often each host's life began or ended, in order.
+/// Each beginning and end of a host's life, in order.
 fn lives(run: &Run) -> Vec<(Duration, u16, &'static str)> {
     let records = run.trace.records.iter();
     let life = records.filter_map(|record| match record.event {
@@ -19,9 +19,9 @@ fn lives(run: &Run) -> Vec<(Duration, u16, &'static str)> {
 }
 
 #[test]
-fn what_begins_in_the_last_step_is_over_when_the_faults_are() {
+fn a_fault_that_begins_in_the_last_step_ends_with_the_other_faults() {
     for fault in [Fault::partition("client", "server"), Fault::kill("server")] {
-        // The world learns of a program's end when the step is over, and the faults are over then.
+        // The world learns of a program's end at the end of the step, when the faults end, too.
         let fault = fault.at_event("other", "returned", 1).lasting(secs(5));
         let client = |cx: HostContext, seen: Seen| async move {
             tokio::time::sleep(millis(2_500)).await;
@@ -46,18 +46,18 @@ fn what_begins_in_the_last_step_is_over_when_the_faults_are() {
 }
 
 #[test]
-fn a_fault_that_begins_with_a_host_s_end_finds_it_down() {
+fn a_fault_triggered_by_the_end_of_a_host_finds_it_down() {
     let serve = |_: HostContext| async move {
         tokio::time::sleep(millis(7)).await;
         Ok(())
     };
-    // A program that has come to its end by itself is not killed, and not started again.
+    // A program that returned by itself is neither killed nor started again.
     let fault = Fault::kill(here()).at_event("server", "returned", 1).lasting(secs(1));
     let (run, _) = world_with(20, vec![fault], serve, |_, _| std::future::pending(), |scenario| scenario);
     let zero = Duration::ZERO;
     assert_eq!(lives(&run), [(zero, 0, "started"), (zero, 1, "started"), (millis(10), 0, "returned")]);
     assert_eq!(run.outcome.fault_effects, [0]);
-    // A process that dies closes its connections, though its machine loses power right after that.
+    // A killed process closes its connections even if its machine loses power right after.
     let first = Fault::kill("server").at(secs(1)).lasting(secs(1));
     let second = Fault::power_off(here()).at_event("server", "killed", 1).lasting(secs(3));
     let (_, seen) = world(20, vec![first, second], |cx, seen| async move {
@@ -70,7 +70,7 @@ fn a_fault_that_begins_with_a_host_s_end_finds_it_down() {
 }
 
 #[test]
-fn the_start_of_one_host_can_be_the_end_of_one_behind_it() {
+fn the_start_of_one_host_can_trigger_the_end_of_a_later_one() {
     let fault = Fault::kill("client").at_event("server", "started", 1).lasting(secs(1));
     let (run, seen) = world(20, vec![fault], |cx, seen| async move {
         note(&seen, &cx, "runs");
@@ -86,7 +86,7 @@ fn the_start_of_one_host_can_be_the_end_of_one_behind_it() {
 fn a_dead_program_opens_no_connection() {
     let serve = |cx: HostContext| async move {
         tokio::time::sleep(millis(55)).await;
-        // What a program has spawned runs on to the end of the step.
+        // A spawned task runs on until the end of the step.
         tokio::spawn(async move {
             cx.recorder().note("connecting", "");
             cx.connector().connect("client", 80).await
@@ -97,11 +97,11 @@ fn a_dead_program_opens_no_connection() {
     let connects = |faults: Vec<Fault>| world_with(20, faults, serve, client, |scenario| scenario).0.outcome.counters;
     assert_eq!(connects(vec![]).connects, 1);
     let fault = Fault::kill(here()).at_event("server", "connecting", 1).lasting(secs(1));
-    assert_eq!(connects(vec![fault]).connects, 1, "that of its second life");
+    assert_eq!(connects(vec![fault]).connects, 1, "only its second life connects");
 }
 
 #[test]
-fn what_a_kernel_says_for_a_host_that_was_through_the_step_is_not_late() {
+fn segments_of_a_host_killed_after_its_turn_in_the_step_are_not_late() {
     for latency_ms in [10, 15, 25] {
         for after_ms in [0, 3, 9] {
             // The server runs before the client in each step.
@@ -122,8 +122,8 @@ fn what_a_kernel_says_for_a_host_that_was_through_the_step_is_not_late() {
 }
 
 #[test]
-fn what_a_kernel_says_for_a_host_that_was_through_the_step_can_be_lost() {
-    // The end of the stream is lost, and comes with the second transmission; nothing is left on the way.
+fn segments_of_a_host_killed_after_its_turn_in_the_step_can_be_lost() {
+    // The FIN is lost, and arrives with its second retransmission; no segment stays in flight.
     let kill = Fault::kill("server").at_message("client", "server", "x", 1).lasting(secs(10));
     let cut = Fault::partition_one_way("server", "client").at_message("client", "server", "x", 1).lasting(millis(300));
     let (run, seen) = world(20, vec![cut, kill], move |cx, seen| async move {
@@ -134,7 +134,7 @@ fn what_a_kernel_says_for_a_host_that_was_through_the_step_can_be_lost() {
         assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
         note(&seen, &cx, "end");
     });
-    // Sent again 240 ms and 720 ms after that.
+    // It is sent again 240 ms and 720 ms later.
     assert_between(at(&seen, "end"), 1_003 + 720 + 20, 1_003 + 720 + 21);
     assert!(run.outcome.fault_effects.iter().all(|effects| *effects > 0), "{:?}", run.outcome.fault_effects);
 }
@@ -144,25 +144,26 @@ fn drawing(faults: &str, intensity: &str) -> Swarm {
 }
 
 #[test]
-fn a_fault_at_a_moment_is_as_hard_as_it_is_wanted() {
+fn intensity_scales_a_fault_at_a_trigger_point() {
     let client = |cx: HostContext| async move {
         let mut stream = cx.connector().connect("server", 80).await?;
         ping(&mut stream).await
     };
-    let scenario = Scenario::new("moments")
+    let scenario = Scenario::new("trigger points")
         .host("server", |cx| echo(cx.listener(80)))
         .host("client", client)
         .fault(fault::loss(0.2, "client", "server").at_message("client", "server", "ping"))
         .run_for(secs(2))
         .settle_for(secs(1));
     for (intensity, rate) in [("0.5", 0.1), ("1", 0.2), ("2", 0.4)] {
-        let plan = squall::run::draw(&scenario, Seed(1), &drawing("*", intensity)).plan;
+        let plan = squall::internal::run::draw(&scenario, Seed(1), &drawing("*", intensity)).plan;
         assert_eq!(plan.faults.len(), 1);
         assert_eq!(plan.faults[0].kind, FaultKind::Loss { rate });
     }
 }
 
-/// Four hosts of which the n-th ticks n - 1 times, and two generators: the second waits for one of the four.
+/// Four hosts of which the n-th ticks n - 1 times, and two generators, the second of which waits for a tick of one
+/// host.
 fn ticking() -> Scenario {
     let mut scenario = Scenario::new("ticking");
     for (ticks, name) in ["a-1", "a-2", "a-3", "a-4"].into_iter().enumerate() {
@@ -182,12 +183,12 @@ fn ticking() -> Scenario {
 }
 
 #[test]
-fn one_host_of_several_is_the_one_whose_moments_were_counted() {
+fn a_fault_on_one_of_several_hosts_uses_the_trigger_points_of_that_host() {
     let (scenario, mut drawn) = (ticking(), std::collections::BTreeSet::new());
     for seed in (0..40).map(Seed) {
-        let case = squall::run::draw(&scenario, seed, &drawing("*", "1"));
+        let case = squall::internal::run::draw(&scenario, seed, &drawing("*", "1"));
         let outcome = run(&scenario, &case, Detail::Lean).outcome;
-        // Whichever place the fault has in the plan.
+        // The position of the fault in the plan does not matter.
         assert!(outcome.fault_effects.iter().all(|effects| *effects == 1), "{case:?}: {:?}", outcome.fault_effects);
         drawn.extend(case.plan.faults.iter().filter_map(|fault| fault.trigger.nth()));
     }
@@ -195,7 +196,7 @@ fn one_host_of_several_is_the_one_whose_moments_were_counted() {
 }
 
 #[test]
-fn nobody_looks_for_moments_that_no_generator_of_the_run_waits_for() {
+fn trigger_points_are_counted_only_if_a_generator_of_the_run_waits_for_them() {
     let lives = Arc::new(Mutex::new(0));
     let shared = lives.clone();
     let scenario = ticking().host("counter", move |_| {
@@ -204,7 +205,7 @@ fn nobody_looks_for_moments_that_no_generator_of_the_run_waits_for() {
     });
     let draw = |faults: &str| {
         *lives.lock().unwrap() = 0;
-        let plan = squall::run::draw(&scenario, Seed(3), &drawing(faults, "1")).plan;
+        let plan = squall::internal::run::draw(&scenario, Seed(3), &drawing(faults, "1")).plan;
         (plan.faults.len(), *lives.lock().unwrap())
     };
     assert_eq!(draw("kill a-2"), (1, 0));

@@ -1,11 +1,11 @@
-//! What generators that compose several faults do, as a peer sees it.
+//! Generators that compose several faults, as a peer sees them.
 
 use squall::fault::{ComposedGenerator, Generator};
 
 use super::*;
 
-/// Hosts n1 to n4 of which each pings each other one every 100 ms on a fresh connection, for 20 s. What they see is who
-/// reached whom, as `n1>n2`, and when the ping began.
+/// Runs hosts n1 to n4, each of which pings each other one every 100 ms on a fresh connection, for 20 s. Returns which
+/// host reached which, as `n1>n2`, and when the ping began.
 fn mesh(generator: impl Into<Generator>) -> (Run, Vec<(String, Duration)>) {
     let seen = Seen::default();
     let names = ["n1", "n2", "n3", "n4"];
@@ -14,7 +14,7 @@ fn mesh(generator: impl Into<Generator>) -> (Run, Vec<(String, Duration)>) {
         let node = sharing(&seen, move |cx: HostContext, seen: Seen| async move {
             for peer in names.into_iter().filter(|peer| *peer != name) {
                 let (cx, seen) = (cx.clone(), seen.clone());
-                tokio::spawn(async move { ping_on_and_on(&cx, &seen, name, peer).await });
+                tokio::spawn(async move { ping_repeatedly(&cx, &seen, name, peer).await });
             }
             echo(cx.listener(80)).await
         });
@@ -26,7 +26,7 @@ fn mesh(generator: impl Into<Generator>) -> (Run, Vec<(String, Duration)>) {
     (run, seen)
 }
 
-async fn ping_on_and_on(cx: &HostContext, seen: &Seen, name: &str, peer: &str) {
+async fn ping_repeatedly(cx: &HostContext, seen: &Seen, name: &str, peer: &str) {
     tokio::time::sleep(millis(50)).await;
     loop {
         let asked = cx.elapsed();
@@ -38,7 +38,7 @@ async fn ping_on_and_on(cx: &HostContext, seen: &Seen, name: &str, peer: &str) {
     }
 }
 
-/// A set of faults from 5 s to 11 s.
+/// The faults of a generator, once, from 5 s to 11 s.
 fn at_5(generator: ComposedGenerator) -> ComposedGenerator {
     generator.once(secs(5)..secs(5)).lasting(secs(6)..secs(6))
 }
@@ -65,7 +65,7 @@ fn nothing_crosses_between_groups() {
 }
 
 #[test]
-fn over_a_bridge_two_halves_share_one_host() {
+fn a_bridge_joins_two_halves_by_one_host() {
     let (_, seen) = mesh(at_5(fault::bridge("n*")));
     assert_all_reach_all_before_and_after(&seen);
     let during = labels_within(&seen, 5_100, 10_900);
@@ -77,7 +77,7 @@ fn over_a_bridge_two_halves_share_one_host() {
 }
 
 #[test]
-fn a_flapping_link_works_every_other_time() {
+fn a_flapping_link_alternates_between_down_and_up() {
     let (run, seen) = mesh(at_5(fault::flapping(secs(2), "n1", "n2")));
     assert_all_reach_all_before_and_after(&seen);
     for (from_ms, works) in
@@ -92,12 +92,12 @@ fn a_flapping_link_works_every_other_time() {
 }
 
 #[test]
-fn swizzled_hosts_go_one_by_one_and_come_back_in_another_order() {
+fn swizzled_hosts_leave_one_by_one_and_return_in_another_order() {
     let (_, seen) = mesh(at_5(fault::swizzle("n*")));
     assert_all_reach_all_before_and_after(&seen);
-    // In the second third everybody is alone.
+    // In the second third every host is alone.
     assert!(labels_within(&seen, 7_000, 8_900).is_empty());
-    // The last that a host hears of anybody, and the first after the silence.
+    // The last ping from or to a host before the silence, and the first one after it.
     let talks = |pair: &str, name: &str| pair.starts_with(name) || pair.ends_with(name);
     let last =
         |name: &str| seen.iter().filter(|(pair, at)| talks(pair, name) && *at < secs(8)).map(|(_, at)| *at).max();
@@ -107,7 +107,7 @@ fn swizzled_hosts_go_one_by_one_and_come_back_in_another_order() {
     let mut leaving: Vec<Duration> = times.iter().map(|(last, _)| *last).collect();
     leaving.sort();
     leaving.dedup();
-    // Hosts are cut at 5.0, 5.5, 6.0 and 6.5 s: the last two of a mesh fall silent together.
+    // Hosts are isolated at 5.0, 5.5, 6.0 and 6.5 s: the last two of a mesh fall silent together.
     assert_eq!(leaving.len(), 3, "{times:?}");
     let by = |key: fn(&(Duration, Duration)) -> Duration| {
         let mut order: Vec<usize> = (0..4).collect();
@@ -118,7 +118,7 @@ fn swizzled_hosts_go_one_by_one_and_come_back_in_another_order() {
 }
 
 #[test]
-fn a_slow_host_is_slow_towards_all_and_others_are_not() {
+fn a_slow_host_is_slow_towards_all_hosts_and_no_other_is() {
     let took = |generator: ComposedGenerator| {
         let seen = Seen::default();
         let mut scenario = Scenario::new("slow").hosts("node", 2, |cx| echo(cx.listener(80)));

@@ -1,4 +1,4 @@
-//! What single faults of links do, as a peer sees it: bursts, waves of latency, narrow links, firewalls, one-way faults.
+//! Single faults of links as a peer sees them: bursts, latency waves, limited bandwidth, firewalls, one-way faults.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn runs(states: &[bool]) -> Vec<usize> {
     states.split(|state| !state).map(<[bool]>::len).filter(|length| *length > 0).collect()
 }
 
-/// How long each of `count` pings on one connection takes, one begun every `every_ms`.
+/// Notes how long each of `count` pings on one connection takes; one begins every `every_ms`.
 async fn round_trips(cx: &HostContext, seen: &Seen, count: u64, every_ms: u64) {
     let mut stream = cx.connector().connect("server", 80).await.unwrap();
     let started = cx.elapsed();
@@ -21,15 +21,15 @@ async fn round_trips(cx: &HostContext, seen: &Seen, count: u64, every_ms: u64) {
     }
 }
 
-fn taken(seen: &Seen) -> Vec<Duration> {
+fn durations(seen: &Seen) -> Vec<Duration> {
     seen.lock().unwrap().iter().map(|(_, took)| *took).collect()
 }
 
 #[test]
-fn burst_loss_comes_in_runs_and_never_breaks() {
+fn burst_loss_comes_in_runs_and_never_breaks_a_connection() {
     let lossy = Fault::burst_loss(millis(500), millis(50), 1.0, "client", "server").one_way().lasting(secs(60));
     let (run, seen) = world(20, vec![lossy], |cx, seen| async move {
-        // Each connect asks once, and again after a second if that was lost: its time tells.
+        // A connect whose SYN is lost sends another after a second, so its duration reveals the loss.
         let mut connects = Vec::new();
         for _ in 0..5_000 {
             let connector = cx.connector();
@@ -51,13 +51,13 @@ fn burst_loss_comes_in_runs_and_never_breaks() {
         note(&seen, &cx, "pinged");
     });
     assert!(saw(&seen, "pinged"));
-    let lost: Vec<bool> = taken(&seen)[..5_000].iter().map(|took| *took > millis(1_000)).collect();
+    let lost: Vec<bool> = durations(&seen)[..5_000].iter().map(|took| *took > millis(1_000)).collect();
     let runs = runs(&lost);
     let count = lost.iter().filter(|lost| **lost).count();
-    // A burst lasts five slots of 10 ms in the mean; at the same rate, independent losses come in runs of 1.1.
+    // A burst lasts five slots of 10 ms on average; at the same rate, independent losses come in runs of 1.1.
     let mean = count as f64 / runs.len() as f64;
-    assert!((4.0..6.0).contains(&mean), "runs of {mean} in the mean: {runs:?}");
-    assert!((250..=700).contains(&count), "{count} of 5,000 were lost, where a burst has one slot of eleven");
+    assert!((4.0..6.0).contains(&mean), "runs of {mean} on average: {runs:?}");
+    assert!((250..=700).contains(&count), "{count} of 5,000 were lost, but bursts fill one slot in eleven");
     assert!(run.outcome.fault_effects[0] as usize >= count);
 }
 
@@ -65,7 +65,7 @@ fn burst_loss_comes_in_runs_and_never_breaks() {
 fn a_wave_of_latency_rises_and_falls() {
     let wave = Fault::latency_wave(millis(300), "client", "server").at(secs(1)).lasting(secs(20));
     let (_, seen) = world(20, vec![wave], |cx, seen| async move { round_trips(&cx, &seen, 24, 1_000).await });
-    let took = taken(&seen);
+    let took = durations(&seen);
     assert_between(took[0], 40, 42);
     assert!(took[..=11].is_sorted(), "{took:?}");
     assert!(took[11..22].is_sorted_by(|a, b| a >= b), "{took:?}");
@@ -75,7 +75,7 @@ fn a_wave_of_latency_rises_and_falls() {
     assert_between(took[23], 40, 42);
 }
 
-/// Echoes on port 80; on port 81 reads what comes, and says so at its end.
+/// Echoes on port 80; on port 81 reads to the end of each stream, and then answers.
 async fn echo_and_sink(cx: HostContext) -> io::Result<()> {
     let mut sink = cx.listener(81);
     tokio::spawn(async move {
@@ -89,7 +89,7 @@ async fn echo_and_sink(cx: HostContext) -> io::Result<()> {
     echo(cx.listener(80)).await
 }
 
-/// Sends a megabyte between 5 s and as long as it takes, and pings all the time.
+/// Uploads a megabyte from 5 s on, and pings throughout.
 async fn upload_beside_pings(cx: HostContext, seen: Seen) {
     let own = cx.clone();
     let upload = tokio::spawn(async move {
@@ -109,39 +109,40 @@ async fn upload_beside_pings(cx: HostContext, seen: Seen) {
 fn a_narrow_link_with_a_deep_queue_delays_under_load_and_recovers() {
     let narrow = Fault::bandwidth(100_000, 1_000_000, "client", "server").lasting(secs(100));
     let (run, seen) = world_with(20, vec![narrow], echo_and_sink, upload_beside_pings, |s| s);
-    let took = taken(&seen);
+    let took = durations(&seen);
     // Idle, a ping is 70 bytes with its headers: 0.7 ms each way.
     for idle in &took[..9] {
         assert_between(*idle, 41, 43);
     }
-    // The window of 256 KiB is in the queue before the ping: up to 2.6 s at this rate.
+    // Up to a window of 256 KiB is queued ahead of the ping, which takes 2.6 s at this rate.
     let worst = took[..60].iter().max().unwrap();
     assert_between(*worst, 2_000, 2_700);
     assert_between(took[59], 41, 43);
-    // A megabyte takes 10.5 s at the very least.
+    // A megabyte takes at least 10.5 s.
     assert_between(at(&seen, "uploaded") - secs(5), 10_480, 11_500);
     assert!(run.outcome.fault_effects[0] > 100);
 }
 
 #[test]
-fn a_shallow_queue_loses_its_tail_which_is_sent_again() {
+fn a_shallow_queue_loses_segments_that_are_sent_again() {
     let narrow = Fault::bandwidth(100_000, 20_000, "client", "server").lasting(secs(150));
     let (_, seen) = world_with(20, vec![narrow], echo_and_sink, upload_beside_pings, |s| s);
-    let took = taken(&seen);
+    let took = durations(&seen);
     assert_between(took[0], 41, 43);
-    // What finds the queue full comes again after 240 ms at the earliest; what is let in waits for 0.66 s at most.
+    // A segment that finds the queue full is sent again after at least 240 ms; one that is accepted waits 0.66 s at
+    // most.
     let resent = took[..60].iter().filter(|took| **took > millis(240)).count();
     assert!(resent >= 3, "{took:?}");
-    assert!(saw(&seen, "uploaded"), "losses delay and never break");
+    assert!(saw(&seen, "uploaded"), "losses delay the upload and never break it");
 }
 
 #[test]
-fn a_firewall_that_answers_resets_what_crosses_and_refuses_connects() {
+fn a_firewall_that_answers_resets_connections_and_refuses_connects() {
     let server = |cx: HostContext| async move {
         let mut listener = cx.listener(80);
         let (mut first, _) = listener.accept().await?;
         tokio::spawn(async move {
-            // Only after the heal does this side learn that its peer was reset.
+            // This side learns only after the partition that its peer was reset.
             tokio::time::sleep(secs(5)).await;
             assert!(first.read(&mut [0; 16]).await.is_ok_and(|length| length == 5));
             first.write_all(b"anybody there?").await.unwrap();
@@ -167,7 +168,7 @@ fn a_firewall_that_answers_resets_what_crosses_and_refuses_connects() {
     };
     let reject = Fault::partition_with_reset("client", "server").at(secs(1)).lasting(secs(2));
     let (run, seen) = world_with(20, vec![reject], server, client, |s| s);
-    // The firewall is half-way: its answer takes one latency in all.
+    // The firewall is halfway: its answer takes one latency in total.
     assert_between(at(&seen, "reset"), 1_520, 1_521);
     assert_between(at(&seen, "refused"), 1_540, 1_542);
     assert_between(at(&seen, "answered"), 3_080, 3_085);
@@ -175,7 +176,7 @@ fn a_firewall_that_answers_resets_what_crosses_and_refuses_connects() {
 }
 
 #[test]
-fn a_firewall_on_the_way_back_resets_the_answering_side_alone() {
+fn a_firewall_on_the_way_back_resets_only_the_answering_side() {
     let reject = Fault::partition_with_reset("server", "client").one_way().at(secs(1)).lasting(secs(2));
     let (run, seen) = world(20, vec![reject], |cx, seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
@@ -193,7 +194,7 @@ fn a_firewall_on_the_way_back_resets_the_answering_side_alone() {
 }
 
 #[test]
-fn what_a_partition_kept_back_is_reset_if_a_firewall_stands_behind_it() {
+fn segments_held_by_a_partition_are_reset_by_a_firewall_behind_it() {
     let cut = Fault::partition("client", "server").at(secs(1)).lasting(secs(2));
     let reject = Fault::partition_with_reset("client", "server").at(secs(1)).lasting(secs(9));
     let (run, seen) = world(20, vec![cut, reject], |cx, seen| async move {
@@ -212,7 +213,7 @@ fn what_a_partition_kept_back_is_reset_if_a_firewall_stands_behind_it() {
 fn a_one_way_fault_leaves_the_way_back_alone() {
     let slow = Fault::latency(millis(100)..millis(100), "server", "client").one_way().at(secs(1)).lasting(secs(9));
     let (_, seen) = world(20, vec![slow], |cx, seen| async move { round_trips(&cx, &seen, 3, 2_000).await });
-    let took = taken(&seen);
+    let took = durations(&seen);
     assert_between(took[0], 40, 42);
     assert_between(took[1], 140, 142);
 
@@ -235,30 +236,31 @@ fn a_one_way_fault_leaves_the_way_back_alone() {
         };
         let (_, seen) = world_with(20, vec![fault], server, client, |s| s);
         assert_between(at(&asked, "asked"), 1_520, 1_521);
-        // The answer was sent at 1.52 s: it waits for the end, or for the transmission after it at 3.2 s.
+        // The answer is sent at 1.52 s: it arrives when the hold ends, or with the first transmission after the loss,
+        // at 3.2 s.
         assert_between(at(&seen, "answered"), 3_000, 3_225);
     }
 }
 
 #[test]
-fn removing_a_fault_leaves_bursts_as_they_were() {
+fn removing_a_fault_leaves_bursts_unchanged() {
     let times = |mut faults: Vec<Fault>| {
         faults.push(Fault::burst_loss(millis(200), millis(100), 0.8, "client", "server").lasting(secs(100)));
         let (_, seen) = world(20, faults, |cx, seen| async move { round_trips(&cx, &seen, 200, 50).await });
-        taken(&seen)
+        durations(&seen)
     };
     let alone = times(vec![]);
     assert!(alone.iter().any(|took| *took > millis(200)), "{alone:?}");
-    // A fault before it in the plan that does nothing to these segments.
+    // An earlier fault of the plan that has no effect on these segments.
     assert_eq!(alone, times(vec![Fault::loss(0.0, "client", "server").lasting(secs(100))]));
 }
 
 #[test]
-fn what_waits_in_a_queue_leaves_when_the_link_is_wide_again() {
+fn queued_segments_leave_when_the_bandwidth_fault_ends() {
     // A ping would need a minute on this link.
     let narrow = Fault::bandwidth(1, 1_000_000, "client", "server").at(secs(2)).lasting(secs(5));
     let (_, seen) = world(20, vec![narrow], |cx, seen| async move { round_trips(&cx, &seen, 4, 3_000).await });
-    let took = taken(&seen);
+    let took = durations(&seen);
     assert_between(took[0], 40, 42);
     // Asked at about 3 s, it waits until 7 s.
     assert_between(took[1], 3_900, 4_100);
@@ -267,7 +269,7 @@ fn what_waits_in_a_queue_leaves_when_the_link_is_wide_again() {
 }
 
 #[test]
-fn the_end_of_another_fault_releases_nothing_that_is_held() {
+fn the_end_of_another_fault_releases_no_held_segment() {
     let held = |faults: Vec<Fault>| {
         let hold = Fault::hold("client", "server").at(secs(1)).lasting(secs(9));
         let reject = Fault::partition_with_reset("client", "server").at(secs(5)).lasting(secs(3));

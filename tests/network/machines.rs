@@ -1,11 +1,11 @@
-//! Faults of machines that go on running, as their peers see them: mute programs, slow starts, lack of memory, names.
+//! Faults of machines that keep running, as their peers see them: output stalls, slow starts, lack of memory.
 
 use squall::trace::Event;
 
 use super::*;
 
-/// What a client saw of one ping on a connection of its own every 100 ms, from 50 ms on, each with a second of time: the
-/// word `ok`, or why not, and how long it took.
+/// Sends `count` pings, one every 100 ms from 50 ms on, each on its own connection and with a timeout of a second.
+/// Notes for each the word `ok` or the error, and how long it took.
 async fn ping_every_100_ms(cx: HostContext, seen: Seen, count: u64) {
     let mut pings = Vec::new();
     for number in 0..count {
@@ -28,7 +28,7 @@ async fn ping_every_100_ms(cx: HostContext, seen: Seen, count: u64) {
     }
 }
 
-/// When the first and the last ping was begun that came to this, in milliseconds, and how many did.
+/// When the first and the last of the pings that ended with this word began, in milliseconds, and how many there were.
 fn span(seen: &Seen, word: &str) -> Option<(u64, u64, usize)> {
     let seen = seen.lock().unwrap();
     let mut begun: Vec<u64> = seen
@@ -40,21 +40,21 @@ fn span(seen: &Seen, word: &str) -> Option<(u64, u64, usize)> {
     Some((*begun.first()?, *begun.last()?, begun.len()))
 }
 
-/// The words of what befell hosts, with the time and the fault, of a run with a full trace.
-pub(super) fn befallen(scenario: &Scenario) -> Vec<String> {
+/// The recorded effects of faults on hosts, with time and fault, from a rich run.
+pub(super) fn host_effects(scenario: &Scenario) -> Vec<String> {
     let recording = recorded(scenario);
-    let told = recording.records.iter().filter_map(|record| match record.event {
+    let reported = recording.records.iter().filter_map(|record| match record.event {
         Event::HostAffected { fault } => {
             let host = &recording.hosts[record.host?.index()];
             Some(format!("{} ms: {host} {} [f{}]", record.at.as_millis(), record.text.as_deref()?, fault + 1))
         }
         _ => None,
     });
-    told.collect()
+    reported.collect()
 }
 
 #[test]
-fn a_mute_program_takes_in_and_is_heard_at_the_end() {
+fn a_program_with_stalled_output_still_reads_and_its_output_arrives_at_the_end() {
     let mute = Fault::output_stall("server").at(secs(1)).lasting(secs(4));
     let (run, seen) = world(20, vec![mute], |cx, seen| async move {
         let mut old = cx.connector().connect("server", 80).await.unwrap();
@@ -62,14 +62,14 @@ fn a_mute_program_takes_in_and_is_heard_at_the_end() {
         until(&cx, 2_000).await;
         let mut new = cx.connector().connect("server", 80).await.unwrap();
         note(&seen, &cx, "connected");
-        // More than a window: the kernel goes on taking in what its program reads.
+        // More than a window: the program keeps reading, so its kernel keeps announcing room.
         let (mut read, mut write) = new.into_split();
         let sent = vec![7; 400_000];
         let writing = tokio::spawn(async move { write.write_all(&sent).await.map(|()| write) });
         old.write_all(b"ping").await.unwrap();
         let answer = tokio::time::timeout(secs(2), old.read(&mut [0; 4])).await;
         assert!(answer.is_err(), "neither an answer nor a reset: {answer:?}");
-        assert!(writing.is_finished(), "all was taken in");
+        assert!(writing.is_finished(), "the server read everything");
         old.read_exact(&mut [0; 4]).await.unwrap();
         note(&seen, &cx, "answered");
         let mut echoed = vec![0; 400_000];
@@ -84,14 +84,14 @@ fn a_mute_program_takes_in_and_is_heard_at_the_end() {
     assert_between(at(&seen, "over"), 40, 42);
     let server = run.trace.host("server");
     let of_server = run.trace.records.iter().filter(|record| record.host == server);
-    let told: Vec<_> = of_server.map(|record| (record.at, record.event.clone())).collect();
-    assert_eq!(told, [(secs(0), Event::Started), (secs(1), Event::OutputStalled), (secs(5), Event::OutputResumed)]);
+    let reported: Vec<_> = of_server.map(|record| (record.at, record.event.clone())).collect();
+    assert_eq!(reported, [(secs(0), Event::Started), (secs(1), Event::OutputStalled), (secs(5), Event::OutputResumed)]);
     assert!(run.outcome.fault_effects[0] > 1, "{:?}", run.outcome.fault_effects);
 }
 
 #[test]
-fn a_mute_program_hides_its_end_too_and_its_kernel_still_refuses() {
-    // The server ends each connection at once.
+fn an_output_stall_delays_the_end_of_a_stream_and_the_kernel_still_refuses() {
+    // The server closes each connection at once.
     let ends = |cx: HostContext| async move {
         let mut listener = cx.listener(80);
         loop {
@@ -120,7 +120,7 @@ fn a_mute_program_hides_its_end_too_and_its_kernel_still_refuses() {
 }
 
 #[test]
-fn what_a_mute_program_said_is_gone_with_the_power() {
+fn stalled_output_is_lost_with_the_power() {
     let mute = Fault::output_stall("server").at(secs(1)).lasting(secs(8));
     let off = Fault::power_off("server").at(secs(3)).lasting(secs(1));
     let (_, seen) = world(20, vec![mute, off], |cx, seen| async move {
@@ -128,7 +128,7 @@ fn what_a_mute_program_said_is_gone_with_the_power() {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         stream.write_all(b"ping").await.unwrap();
         let answer = tokio::time::timeout(secs(20), stream.read(&mut [0; 4])).await;
-        assert!(answer.is_err(), "the machine has forgotten: {answer:?}");
+        assert!(answer.is_err(), "the machine has lost its output: {answer:?}");
         note(&seen, &cx, "silence");
         stream.write_all(b"ping").await.unwrap();
         reads_reset(&mut stream).await;
@@ -137,8 +137,8 @@ fn what_a_mute_program_said_is_gone_with_the_power() {
 }
 
 #[test]
-fn a_hold_and_a_mute_program_keep_each_what_is_theirs() {
-    // The hold keeps everything until 3 s, the mute program what it says until 5 s.
+fn a_hold_and_an_output_stall_each_keep_their_own_segments() {
+    // The hold keeps everything until 3 s, the output stall keeps the program's output until 5 s.
     let hold = Fault::hold("server", "client").at(secs(1)).lasting(secs(2));
     let mute = Fault::output_stall("server").at(secs(1)).lasting(secs(4));
     let (_, seen) = world(20, vec![hold, mute], |cx, seen| async move {
@@ -153,7 +153,7 @@ fn a_hold_and_a_mute_program_keep_each_what_is_theirs() {
 }
 
 #[test]
-fn plain_turmoil_sockets_meet_a_mute_program_to_a_step() {
+fn plain_turmoil_sockets_have_output_stalls_exact_to_a_step() {
     let client = |cx: HostContext, seen: Seen| async move {
         until(&cx, 1_500).await;
         let mut stream = turmoil::net::TcpStream::connect("server:80").await.unwrap();
@@ -179,7 +179,7 @@ fn a_slow_start_refuses_until_the_program_listens() {
             Fault::kill("server").at(secs(1)).lasting(millis(500)),
             Fault::slow_start(millis(730), "server").at(secs(1)).lasting(secs(1)),
             Fault::slow_start(millis(20), "server").at(secs(1)).lasting(millis(800)),
-            // Nothing is slow any more.
+            // The slow starts have ended by this restart.
             Fault::kill("server").at(secs(4)).lasting(millis(500)),
         ]
     };
@@ -198,16 +198,16 @@ fn a_slow_start_refuses_until_the_program_listens() {
         refused.sort_unstable();
         (refused.first().copied(), refused.last().copied(), refused.len())
     };
-    // Dead from 1.0 to 1.5 s, and it listens from 1.5 + 0.73 + 0.02 = 2.25 s on.
+    // The server is dead from 1.0 to 1.5 s, and listens from 1.5 + 0.73 + 0.02 = 2.25 s on.
     assert_eq!(refused(&seen_of(0, 4_000)), (Some(1_050), Some(2_150), 12));
     assert_eq!(refused(&seen_of(4_000, 9_000)), (Some(4_050), Some(4_450), 5));
     assert_eq!(span(&seen, "ok").map(|span| span.2), Some(60 - 17));
-    // Those that came while it was up and did not listen: from 1.55 to 2.15 s.
+    // The connects that came while it was up but did not listen: from 1.55 to 2.15 s.
     assert_eq!(run.outcome.fault_effects, [1, 7, 7, 1]);
 }
 
 #[test]
-fn a_slow_start_is_also_that_of_the_run_and_says_so() {
+fn a_slow_start_also_affects_the_first_start_and_is_recorded() {
     let slow = Fault::slow_start(millis(300), "server").lasting(millis(50));
     let seen = Seen::default();
     let scenario = Scenario::new("slow")
@@ -219,10 +219,10 @@ fn a_slow_start_is_also_that_of_the_run_and_says_so() {
         .settle_for(secs(1));
     let refused =
         |at: u64| format!("{at} ms: server does not listen on port 80 before 300ms and refuses a connect [f1]");
-    assert_eq!(befallen(&scenario), [60, 160, 260].map(refused));
+    assert_eq!(host_effects(&scenario), [60, 160, 260].map(refused));
 }
 
-/// A server that answers each ping after `takes`, on connections that it does not limit.
+/// A server that answers each ping after `takes`, on any number of connections.
 async fn slow_echo(cx: HostContext, takes: Duration) -> io::Result<()> {
     let mut listener = cx.listener(80);
     loop {
@@ -239,7 +239,7 @@ async fn slow_echo(cx: HostContext, takes: Duration) -> io::Result<()> {
     }
 }
 
-/// At these times, so many connections are made that ask at once, and one that never asks.
+/// At each of these times, opens this many connections that send a request at once, and one that stays idle.
 async fn bursts(cx: HostContext, seen: Seen, bursts: [(u64, usize); 4]) {
     let mut asked = Vec::new();
     for (at_ms, count) in bursts {
@@ -269,13 +269,13 @@ async fn bursts(cx: HostContext, seen: Seen, bursts: [(u64, usize); 4]) {
 }
 
 #[test]
-fn a_program_without_memory_dies_of_requests_in_flight_and_of_nothing_else() {
+fn a_program_without_memory_dies_only_of_requests_in_flight() {
     let scarce = Fault::out_of_memory(3, millis(500), "server").at(secs(2)).lasting(secs(3));
     let (run, seen) = world_with(
         10,
         vec![scarce],
         |cx| slow_echo(cx, millis(200)),
-        // Before it, below it, as much as it takes, after it.
+        // Before the fault, below its limit, at its limit, and after it.
         |cx, seen| bursts(cx, seen, [(1_000, 9), (2_500, 2), (3_500, 3), (5_500, 9)]),
         |scenario| scenario,
     );
@@ -286,7 +286,7 @@ fn a_program_without_memory_dies_of_requests_in_flight_and_of_nothing_else() {
     };
     assert_eq!(ends(1_000, "Ok(4)").len(), 9);
     assert_eq!(ends(2_500, "Ok(4)").len(), 2);
-    // The third request is there at 3.55 s; the process dies at the start of the step after that.
+    // The third request arrives at 3.55 s; the process dies at the start of the next step.
     let ended = ends(3_500, ")");
     assert_eq!(ended.len(), 3);
     for at in ended {
@@ -307,7 +307,7 @@ fn a_program_without_memory_dies_of_requests_in_flight_and_of_nothing_else() {
 }
 
 #[test]
-fn a_program_without_memory_dies_once_in_each_life_and_lives_when_all_is_over() {
+fn a_program_without_memory_dies_once_per_life_and_survives_after_the_faults() {
     let scarce = Fault::out_of_memory(2, secs(60), "server").at(secs(1)).lasting(secs(8));
     let kill = Fault::kill("server").at(millis(5_000)).lasting(millis(1_000));
     let seen = Seen::default();
@@ -319,23 +319,24 @@ fn a_program_without_memory_dies_once_in_each_life_and_lives_when_all_is_over() 
         .fault(fault::scripted("script", vec![scarce, kill]))
         .run_for(secs(10))
         .settle_for(secs(2));
-    let (befallen, seen) = (befallen(&scenario), seen.lock().unwrap());
-    // Dead since 1.5 s, it is killed no second time; the supervisor's minute ends with the faults, at 10 s.
-    assert_eq!(befallen, ["1550 ms: server runs out of memory with 2 requests in flight [f1]"]);
+    let (host_effects, seen) = (host_effects(&scenario), seen.lock().unwrap());
+    // The program is dead from 1.55 s on, so the kill has no effect. The supervisor's delay of a minute ends with the
+    // faults, at 10 s.
+    assert_eq!(host_effects, ["1550 ms: server runs out of memory with 2 requests in flight [f1]"]);
     let count = |begin: &str, end: &str| {
         seen.iter().filter(|(label, _)| label.starts_with(begin) && label.ends_with(end)).count()
     };
-    // The run is made twice, once with a full trace.
+    // The scenario runs twice, lean and rich.
     assert_eq!(count("3000 ", "Err(ConnectionRefused)"), 10);
     assert_eq!(count("5200 ", "Err(ConnectionRefused)"), 10);
     assert_eq!(count("10500 ", "Ok(4)"), 10);
 }
 
 #[test]
-fn all_faults_of_machines_together_make_the_same_run_however_much_of_it_is_kept() {
+fn all_faults_of_machines_together_give_equal_lean_and_rich_runs() {
     let scenario = Scenario::new("all")
         .hosts("node", 2, |cx| async move {
-            // What is written depends on the wall clock.
+            // The answer depends on the wall clock.
             let mut listener = cx.listener(80);
             loop {
                 let (mut stream, _) = listener.accept().await?;
@@ -382,7 +383,7 @@ fn all_faults_of_machines_together_make_the_same_run_however_much_of_it_is_kept(
         .settle_for(secs(3));
     let mut effective = std::collections::BTreeMap::new();
     for seed in (0..10).map(Seed) {
-        let case = squall::run::draw(&scenario, seed, &fault::Swarm::whole());
+        let case = squall::internal::run::draw(&scenario, seed, &fault::Swarm::whole());
         assert_eq!(scenario.defect(&case), None);
         let effects = passing_either_way(&scenario, &case).outcome.fault_effects;
         for (fault, effects) in case.plan.faults.iter().zip(effects) {

@@ -1,10 +1,10 @@
-//! Names that are found late, not at all, or lead nowhere, as those see it who look them up.
+//! Faults of name lookups as the host that looks up sees them: late answers, dead addresses, unknown names.
 
-use super::machines::befallen;
+use super::machines::host_effects;
 use super::*;
 
 #[test]
-fn a_name_that_is_found_late_delays_a_connect_and_nothing_else() {
+fn a_slow_lookup_delays_a_connect_and_nothing_else() {
     let late = |by: u64, to: u64| Fault::dns_slow(millis(by), "client", "server").at(secs(1)).lasting(secs(to - 1));
     let (run, seen) = world(20, vec![late(700, 4), late(300, 3)], |cx, seen| async move {
         let mut old = cx.connector().connect("server", 80).await.unwrap();
@@ -33,7 +33,7 @@ fn a_name_that_is_found_late_delays_a_connect_and_nothing_else() {
 }
 
 #[test]
-fn a_name_that_leads_nowhere_hangs_as_long_as_linux_does() {
+fn a_connect_to_a_dead_address_hangs_as_long_as_on_linux() {
     let dead = Fault::dns_blackhole("client", "server").at(secs(1)).lasting(secs(9));
     let (run, seen) = world(20, vec![dead], |cx, seen| async move {
         let mut old = cx.connector().connect("server", 80).await.unwrap();
@@ -60,7 +60,7 @@ fn a_name_that_leads_nowhere_hangs_as_long_as_linux_does() {
 #[test]
 fn a_name_that_is_not_found_fails_at_once() {
     let nothing = Fault::dns_not_found("client", "server").at(secs(1)).lasting(secs(2));
-    // Of two answers that is the one that counts, and it can be late.
+    // An unknown name takes precedence over a dead address, and the answer can be late.
     let dead = Fault::dns_blackhole("client", "server").at(secs(1)).lasting(secs(2));
     let late = Fault::dns_slow(millis(200), "client", "server").at(secs(2)).lasting(secs(1));
     let (run, seen) = world(20, vec![dead, nothing, late], |cx, seen| async move {
@@ -69,7 +69,7 @@ fn a_name_that_is_not_found_fails_at_once() {
         let error = cx.connector().connect("server", 80).await.unwrap_err();
         note(&seen, &cx, "at once");
         assert_eq!(error.to_string(), "failed to lookup address information: Name or service not known");
-        // Not one of the kinds that have names: what tokio gives for an unknown name.
+        // tokio's error for an unknown name: its kind has no name in stable Rust.
         assert_eq!(error.kind(), io::Error::from_raw_os_error(0).kind());
         assert_eq!(format!("{:?}", error.kind()), "Uncategorized");
         until(&cx, 2_500).await;
@@ -87,7 +87,7 @@ fn a_name_that_is_not_found_fails_at_once() {
 }
 
 #[test]
-fn names_are_hidden_from_those_alone_who_are_meant_and_the_story_tells() {
+fn a_hidden_name_affects_only_its_targets_and_is_recorded() {
     let seen = Seen::default();
     let connect = |name: &'static str, to: &'static str| {
         sharing(&seen, move |cx, seen| async move {
@@ -106,16 +106,16 @@ fn names_are_hidden_from_those_alone_who_are_meant_and_the_story_tells() {
         .fault(fault::scripted("script", vec![Fault::dns_not_found(["a", "c"], "server")]))
         .run_for(secs(2))
         .settle_for(secs(1));
-    assert_eq!(befallen(&scenario), ["500 ms: a is told that there is no server [f1]"]);
+    assert_eq!(host_effects(&scenario), ["500 ms: a finds no host named server [f1]"]);
     for (what, expected) in [("a finds server", false), ("b finds server", true), ("c finds other", true)] {
         assert!(saw(&seen, &format!("{what}: {expected}")), "{what}");
     }
 }
 
 #[test]
-fn a_connect_that_finds_no_name_does_not_change_the_luck_of_others() {
+fn a_connect_that_finds_no_name_leaves_the_fate_of_others_unchanged() {
     // With loss, the fate of each connect is decided by its number.
-    let luck = |faults: Vec<Fault>| {
+    let results = |faults: Vec<Fault>| {
         let lossy = Fault::loss(0.5, "client", "server").lasting(secs(100));
         let faults = faults.into_iter().chain([lossy]).collect();
         let (_, seen) = world(10, faults, |cx, seen| async move {
@@ -133,7 +133,7 @@ fn a_connect_that_finds_no_name_does_not_change_the_luck_of_others() {
         labels(&seen)
     };
     let (all, some) =
-        (luck(vec![]), luck(vec![Fault::dns_not_found("client", "server").at(secs(30)).lasting(secs(9))]));
+        (results(vec![]), results(vec![Fault::dns_not_found("client", "server").at(secs(30)).lasting(secs(9))]));
     assert_eq!(some[10..13], ["no name", "no name", "no name"]);
     assert_eq!((&all[..10], &all[13..]), (&some[..10], &some[13..]));
     assert!(all[13..].iter().collect::<std::collections::BTreeSet<_>>().len() > 1, "{all:?}");

@@ -1,9 +1,9 @@
-//! What the simulated kernels do by themselves: windows, backlogs, ports, addresses.
+//! The simulated kernels without faults of the network: windows, backlogs, ports, addresses.
 
 use super::*;
 
 #[test]
-fn a_writer_is_held_back_by_bytes_and_woken_when_its_peer_dies() {
+fn a_writer_waits_at_a_full_window_and_is_woken_when_its_peer_dies() {
     let client = |cx: HostContext, seen: Seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         let mut written = 0;
@@ -43,17 +43,17 @@ fn a_slow_reader_makes_room_one_latency_later() {
         note(&seen, &cx, "read");
     };
     let (_, seen) = world_with(20, vec![], server, client, |s| s);
-    // Four windows of 256 KiB: the last needs room that the reader makes from 2.04 s on.
+    // Four windows of 256 KiB: the last one needs room that the reader makes from 2.04 s on.
     assert!(at(&seen, "written") > millis(2_050) && at(&seen, "written") < millis(2_300));
     assert!(at(&seen, "read") > at(&seen, "written"));
 }
 
 #[test]
-fn the_backlog_is_eager_and_bounded() {
+fn connections_are_granted_before_accept_up_to_the_backlog() {
     let server = |cx: HostContext| async move {
         let mut listener = cx.listener(80);
         listener.bind()?;
-        // Nobody accepts for a while.
+        // The program does not accept for a while.
         tokio::time::sleep(secs(30)).await;
         echo(listener).await
     };
@@ -79,10 +79,10 @@ fn the_backlog_is_eager_and_bounded() {
 }
 
 #[test]
-fn a_dropped_connect_gives_its_port_back_and_running_out_of_ports_is_a_clear_error() {
+fn a_dropped_connect_frees_its_port_and_running_out_of_ports_is_a_clear_error() {
     let client = |cx: HostContext, seen: Seen| async move {
         let connector = cx.connector();
-        // More connects than there are ports, but none for long.
+        // More connects than there are ports, each of which is dropped at once.
         for _ in 0..40_000 {
             let connecting = connector.connect("server", 80);
             tokio::pin!(connecting);
@@ -103,7 +103,7 @@ fn a_dropped_connect_gives_its_port_back_and_running_out_of_ports_is_a_clear_err
     let (_, seen) =
         world_with(20, cut, |cx| echo(cx.listener(80)), client, |s| s.run_for(secs(1)).settle_for(millis(10)));
     assert!(
-        saw(&seen, "client has no free port left: 28232 connections are open or being opened"),
+        saw(&seen, "client has no free port left: 28232 connections are open or being opened; drop some of them"),
         "{:?}",
         seen.lock().unwrap()
     );
@@ -129,10 +129,13 @@ fn a_machine_can_talk_to_itself() {
 }
 
 #[test]
-fn names_and_ports_that_nobody_has_are_clear_errors() {
+fn unknown_names_and_closed_ports_are_clear_errors() {
     let (_, seen) = world(20, vec![], |cx, seen| async move {
         let error = cx.connector().connect("sever", 80).await.unwrap_err();
-        assert_eq!((error.kind(), error.to_string().as_str()), (io::ErrorKind::NotFound, "no host is named `sever`"));
+        assert_eq!(
+            (error.kind(), error.to_string().as_str()),
+            (io::ErrorKind::NotFound, "no host is named `sever`; add it to the scenario")
+        );
         let error = cx.connector().connect("server", 81).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
         let error = cx.connector().connect_to("server").await.unwrap_err();

@@ -1,4 +1,4 @@
-//! What faults of connections and of the bytes on them do, as both ends see it, to the byte and to the millisecond.
+//! Faults of connections and of the bytes on them, as both ends see them, exact to the byte and to the millisecond.
 
 #[path = "streams/content.rs"]
 mod content;
@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use super::*;
 
-/// Accepts on port 80 and notes, for each connection by number, what arrives when and how it ends. Says nothing.
+/// Accepts on port 80 and notes, for each connection by number, what arrives, when, and how it ends. Sends nothing.
 async fn record_all(cx: HostContext, seen: Seen) -> io::Result<()> {
     let mut listener = cx.listener(80);
     for number in 0.. {
@@ -28,7 +28,7 @@ async fn record_all(cx: HostContext, seen: Seen) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads to the end and notes what comes, and how it ends.
+/// Reads to the end, and notes what arrives and how the stream ends.
 async fn record(mut stream: TcpStream, cx: &HostContext, seen: &Seen, number: u32) -> TcpStream {
     let mut buffer = [0; 1_000];
     loop {
@@ -44,7 +44,7 @@ async fn record(mut stream: TcpStream, cx: &HostContext, seen: &Seen, number: u3
     }
 }
 
-/// What was seen, with times in whole milliseconds.
+/// The observations, with times in whole milliseconds.
 fn listed(seen: &Seen) -> Vec<(String, u64)> {
     seen.lock().unwrap().iter().map(|(what, at)| (what.clone(), at.as_millis() as u64)).collect()
 }
@@ -56,10 +56,11 @@ fn expect(seen: &Seen, expected: &[(&str, u64)]) {
     assert!(seen.len() == expected.len() && seen.iter().zip(expected).all(fits), "{seen:?}");
 }
 
-/// Asserts of a stream that was written to just now that it takes bytes for as long as the reset is under way, and then none.
+/// Asserts that a stream on which bytes were just sent takes more bytes at `from_ms`, while the reset is in flight, and
+/// none at `to_ms`.
 async fn writes_reset_between(stream: &mut TcpStream, from_ms: u64, to_ms: u64) {
     tokio::time::sleep(millis(from_ms)).await;
-    assert!(stream.write(b"and more").await.is_ok(), "the reset takes a latency");
+    assert!(stream.write(b"and more").await.is_ok(), "the reset takes one latency");
     tokio::time::sleep(millis(to_ms - from_ms)).await;
     assert_eq!(stream.write(b"!").await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
 }
@@ -79,10 +80,10 @@ fn a_reset_in_the_middle_of_a_request_reaches_both_ends_after_exactly_its_bytes(
         reads_reset(&mut first).await;
         note(&seen, &cx, "first");
         assert_eq!(first.write(b"more").await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
-        // Fewer bytes than that are not met.
+        // Fewer bytes than in the fault do not break a connection.
         third.write_all(b"few").await.unwrap();
         until(&cx, 2_000).await;
-        // What was sent before it began does not count, and a connection that ends in time is not met.
+        // Only bytes sent during the fault count, and exactly as many as in the fault suffice.
         second.write_all(b"all 5").await.unwrap();
         reads_reset(&mut second).await;
         note(&seen, &cx, "second");
@@ -109,7 +110,7 @@ fn a_reset_in_the_middle_of_a_request_reaches_both_ends_after_exactly_its_bytes(
 }
 
 #[test]
-fn a_reset_in_the_middle_of_an_answer_befalls_new_connections_too_until_it_is_over() {
+fn a_reset_in_the_middle_of_an_answer_affects_new_connections_too_until_it_ends() {
     let fault = Fault::reset(3, "server", "client").one_way().at(secs(1)).lasting(secs(2));
     let (run, seen) = world(20, vec![fault], |cx, seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
@@ -138,7 +139,7 @@ fn a_reset_in_the_middle_of_an_answer_befalls_new_connections_too_until_it_is_ov
 }
 
 #[test]
-fn a_reset_after_nothing_loses_the_whole_message_either_way() {
+fn a_reset_after_zero_bytes_loses_the_whole_message_either_way() {
     for (from, to) in [("client", "server"), ("server", "client")] {
         let fault = Fault::reset(0, from, to).at(secs(1)).lasting(secs(2));
         let got = Seen::default();
@@ -155,7 +156,7 @@ fn a_reset_after_nothing_loses_the_whole_message_either_way() {
 }
 
 #[test]
-fn a_cut_ends_the_stream_at_both_ends_and_resets_whoever_writes_on() {
+fn a_close_ends_the_stream_at_both_ends_and_resets_later_writers() {
     let got = Seen::default();
     let server = sharing(&got, |cx, seen| async move {
         let mut listener = cx.listener(80);
@@ -173,7 +174,7 @@ fn a_cut_ends_the_stream_at_both_ends_and_resets_whoever_writes_on() {
         until(&cx, 1_500).await;
         stream.write_all(b"a long body").await.unwrap();
         let mut stream = record(stream, &cx, &seen, 0).await;
-        // The fault is over, and the connection is as broken as before.
+        // The fault is over, but the connection stays broken.
         until(&cx, 2_200).await;
         stream.write_all(b"more of it").await.unwrap();
         writes_reset_between(&mut stream, 15, 21).await;
@@ -183,13 +184,13 @@ fn a_cut_ends_the_stream_at_both_ends_and_resets_whoever_writes_on() {
     };
     let (run, seen) = world_with(20, vec![fault], server, client, |s| s);
     expect(&seen, &[("0: end", 1_520), ("well", 2_680)]);
-    // The server writes to what seems to be half open, and is reset as well; reading, it was at its end before.
+    // The server writes to a connection that seems half-closed, and is reset as well; its reads had ended before.
     expect(&got, &[("0: a long", 1_520), ("0: end", 1_520), ("0: end", 2_500)]);
     assert_eq!(run.outcome.fault_effects, vec![1]);
 }
 
 #[test]
-fn a_stall_keeps_back_what_follows_in_order_and_lets_the_other_direction_pass() {
+fn a_stall_holds_later_bytes_in_order_and_lets_the_other_direction_pass() {
     let got = Seen::default();
     let server = sharing(&got, |cx, seen| async move {
         let (stream, _) = cx.listener(80).accept().await?;
@@ -230,7 +231,7 @@ fn a_stall_keeps_back_what_follows_in_order_and_lets_the_other_direction_pass() 
 }
 
 #[test]
-fn a_stalled_connection_is_granted_and_silent_in_each_direction() {
+fn a_stalled_connection_is_accepted_and_silent_in_each_direction() {
     let fault = Fault::stall(0, "client", "server").at(secs(1)).lasting(secs(2));
     let (_, seen) = world(20, vec![fault], |cx, seen| async move {
         until(&cx, 1_500).await;

@@ -1,11 +1,11 @@
-//! What generators that compose kills do to a group of hosts, as a client of all of them sees it.
+//! Generators that compose kills of a group of hosts, as a client of the whole group sees them.
 
 use squall::fault::Generator;
 
 use super::*;
 
-/// Three nodes and a client that pings each every 100 ms on connections of their own, for 20 s: which were reached, as
-/// `n1`, and when.
+/// Runs three nodes, and a client that pings each every 100 ms for 20 s, always on a new connection. Returns which
+/// nodes were reached, as `node-1`, and when.
 fn tier(generator: impl Into<Generator>) -> (Run, Vec<(String, Duration)>) {
     let seen = Seen::default();
     let client = sharing(&seen, |cx, seen| async move {
@@ -41,7 +41,7 @@ fn a_restart_loop_kills_again_and_again() {
     let looping = fault::restart_loop(3, millis(500), "node-2");
     let (run, seen) = tier(looping.once(secs(5)..secs(5)).lasting(secs(4)..secs(4)));
     let node_2 = |from_ms: u64, to_ms: u64| labels_within(&seen, from_ms, to_ms).contains(&"node-2");
-    // Down for a second, three times, with half a second between them.
+    // The node is down for a second, three times, with half a second in between.
     for (from_ms, to_ms, works) in [
         (0, 5_000, true),
         (5_000, 6_000, false),
@@ -58,7 +58,7 @@ fn a_restart_loop_kills_again_and_again() {
 }
 
 #[test]
-fn several_of_a_group_die_at_once_or_all() {
+fn several_or_all_of_a_group_die_at_once() {
     let (run, seen) = tier(fault::kill_several(2, "node").once(secs(5)..secs(5)).lasting(secs(4)..secs(4)));
     assert_eq!(labels_within(&seen, 4_000, 5_000).len(), 3);
     assert_eq!(labels_within(&seen, 5_000, 9_000).len(), 1);
@@ -72,13 +72,13 @@ fn several_of_a_group_die_at_once_or_all() {
 }
 
 #[test]
-fn after_a_slow_restart_a_host_is_refused_a_while_longer() {
+fn after_a_slow_restart_connects_are_refused_a_while_longer() {
     let slow = fault::slow_restart(millis(1_500), "node-2");
     let (run, seen) = tier(slow.once(secs(5)..secs(5)).lasting(secs(4)..secs(4)));
-    // Killed until 7.5 s, and listening from 9 s on.
+    // The node is down until 7.5 s, and listens from 9 s on.
     assert_eq!(labels_within(&seen, 4_900, 5_000), ["node-1", "node-2", "node-3"]);
     assert_eq!(labels_within(&seen, 5_000, 9_000), ["node-1", "node-3"]);
     assert_eq!(labels_within(&seen, 9_000, 9_100), ["node-1", "node-2", "node-3"]);
-    // Refused while it was up: a ping every 100 ms.
+    // The pings refused while the node was up, one every 100 ms.
     assert_eq!(run.outcome.fault_effects, [1, 15]);
 }

@@ -1,4 +1,4 @@
-//! Faults that begin inside a step, with a message or an event: nothing of what comes after the moment is seen.
+//! Faults that begin inside a step, at a message or an event: nothing after the trigger point is visible.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -9,7 +9,7 @@ use squall::trace::Event;
 
 use super::*;
 
-/// Asks `count` times, each time on a connection that may have to be opened anew, and notes how each request ended.
+/// Sends `count` requests, with a new connection after each failure, and notes how each request ended.
 async fn ask(cx: &HostContext, seen: &Seen, count: u32) {
     let mut stream = None;
     for number in 1..=count {
@@ -32,7 +32,7 @@ async fn ask(cx: &HostContext, seen: &Seen, count: u32) {
     }
 }
 
-/// Answers each ping on any connection when the work for it is done.
+/// Does the work for each ping on any connection, and then answers it.
 async fn work_and_answer(cx: HostContext, work: fn(&HostContext)) -> io::Result<()> {
     let mut listener = cx.listener(80);
     loop {
@@ -64,11 +64,11 @@ fn a_kill_at_a_message_keeps_it_from_leaving() {
 }
 
 #[test]
-fn a_kill_at_a_message_of_another_host_keeps_the_answer_to_it_away() {
+fn a_kill_at_a_message_of_another_host_prevents_the_answer() {
     let fault = Fault::kill("server").at_message("client", "server", "ping", 3).lasting(millis(50));
     let (run, seen) = world(20, vec![fault], |cx, seen| async move { ask(&cx, &seen, 4).await });
     assert_eq!(labels(&seen), ["1 ok", "2 ok", "3 UnexpectedEof", "4 ok"]);
-    // The request is on its way when the dying process closes the connection.
+    // The request is in flight when the dying process closes the connection.
     let killed = run.trace.records.iter().find(|record| record.event == Event::Killed).unwrap().at;
     assert_between(at(&seen, "3 UnexpectedEof") - killed, 20, 21);
 }
@@ -86,7 +86,7 @@ fn a_partition_at_a_message_stops_it_and_nothing_before_it() {
     let (run, seen) = world(20, vec![fault], |cx, seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         for byte in [b"1", b"2", b"3", b"4"] {
-            // Each is answered at once; all four answers are sent in the same step.
+            // Each byte is answered at once; all four answers are sent in the same step.
             stream.write_all(byte).await.unwrap();
             tokio::time::sleep(millis(2)).await;
         }
@@ -97,18 +97,18 @@ fn a_partition_at_a_message_stops_it_and_nothing_before_it() {
         }
     });
     let began = run.trace.records.iter().find(|record| matches!(record.event, Event::FaultBegan { .. })).unwrap();
-    // The third was sent when the fault began.
+    // The third answer was sent when the fault began.
     assert_between(at(&seen, "1") - began.at, 15, 17);
     assert_between(at(&seen, "2") - began.at, 17, 19);
-    // It is sent again 240 ms and 720 ms after that; the partition is over by the second time.
+    // It is sent again 240 ms and 720 ms later; the partition is over by the second time.
     assert_between(at(&seen, "3") - began.at, 739, 742);
     assert!(at(&seen, "4") >= at(&seen, "3"));
     assert_eq!(run.outcome.fault_effects, [2]);
 }
 
 #[test]
-fn what_the_other_side_sent_before_the_moment_passes() {
-    // The client sends at the same time as the server; the partition begins with the server's later message.
+fn segments_of_the_other_side_sent_before_the_trigger_point_pass() {
+    // The client sends in the same step as the server; the partition begins with the server's later message.
     let serve = |cx: HostContext| async move {
         let (mut stream, _) = cx.listener(80).accept().await?;
         until(&cx, 1_005).await;
@@ -132,13 +132,13 @@ fn what_the_other_side_sent_before_the_moment_passes() {
 }
 
 #[test]
-fn nothing_comes_after_the_event_that_kills() {
+fn nothing_follows_the_event_that_kills() {
     let write_twice = |cx: &HostContext| {
         let file = cx.disk().open_durable("log").unwrap();
         file.write_at(file.len().unwrap(), b"x").unwrap();
         file.sync_data().unwrap();
         cx.recorder().note("written", "");
-        // A dead program fails here, which nobody hears of.
+        // The program is dead by now, so its failure is not visible.
         file.write_at(file.len().unwrap(), b"y").unwrap();
         file.sync_data().unwrap();
         tracing::info!("both are written");
@@ -160,12 +160,12 @@ fn nothing_comes_after_the_event_that_kills() {
             run.trace.marks().filter(|(_, _, mark)| mark.name() == "written").nth(1).unwrap().0,
             run.trace.records.iter().find(|r| matches!(r.event, Event::Killed | Event::PoweredOff)).unwrap().at,
         );
-        assert_eq!(written, killed, "at the very moment");
+        assert_eq!(written, killed, "the kill comes at the time of the event");
     }
 }
 
 #[test]
-fn what_was_written_before_the_event_stays_and_the_rest_never_was() {
+fn writes_before_the_event_stay_and_later_ones_never_happen() {
     let lengths = Arc::new(Mutex::new(Vec::new()));
     let serve = sharing(&lengths, |cx, lengths| async move {
         let file = cx.disk().open("log", OpenOptions::create())?;
@@ -182,7 +182,7 @@ fn what_was_written_before_the_event_stays_and_the_rest_never_was() {
 }
 
 #[test]
-fn the_end_of_one_host_can_be_the_moment_of_another_fault() {
+fn the_end_of_one_host_can_trigger_another_fault() {
     let first = Fault::kill("server").at(secs(1)).lasting(secs(2));
     let second = Fault::kill("other").at_event("server", "killed", 1).lasting(secs(1));
     let third = Fault::partition("client", "server").at_event("other", "started", 2).lasting(secs(5));
@@ -224,7 +224,7 @@ fn a_stop_at_an_event_reaches_the_program() {
 }
 
 #[test]
-fn a_moment_that_never_comes_changes_nothing() {
+fn a_trigger_point_that_never_comes_changes_nothing() {
     let late = Fault::kill("server").at_message("server", "client", "", 6).lasting(secs(1));
     let other = Fault::kill("server").at_message("server", "client", "pong", 1).lasting(secs(1));
     let (run, ends) = asked(vec![late, other]);
@@ -234,10 +234,10 @@ fn a_moment_that_never_comes_changes_nothing() {
 }
 
 #[test]
-fn generators_draw_from_the_moments_of_a_run_without_faults() {
+fn generators_draw_from_the_trigger_points_of_a_run_without_faults() {
     static LIVES: AtomicU32 = AtomicU32::new(0);
     let scenario = |most: usize| {
-        Scenario::new("moments")
+        Scenario::new("trigger points")
             .host("server", |cx| {
                 LIVES.fetch_add(1, Ordering::Relaxed);
                 echo(cx.listener(80))
@@ -256,24 +256,24 @@ fn generators_draw_from_the_moments_of_a_run_without_faults() {
     use proptest::strategy::Just;
     let mut drawn = std::collections::BTreeSet::new();
     for seed in (0..40).map(Seed) {
-        let case = squall::run::draw(&scenario(1), seed, &Swarm::whole());
+        let case = squall::internal::run::draw(&scenario(1), seed, &Swarm::whole());
         let [fault] = case.plan.faults.as_slice() else { panic!("{:?}", case.plan) };
         drawn.insert(fault.trigger.nth().unwrap());
         let outcome = run(&scenario(1), &case, Detail::Lean).outcome;
-        // Nothing has gone wrong before the moment, so that it comes as in the run without faults.
+        // No fault acts before the trigger point, so it comes as in the run without faults.
         assert_eq!(outcome.fault_effects, [1], "{case:?}");
         assert_eq!(scenario(1).defect(&case), None);
         let text = serde_json::to_string(&case).unwrap();
         assert_eq!(serde_json::from_str::<squall::scenario::Case>(&text).unwrap(), case);
-        assert_eq!(squall::run::draw(&scenario(1), seed, &Swarm::whole()), case);
+        assert_eq!(squall::internal::run::draw(&scenario(1), seed, &Swarm::whole()), case);
     }
     assert_eq!(drawn.into_iter().collect::<Vec<_>>(), [1, 2, 3, 4, 5], "each of the five answers");
-    let several = squall::run::draw(&scenario(9), Seed(7), &Swarm::whole()).plan.faults;
+    let several = squall::internal::run::draw(&scenario(9), Seed(7), &Swarm::whole()).plan.faults;
     assert!((1..=3).contains(&several.len()) && several.is_sorted_by_key(|fault| fault.trigger.nth()));
-    assert_eq!(scenario(1).case(Seed(1)).plan.faults, [], "nobody has looked");
+    assert_eq!(scenario(1).case(Seed(1)).plan.faults, [], "no trigger points were counted");
 }
 
-/// A program that uses all there is: names, connections both ways, its disk, its wall clock.
+/// A program that uses everything: names, connections both ways, its disk, its wall clock.
 async fn use_everything(cx: HostContext) -> io::Result<()> {
     let recorder = cx.recorder();
     let mut listener = cx.listener(80);
@@ -332,7 +332,7 @@ fn work(cx: &HostContext) -> io::Result<()> {
 fn every_kind_can_begin_with_a_message_or_an_event_and_ends() {
     for (kind, entry) in fault::kinds() {
         if matches!(kind, FaultKind::Segments { .. } | FaultKind::SlowStart { .. } | FaultKind::OutOfMemory { .. }) {
-            // Segments are named, not chosen by a moment; the others need a restart or more load than there is here.
+            // Segment faults name their segments; the others need a restart or more load than this scenario has.
             continue;
         }
         let kind = match kind {
@@ -361,17 +361,17 @@ fn every_kind_can_begin_with_a_message_or_an_event_and_ends() {
             let case = squall::scenario::Case::new("everything", Seed(3)).fault(fault.clone());
             assert_eq!(scenario.defect(&case), None, "{fault}");
             let lean = passing_either_way(&scenario, &case);
-            assert!(lean.outcome.fault_effects[0] > 0, "{fault} did not effect ({})", entry.name);
+            assert!(lean.outcome.fault_effects[0] > 0, "{fault} was not effective ({})", entry.name);
             let at = |event: &dyn Fn(&Event) -> bool| lean.trace.records.iter().find(|r| event(&r.event)).map(|r| r.at);
             let began = at(&|event| matches!(event, Event::FaultBegan { .. })).unwrap();
             let ended = at(&|event| matches!(event, Event::FaultEnded { .. })).unwrap();
-            // It ends with the step that holds its end.
+            // The fault ends with the step that contains its end.
             assert_between(ended - began, 2_990, 3_000);
             let late = lean
                 .trace
                 .marks()
                 .filter(|(at, host, mark)| mark.name() == "exchanged" && host.0 == 0 && *at > ended + millis(2_500));
-            assert!(late.count() > 5, "{fault}: all is well when it is over");
+            assert!(late.count() > 5, "{fault}: exchanges succeed after its end");
         }
     }
 }

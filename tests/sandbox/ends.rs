@@ -1,30 +1,30 @@
-//! Every way in which a run can end is reported, and the next run is none the worse.
+//! Every way in which a run can end is reported, and none affects the next run.
 
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
-use squall::sandbox::{End, ProcessLimits, Worker};
+use squall::internal::sandbox::{End, ProcessLimits, Worker};
 
 use crate::{output, returned, run, trial, worker};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("ends::each_abnormal_end_is_reported_and_later_jobs_go_on", each_abnormal_end),
-        trial("ends::large_jobs_and_outcomes", large),
+        trial("ends::large_jobs_and_outcomes_arrive_whole", large),
         trial("ends::endless_output_keeps_head_and_tail", long_output),
         trial("ends::a_panic_in_a_task_is_noted", task_panic),
         trial("ends::a_worker_may_outlive_its_thread", outlives_thread),
         trial("ends::a_killed_zygote_is_replaced", killed_zygote),
-        trial("ends::no_child_outlives_the_front", no_orphans),
-        trial("ends::without_processes", without_processes),
+        trial("ends::no_child_outlives_the_supervisor", no_orphans),
+        trial("ends::without_processes_jobs_run_on_threads", without_processes),
         trial("ends::the_cost_of_an_empty_job", cost),
     ]
 }
 
 fn each_abnormal_end() {
     let patient = ProcessLimits { cpu: Duration::from_secs(1), wall: Duration::from_secs(60), memory_bytes: 128 << 20 };
-    // Only what waits for ever is ended by the wall's time; on a busy machine all others may take long to use their CPU
-    // time up.
+    // Only the job that waits forever should reach the wall-clock limit. On a busy machine, the others may take long to
+    // use up their CPU time.
     let impatient = ProcessLimits { wall: Duration::from_secs(3), ..patient.clone() };
     let mut worker = worker();
     for (job, expected) in [
@@ -42,7 +42,7 @@ fn each_abnormal_end() {
     ] {
         let limits = if job == "blocked" { &impatient } else { &patient };
         let start = Instant::now();
-        let finished = worker.run(job.as_bytes(), limits).expect("the zygote lives");
+        let finished = worker.run(job.as_bytes(), limits).expect("the zygote runs the job");
         println!("{job}: {:?}, {:?} of CPU, {:?}", finished.end, finished.cpu, start.elapsed());
         assert_eq!(finished.end, expected, "{job}: {}", output(&finished));
         assert_eq!(
@@ -56,7 +56,7 @@ fn each_abnormal_end() {
             assert_eq!((panic.host.as_deref(), panic.at), (Some("alpha"), Duration::from_millis(50)));
             assert!(output(&finished).contains("the handler gives up"), "{}", output(&finished));
         }
-        let next = worker.run(b"echo still here", limits).expect("the zygote lives");
+        let next = worker.run(b"echo still here", limits).expect("the zygote runs the job");
         assert_eq!(returned(&next), "still here", "after {job}");
         assert!(next.output.is_empty() && next.panics.is_empty(), "after {job}: {next:?}");
     }
@@ -68,18 +68,18 @@ fn large() {
     for megabytes in [0, 1, 7] {
         let text = "0123456789abcdef".repeat(megabytes << 16);
         let finished =
-            worker.run(format!("echo {text}").as_bytes(), &ProcessLimits::default()).expect("the zygote lives");
+            worker.run(format!("echo {text}").as_bytes(), &ProcessLimits::default()).expect("the zygote runs the job");
         assert!(returned(&finished) == text);
     }
 }
 
 fn long_output() {
     let mut worker = worker();
-    let finished = worker.run(b"print 100000", &ProcessLimits::default()).expect("the zygote lives");
+    let finished = worker.run(b"print 100000", &ProcessLimits::default()).expect("the zygote runs the job");
     let text = output(&finished);
     assert!(text.starts_with("line 0 of") && text.ends_with("line 99999 of the output of this job\n"));
     assert!(text.contains("bytes left out") && text.len() < 300 * 1024, "{}", text.len());
-    let finished = worker.run(b"print 1000000", &ProcessLimits::default()).expect("the zygote lives");
+    let finished = worker.run(b"print 1000000", &ProcessLimits::default()).expect("the zygote runs the job");
     let text = output(&finished);
     assert!(text.starts_with("line 0 of") && text.ends_with("line 999999 of the output of this job\n"));
     assert!(!text.contains('\0'));
@@ -91,40 +91,41 @@ fn task_panic() {
 }
 
 fn outlives_thread() {
-    let mut worker = std::thread::spawn(worker).join().expect("no panic");
+    let mut worker = std::thread::spawn(worker).join().expect("the thread does not panic");
     std::thread::sleep(Duration::from_millis(20));
-    let finished = worker.run(b"echo moved", &ProcessLimits::default()).expect("the zygote lives");
+    let finished = worker.run(b"echo moved", &ProcessLimits::default()).expect("the zygote runs the job");
     assert_eq!(returned(&finished), "moved");
 }
 
 fn children_of(parent: u32) -> Vec<u32> {
     let mut children = Vec::new();
-    for entry in std::fs::read_dir("/proc").expect("proc").flatten() {
+    for entry in std::fs::read_dir("/proc").expect("/proc is mounted").flatten() {
         let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
         let Some((_, rest)) = stat.rsplit_once(") ") else { continue };
         if rest.split(' ').nth(1) == Some(&parent.to_string()) {
-            children.push(entry.file_name().to_string_lossy().parse().expect("a number"));
+            children.push(entry.file_name().to_string_lossy().parse().expect("the text is a number"));
         }
     }
     children
 }
 
-/// Starts this executable as a front of its own that runs `job`.
-fn front(job: &str) -> std::process::Child {
-    std::process::Command::new(std::env::current_exe().expect("a path"))
+/// Starts this executable as another supervisor, which runs `job`.
+fn supervisor(job: &str) -> std::process::Child {
+    std::process::Command::new(std::env::current_exe().expect("the executable has a path"))
         .env("SANDBOX_TEST_PRINT", job)
         .stdout(std::process::Stdio::piped())
         .spawn()
-        .expect("it starts")
+        .expect("the executable starts")
 }
 
-fn until<T>(mut found: impl FnMut() -> Option<T>) -> T {
+/// Polls `find` until it returns a value.
+fn until<T>(mut find: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
-        if let Some(found) = found() {
+        if let Some(found) = find() {
             return found;
         }
-        assert!(start.elapsed() < Duration::from_secs(10), "not within 10 s");
+        assert!(start.elapsed() < Duration::from_secs(10), "the condition was not met within 10 s");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -134,23 +135,23 @@ fn kill(pid: u32) {
 }
 
 fn killed_zygote() {
-    let mut front = front("orphan");
-    let first = until(|| children_of(front.id()).first().copied());
+    let mut supervisor = supervisor("orphan");
+    let first = until(|| children_of(supervisor.id()).first().copied());
     until(|| children_of(first).first().copied());
     kill(first);
-    let second = until(|| children_of(front.id()).into_iter().find(|pid| *pid != first));
+    let second = until(|| children_of(supervisor.id()).into_iter().find(|pid| *pid != first));
     until(|| children_of(second).first().copied());
-    // A second death at the same job is an error, not a loop.
+    // If the zygote dies a second time on the same job, that is an error and not a loop.
     kill(second);
-    assert!(!front.wait().expect("it ends").success());
+    assert!(!supervisor.wait().expect("it ends").success());
 }
 
 fn no_orphans() {
-    let mut front = front("orphan");
-    let zygote = until(|| children_of(front.id()).first().copied());
+    let mut supervisor = supervisor("orphan");
+    let zygote = until(|| children_of(supervisor.id()).first().copied());
     let child = until(|| children_of(zygote).first().copied());
-    front.kill().expect("it is killed");
-    front.wait().expect("it ends");
+    supervisor.kill().expect("it is killed");
+    supervisor.wait().expect("it ends");
     for pid in [zygote, child] {
         until(|| {
             let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
@@ -163,21 +164,21 @@ fn without_processes() {
     let mut worker = Worker::on_threads(std::sync::Arc::new(crate::jobs::run));
     assert!(!worker.is_forked() && !worker.address_randomisation_off());
     let limits = ProcessLimits::default();
-    assert_eq!(returned(&worker.run(b"echo here", &limits).expect("it runs")), "here");
-    let finished = worker.run(b"panic", &limits).expect("it runs");
+    assert_eq!(returned(&worker.run(b"echo here", &limits).expect("the job runs")), "here");
+    let finished = worker.run(b"panic", &limits).expect("the job runs");
     assert_eq!((finished.end, finished.panics[0].message.as_str()), (End::Panicked, "the handler gives up"));
-    // With no process to end, a spin leaves a note and the clock jumps.
-    assert_eq!(returned(&worker.run(b"clock-spin", &limits).expect("it runs")), "");
-    assert_eq!(returned(&worker.run(b"echo here", &limits).expect("it runs")), "here");
+    // With no process to end, a spin leaves a note and the clock jumps ahead.
+    assert_eq!(returned(&worker.run(b"clock-spin", &limits).expect("the job runs")), "");
+    assert_eq!(returned(&worker.run(b"echo here", &limits).expect("the job runs")), "here");
 }
 
 fn cost() {
     let mut worker = worker();
-    assert_eq!(returned(&worker.run(b"empty", &ProcessLimits::default()).expect("it runs")), "");
+    assert_eq!(returned(&worker.run(b"empty", &ProcessLimits::default()).expect("the job runs")), "");
     const JOBS: u32 = 200;
     let start = Instant::now();
     for _ in 0..JOBS {
-        worker.run(b"empty", &ProcessLimits::default()).expect("it runs");
+        worker.run(b"empty", &ProcessLimits::default()).expect("the job runs");
     }
     println!("an empty job takes {:?}", start.elapsed() / JOBS);
 }

@@ -1,9 +1,9 @@
-//! What leaves the simulation is recorded, with its host and where it happened.
+//! Every escape from the simulation is recorded, with its host and a backtrace.
 
 use std::time::Duration;
 
 use libtest_mimic::Trial;
-use squall::sandbox::{self, Escape, Notes};
+use squall::internal::sandbox::{self, Escape, Notes};
 
 use crate::jobs::{enter, runtime};
 use crate::{returned, run, trial};
@@ -13,7 +13,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 fn each_is_recorded() {
-    let notes: Notes = serde_json::from_str(&returned(&run("escapes"))).expect("notes");
+    let notes: Notes = serde_json::from_str(&returned(&run("escapes"))).expect("the job returns notes");
     for escape in &notes.escapes {
         println!(
             "{} {:?} {:?} {} x{}\n{}",
@@ -32,7 +32,7 @@ fn each_is_recorded() {
     let expected = [
         ("thread", beta(), 5, 2, "a thread was started".to_owned()),
         ("real-file", beta(), 5, 1, "/etc/passwd".to_owned()),
-        ("real-socket", beta(), 5, 1, "a socket of family 2 (internet), type 2".to_owned()),
+        ("real-socket", beta(), 5, 1, "a socket of family 2 (IPv4), type 2".to_owned()),
         ("entropy-device", beta(), 5, 1, "/dev/urandom".to_owned()),
         ("blocking-sleep", beta(), 5, 1, "10ms".to_owned()),
         ("real-file", None, 40, 1, "relative/path".to_owned()),
@@ -57,20 +57,20 @@ pub(crate) fn escapes() -> String {
         tokio::time::sleep(Duration::from_millis(5)).await;
         std::thread::spawn(|| {}).join().expect("it ends");
         std::thread::spawn(|| {}).join().expect("it ends");
-        std::fs::read("/etc/passwd").expect("it is there");
-        std::fs::read("/proc/self/status").expect("it is there");
-        std::net::UdpSocket::bind("127.0.0.1:0").expect("it binds");
-        std::fs::File::open("/dev/urandom").expect("it is there");
+        std::fs::read("/etc/passwd").expect("the file exists");
+        std::fs::read("/proc/self/status").expect("the file exists");
+        std::net::UdpSocket::bind("127.0.0.1:0").expect("the socket binds");
+        std::fs::File::open("/dev/urandom").expect("the file exists");
         std::thread::sleep(Duration::from_millis(10));
     });
     sandbox::set_step(Duration::from_millis(40));
     assert!(std::fs::File::open("relative/path").is_err());
-    // Not paused: its clock asks ours, which must not ask back.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    // This runtime is not paused: its clock reads the sandbox's, which must not read tokio's in turn.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("the runtime is built");
     runtime.block_on(async {
         sandbox::enter_host(0);
         assert_eq!(sandbox::now(), Duration::from_millis(40));
         let _ = (tokio::time::Instant::now(), std::time::Instant::now());
     });
-    serde_json::to_string(&sandbox::leave()).expect("plain data")
+    serde_json::to_string(&sandbox::leave()).expect("notes are plain data")
 }

@@ -1,4 +1,4 @@
-//! What runs in a child, by name. Each job simulates two hosts, "alpha" and "beta", and returns text.
+//! The jobs that run in a child, by name. Each simulates two hosts, "alpha" and "beta", and returns text.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -8,12 +8,12 @@ use std::hint::black_box;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use squall::sandbox::{self, Notes, Settings};
-use squall::seed::Seed;
+use squall::internal::sandbox::{self, Notes, Settings};
+use squall::prelude::Seed;
 use tokio::runtime::{Builder, Runtime};
 
 pub(crate) fn run(job: &[u8]) -> Vec<u8> {
-    let job = std::str::from_utf8(job).expect("a name");
+    let job = std::str::from_utf8(job).expect("the job is text");
     let (name, argument) = job.split_once(' ').unwrap_or((job, ""));
     let text = match name {
         "empty" => String::new(),
@@ -24,7 +24,7 @@ pub(crate) fn run(job: &[u8]) -> Vec<u8> {
         "overflow" => on_host(1, 50, || dive(1).to_string()),
         "overflow-outside" => dive(1).to_string(),
         "segfault" => on_host(1, 50, || {
-            // Deliberate: a fault that is not a stack overflow.
+            // SAFETY: none; the segmentation fault is deliberate, and it is not a stack overflow.
             let address = black_box(16_usize) as *const u8;
             #[allow(unsafe_code)]
             unsafe {
@@ -32,7 +32,7 @@ pub(crate) fn run(job: &[u8]) -> Vec<u8> {
             }
         }),
         "memory" => on_host(1, 50, hoard),
-        "exit" => on_host(1, 50, || std::process::exit(argument.parse().expect("a code"))),
+        "exit" => on_host(1, 50, || std::process::exit(argument.parse().expect("the argument is an exit code"))),
         "clock-spin" => on_host(1, 50, clock_spin),
         "cpu-spin" => on_host(1, 50, || {
             loop {
@@ -46,12 +46,12 @@ pub(crate) fn run(job: &[u8]) -> Vec<u8> {
             String::new()
         }),
         "blocked" => on_host(1, 50, || {
-            let (reader, _writer) = std::io::pipe().expect("a pipe");
+            let (reader, _writer) = std::io::pipe().expect("a pipe opens");
             let _ = std::io::Read::read(&mut &reader, &mut [0]);
             String::new()
         }),
         "print" => {
-            for line in 0..argument.parse::<u32>().expect("a number") {
+            for line in 0..argument.parse::<u32>().expect("the text is a number") {
                 println!("line {line} of the output of this job");
             }
             String::new()
@@ -77,9 +77,9 @@ pub(crate) fn enter() {
     sandbox::enter(Settings { seed: Seed(7), epoch: Duration::from_secs(1_600_000_000), hosts });
 }
 
-/// A runtime as turmoil makes it.
+/// A runtime like those that turmoil builds.
 pub(crate) fn runtime() -> Runtime {
-    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
+    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().expect("the runtime is built");
     runtime.block_on(async { tokio::time::sleep(Duration::from_millis(1)).await });
     runtime
 }
@@ -137,7 +137,7 @@ fn clock_spin() -> String {
     String::new()
 }
 
-/// Everything that is random or a clock by default, on two hosts and outside any.
+/// Samples clocks and everything that is random by default, on two hosts and outside any.
 fn everything() -> String {
     enter();
     let mut text = String::new();
@@ -204,7 +204,7 @@ async fn select_order(text: &mut String) {
     let _ = writeln!(text, "select {order}");
 }
 
-/// The entropy of beta, however much alpha draws.
+/// Returns beta's entropy, which must not depend on how much alpha draws.
 fn host_entropy() -> String {
     let mut seen = Vec::new();
     for alpha_draws in [0, 1, 5] {
@@ -228,7 +228,7 @@ fn host_entropy() -> String {
     format!("{:?}", seen[0])
 }
 
-/// Kept for its type: a channel that nobody sends to.
+/// A channel on which nothing is sent.
 pub(crate) fn silent_channel() -> (Arc<mpsc::Sender<u8>>, mpsc::Receiver<u8>) {
     let (sender, receiver) = mpsc::channel();
     (Arc::new(sender), receiver)

@@ -1,10 +1,10 @@
-//! Virtual time as hosts see it.
+//! Tests of virtual time as hosts see it.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use libtest_mimic::Trial;
-use squall::sandbox;
+use squall::internal::sandbox;
 
 use crate::jobs::{enter, notes_on_host, runtime, silent_channel};
 use crate::{output, returned, run, trial};
@@ -13,8 +13,8 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("time::clocks_follow_tokio", || passes("times")),
         trial("time::timed_waits_take_virtual_time", || passes("waits")),
-        trial("time::turmoil_hosts_agree_also_after_crashes", || passes("turmoil")),
-        trial("time::never_goes_back_over_restarts", || passes("restarts")),
+        trial("time::turmoil_hosts_agree_even_after_crashes", || passes("turmoil")),
+        trial("time::restarts_never_move_it_back", || passes("restarts")),
         trial("time::the_cost_of_a_clock_read", || passes("clock-cost")),
     ]
 }
@@ -29,7 +29,7 @@ fn millis(n: u64) -> Duration {
 }
 
 fn wall() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).expect("after the epoch")
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("the wall clock is after the Unix epoch")
 }
 
 pub(crate) fn times() -> String {
@@ -54,7 +54,7 @@ pub(crate) fn times() -> String {
         assert_eq!(before.elapsed(), Duration::from_micros(1_500));
         assert_eq!(chrono::Utc::now().timestamp_micros(), 1_600_000_000_071_500);
     });
-    // A machine that starts at 100 ms has the same clocks as one that was there from the start.
+    // A host that starts at 100 ms has the same clocks as one that has run since the start.
     sandbox::set_step(millis(100));
     assert_eq!(sandbox::now(), millis(100));
     let beta = runtime();
@@ -94,7 +94,7 @@ pub(crate) fn waits() -> String {
         assert!(pair.1.wait_timeout(guard, millis(50)).expect("not poisoned").1.timed_out());
         std::thread::park_timeout(millis(100));
         assert_eq!(start.elapsed(), millis(500));
-        // What the waits added vanishes once tokio's time catches up.
+        // The time that the waits added is absorbed once tokio's time catches up.
         tokio::time::sleep(millis(400)).await;
         assert_eq!(start.elapsed(), millis(500));
         tokio::time::sleep(millis(300)).await;
@@ -107,10 +107,10 @@ pub(crate) fn waits() -> String {
     format!("{:?}", notes.escapes[0].at)
 }
 
-/// Reads the clock when it is dropped, as a guard that measures its own life does.
-struct Reads<'a>(&'a std::cell::RefCell<Vec<(Duration, Instant)>>);
+/// Reads the clock when it is dropped, like a guard that measures its own lifetime.
+struct ReadsOnDrop<'a>(&'a std::cell::RefCell<Vec<(Duration, Instant)>>);
 
-impl Drop for Reads<'_> {
+impl Drop for ReadsOnDrop<'_> {
     fn drop(&mut self) {
         self.0.borrow_mut().push((sandbox::now(), Instant::now()));
     }
@@ -134,7 +134,7 @@ pub(crate) fn restarts() -> String {
             look();
         });
         sandbox::set_step(millis(10 * (life + 1)));
-        let guard = Reads(&seen);
+        let guard = ReadsOnDrop(&seen);
         sandbox::set_outside_host(Some(0));
         machine = runtime();
         assert_eq!(sandbox::current_host(), Some(0));
@@ -142,7 +142,7 @@ pub(crate) fn restarts() -> String {
         sandbox::set_outside_host(None);
         assert_eq!(sandbox::current_host(), None);
         assert_eq!(sandbox::now(), millis(10 * (life + 1)));
-        // However far the host's clock was ahead, the new machine starts at the step.
+        // The new machine starts at the step, no matter how far the host's clock was ahead.
         let origin = machine.block_on(async { tokio::time::Instant::now() });
         assert_eq!(origin.into_std() - Instant::now(), millis(1));
     }
@@ -185,7 +185,7 @@ pub(crate) fn in_turmoil() -> String {
                 sandbox::enter_host(host);
                 let _guards = (host == 1).then(|| Guard(seen.clone()));
                 let task = seen.clone();
-                // The program and this task are dropped outside any runtime, with the set of local tasks.
+                // The program and this task are dropped with the set of local tasks, outside any runtime.
                 let held = (host == 1).then(|| Guard(seen.clone()));
                 tokio::task::spawn_local(async move {
                     let _held = held;
@@ -237,7 +237,7 @@ pub(crate) fn in_turmoil() -> String {
         between.map(|at| at - from).collect::<Vec<_>>()
     };
     assert_eq!(at(0, 0, 12), [3, 4, 6, 8, 9]);
-    // Two destructors of the life that ended, none in between, and the life that starts is aligned with its step.
+    // Two destructors run when a life ends, nothing runs while the host is down, and the next life starts at its step.
     assert_eq!(at(1, 100, 200), [0, 0]);
     assert_eq!(at(1, 200, 212), [3, 4, 6, 8, 9]);
     assert_eq!(at(1, 300, 312), [0, 0, 3, 4, 6, 8, 9]);
@@ -276,8 +276,8 @@ pub(crate) fn clock_cost() -> String {
     text
 }
 
-/// CPU time from the kernel's accounts, which is not a clock that the sandbox could freeze.
+/// The CPU time from the kernel's accounting, which the sandbox cannot freeze.
 fn cpu_time() -> Duration {
-    let text = std::fs::read_to_string("/proc/self/schedstat").expect("schedstat");
-    Duration::from_nanos(text.split(' ').next().and_then(|n| n.parse().ok()).expect("a number"))
+    let text = std::fs::read_to_string("/proc/self/schedstat").expect("the kernel has /proc/self/schedstat");
+    Duration::from_nanos(text.split(' ').next().and_then(|n| n.parse().ok()).expect("the text is a number"))
 }

@@ -1,6 +1,6 @@
-//! A kernel that refuses one system call, as those of containers do.
+//! A seccomp filter that refuses one system call, as the sandboxes of containers do.
 
-/// From now on the kernel refuses the system call with this number to this process and its children.
+/// Makes the kernel refuse the system call with this number (`EPERM`) to this process and its children from now on.
 #[cfg(target_os = "linux")]
 #[allow(unsafe_code)]
 pub fn refuse(number: libc::c_long) {
@@ -15,7 +15,7 @@ pub fn refuse(number: libc::c_long) {
         filter(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
     ];
     let program = libc::sock_fprog { len: filters.len() as u16, filter: filters.as_mut_ptr() };
-    // SAFETY: a valid program for the kernel's filter machine.
+    // SAFETY: `program` is a valid BPF program, and its filters outlive the calls.
     unsafe {
         assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
         assert_eq!(libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program), 0);

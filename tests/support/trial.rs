@@ -1,4 +1,4 @@
-//! A test that fails by panic, for executables with a `main` of their own.
+//! A libtest-mimic trial that fails by panicking, for tests with their own `main`.
 
 use libtest_mimic::Trial;
 

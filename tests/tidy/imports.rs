@@ -1,7 +1,7 @@
-//! Which file imports which: paths are followed through facades to the file that defines the item.
+//! The imports between files. Paths are followed through facades to the file that defines the item.
 //!
-//! A facade that declares a module, or re-exports from it, does not import it unless its own code uses the name. Methods
-//! are not seen, since their calls name no file.
+//! A facade that declares a module, or re-exports from it, does not import it unless its own code uses the name.
+//! Methods are not seen, since their calls name no file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -14,7 +14,7 @@ pub type Sources = BTreeMap<String, String>;
 /// The files that each file imports.
 pub type Graph = BTreeMap<String, BTreeSet<String>>;
 
-/// The imports among all files that the file `root` leads to.
+/// The imports between all files that belong to the module tree of the file `root`.
 pub fn imports(root: &str, sources: &Sources) -> Graph {
     let mut tree = ModuleTree { modules: Vec::new() };
     tree.add_file(root, None, true, sources);
@@ -43,14 +43,14 @@ struct Module {
     mentions: BTreeSet<NamePath>,
 }
 
-/// What a path leads to; modules are numbered by their place in the tree.
+/// What a path resolves to; modules are numbered by their index in the tree.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Found {
     Module(usize),
     ItemOf(usize),
 }
 
-/// The imports that a path has been followed through: a module's number and an import's.
+/// The imports that a path has been followed through, as the number of the module and the number of the import.
 type Followed = BTreeSet<(usize, usize)>;
 
 struct ModuleTree {
@@ -58,7 +58,7 @@ struct ModuleTree {
 }
 
 impl ModuleTree {
-    /// Adds a file's module; `owns_folder` says that its children are beside it, as for `mod.rs`.
+    /// Adds a file's module. With `owns_folder`, its children are in the same folder, as for `mod.rs`.
     fn add_file(&mut self, file: &str, parent: Option<usize>, owns_folder: bool, sources: &Sources) -> usize {
         let path = Path::new(file);
         let folder = if owns_folder { path.parent().unwrap().to_owned() } else { path.with_extension("") };
@@ -86,13 +86,13 @@ impl ModuleTree {
                 .filter(|path| sources.contains_key(*path))
                 .map(|path| self.add_file(path, Some(index), path.ends_with("/mod.rs"), sources))
                 .collect();
-            assert!(!children.is_empty(), "{file} declares {name}, but there is none of {candidates:?}");
+            assert!(!children.is_empty(), "{file} declares the module {name}, but none of {candidates:?} exists");
             self.modules[index].children.extend(children.into_iter().map(|child| (name.clone(), child)));
         }
         index
     }
 
-    /// What a path in the text of module `from` leads to; nothing if it leads out of the tree.
+    /// Resolves a path in the text of module `from`. The result is empty if the path leads out of the tree.
     fn resolve(&self, from: usize, path: &[String], followed: &mut Followed) -> BTreeSet<Found> {
         let Some((first, rest)) = path.split_first() else { return BTreeSet::new() };
         match first.as_str() {
@@ -111,17 +111,17 @@ impl ModuleTree {
         }
     }
 
-    /// Looks up a path in a module. In a `guess`, the first name may also belong to another crate or to no item at all.
+    /// Looks up a path in a module. With `guess`, the first name may also belong to another crate or to no item at all.
     fn look_up(&self, index: usize, path: &[String], guess: bool, followed: &mut Followed) -> BTreeSet<Found> {
         let Some((name, rest)) = path.split_first() else { return [Found::Module(index)].into() };
         let module = &self.modules[index];
         let mut found = BTreeSet::new();
         let children: Vec<_> = module.children.iter().filter(|(child, _)| child == name).collect();
         for (_, child) in &children {
-            // Of several files under conditions, only one may have the item.
+            // If conditions select between several files, the item may be in only one of them.
             found.extend(self.look_up(*child, rest, children.len() > 1, followed));
         }
-        // A function may be called as a module is, but nothing is inside of it.
+        // A function may have the same name as a module, but it contains no items.
         if !found.is_empty() && !rest.is_empty() {
             return found;
         }

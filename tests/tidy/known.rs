@@ -1,4 +1,4 @@
-//! Imports that still close a circle; the list shrinks only.
+//! The imports that are still allowed to close a cycle. The list may only shrink.
 
-/// The file that imports, and what it imports.
+/// Each entry is the importing file and the imported file.
 pub const KNOWN: &[(&str, &str)] = &[("src/fault/trigger.rs", "src/fault/target.rs")];

@@ -1,6 +1,6 @@
-//! House rules: which module may use which, what every file begins with, and what simulated code must not touch.
+//! House rules: which module may use which, how every file begins, and what simulated code must not use.
 
-mod circles;
+mod cycles;
 mod imports;
 mod known;
 mod outline;
@@ -9,11 +9,11 @@ mod planted;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use circles::{circles, way};
+use cycles::{cycles, shortest_path};
 use imports::{Sources, imports};
 use known::KNOWN;
 
-/// The modules from the bottom up: each may use only those before it (and itself).
+/// The modules from the bottom up. Each may use only itself and those before it.
 const ORDER: [&str; 18] = [
     "seed",
     "sandbox",
@@ -35,9 +35,9 @@ const ORDER: [&str; 18] = [
     "cli",
 ];
 
-/// Uses against the order that are meant, with the reason.
+/// Intended violations of the order, with the reason.
 const EXCEPTIONS: [(&str, &str); 1] = [
-    // A topology names hosts as the trace does; the two were one module otherwise.
+    // A topology identifies hosts by `HostId`, which the trace owns.
     ("fault", "trace"),
 ];
 
@@ -45,7 +45,7 @@ fn files_below(directory: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            // The foreign crate has a target folder and rules of its own.
+            // The foreign crate has its own target folder and its own rules.
             if !path.ends_with("target") && !path.ends_with("foreign") {
                 files_below(&path, files);
             }
@@ -84,17 +84,17 @@ fn shipped(text: &str) -> String {
 }
 
 #[test]
-fn every_file_says_first_what_it_is() {
+fn every_file_begins_with_a_doc_comment() {
     let bad: Vec<_> = files(&["src", "sims", "tests", "benches", "examples"])
         .into_iter()
         .filter(|(_, text)| !text.starts_with("//! "))
         .map(|(path, _)| path)
         .collect();
-    assert!(bad.is_empty(), "these do not begin with `//! `: {bad:?}");
+    assert!(bad.is_empty(), "these files do not begin with `//! `; add a line that says what the file owns: {bad:?}");
 }
 
 #[test]
-fn modules_use_only_what_is_below_them() {
+fn modules_use_only_those_before_them() {
     let mut bad = Vec::new();
     for (path, text) in files(&["src"]) {
         let module = module_of(&path);
@@ -102,7 +102,8 @@ fn modules_use_only_what_is_below_them() {
             continue;
         }
         let own = ORDER.iter().position(|name| *name == module);
-        let own = own.unwrap_or_else(|| panic!("{} belongs to no module of the order", path.display()));
+        let own =
+            own.unwrap_or_else(|| panic!("{} belongs to no module of ORDER: add the module there", path.display()));
         for used in shipped(&text).split("crate::").skip(1) {
             let used: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
             let Some(place) = ORDER.iter().position(|name| *name == used) else { continue };
@@ -111,35 +112,35 @@ fn modules_use_only_what_is_below_them() {
             }
         }
     }
-    assert!(bad.is_empty(), "{bad:#?}");
+    assert!(bad.is_empty(), "these use a module that comes after their own in ORDER: {bad:#?}");
 }
 
 #[test]
-fn no_files_import_each_other_in_a_circle() {
+fn no_files_import_each_other_in_a_cycle() {
     let sources = files(&["src", "sims/shop"]);
     let sources: Sources =
         sources.into_iter().map(|(path, text)| (path.to_str().unwrap().replace('\\', "/"), text)).collect();
     let mut graph = imports("src/lib.rs", &sources);
     graph.extend(imports("sims/shop/mod.rs", &sources));
 
-    let mut needless = Vec::new();
+    let mut unneeded = Vec::new();
     for known @ (from, to) in KNOWN {
         if !graph.get_mut(*from).is_some_and(|imported| imported.remove(*to)) {
-            needless.push(known);
+            unneeded.push(known);
         }
     }
-    needless.extend(KNOWN.iter().filter(|(from, to)| way(&graph, to, from).is_none()));
-    let circles: Vec<_> = circles(&graph).iter().map(|circle| circle.join(" -> ")).collect();
-    assert!(circles.is_empty(), "these import each other in a circle: {circles:#?}");
-    assert!(needless.is_empty(), "these need no exception any more: {needless:#?}");
+    unneeded.extend(KNOWN.iter().filter(|(from, to)| shortest_path(&graph, to, from).is_none()));
+    let cycles: Vec<_> = cycles(&graph).iter().map(|cycle| cycle.join(" -> ")).collect();
+    assert!(cycles.is_empty(), "these files import each other in a cycle: {cycles:#?}");
+    assert!(unneeded.is_empty(), "these exceptions are no longer needed; remove them from KNOWN: {unneeded:#?}");
 }
 
 #[test]
-fn the_simulated_core_has_no_source_of_chance() {
+fn the_simulated_core_is_deterministic() {
     let mut bad = Vec::new();
     for (path, text) in files(&["src"]) {
         let module = module_of(&path);
-        // The sandbox makes time, and the front half (explore, cli, report) lives in real time.
+        // The sandbox implements virtual time, and the supervisor's modules run in real time.
         if ["sandbox", "explore", "cli", "report", "lib", "case_file"].contains(&module.as_str()) {
             continue;
         }
@@ -149,18 +150,18 @@ fn the_simulated_core_has_no_source_of_chance() {
             }
         }
     }
-    assert!(bad.is_empty(), "{bad:#?}");
+    assert!(bad.is_empty(), "simulated code must not use these: {bad:#?}");
 }
 
 #[test]
-fn the_library_knows_nothing_of_the_shop() {
+fn the_library_does_not_depend_on_the_shop() {
     for (path, text) in files(&["src"]) {
         assert!(!shipped(&text).contains("sims::") && !shipped(&text).contains("shop::"), "{}", path.display());
     }
 }
 
 #[test]
-fn unsafe_code_lives_in_the_sandbox() {
+fn only_the_sandbox_has_unsafe_code() {
     for (path, text) in files(&["src"]) {
         if module_of(&path) != "sandbox" {
             assert!(!shipped(&text).contains("unsafe "), "{}", path.display());

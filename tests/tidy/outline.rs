@@ -1,4 +1,4 @@
-//! What a source file says about modules and names: the modules it declares, what it imports, declares and mentions.
+//! The outline of a source file: the modules it declares, and the names it imports, defines and mentions.
 
 use std::collections::BTreeSet;
 
@@ -7,23 +7,23 @@ use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 /// A path such as `crate::fault::Plan`, one entry for each segment.
 pub type NamePath = Vec<String>;
 
-/// One module's text, without comments and without what only tests compile.
+/// The outline of one module, without comments and without code that only tests compile.
 #[derive(Default)]
 pub struct Outline {
     pub children: Vec<Child>,
     pub imports: Vec<Import>,
     /// Items that the module itself defines.
     pub declared: BTreeSet<String>,
-    /// Paths outside of `use` declarations, also those of a single name.
+    /// Paths outside `use` declarations, including those of a single name.
     pub mentions: BTreeSet<NamePath>,
 }
 
 /// A `mod` declaration.
 pub struct Child {
     pub name: String,
-    /// Where its `#[path]` attributes say that it is: under conditions, there may be several.
+    /// The files that its `#[path]` attributes name. There may be several under different conditions.
     pub files: Vec<String>,
-    /// The text between its braces, if it has any.
+    /// The outline of the text between its braces, if it has any.
     pub body: Option<Outline>,
 }
 
@@ -38,7 +38,7 @@ pub struct Import {
 /// The keywords that begin the definition of a named item.
 const DEFINING: [&str; 8] = ["struct", "enum", "union", "trait", "type", "fn", "const", "static"];
 
-/// What stands between a defining keyword and the name in `const fn name` or `static mut NAME`.
+/// The keywords between a defining keyword and the name, as in `const fn name` or `static mut NAME`.
 const BETWEEN: [&str; 5] = ["fn", "mut", "unsafe", "async", "extern"];
 
 /// Reads the text of one file.
@@ -49,7 +49,7 @@ pub fn outline(text: &str) -> Outline {
     outline
 }
 
-/// The attributes and the visibility read so far of the item that follows.
+/// The attributes and the visibility of the next item, as read so far.
 #[derive(Default)]
 struct Prefix {
     is_test: bool,
@@ -57,7 +57,7 @@ struct Prefix {
     files: Vec<String>,
 }
 
-/// Reads tokens of a module (`at_top`) or of a group somewhere inside it.
+/// Reads the tokens of a module (`at_top`) or of a group inside one.
 fn read(tokens: TokenStream, at_top: bool, outline: &mut Outline) {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
     let mut prefix = Prefix::default();
@@ -135,7 +135,7 @@ fn read_attribute(group: &Group, prefix: &mut Prefix, outline: &mut Outline) {
     {
         prefix.files.extend(file.split('"').next().map(str::to_owned));
     }
-    // serde names functions and modules in strings.
+    // Attributes of serde name functions and modules in strings.
     if text.starts_with("serde(") {
         for string in text.split('"').skip(1).step_by(2) {
             outline.mentions.insert(string.split("::").map(str::to_owned).collect());
@@ -164,7 +164,7 @@ fn read_use(tokens: &[TokenTree], is_reexport: bool, outline: &mut Outline) -> O
     Some(length)
 }
 
-/// Reads a tree such as `a::{b, c as d, e::*}`, which follows `prefix`.
+/// Reads a tree such as `a::{b, c as d, e::*}` that follows the path `prefix`.
 fn read_use_tree(tokens: &[TokenTree], prefix: &[String], is_reexport: bool, outline: &mut Outline) {
     let mut path = prefix.to_vec();
     let mut at = 0;
@@ -181,7 +181,7 @@ fn read_use_tree(tokens: &[TokenTree], prefix: &[String], is_reexport: bool, out
                 let name = word(tokens.get(at + 1)).expect("a name follows `as`");
                 return outline.imports.push(Import { name, path, is_reexport });
             }
-            // `a::{self}` is `a`, whereas `self::a` begins at this module.
+            // `a::{self}` means `a`, whereas `self::a` begins at this module.
             TokenTree::Ident(name) if name == "self" && !path.is_empty() => {}
             TokenTree::Ident(name) => path.push(name.to_string()),
             TokenTree::Punct(mark) if mark.as_char() == '*' => {
@@ -224,7 +224,7 @@ fn definition(tokens: &[TokenTree]) -> Option<(String, usize)> {
     Some((name, 2))
 }
 
-/// Reads a path outside of `use` that begins at token `at`, if one does; returns how many tokens it takes.
+/// Reads a path outside `use` if one begins at token `at`. Returns how many tokens it takes.
 fn read_mention(tokens: &[TokenTree], at: usize, outline: &mut Outline) -> usize {
     let Some(first) = word(tokens.get(at)) else { return 1 };
     let mut path = vec![first];
@@ -239,7 +239,7 @@ fn read_mention(tokens: &[TokenTree], at: usize, outline: &mut Outline) -> usize
     let is_member = is_mark(before(1), '.') && !is_range;
     let is_lifetime = is_mark(before(1), '\'');
     let is_tail = is_mark(before(1), ':') && is_mark(before(2), ':');
-    // Fields, parameters and variables may be called as an item is.
+    // Fields, parameters and variables may have the name of an item.
     let is_binding = path.len() == 1
         && (["let", "mut", "ref"].iter().any(|keyword| is_word(before(1), keyword))
             || is_mark(tokens.get(end), ':') && !is_separator(&tokens[end..]));

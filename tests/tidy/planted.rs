@@ -1,17 +1,18 @@
-//! Small planted sets of files show what the search for circles sees, and what it does not take for an import.
+//! Tests of the search for cycles on small planted sets of files: what it finds, and what it does not mistake for an
+//! import.
 
-use crate::circles::circles;
+use crate::cycles::cycles;
 use crate::imports::{Sources, imports};
 
-/// The circles among these files, of which the first is the root.
-fn circles_of(files: &[(&str, &str)]) -> Vec<String> {
+/// The cycles among these files, the first of which is the root.
+fn cycles_of(files: &[(&str, &str)]) -> Vec<String> {
     let sources: Sources = files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
-    circles(&imports(files[0].0, &sources)).iter().map(|circle| circle.join(" -> ")).collect()
+    cycles(&imports(files[0].0, &sources)).iter().map(|cycle| cycle.join(" -> ")).collect()
 }
 
 #[test]
-fn a_circle_of_two_files_is_printed() {
-    let found = circles_of(&[
+fn a_cycle_of_two_files_is_printed() {
+    let found = cycles_of(&[
         ("lib.rs", "mod a; mod b;"),
         ("a.rs", "use crate::b::B; pub struct A;"),
         ("b.rs", "pub struct B(super::a::A);"),
@@ -20,8 +21,8 @@ fn a_circle_of_two_files_is_printed() {
 }
 
 #[test]
-fn a_circle_of_three_files_is_printed_once() {
-    let found = circles_of(&[
+fn a_cycle_of_three_files_is_printed_once() {
+    let found = cycles_of(&[
         ("lib.rs", "mod a; mod b; mod c;"),
         ("a.rs", "use crate::{b::{self as other, B as _}, std::fmt}; pub trait A {}"),
         ("b.rs", "pub trait B { fn b(&self) { vec![crate::c::c()]; } }"),
@@ -31,8 +32,8 @@ fn a_circle_of_three_files_is_printed_once() {
 }
 
 #[test]
-fn a_circle_through_facades_names_the_files_behind_them() {
-    let found = circles_of(&[
+fn a_cycle_through_facades_names_the_files_behind_them() {
+    let found = cycles_of(&[
         ("src/lib.rs", "mod net; mod disk;"),
         ("src/net/mod.rs", "mod socket; mod wire; pub use self::socket::{Socket as Stream}; pub(crate) use wire::*;"),
         ("src/net/socket.rs", "use crate::disk::Image; pub struct Socket;"),
@@ -44,21 +45,21 @@ fn a_circle_through_facades_names_the_files_behind_them() {
 }
 
 #[test]
-fn a_child_that_uses_what_its_parent_defines_makes_a_circle_if_the_parent_uses_the_child() {
+fn a_child_that_uses_its_parent_makes_a_cycle_if_the_parent_uses_the_child() {
     let child = ("a/b.rs", "use super::Error; pub fn work() -> Error {}");
     let parent = "mod b; pub struct Error; fn all() { b::work() }";
-    assert_eq!(circles_of(&[("lib.rs", "mod a;"), ("a.rs", parent), child]), ["a.rs -> a/b.rs -> a.rs"]);
+    assert_eq!(cycles_of(&[("lib.rs", "mod a;"), ("a.rs", parent), child]), ["a.rs -> a/b.rs -> a.rs"]);
 
     let facade = "mod b; pub use b::work; pub struct Error;";
-    assert!(circles_of(&[("lib.rs", "mod a;"), ("a.rs", facade), child]).is_empty());
+    assert!(cycles_of(&[("lib.rs", "mod a;"), ("a.rs", facade), child]).is_empty());
 
     let facade_that_uses = "mod b; pub use b::work; pub struct Error; fn all() { work() }";
-    assert_eq!(circles_of(&[("lib.rs", "mod a;"), ("a.rs", facade_that_uses), child]), ["a.rs -> a/b.rs -> a.rs"]);
+    assert_eq!(cycles_of(&[("lib.rs", "mod a;"), ("a.rs", facade_that_uses), child]), ["a.rs -> a/b.rs -> a.rs"]);
 }
 
 #[test]
 fn names_that_a_glob_brings_in_are_followed() {
-    let found = circles_of(&[
+    let found = cycles_of(&[
         ("lib.rs", "mod a; mod b;"),
         ("a.rs", "use crate::b::*; pub struct A; fn a(_: B) {}"),
         ("b.rs", "use crate::a::A; pub struct B;"),
@@ -68,7 +69,7 @@ fn names_that_a_glob_brings_in_are_followed() {
 
 #[test]
 fn inline_modules_and_attributes_belong_to_their_file() {
-    let found = circles_of(&[
+    let found = cycles_of(&[
         ("lib.rs", "#[path = \"a/mod.rs\"] mod a; mod b;"),
         ("a/mod.rs", "mod adapter { use super::super::b::B; } pub mod text {}"),
         ("b.rs", "#[serde(with = \"crate::a::text\")] pub struct B; fn b() { crate::a::text::write() }"),
@@ -77,8 +78,8 @@ fn inline_modules_and_attributes_belong_to_their_file() {
 }
 
 #[test]
-fn of_two_files_for_one_module_the_one_with_the_item_is_taken() {
-    let found = circles_of(&[
+fn an_item_is_found_in_one_of_two_files_for_a_module() {
+    let found = cycles_of(&[
         (
             "lib.rs",
             "#[cfg(unix)] #[path = \"unix.rs\"] mod system; #[cfg(windows)] #[path = \"other.rs\"] mod system; mod a;",
@@ -91,8 +92,8 @@ fn of_two_files_for_one_module_the_one_with_the_item_is_taken() {
 }
 
 #[test]
-fn neither_comments_strings_tests_nor_names_of_other_things_are_imports() {
-    let found = circles_of(&[
+fn comments_strings_tests_and_names_of_other_things_are_not_imports() {
+    let found = cycles_of(&[
         ("lib.rs", "mod a; mod b; pub use a::A;"),
         ("a.rs", "use crate::b::B; pub struct A; pub fn run() {}"),
         (

@@ -1,21 +1,21 @@
-//! The store on a simulated machine: its file, and the waiting for its disk.
+//! The store on a simulated machine: its file, and the waits for its disk.
 
 use std::io;
 
 use squall::disk::OpenOptions;
 use squall::prelude::*;
 
-use super::machine::{shutdown, spectator};
+use super::machine::{observer, shutdown};
 use crate::shop::store::{self, AfterDisk};
 
-/// The file of the store.
+/// The store's file.
 const ORDERS: &str = "orders.redb";
 
-/// The same while it is made.
+/// The store's file until it is complete.
 const NEW_ORDERS: &str = "orders.redb.new";
 
-/// Makes the store's file if there is none, and runs the store.
-pub async fn keep_orders(cx: HostContext, config: store::Config) -> io::Result<()> {
+/// Creates the store's file if there is none, and runs the store.
+pub async fn run_store(cx: HostContext, config: store::Config) -> io::Result<()> {
     let disk = cx.disk();
     let settled = disk.clone();
     let after_commit = AfterDisk::new(move || {
@@ -26,19 +26,19 @@ pub async fn keep_orders(cx: HostContext, config: store::Config) -> io::Result<(
     let after_read = AfterDisk::new(move || {
         let disk = read.clone();
         async move {
-            // What the database's own memory answers waits for nothing.
+            // A read from the database's cache has nothing to wait for.
             if !disk.debt().is_zero() {
                 disk.wait_until_idle().await;
             }
         }
     });
     if !disk.exists(ORDERS)? {
-        // Creating a redb file is not atomic, so it is made under another name first.
+        // Creating a redb file is not atomic, so it is created under another name first.
         let options = OpenOptions { create: true, truncate: true, ..OpenOptions::default() };
         store::create(disk.open(NEW_ORDERS, options)?, config.mistakes)?;
         disk.rename(NEW_ORDERS, ORDERS)?;
     }
     let file = disk.open_durable(ORDERS)?;
     let config = store::Config { after_commit, after_read, ..config };
-    store::run(cx.listener(80), file, config, shutdown(&cx), spectator(&cx)).await
+    store::run(cx.listener(80), file, config, shutdown(&cx), observer(&cx)).await
 }

@@ -1,4 +1,5 @@
-//! What a simulated machine gives a program of the shop: sockets, the signal to stop, and a spectator that writes to the trace.
+//! The glue between a simulated machine and a program of the shop: sockets, the signal to stop, and an observer that
+//! writes to the trace.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use squall::history::Recorder;
 use squall::prelude::*;
 use squall::trace;
+use squall::trace::Mark;
 
 use crate::shop::net::{Connect, Listen};
 use crate::shop::observe::{AttemptOutcome, Observe, Observer, RetrySafety};
@@ -29,15 +31,15 @@ impl Listen for squall::net::TcpListener {
     }
 }
 
-/// Writes what the programs tell into the trace.
-struct Spectator(Recorder);
+/// Writes the events that a program reports to the trace.
+struct TraceObserver(Recorder);
 
-/// A spectator for a program on this host.
-pub fn spectator(cx: &HostContext) -> Observer {
-    Arc::new(Spectator(cx.recorder()))
+/// An observer for a program on this host.
+pub fn observer(cx: &HostContext) -> Observer {
+    Arc::new(TraceObserver(cx.recorder()))
 }
 
-impl Observe for Spectator {
+impl Observe for TraceObserver {
     fn call_started(&self, call: u64, deadline: Duration) {
         self.0.mark(Mark::CallStarted { call, deadline });
     }
@@ -91,12 +93,12 @@ impl Observe for Spectator {
     }
 }
 
-/// Passes the simulated machine's signal on to the shop's own.
+/// The shop's signal to stop; it passes the simulated machine's on.
 pub fn shutdown(cx: &HostContext) -> Shutdown {
-    let (signal, asked) = (Shutdown::new(), cx.shutdown());
+    let (signal, of_machine) = (Shutdown::new(), cx.shutdown());
     let passed_on = signal.clone();
     tokio::spawn(async move {
-        asked.requested().await;
+        of_machine.requested().await;
         passed_on.request();
     });
     signal

@@ -1,53 +1,53 @@
-//! How the faults of connections are carried out: what of a segment arrives, when, and what its ends are told. It decides
-//! nothing by chance; each fault says what becomes of what it meets.
+//! Carries out the faults of connections: which part of a segment arrives, when, and what the ends receive. Nothing
+//! here is decided by chance.
 
 use std::time::Duration;
 
 use super::link::{LinkFault, within};
 use super::links::{Links, decision, drop_packet};
-use super::stream::{Meeting, Piece, Stream};
+use super::stream::{Piece, PieceFate, Stream};
 use crate::net::flow::{FlowId, Packet, Side};
 use crate::net::kernel::Net;
 use crate::trace::{HostId, SegmentKind};
 
 impl Links {
-    /// A segment whose transmission gets through meets what is wrong with connections on its link, from the fault at this
-    /// place on, and arrives as far as these let it.
+    /// Passes a transmitted segment through the connection faults of its link, from the fault at this place on. What
+    /// they let through arrives.
     pub(super) fn pass(&mut self, net: &mut Net, piece: Piece, place: usize) {
         let Some(packet) = net.packets.get(piece.id) else { return };
         let Packet { flow, side, kind, sent_at, .. } = *packet;
         let length = packet.bytes.len();
         let state = &net.flows[flow as usize];
         let (from, to) = (state.host(side), state.host(side.other()));
-        // Nothing overtakes what it was sent after.
+        // No segment overtakes an earlier one.
         let piece = Piece { due: piece.due.max(state.last_due[side.index()]), ..piece };
         let faults = self.between_mut(from, to).faults.iter_mut().enumerate().skip(place);
-        let met = faults.filter_map(|(place, (fault, what))| match what {
-            LinkFault::Stream(stream) => Some((place, *fault, stream.meet(flow, kind, length, &piece))),
+        let fates = faults.filter_map(|(place, (fault, what))| match what {
+            LinkFault::Stream(stream) => Some((place, *fault, stream.apply(flow, kind, length, &piece))),
             _ => None,
         });
-        let Some((place, fault, meeting)) = { met }.find(|(_, _, meeting)| *meeting != Meeting::Passes) else {
+        let Some((place, fault, fate)) = { fates }.find(|(_, _, fate)| *fate != PieceFate::Passes) else {
             return arrive(net, piece);
         };
-        match meeting {
-            Meeting::Passes => {}
-            Meeting::Lost => lose(net, piece),
-            Meeting::Breaks { after, is_polite } => {
-                self.affected_by_block(net, piece.id, fault, sent_at);
-                self.break_off(net, piece, after, is_polite, place + 1);
+        match fate {
+            PieceFate::Passes => {}
+            PieceFate::Lost => lose(net, piece),
+            PieceFate::Breaks { after, is_graceful } => {
+                self.record_block(net, piece.id, fault, sent_at);
+                self.break_off(net, piece, after, is_graceful, place + 1);
             }
-            Meeting::Waits { after } => {
-                self.affected_by_block(net, piece.id, fault, sent_at);
+            PieceFate::Waits { after } => {
+                self.record_block(net, piece.id, fault, sent_at);
                 let rest = self.pass_on(net, piece, after, length, place + 1);
                 if let Some((_, LinkFault::Stream(stream))) = self.between_mut(from, to).faults.get_mut(place) {
                     stream.held.extend(rest);
                 }
             }
-            Meeting::Trickles => self.trickle(net, piece, place),
+            PieceFate::Trickles => self.trickle(net, piece, place),
         }
     }
 
-    /// The first bytes of a piece go on to the faults from this place on; returns the rest.
+    /// Passes the first `after` bytes of a piece to the faults from this place on; returns the rest.
     fn pass_on(&mut self, net: &mut Net, piece: Piece, after: usize, length: usize, place: usize) -> Option<Piece> {
         if after == 0 {
             return Some(piece);
@@ -57,7 +57,7 @@ impl Links {
         rest.map(|id| Piece { id, ..piece })
     }
 
-    /// The bytes of a piece go on drop by drop; the fault at this place says when.
+    /// Passes on the bytes of a piece a portion at a time; the fault at this place decides when.
     fn trickle(&mut self, net: &mut Net, mut piece: Piece, place: usize) {
         let Some(packet) = net.packets.get(piece.id) else { return };
         let Packet { flow, side, sent_at, .. } = *packet;
@@ -66,45 +66,45 @@ impl Links {
         loop {
             let fault = self.between_mut(from, to).faults.get_mut(place);
             let Some((fault, LinkFault::Stream(stream))) = fault else { return };
-            let (fault, (length, at)) = (*fault, stream.next_drop(flow, left, piece.due));
+            let (fault, (length, at)) = (*fault, stream.next_portion(flow, left, piece.due));
             if at > piece.due && !is_late {
                 is_late = true;
-                self.affected_by_block(net, piece.id, fault, sent_at);
+                self.record_block(net, piece.id, fault, sent_at);
             }
-            let drop = Piece { due: at, ..piece };
-            let Some(rest) = self.pass_on(net, drop, length, left, place + 1) else { return };
+            let portion = Piece { due: at, ..piece };
+            let Some(rest) = self.pass_on(net, portion, length, left, place + 1) else { return };
             left -= length;
             piece = Piece { due: piece.due, ..rest };
         }
     }
 
-    /// A connection breaks behind the first bytes of a piece: both ends learn of it after one latency, and nothing that is
-    /// sent on it from now on arrives.
-    fn break_off(&mut self, net: &mut Net, piece: Piece, after: usize, is_polite: bool, place: usize) {
+    /// Breaks a connection behind the first `after` bytes of a piece: both ends learn of it after one latency, and no
+    /// segment sent on it from now on arrives.
+    fn break_off(&mut self, net: &mut Net, piece: Piece, after: usize, is_graceful: bool, place: usize) {
         let Some(packet) = net.packets.get(piece.id) else { return };
         let Packet { flow, side, sent_at, .. } = *packet;
         let behind = Some(packet.follows.unwrap_or(piece.id));
-        let (kind, length) = (if is_polite { SegmentKind::Fin } else { SegmentKind::Rst }, packet.bytes.len());
+        let (kind, length) = (if is_graceful { SegmentKind::Fin } else { SegmentKind::Rst }, packet.bytes.len());
         if let Some(rest) = self.pass_on(net, piece, after, length, place) {
             lose(net, rest);
         }
         net.flows[flow as usize].is_severed = true;
-        let end = net.packets.make_outside(flow, side, kind, sent_at, behind);
+        let end = net.packets.inject(flow, side, kind, sent_at, behind);
         self.pass(net, Piece { id: end, ..piece }, place);
-        if is_polite {
+        if is_graceful {
             self.end_of_stream(net, flow, side, piece.due);
         } else {
-            net.reset_from_outside(flow, side, sent_at, piece.due);
+            net.inject_reset(flow, side, sent_at, piece.due);
         }
     }
 
-    /// This end of a connection gets the end of the stream at this time, as from the other one.
+    /// Ends the stream at this end of a connection at this time, as if the other end had closed it.
     fn end_of_stream(&mut self, net: &mut Net, flow: FlowId, side: Side, due: Duration) {
-        let id = net.packets.make_outside(flow, side.other(), SegmentKind::Fin, due, None);
+        let id = net.packets.inject(flow, side.other(), SegmentKind::Fin, due, None);
         self.pass(net, Piece { id, at: due, due }, 0);
     }
 
-    /// What a segment that no kernel sent takes to this end of a connection.
+    /// The latency of an injected segment to this end of a connection.
     fn latency_to(&self, net: &Net, flow: FlowId, side: Side) -> Duration {
         let flow = &net.flows[flow as usize];
         let link = self.between(flow.host(side.other()), flow.host(side));
@@ -112,8 +112,8 @@ impl Links {
         within(&link.latency, unit)
     }
 
-    /// A segment is sent on a connection that somebody on the way has broken: bytes are answered with a reset.
-    pub(super) fn meet_severed(&mut self, net: &mut Net, id: u32, at: Duration) {
+    /// Handles a segment sent on a broken connection: data is answered with a reset, anything else is dropped.
+    pub(super) fn handle_on_severed(&mut self, net: &mut Net, id: u32, at: Duration) {
         if net.packets.get(id).is_some_and(|packet| packet.kind == SegmentKind::Data) {
             self.answer_with_reset(net, id, at);
         } else {
@@ -121,8 +121,8 @@ impl Links {
         }
     }
 
-    /// A fault of connections is over; it stood at this place. What waited goes on to those behind it.
-    pub(super) fn let_go(&mut self, net: &mut Net, stream: Stream, place: usize, now: Duration) {
+    /// Passes on the pieces that a stream fault at this place held until its end.
+    pub(super) fn release_held(&mut self, net: &mut Net, stream: Stream, place: usize, now: Duration) {
         for piece in stream.held {
             self.pass(net, Piece { due: piece.due.max(now), ..piece }, place);
         }
@@ -132,7 +132,7 @@ impl Links {
     pub(super) fn close_idle_of(&mut self, net: &mut Net, from: HostId, to: HostId, fault: u32, now: Duration) {
         let watches = self.between_mut(from, to).faults.iter_mut();
         let idle = { watches }.find_map(|(id, what)| match what {
-            LinkFault::CloseIdle(watch) if *id == fault => Some(watch.look(net, from, to, now)),
+            LinkFault::CloseIdle(watch) if *id == fault => Some(watch.find_idle(net, from, to, now)),
             _ => None,
         });
         for flow in idle.unwrap_or_default() {
@@ -145,7 +145,7 @@ impl Links {
     }
 }
 
-/// A piece that nothing keeps back any more arrives, behind what was sent before it.
+/// Delivers a piece that no fault holds back, behind everything sent before it.
 fn arrive(net: &mut Net, piece: Piece) {
     let Some(packet) = net.packets.get_mut(piece.id) else { return };
     let last_due = &mut net.flows[packet.flow as usize].last_due[packet.side.index()];
@@ -154,13 +154,13 @@ fn arrive(net: &mut Net, piece: Piece) {
     if packet.follows.is_some()
         && let Some(packet) = net.packets.take(piece.id)
     {
-        // Of those that follow the same segment, the one with the lower ticket comes first.
+        // Of several pieces that follow the same segment, the one with the lower ticket arrives first.
         let id = net.packets.push(packet);
         net.arrive_without_datagram(id);
     }
 }
 
-/// A piece never arrives.
+/// Drops a piece.
 fn lose(net: &mut Net, piece: Piece) {
     drop_packet(net, piece.id, piece.due);
 }

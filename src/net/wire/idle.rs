@@ -1,5 +1,4 @@
-//! Closing idle connections: which of those that one machine opened to another have been idle for how long. It knows
-//! nothing of what closing means.
+//! Closing idle connections: which of the connections from one machine to another have been idle for long enough.
 
 use std::time::Duration;
 
@@ -7,25 +6,25 @@ use crate::net::flow::{FlowId, Side};
 use crate::net::kernel::Net;
 use crate::trace::HostId;
 
-/// A fault that closes idle connections, with what it knows of them.
+/// A fault that closes idle connections, with its knowledge of them.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct IdleWatch {
     idle_for: Duration,
-    /// How many connections of the world it has looked at.
+    /// How many connections of the world it has seen.
     known: usize,
-    /// Those that may become idle, and when each was last seen busy.
+    /// The connections that may become idle, and when each was last seen busy.
     live: Vec<(FlowId, Duration)>,
-    has_triggered: bool,
+    has_looked: bool,
 }
 
 impl IdleWatch {
     pub(crate) fn new(idle_for: Duration) -> IdleWatch {
-        IdleWatch { idle_for, known: 0, live: Vec::new(), has_triggered: false }
+        IdleWatch { idle_for, known: 0, live: Vec::new(), has_looked: false }
     }
 
-    /// The connections from one machine to another that are to be closed now: when it first looks all that are idle, and
-    /// later those that have been so for long enough since.
-    pub(super) fn look(&mut self, net: &Net, from: HostId, to: HostId, now: Duration) -> Vec<FlowId> {
+    /// The connections from one machine to another that are to be closed now: at the first call all idle ones, later
+    /// those that have been idle for long enough.
+    pub(super) fn find_idle(&mut self, net: &Net, from: HostId, to: HostId, now: Duration) -> Vec<FlowId> {
         let news = net
             .flows
             .iter()
@@ -39,19 +38,19 @@ impl IdleWatch {
             !flow.is_severed && flow.ends[Side::Client.index()].is_some()
         });
         if self.live.is_empty() {
-            self.has_triggered = true;
+            self.has_looked = true;
             return Vec::new();
         }
         let busy = net.packets.busy();
-        let needed = if self.has_triggered { self.idle_for } else { Duration::ZERO };
-        self.has_triggered = true;
+        let needed = if self.has_looked { self.idle_for } else { Duration::ZERO };
+        self.has_looked = true;
         let mut idle = Vec::new();
         for (id, busy_at) in &mut self.live {
             let flow = &net.flows[*id as usize];
             if busy.contains(id) || !flow.is_quiet() {
                 *busy_at = now;
             } else {
-                // What arrived between two looks was on its way for a moment.
+                // A segment that arrived since the last call made the connection busy until its arrival.
                 *busy_at = flow.last_due.into_iter().filter(|due| *due <= now).fold(*busy_at, Duration::max);
                 if *busy_at + needed <= now {
                     idle.push(*id);

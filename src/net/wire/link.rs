@@ -1,5 +1,4 @@
-//! One direction of a link: what is wrong with it, and what each fault does to one transmission. It knows nothing of
-//! kernels and of turmoil.
+//! One direction of a link: its active faults, and the effect of each on one transmission.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -15,44 +14,44 @@ use crate::net::headline::headline;
 use crate::seed::Seed;
 use crate::trace::{FlowKey, HostId};
 
-/// How links behave when nothing is wrong.
+/// The behaviour of links without faults.
 #[derive(Clone, Debug)]
 pub(crate) struct WireSettings {
     pub(crate) seed: Seed,
     /// One-way latency of every link.
     pub(crate) latency: Range<Duration>,
-    /// One-way latency of some links, both ways.
+    /// One-way latency of some links, in both directions.
     pub(crate) latencies: Vec<(HostId, HostId, Range<Duration>)>,
 }
 
-/// Why nothing passes.
+/// The ways in which a fault blocks a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum BlockKind {
-    /// Segments are lost, and sent again by their kernels.
+    /// Segments are lost, and their kernels retransmit them.
     Partition,
-    /// Segments are lost, and their senders are answered with a reset.
+    /// Segments are lost, and their senders receive a reset.
     PartitionWithReset,
     /// Segments wait.
     Hold,
-    /// What a program sends waits in its machine; what the machine's kernel says by itself passes.
-    Mute,
+    /// The output of a program waits in its machine; segments that the machine's kernel sends by itself pass.
+    OutputStall,
 }
 
-/// What becomes of one segment.
+/// The planned fate of one segment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Fate {
-    /// Which of its transmissions are lost: bit n for the n-th.
+    /// The transmissions that are lost: bit n for the n-th.
     pub(crate) lost: u32,
-    /// By how much it is late.
+    /// The additional delay.
     pub(crate) late: Duration,
-    /// Which of its bits are flipped.
+    /// The bits that are inverted.
     pub(crate) corrupted: Vec<u32>,
 }
 
-/// What becomes of single segments, by connection, direction (true from the connecting host on) and number.
+/// The planned fates of single segments, by connection, direction (true from the connecting host on) and number.
 pub(crate) type Fates = BTreeMap<(FlowKey, bool, u32), Fate>;
 
-/// What is wrong with one direction of a link.
+/// A fault of one direction of a link.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum LinkFault {
     Block(BlockKind),
@@ -86,11 +85,11 @@ pub(crate) enum LinkFault {
     },
     Stream(Stream),
     CloseIdle(IdleWatch),
-    /// It acts once, when it begins.
+    /// Acts once, when it begins.
     HalfOpen,
 }
 
-/// What one fault did to one segment.
+/// The effect of one fault on one segment.
 #[derive(Debug)]
 pub(super) struct Hit {
     pub(super) fault: u32,
@@ -100,7 +99,7 @@ pub(super) struct Hit {
     pub(super) corrupted: Vec<u32>,
 }
 
-/// The entry of a fault, made if there is none. Nothing is allocated for segments that nothing befalls.
+/// The entry of a fault, which is added if it is missing. Nothing is allocated for segments that no fault affects.
 pub(super) fn hit(hits: &mut Vec<Hit>, fault: u32) -> &mut Hit {
     let index = hits.iter().position(|hit| hit.fault == fault).unwrap_or_else(|| {
         hits.push(Hit { fault, lost: 0, extra: Duration::ZERO, corrupted: Vec::new() });
@@ -113,7 +112,7 @@ pub(super) fn hit(hits: &mut Vec<Hit>, fault: u32) -> &mut Hit {
 pub(super) struct Transmission {
     /// Its connection, its direction (true from the connecting host on) and its number there.
     pub(super) segment: (FlowKey, bool, u32),
-    /// The same with the number of the transmission, as what names a decision.
+    /// The key of decisions about this transmission: the same, with the number of the transmission.
     pub(super) name: [u64; 4],
     pub(super) at: Duration,
     pub(super) bytes: usize,
@@ -127,15 +126,15 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Why nothing passes, for a segment that comes `by_program` or else from the kernel.
-    pub(super) fn block(&self, by_program: bool) -> Option<(u32, BlockKind)> {
+    /// The fault that blocks a segment, and how. The segment is sent `from_program` or else by the kernel itself.
+    pub(super) fn block(&self, from_program: bool) -> Option<(u32, BlockKind)> {
         let blocks = self.faults.iter().filter_map(|(fault, what)| match what {
-            LinkFault::Block(BlockKind::Mute) if !by_program => None,
+            LinkFault::Block(BlockKind::OutputStall) if !from_program => None,
             LinkFault::Block(kind) => Some((*fault, *kind)),
             _ => None,
         });
-        // A partition beside a hold loses what asks for a connection, so it goes first; where it loses everything,
-        // nobody is left to answer.
+        // A partition takes precedence over a hold, as it loses connection requests, and over a partition with reset,
+        // as no segment reaches the firewall that would answer.
         blocks.min_by_key(|(_, kind)| *kind)
     }
 
@@ -166,7 +165,7 @@ impl Link {
 }
 
 impl LinkFault {
-    /// By how much this fault delays a transmission that gets through; `first_sent_at` is when the segment was first sent.
+    /// How much this fault delays a transmission that gets through; `first_sent_at` is when the segment was first sent.
     pub(super) fn extra(&mut self, seed: Seed, sent: &Transmission, first_sent_at: Duration) -> Duration {
         match self {
             LinkFault::Latency { until, .. } if sent.at >= *until => Duration::ZERO,
@@ -182,7 +181,7 @@ impl LinkFault {
             LinkFault::Bandwidth { until, .. } if sent.at >= *until => Duration::ZERO,
             LinkFault::Bandwidth { queue, until } => {
                 queue.forget_before(first_sent_at);
-                // What still waits when the fault is over leaves at once.
+                // Segments that still wait when the fault ends leave at once.
                 queue.enqueue(sent.at, sent.bytes).min(*until - sent.at)
             }
             LinkFault::Segments(fates) => fates.get(&sent.segment).map_or(Duration::ZERO, |fate| fate.late),
@@ -196,8 +195,9 @@ impl LinkFault {
         }
     }
 
-    /// Which bits of a segment with these bytes this fault corrupts. The luck of a segment is its own, whichever of its
-    /// transmissions gets through, and one rate is enough: `is_corrupted` says that another has had it already.
+    /// The bits of a segment with these bytes that this fault corrupts. The decision belongs to the segment, whichever
+    /// of its transmissions gets through. `is_corrupted` says that another fault has corrupted the segment already: the
+    /// rates of several faults do not add up.
     pub(super) fn corrupts(&self, seed: Seed, sent: &Transmission, bytes: &[u8], is_corrupted: bool) -> Vec<u32> {
         match self {
             LinkFault::Segments(fates) => match fates.get(&sent.segment) {
@@ -207,21 +207,21 @@ impl LinkFault {
             LinkFault::Corrupt { rate, until } if !is_corrupted && sent.at < *until => {
                 let [hosts, connect, segment, _] = sent.name;
                 let name = [hosts, connect, segment];
-                let free = behind_head(bytes);
-                let count = (bytes.len() - free) as u64 * 8;
+                let head = head_length(bytes);
+                let count = (bytes.len() - head) as u64 * 8;
                 if count == 0 || seed.decide_unit("flip", &name) >= *rate {
                     return Vec::new();
                 }
-                vec![(free as u64 * 8 + seed.decide("flipped bit", &name) % count) as u32]
+                vec![(head as u64 * 8 + seed.decide("flipped bit", &name) % count) as u32]
             }
             _ => Vec::new(),
         }
     }
 }
 
-/// How many bytes the head of an HTTP/1 message takes of a segment: all, if it begins with a head that goes on; none, if
-/// there is no head in it.
-fn behind_head(bytes: &[u8]) -> usize {
+/// How many bytes of a segment belong to the head of an HTTP/1 message: all if the head continues in the next segment,
+/// none if there is no head.
+fn head_length(bytes: &[u8]) -> usize {
     const END: &[u8] = b"\r\n\r\n";
     match bytes.windows(END.len()).position(|window| window == END) {
         Some(head) => head + END.len(),

@@ -1,5 +1,5 @@
-//! All links of a world, each direction for itself, and how a segment is stopped on one: dropped, or answered with a reset.
-//! It knows nothing of when faults begin and end.
+//! All links of a world, one per direction, and the two ways to stop a segment: dropping it, or answering it with a
+//! reset.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -14,9 +14,9 @@ use crate::trace::{Event, FlowKey, HostId, SegmentKind};
 #[derive(Debug)]
 pub(super) struct Links {
     pub(super) seed: Seed,
-    /// By the host from which they lead, then by the one to which they do.
+    /// The links by source host, then by destination host.
     pub(super) by_host: Vec<Vec<Link>>,
-    /// How often each fault of the plan changed something.
+    /// How often each fault of the plan was effective.
     pub(super) effects: Vec<u64>,
 }
 
@@ -39,13 +39,13 @@ impl Links {
         &self.by_host[from.index()][to.index()]
     }
 
-    /// The link from one host to another, to be changed.
+    /// The link from one host to another, for changes.
     pub(super) fn between_mut(&mut self, from: HostId, to: HostId) -> &mut Link {
         &mut self.by_host[from.index()][to.index()]
     }
 
-    /// Counts and records that a fault lets a segment not pass.
-    pub(super) fn affected_by_block(&mut self, net: &mut Net, id: u32, fault: u32, at: Duration) {
+    /// Counts and records that a fault kept a segment, or a part of it, from passing.
+    pub(super) fn record_block(&mut self, net: &mut Net, id: u32, fault: u32, at: Duration) {
         let Some(packet) = net.packets.get(id) else { return };
         let flow = &net.flows[packet.flow as usize];
         self.effects[fault as usize] += 1;
@@ -62,8 +62,8 @@ impl Links {
         net.tape.lock().trace.push(at, Some(flow.host(packet.side)), event);
     }
 
-    /// A firewall in the middle of the link drops a segment and sends its sender a reset: half the way there and half the
-    /// way back are one latency. A reset is not answered.
+    /// A firewall in the middle of the link drops a segment and sends a reset to its sender: half the way there and
+    /// half the way back add up to one latency. A reset is not answered.
     pub(super) fn answer_with_reset(&mut self, net: &mut Net, id: u32, at: Duration) {
         let Some(packet) = net.packets.get(id) else { return };
         let (flow_id, side, ordinal) = (packet.flow, packet.side, packet.ordinal);
@@ -76,28 +76,28 @@ impl Links {
         let (from, to, key) = (flow.host(side), flow.host(side.other()), flow.key);
         let unit = self.seed.decide_unit("latency", &decision(key, side, ordinal, 0));
         let due = at + within(&self.between(from, to).latency, unit);
-        net.reset_from_outside(flow_id, side, at, due);
+        net.inject_reset(flow_id, side, at, due);
     }
 }
 
-/// What names a decision about one transmission of a segment.
+/// The key of a decision about one transmission of a segment.
 pub(super) fn decision(key: FlowKey, side: Side, ordinal: u32, attempt: u32) -> [u64; 4] {
     let segment = (u64::from(ordinal) << 1) | side.index() as u64;
     let hosts = (u64::from(key.from.0) << 32) | (u64::from(key.to.0) << 16) | u64::from(key.port);
     [hosts, u64::from(key.ordinal), segment, u64::from(attempt)]
 }
 
-/// Whether such a segment carries what a program sends, or the end of it.
-pub(super) fn is_by_program(kind: SegmentKind) -> bool {
+/// Whether a segment of this kind carries the output of a program, or the end of it.
+pub(super) fn is_from_program(kind: SegmentKind) -> bool {
     matches!(kind, SegmentKind::Data | SegmentKind::Fin)
 }
 
-/// Whether a kernel sends such a segment only when its peer or program asks for it again.
+/// Whether a kernel sends a segment of this kind again only when its peer or program asks for it.
 pub(super) fn is_sent_once(kind: SegmentKind) -> bool {
     matches!(kind, SegmentKind::Syn | SegmentKind::SynAck | SegmentKind::Rst)
 }
 
-/// A segment is lost. If it has a datagram, this is still delivered, to be thrown away.
+/// Drops a segment. If it has a datagram, that is still delivered, to be discarded.
 pub(super) fn drop_packet(net: &mut Net, id: u32, at: Duration) {
     if net.packets.get(id).is_some_and(|packet| packet.follows.is_some()) {
         net.packets.take(id);

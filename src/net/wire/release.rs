@@ -1,5 +1,4 @@
-//! Lets through turmoil's links what is due, and decides about segments of code on plain turmoil sockets. It knows nothing of
-//! how the fate of Squall's own segments was decided.
+//! Releases due datagrams from turmoil's links, and decides about segments of code on plain turmoil sockets.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,7 +9,8 @@ use super::link::within;
 use super::links::Links;
 use crate::net::kernel::{CARD_PORT, Net};
 
-/// A segment that is not Squall's own. Turmoil appends new ones to a link's queue, so that its place there names it.
+/// A segment of a plain turmoil socket. Turmoil appends new segments to a link's queue, so its position there
+/// identifies it.
 #[derive(Debug)]
 struct Foreign {
     due: Option<Duration>,
@@ -24,7 +24,14 @@ pub(super) struct ForeignSegments(Vec<VecDeque<Foreign>>);
 
 impl ForeignSegments {
     /// Releases the datagrams of all segments that arrive before `step_end`, at the start of the step.
-    pub(super) fn release(&mut self, ways: &mut Links, net: &Net, sim: &Sim<'_>, now: Duration, step_end: Duration) {
+    pub(super) fn release(
+        &mut self,
+        wire_links: &mut Links,
+        net: &Net,
+        sim: &Sim<'_>,
+        now: Duration,
+        step_end: Duration,
+    ) {
         sim.links(|links| {
             for (index, link) in links.enumerate() {
                 if self.0.len() <= index {
@@ -36,14 +43,14 @@ impl ForeignSegments {
                 for sent in link {
                     match ticket(&sent) {
                         Some(id) => {
-                            // An unknown ticket was dropped at its sender's or receiver's end: let it pass, to be thrown away.
+                            // The segment of an unknown ticket is gone already: its datagram passes, to be discarded.
                             if net.packets.get(id).is_none_or(|packet| packet.due < step_end) {
                                 sent.deliver();
                             }
                         }
                         None => {
                             let forward = sent.pair().0.ip() == pair.0;
-                            self.decide(ways, index, place, &sent, forward, now);
+                            self.decide(wire_links, index, place, &sent, forward, now);
                             let foreign = &mut self.0[index][place];
                             place += 1;
                             if foreign.due.is_some_and(|due| due < step_end) {
@@ -76,8 +83,8 @@ impl ForeignSegments {
         } else if self.0[index][place].due.is_some() {
             return;
         }
-        let by_program = !matches!(sent.protocol(), Protocol::Tcp(Segment::Syn(_) | Segment::Rst));
-        if let Some((fault, _)) = link.and_then(|link| link.block(by_program)) {
+        let from_program = !matches!(sent.protocol(), Protocol::Tcp(Segment::Syn(_) | Segment::Rst));
+        if let Some((fault, _)) = link.and_then(|link| link.block(from_program)) {
             if is_new {
                 links.effects[fault as usize] += 1;
             }
@@ -87,7 +94,7 @@ impl ForeignSegments {
             let unit = links.seed.decide_unit("turmoil latency", &[from as u64, to as u64, now.as_nanos() as u64]);
             within(&link.latency, unit)
         });
-        // Turmoil's streams put segments in order, but none may overtake another on the way either.
+        // Turmoil's streams sort segments on arrival, but none may overtake another on the way either.
         let ahead = self.0[index].iter().take(place).filter(|f| f.forward == forward).filter_map(|f| f.due).max();
         self.0[index][place].due = Some((now + latency).max(ahead.unwrap_or_default()));
     }

@@ -1,14 +1,14 @@
-//! When a kernel sends again what was lost. It knows nothing of why it was.
+//! The times at which a kernel retransmits a lost segment.
 
 use std::time::Duration;
 
-/// What Linux adds to the round trip before it sends bytes again (`TCP_RTO_MIN`).
+/// The time that Linux adds to the round trip before it retransmits (`TCP_RTO_MIN`).
 pub(super) const RETRANSMIT_AFTER: Duration = Duration::from_millis(200);
-/// No retransmission timeout grows beyond this (`TCP_RTO_MAX`).
+/// The longest retransmission timeout (`TCP_RTO_MAX`).
 const RETRANSMIT_CAP: Duration = Duration::from_secs(120);
 
-/// The first transmission at or after `now` of a segment first sent at `sent_at`: after the timeout, then at twice its
-/// distance each time (RFC 6298, section 5).
+/// The first transmission at or after `now` of a segment first sent at `sent_at`. The first retransmission follows
+/// after `timeout`, and each interval is twice the one before it (RFC 6298, section 5).
 pub(super) fn next_attempt(sent_at: Duration, now: Duration, timeout: Duration) -> Duration {
     let (mut at, mut gap) = (sent_at, timeout);
     while at < now {

@@ -1,5 +1,5 @@
-//! What goes wrong with the bytes of each connection in one direction of a link: they break off, wait or trickle. Each
-//! connection is met for itself. It knows nothing of kernels and of turmoil.
+//! Faults of the bytes of each connection in one direction of a link: the connection breaks, stalls or trickles. Each
+//! connection is affected separately.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,58 +7,58 @@ use std::time::Duration;
 use crate::net::flow::FlowId;
 use crate::trace::SegmentKind;
 
-/// What goes wrong with the bytes.
+/// The kinds of stream faults.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum StreamKind {
-    /// The connection breaks after so many bytes: politely, with the end of the stream, or with a reset.
-    Break { after_bytes: u64, is_polite: bool, until: Duration },
-    /// After so many bytes all waits.
+    /// The connection breaks after this many bytes: gracefully, with the end of the stream, or with a reset.
+    Break { after_bytes: u64, is_graceful: bool, until: Duration },
+    /// Everything after this many bytes waits for the end of the fault.
     Stall { after_bytes: u64 },
-    /// So many bytes arrive each `every`.
+    /// At most this many bytes arrive in each period of `every`.
     Trickle { bytes: u64, every: Duration, until: Duration },
 }
 
-/// A fault of this kind, with what it knows of the connections that it has met.
+/// A stream fault, with the progress of the connections that it has affected.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Stream {
     kind: StreamKind,
     flows: BTreeMap<FlowId, StreamProgress>,
-    /// What waits for the end, in order.
+    /// The pieces that wait for the end of the fault, in order.
     pub(super) held: Vec<Piece>,
 }
 
-/// How far a connection is since the fault met it.
+/// The progress of one connection since the fault first affected it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct StreamProgress {
-    /// Bytes that went on.
+    /// Bytes that passed.
     passed: u64,
     is_broken: bool,
-    /// When the latest drop began to arrive, and how many bytes belong to it.
-    drop: Option<(Duration, u64)>,
+    /// When the latest portion began to arrive, and how many bytes it contains.
+    portion: Option<(Duration, u64)>,
 }
 
-/// A segment, or a part of one, whose transmission has got through.
+/// A segment, or a part of one, whose transmission got through.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Piece {
     pub(super) id: u32,
     /// When it was transmitted.
     pub(super) at: Duration,
-    /// When it arrives, unless something is before it.
+    /// When it arrives, unless an earlier piece delays it.
     pub(super) due: Duration,
 }
 
-/// What becomes of a piece that meets the fault.
+/// The effect of a stream fault on a piece.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Meeting {
-    /// It goes on as it is.
+pub(super) enum PieceFate {
+    /// The piece passes unchanged.
     Passes,
-    /// It comes too late: its connection has been broken.
+    /// The piece is lost, because its connection is already broken.
     Lost,
-    /// So many of its bytes go on, and there the connection breaks.
-    Breaks { after: usize, is_polite: bool },
-    /// So many of its bytes go on, and the rest waits for the end.
+    /// The first `after` bytes pass, and the connection breaks behind them.
+    Breaks { after: usize, is_graceful: bool },
+    /// The first `after` bytes pass, and the rest waits for the end of the fault.
     Waits { after: usize },
-    /// Its bytes arrive drop by drop.
+    /// The bytes arrive a portion at a time.
     Trickles,
 }
 
@@ -67,39 +67,39 @@ impl Stream {
         Stream { kind, flows: BTreeMap::new(), held: Vec::new() }
     }
 
-    /// A piece of so many bytes meets the fault.
-    pub(super) fn meet(&mut self, flow: FlowId, kind: SegmentKind, length: usize, piece: &Piece) -> Meeting {
+    /// Applies the fault to a piece of `length` bytes.
+    pub(super) fn apply(&mut self, flow: FlowId, kind: SegmentKind, length: usize, piece: &Piece) -> PieceFate {
         let progress = self.flows.entry(flow).or_default();
         let is_data = kind == SegmentKind::Data && length > 0;
         match self.kind {
-            StreamKind::Break { .. } if progress.is_broken => Meeting::Lost,
-            StreamKind::Break { after_bytes, is_polite, until } if is_data && piece.at < until => {
-                let after = progress.take(length, after_bytes);
+            StreamKind::Break { .. } if progress.is_broken => PieceFate::Lost,
+            StreamKind::Break { after_bytes, is_graceful, until } if is_data && piece.at < until => {
+                let after = progress.advance(length, after_bytes);
                 progress.is_broken = progress.passed == after_bytes;
-                if progress.is_broken { Meeting::Breaks { after, is_polite } } else { Meeting::Passes }
+                if progress.is_broken { PieceFate::Breaks { after, is_graceful } } else { PieceFate::Passes }
             }
-            StreamKind::Break { .. } => Meeting::Passes,
-            StreamKind::Stall { .. } if matches!(kind, SegmentKind::Syn | SegmentKind::SynAck) => Meeting::Passes,
-            StreamKind::Stall { after_bytes } if progress.passed == after_bytes => Meeting::Waits { after: 0 },
-            StreamKind::Stall { after_bytes } => match progress.take(length, after_bytes) {
-                after if after < length => Meeting::Waits { after },
-                _ => Meeting::Passes,
+            StreamKind::Break { .. } => PieceFate::Passes,
+            StreamKind::Stall { .. } if matches!(kind, SegmentKind::Syn | SegmentKind::SynAck) => PieceFate::Passes,
+            StreamKind::Stall { after_bytes } if progress.passed == after_bytes => PieceFate::Waits { after: 0 },
+            StreamKind::Stall { after_bytes } => match progress.advance(length, after_bytes) {
+                after if after < length => PieceFate::Waits { after },
+                _ => PieceFate::Passes,
             },
-            StreamKind::Trickle { until, .. } if is_data && piece.due < until => Meeting::Trickles,
-            StreamKind::Trickle { .. } => Meeting::Passes,
+            StreamKind::Trickle { until, .. } if is_data && piece.due < until => PieceFate::Trickles,
+            StreamKind::Trickle { .. } => PieceFate::Passes,
         }
     }
 
-    /// How many of so many bytes, due at this time, arrive in the next drop, and when.
-    pub(super) fn next_drop(&mut self, flow: FlowId, length: usize, due: Duration) -> (usize, Duration) {
+    /// How many of `length` bytes, due at this time, arrive in the next portion, and when.
+    pub(super) fn next_portion(&mut self, flow: FlowId, length: usize, due: Duration) -> (usize, Duration) {
         let StreamKind::Trickle { bytes, every, until } = self.kind else { return (length, due) };
         self.flows.entry(flow).or_default().trickle(length, bytes, every, until, due)
     }
 }
 
 impl StreamProgress {
-    /// How many of `length` bytes are within the first `most` of the connection; counts them.
-    fn take(&mut self, length: usize, most: u64) -> usize {
+    /// Counts up to `length` bytes as passed, but no more than `most` in total; returns how many it counted.
+    fn advance(&mut self, length: usize, most: u64) -> usize {
         let taken = (most - self.passed).min(length as u64);
         self.passed += taken;
         taken as usize
@@ -113,7 +113,7 @@ impl StreamProgress {
         until: Duration,
         due: Duration,
     ) -> (usize, Duration) {
-        let (began, filled) = match self.drop {
+        let (began, filled) = match self.portion {
             Some((began, filled)) if filled < bytes && due < began + every => (began, filled),
             Some((began, _)) => (due.max(began + every), 0),
             None => (due, 0),
@@ -123,7 +123,7 @@ impl StreamProgress {
             return (length, until);
         }
         let taken = (bytes - filled).min(length as u64);
-        self.drop = Some((began, filled + taken));
+        self.portion = Some((began, filled + taken));
         (taken as usize, at)
     }
 }
@@ -136,23 +136,23 @@ mod tests {
         Duration::from_millis(n)
     }
 
-    fn meets(kind: StreamKind, pieces: &[(SegmentKind, usize, u64)]) -> Vec<Meeting> {
+    fn meets(kind: StreamKind, pieces: &[(SegmentKind, usize, u64)]) -> Vec<PieceFate> {
         let mut stream = Stream::new(kind);
         let meet = |(kind, length, due): &(SegmentKind, usize, u64)| {
-            stream.meet(0, *kind, *length, &Piece { id: 0, at: ms(*due), due: ms(*due) })
+            stream.apply(0, *kind, *length, &Piece { id: 0, at: ms(*due), due: ms(*due) })
         };
         pieces.iter().map(meet).collect()
     }
 
     #[test]
     fn a_connection_breaks_once_after_its_bytes() {
-        use Meeting::{Breaks, Lost, Passes};
+        use PieceFate::{Breaks, Lost, Passes};
         use SegmentKind::{Data, Fin, SynAck};
-        let check = |after_bytes: u64, pieces: &[(SegmentKind, usize, u64)], expected: &[Meeting]| {
-            let kind = StreamKind::Break { after_bytes, is_polite: true, until: ms(100) };
+        let check = |after_bytes: u64, pieces: &[(SegmentKind, usize, u64)], expected: &[PieceFate]| {
+            let kind = StreamKind::Break { after_bytes, is_graceful: true, until: ms(100) };
             assert_eq!(meets(kind, pieces), expected);
         };
-        let breaks = |after: usize| Breaks { after, is_polite: true };
+        let breaks = |after: usize| Breaks { after, is_graceful: true };
         check(10, &[(SynAck, 0, 0), (Data, 4, 1), (Data, 9, 2), (Fin, 0, 3)], &[Passes, Passes, breaks(6), Lost]);
         check(4, &[(Data, 4, 1), (Data, 9, 2)], &[breaks(4), Lost]);
         check(0, &[(SynAck, 0, 0), (Data, 9, 2)], &[Passes, breaks(0)]);
@@ -160,10 +160,10 @@ mod tests {
     }
 
     #[test]
-    fn a_stalled_connection_is_granted_and_then_silent() {
-        use Meeting::{Passes, Waits};
+    fn a_stalled_connection_is_accepted_and_then_silent() {
+        use PieceFate::{Passes, Waits};
         use SegmentKind::{Data, Fin, SynAck, Window};
-        let check = |after_bytes: u64, pieces: &[(SegmentKind, usize, u64)], expected: &[Meeting]| {
+        let check = |after_bytes: u64, pieces: &[(SegmentKind, usize, u64)], expected: &[PieceFate]| {
             assert_eq!(meets(StreamKind::Stall { after_bytes }, pieces), expected);
         };
         let waits = |after: usize| Waits { after };
@@ -173,17 +173,17 @@ mod tests {
     }
 
     #[test]
-    fn drops_come_apart_across_segments() {
+    fn portions_span_segments_and_keep_their_distance() {
         let kind = StreamKind::Trickle { bytes: 10, every: ms(100), until: ms(1_000) };
         let mut stream = Stream::new(kind);
-        let mut next = |length: usize, due: u64| stream.next_drop(0, length, ms(due));
+        let mut next = |length: usize, due: u64| stream.next_portion(0, length, ms(due));
         assert_eq!(next(4, 0), (4, ms(0)));
-        // The next segment fills the first drop, then one of its own, and begins a third.
+        // The next segment fills up the first portion, then fills a second one, and begins a third.
         assert_eq!(next(20, 10), (6, ms(10)));
         assert_eq!(next(14, 10), (10, ms(100)));
         assert_eq!(next(4, 10), (4, ms(200)));
         assert_eq!(next(4, 950), (4, ms(950)));
         assert_eq!(next(9, 990), (6, ms(990)));
-        assert_eq!(next(3, 990), (3, ms(1_000)), "what would come later comes at the end");
+        assert_eq!(next(3, 990), (3, ms(1_000)), "bytes that would arrive later arrive at the end of the fault");
     }
 }

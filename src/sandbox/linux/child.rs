@@ -1,4 +1,4 @@
-//! The child of a zygote: one job on the only thread of a process that nobody used before.
+//! The child of a zygote: it runs one job on the only thread of a fresh process.
 
 use std::ffi::c_void;
 use std::io::Write;
@@ -15,10 +15,11 @@ use super::shared_status::{self, SharedStatus};
 use super::watch;
 use crate::sandbox::simulated::{self, Simulation, leave, record_panics};
 
-/// What handled SIGSEGV and SIGBUS before: the runtime's own handler, which prints what happened.
+/// The previous actions for SIGSEGV and SIGBUS: those of the Rust runtime, whose handler prints what happened.
 static mut PREVIOUS_FAULT_ACTIONS: [mem::MaybeUninit<libc::sigaction>; 2] = [const { mem::MaybeUninit::uninit() }; 2];
 
-/// Called before a wait without a limit that would block: with no other thread, it would block for ever.
+/// Ends the process if it has one thread only. Called before a wait without a timeout that would block: with no other
+/// thread, it would block forever.
 pub(super) fn end_blocked_if_alone(simulation: &Simulation) {
     if !is_alone() {
         return;
@@ -29,7 +30,7 @@ pub(super) fn end_blocked_if_alone(simulation: &Simulation) {
     }
 }
 
-/// Called when the process exits by its own will.
+/// Stores the final position. Called when the process calls `exit`.
 pub(super) fn note_exit() {
     if let Some(shared_status) = shared_status() {
         show_final_position(shared_status);
@@ -41,14 +42,15 @@ fn position(simulation: &Simulation) -> (Option<usize>, u64) {
     (simulation.clocks.host_of(slot), simulation.clocks.last_known(slot))
 }
 
-/// Also called by signal handlers: it takes no locks and asks tokio for no time, only for the current runtime.
+/// Stores the position at which the process ends. Signal handlers call this, too, so it takes no locks and asks tokio
+/// only for the current runtime, not for the time.
 fn show_final_position(shared_status: &SharedStatus) {
     match simulated::simulation() {
         Some(simulation) => {
             let (host, at) = position(simulation);
             shared_status.show_final_position(host, at);
         }
-        // Before `enter` or after `leave`: the last position that was shown is the best there is.
+        // Before `enter` or after `leave`, the last position shown is the best one available.
         None => {
             let (host, at) = shared_status.position();
             shared_status.show_final_position(host, at.as_nanos() as u64);
@@ -59,7 +61,7 @@ fn show_final_position(shared_status: &SharedStatus) {
 /// Runs the job and ends the process.
 pub(super) fn run(shared_status: &'static SharedStatus, command: &Command, handler: &impl Fn(&[u8]) -> Vec<u8>) -> ! {
     become_child(shared_status);
-    // SAFETY: plain system calls on descriptors that the zygote set up.
+    // SAFETY: these system calls act on descriptors that the zygote set up.
     unsafe {
         libc::close(COMMAND_FD);
         libc::close(RESULT_FD);
@@ -72,8 +74,8 @@ pub(super) fn run(shared_status: &'static SharedStatus, command: &Command, handl
         end(shared_status, shared_status::NOTHING, None, 0);
     };
     record_panics();
-    watch_faults();
-    limit(command);
+    install_signal_handlers();
+    set_limits(command);
     let outcome = catch_unwind(AssertUnwindSafe(|| handler(&job)));
     drop(leave());
     let _ = std::io::stdout().flush();
@@ -84,7 +86,7 @@ pub(super) fn run(shared_status: &'static SharedStatus, command: &Command, handl
     } else {
         shared_status.set_end(shared_status::PANICKED);
     }
-    // SAFETY: ends the process without destructors and exit handlers.
+    // SAFETY: `_exit` only ends the process, without destructors and exit handlers.
     unsafe { libc::_exit(0) }
 }
 
@@ -92,7 +94,7 @@ fn read_job(length: usize) -> Option<Vec<u8>> {
     let mut job = vec![0_u8; length];
     let mut done = 0;
     while done < length {
-        // SAFETY: what remains of the buffer.
+        // SAFETY: the range is the rest of the buffer.
         let n = unsafe { libc::pread(JOB_FD, job[done..].as_mut_ptr().cast(), length - done, done as libc::off_t) };
         if n <= 0 {
             return None;
@@ -105,7 +107,7 @@ fn read_job(length: usize) -> Option<Vec<u8>> {
 fn write_all(fd: c_int, bytes: &[u8]) -> bool {
     let mut done = 0;
     while done < bytes.len() {
-        // SAFETY: what remains of the buffer.
+        // SAFETY: the range is the rest of the buffer.
         let n = unsafe { libc::pwrite(fd, bytes[done..].as_ptr().cast(), bytes.len() - done, done as libc::off_t) };
         if n <= 0 {
             return false;
@@ -115,9 +117,9 @@ fn write_all(fd: c_int, bytes: &[u8]) -> bool {
     true
 }
 
-/// Sets the limits of memory and CPU time, counted from here.
-fn limit(command: &Command) {
-    // SAFETY: plain system calls with valid arguments.
+/// Sets the limits of memory and CPU time, both counted from here.
+fn set_limits(command: &Command) {
+    // SAFETY: the arguments of these system calls are valid.
     unsafe {
         if let Some(used) = address_space() {
             let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
@@ -133,7 +135,7 @@ fn limit(command: &Command) {
                 tv_usec: (micros % 1_000_000) as libc::suseconds_t,
             },
         };
-        // The C library's wrapper does no more than this; its binding is not on every platform of the `libc` crate.
+        // The C library's wrapper does no more than this, and the `libc` crate does not bind it on every platform.
         call!(libc::SYS_setitimer, libc::ITIMER_PROF, &raw const timer, 0);
     }
 }
@@ -141,7 +143,7 @@ fn limit(command: &Command) {
 /// The size of this process's address space in bytes, read without the heap.
 fn address_space() -> Option<u64> {
     let mut text = [0_u8; 64];
-    // SAFETY: a constant path and a buffer of ours.
+    // SAFETY: the path is a C string, and the buffer is as long as stated.
     let length = unsafe {
         let fd = libc::open(c"/proc/self/statm".as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC);
         if fd < 0 {
@@ -153,14 +155,14 @@ fn address_space() -> Option<u64> {
     };
     let text = text.get(..usize::try_from(length).ok()?)?;
     let pages = std::str::from_utf8(text.split(|byte| *byte == b' ').next()?).ok()?.parse::<u64>().ok()?;
-    // SAFETY: a constant of the system.
+    // SAFETY: `sysconf` reads a constant of the system.
     Some(pages * unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as u64)
 }
 
-/// Installs the handlers of the signals that end a run, on a stack of their own.
-fn watch_faults() {
+/// Installs handlers for the signals that end a run, with a stack of their own.
+fn install_signal_handlers() {
     const STACK_BYTES: usize = 128 * 1024;
-    // SAFETY: a fresh mapping as the stack, and handlers that do only what a handler may.
+    // SAFETY: the stack is a fresh mapping, and the handlers do only what is allowed in a handler.
     unsafe {
         let stack = libc::mmap(
             ptr::null_mut(),
@@ -185,37 +187,38 @@ fn watch_faults() {
     }
 }
 
-/// The CPU time is used up, or the zygote has waited long enough and asks where this child is.
+/// Handles SIGPROF: the CPU time is used up, or the wall-clock limit is over and the zygote asks for the child's
+/// position.
 extern "C" fn on_limit(_signal: c_int, information: *mut siginfo_t, _context: *mut c_void) {
     let Some(shared_status) = shared_status() else { return };
-    // SAFETY: the kernel gives valid information.
+    // SAFETY: the kernel passes valid information.
     let asked = unsafe { (*information).si_code } == libc::SI_USER;
-    // First of all, in case that finding the host fails.
+    // This comes first, in case that finding the host fails.
     shared_status.set_end(if asked { shared_status::BLOCKED } else { shared_status::CPU_LIMIT });
     show_final_position(shared_status);
-    // SAFETY: ends the process.
+    // SAFETY: `_exit` only ends the process.
     unsafe { libc::_exit(0) }
 }
 
-/// The process is about to abort; it goes on to do so when this returns.
+/// Handles SIGABRT: stores the final position. The process goes on to abort when this returns.
 extern "C" fn on_abort(_signal: c_int, _information: *mut siginfo_t, _context: *mut c_void) {
     if let Some(shared_status) = shared_status() {
         show_final_position(shared_status);
     }
 }
 
-/// A fault: if it is close to the stack pointer, the stack has overflowed. The previous handler then runs, as the fault
-/// happens again when this returns.
+/// Handles SIGSEGV and SIGBUS: a fault close to the stack pointer is a stack overflow. Restores the previous handler,
+/// which then runs because the fault happens again when this returns.
 extern "C" fn on_fault(signal: c_int, information: *mut siginfo_t, context: *mut c_void) {
-    const CLOSE: usize = 256 * 1024;
-    // SAFETY: the kernel gives valid information, and the previous actions were stored before this one was installed.
+    const CLOSE_BYTES: usize = 256 * 1024;
+    // SAFETY: the kernel passes valid information, and the previous actions were stored before this one was installed.
     unsafe {
-        if signal == libc::SIGSEGV && watch::is_counter(information, context) {
+        if signal == libc::SIGSEGV && watch::emulate_counter_read(information, context) {
             return;
         }
         if let Some(shared_status) = shared_status() {
             show_final_position(shared_status);
-            if ((*information).si_addr() as usize).abs_diff(stack_pointer(context)) < CLOSE {
+            if ((*information).si_addr() as usize).abs_diff(stack_pointer(context)) < CLOSE_BYTES {
                 shared_status.set_end(shared_status::STACK_OVERFLOW);
             }
         }
@@ -225,6 +228,8 @@ extern "C" fn on_fault(signal: c_int, information: *mut siginfo_t, context: *mut
     }
 }
 
+/// The stack pointer of the interrupted code.
+///
 /// # Safety
 /// `context` must be what the kernel gave to a handler.
 unsafe fn stack_pointer(context: *mut c_void) -> usize {

@@ -3,12 +3,12 @@
 use super::process::shared_status;
 use super::shared_status::SharedStatus;
 
-/// The ledger of this process's shared status. There is one for each process, so nobody else writes.
+/// The ledger of this process's shared status. A process has only one, so it has a single writer.
 #[derive(Debug)]
 pub(crate) struct SharedLedger(&'static SharedStatus);
 
 impl SharedLedger {
-    /// That of this process, if it is the child of a zygote.
+    /// The ledger of this process, if the process is the child of a zygote.
     pub(in crate::sandbox) fn of_this_process() -> Option<SharedLedger> {
         shared_status().map(SharedLedger)
     }

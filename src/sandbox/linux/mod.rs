@@ -1,4 +1,4 @@
-//! Linux: interposition, and a process for each run.
+//! The Linux platform: interposed symbols, and a process for each run.
 
 mod child;
 mod hooks;
@@ -20,7 +20,7 @@ pub(super) use supervisor::{Forker, addresses_are_fixed};
 pub(super) use watch::watch_system_calls;
 pub(super) use zygote::serve;
 
-/// Whether `Instant::now` and its kin ask the simulation.
+/// Whether `Instant::now` and similar functions read the simulation's clocks.
 pub(super) const INTERPOSES: bool = true;
 
 /// Whether a debugger is attached to this process.
@@ -32,6 +32,6 @@ pub(super) fn is_debugged() -> bool {
 
 /// Stops this thread for the debugger.
 pub(super) fn trap() {
-    // SAFETY: without a handler the signal goes to the debugger, which the caller has made sure of.
+    // SAFETY: there is no handler, so the signal goes to the debugger; the caller has checked that one is attached.
     unsafe { libc::raise(libc::SIGTRAP) };
 }

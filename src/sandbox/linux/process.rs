@@ -1,4 +1,4 @@
-//! What this process knows of itself if it is the child of a zygote: its shared_status, its threads, and how it ends.
+//! The state of this process as the child of a zygote: its shared status, its number of threads, and how it ends.
 
 use std::ffi::c_void;
 use std::mem;
@@ -10,22 +10,22 @@ use libc::{c_int, siginfo_t};
 use super::shared_status::{CLOCK_SPIN, SharedStatus};
 use crate::sandbox::notes::PanicNote;
 
-/// The shared_status of this process, if it is a child.
-static BOARD: AtomicPtr<SharedStatus> = AtomicPtr::new(ptr::null_mut());
+/// The shared status of this process; null unless it is a child.
+static SHARED_STATUS: AtomicPtr<SharedStatus> = AtomicPtr::new(ptr::null_mut());
 /// How many threads this process has started since it was forked.
 static THREADS: AtomicU32 = AtomicU32::new(0);
 
-/// From now on this process is a child, which has this shared_status and no other thread.
+/// Makes this process a child, with this shared status and no other thread.
 pub(super) fn become_child(shared_status: &'static SharedStatus) {
-    BOARD.store(ptr::from_ref(shared_status).cast_mut(), Ordering::Relaxed);
+    SHARED_STATUS.store(ptr::from_ref(shared_status).cast_mut(), Ordering::Relaxed);
     THREADS.store(0, Ordering::Relaxed);
 }
 
-/// The shared_status, if this process is a child.
+/// The shared status, if this process is a child.
 #[inline]
 pub(super) fn shared_status() -> Option<&'static SharedStatus> {
-    // SAFETY: the pointer is null or that of a mapping that lasts as long as the process.
-    unsafe { BOARD.load(Ordering::Relaxed).as_ref() }
+    // SAFETY: the pointer is null or points to a mapping that lasts as long as the process.
+    unsafe { SHARED_STATUS.load(Ordering::Relaxed).as_ref() }
 }
 
 /// Counts a thread that is about to start.
@@ -33,20 +33,20 @@ pub(super) fn count_thread() {
     THREADS.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Whether this process has started no thread.
+/// Whether this process has started no thread since it was forked.
 pub(super) fn is_alone() -> bool {
     THREADS.load(Ordering::Relaxed) == 0
 }
 
-/// Ends this process, saying why and where.
+/// Ends this process and stores why and where.
 pub(super) fn end(shared_status: &SharedStatus, why: u32, host: Option<usize>, at: u64) -> ! {
     shared_status.show_final_position(host, at);
     shared_status.set_end(why);
-    // SAFETY: ends the process without destructors, whose effects nobody wants.
+    // SAFETY: `_exit` only ends the process. Destructors must not run.
     unsafe { libc::_exit(0) }
 }
 
-/// Shows the supervisor where a run is, in case that it ends here.
+/// Shows the supervisor the run's position, in case that it ends here.
 #[inline]
 pub(in crate::sandbox) fn show_position(host: Option<usize>, at: u64) {
     if let Some(shared_status) = shared_status() {
@@ -54,7 +54,7 @@ pub(in crate::sandbox) fn show_position(host: Option<usize>, at: u64) {
     }
 }
 
-/// Shows the supervisor a panic, in case that the run does not live to tell.
+/// Shows the supervisor a panic, in case that the run does not return.
 pub(in crate::sandbox) fn show_panic(host: Option<usize>, note: &PanicNote) {
     if let Some(shared_status) = shared_status() {
         shared_status.show_position(host, note.at.as_nanos() as u64);
@@ -62,7 +62,7 @@ pub(in crate::sandbox) fn show_panic(host: Option<usize>, note: &PanicNote) {
     }
 }
 
-/// Ends a child whose host waits for a clock that stands still; returns in any other process.
+/// Ends a child whose host spins on a clock that stands still. Returns in any other process.
 pub(in crate::sandbox) fn end_in_spin(host: Option<usize>, at: u64) {
     if let Some(shared_status) = shared_status() {
         end(shared_status, CLOCK_SPIN, host, at);
@@ -71,12 +71,12 @@ pub(in crate::sandbox) fn end_in_spin(host: Option<usize>, at: u64) {
 
 pub(super) type SignalHandler = extern "C" fn(c_int, *mut siginfo_t, *mut c_void);
 
-/// Installs a handler that runs on the stack for signals; `flags` are further ones.
+/// Installs a signal handler that runs on the alternate stack; `flags` are added to its flags.
 ///
 /// # Safety
-/// `previous` must be null or a place for an action, and the handler safe in a signal's context.
+/// `previous` must be null or valid for writing an action, and the handler must be async-signal-safe.
 pub(super) unsafe fn install(signal: c_int, handler: SignalHandler, flags: c_int, previous: *mut libc::sigaction) {
-    // SAFETY: all zeros is a valid action to start from.
+    // SAFETY: all zeros is a valid action, and the caller vouches for the rest.
     unsafe {
         let mut action: libc::sigaction = mem::zeroed();
         action.sa_sigaction = handler as *const () as usize;

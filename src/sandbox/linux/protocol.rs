@@ -1,4 +1,4 @@
-//! What a front and its zygote agree on: the environment, the descriptors and the messages.
+//! The protocol between a supervisor and its zygote: the environment, the descriptors and the messages.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -14,12 +14,12 @@ pub(super) const OUTCOME_FD: c_int = 6;
 pub(super) const OUTPUT_FD: c_int = 7;
 pub(super) const STATUS_FD: c_int = 8;
 
-/// What starts every message, so that a stranger on the pipe is noticed.
+/// The first field of every message, which detects foreign bytes on the pipe.
 pub(super) const MAGIC: u64 = 0x5351_5541_4c4c_0001;
-/// How much of the captured output is kept at either end.
+/// How many bytes of the captured output are kept at each end.
 pub(super) const KEPT_OUTPUT_BYTES: u64 = 128 * 1024;
 
-/// Front to zygote: run a job.
+/// From supervisor to zygote: run a job.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(super) struct Command {
@@ -30,12 +30,12 @@ pub(super) struct Command {
     pub(super) job_bytes: u64,
 }
 
-/// Zygote to front: it is ready, or a child has ended.
+/// From zygote to supervisor: the zygote is ready, or a child has ended.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(super) struct Report {
     pub(super) magic: u64,
-    /// For a zygote that is ready: 1 if its addresses are not randomised. For a child: its wait status.
+    /// From a zygote that is ready: 1 if its addresses are not randomised. For a child: its wait status.
     pub(super) status: i32,
     /// 1 if the child was killed because it took too long.
     pub(super) killed: u32,
@@ -51,7 +51,7 @@ pub(in crate::sandbox) fn is_zygote() -> bool {
         1 => false,
         2 => true,
         _ => {
-            // Asked by hooks before `main`, so neither the heap nor std's lock on the environment may be used.
+            // Hooks call this before `main`, so it must use neither the heap nor std's lock on the environment.
             // SAFETY: the name is a C string.
             let marked = !unsafe { libc::getenv(MARKER.as_ptr()) }.is_null();
             KNOWN.store(if marked { 2 } else { 1 }, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! System calls without the C library, `errno`, and the next definition of an interposed symbol.
+//! System calls without the C library, `errno`, and the definitions that interposed symbols hide.
 
 use std::arch::global_asm;
 use std::ffi::CStr;
@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use libc::{c_int, c_long, c_void};
 
-// All system calls that Squall makes itself leave through this one instruction, so that a filter on system calls can
-// tell them from those of the code under test by where they come from (see `watch`).
+// Squall makes all its own system calls through this one instruction. A system call filter can then tell them from
+// those of the code under test by their address (see `watch`).
 #[cfg(target_arch = "x86_64")]
 global_asm!(
     ".pushsection .text.squall_gate, \"ax\", @progbits",
@@ -62,7 +62,7 @@ unsafe extern "C" {
     static squall_gate_end: u8;
 }
 
-/// The code from which [`system_call`] leaves.
+/// The addresses of the code through which [`system_call`] makes its calls.
 pub(super) fn gate() -> Range<usize> {
     squall_gate as *const () as usize..&raw const squall_gate_end as usize
 }
@@ -74,11 +74,11 @@ pub(super) fn gate() -> Range<usize> {
 #[inline]
 pub(super) unsafe fn system_call(number: c_long, arguments: [usize; 6]) -> isize {
     let [a, b, c, d, e, f] = arguments;
-    // SAFETY: the gate does nothing but this call, for whose arguments the caller vouches.
+    // SAFETY: the gate only makes this call, and the caller vouches for the arguments.
     unsafe { squall_gate(number, a, b, c, d, e, f) }
 }
 
-/// The convention of the C library for what the kernel returned: -1 and `errno` on failure.
+/// Converts the kernel's result to the C library's convention: -1 and `errno` on failure.
 #[inline]
 pub(super) fn returned(result: isize) -> c_long {
     if (-4095..0).contains(&result) {
@@ -92,17 +92,17 @@ pub(super) fn returned(result: isize) -> c_long {
 /// Sets this thread's `errno`.
 #[inline]
 pub(super) fn set_errno(value: c_int) {
-    // SAFETY: the pointer is this thread's own and always valid.
+    // SAFETY: the pointer to this thread's `errno` is always valid.
     unsafe { *libc::__errno_location() = value }
 }
 
-/// A system call with the C library's convention for its result.
+/// Makes a system call and returns its result in the C library's convention.
 macro_rules! call {
     ($number:expr $(, $argument:expr)* $(,)?) => {{
         let given: &[usize] = &[$($argument as usize),*];
         let mut all = [0_usize; 6];
         all[..given.len()].copy_from_slice(given);
-        // A caller may be in an unsafe block already.
+        // The caller may already be in an unsafe block.
         #[allow(unused_unsafe)]
         let result = unsafe { $crate::sandbox::platform::raw::system_call($number, all) };
         $crate::sandbox::platform::raw::returned(result)
@@ -110,7 +110,7 @@ macro_rules! call {
 }
 pub(super) use call;
 
-/// The definition of a symbol that this binary's own definition hides, looked up once.
+/// The definition of a symbol that this binary's own definition hides, looked up at first use.
 pub(super) struct Next {
     name: &'static CStr,
     address: AtomicPtr<c_void>,
@@ -122,23 +122,23 @@ impl Next {
         Next { name, address: AtomicPtr::new(std::ptr::null_mut()) }
     }
 
-    /// The function itself, or `None` if there is no other definition.
+    /// The function, or `None` if there is no other definition.
     ///
     /// # Safety
-    /// `F` must be the function pointer type of the symbol.
+    /// `F` must be the symbol's function pointer type.
     #[inline]
     pub(super) unsafe fn get<F: Copy>(&self) -> Option<F> {
         const { assert!(mem::size_of::<F>() == mem::size_of::<*mut c_void>()) };
         let mut address = self.address.load(Ordering::Relaxed);
         if address.is_null() {
-            // SAFETY: the name is a C string; `dlsym` calls none of the symbols that this binary defines.
+            // SAFETY: the name is a C string, and `dlsym` calls none of the symbols that this binary defines.
             address = unsafe { libc::dlsym(libc::RTLD_NEXT, self.name.as_ptr()) };
             self.address.store(address, Ordering::Relaxed);
         }
         if address.is_null() {
             None
         } else {
-            // SAFETY: the caller vouches for the type; function pointers and data pointers have one size here.
+            // SAFETY: the caller vouches for the type, and function pointers are as large as data pointers here.
             Some(unsafe { mem::transmute_copy(&address) })
         }
     }

@@ -1,5 +1,5 @@
-//! The shared status: memory that a child shares with the supervisor, so that it can tell where it is, and what has happened up to then,
-//! however it ends.
+//! The shared status: memory that a child shares with the supervisor. The supervisor can read the child's position,
+//! panics and ledger from it, no matter how the child ends.
 
 use std::cell::UnsafeCell;
 use std::io;
@@ -12,17 +12,17 @@ use std::time::Duration;
 use crate::sandbox::job::LEDGER_BYTES;
 use crate::sandbox::notes::PanicNote;
 
-/// The child said nothing about how it ended.
+/// The child did not store how it ended.
 pub(super) const NOTHING: u32 = 0;
-/// The handler returned; its outcome is complete.
+/// The handler returned, and its outcome is complete.
 pub(super) const RETURNED: u32 = 1;
 /// The handler panicked.
 pub(super) const PANICKED: u32 = 2;
 /// The child used up its CPU time.
 pub(super) const CPU_LIMIT: u32 = 3;
-/// A host waited in a loop for a clock that stands still.
+/// A host waited in a busy loop for a clock that stands still.
 pub(super) const CLOCK_SPIN: u32 = 4;
-/// The child waited for something that cannot happen, or for too long.
+/// The child waited for something that could not happen, or ran for too long.
 pub(super) const BLOCKED: u32 = 5;
 /// The stack's guard page was hit.
 pub(super) const STACK_OVERFLOW: u32 = 6;
@@ -30,13 +30,13 @@ pub(super) const STACK_OVERFLOW: u32 = 6;
 const NO_HOST: u32 = u32::MAX;
 const PANICS_BYTES: usize = 60 * 1024;
 
-/// What is shared. Only one child writes, and the supervisor reads after that child has ended.
+/// The memory that is shared. A single child writes, and the supervisor reads after that child has ended.
 #[repr(C)]
 pub(super) struct SharedStatus {
     end: AtomicU32,
     host: AtomicU32,
     at: AtomicU64,
-    /// Set once the position is that of the end, which a later signal must not overwrite.
+    /// Set once the position is final, so that a later signal does not overwrite it.
     final_position: AtomicU32,
     panics_length: AtomicU32,
     /// One line of JSON for each panic.
@@ -51,7 +51,7 @@ impl std::fmt::Debug for SharedStatus {
     }
 }
 
-// SAFETY: the text is written by one process before another one reads it.
+// SAFETY: the child has ended before the supervisor reads what it wrote.
 unsafe impl Sync for SharedStatus {}
 
 impl SharedStatus {
@@ -60,27 +60,27 @@ impl SharedStatus {
 
     /// Maps the shared status that the memory file `fd` holds.
     pub(super) fn map(fd: RawFd) -> io::Result<NonNull<SharedStatus>> {
-        // SAFETY: a new shared mapping of a file of this size; all zeros is a valid shared status.
+        // SAFETY: this makes a new shared mapping of a file of this size, and all zeros is a valid shared status.
         let address = unsafe {
             libc::mmap(ptr::null_mut(), SharedStatus::SIZE, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED, fd, 0)
         };
         if address == libc::MAP_FAILED {
             Err(io::Error::last_os_error())
         } else {
-            Ok(NonNull::new(address.cast()).expect("mapped"))
+            Ok(NonNull::new(address.cast()).expect("the kernel maps nothing at address zero"))
         }
     }
 
-    /// Takes the mapping away.
+    /// Removes the mapping.
     ///
     /// # Safety
-    /// `shared_status` must come from [`SharedStatus::map`] and not be used again.
+    /// `shared_status` must come from [`SharedStatus::map`] and must not be used again.
     pub(super) unsafe fn unmap(shared_status: NonNull<SharedStatus>) {
         // SAFETY: the caller vouches for the mapping.
         unsafe { libc::munmap(shared_status.as_ptr().cast(), SharedStatus::SIZE) };
     }
 
-    /// Wipes what the last child left.
+    /// Clears what the last child left.
     pub(super) fn clear(&self) {
         self.end.store(NOTHING, Ordering::Relaxed);
         self.host.store(NO_HOST, Ordering::Relaxed);
@@ -97,13 +97,13 @@ impl SharedStatus {
         }
     }
 
-    /// Shows the position of the end; the first one stands.
+    /// Stores the final position. Only the first one counts.
     pub(super) fn show_final_position(&self, host: Option<usize>, at: u64) {
         self.show_position(host, at);
         self.final_position.store(1, Ordering::Relaxed);
     }
 
-    /// Says how the child ends; the first one stands.
+    /// Stores how the child ends. Only the first one counts.
     pub(super) fn set_end(&self, end: u32) {
         let _ = self.end.compare_exchange(NOTHING, end, Ordering::Release, Ordering::Relaxed);
     }
@@ -117,7 +117,7 @@ impl SharedStatus {
         ((host != NO_HOST).then_some(host as usize), Duration::from_nanos(self.at.load(Ordering::Relaxed)))
     }
 
-    /// Appends a panic if there is room for it: the first ones tell most.
+    /// Appends a panic if there is room. Later ones are dropped, as the first panics are the most informative.
     pub(super) fn append_panic(&self, note: &PanicNote) {
         let Ok(mut line) = serde_json::to_vec(note) else { return };
         line.push(b'\n');
@@ -125,7 +125,7 @@ impl SharedStatus {
         if used + line.len() > PANICS_BYTES {
             return;
         }
-        // SAFETY: the range is within the text, and this process is the only one that writes.
+        // SAFETY: the range is within the text, and this process is the only writer.
         unsafe {
             let start = self.panics.get().cast::<u8>().add(used);
             start.copy_from_nonoverlapping(line.as_ptr(), line.len());
@@ -133,12 +133,12 @@ impl SharedStatus {
         self.panics_length.store((used + line.len()) as u32, Ordering::Release);
     }
 
-    /// Gives the pages of a ledger that was used back to the system.
+    /// Empties the ledger and returns its used pages to the system.
     fn clear_ledger(&self) {
         let used = self.ledger_length.swap(0, Ordering::Relaxed) as usize;
         if used > 0 {
-            // SAFETY: whole pages within the ledger, which nobody reads or writes now. A refusal leaves bytes that nobody
-            // reads.
+            // SAFETY: these are whole pages within the ledger, which nothing accesses now. If the kernel refuses, stale
+            // bytes remain beyond the length, where nothing reads them.
             unsafe {
                 let page = libc::sysconf(libc::_SC_PAGESIZE) as usize;
                 let start = self.ledger.get().cast::<u8>();
@@ -149,12 +149,12 @@ impl SharedStatus {
         }
     }
 
-    /// Writes into the ledger; what lies beyond it is left out.
+    /// Writes into the ledger. Does nothing if the bytes do not fit.
     pub(super) fn write_ledger(&self, at: usize, bytes: &[u8]) {
         if at.saturating_add(bytes.len()) > LEDGER_BYTES {
             return;
         }
-        // SAFETY: the range is within the ledger, and this process is the only one that writes.
+        // SAFETY: the range is within the ledger, and this process is the only writer.
         unsafe { self.ledger.get().cast::<u8>().add(at).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
     }
 
@@ -162,10 +162,10 @@ impl SharedStatus {
         self.ledger_length.store(length.min(LEDGER_BYTES) as u64, Ordering::Release);
     }
 
-    /// What the ledger holds.
+    /// The contents of the ledger.
     pub(super) fn ledger(&self) -> &[u8] {
         let used = (self.ledger_length.load(Ordering::Acquire) as usize).min(LEDGER_BYTES);
-        // SAFETY: the range is within the ledger; it is read by the process that writes it, or after that one has ended.
+        // SAFETY: the range is within the ledger. The reader is the process that writes it, or the writer has ended.
         unsafe { std::slice::from_raw_parts(self.ledger.get().cast::<u8>(), used) }
     }
 

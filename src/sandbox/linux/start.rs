@@ -1,4 +1,5 @@
-//! How a zygote is started: by a thread that lasts, in a process where nothing of the supervisor remains but the pipes.
+//! The start of a zygote: a lasting thread forks a process that inherits only pipes and memory files from the
+//! supervisor.
 
 use std::ffi::{CStr, CString, OsStr};
 use std::fs::File;
@@ -17,14 +18,15 @@ use super::raw::call;
 use super::zygote::die_with;
 use crate::sandbox::job::EntryPoint;
 
-/// How a zygote says that it could not become one.
+/// The exit code of a forked process that could not execute this program again as a zygote.
 pub(super) const EXECUTION_FAILED: c_int = 126;
 
-/// All that a new zygote needs, made before the fork: after it, the heap may be locked by a thread that is no more.
+/// All that a new zygote needs. It is built before the fork, because after it the heap may be locked by a thread that
+/// no longer exists.
 pub(super) struct Start {
     arguments: Vec<CString>,
     environment: Vec<CString>,
-    front: pid_t,
+    supervisor: pid_t,
 }
 
 impl Start {
@@ -42,7 +44,7 @@ impl Start {
         if let Some(path) = library_path {
             environment.push(CString::new([b"LD_LIBRARY_PATH=", path.as_bytes()].concat())?);
         }
-        Ok(Start { arguments, environment, front: call!(libc::SYS_getpid) as pid_t })
+        Ok(Start { arguments, environment, supervisor: call!(libc::SYS_getpid) as pid_t })
     }
 
     pub(super) fn fork(self, descriptors: [c_int; 9]) -> io::Result<pid_t> {
@@ -50,9 +52,9 @@ impl Start {
             texts.iter().map(|text| text.as_ptr()).chain([ptr::null()]).collect::<Vec<*const c_char>>()
         };
         let (arguments, environment) = (pointers(&self.arguments), pointers(&self.environment));
-        // SAFETY: the child makes system calls only, on memory that is ready.
+        // SAFETY: the child only makes system calls, on memory that was prepared before.
         match unsafe { libc::fork() } {
-            0 => unsafe { become_zygote(self.front, descriptors, &arguments, &environment) },
+            0 => unsafe { become_zygote(self.supervisor, descriptors, &arguments, &environment) },
             pid if pid > 0 => Ok(pid),
             _ => Err(io::Error::last_os_error()),
         }
@@ -60,27 +62,27 @@ impl Start {
 }
 
 /// # Safety
-/// Only in a process that was just forked; the texts must be null-terminated lists of C strings.
+/// The process must have just been forked, and the slices must be null-terminated lists of C strings.
 unsafe fn become_zygote(
-    front: pid_t,
+    supervisor: pid_t,
     descriptors: [c_int; 9],
     arguments: &[*const c_char],
     environment: &[*const c_char],
 ) -> ! {
-    const ABOVE_ALL: c_int = 32;
+    const FREE_FROM: c_int = 32;
     const _: () = assert!(COMMAND_FD == 3 && RESULT_FD == 4 && JOB_FD == 5 && OUTCOME_FD == 6);
     const _: () = assert!(OUTPUT_FD == 7 && STATUS_FD == 8);
-    // SAFETY: system calls with valid arguments.
+    // SAFETY: the arguments of these system calls are valid.
     unsafe {
-        die_with(front);
+        die_with(supervisor);
         for signal in 1..=64 {
             libc::signal(signal, libc::SIG_DFL);
         }
         let mut none: libc::sigset_t = mem::zeroed();
         libc::sigemptyset(&mut none);
         libc::sigprocmask(libc::SIG_SETMASK, &none, ptr::null_mut());
-        // First out of the way, as a descriptor may have the number that another one is to get.
-        let moved = descriptors.map(|fd| libc::fcntl(fd, libc::F_DUPFD, ABOVE_ALL));
+        // They are moved out of the way first, as one may already have the number that is meant for another.
+        let moved = descriptors.map(|fd| libc::fcntl(fd, libc::F_DUPFD, FREE_FROM));
         for (target, fd) in moved.into_iter().enumerate() {
             libc::dup2(fd, target as c_int);
         }
@@ -102,7 +104,7 @@ unsafe fn become_zygote(
         ] {
             set_soft_limit(resource as c_int, value);
         }
-        // Where this is refused, the run goes on, and the zygote reports it.
+        // If this is refused, the zygote starts all the same and reports that its addresses are randomised.
         libc::personality(libc::ADDR_NO_RANDOMIZE as libc::c_ulong);
         libc::execve(c"/proc/self/exe".as_ptr(), arguments.as_ptr(), environment.as_ptr());
         libc::_exit(EXECUTION_FAILED)
@@ -113,7 +115,7 @@ unsafe fn become_zygote(
 /// `resource` must be one of the `RLIMIT_` constants.
 unsafe fn set_soft_limit(resource: c_int, value: u64) {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: a place of ours.
+    // SAFETY: the pointers are to a local variable.
     unsafe {
         if libc::getrlimit(resource as _, &mut limit) == 0 {
             limit.rlim_cur = value.min(limit.rlim_max);
@@ -122,8 +124,8 @@ unsafe fn set_soft_limit(resource: c_int, value: u64) {
     }
 }
 
-/// Runs `work` on a thread that lasts as long as the process: the kernel ends a zygote when the thread that forked it
-/// ends, and a worker may outlive the thread that made it.
+/// Runs `work` on a thread that lasts as long as the process. The kernel kills a zygote when the thread that forked it
+/// ends, and a worker may outlive the thread that spawned it.
 pub(super) fn on_lasting_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     type Work = Box<dyn FnOnce() + Send>;
     static QUEUE: OnceLock<Mutex<mpsc::Sender<Work>>> = OnceLock::new();
@@ -142,10 +144,10 @@ pub(super) fn on_lasting_thread<T: Send + 'static>(work: impl FnOnce() -> T + Se
     result.recv().expect("forking does not panic")
 }
 
-/// A pipe: its reading end, then its writing end.
+/// Opens a pipe and returns its reading end, then its writing end.
 pub(super) fn pipe() -> io::Result<(File, File)> {
     let mut ends = [0; 2];
-    // SAFETY: a place of ours, and new descriptors that nobody else owns.
+    // SAFETY: the array is a local variable, and the new descriptors have no other owner.
     unsafe {
         if libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) != 0 {
             return Err(io::Error::last_os_error());
@@ -154,9 +156,9 @@ pub(super) fn pipe() -> io::Result<(File, File)> {
     }
 }
 
-/// A file without a name, in memory.
+/// Creates a file in memory; `name` is for debugging only.
 pub(super) fn memory_file(name: &CStr) -> io::Result<File> {
-    // SAFETY: a C string, and a new descriptor that nobody else owns.
+    // SAFETY: the name is a C string, and the new descriptor has no other owner.
     unsafe {
         let fd = libc::memfd_create(name.as_ptr(), libc::MFD_CLOEXEC);
         if fd < 0 { Err(io::Error::last_os_error()) } else { Ok(File::from(OwnedFd::from_raw_fd(fd))) }

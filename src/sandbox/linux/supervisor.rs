@@ -1,5 +1,5 @@
-//! The supervisor's side: starts a zygote, gives it jobs, and reads how each child ended. The process that calls this may
-//! have threads and any environment; nothing of that reaches the zygote.
+//! The supervisor's side: it starts a zygote, gives it jobs, and reads how each child ended. The calling process may
+//! have threads and any environment; neither reaches the zygote.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -20,15 +20,16 @@ use super::zygote;
 use crate::sandbox::clock::nanos;
 use crate::sandbox::job::{End, EntryPoint, Finished, ProcessLimits};
 
-/// How long a zygote may take until it is ready.
+/// How long a zygote may take to get ready.
 const READY_WITHIN_MS: c_int = 60_000;
 
-/// Whether the system randomises no addresses at all.
+/// Whether address randomisation is off for the whole system.
 pub(super) fn randomises_nothing() -> bool {
     std::fs::read("/proc/sys/kernel/randomize_va_space").is_ok_and(|value| value.starts_with(b"0"))
 }
 
-/// Whether runs see the same addresses in every process of this executable: by the process's own choice or the system's.
+/// Whether runs see the same addresses in every process of this executable, because this process or the whole system
+/// does not randomise them.
 pub(in crate::sandbox) fn addresses_are_fixed() -> bool {
     zygote::addresses_are_fixed() || randomises_nothing()
 }
@@ -40,7 +41,7 @@ pub(in crate::sandbox) struct Forker {
 }
 
 impl Forker {
-    /// Starts a zygote. `Ok(None)` where this system does not let us.
+    /// Starts a zygote. `Ok(None)` if this system does not allow it.
     pub(in crate::sandbox) fn spawn(entry: &EntryPoint) -> io::Result<Option<Forker>> {
         Ok(Zygote::spawn(entry)?.map(|zygote| Forker { entry: entry.clone(), zygote }))
     }
@@ -57,13 +58,13 @@ impl Forker {
         match self.zygote.run(job, limits) {
             Ok(()) => self.zygote.finished(),
             Err(second) => Err(io::Error::other(format!(
-                "the process that forks the runs ended twice at the same job: first {first}; then {second}"
+                "the process that forks the runs ended twice on the same job: first {first}; then {second}"
             ))),
         }
     }
 }
 
-/// A zygote, and what it shares with the supervisor.
+/// A zygote, with the pipes, files and memory that it shares with the supervisor.
 struct Zygote {
     pid: pid_t,
     addresses_fixed: bool,
@@ -77,14 +78,14 @@ struct Zygote {
     report: Report,
 }
 
-// SAFETY: the shared status is a mapping of the whole process, and only its owner uses it.
+// SAFETY: the mapping of the shared status belongs to the whole process, and only its owner uses it.
 unsafe impl Send for Zygote {}
 
 impl Zygote {
     fn spawn(entry: &EntryPoint) -> io::Result<Option<Zygote>> {
         match Zygote::try_spawn(entry, None)? {
-            // 127 is how the dynamic linker ends a program whose libraries it cannot find. The variable by which cargo
-            // helps it is left out at first, because its value moves everything on the stack.
+            // The dynamic linker exits with code 127 if it cannot find a library. Cargo sets this variable to help it,
+            // but the first attempt leaves the variable out, because its value shifts all addresses on the stack.
             Spawned::Died { code: Some(127), why } => match std::env::var_os("LD_LIBRARY_PATH") {
                 Some(path) => Zygote::try_spawn(entry, Some(&path))?.into_result(),
                 None => Err(why),
@@ -97,15 +98,15 @@ impl Zygote {
         let (Ok((command_end, commands)), Ok((reports, report_end))) = (pipe(), pipe()) else {
             return Ok(Spawned::Impossible);
         };
-        let files = [c"squall job", c"squall outcome", c"squall output", c"squall shared_status", c"squall log"]
-            .map(memory_file);
+        let files =
+            [c"squall job", c"squall outcome", c"squall output", c"squall status", c"squall log"].map(memory_file);
         let [Ok(job), Ok(outcome), Ok(output), Ok(status_file), Ok(log)] = files else {
             return Ok(Spawned::Impossible);
         };
         status_file.set_len(SharedStatus::SIZE as u64)?;
         for appended in [&output, &log] {
-            // Standard output and standard error share this file, and it is emptied between jobs.
-            // SAFETY: a descriptor of ours.
+            // Standard output and standard error share this file, and it is truncated between jobs.
+            // SAFETY: the descriptor is open for as long as its file.
             unsafe { libc::fcntl(appended.as_raw_fd(), libc::F_SETFL, libc::O_APPEND) };
         }
         let Ok(null) = File::open("/dev/null") else { return Ok(Spawned::Impossible) };
@@ -141,7 +142,7 @@ impl Zygote {
                     return Ok(Spawned::Impossible);
                 }
                 let hint = match entry {
-                    EntryPoint::Main => "does main() call serve_if_zygote() first?".to_owned(),
+                    EntryPoint::Main => "main() must call serve_if_zygote() first".to_owned(),
                     EntryPoint::Test(name) => {
                         format!("is there a test `{name}` in this binary, and does it run a scenario?")
                     }
@@ -159,7 +160,7 @@ impl Zygote {
         }
     }
 
-    /// Runs a job. An error means that the zygote is gone.
+    /// Runs a job. An error means that the zygote has ended.
     fn run(&mut self, job: &[u8], limits: &ProcessLimits) -> io::Result<()> {
         for file in [&self.job, &self.outcome, &self.output] {
             file.set_len(0)?;
@@ -173,7 +174,7 @@ impl Zygote {
             memory_bytes: limits.memory_bytes,
             job_bytes: job.len() as u64,
         };
-        // SAFETY: a plain value without padding.
+        // SAFETY: `Command` has no padding, and the slice covers it exactly.
         let bytes = unsafe { std::slice::from_raw_parts(ptr::from_ref(&command).cast(), mem::size_of::<Command>()) };
         let sent = io::Write::write_all(&mut self.commands, bytes);
         match sent.and_then(|()| self.receive(None)) {
@@ -218,7 +219,7 @@ impl Zygote {
         };
         let (host, at) = if matches!(end, End::Returned(_)) { (None, Duration::ZERO) } else { (host, at) };
         let cpu = Duration::from_nanos(self.report.cpu_nanos);
-        // A job that returned has said all there is to say.
+        // The outcome of a job that returned is complete without the ledger.
         let ledger = if matches!(end, End::Returned(_)) { Vec::new() } else { shared_status.ledger().to_vec() };
         Ok(Finished { end, host, at, panics: shared_status.panics(), ledger, output, cpu })
     }
@@ -256,7 +257,7 @@ impl Zygote {
     fn receive(&mut self, timeout_ms: Option<c_int>) -> io::Result<Report> {
         if let Some(timeout_ms) = timeout_ms {
             let mut waited = libc::pollfd { fd: self.reports.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-            // SAFETY: a place of ours.
+            // SAFETY: the pointer is to a local variable.
             if unsafe { libc::poll(&mut waited, 1, timeout_ms) } == 0 {
                 return Err(io::Error::new(io::ErrorKind::TimedOut, "it was not ready in time"));
             }
@@ -267,16 +268,17 @@ impl Zygote {
         self.reports.read_exact(bytes).map_err(|_| io::Error::other("it ended without an answer"))?;
         // SAFETY: any bytes are a valid report.
         let report = unsafe { report.assume_init() };
-        if report.magic == MAGIC { Ok(report) } else { Err(io::Error::other("it sent something else than a report")) }
+        if report.magic == MAGIC { Ok(report) } else { Err(io::Error::other("it sent something other than a report")) }
     }
 
-    /// Ends the zygote, and with it its child. Returns its wait status; 0 if it was reaped before.
+    /// Ends the zygote, and its child with it. Returns the zygote's wait status if it ended by itself; 0 if it was
+    /// killed or already reaped.
     fn reap(&mut self) -> c_int {
         let mut status = 0;
         if self.pid > 0 {
-            // A zygote whose pipe has broken is about to end by itself, and then its own status tells more.
+            // A zygote whose pipe has broken is about to end by itself, and its own status says more than a kill.
             for _ in 0..50 {
-                // SAFETY: the process is our child and was not waited for.
+                // SAFETY: the process is a child of this one and has not been waited for.
                 if unsafe { libc::waitpid(self.pid, &mut status, libc::WNOHANG) } != 0 {
                     self.pid = 0;
                     return status;
@@ -290,7 +292,7 @@ impl Zygote {
 
     fn kill(&mut self) {
         if self.pid > 0 {
-            // SAFETY: the process is our child and was not waited for.
+            // SAFETY: the process is a child of this one and has not been waited for.
             unsafe {
                 libc::kill(self.pid, libc::SIGKILL);
                 libc::waitpid(self.pid, ptr::null_mut(), 0);
@@ -310,7 +312,7 @@ impl Drop for Zygote {
 
 enum Spawned {
     Ready(Zygote),
-    /// This system does not let us have such a process.
+    /// This system does not allow such a process.
     Impossible,
     /// It started, and ended before it was ready.
     Died {

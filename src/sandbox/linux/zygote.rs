@@ -1,6 +1,6 @@
-//! The zygote: one thread that reads commands from a pipe, forks a child for each, and tells how it ended. Between two
-//! forks it must not touch its heap or its mappings, so that every child starts from the same memory: the job, the
-//! outcome and the output are memory files that the supervisor made, and all else fits on the stack.
+//! The zygote: one thread that reads commands from a pipe, forks a child for each, and reports how the child ended.
+//! Between forks it must not touch its heap or its mappings, so that every child starts from the same memory. The job,
+//! the outcome and the output are in memory files that the supervisor created, and everything else fits on the stack.
 
 use std::io::Write;
 use std::mem::{self, MaybeUninit};
@@ -15,19 +15,20 @@ use super::{child, hooks};
 
 /// Serves commands until the supervisor is gone.
 pub(in crate::sandbox) fn serve(handler: &impl Fn(&[u8]) -> Vec<u8>) -> ! {
-    // What libtest has written so far is not the output of a child.
+    // What libtest has written so far must not become part of a child's output.
     let _ = std::io::stdout().flush();
     let Ok(shared_status) = SharedStatus::map(STATUS_FD) else { leave(125) };
     // SAFETY: the mapping lasts as long as the process.
     let shared_status = unsafe { shared_status.as_ref() };
     send(&Report { magic: MAGIC, status: i32::from(addresses_are_fixed()), killed: 0, cpu_nanos: 0 });
     let zygote = call!(libc::SYS_getpid) as pid_t;
-    // What is looked up at first use must not be looked up after the first fork, or the second child differs.
+    // Symbols that are looked up at first use must be looked up before the first fork, or the second child would
+    // differ.
     monotonic_nanos();
     hooks::look_up();
     loop {
         let Some(command) = receive() else { leave(0) };
-        // SAFETY: the child goes on with this thread only.
+        // SAFETY: the child continues with this thread only.
         let pid = unsafe { libc::fork() };
         if pid == 0 {
             die_with(zygote);
@@ -42,25 +43,25 @@ pub(in crate::sandbox) fn serve(handler: &impl Fn(&[u8]) -> Vec<u8>) -> ! {
 
 /// Whether the addresses of this process are not randomised.
 pub(super) fn addresses_are_fixed() -> bool {
-    // SAFETY: asks for the persona without changing it.
+    // SAFETY: this argument reads the persona without changing it.
     let persona = unsafe { libc::personality(0xffff_ffff) };
     persona >= 0 && persona & libc::ADDR_NO_RANDOMIZE != 0
 }
 
-/// Makes the kernel kill this process when `parent` is gone.
+/// Makes the kernel kill this process when `parent` ends.
 pub(super) fn die_with(parent: pid_t) {
-    // SAFETY: plain system calls.
+    // SAFETY: the arguments of these system calls are valid.
     unsafe {
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
         if libc::getppid() != parent {
-            // It was gone before we asked.
+            // The parent ended before the request took effect.
             libc::_exit(123);
         }
     }
 }
 
 fn leave(code: c_int) -> ! {
-    // SAFETY: ends the process; a zygote has nothing to clean up.
+    // SAFETY: `_exit` only ends the process, and a zygote has nothing to clean up.
     unsafe { libc::_exit(code) }
 }
 
@@ -68,7 +69,7 @@ fn receive() -> Option<Command> {
     let mut command = MaybeUninit::<Command>::uninit();
     let mut done = 0;
     while done < mem::size_of::<Command>() {
-        // SAFETY: what remains of the command.
+        // SAFETY: the range is the rest of the command.
         let n = unsafe {
             libc::read(COMMAND_FD, command.as_mut_ptr().cast::<u8>().add(done).cast(), mem::size_of::<Command>() - done)
         };
@@ -77,31 +78,31 @@ fn receive() -> Option<Command> {
         }
         done += n as usize;
     }
-    // SAFETY: all of its bytes were read, and any bytes are a valid command.
+    // SAFETY: all its bytes have been read, and any bytes are a valid command.
     let command = unsafe { command.assume_init() };
     (command.magic == MAGIC).then_some(command)
 }
 
 fn send(report: &Report) {
-    // A report is far shorter than what a pipe takes at once.
-    // SAFETY: a plain value of ours.
+    // A report is short enough for a pipe to take it in one write.
+    // SAFETY: the range is exactly the report.
     let n = unsafe { libc::write(RESULT_FD, ptr::from_ref(report).cast(), mem::size_of::<Report>()) };
     if n != mem::size_of::<Report>() as isize {
         leave(0);
     }
 }
 
-/// Waits for the child, but not longer than the command allows.
+/// Waits for the child, and kills it if it takes longer than the command allows.
 fn wait(pid: pid_t, command: &Command) -> Report {
     const TICK_MS: u64 = 50;
     let start = monotonic_nanos();
-    // Kernels before 5.3, and some sandboxes, have no such descriptor; then the child is asked for once a millisecond.
+    // Kernels before 5.3, and some containers, have no such descriptor. The child is then polled once a millisecond.
     let process = call!(libc::SYS_pidfd_open, pid, 0) as c_int;
     let mut punched = KEPT_OUTPUT_BYTES;
     let mut killed = 0;
     let mut asked_at = None;
     let mut status = 0;
-    // SAFETY: all zeros is a valid value, and the calls get places of ours.
+    // SAFETY: all zeros is a valid value, and the pointers are to local variables.
     let usage = unsafe {
         let mut usage: libc::rusage = mem::zeroed();
         loop {
@@ -121,7 +122,8 @@ fn wait(pid: pid_t, command: &Command) -> Report {
             punched = bound_output(punched);
             let now = monotonic_nanos();
             if asked_at.is_none() && now - start > command.wall_nanos {
-                // The child's handler says where it is and ends; a child that cannot is killed a little later.
+                // The child's signal handler stores its position and exits. A child that cannot is killed a little
+                // later.
                 libc::kill(pid, libc::SIGPROF);
                 asked_at = Some(now);
                 killed = 1;
@@ -139,10 +141,10 @@ fn wait(pid: pid_t, command: &Command) -> Report {
     Report { magic: MAGIC, status, killed, cpu_nanos: nanos(usage.ru_utime) + nanos(usage.ru_stime) }
 }
 
-/// Gives back the memory of the middle of an output that grows without end. Returns where the hole ends.
+/// Frees the memory of the middle of an output that grows too long. Returns the offset at which the hole ends.
 fn bound_output(punched: u64) -> u64 {
     const SLACK: u64 = 16 * 1024 * 1024;
-    // SAFETY: a place of ours, and a range of the child's output.
+    // SAFETY: the pointer is to a local variable, and the range is within the child's output.
     unsafe {
         let mut stat: libc::stat = mem::zeroed();
         if libc::fstat(OUTPUT_FD, &mut stat) != 0 || (stat.st_size as u64) < punched + SLACK {
@@ -161,7 +163,7 @@ fn bound_output(punched: u64) -> u64 {
 
 fn monotonic_nanos() -> u64 {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: a place of ours.
+    // SAFETY: the pointer is to a local variable.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }

@@ -1,4 +1,4 @@
-//! A user's table of scenarios.
+//! The table of scenarios of a user's project.
 
 mod scenarios;
 

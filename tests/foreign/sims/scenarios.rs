@@ -1,4 +1,5 @@
-//! An axum router and a tonic health service, each with a few lines of glue; and a client that gives up too early.
+//! The scenarios of a user's project: an axum router and a tonic health service, each with a few lines of glue, and a
+//! client that gives up too early.
 
 use http_body_util::{BodyExt, Empty};
 use hyper_util::client::legacy::Client;

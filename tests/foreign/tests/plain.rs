@@ -1,4 +1,4 @@
-//! Scenarios inside plain tests.
+//! The user's scenarios in plain tests.
 
 #[path = "../sims/scenarios.rs"]
 #[allow(dead_code)]

@@ -1,4 +1,4 @@
-//! Bytes that trickle, bits that corrupt, reads and writes that are short.
+//! Trickling bytes, corrupted bits, short reads and short writes.
 
 use super::*;
 
@@ -17,7 +17,7 @@ fn a_trickle_lets_a_few_bytes_through_at_a_time_across_segments_and_the_rest_at_
         until(&cx, 5_000).await;
     };
     let (run, _) = world_with(20, vec![fault], sharing(&got, record_all), client, |s| s);
-    // What is there at the same time is read at once.
+    // Bytes that are available at the same time are read together.
     expect(
         &got,
         &[
@@ -33,14 +33,14 @@ fn a_trickle_lets_a_few_bytes_through_at_a_time_across_segments_and_the_rest_at_
     assert_eq!(run.outcome.fault_effects, vec![3]);
 }
 
-/// Which bits differ.
+/// The positions of the bits that differ.
 fn differing(a: &[u8], b: &[u8]) -> Vec<usize> {
     assert_eq!(a.len(), b.len());
     (0..a.len() * 8).filter(|bit| (a[bit / 8] ^ b[bit / 8]) >> (bit % 8) & 1 == 1).collect()
 }
 
 #[test]
-fn a_flip_changes_one_bit_behind_a_head_and_nothing_when_it_is_over() {
+fn corruption_changes_one_bit_behind_a_head_and_nothing_after_its_end() {
     const MESSAGES: [&[u8]; 4] = [
         b"any bytes",
         b"POST /a HTTP/1.1\r\nhost: b\r\n\r\nbody",
@@ -68,7 +68,7 @@ fn a_flip_changes_one_bit_behind_a_head_and_nothing_when_it_is_over() {
 }
 
 #[test]
-fn the_rate_of_flips_is_that_of_segments_and_keyed() {
+fn the_corruption_rate_is_per_segment_and_keyed() {
     let corrupted = |mut faults: Vec<Fault>| {
         faults.insert(0, Fault::corrupt(0.1, "client", "server").one_way().lasting(secs(150)));
         let (_, seen) = world(20, faults, |cx, seen| async move {
@@ -86,7 +86,7 @@ fn the_rate_of_flips_is_that_of_segments_and_keyed() {
     };
     let alone = corrupted(vec![]);
     assert!((70..=130).contains(&alone.len()), "{} of 1,000 at 10 %", alone.len());
-    // Other faults, of another rate too, leave each corrupt where it was.
+    // Other faults, even with another corruption rate, leave each corrupted bit where it was.
     let with_others = vec![
         Fault::trickle(1, millis(2), "client", "server").lasting(secs(9)),
         Fault::loss(0.05, "client", "server").at(secs(3)).lasting(secs(9)),
@@ -96,11 +96,11 @@ fn the_rate_of_flips_is_that_of_segments_and_keyed() {
 }
 
 #[test]
-fn short_reads_and_writes_are_short_only_while_they_last() {
+fn short_reads_and_writes_end_with_their_faults() {
     let faults = vec![
         Fault::short_reads("client", 3).at(secs(1)).lasting(secs(2)),
         Fault::short_writes("client", 2).at(secs(1)).lasting(secs(2)),
-        // The shorter counts.
+        // The lower limit counts.
         Fault::short_writes("client", 5).at(secs(1)).lasting(secs(3)),
     ];
     let (run, seen) = world(20, faults, |cx, seen| async move {
@@ -124,6 +124,6 @@ fn short_reads_and_writes_are_short_only_while_they_last() {
         note(&seen, &cx, "done");
     });
     assert_eq!(labels(&seen), ["8 [8]", "2 [3, 3, 2]", "5 [8]", "8 [8]", "done"]);
-    // Two reads and three writes were cut short, and one write by the other.
+    // The first two faults shortened two reads and three writes, and the third fault shortened one write.
     assert_eq!(run.outcome.fault_effects, vec![2, 3, 1]);
 }

@@ -1,8 +1,8 @@
-//! Faults of streams that are drawn: every generator effects, and keeping more of a run changes nothing.
+//! Drawn faults of streams: every generator is effective, and rich runs equal lean runs.
 
 use super::*;
 
-/// Each generator for itself, on a client that pings on one connection until it breaks, and then on another.
+/// One generator, with a client that pings on one connection until it breaks, and then on another.
 fn chatter(generator: fault::FaultGenerator) -> Scenario {
     let client = |cx: HostContext| async move {
         while cx.elapsed() < secs(64) {
@@ -21,14 +21,14 @@ fn chatter(generator: fault::FaultGenerator) -> Scenario {
         .settle_for(secs(5))
 }
 
-/// Something of the size of a small request, which is answered with the same.
+/// Sends bytes of the size of a small request, and reads their echo.
 async fn talk(stream: &mut TcpStream) -> io::Result<()> {
     stream.write_all(&[7; 300]).await?;
     stream.read_exact(&mut [0; 300]).await.map(drop)
 }
 
 #[test]
-fn each_generator_is_effective_and_a_recorded_run_is_the_same() {
+fn each_generator_is_effective_and_rich_runs_equal_lean_runs() {
     let generators = [
         fault::reset(100, "client", "server"),
         fault::close(100, "server", "client").one_way(),
@@ -54,7 +54,7 @@ fn each_generator_is_effective_and_a_recorded_run_is_the_same() {
 }
 
 #[test]
-fn all_together_and_with_machines_that_go_down_answers_are_right_or_broken_and_all_is_well_afterwards() {
+fn under_all_faults_together_no_answer_is_wrong_and_clients_recover_afterwards() {
     let seen = Seen::default();
     let client = sharing(&seen, |cx, seen| async move {
         while cx.elapsed() < secs(69) {
@@ -105,7 +105,7 @@ fn all_together_and_with_machines_that_go_down_answers_are_right_or_broken_and_a
         assert!(lean.verdict.is_pass(), "seed {seed}: {:?}", lean.findings);
         let answers = seen.lock().unwrap().clone();
         let late = answers.iter().filter(|(_, at)| *at > secs(65)).count();
-        // In 4 s, an answer takes some 20 to 60 ms, and a pause as long as 100.
+        // These answers come within 4 s; each takes 20 to 60 ms, and is followed by a pause of 100 ms.
         assert!(late > 20, "seed {seed}: {late} of {} answers after the faults", answers.len());
         assert!(answers.len() > 100, "seed {seed}: {}", answers.len());
         assert_eq!(run(&scenario, &case, Detail::Rich).outcome.fingerprint, lean.fingerprint);

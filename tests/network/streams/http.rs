@@ -1,4 +1,4 @@
-//! What hyper makes of faults of connections: real clients and servers of HTTP/1 meet resets, cuts, stalls and corrupts.
+//! Connection faults as hyper sees them: real HTTP/1 clients and servers under resets, closes, stalls and corruption.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -9,10 +9,10 @@ use hyper_util::rt::TokioIo;
 
 use super::*;
 
-/// What the server answers to `GET`: more than fits a head, and less than a segment.
+/// The server's answer to `GET`: longer than a head, and shorter than a segment.
 const PAGE: &[u8] = &[b'p'; 2_000];
 
-/// Answers `GET` with a page and anything else with its body; notes bodies that do not come whole.
+/// Answers `GET` with a page and any other method with the request's body; notes incomplete bodies.
 async fn serve(cx: HostContext, seen: Seen) -> io::Result<()> {
     let mut listener = cx.listener(80);
     loop {
@@ -51,7 +51,7 @@ async fn ask(sender: &mut Sender, method: &str, body: &'static [u8]) -> hyper::R
     Ok(sender.send_request(request).await?.into_body().collect().await?.to_bytes())
 }
 
-/// A client that asks for the page on a fresh connection at 0.5, 1.5 and 5 s, and notes what came.
+/// Requests the page on a fresh connection at 0.5, 1.5 and 5 s, and notes each result.
 async fn ask_thrice(cx: HostContext, seen: Seen) {
     for begins in [500, 1_500, 5_000] {
         until(&cx, begins).await;
@@ -68,7 +68,7 @@ fn during(fault: Fault) -> Vec<Fault> {
 }
 
 #[test]
-fn a_cut_or_a_reset_in_mid_answer_breaks_the_message_as_hyper_says() {
+fn a_close_or_a_reset_in_the_middle_of_an_answer_is_an_error_of_hyper() {
     let nobody = Seen::default();
     let asked =
         |fault: Fault| labels(&world_with(20, during(fault.one_way()), sharing(&nobody, serve), ask_thrice, |s| s).1);
@@ -93,7 +93,7 @@ fn a_cut_or_a_reset_in_mid_answer_breaks_the_message_as_hyper_says() {
 }
 
 #[test]
-fn a_cut_in_the_body_of_an_upload_gives_the_server_an_incomplete_body() {
+fn a_close_in_the_body_of_an_upload_gives_the_server_an_incomplete_body() {
     let errors = Seen::default();
     let client = |cx: HostContext, seen: Seen| async move {
         tokio::time::sleep(millis(1_500)).await;
@@ -132,7 +132,7 @@ fn a_stall_behind_the_headers_times_the_client_out_and_then_completes() {
 }
 
 #[test]
-fn a_flipped_byte_in_a_body_arrives_flipped_and_the_exchange_goes_on() {
+fn a_corrupted_bit_in_a_body_arrives_and_the_exchange_completes() {
     let nobody = Seen::default();
     let client = |cx: HostContext, seen: Seen| async move {
         let mut sender = connect(&cx).await;
@@ -140,12 +140,15 @@ fn a_flipped_byte_in_a_body_arrives_flipped_and_the_exchange_goes_on() {
             until(&cx, begins).await;
             let page = ask(&mut sender, "GET", b"").await.unwrap();
             let bits: u32 = page.iter().zip(PAGE).map(|(a, b)| (a ^ b).count_ones()).sum();
-            note(&seen, &cx, format!("{} bytes, {bits} flipped", page.len()));
+            note(&seen, &cx, format!("{} bytes, {bits} bits corrupted", page.len()));
         }
     };
     let (run, seen) =
         world_with(20, during(Fault::corrupt(1.0, "client", "server")), sharing(&nobody, serve), client, |s| s);
-    assert_eq!(labels(&seen), ["2000 bytes, 0 flipped", "2000 bytes, 1 flipped", "2000 bytes, 0 flipped"]);
+    assert_eq!(
+        labels(&seen),
+        ["2000 bytes, 0 bits corrupted", "2000 bytes, 1 bits corrupted", "2000 bytes, 0 bits corrupted"]
+    );
     assert_eq!(run.outcome.fault_effects, vec![1]);
 }
 
@@ -167,7 +170,7 @@ fn reads_and_writes_of_one_byte_leave_an_exchange_correct() {
 }
 
 #[test]
-fn a_pooled_connection_that_is_closed_while_idle_fails_a_request_just_then() {
+fn closing_an_idle_pooled_connection_fails_a_request_sent_at_that_time() {
     // Before the end of the stream has arrived, and after.
     for (begins, expected) in [(1_010, "hyper::Error(IncompleteMessage)"), (1_030, "hyper::Error(Canceled,")] {
         let nobody = Seen::default();
@@ -187,7 +190,7 @@ fn a_pooled_connection_that_is_closed_while_idle_fails_a_request_just_then() {
     }
 }
 
-/// Posts the page, gets it, posts it again; notes how each ended and how long it took.
+/// Posts the page, gets it, and posts it again; notes how each request ended and how long it took.
 async fn post_get_post(cx: HostContext, seen: Seen) {
     for method in ["POST", "GET", "POST"] {
         let mut sender = connect(&cx).await;
@@ -200,7 +203,7 @@ async fn post_get_post(cx: HostContext, seen: Seen) {
     }
 }
 
-/// What the client sees of a fault that begins with a message, and what the server notes.
+/// The observations of the client under a fault that begins with a message, and the notes of the server.
 fn at_trigger_point(fault: Fault) -> (Vec<(String, Duration)>, Vec<String>) {
     let noted = Seen::default();
     let (run, seen) = world_with(20, vec![fault], sharing(&noted, serve), post_get_post, |scenario| scenario);
@@ -214,16 +217,16 @@ fn words(seen: &[(String, Duration)]) -> Vec<&str> {
 }
 
 #[test]
-fn an_answer_is_lost_after_the_request_was_carried_out() {
+fn an_answer_is_lost_after_its_request_was_processed() {
     let lost = Fault::reset(0, "server", "client").one_way().at_message("server", "client", "HTTP/1.1 200", 2);
     let (seen, noted) = at_trigger_point(lost.lasting(millis(10)));
     assert_eq!(words(&seen), ["page", "hyper::Error", "page"]);
     assert!(seen[1].0.contains("ConnectionReset"), "{seen:?}");
-    assert_eq!(noted, [""; 0], "the server took every request whole");
+    assert_eq!(noted, [""; 0], "the server received every request whole");
 }
 
 #[test]
-fn an_upload_is_cut_in_its_body() {
+fn an_upload_is_closed_in_its_body() {
     let cut = Fault::close(1_000, "client", "server").one_way().at_message("client", "server", "POST", 1);
     let (seen, noted) = at_trigger_point(cut.lasting(millis(10)));
     assert_eq!(words(&seen), ["hyper::Error", "page", "page"]);

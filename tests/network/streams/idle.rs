@@ -1,4 +1,4 @@
-//! Connections that are closed while idle, and such as one side believes in alone.
+//! Connections that are closed while idle, and connections that only one side still believes to be open.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn idle_connections_are_closed_at_both_ends_and_busy_ones_are_not() {
     let got = Seen::default();
     let server = sharing(&got, |cx, seen| async move {
         let mut listener = cx.listener(80);
-        // The first reads nothing until late: bytes are left unread.
+        // The first connection is read late, so bytes are left unread.
         let (unread, _) = listener.accept().await?;
         let own = cx.clone();
         let late = seen.clone();
@@ -52,7 +52,7 @@ fn idle_connections_are_closed_at_both_ends_and_busy_ones_are_not() {
         note(&seen, &cx, "well");
     };
     let (run, seen) = world_with(20, vec![fault], server, client, |s| s);
-    // The one that is read at 2 s has been idle since; the last ping of the other is over at 3.03 s.
+    // The first connection is idle from its read at 2 s on; the last ping of the busy one ends at 3.03 s.
     let expected = [("2: end", 3_550), ("1: end", 1_020), ("0: end", 2_520), ("well", 9_040)];
     for ((what, at), (expected, due)) in listed(&seen).iter().zip(expected) {
         assert!(what == expected && (due..=due + 1).contains(at), "{:?}", listed(&seen));
@@ -65,7 +65,7 @@ fn idle_connections_are_closed_at_both_ends_and_busy_ones_are_not() {
 }
 
 #[test]
-fn one_way_it_closes_only_what_the_first_side_opened() {
+fn close_idle_one_way_closes_only_connections_that_the_first_side_opened() {
     let fault = Fault::close_idle(secs(9), "server", "client").one_way().at(secs(1)).lasting(secs(4));
     let (run, seen) = world(20, vec![fault], |cx, seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
@@ -78,7 +78,7 @@ fn one_way_it_closes_only_what_the_first_side_opened() {
 }
 
 #[test]
-fn a_half_open_connection_is_reset_when_the_believer_sends() {
+fn a_half_open_connection_is_reset_when_the_unaware_side_sends() {
     let got = Seen::default();
     let fault = Fault::half_open("client", "server").at(secs(1));
     let client = |cx: HostContext, seen: Seen| async move {
@@ -86,8 +86,8 @@ fn a_half_open_connection_is_reset_when_the_believer_sends() {
         stream.write_all(b"before").await.unwrap();
         until(&cx, 1_200).await;
         let mut other = cx.connector().connect("server", 80).await.unwrap();
-        assert!(timeout(millis(800), stream.read(&mut [0; 16])).await.is_err(), "it believes");
-        note(&seen, &cx, "believes");
+        assert!(timeout(millis(800), stream.read(&mut [0; 16])).await.is_err(), "the client is unaware");
+        note(&seen, &cx, "unaware");
         stream.write_all(b"hello?").await.unwrap();
         reads_reset(&mut stream).await;
         note(&seen, &cx, "reset");
@@ -95,17 +95,17 @@ fn a_half_open_connection_is_reset_when_the_believer_sends() {
         other.shutdown().await.unwrap();
     };
     let (run, seen) = world_with(20, vec![fault], sharing(&got, record_all), client, |s| s);
-    let believes = at(&seen, "believes");
-    assert_between(at(&seen, "reset") - believes, 40, 41);
+    let unaware = at(&seen, "unaware");
+    assert_between(at(&seen, "reset") - unaware, 40, 41);
     let (new, reset) = (at(&got, "1: new"), at(&got, "0: ConnectionReset"));
     assert_between(reset, 1_000, 1_001);
-    assert_between(new - believes, 60, 62);
+    assert_between(new - unaware, 60, 62);
     assert!(saw(&got, "0: before") && !saw(&got, "0: hello?"));
     assert_eq!(run.outcome.fault_effects, vec![1]);
 }
 
 #[test]
-fn a_half_open_connection_of_the_listening_side_is_met_the_same_way() {
+fn half_open_also_affects_connections_whose_listening_side_is_unaware() {
     let got = Seen::default();
     let server = sharing(&got, |cx, seen| async move {
         let (mut stream, _) = cx.listener(80).accept().await?;

@@ -1,4 +1,4 @@
-//! Several faults at a time: what arrives is whole and in order, or the beginning of it.
+//! Several faults at once: bytes arrive whole and in order, or as a prefix.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_delays_a_stream_its_bytes_arrive_whole_and_in_order(
+    fn delayed_bytes_arrive_whole_and_in_order(
         faults in vec(delaying_fault(), 1..6),
         chunks in vec((0_u64..100, 1_usize..30_000), 1..40),
     ) {
@@ -46,12 +46,12 @@ proptest! {
     }
 }
 
-/// Bytes of a stream, each of which tells its place.
+/// The bytes of a stream, each of which encodes its position.
 fn numbered(places: Range<usize>) -> Vec<u8> {
     places.map(|place| (place % 251) as u8).collect()
 }
 
-/// Any fault that delays and does not break, at a time of the first seconds, one way or both.
+/// Any fault that only delays, within the first seconds, one way or both ways.
 fn delaying_fault() -> impl Strategy<Value = Fault> {
     let (client, server) = ("client", "server");
     let kind = prop_oneof![
@@ -75,16 +75,16 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_delays_a_stream_that_breaks_exactly_its_bytes_arrive(
+    fn exactly_the_bytes_before_a_break_arrive_whatever_delays_them(
         delays in vec(delaying_fault(), 0..4),
         place in any::<prop::sample::Index>(),
         after in 0_u64..40_000,
-        is_polite in any::<bool>(),
+        is_graceful in any::<bool>(),
         chunks in vec(1_usize..30_000, 2..10),
     ) {
         let total: usize = chunks.iter().sum();
-        let fault = if is_polite { Fault::close(after, "client", "server") } else { Fault::reset(after, "client", "server") };
-        // Faults that begin together keep their order: it meets the others before or behind them.
+        let fault = if is_graceful { Fault::close(after, "client", "server") } else { Fault::reset(after, "client", "server") };
+        // Faults that begin together keep their order, so the break acts before or behind the others.
         let mut faults: Vec<Fault> = delays.into_iter().map(|fault| fault.at(millis(0))).collect();
         let own = place.index(faults.len() + 1);
         faults.insert(own, fault.one_way().lasting(secs(200)));
@@ -121,7 +121,7 @@ proptest! {
         };
         let (run, _) = world_with(20, faults, server, client, |s| s);
         let breaks = total as u64 >= after;
-        let end = if breaks && !is_polite { "ConnectionReset" } else { "end" };
+        let end = if breaks && !is_graceful { "ConnectionReset" } else { "end" };
         let expected = format!("{} {end}", after.min(total as u64));
         prop_assert!(saw(&got, &expected), "{} not in {:?}", expected, got);
         let own = run.outcome.fault_effects[own];

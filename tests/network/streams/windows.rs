@@ -1,11 +1,11 @@
-//! Small windows: backpressure to the byte, and nothing lost of the whole window.
+//! Small windows: backpressure exact to the byte, and the whole window back afterwards.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
 
-/// How many bytes a stream takes at once, by single writes, until it takes no more.
+/// Writes until the stream takes no more; returns how many bytes it took.
 async fn fill(stream: &mut TcpStream) -> usize {
     let mut taken = 0;
     loop {
@@ -17,11 +17,11 @@ async fn fill(stream: &mut TcpStream) -> usize {
 }
 
 #[test]
-fn a_small_window_stops_the_writer_after_its_bytes_until_the_reader_reads() {
+fn a_small_window_stops_the_writer_until_the_reader_reads() {
     let server = |cx: HostContext| async move {
         let (mut stream, _) = cx.listener(80).accept().await?;
         until(&cx, 2_000).await;
-        // Half of the window is worth to be told of.
+        // Room is announced from half of the window on.
         stream.read_exact(&mut [0; 499]).await?;
         until(&cx, 2_100).await;
         stream.read_exact(&mut [0; 1]).await?;
@@ -42,13 +42,14 @@ fn a_small_window_stops_the_writer_after_its_bytes_until_the_reader_reads() {
         note(&seen, &cx, 1_500 + taken + rest);
     };
     let (run, seen) = world_with(20, vec![fault], server, client, |s| s);
-    // Of what was read, 500 bytes are told of; all the rest of the window when the fault is over.
+    // The 500 bytes that were read are announced; the rest of the whole window is available when the fault ends.
     expect(&seen, &[("500", 2_120), ("10000", 3_000), ("262644", 3_000)]);
     assert!(run.outcome.fault_effects[0] >= 2);
 }
 
-/// A connection to a host whose window changes at these times, as lists of beginning, length and size; what is written and
-/// read meanwhile is drawn, too. Then the windows are as they were: they are filled twice, and the reader reads it all.
+/// Runs a connection to a host whose window changes at these times, as lists of beginning, length and size; the writes
+/// and reads meanwhile are drawn, too. When the whole window is back, it is filled twice, and the reader reads
+/// everything in between. Returns how many bytes each filling took.
 fn fill_after(windows: &[(u64, u64, u64)], chunks: &[(u64, usize)], reads: &[(u64, usize)]) -> [usize; 2] {
     let faults = windows.iter().map(|(begins, lasting, bytes)| {
         Fault::small_window("server", *bytes).at(millis(*begins)).lasting(millis(*lasting))
@@ -63,7 +64,7 @@ fn fill_after(windows: &[(u64, u64, u64)], chunks: &[(u64, usize)], reads: &[(u6
                 until(&cx, begins).await;
                 let _ = futures::poll!(std::pin::pin!(stream.read(&mut buffer[..length])));
             }
-            // Drains all, then waits until the window has been filled, and takes all at once.
+            // Drains everything, waits until the window has been filled, and reads all of it at once.
             until(&cx, 12_000).await;
             while timeout(millis(500), stream.read(&mut buffer)).await.is_ok() {}
             until(&cx, 20_000).await;
@@ -104,7 +105,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn after_small_windows_all_of_the_window_is_there_again(
+    fn the_whole_window_is_available_again_after_small_windows(
         windows in vec((0_u64..9_000, 1_u64..4_000, prop_oneof![1_u64..5_000, 1_u64..600_000]), 0..4),
         mut chunks in vec((100_u64..9_000, 1_usize..400_000), 0..8),
         mut reads in vec((100_u64..9_000, 1_usize..400_000), 0..8),
@@ -112,17 +113,17 @@ proptest! {
         chunks.sort();
         reads.sort();
         let [first, second] = fill_after(&windows, &chunks, &reads);
-        // Less than half of the window may have been read without a word to the sender.
+        // Less than half of the window may have been read without an announcement to the sender.
         prop_assert!((WINDOW / 2 + 1..=WINDOW).contains(&first), "{}", first);
         prop_assert_eq!(second, WINDOW);
     }
 }
 
 #[test]
-fn a_window_that_becomes_small_has_the_room_that_was_read_before_without_a_word() {
+fn a_window_that_becomes_small_announces_the_room_that_was_read_before() {
     let server = |cx: HostContext| async move {
         let (mut stream, _) = cx.listener(80).accept().await?;
-        // Less than half of the whole window: nobody is told of it.
+        // Less than half of the whole window, so no room is announced.
         stream.read_exact(&mut [0; 100_000]).await?;
         std::future::pending().await
     };
@@ -131,7 +132,7 @@ fn a_window_that_becomes_small_has_the_room_that_was_read_before_without_a_word(
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         stream.write_all(&[7; 100_000]).await.unwrap();
         until(&cx, 1_010).await;
-        assert_eq!(fill(&mut stream).await, 0, "all of it seems to be taken");
+        assert_eq!(fill(&mut stream).await, 0, "the whole small window seems to be full");
         let taken = stream.write(&[7; 10_000]).await.unwrap();
         note(&seen, &cx, taken);
         until(&cx, 3_010).await;

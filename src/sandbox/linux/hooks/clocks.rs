@@ -1,4 +1,4 @@
-//! The clocks.
+//! Hooks for clocks.
 
 use std::ffi::c_void;
 
@@ -10,7 +10,7 @@ use crate::sandbox::notes::EscapeKind;
 use crate::sandbox::simulated::simulation;
 
 /// # Safety
-/// As in the C library.
+/// As for the C library's function.
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn clock_gettime(clock: clockid_t, result: *mut timespec) -> c_int {
     if let Some(simulation) = simulation() {
@@ -34,17 +34,17 @@ pub(super) unsafe extern "C" fn clock_gettime(clock: clockid_t, result: *mut tim
                 tv_sec: (nanos / 1_000_000_000) as time_t,
                 tv_nsec: (nanos % 1_000_000_000) as libc::c_long,
             };
-            // SAFETY: the caller gives a place for the result.
+            // SAFETY: the caller vouches for the pointer, which is not null.
             unsafe { result.write(answer) };
             return 0;
         }
         record_escape(EscapeKind::UnmodelledClock, || format!("clock {clock}"));
     }
-    // What passes through has been recorded, and is not to be recorded again under a filter.
+    // A call that passes through has been recorded already; the system call filter must not record it again.
     let was_quiet = simulation().map(|simulation| simulation.clocks.set_quiet(true));
     // The C library's own definition makes no system call for the common clocks.
     static NEXT: Next = Next::new(c"clock_gettime");
-    // SAFETY: this is the type of the symbol, and the arguments are the caller's.
+    // SAFETY: the type is that of the symbol, and the caller vouches for the arguments.
     let answer = match unsafe { NEXT.get::<unsafe extern "C" fn(clockid_t, *mut timespec) -> c_int>() } {
         Some(next) => unsafe { next(clock, result) },
         None => call!(libc::SYS_clock_gettime, clock, result) as c_int,
@@ -56,12 +56,12 @@ pub(super) unsafe extern "C" fn clock_gettime(clock: clockid_t, result: *mut tim
 }
 
 /// # Safety
-/// As in the C library.
+/// As for the C library's function.
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn gettimeofday(result: *mut timeval, _zone: *mut c_void) -> c_int {
     if !result.is_null() {
         let mut now = timespec { tv_sec: 0, tv_nsec: 0 };
-        // SAFETY: both places are valid.
+        // SAFETY: `now` is valid, and so is the caller's pointer if it is not null.
         unsafe {
             clock_gettime(libc::CLOCK_REALTIME, &mut now);
             result.write(timeval { tv_sec: now.tv_sec, tv_usec: now.tv_nsec / 1_000 });
@@ -71,11 +71,11 @@ pub(super) unsafe extern "C" fn gettimeofday(result: *mut timeval, _zone: *mut c
 }
 
 /// # Safety
-/// As in the C library.
+/// As for the C library's function.
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn time(result: *mut time_t) -> time_t {
     let mut now = timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the place is valid, and so is the caller's if it is not null.
+    // SAFETY: `now` is valid, and so is the caller's pointer if it is not null.
     unsafe {
         clock_gettime(libc::CLOCK_REALTIME, &mut now);
         if !result.is_null() {

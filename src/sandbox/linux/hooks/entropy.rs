@@ -1,4 +1,4 @@
-//! Entropy: keyed by the seed while a thread simulates, constant in the rest of a zygote and its children.
+//! Hooks for entropy: keyed by the seed while a thread simulates, constant in the rest of a zygote and its children.
 
 use std::cell::Cell;
 use std::ffi::c_void;
@@ -10,7 +10,7 @@ use super::super::raw::{call, set_errno};
 use crate::sandbox::simulated::simulation;
 use crate::seed::Seed;
 
-/// Fills the buffer if this thread's entropy is not the operating system's. False if it is.
+/// Fills the buffer, or returns false if this thread gets its entropy from the operating system.
 ///
 /// # Safety
 /// The buffer must be valid for `length` bytes.
@@ -22,16 +22,16 @@ pub(super) unsafe fn fill(buffer: *mut c_void, length: usize) -> bool {
     if length == 0 {
         return true;
     }
-    // SAFETY: the caller vouches for the buffer, which needs no initialisation for being written to as bytes.
+    // SAFETY: the caller vouches for the buffer, which is initialised before the slice is made.
     let buffer = unsafe {
         buffer.cast::<u8>().write_bytes(0, length);
         std::slice::from_raw_parts_mut(buffer.cast::<u8>(), length)
     };
     match simulation {
         Some(simulation) => simulation.fill(buffer),
-        // What a zygote draws before it forks, such as the keys of its thread's hash maps, lives on in every child.
+        // What a zygote draws before it forks, such as the keys of its hash maps, persists in every child.
         None => {
-            // For each thread of libtest the same, as their order is not.
+            // Each thread draws the same sequence, because the order of libtest's threads varies.
             thread_local! {
                 static REQUESTS: Cell<u64> = const { Cell::new(0) };
             }
@@ -46,7 +46,7 @@ pub(super) unsafe fn fill(buffer: *mut c_void, length: usize) -> bool {
 }
 
 /// # Safety
-/// As in the C library.
+/// As for the C library's function.
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn getrandom(buffer: *mut c_void, length: size_t, flags: c_uint) -> ssize_t {
     // SAFETY: the caller vouches for the buffer.
@@ -57,7 +57,7 @@ pub(super) unsafe extern "C" fn getrandom(buffer: *mut c_void, length: size_t, f
 }
 
 /// # Safety
-/// As in the C library.
+/// As for the C library's function.
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn getentropy(buffer: *mut c_void, length: size_t) -> c_int {
     if length > 256 {
@@ -66,10 +66,10 @@ pub(super) unsafe extern "C" fn getentropy(buffer: *mut c_void, length: size_t) 
     }
     let mut filled = 0;
     while filled < length {
-        // SAFETY: what remains of the caller's buffer.
+        // SAFETY: the range is the rest of the caller's buffer.
         let n = unsafe { getrandom(buffer.cast::<u8>().add(filled).cast(), length - filled, 0) };
         if n < 0 {
-            // SAFETY: the pointer is this thread's own.
+            // SAFETY: the pointer to this thread's `errno` is always valid.
             if unsafe { *libc::__errno_location() } == libc::EINTR {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! Files and sockets of the operating system: they open, and are recorded.
+//! Hooks for files and sockets of the operating system: opening one succeeds as usual and is recorded.
 
 use std::ffi::CStr;
 
@@ -9,8 +9,8 @@ use crate::sandbox::escapes::record_escape;
 use crate::sandbox::notes::EscapeKind;
 use crate::sandbox::simulated::simulation;
 
-/// What a run may read without a note: facts about the process and the machine that are the same in every run, or that
-/// are hooked elsewhere.
+/// The paths that a run may read without a note: facts about the process and the machine that are the same in every
+/// run, or that are hooked elsewhere.
 const ALLOWED: [&[u8]; 6] =
     [b"/proc/", b"/sys/", b"/usr/share/zoneinfo", b"/etc/localtime", b"/etc/timezone", b"/dev/null"];
 
@@ -26,7 +26,7 @@ unsafe fn open_at(directory: c_int, path: *const c_char, flags: c_int, mode: mod
         // SAFETY: the caller vouches for the path.
         let path = unsafe { CStr::from_ptr(path) };
         match path.to_bytes() {
-            // The number of CPUs that a control group allows would change with the machine.
+            // The control group's limit of CPUs depends on the machine, so the file is hidden.
             b"/proc/self/cgroup" => {
                 set_errno(libc::ENOENT);
                 return -1;
@@ -42,7 +42,7 @@ unsafe fn open_at(directory: c_int, path: *const c_char, flags: c_int, mode: mod
 }
 
 /// # Safety
-/// As in the C library.
+/// As for the C library's function.
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn open(path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
     // SAFETY: the caller vouches for the path.
@@ -50,7 +50,7 @@ pub(super) unsafe extern "C" fn open(path: *const c_char, flags: c_int, mode: mo
 }
 
 /// # Safety
-/// As in the C library.
+/// As for the C library's function.
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn open64(path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
     // SAFETY: the caller vouches for the path.
@@ -58,7 +58,7 @@ pub(super) unsafe extern "C" fn open64(path: *const c_char, flags: c_int, mode: 
 }
 
 /// # Safety
-/// As in the C library.
+/// As for the C library's function.
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn openat(directory: c_int, path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
     // SAFETY: the caller vouches for the path.
@@ -66,7 +66,7 @@ pub(super) unsafe extern "C" fn openat(directory: c_int, path: *const c_char, fl
 }
 
 /// # Safety
-/// As in the C library.
+/// As for the C library's function.
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn openat64(directory: c_int, path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
     // SAFETY: the caller vouches for the path.
@@ -77,9 +77,9 @@ pub(super) unsafe extern "C" fn openat64(directory: c_int, path: *const c_char, 
 pub(super) extern "C" fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int {
     record_escape(EscapeKind::RealSocket, || {
         let family = match domain {
-            libc::AF_INET => "internet",
-            libc::AF_INET6 => "internet, version 6",
-            libc::AF_UNIX => "local",
+            libc::AF_INET => "IPv4",
+            libc::AF_INET6 => "IPv6",
+            libc::AF_UNIX => "Unix",
             _ => "other",
         };
         format!("a socket of family {domain} ({family}), type {}", kind & 0xf)

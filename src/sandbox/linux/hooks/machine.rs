@@ -1,4 +1,4 @@
-//! What a program can learn about its machine and process, and how it starts threads and ends.
+//! Hooks for facts about the machine and the process, for starting threads and processes, and for `exit`.
 
 use std::ffi::c_void;
 
@@ -12,7 +12,7 @@ use crate::sandbox::simulated::simulation;
 
 /// The number of CPUs that every simulated machine has.
 const CPUS: usize = 4;
-/// The process that every simulated program is.
+/// The process id that every simulated program sees.
 pub(super) const PROCESS: pid_t = 4242;
 
 static PTHREAD_CREATE: Next = Next::new(c"pthread_create");
@@ -22,9 +22,9 @@ static FORK: Next = Next::new(c"fork");
 static SPAWN: Next = Next::new(c"posix_spawn");
 static SPAWN_BY_NAME: Next = Next::new(c"posix_spawnp");
 
-/// Looks up what these hooks pass through to.
+/// Looks up the definitions that these hooks pass through to.
 pub(super) fn look_up() {
-    // SAFETY: these are the types of the symbols.
+    // SAFETY: the types are those of the symbols.
     unsafe {
         PTHREAD_CREATE.get::<ThreadCreate>();
         SYSCONF.get::<extern "C" fn(c_int) -> c_long>();
@@ -35,7 +35,7 @@ pub(super) fn look_up() {
     }
 }
 
-/// Whether this thread or process must see constants.
+/// Whether this thread sees constants: it simulates, or the process is a zygote or the child of one.
 pub(super) fn sees_constants() -> bool {
     simulation().is_some() || protocol::is_zygote()
 }
@@ -44,7 +44,7 @@ type Start = extern "C" fn(*mut c_void) -> *mut c_void;
 type ThreadCreate = unsafe extern "C" fn(*mut libc::pthread_t, *const c_void, Start, *mut c_void) -> c_int;
 
 /// # Safety
-/// As in the C library.
+/// As for the C library's function.
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn pthread_create(
     thread: *mut libc::pthread_t,
@@ -57,7 +57,7 @@ pub(super) unsafe extern "C" fn pthread_create(
         simulation.threads.set(simulation.threads.get() + 1);
         record_escape(EscapeKind::Thread, || "a thread was started".to_owned());
     }
-    // SAFETY: this is the type of the symbol, and the arguments are the caller's.
+    // SAFETY: the type is that of the symbol, and the caller vouches for the arguments.
     match unsafe { PTHREAD_CREATE.get::<ThreadCreate>() } {
         Some(next) => unsafe { next(thread, attributes, start, argument) },
         None => libc::EAGAIN,
@@ -65,11 +65,11 @@ pub(super) unsafe extern "C" fn pthread_create(
 }
 
 /// # Safety
-/// As in the C library.
+/// As for the C library's function.
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn fork() -> pid_t {
     record_escape(EscapeKind::Process, || "a copy of this process was started".to_owned());
-    // SAFETY: this is the type of the symbol.
+    // SAFETY: the type is that of the symbol.
     match unsafe { FORK.get::<unsafe extern "C" fn() -> pid_t>() } {
         // SAFETY: the caller vouches for what the child does.
         Some(next) => unsafe { next() },
@@ -91,13 +91,13 @@ type Spawn = unsafe extern "C" fn(
 
 fn record_program(path: *const c_char) {
     record_escape(EscapeKind::Process, || {
-        // SAFETY: who starts a program gives its name.
+        // SAFETY: the caller vouches for the path, a C string.
         unsafe { std::ffi::CStr::from_ptr(path) }.to_string_lossy().into_owned()
     });
 }
 
 /// # Safety
-/// As in the C library.
+/// As for the C library's function.
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn posix_spawn(
     process: *mut pid_t,
@@ -108,7 +108,7 @@ pub(super) unsafe extern "C" fn posix_spawn(
     environment: *const *mut c_char,
 ) -> c_int {
     record_program(path);
-    // SAFETY: this is the type of the symbol, and the arguments are the caller's.
+    // SAFETY: the type is that of the symbol, and the caller vouches for the arguments.
     match unsafe { SPAWN.get::<Spawn>() } {
         Some(next) => unsafe { next(process, path, actions, attributes, arguments, environment) },
         None => libc::ENOSYS,
@@ -116,7 +116,7 @@ pub(super) unsafe extern "C" fn posix_spawn(
 }
 
 /// # Safety
-/// As in the C library.
+/// As for the C library's function.
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn posix_spawnp(
     process: *mut pid_t,
@@ -127,7 +127,7 @@ pub(super) unsafe extern "C" fn posix_spawnp(
     environment: *const *mut c_char,
 ) -> c_int {
     record_program(name);
-    // SAFETY: this is the type of the symbol, and the arguments are the caller's.
+    // SAFETY: the type is that of the symbol, and the caller vouches for the arguments.
     match unsafe { SPAWN_BY_NAME.get::<Spawn>() } {
         Some(next) => unsafe { next(process, name, actions, attributes, arguments, environment) },
         None => libc::ENOSYS,
@@ -135,7 +135,7 @@ pub(super) unsafe extern "C" fn posix_spawnp(
 }
 
 /// # Safety
-/// As in the C library.
+/// As for the C library's function.
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn sched_getaffinity(process: pid_t, size: size_t, set: *mut c_void) -> c_int {
     if sees_constants() && size >= 8 && !set.is_null() {
@@ -150,7 +150,7 @@ pub(super) unsafe extern "C" fn sched_getaffinity(process: pid_t, size: size_t, 
     if copied < 0 {
         return -1;
     }
-    // SAFETY: the kernel tells how many bytes it wrote; as the C library does, the rest is cleared.
+    // SAFETY: the kernel returns how many bytes it wrote. The rest is cleared, as the C library does.
     unsafe { set.cast::<u8>().add(copied as usize).write_bytes(0, size - copied as usize) };
     0
 }
@@ -160,7 +160,7 @@ pub(super) extern "C" fn sysconf(name: c_int) -> c_long {
     if matches!(name, libc::_SC_NPROCESSORS_ONLN | libc::_SC_NPROCESSORS_CONF) && sees_constants() {
         return CPUS as c_long;
     }
-    // SAFETY: this is the type of the symbol.
+    // SAFETY: the type is that of the symbol.
     match unsafe { SYSCONF.get::<extern "C" fn(c_int) -> c_long>() } {
         Some(next) => next(name),
         None => -1,
@@ -178,7 +178,7 @@ pub(super) extern "C" fn gettid() -> pid_t {
 }
 
 /// # Safety
-/// As in the C library.
+/// As for the C library's function.
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn gethostname(name: *mut c_char, size: size_t) -> c_int {
     // SAFETY: all zeros is a valid value of this struct of arrays.
@@ -189,7 +189,7 @@ pub(super) unsafe extern "C" fn gethostname(name: *mut c_char, size: size_t) -> 
             if call!(libc::SYS_uname, &raw mut machine) < 0 {
                 return -1;
             }
-            // SAFETY: the kernel ends the name with a zero.
+            // SAFETY: the kernel terminates the name with a zero.
             unsafe { std::ffi::CStr::from_ptr(machine.nodename.as_ptr()) }.to_bytes()
         }
     };
@@ -197,7 +197,7 @@ pub(super) unsafe extern "C" fn gethostname(name: *mut c_char, size: size_t) -> 
         set_errno(libc::ENAMETOOLONG);
         return -1;
     }
-    // SAFETY: the caller vouches for `size` bytes, which are more than the name's.
+    // SAFETY: the caller vouches for `size` bytes, which is more than the length of the name.
     unsafe {
         name.cast::<u8>().copy_from_nonoverlapping(found.as_ptr(), found.len());
         name.add(found.len()).write(0);
@@ -207,9 +207,9 @@ pub(super) unsafe extern "C" fn gethostname(name: *mut c_char, size: size_t) -> 
 
 #[unsafe(no_mangle)]
 pub(super) extern "C" fn exit(code: c_int) -> ! {
-    // The thread-local destructors that run next take away what tells the host.
+    // The thread-local destructors that run next destroy what identifies the current host.
     child::note_exit();
-    // SAFETY: this is the type of the symbol; without it, ending at once is the best that is left.
+    // SAFETY: the type is that of the symbol. Without the symbol, ending at once is the only option left.
     unsafe {
         match EXIT.get::<extern "C" fn(c_int) -> !>() {
             Some(next) => next(code),

@@ -1,6 +1,6 @@
-//! Symbols of the C library, defined here. While this thread simulates they answer from its simulation; otherwise they
-//! pass through. They run at any moment of the process, also before `main` and under other people's locks, so what
-//! passes through does nothing but read a thread-local pointer.
+//! Hooks: symbols of the C library that are defined here. While a thread simulates they answer from its simulation;
+//! otherwise they pass through. They run at any time in the process, even before `main` and while the caller holds
+//! locks, so a call that passes through first only reads a thread-local pointer.
 
 mod clocks;
 mod entropy;
@@ -12,11 +12,11 @@ use std::ffi::c_void;
 
 pub(super) use files::is_allowed_file;
 
-/// Every hook, so that the linker takes the object files that hold them: nothing else in a binary may refer to them
-/// before the C library's own definitions are found.
+/// The addresses of all hooks. The reference makes the linker take the object files that define them; without it, the
+/// linker might find the C library's definitions first.
 struct Hooks([*const c_void; 24]);
 
-// SAFETY: these are addresses of functions.
+// SAFETY: the pointers are addresses of functions, which are never written.
 unsafe impl Sync for Hooks {}
 
 static HOOKS: Hooks = Hooks([
@@ -46,12 +46,12 @@ static HOOKS: Hooks = Hooks([
     waits::usleep as *const c_void,
 ]);
 
-/// Makes sure that the hooks are part of any binary that simulates, by referring to each.
+/// Refers to every hook, so that any binary that simulates contains them.
 pub(in crate::sandbox) fn keep_linked() {
     std::hint::black_box(&HOOKS.0);
 }
 
-/// Looks up what hooks pass through to.
+/// Looks up the definitions that hooks pass through to.
 pub(super) fn look_up() {
     machine::look_up();
 }

@@ -1,7 +1,8 @@
-//! Waits of bounded length, which take virtual time, and `syscall`, through which most of them come.
+//! Hooks for sleeps and waits with a timeout, which take virtual time, and for `syscall`, which most of them go
+//! through.
 //!
-//! Virtual time stands still while code runs, so a wait that nobody can end early would never end: it is over at once
-//! and moves the clock of its host. Only where the code has started real threads does it really wait for them.
+//! Virtual time stands still while code runs, so a wait that no other thread can end would never end. It returns at
+//! once instead and moves its host's clock. Only if the code has started real threads does it really wait.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -14,11 +15,11 @@ use crate::sandbox::escapes::record_escape;
 use crate::sandbox::notes::EscapeKind;
 use crate::sandbox::simulated::{Simulation, simulation};
 
-/// The C library's function takes a variable number of arguments; on these machines they arrive as if there were always
-/// six, and what the caller did not give is not read by the kernel either.
+/// The C library's function is variadic. On these architectures, arguments arrive as if there were always six, and the
+/// kernel does not read those that the caller did not pass.
 ///
 /// # Safety
-/// As in the C library.
+/// As for the C library's function.
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn syscall(
     number: c_long,
@@ -31,10 +32,10 @@ pub(super) unsafe extern "C" fn syscall(
 ) -> c_long {
     let answer = match number {
         libc::SYS_getrandom => {
-            // SAFETY: the caller vouches for its buffer.
+            // SAFETY: the caller vouches for the buffer.
             unsafe { entropy::fill(a as *mut _, b) }.then_some(b as c_long)
         }
-        // SAFETY: the caller vouches for its futex.
+        // SAFETY: the caller vouches for the futex.
         libc::SYS_futex => unsafe { futex([a, b, c, d, e, f]) },
         libc::SYS_getpid | libc::SYS_gettid if machine::sees_constants() && simulation().is_some() => {
             Some(c_long::from(machine::PROCESS))
@@ -43,15 +44,15 @@ pub(super) unsafe extern "C" fn syscall(
     };
     match answer {
         Some(answer) => answer,
-        // SAFETY: the caller vouches for its arguments.
+        // SAFETY: the caller vouches for the arguments.
         None => returned(unsafe { system_call(number, [a, b, c, d, e, f]) }),
     }
 }
 
-/// Answers a futex operation, or `None` for one that has to pass through.
+/// Answers a futex operation. `None` for one that passes through.
 ///
 /// # Safety
-/// The first argument must be a futex and the fourth, for a wait, null or a time.
+/// The first argument must point to a futex. For a wait, the fourth must be null or point to a time.
 unsafe fn futex(arguments: [usize; 6]) -> Option<c_long> {
     let simulation = simulation()?;
     let [word, operation, expected, time, ..] = arguments;
@@ -60,37 +61,37 @@ unsafe fn futex(arguments: [usize; 6]) -> Option<c_long> {
     if !matches!(command, libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET) || simulation.clocks.is_quiet() {
         return None;
     }
-    // SAFETY: the caller gives an aligned word that others may change at the same time.
+    // SAFETY: the caller passes an aligned word, which other threads may change concurrently.
     if unsafe { &*(word as *const AtomicU32) }.load(Ordering::SeqCst) != expected as u32 {
         set_errno(libc::EAGAIN);
         return Some(-1);
     }
     if time == 0 {
-        // Nobody is left who could end this wait.
+        // With no other thread, nothing can end this wait.
         child::end_blocked_if_alone(simulation);
         return None;
     }
-    // SAFETY: the caller gives a time.
+    // SAFETY: the caller passes a valid time.
     let time = nanos(unsafe { &*(time as *const timespec) });
-    let look = simulation.clocks.look();
+    let reading = simulation.clocks.peek();
     let until = if command == libc::FUTEX_WAIT {
-        look.virtual_nanos.saturating_add(time)
+        reading.virtual_nanos.saturating_add(time)
     } else if operation & libc::FUTEX_CLOCK_REALTIME != 0 {
-        look.virtual_nanos.saturating_add(time.saturating_sub(simulation.wall()))
+        reading.virtual_nanos.saturating_add(time.saturating_sub(simulation.wall()))
     } else {
-        look.virtual_at(time)
+        reading.virtual_at(time)
     };
     if simulation.threads.get() > 0 {
-        let left = duration(until.saturating_sub(look.virtual_nanos));
+        let left = duration(until.saturating_sub(reading.virtual_nanos));
         let wait = libc::FUTEX_WAIT | (operation & libc::FUTEX_PRIVATE_FLAG);
-        // SAFETY: the caller's futex and our time.
+        // SAFETY: the futex is the caller's, and the time is a local variable.
         let result =
             unsafe { system_call(libc::SYS_futex, [word, wait as usize, expected, &raw const left as usize, 0, 0]) };
         if result != -(libc::ETIMEDOUT as isize) {
             return Some(returned(result));
         }
     }
-    simulation.clocks.run_ahead(look.slot, until);
+    simulation.clocks.run_ahead(reading.slot, until);
     set_errno(libc::ETIMEDOUT);
     Some(-1)
 }
@@ -103,26 +104,26 @@ fn duration(nanos: u64) -> timespec {
     timespec { tv_sec: (nanos / 1_000_000_000) as libc::time_t, tv_nsec: (nanos % 1_000_000_000) as c_long }
 }
 
-/// A blocking sleep until the virtual time that `until` computes from the present.
+/// Sleeps until the virtual time that `until` computes from the current one.
 fn sleep(simulation: &Simulation, until: impl FnOnce(u64) -> u64) {
-    let look = simulation.clocks.look();
-    let until = until(look.virtual_nanos);
-    let length = until.saturating_sub(look.virtual_nanos);
+    let reading = simulation.clocks.peek();
+    let until = until(reading.virtual_nanos);
+    let length = until.saturating_sub(reading.virtual_nanos);
     record_escape(EscapeKind::BlockingSleep, || format!("{:?}", std::time::Duration::from_nanos(length)));
     if simulation.threads.get() > 0 {
         let length = duration(length);
         call!(libc::SYS_nanosleep, &raw const length, 0);
     }
-    simulation.clocks.run_ahead(look.slot, until);
+    simulation.clocks.run_ahead(reading.slot, until);
 }
 
 /// # Safety
-/// As in the C library.
+/// As for the C library's function.
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn nanosleep(length: *const timespec, left: *mut timespec) -> c_int {
     match simulation() {
         Some(simulation) if !length.is_null() => {
-            // SAFETY: the caller gives a time.
+            // SAFETY: the caller passes a valid time.
             let length = nanos(unsafe { &*length });
             sleep(simulation, |now| now.saturating_add(length));
             0
@@ -132,7 +133,7 @@ pub(super) unsafe extern "C" fn nanosleep(length: *const timespec, left: *mut ti
 }
 
 /// # Safety
-/// As in the C library.
+/// As for the C library's function.
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn clock_nanosleep(
     clock: clockid_t,
@@ -142,7 +143,7 @@ pub(super) unsafe extern "C" fn clock_nanosleep(
 ) -> c_int {
     match simulation() {
         Some(simulation) if !time.is_null() => {
-            // SAFETY: the caller gives a time.
+            // SAFETY: the caller passes a valid time.
             let time = nanos(unsafe { &*time });
             if flags & libc::TIMER_ABSTIME == 0 {
                 sleep(simulation, |now| now.saturating_add(time));
@@ -150,13 +151,13 @@ pub(super) unsafe extern "C" fn clock_nanosleep(
                 let length = time.saturating_sub(simulation.wall());
                 sleep(simulation, |now| now.saturating_add(length));
             } else {
-                let look = simulation.clocks.look();
-                sleep(simulation, |_| look.virtual_at(time));
+                let reading = simulation.clocks.peek();
+                sleep(simulation, |_| reading.virtual_at(time));
             }
             0
         }
         // This function returns the error instead of setting `errno`.
-        // SAFETY: the caller vouches for its arguments.
+        // SAFETY: the caller vouches for the arguments.
         _ => unsafe {
             -system_call(
                 libc::SYS_clock_nanosleep,
@@ -169,6 +170,6 @@ pub(super) unsafe extern "C" fn clock_nanosleep(
 #[unsafe(no_mangle)]
 pub(super) extern "C" fn usleep(micros: c_uint) -> c_int {
     let length = duration(u64::from(micros) * 1_000);
-    // SAFETY: the time is ours.
+    // SAFETY: the time is a local variable.
     unsafe { nanosleep(&raw const length, std::ptr::null_mut()) }
 }

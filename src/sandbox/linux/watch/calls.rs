@@ -1,8 +1,8 @@
-//! Which system calls tell a run something that a case does not hold, or change what a later run finds. It knows nothing
-//! of how they are caught.
+//! The system calls that give a run information beyond its case, or that change what a later run finds.
 //!
-//! Absent on purpose is what every run makes in the same way: memory, signals, locks, pipes and events within the
-//! process, and writing to a file that is open. Reading from a socket is absent, too: making it has been named.
+//! Absent on purpose are calls that every run makes in the same way: for memory, signals, locks, pipes and events
+//! within the process, and for writing to an open file. Reading from a socket is absent, too, because its creation is
+//! recorded.
 
 use std::ffi::CStr;
 use std::fmt::Write as _;
@@ -12,27 +12,27 @@ use libc::c_long;
 use super::super::hooks::is_allowed_file;
 use super::super::raw::system_call;
 
-/// What the arguments of a system call name.
+/// What the arguments of a system call refer to.
 #[derive(Clone, Copy)]
 pub(super) enum ArgumentKind {
-    /// Nothing that is worth a word.
+    /// Nothing worth reporting.
     Plain,
     /// The path that this argument points to.
     Path(usize),
-    /// The path that the argument after this one points to, below the directory that this one is.
+    /// The path that the next argument points to, relative to the directory that this argument has open.
     PathAt(usize),
-    /// The file that this argument has open.
+    /// The open file of the descriptor in this argument.
     Open(usize),
-    /// The socket's address that this argument points to, its length in the one after it.
+    /// The socket address that this argument points to; the next argument is its length.
     Address(usize),
-    /// The clock of this number.
+    /// The clock whose id this argument is.
     Clock(usize),
-    /// A new process or thread, which runs on a stack of its own.
+    /// A new process or thread, which runs on its own stack.
     #[cfg_attr(target_arch = "aarch64", allow(dead_code))]
     Child,
 }
 
-/// A system call that is caught.
+/// A system call that the filter catches.
 #[derive(Clone, Copy)]
 pub(super) struct Call {
     pub(super) number: c_long,
@@ -48,7 +48,7 @@ macro_rules! calls {
 
 use ArgumentKind::{Address, Child, Clock, Open, Path, PathAt, Plain};
 
-/// What is caught on every machine.
+/// The calls that are caught on every architecture.
 const COMMON: &[Call] = calls! {
     SYS_getrandom "getrandom" Plain;
     SYS_clock_gettime "clock_gettime" Clock(0);
@@ -103,9 +103,9 @@ const COMMON: &[Call] = calls! {
     SYS_execveat "execveat" PathAt(0);
 };
 
-/// What is caught on this machine alone: older calls that newer machines leave out, and those that make children.
+/// The calls that are caught on x86-64 only: older calls that newer architectures lack, and those that create children.
 #[cfg(target_arch = "x86_64")]
-const OWN: &[Call] = calls! {
+const ARCHITECTURE_SPECIFIC: &[Call] = calls! {
     SYS_newfstatat "newfstatat" PathAt(0);
     SYS_time "time" Plain;
     SYS_alarm "alarm" Plain;
@@ -129,34 +129,35 @@ const OWN: &[Call] = calls! {
     SYS_fork "fork" Child;
     SYS_vfork "vfork" Child;
 };
+/// The calls that are caught on aarch64 only.
 #[cfg(target_arch = "aarch64")]
-const OWN: &[Call] = calls! {
+const ARCHITECTURE_SPECIFIC: &[Call] = calls! {
     SYS_newfstatat "newfstatat" PathAt(0);
 };
 
 /// Every system call that is caught.
 pub(super) fn all() -> impl Iterator<Item = &'static Call> {
-    COMMON.iter().chain(OWN)
+    COMMON.iter().chain(ARCHITECTURE_SPECIFIC)
 }
 
-/// The caught system call of this number.
+/// The caught system call with this number.
 pub(super) fn of_number(number: c_long) -> Option<&'static Call> {
     all().find(|call| call.number == number)
 }
 
 impl Call {
-    /// Whether it makes a process or a thread.
+    /// Whether it creates a process or a thread.
     pub(super) fn makes_child(&self) -> bool {
         matches!(self.argument, Child)
     }
 
-    /// What this call with these arguments does, in words that are the same for the same thing. `None` if it is nothing
-    /// that leaves the sandbox, or that one of `known` tells of already: who opens a file reads it.
+    /// Describes this call with these arguments; equal calls have equal descriptions. `None` if it does not leave the
+    /// sandbox, or if one of `known` has another call for the same path: reading a file that was opened is not news.
     ///
     /// # Safety
-    /// The arguments must be those of a call that is being made.
+    /// The arguments must be those of a system call that is being made.
     pub(super) unsafe fn describe(&self, arguments: [usize; 6], known: &[&str]) -> Option<String> {
-        // SAFETY: the kernel is about to read the same places.
+        // SAFETY: the kernel is about to read the same memory.
         let found = unsafe {
             match self.argument {
                 Plain => return Some(self.name.to_owned()),
@@ -176,21 +177,23 @@ impl Call {
         }
         let path = String::from_utf8_lossy(&found);
         let text = format!("{} of {path}", self.name);
-        let tells = |known: &&&str| {
+        let is_recorded = |known: &&&str| {
             known.strip_suffix(&*path).is_some_and(|before| before.is_empty() || before.ends_with(" of "))
         };
-        match known.iter().find(tells) {
+        match known.iter().find(is_recorded) {
             Some(known) if **known != text => None,
             _ => Some(text),
         }
     }
 }
 
+/// The C string at an address; `None` if that is null.
+///
 /// # Safety
 /// `address` must be null or that of a C string.
 unsafe fn text_at<'a>(address: usize) -> Option<&'a [u8]> {
     let pointer = address as *const libc::c_char;
-    // SAFETY: the caller vouches for the text.
+    // SAFETY: the caller vouches for the string.
     (!pointer.is_null()).then(|| unsafe { CStr::from_ptr(pointer) }.to_bytes())
 }
 
@@ -199,12 +202,14 @@ fn open_file(descriptor: usize) -> Option<Vec<u8>> {
     let link = std::ffi::CString::new(format!("/proc/self/fd/{}", descriptor as i32)).ok()?;
     let mut target = [0_u8; 1024];
     let arguments = [libc::AT_FDCWD as usize, link.as_ptr() as usize, target.as_mut_ptr() as usize, target.len(), 0, 0];
-    // SAFETY: a C string and a buffer of ours.
+    // SAFETY: the path is a C string, and the buffer is as long as stated.
     let length = unsafe { system_call(libc::SYS_readlinkat, arguments) };
     let path = target.get(..usize::try_from(length).ok()?)?;
     path.starts_with(b"/").then(|| path.to_vec())
 }
 
+/// The absolute path of `path` below `directory`; an empty path stands for the directory's descriptor itself.
+///
 /// # Safety
 /// `path` must be null or the address of a C string.
 unsafe fn path_at(directory: usize, path: usize) -> Option<Vec<u8>> {
@@ -214,7 +219,6 @@ unsafe fn path_at(directory: usize, path: usize) -> Option<Vec<u8>> {
     if path.starts_with(b"/") || (from == libc::AT_FDCWD && !path.is_empty()) {
         return Some(path.to_vec());
     }
-    // An empty path stands for the descriptor itself.
     let mut whole = if from == libc::AT_FDCWD { b"/".to_vec() } else { open_file(directory)? };
     if !path.is_empty() {
         whole.push(b'/');
@@ -223,8 +227,10 @@ unsafe fn path_at(directory: usize, path: usize) -> Option<Vec<u8>> {
     Some(whole)
 }
 
+/// The text of a socket address.
+///
 /// # Safety
-/// `address` must be null or that of a socket's address of `length` bytes.
+/// `address` must be null or that of a socket address of `length` bytes.
 unsafe fn socket_address(address: usize, length: usize) -> Option<String> {
     if address == 0 || length < size_of::<libc::sa_family_t>() {
         return None;

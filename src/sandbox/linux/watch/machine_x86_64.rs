@@ -1,4 +1,4 @@
-//! The interrupted code's registers on x86-64, the way of new threads and processes back into it, and the time stamp
+//! The registers of interrupted code on x86-64, the return of new threads and processes into it, and the time stamp
 //! counter.
 
 use std::arch::{asm, global_asm};
@@ -12,84 +12,85 @@ use super::super::raw::system_call;
 use crate::sandbox::escapes::record_escape;
 use crate::sandbox::notes::EscapeKind;
 
-/// The arguments of the system call that was handed back.
+/// The arguments of the system call that was trapped.
 pub(super) fn arguments(context: &ucontext_t) -> [usize; 6] {
     use libc::{REG_R8, REG_R9, REG_R10, REG_RDI, REG_RDX, REG_RSI};
     let registers = &context.uc_mcontext.gregs;
     [REG_RDI, REG_RSI, REG_RDX, REG_R10, REG_R8, REG_R9].map(|register| registers[register as usize] as usize)
 }
 
-/// Gives the interrupted code the result of its call.
+/// Sets the result of the interrupted code's system call.
 pub(super) fn set_result(context: &mut ucontext_t, result: isize) {
     context.uc_mcontext.gregs[libc::REG_RAX as usize] = result as i64;
 }
 
-/// How many children may be on their way back at once.
-const WAYS: usize = 8;
-/// The bytes from one gate of children to the next.
-const WAY_BYTES: usize = 16;
+/// How many calls that create children may be in progress at once.
+const RETURN_SLOTS: usize = 8;
+/// The distance from one gate of children to the next, in bytes.
+const GATE_BYTES: usize = 16;
 
-/// Where the calls that make children return to. A new thread starts with the registers of its maker but on another
-/// stack, so it cannot return through a handler; and the two registers that a call may change are lost in it.
-static WAYS_BACK: [AtomicUsize; WAYS] = [const { AtomicUsize::new(0) }; WAYS];
+/// The addresses to which calls that create children return. A new thread starts with its creator's registers but on
+/// another stack, so it cannot return through the signal handler. No register can hold the address either: the call
+/// overwrites the two that it may change.
+static RETURN_ADDRESSES: [AtomicUsize; RETURN_SLOTS] = [const { AtomicUsize::new(0) }; RETURN_SLOTS];
 
-// For each way a gate of its own, as a thread may make a child while the child of another has not come back.
+// Each slot has its own gate, because a thread may create a child before another thread's child has returned.
 global_asm!(
     ".pushsection .text.squall_gates_of_children, \"ax\", @progbits",
     ".balign 16",
     ".hidden squall_gates_of_children",
     ".globl squall_gates_of_children",
     "squall_gates_of_children:",
-    ".irp way, 0, 1, 2, 3, 4, 5, 6, 7",
+    ".irp slot, 0, 1, 2, 3, 4, 5, 6, 7",
     ".balign 16",
     "syscall",
-    "jmp qword ptr [rip + {ways} + \\way * 8]",
+    "jmp qword ptr [rip + {returns} + \\slot * 8]",
     ".endr",
     ".balign 16",
     ".popsection",
-    ways = sym WAYS_BACK,
+    returns = sym RETURN_ADDRESSES,
 );
 
 unsafe extern "C" {
     static squall_gates_of_children: u8;
 }
 
-/// Where calls that make children leave from.
+/// The addresses of the gates through which calls that create children are made.
 pub(super) fn gates_of_children() -> Range<usize> {
     let start = &raw const squall_gates_of_children as usize;
-    start..start + WAYS * WAY_BYTES
+    start..start + RETURN_SLOTS * GATE_BYTES
 }
 
-/// Lets the interrupted code make its call itself, from where it is not caught, and then go on where it was.
+/// Makes the interrupted code repeat its call from a gate, where it is not caught, and then continue where it was.
 pub(super) fn go_on_at_gate_of_children(context: &mut ucontext_t, number: c_long) {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let way = NEXT.fetch_add(1, Ordering::Relaxed) % WAYS;
+    let slot = NEXT.fetch_add(1, Ordering::Relaxed) % RETURN_SLOTS;
     let registers = &mut context.uc_mcontext.gregs;
-    WAYS_BACK[way].store(registers[libc::REG_RIP as usize] as usize, Ordering::SeqCst);
+    RETURN_ADDRESSES[slot].store(registers[libc::REG_RIP as usize] as usize, Ordering::SeqCst);
     registers[libc::REG_RAX as usize] = number;
-    registers[libc::REG_RIP as usize] = (gates_of_children().start + way * WAY_BYTES) as i64;
+    registers[libc::REG_RIP as usize] = (gates_of_children().start + slot * GATE_BYTES) as i64;
 }
 
-/// Makes the instructions that read the time stamp counter fault from now on, also those in the kernel's page for
-/// clocks. Where the processor cannot, they go on unseen.
+/// Makes instructions that read the time stamp counter fault from now on, including those in the vDSO. If the processor
+/// does not support this, they stay unseen.
 pub(super) fn watch_counter() {
     set_counter(libc::PR_TSC_SIGSEGV);
 }
 
 fn set_counter(mode: c_int) {
     let arguments = [libc::PR_SET_TSC as usize, mode as usize, 0, 0, 0, 0];
-    // SAFETY: changes what two instructions do on this thread.
+    // SAFETY: this only changes whether two instructions fault on this thread.
     unsafe { system_call(libc::SYS_prctl, arguments) };
 }
 
-/// The bytes of an instruction at which a fault happened, if it reads the time stamp counter.
+/// The name and the length in bytes of the instruction at an address, if it reads the time stamp counter.
 ///
 /// # Safety
-/// `place` must be that of an instruction.
-unsafe fn counter_instruction(place: usize) -> Option<(&'static str, usize)> {
+/// `address` must be that of an instruction.
+unsafe fn counter_instruction(address: usize) -> Option<(&'static str, usize)> {
     let byte = |index: usize| {
-        // SAFETY: code can be read, and no byte is read beyond what the ones before it make an instruction of.
-        unsafe { (place as *const u8).add(index).read() }
+        // SAFETY: code is readable, and a third byte is read only if the first two show that the instruction has one.
+        unsafe { (address as *const u8).add(index).read() }
     };
     match (byte(0), byte(1)) {
         (0x0f, 0x31) => Some(("rdtsc", 2)),
@@ -98,30 +99,30 @@ unsafe fn counter_instruction(place: usize) -> Option<(&'static str, usize)> {
     }
 }
 
-/// Called for a fault: if it is that of reading the counter, it is recorded and carried out. Says whether it was.
+/// Called for a fault. Records and emulates an instruction that reads the counter; returns false for any other fault.
 ///
 /// # Safety
 /// The arguments must be what the kernel gave to the handler of SIGSEGV.
-pub(super) unsafe fn on_counter(information: *mut siginfo_t, context: *mut c_void) -> bool {
-    // SAFETY: the kernel gives valid information.
+pub(super) unsafe fn emulate_counter_read(information: *mut siginfo_t, context: *mut c_void) -> bool {
+    // SAFETY: the caller vouches for the arguments.
     let (information, context) = unsafe { (&*information, &mut *context.cast::<ucontext_t>()) };
-    let place = context.uc_mcontext.gregs[libc::REG_RIP as usize] as usize;
-    // A fault at an address that cannot be accessed has another code, and then its instruction may be out of reach, too.
+    let address = context.uc_mcontext.gregs[libc::REG_RIP as usize] as usize;
+    // A fault at an inaccessible address has another code, and its instruction may be inaccessible, too.
     if information.si_code != libc::SI_KERNEL {
         return false;
     }
-    // SAFETY: the fault was that of the instruction itself.
-    let Some((name, length)) = (unsafe { counter_instruction(place) }) else { return false };
+    // SAFETY: the instruction itself faulted, so it was fetched and is readable.
+    let Some((name, length)) = (unsafe { counter_instruction(address) }) else { return false };
     set_counter(libc::PR_TSC_ENABLE);
     record_escape(EscapeKind::TimeStampCounter, || {
-        // SAFETY: asks for a constant of the process.
+        // SAFETY: `getauxval` reads a constant of the process.
         let page = unsafe { libc::getauxval(libc::AT_SYSINFO_EHDR) } as usize;
         const PAGE_BYTES: usize = 4 * 4096;
-        let by_kernels_code = page != 0 && (page..page + PAGE_BYTES).contains(&place);
-        if by_kernels_code { "a clock read through the vDSO".to_owned() } else { name.to_owned() }
+        let is_in_vdso = page != 0 && (page..page + PAGE_BYTES).contains(&address);
+        if is_in_vdso { "a clock read through the vDSO".to_owned() } else { name.to_owned() }
     });
     let (low, high, processor): (u64, u64, u64);
-    // SAFETY: reads the counter, which every processor of this kind has, and the number of the processor.
+    // SAFETY: the instructions read the counter, which every x86-64 processor has, and the number of the processor.
     unsafe {
         if length == 3 {
             asm!("rdtscp", out("rax") low, out("rdx") high, out("rcx") processor, options(nomem, nostack));

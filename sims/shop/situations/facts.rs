@@ -1,11 +1,12 @@
-//! What a run's trace and history say of attempts, effects, deaths and health, in a form that situations are made of.
+//! Facts about attempts, effects, deaths and health, read from a run's trace and history; situations are built from
+//! them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use squall::history::Operation;
 use squall::prelude::*;
-use squall::trace::{AttemptOutcome, Event, HostId};
+use squall::trace::{AttemptOutcome, Event, HostId, Mark};
 
 use crate::shop::message::OrderReceipt;
 use crate::shop::workload::Reply;
@@ -26,7 +27,7 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// When it ended; never, if it did not.
+    /// When it ended; `Duration::MAX` if it did not.
     pub fn end(&self) -> Duration {
         self.ended.as_ref().map_or(Duration::MAX, |(at, _)| *at)
     }
@@ -36,12 +37,12 @@ impl Attempt {
         self.ended.as_ref().map(|(_, outcome)| outcome)
     }
 
-    /// Whether it lasts at this time.
+    /// Whether it was in progress at this time.
     pub fn lasts_at(&self, at: Duration) -> bool {
         self.began <= at && at <= self.end()
     }
 
-    /// Whether a server did what it was asked.
+    /// Whether it succeeded.
     pub fn is_answered(&self) -> bool {
         matches!(self.outcome(), Some(AttemptOutcome::Status(200..=299)))
     }
@@ -52,7 +53,7 @@ impl Attempt {
     }
 }
 
-/// All attempts, by the time of their beginning.
+/// All attempts, sorted by start time.
 pub fn attempts(trace: &Trace) -> Vec<Attempt> {
     let mut attempts: Vec<Attempt> = Vec::new();
     for (at, host, mark) in trace.marks() {
@@ -61,7 +62,7 @@ pub fn attempts(trace: &Trace) -> Vec<Attempt> {
                 attempts.push(Attempt { host, call: *call, number: *attempt, began: at, ended: None });
             }
             Mark::AttemptEnded { call, attempt, outcome } => {
-                // The one that ends is among the latest that began.
+                // The attempt that ends is usually among the latest that began.
                 let open = attempts.iter_mut().rev().find(|open| open.call == *call && open.number == *attempt);
                 if let Some(open) = open {
                     open.ended = Some((at, outcome.clone()));
@@ -73,8 +74,8 @@ pub fn attempts(trace: &Trace) -> Vec<Attempt> {
     attempts
 }
 
-/// The last server that the gateway sent this attempt's request to. The gateway does not say whose requests it sends, so
-/// this is known only of an attempt beside which there was no other.
+/// The last server that the gateway sent this attempt's request to. The gateway does not record whose requests it
+/// sends, so this is only known for an attempt that overlaps no other.
 pub fn server_of(trace: &Trace, attempts: &[Attempt], attempt: &Attempt) -> Option<HostId> {
     let is_other = |other: &&Attempt| (other.call, other.number) != (attempt.call, attempt.number);
     let overlaps = |other: &Attempt| other.began <= attempt.end() && attempt.began <= other.end();
@@ -88,9 +89,9 @@ pub fn server_of(trace: &Trace, attempts: &[Attempt], attempt: &Attempt) -> Opti
     sent.last()
 }
 
-/// The servers of which one, for certain, was sent this attempt's request; none if it may never have come that far.
+/// Servers of which at least one was certainly sent this attempt's request; empty if it may have reached none.
 pub fn servers_reached(trace: &Trace, attempts: &[Attempt], attempt: &Attempt) -> BTreeSet<HostId> {
-    // What fails at the gateway itself is a 503 or a 504; these come from behind it, or from a server that broke off.
+    // The gateway itself fails with 503 or 504; a 2xx or 502 comes from a server, or from a connection that broke.
     let came_back = matches!(attempt.outcome(), Some(AttemptOutcome::Status(200..=299 | 502)));
     if !came_back {
         return server_of(trace, attempts, attempt).into_iter().collect();
@@ -102,7 +103,7 @@ pub fn servers_reached(trace: &Trace, attempts: &[Attempt], attempt: &Attempt) -
     sent.collect()
 }
 
-/// The attempts that were answered well, with the server that did it, where that is known.
+/// The successful attempts whose server is known, with that server.
 pub fn answered_attempts(trace: &Trace) -> Vec<(Attempt, HostId)> {
     let all = attempts(trace);
     let servers: Vec<_> = all.iter().map(|attempt| server_of(trace, &all, attempt)).collect();
@@ -110,7 +111,7 @@ pub fn answered_attempts(trace: &Trace) -> Vec<(Attempt, HostId)> {
     known.filter(|(attempt, _)| attempt.is_answered()).collect()
 }
 
-/// When each call ended, and whether it was answered.
+/// When each call ended, and whether it succeeded.
 pub fn calls_ended(trace: &Trace) -> BTreeMap<u64, (Duration, bool)> {
     let ended = trace.marks().filter_map(|(at, _, mark)| match mark {
         Mark::CallEnded { call, ok } => Some((*call, (at, *ok))),
@@ -119,7 +120,7 @@ pub fn calls_ended(trace: &Trace) -> BTreeMap<u64, (Duration, bool)> {
     ended.collect()
 }
 
-/// When orders were committed, and which.
+/// The commits of orders: when, and the order's number.
 pub fn applied(trace: &Trace) -> impl Iterator<Item = (Duration, u64)> {
     trace.marks().filter_map(|(at, _, mark)| match mark {
         Mark::Applied { id, .. } => Some((at, *id)),
@@ -127,7 +128,7 @@ pub fn applied(trace: &Trace) -> impl Iterator<Item = (Duration, u64)> {
     })
 }
 
-/// Which call asked for each order, as the auditor read it in the books.
+/// The call that placed each order, by order number, from the receipts of buyers and the auditor.
 pub fn calls_of_orders(history: &History) -> BTreeMap<u64, u64> {
     let audited = |operation: &Operation| operation.answer::<Vec<OrderReceipt>>().ok().flatten();
     let placed = |operation: &Operation| match operation.answer() {
@@ -142,20 +143,20 @@ pub fn calls_of_orders(history: &History) -> BTreeMap<u64, u64> {
     receipts.flatten().filter_map(|order| Some((order.id, u64::from_str_radix(&order.call, 16).ok()?))).collect()
 }
 
-/// Commits whose attempt got no good answer: when each was made, and the attempt.
+/// The commits whose attempt got no successful answer: the time of the commit, and the attempt.
 pub fn lost_answers(trace: &Trace, history: &History) -> Vec<(Duration, Attempt)> {
     let calls = calls_of_orders(history);
     let mut attempts = attempts(trace);
     let mut lost = Vec::new();
     for (at, order) in applied(trace) {
-        let is_its = |attempt: &Attempt| Some(&attempt.call) == calls.get(&order) && attempt.lasts_at(at);
-        let unanswered = attempts.iter().position(|attempt| is_its(attempt) && !attempt.is_answered());
+        let placed_it = |attempt: &Attempt| Some(&attempt.call) == calls.get(&order) && attempt.lasts_at(at);
+        let unanswered = attempts.iter().position(|attempt| placed_it(attempt) && !attempt.is_answered());
         lost.extend(unanswered.map(|index| (at, attempts.swap_remove(index))));
     }
     lost
 }
 
-/// When a host's programs ended, and when the next one started.
+/// The times at which a host's program ended, each with the time of the next start (`Duration::MAX` if there was none).
 pub fn deaths(trace: &Trace, host: HostId) -> impl Iterator<Item = (Duration, Duration)> {
     let own = move |event: fn(&Event) -> bool| {
         trace.records.iter().filter(move |record| record.host == Some(host) && event(&record.event))
@@ -167,12 +168,12 @@ pub fn deaths(trace: &Trace, host: HostId) -> impl Iterator<Item = (Duration, Du
     })
 }
 
-/// Whether a host has no program at this time.
+/// Whether no program runs on a host at this time.
 pub fn is_down(trace: &Trace, host: HostId, at: Duration) -> bool {
     deaths(trace, host).any(|(died, restarted)| died <= at && at < restarted)
 }
 
-/// When the gateway changed its mind about which server, and what it then believed.
+/// The health changes at the gateway: when, the server, and whether it was then considered healthy.
 pub fn health_changes(trace: &Trace) -> impl Iterator<Item = (Duration, HostId, bool)> {
     trace.marks().filter_map(|(at, _, mark)| match mark {
         Mark::HealthChanged { to, healthy } => Some((at, *to, *healthy)),
