@@ -1,7 +1,8 @@
-//! The command line and libtest's protocol, with small scenarios that end in every way there is.
+//! The command line and libtest's protocol, with small scenarios that end in every possible way.
 //!
-//! This executable is itself a table of scenarios: started with the word `cli`, or with `SQUALL_TABLE` set, it is what a
-//! user's table would be (`other` for a second one); otherwise it runs the tests, which start it again in these ways.
+//! This executable is itself a table of scenarios: if its first argument is `cli`, or `SQUALL_TABLE` is set (`other`
+//! for a second table), it acts as a user's table would. Otherwise it runs the tests, which start it again in these
+//! ways.
 
 #[path = "cli/check_history.rs"]
 mod check_history;
@@ -29,7 +30,7 @@ use trial::trial;
 fn main() -> ExitCode {
     let is_table = std::env::args().nth(1).as_deref() == Some("cli") || std::env::var_os("SQUALL_TABLE").is_some();
     if squall::internal::sandbox::is_zygote() {
-        // It is not told which table it serves.
+        // A zygote does not know which table it serves.
         return squall::main(table::SCENARIOS.into_iter().chain(selection::SCENARIOS));
     }
     if std::env::var_os("SQUALL_TABLE").is_some_and(|table| table == "other") {
@@ -42,46 +43,49 @@ fn main() -> ExitCode {
         ("a_passing_exploration_exits_with_0_and_prints_a_table", passing),
         ("a_broken_promise_exits_with_1_and_explains_itself", broken_promise),
         ("a_failing_case_replays_in_a_fresh_process", replays_afresh),
-        ("every_way_to_die_is_reported_with_its_seed_while_other_runs_go_on", ways_to_die),
-        ("what_differs_when_repeated_exits_with_3", not_deterministic),
-        ("what_is_unknown_exits_with_3", unknown),
+        ("every_way_to_die_is_reported_with_its_seed_while_other_runs_continue", ways_to_die),
+        ("a_run_that_differs_when_repeated_exits_with_3", not_deterministic),
+        ("an_unknown_verdict_exits_with_3", unknown),
         ("a_fault_that_is_never_effective_fails_the_exploration", never_effective),
-        ("which_faults_runs_use_is_drawn_or_said", faults_are_chosen),
-        ("what_is_never_reached_fails_once_there_are_enough_runs", never_reached),
+        ("the_faults_of_a_run_are_drawn_or_selected", faults_are_chosen),
+        ("an_unreached_situation_fails_once_there_are_enough_runs", never_reached),
         ("fingerprints_do_not_depend_on_jobs_or_invocation", fingerprints),
         ("json_is_written", json),
         ("bad_usage_is_one_line_and_exits_with_2", bad_usage),
         ("a_damaged_case_file_is_one_line_and_exits_with_2", damaged_files),
-        ("libtests_protocol_is_spoken", protocol),
+        ("it_works_as_a_libtest_executable", protocol),
         ("the_number_of_seeds_comes_from_the_environment", seeds_from_environment),
-        ("help_is_given", help),
+        ("help_is_shown", help),
         ("the_catalog_of_faults_is_shown", catalog),
-        ("nobody_needs_to_read_the_output", broken_pipe),
-        ("an_edited_case_is_replayed_as_it_is_and_left_alone", edited_case),
+        ("a_closed_pipe_is_not_an_error", broken_pipe),
+        ("an_edited_case_is_replayed_as_it_is_and_not_changed", edited_case),
         ("an_interrupt_leaves_no_process", interrupt),
-        ("a_kept_case_is_run_first_and_must_pass", kept::a_kept_case_is_run_first),
-        ("keeping_overwrites_no_other_case", kept::keeping_takes_care),
-        ("a_kept_case_that_cannot_be_run_is_one_line", kept::a_kept_case_that_cannot_be_run_is_one_line),
+        ("a_kept_case_runs_first_and_must_pass", kept::a_kept_case_runs_first),
+        ("keeping_overwrites_no_other_case", kept::keeping_overwrites_no_other_case),
+        (
+            "a_kept_case_that_cannot_run_is_reported_in_one_line",
+            kept::a_kept_case_that_cannot_run_is_reported_in_one_line,
+        ),
         (
             "a_kept_case_that_passes_by_luck_is_not_deterministic",
             kept::a_kept_case_that_passes_by_luck_is_not_deterministic,
         ),
         ("runs_that_died_are_compared_by_their_ends", replays::runs_that_died_are_compared_by_their_ends),
         ("a_case_is_printed_as_a_test", kept::a_case_is_printed_as_a_test),
-        ("another_run_is_said_to_part_where_it_does", replays::another_run_is_said_to_part_where_it_does),
-        ("a_changed_definition_or_version_is_said", replays::what_else_has_changed_is_said),
-        ("the_timeline_ends_where_it_is_told_to", replays::the_timeline_ends_where_it_is_told_to),
-        ("without_a_debugger_nothing_stops", replays::without_a_debugger_nothing_stops),
-        ("a_saved_case_is_made_smaller_later", smaller::a_saved_case_is_made_smaller_later),
-        ("what_passes_is_not_made_smaller", smaller::what_passes_is_not_made_smaller),
-        ("where_github_runs_it_failures_are_annotations", smaller::where_github_runs_it_failures_are_annotations),
-        ("a_history_that_somebody_brings_is_judged", check_history::a_history_that_somebody_brings_is_judged),
-        ("a_sweep_that_everything_survives_passes", sweeps::what_survives_everything_passes),
-        ("a_sweep_tells_the_points_that_are_not_survived", sweeps::what_is_not_survived_is_told_with_its_point),
-        ("an_interrupted_sweep_goes_on", sweeps::an_interrupted_sweep_goes_on),
-        ("what_cannot_be_swept_is_said", sweeps::what_cannot_be_swept_is_said),
-        ("what_makes_no_sense_is_refused_before_any_run", selection::what_makes_no_sense_is_refused_before_any_run),
-        ("as_a_test_what_makes_no_sense_fails_alone", selection::as_a_test_what_makes_no_sense_fails_alone),
+        ("a_replay_shows_where_it_diverges", replays::a_replay_shows_where_it_diverges),
+        ("a_changed_definition_or_version_is_reported", replays::a_changed_definition_or_version_is_reported),
+        ("the_timeline_ends_at_the_given_time", replays::the_timeline_ends_at_the_given_time),
+        ("a_run_without_a_debugger_does_not_stop", replays::a_run_without_a_debugger_does_not_stop),
+        ("a_saved_case_can_be_shrunk_later", smaller::a_saved_case_can_be_shrunk_later),
+        ("a_passing_case_is_not_shrunk", smaller::a_passing_case_is_not_shrunk),
+        ("failures_are_annotations_on_github", smaller::failures_are_annotations_on_github),
+        ("a_history_from_elsewhere_is_judged", check_history::a_history_from_elsewhere_is_judged),
+        ("a_sweep_passes_if_everything_is_survived", sweeps::a_sweep_passes_if_everything_is_survived),
+        ("a_sweep_names_each_point_that_is_not_survived", sweeps::a_sweep_names_each_point_that_is_not_survived),
+        ("an_interrupted_sweep_resumes", sweeps::an_interrupted_sweep_resumes),
+        ("an_impossible_sweep_is_refused", sweeps::an_impossible_sweep_is_refused),
+        ("an_invalid_scenario_is_refused_before_any_run", selection::an_invalid_scenario_is_refused_before_any_run),
+        ("an_invalid_scenario_fails_only_its_own_test", selection::an_invalid_scenario_fails_only_its_own_test),
         ("generators_are_selected_by_name_or_kind", selection::generators_are_selected_by_name_or_kind),
         ("a_debugger_stops_in_the_code_under_test", replays::a_debugger_stops_in_the_code_under_test),
     ];
@@ -89,19 +93,19 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials.into()).exit_code()
 }
 
-/// A directory of its own for what a test writes.
+/// The directory of a test's files.
 fn directory(name: &str) -> PathBuf {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli").join(name);
     std::fs::create_dir_all(directory.join("target")).unwrap();
     directory
 }
 
-/// Forgets the cases that an earlier build saved.
+/// Removes the cases that an earlier build saved.
 fn forget_cases(name: &str) {
     let _ = std::fs::remove_dir_all(directory(name).join("target/squall"));
 }
 
-/// The case that was saved there.
+/// The case that a test saved.
 fn saved_case(name: &str) -> PathBuf {
     let saved = std::fs::read_dir(directory(name).join("target/squall")).unwrap();
     let mut paths = saved.map(|entry| entry.unwrap().path());
@@ -110,7 +114,7 @@ fn saved_case(name: &str) -> PathBuf {
 
 fn command(name: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    // The directory stands for a project of its own.
+    // The directory stands for a user's project.
     command.env("CARGO_MANIFEST_DIR", directory(name));
     command.current_dir(directory(name)).env_remove("CARGO_TARGET_DIR").env_remove("SQUALL_SEEDS");
     command
@@ -206,14 +210,14 @@ fn ways_to_die() {
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
         let (runs, failed) = (json[0]["runs"].as_u64().unwrap(), json[0]["failed"].as_u64().unwrap());
         assert_eq!(runs, 8, "{scenario}: all seeds are judged");
-        assert!((1..8).contains(&failed), "{scenario}: {failed} failed, and others went on");
+        assert!((1..8).contains(&failed), "{scenario}: {failed} failed, and others continued");
     }
 }
 
 fn not_deterministic() {
     let output = cli("differs", &["explore", "differs", "--seeds", "0..4", "--verify"]);
     assert_eq!(code(&output), 3, "{}", stdout(&output));
-    assert_contains(&stdout(&output), &["NOT DETERMINISTIC", "the runs part at event", "first", "second"]);
+    assert_contains(&stdout(&output), &["NOT DETERMINISTIC", "the runs diverge at event", "first", "second"]);
     let by_escape = cli("differs", &["explore", "differs", "--seeds", "0..4"]);
     assert_eq!(code(&by_escape), 3, "an escape is judged by repetition: {}", stdout(&by_escape));
 }
@@ -234,8 +238,8 @@ fn never_effective() {
     let silent = |flags: &[&str]| stdout(&cli("idle", &[&["explore", "misspelt", "--seeds"], flags].concat()));
     let line = "fault generator `kill server at an event `misspelt` of server` drew no fault in 64 runs";
     assert_contains(&silent(&["0..64"]), &[line]);
-    assert!(!silent(&["0..63"]).contains("drew no fault"), "too few to tell");
-    assert!(!silent(&["0..64", "--intensity", "1"]).contains("drew no fault"), "what is asked for is not judged");
+    assert!(!silent(&["0..63"]).contains("drew no fault"), "too few to judge");
+    assert!(!silent(&["0..64", "--intensity", "1"]).contains("drew no fault"), "selected faults are not judged");
     let few = cli("idle", &["explore", "idle", "--seeds", "0..20"]);
     assert_eq!(code(&few), 0, "too few to judge");
 }
@@ -248,7 +252,7 @@ fn faults_are_chosen() {
         let summary: serde_json::Value = serde_json::from_str(&text).unwrap();
         let outcomes = summary[0]["outcomes"].as_array().unwrap().iter();
         outcomes
-            .map(|outcome| [0, 1].map(|generator| outcome["effects"][generator]["planned"].as_u64().unwrap()))
+            .map(|outcome| [0, 1].map(|generator| outcome["generators"][generator]["planned"].as_u64().unwrap()))
             .collect()
     };
     let kinds = |runs: &[[u64; 2]]| -> std::collections::BTreeSet<[bool; 2]> {
@@ -280,9 +284,9 @@ fn never_reached() {
     assert_eq!(json[0]["sometimes"][0], serde_json::json!({ "situation": "somebody was answered", "runs": 6 }));
     let few = cli("sometimes", &["explore", "sometimes", "--seeds", "0..5"]);
     assert_eq!(code(&few), 0, "too few to judge");
-    let line = format!("sometimes: not judged: {missed} was not reached in 5 runs (judged from 6 on)\n");
+    let line = format!("sometimes: not judged: {missed} was not reached in 5 runs (judged from 6 runs on)\n");
     assert_contains(&stdout(&few), &[&line]);
-    assert!(!stdout(&few).contains("not judged: \"somebody"), "what was reached needs no judgement");
+    assert!(!stdout(&few).contains("not judged: \"somebody"), "a reached situation is always judged");
     let list = cli("sometimes", &["list"]);
     assert_contains(&stdout(&list), &["    sometimes  somebody was answered\n"]);
 }
@@ -429,11 +433,11 @@ fn catalog() {
     let bandwidth = "\nbandwidth             fault::bandwidth(bytes_per_second, queue_bytes, from, to)\n";
     let queue = "      queue_bytes       how much may wait before the rest is lost\n";
     assert_contains(&stdout(&output), &[bandwidth, queue, "\nswizzle               fault::swizzle(hosts)\n"]);
-    let (dead, looping) = (
+    let (blackhole, looping) = (
         "\ndns blackhole         fault::dns_blackhole(from, to)\n",
         "\nrestart loop          fault::restart_loop(times, up, hosts)\n",
     );
-    assert_contains(&stdout(&output), &[dead, looping, "in_flight      with so many requests"]);
+    assert_contains(&stdout(&output), &[blackhole, looping, "in_flight      with so many requests"]);
     assert!(stdout(&output).lines().all(|line| line.chars().count() <= 120), "{}", stdout(&output));
 }
 
@@ -461,7 +465,7 @@ fn edited_case() {
     let before = std::fs::read(&saved).unwrap();
     let output = cli(name, &["replay", "edited.json"]);
     assert_eq!(code(&output), 0, "without its fault, the case passes: {}", stdout(&output));
-    assert_contains(&stdout(&output), &["another run: recorded", "by the same executable", "passes"]);
+    assert_contains(&stdout(&output), &["a different run: recorded", "by the same executable", "passes"]);
     assert_eq!(before, std::fs::read(&saved).unwrap());
     // The case and its smaller version, and the trace beside each.
     assert_eq!(std::fs::read_dir(directory(name).join("target/squall")).unwrap().count(), 4);
@@ -496,7 +500,7 @@ fn interrupt() {
     }
 }
 
-/// The parent of a process; none if it has ended.
+/// The parent of a process; `None` if the process has ended.
 #[cfg(target_os = "linux")]
 fn parent_of(pid: u32) -> Option<u32> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
@@ -512,5 +516,5 @@ fn wait_for<T>(mut condition: impl FnMut() -> Option<T>) -> T {
         }
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
-    panic!("it did not come true within 10 s");
+    panic!("the condition did not hold within 10 s");
 }

@@ -1,4 +1,4 @@
-//! Why a run failed: each claim about leaving a fault out and moving it is held against replays of its own.
+//! Explanations of failures: each claim about leaving a fault out or moving it is checked by replays.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -15,9 +15,9 @@ use squall::prelude::*;
 use squall::scenario::Case;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// More than enough: what is found must not depend on how busy the machine is.
+/// More than enough time: the explanation must not depend on how busy the machine is.
 const PATIENCE: Duration = secs(600);
-/// Length of a step of the scenario, by which reaches are exact.
+/// The length of a step of the scenario, which is the resolution of reaches.
 const STEP: Duration = millis(10);
 
 async fn serve(cx: HostContext) -> io::Result<()> {
@@ -32,7 +32,7 @@ async fn ask(cx: &HostContext, server: &str) -> io::Result<u8> {
     cx.connector().connect(server, 80).await?.read_u8().await
 }
 
-/// Asks all the time, the second server if the first one does not answer.
+/// Asks again and again; asks the second server if the first one does not answer.
 async fn ask_either(cx: HostContext) {
     loop {
         let operation = cx.recorder().invoke("ask", &());
@@ -79,9 +79,9 @@ fn main() -> ExitCode {
     let jobs = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let pool = Arc::new(Pool::new(scenarios, jobs, EntryPoint::Main, None));
     let tests: [(&str, Test); 3] = [
-        ("faults_can_be_moved_as_far_as_is_said_and_no_farther", reaches_are_true),
-        ("two_faults_that_must_keep_their_distance_are_a_pair", pairs),
-        ("a_fault_that_is_not_needed_is_called_that", not_needed),
+        ("faults_can_be_moved_as_far_as_reported_and_no_further", reaches_are_true),
+        ("two_faults_whose_distance_matters_are_a_pair", pairs),
+        ("a_fault_that_is_not_needed_is_reported_as_such", not_needed),
     ];
     let trials = tests.map(|(name, test)| {
         let pool = pool.clone();
@@ -125,7 +125,7 @@ fn pairs(pool: &Pool) -> Result<(), Failed> {
     let faults = vec![kill("server-1", 1_000, 300), kill("server-2", 1_150, 300)];
     let (promise, why) = why(pool, &case(faults.clone()))?;
     let [pair] = why.pairs.as_slice() else { return Err(format!("{:?}", why.pairs).into()) };
-    let by = pair.moved_by.ok_or("they are not told to keep their distance")?;
+    let by = pair.moved_by.ok_or("their distance is not reported to matter")?;
     assert_eq!((pair.first, pair.second, pair.suffices), (0, 1, false));
     for (moved, is_broken) in [(vec![0, 1], true), (vec![0], false), (vec![1], false)] {
         let mut faults = faults.clone();

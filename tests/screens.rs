@@ -1,4 +1,4 @@
-//! What a failure prints, for failures of every sort: one screen each, without colours.
+//! The screens of failures of every kind, without colours.
 //! `cargo insta review` shows and accepts changes; without it, `INSTA_UPDATE=always cargo test --test screens` accepts.
 
 #[path = "../sims/scenarios.rs"]
@@ -36,8 +36,9 @@ const FAILING: [fn() -> Scenario; 9] = [
     acknowledges_before_sync,
 ];
 
-/// Columns and lines of a screen.
+/// The width of a screen.
 const COLUMNS: usize = 100;
+/// The largest number of lines of a screen.
 const LINES: usize = 48;
 
 fn main() -> ExitCode {
@@ -57,7 +58,7 @@ fn main() -> ExitCode {
 
 fn options(name: &str) -> Result<ExploreOptions, Failed> {
     let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("screens").join(name);
-    // Enough time for all of it, however busy the machine is: what is found must not depend on that.
+    // Enough time on a busy machine, as the result must not depend on that.
     Ok(ExploreOptions {
         case_directory: Some(directory),
         controls: 0,
@@ -82,7 +83,7 @@ fn one(pool: &Pool, index: usize, name: &str) -> Result<(), Failed> {
     settings.set_snapshot_path("../snapshots");
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
-    // What differs from machine to machine or from build to build is left out.
+    // Text that differs between machines or builds is left out.
     let text = without(&text, env!("CARGO_TARGET_TMPDIR"));
     let text: Vec<String> = text.lines().map(plain).collect();
     settings.bind(|| insta::assert_snapshot!(format!("screen-{name}"), text.join("\n")));
@@ -93,7 +94,7 @@ fn without(text: &str, directory: &str) -> String {
     text.replace(directory, "target/tmp")
 }
 
-/// A line without times on the wall, numbers of runs, and digests.
+/// A line without wall-clock times, numbers of runs and digests.
 fn plain(line: &str) -> String {
     if let Some((before, rest)) = line.split_once(" (")
         && rest.contains(" runs, ")

@@ -1,4 +1,4 @@
-//! Failures of deliberately broken shops are made smaller: to few faults, of which none can be left out.
+//! Failures of deliberately broken shops are shrunk to few faults, none of which can be left out.
 
 #[path = "../sims/scenarios.rs"]
 mod scenarios;
@@ -18,7 +18,7 @@ use squall::internal::explore::{self, CaseRef, ExploreOptions, Pool, investigate
 use squall::internal::sandbox::{EntryPoint, is_zygote};
 use squall::prelude::*;
 
-/// How long each failure is made smaller.
+/// The time to shrink each failure.
 const SHRINK_FOR: Duration = secs(6);
 
 fn broken(name: &str, make: fn(Setup) -> Scenario, break_it: fn(&mut Setup)) -> Scenario {
@@ -136,7 +136,7 @@ fn broken_shops() -> Result<(), Failed> {
         let exploration = explore::explore(&pool, index, &options, &mut ())?;
         let name = scenario.name();
         let failure = exploration.failures.first().ok_or_else(|| format!("{name} is not caught"))?;
-        let found = failure.as_found.as_ref().ok_or_else(|| format!("{name} is not made smaller"))?;
+        let found = failure.as_found.as_ref().ok_or_else(|| format!("{name} is not shrunk"))?;
         let shrunk = &found.shrunk;
         let (from, to) = (shrunk.from, shrunk.to);
         println!(
@@ -149,8 +149,8 @@ fn broken_shops() -> Result<(), Failed> {
             shrunk.runs,
             shrunk.took.as_secs_f64()
         );
-        assert!(shrunk.promise.is_broken_by(&found.failure.outcome), "{name}: it was this promise");
-        assert!(shrunk.promise.is_broken_by(&failure.outcome), "{name}: it still is this promise");
+        assert!(shrunk.promise.is_broken_by(&found.failure.outcome), "{name}: the original case breaks this promise");
+        assert!(shrunk.promise.is_broken_by(&failure.outcome), "{name}: the smaller case breaks this promise");
         assert_eq!(to.faults, failure.case.plan.faults.len());
         for fault in 0..to.faults {
             let mut faults = failure.case.plan.faults.clone();
@@ -165,6 +165,6 @@ fn broken_shops() -> Result<(), Failed> {
     println!("faults left: {sizes:?}");
     assert!(sizes[sizes.len() / 2] <= 2, "the median of {sizes:?} is more than two");
     let without_faults = sizes.iter().filter(|size| **size == 0).count();
-    assert!(without_faults <= 1, "shops that fail without faults say nothing about them: {sizes:?}");
+    assert!(without_faults <= 1, "too many shops fail without any fault: {sizes:?}");
     Ok(())
 }

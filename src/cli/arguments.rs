@@ -1,4 +1,4 @@
-//! What the command line accepts. It does nothing.
+//! The command line's grammar: subcommands, flags, and how their values are parsed.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -23,19 +23,19 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Lists all scenarios.
+    /// Lists all scenarios, with their fault generators, checks and situations.
     List,
-    /// Shows all faults that there are: what a peer sees of each, and how it is written.
+    /// Shows every kind of fault: what a peer sees of it, and how to write it.
     Faults,
     /// Runs scenarios over many seeds (all scenarios if none is named).
     Explore(Explore),
     /// Runs one case again and shows what happened.
     Replay(Replay),
-    /// Makes a failing case smaller, for longer than an exploration does.
+    /// Shrinks a failing case for longer than an exploration does.
     Shrink(Shrink),
-    /// Tries each single fault at each message and each named event of a run, one at a time.
+    /// Tries every single fault at each message and each named event of a run, one at a time.
     Sweep(Sweep),
-    /// Moves a failing case to sims/regressions, from where it is run first, and must pass.
+    /// Moves a failing case to sims/regressions, whose cases run first and must pass.
     Keep(Keep),
     /// Prints a case as a Rust test to paste.
     Rust {
@@ -43,46 +43,46 @@ pub(crate) enum Command {
         #[arg(value_name = "FILE.json")]
         file: PathBuf,
     },
-    /// Says whether a history that was recorded elsewhere is linearizable.
+    /// Checks whether a history recorded elsewhere is linearizable.
     Check(CheckHistory),
 }
 
-/// How many runs there are at once, and when one of them is ended.
+/// The number of parallel runs, and their limit of CPU time.
 #[derive(Debug, Args)]
 pub(crate) struct Workers {
-    /// How many runs at once. Default: the number of processors.
+    /// Number of runs at once. Default: the number of processors.
     #[arg(long, value_name = "N", value_parser = jobs)]
     pub(crate) jobs: Option<NonZeroUsize>,
-    /// End a run that has used so many seconds of CPU time. Default: the scenario's own limit.
+    /// End a run that has used this many seconds of CPU time. Default: the scenario's own limit.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) hang_after: Option<Duration>,
 }
 
-/// What is said of the faults that seeds draw.
+/// The flags that restrict which faults seeds draw.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Drawing {
-    /// Only the faults of these generators, separated by commas or in a flag each: names as `list` shows them, even with
-    /// commas in them (`'kill api-1, api-2'`); kinds, for all generators of a kind (`loss,kill`); or names with `*` for any
-    /// text. Default: each run draws which generators it uses.
+    /// Only the faults of these generators, separated by commas or in a flag each: names as `list` shows them, even
+    /// with commas in them (`'kill api-1, api-2'`); kinds, for all generators of a kind (`loss,kill`); or patterns in
+    /// which `*` stands for any text. Default: each run draws which generators it uses.
     #[arg(long, value_name = "NAMES")]
     pub(crate) faults: Vec<String>,
-    /// How hard faults are: 1 is what their generators say, 2 twice as often and as much. Default: each run draws a quarter, a
-    /// half or all.
+    /// The intensity of faults: 1 is what their generators specify, 2 is twice as frequent and twice as strong.
+    /// Default: each run draws a quarter, a half or all of it.
     #[arg(long, value_name = "X")]
     pub(crate) intensity: Option<Intensity>,
 }
 
 impl Drawing {
-    /// Whether nothing is said.
-    pub(crate) fn is_silent(&self) -> bool {
+    /// Whether none of the flags is set.
+    pub(crate) fn is_default(&self) -> bool {
         self.faults.is_empty() && self.intensity.is_none()
     }
 
-    /// What is said, of the generators of these scenarios.
+    /// The flags as a swarm over the generators of these scenarios.
     ///
     /// # Errors
-    /// All that is wrong with the scenarios, and every word that selects no generator of any of them.
-    pub(crate) fn of(&self, scenarios: &[&Scenario]) -> Result<Swarm, String> {
+    /// Everything that is wrong with the scenarios, and every word that selects no generator of any of them.
+    pub(crate) fn swarm(&self, scenarios: &[&Scenario]) -> Result<Swarm, String> {
         let generators: Vec<Generator> =
             scenarios.iter().flat_map(|scenario| scenario.generators.iter().cloned()).collect();
         let faults: Vec<String> = self.faults.iter().flat_map(|text| words(text, &generators)).collect();
@@ -92,7 +92,7 @@ impl Drawing {
             names.sort_unstable();
             names.dedup();
             match names.is_empty() {
-                true => format!("no fault generator matches `{word}`: there are none"),
+                true => format!("no fault generator matches `{word}`, as there is none: leave --faults out"),
                 false => format!("no fault generator matches `{word}`; there are: {}", names.join("; ")),
             }
         });
@@ -103,7 +103,7 @@ impl Drawing {
         }
     }
 
-    /// The flags that say the same, with a space before each, for a shell.
+    /// The flags as written in a shell, with a space before each.
     pub(crate) fn flags(&self) -> String {
         let faults = self.faults.iter().map(|text| format!(" --faults '{}'", text.replace('\'', r"'\''")));
         let faults: String = faults.collect();
@@ -116,8 +116,8 @@ fn is_selecting(word: &str, generators: &[Generator]) -> bool {
     Swarm { faults: vec![word.to_owned()], intensity: None }.selects(generators).contains(&true)
 }
 
-/// The words of a list that is separated by commas. A generator of several hosts has commas in its own name: as much as
-/// selects something is one word.
+/// The words of a list that is separated by commas. A generator of several hosts has commas in its own name, so the
+/// longest piece that selects a generator is one word.
 fn words(text: &str, generators: &[Generator]) -> Vec<String> {
     let pieces: Vec<&str> = text.split(',').collect();
     let joined = |from: usize, to: usize| pieces[from..to].join(",").trim().to_owned();
@@ -137,20 +137,20 @@ pub(crate) struct Explore {
     /// The scenarios to explore; all if none is named.
     #[arg(value_name = "NAME")]
     pub(crate) names: Vec<String>,
-    /// The seeds: `0..1000`, `0x10..0x20` or a single one. Default: 64 from 0 on, or SQUALL_SEEDS.
+    /// The seeds: `0..1000`, `0x10..0x20` or a single one. Default: SQUALL_SEEDS, or else 0..64.
     #[arg(long, value_name = "RANGE", conflicts_with = "duration")]
     pub(crate) seeds: Option<SeedRange>,
-    /// How long to explore each scenario, from seed 0 on, for example `60s` or `5m`.
+    /// How long to explore each scenario, starting at seed 0, for example `60s` or `5m`.
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     pub(crate) duration: Option<Duration>,
     #[command(flatten)]
     pub(crate) drawing: Drawing,
     #[command(flatten)]
     pub(crate) workers: Workers,
-    /// Go on after a seed that fails.
+    /// Continue after a seed that fails.
     #[arg(long)]
     pub(crate) keep_going: bool,
-    /// Repeat every run and compare the two.
+    /// Repeat every run and compare the two runs.
     #[arg(long)]
     pub(crate) verify: bool,
     /// Write all outcomes and a summary to this file, as JSON.
@@ -159,29 +159,29 @@ pub(crate) struct Explore {
     /// Write a line `NAME SEED FINGERPRINT VERDICT` for each run to this file.
     #[arg(long, value_name = "FILE")]
     pub(crate) fingerprints: Option<PathBuf>,
-    /// How long the first failure may be made smaller, `0` for not at all.
+    /// How long to shrink the first failure; `0` turns shrinking off.
     #[arg(long, value_name = "TIME", value_parser = time_or_none, default_value = "20s")]
     pub(crate) shrink_for: Duration,
-    /// How many runs may be made for that.
+    /// The largest number of runs that shrinking may make.
     #[arg(long, value_name = "N", default_value_t = crate::explore::SHRINK_RUNS)]
     pub(crate) shrink_runs: u64,
-    /// How long it may take to find out why the first failure fails, `0` for not at all.
+    /// How long to spend on explaining the first failure; `0` turns the explanation off.
     #[arg(long, value_name = "TIME", value_parser = time_or_none, default_value = "5s")]
     pub(crate) explain_for: Duration,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Shrink {
-    /// A case file.
+    /// The case file.
     #[arg(value_name = "FILE.json")]
     pub(crate) file: PathBuf,
-    /// How long to go on.
+    /// How long to shrink, for example `60s` or `5m`.
     #[arg(long = "for", value_name = "TIME", value_parser = duration, default_value = "2m")]
     pub(crate) duration: Duration,
-    /// How many runs may be made.
+    /// The largest number of runs to make. Default: no limit.
     #[arg(long, value_name = "N", default_value_t = u64::MAX, hide_default_value = true)]
     pub(crate) runs: u64,
-    /// Where to write the smaller case. Default: beside the file, with `-shrunk` in its name.
+    /// Where to write the smaller case. Default: beside the file, with `-shrunk` added to its name.
     #[arg(long, value_name = "FILE")]
     pub(crate) to: Option<PathBuf>,
     #[command(flatten)]
@@ -190,7 +190,7 @@ pub(crate) struct Shrink {
 
 #[derive(Debug, Args)]
 pub(crate) struct Replay {
-    /// A scenario's name (with --seed) or a case file.
+    /// The name of a scenario (with --seed), or a case file.
     #[arg(value_name = "NAME or FILE.json")]
     pub(crate) what: String,
     /// The seed, decimal or hexadecimal.
@@ -201,7 +201,7 @@ pub(crate) struct Replay {
     /// Print the whole timeline.
     #[arg(long)]
     pub(crate) trace: bool,
-    /// Find out which faults a failure needs, and how far they can be moved.
+    /// Find out which faults the failure needs, and how far each can be moved.
     #[arg(long)]
     pub(crate) why: bool,
     /// Print the timeline up to this virtual time, for example `3.2s` or `300ms`.
@@ -210,10 +210,11 @@ pub(crate) struct Replay {
     /// Stop in the debugger at the first event whose line contains this text, or at a mark given as `host:name`.
     #[arg(long, value_name = "TEXT")]
     pub(crate) break_on: Option<String>,
-    /// End the run when it has used so many seconds of CPU time. Default: the scenario's own limit.
+    /// End the run when it has used this many seconds of CPU time. Default: the scenario's own limit.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) hang_after: Option<Duration>,
-    /// Run it once more under closer watch and say what leaves the sandbox, even if nothing differs.
+    /// Run the case once more with its system calls watched, and report what leaves the sandbox, even if the runs are
+    /// equal.
     #[arg(long)]
     pub(crate) doctor: bool,
 }
@@ -226,45 +227,45 @@ pub(crate) struct Sweep {
     /// The seed of the run without faults.
     #[arg(long, default_value = "0")]
     pub(crate) seed: Seed,
-    /// What is done at each point; everything if nothing is named.
+    /// The faults to try at each point. Default: all of them.
     #[arg(long, value_name = "KIND", value_delimiter = ',')]
     pub(crate) kinds: Vec<SweepKind>,
-    /// With how many operations each client is left, from its first on; `all` for all.
+    /// The number of operations that each client makes: its first N, or `all`.
     #[arg(long, value_name = "N", value_parser = operations, default_value = "2")]
     pub(crate) operations: Operations,
-    /// Which hosts go down: a name, a group, or either with `*` for any text. Default: those that the
-    /// scenario's own faults take down, or all but those of clients if there are none.
+    /// The hosts to take down: a name, a group, or a pattern in which `*` stands for any text. Default: the hosts that
+    /// the scenario's own faults take down, or all hosts but the clients' if there are none.
     #[arg(long, value_name = "PATTERN")]
     pub(crate) hosts: Option<String>,
-    /// How long a host is down.
+    /// How long a host stays down.
     #[arg(long, value_name = "TIME", value_parser = virtual_time, default_value = "1s")]
     pub(crate) down_for: Duration,
-    /// Try so many pairs of single faults besides, drawn from all of them.
+    /// Try this many pairs of single faults as well, drawn from all of them.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) pairs: u64,
-    /// Begin anew, even if a sweep of the same executable was interrupted.
+    /// Start from the beginning, even if an earlier sweep of the same executable was interrupted.
     #[arg(long)]
     pub(crate) afresh: bool,
     #[command(flatten)]
     pub(crate) workers: Workers,
 }
 
-/// How many operations.
+/// The number of operations of each client; `None` for all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Operations(pub(crate) Option<usize>);
 
 fn operations(text: &str) -> Result<Operations, String> {
     match text {
         "all" => Ok(Operations(None)),
-        text => text.parse().map(|count| Operations(Some(count))).map_err(|_| "expected a number, or `all`".to_owned()),
+        text => text.parse().map(|count| Operations(Some(count))).map_err(|_| "expected a number or `all`".to_owned()),
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SweepKind {
-    /// The process there dies: before it sends the message, or right after the event.
+    /// The process is killed: before it sends the message, or right after the event.
     Kill,
-    /// The machine there loses its power.
+    /// The machine loses power at that point.
     PowerOff,
     /// The connection of the message is reset, and the message lost.
     Close,
@@ -284,13 +285,13 @@ pub(crate) struct Keep {
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckHistory {
-    /// The history.
+    /// The file that holds the history.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// What the history is of, and how it is written.
+    /// The object that the history is about, and the format of the file.
     #[arg(long)]
     pub(crate) model: HistoryModel,
-    /// After how many configurations the search gives up.
+    /// The number of configurations after which the search gives up.
     #[arg(long, value_name = "N")]
     pub(crate) budget: Option<u64>,
 }
@@ -304,7 +305,7 @@ pub(crate) enum HistoryModel {
 }
 
 fn jobs(text: &str) -> Result<NonZeroUsize, String> {
-    text.parse().map_err(|_| "expected a number of runs at once, at least 1".to_owned())
+    text.parse().map_err(|_| "expected the number of runs at once, at least 1".to_owned())
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -1,4 +1,4 @@
-//! The subcommand that judges a history which somebody brings. It knows nothing of scenarios and runs.
+//! `cargo sims check`: judges a history that was recorded elsewhere.
 
 use std::fmt::Debug;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::check::linear::models::{KeyValue, Register};
 use crate::check::linear::{self, Judgement, Model, SearchOptions, TypedHistory, read};
 use crate::explore::Status;
 
-/// Judges the history in a file; returns the exit code.
+/// Judges the history in a file and returns the exit code.
 pub(super) fn run(arguments: &CheckHistory) -> Result<u8, String> {
     let path = &arguments.file;
     let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
@@ -21,14 +21,14 @@ pub(super) fn run(arguments: &CheckHistory) -> Result<u8, String> {
     };
     let status = match arguments.model {
         HistoryModel::CasRegister => {
-            tell(path, &Register::new(None), &read::jepsen_register(&text).map_err(damaged)?, &options)
+            judge(path, &Register::new(None), &read::jepsen_register(&text).map_err(damaged)?, &options)
         }
-        HistoryModel::Kv => tell(path, &KeyValue, &read::porcupine_key_value(&text).map_err(damaged)?, &options),
+        HistoryModel::Kv => judge(path, &KeyValue, &read::porcupine_key_value(&text).map_err(damaged)?, &options),
     };
     Ok(status.exit_code())
 }
 
-fn tell<M: Model>(path: &Path, model: &M, history: &TypedHistory<M::Op, M::Output>, options: &SearchOptions) -> Status
+fn judge<M: Model>(path: &Path, model: &M, history: &TypedHistory<M::Op, M::Output>, options: &SearchOptions) -> Status
 where
     M::Op: Debug,
 {

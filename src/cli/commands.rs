@@ -1,4 +1,4 @@
-//! What the commands do.
+//! Dispatches the commands of the command line, and carries out `list` and `explore`.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -24,10 +24,10 @@ use crate::scenario::Scenario;
 /// The exit code for wrong usage and for failures of the harness itself.
 pub(super) const USAGE: u8 = 2;
 
-/// How many seeds are explored unless something else is said.
+/// The number of seeds to explore if neither the command line nor the environment sets one.
 const SEEDS: u64 = 64;
 
-/// Carries out a command; returns the exit code.
+/// Carries out a command and returns the exit code.
 pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &[String]) -> u8 {
     let words = std::iter::once("cargo sims".to_owned()).chain(arguments.iter().cloned());
     let arguments = match Arguments::try_parse_from(words) {
@@ -61,7 +61,7 @@ fn refuse(error: &str) -> u8 {
     USAGE
 }
 
-/// Clap says more than one line; the first says what is wrong.
+/// The first line of clap's message, which says what is wrong.
 fn first_line(error: &clap::Error) -> String {
     let text = error.to_string();
     let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("wrong usage");
@@ -96,7 +96,7 @@ fn explore_all(scenarios: Arc<[Scenario]>, arguments: &Explore) -> Result<u8, St
         [] => (0..scenarios.len()).collect(),
         names => names.iter().map(|name| case_file::find(&scenarios, name)).collect::<Result<_, _>>()?,
     };
-    let swarm = arguments.drawing.of(&chosen.iter().map(|index| &scenarios[*index]).collect::<Vec<_>>())?;
+    let swarm = arguments.drawing.swarm(&chosen.iter().map(|index| &scenarios[*index]).collect::<Vec<_>>())?;
     let verify = if arguments.verify { Verify::All } else { Verify::Failing };
     let within = arguments.duration;
     let options = ExploreOptions {
@@ -119,8 +119,8 @@ fn explore_all(scenarios: Arc<[Scenario]>, arguments: &Explore) -> Result<u8, St
     eprintln!("seeds {seeds}, {jobs} at once");
     let pool = Pool::new(scenarios, jobs, EntryPoint::Main, arguments.workers.hang_after);
     let pool = pool.drawing(swarm);
-    let (said, kept) = regressions::run(&pool, &chosen)?;
-    say(&said);
+    let (report, kept) = regressions::run(&pool, &chosen)?;
+    say(&report);
     let mut explorations = Vec::new();
     for index in &chosen {
         let exploration = explore::explore(&pool, *index, &options, &mut watcher).map_err(|error| error.to_string())?;
@@ -139,7 +139,7 @@ fn explore_all(scenarios: Arc<[Scenario]>, arguments: &Explore) -> Result<u8, St
     Ok(worst.exit_code())
 }
 
-/// A file that is written while an exploration lasts.
+/// A file that is written during an exploration.
 struct Output {
     path: PathBuf,
     file: BufWriter<File>,
@@ -158,7 +158,7 @@ impl Output {
     }
 }
 
-/// Shows progress and keeps what is written to files.
+/// Shows progress, and collects what is written to files.
 struct Watcher {
     bar: ProgressBar,
     fingerprints: Option<Output>,
@@ -178,7 +178,7 @@ impl Observer for Watcher {
             }
             Some(_) => "{prefix:>20} {spinner} {pos} runs in {elapsed} {msg}",
         };
-        // The template is a constant that is known to be right; without it, indicatif's own is shown.
+        // The template is a valid constant; if it were not, indicatif's own would be shown.
         if let Ok(style) = ProgressStyle::with_template(template) {
             self.bar.set_style(style.progress_chars("=> "));
         }
@@ -189,11 +189,11 @@ impl Observer for Watcher {
         self.bar.inc(1);
         if !outcome.verdict.is_pass() {
             self.failed += 1;
-            self.bar.set_message(format!("{} not passed", self.failed));
+            self.bar.set_message(format!("{} did not pass", self.failed));
         }
         if let Some(output) = &mut self.fingerprints {
             let Outcome { scenario, seed, fingerprint, verdict, .. } = outcome;
-            // A full disk is told at the end, when the file is flushed.
+            // A full disk is reported at the end, when the file is flushed.
             let _ = writeln!(output.file, "{scenario} {seed} {fingerprint} {}", verdict.word());
         }
         if self.json.is_some() {
@@ -204,7 +204,7 @@ impl Observer for Watcher {
     fn shrinking(&mut self, runs: u64, size: Size) {
         let Size { faults, operations } = size;
         self.bar
-            .set_message(format!("a failure, made smaller by {runs} runs: {faults} faults, {operations} operations"));
+            .set_message(format!("shrinking a failure, {runs} runs: {faults} faults, {operations} operations left"));
         self.bar.tick();
     }
 }

@@ -1,10 +1,10 @@
-//! What the environment says: who watches, how many processors there are, which seeds are wanted.
+//! Reads the environment: whether a person watches, the number of processors, and the seeds to explore.
 
 use std::num::NonZeroUsize;
 
 use crate::explore::SeedRange;
 
-/// Whether nobody watches: `CI` is set, as all services for continuous integration do.
+/// Whether no person watches: `CI` is set, as by all services for continuous integration.
 pub(super) fn is_plain() -> bool {
     std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")
 }
@@ -14,17 +14,17 @@ pub(super) fn is_on_github() -> bool {
     std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true")
 }
 
-/// As many workers as there are processors.
+/// The number of processors, which is the default number of workers.
 pub(super) fn processors() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
-/// What `SQUALL_SEEDS` says: a number of seeds or a range.
+/// The seeds that `SQUALL_SEEDS` gives as a number or a range, or else the first `default` seeds.
 pub(super) fn seeds_from_environment(default: u64) -> Result<SeedRange, String> {
     match std::env::var("SQUALL_SEEDS") {
         Ok(text) => SeedRange::from_count_or_range(&text).map_err(|error| format!("SQUALL_SEEDS: {error}")),
         Err(std::env::VarError::NotPresent) => {
-            SeedRange::count_of(default).ok_or_else(|| "no seeds are explored by default".to_owned())
+            SeedRange::count_of(default).ok_or_else(|| "no seeds to explore: set SQUALL_SEEDS".to_owned())
         }
         Err(error) => Err(format!("SQUALL_SEEDS: {error}")),
     }

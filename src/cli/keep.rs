@@ -1,4 +1,4 @@
-//! `cargo sims keep` and `cargo sims rust`: what becomes of a failing case once it is understood.
+//! `cargo sims keep` and `cargo sims rust`: keep a failing case as a regression, or print it as a test.
 
 use std::path::{Path, PathBuf};
 
@@ -9,14 +9,17 @@ use crate::case_file::{CaseFile, file_name, plain_name};
 use crate::report::rust_test;
 use crate::scenario::Scenario;
 
-/// Moves a case to where the project keeps those that failed once.
+/// Moves a case to the directory in which the project keeps its regressions.
 pub(super) fn keep(scenarios: &[Scenario], arguments: &Keep) -> Result<u8, String> {
     let from = &arguments.file;
     let file = load(from, scenarios)?;
     let directory = match &arguments.to {
         Some(directory) => directory.clone(),
         None => {
-            let project = project().ok_or("no directory upwards of here has a Cargo.toml and `sims/`: add --to DIR")?;
+            let project = project().ok_or(
+                "no project found: neither this directory nor one above it has a Cargo.toml and `sims/`; name the \
+                 directory to move the case to with --to DIR",
+            )?;
             directory_in(&project).join(plain_name(&file.case.scenario))
         }
     };
@@ -25,17 +28,17 @@ pub(super) fn keep(scenarios: &[Scenario], arguments: &Keep) -> Result<u8, Strin
     if to.exists() {
         let known = CaseFile::load(&to).map_err(|error| error.to_string())?;
         if known.case != file.case {
-            return Err(format!("{to_text} is another case and stays as it is: --to DIR keeps {from_text} elsewhere"));
+            return Err(format!("{to_text} already holds another case: keep {from_text} elsewhere with --to DIR"));
         }
         if !is_same_file(from, &to) {
             remove(from)?;
         }
-        say(&format!("{to_text} is this case: it was kept before\n"));
+        say(&format!("{to_text} already holds this case\n"));
         return Ok(0);
     }
     file.without_recording().save(&to).map_err(|error| error.to_string())?;
     remove(from)?;
-    say(&format!("moved {from_text} to {to_text}: from now on it is run first, and must pass\n"));
+    say(&format!("moved {from_text} to {to_text}: from now on it runs first and must pass\n"));
     Ok(0)
 }
 
@@ -56,10 +59,10 @@ fn is_same_file(a: &Path, b: &Path) -> bool {
     whole(a) == whole(b)
 }
 
-/// The case is kept by now; what recorded its run goes with the file that is removed.
+/// Removes the file of a case that has been kept, and the trace beside it.
 fn remove(path: &Path) -> Result<(), String> {
     std::fs::remove_file(path)
-        .map_err(|error| format!("{}: it is kept, but stays here, too: {error}", path.display()))?;
+        .map_err(|error| format!("{}: the case is kept, but this file cannot be removed: {error}", path.display()))?;
     // Not every case has a trace beside it.
     let _ = std::fs::remove_file(crate::explore::trace_path(path));
     Ok(())

@@ -1,5 +1,5 @@
-//! The two ways to start a table of scenarios: libtest's protocol for `cargo test` and nextest, and the command line. It
-//! knows nothing of how runs are made or judged.
+//! Starts a table of scenarios in one of two ways: as tests, by libtest's protocol for `cargo test` and nextest, or as
+//! a command line. Runs themselves are made and judged in `explore`.
 
 mod arguments;
 mod check_history;
@@ -27,21 +27,21 @@ use crate::report::text;
 use crate::sandbox::{self, EntryPoint};
 use crate::scenario::Scenario;
 
-/// How many seeds a test explores unless `SQUALL_SEEDS` says otherwise.
+/// The number of seeds that a test explores unless `SQUALL_SEEDS` is set.
 const SEEDS_IN_TESTS: u64 = 16;
 
 /// The whole `main` of a table of scenarios.
 ///
-/// Started with the word `cli` first, it is a command line (`cli --help` says which commands there are); otherwise it
-/// speaks libtest's protocol, with a test for each scenario and for each case in the project's `sims/regressions/`.
+/// If the first argument is `cli`, it is a command line (`cli --help` lists the commands). Otherwise it speaks
+/// libtest's protocol, with one test for each scenario and one for each case in the project's `sims/regressions/`.
 ///
 /// Exit codes of the command line: 0 if all promises were kept, 1 if one was broken, 2 for wrong usage or a failure of
-/// the harness, 3 if a run does not say or is not deterministic.
+/// the harness, 3 if the verdict of a run is unknown or a run is not deterministic.
 pub fn main(scenarios: impl IntoIterator<Item = fn() -> Scenario>) -> ExitCode {
-    // The panic itself has been printed; what remains is to say that no scenario is to blame for a broken promise.
+    // The panic itself has been printed. The exit code must not look like a broken promise.
     let built = scenarios.into_iter().map(|scenario| std::panic::catch_unwind(scenario)).collect::<Result<Vec<_>, _>>();
     let Ok(scenarios) = built else {
-        eprintln!("squall: a scenario cannot be built, see above");
+        eprintln!("squall: a function of the table panicked while it built its scenario: fix the panic printed above");
         return ExitCode::from(USAGE);
     };
     let scenarios: Arc<[Scenario]> = scenarios.into();
@@ -49,7 +49,7 @@ pub fn main(scenarios: impl IntoIterator<Item = fn() -> Scenario>) -> ExitCode {
     sandbox::serve_if_zygote(move |job| serve(job));
     for (index, scenario) in scenarios.iter().enumerate() {
         if scenarios[..index].iter().any(|other| other.name() == scenario.name()) {
-            eprintln!("squall: two scenarios are named `{}`", scenario.name());
+            eprintln!("squall: two scenarios are named `{}`: rename one of them", scenario.name());
             return ExitCode::from(USAGE);
         }
     }
@@ -82,7 +82,7 @@ fn run_as_tests(scenarios: Arc<[Scenario]>) -> ExitCode {
         let pool = pool.clone();
         Trial::test(scenario.name(), move || test(&pool, index, seeds))
     };
-    // What failed once is tried first.
+    // Cases that failed once come first.
     let mut trials = regressions::trials(&pool, kept);
     trials.extend(scenarios.iter().enumerate().map(trial));
     libtest_mimic::run(&arguments, trials).exit_code()

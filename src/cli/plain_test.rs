@@ -1,4 +1,4 @@
-//! Scenarios inside plain `#[test]` functions.
+//! Runs scenarios inside plain `#[test]` functions.
 
 use std::ops::Range;
 use std::path::Path;
@@ -13,19 +13,19 @@ use crate::explore::{self, CaseRef, ExploreOptions, Failure, Pool, SeedRange, St
 use crate::sandbox::{self, EntryPoint};
 use crate::scenario::{Case, Scenario};
 
-/// Names a case file that a test runs instead of its seeds.
+/// The environment variable that names a case file for a test to run instead of its seeds.
 const CASE: &str = "SQUALL_CASE";
 
 impl Scenario {
-    /// Explores these seeds, and the control of the first, from a `#[test]` function; to be called once in it.
+    /// Explores these seeds, and the control of the first, from a `#[test]` function. Call it only once in each test.
     ///
-    /// The test binary is started once more for this one test, and each run is forked there. What cannot be the same in
-    /// every invocation of a test binary (code that hashes addresses) is not guaranteed to be.
+    /// The test binary is started once more for this one test, and each run is forked there. Code that hashes addresses
+    /// is not guaranteed to behave the same in every invocation of a test binary.
     ///
     /// If the environment variable `SQUALL_CASE` names a case file, that case is run instead.
     ///
     /// # Panics
-    /// With a report of the first seed that does not pass, and before any run if something is wrong with the scenario.
+    /// With a report of the first seed that does not pass; before any run if something is wrong with the scenario.
     pub fn assert_passes(self, seeds: Range<u64>) {
         let test = PlainTest::begin(self);
         if let Some(path) = std::env::var_os(CASE).filter(|path| !path.is_empty()) {
@@ -46,7 +46,7 @@ impl Scenario {
     /// Runs one case from a `#[test]` function, like [`Scenario::assert_passes`].
     ///
     /// # Panics
-    /// With a report if it does not pass, and if it is no case of this scenario.
+    /// With a report if the case does not pass; also if it is not a case of this scenario.
     pub fn assert_case_passes(self, case: Case) {
         let test = PlainTest::begin(self);
         let again = format!("cargo test {} -- --exact", test.name());
@@ -54,14 +54,14 @@ impl Scenario {
     }
 }
 
-/// One scenario, and how this test gets to run it in processes of its own.
+/// One scenario, and how this test is started again to run it in separate processes.
 struct PlainTest {
     scenarios: Arc<[Scenario]>,
     entry: EntryPoint,
 }
 
 impl PlainTest {
-    /// Never returns in a process that runs cases.
+    /// Starts a test of the scenario. Never returns in a process that runs cases.
     fn begin(scenario: Scenario) -> PlainTest {
         let scenarios: Arc<[Scenario]> = [scenario].into();
         let serve = handler(scenarios.clone());
@@ -71,7 +71,7 @@ impl PlainTest {
         }
         let entry = match sandbox::current_test_name() {
             Some(test) => EntryPoint::Test(test),
-            // Not within libtest: whoever calls this from a `main` is started the same way again.
+            // Outside libtest, the call is in a `main`, which is started again in the same way.
             None => EntryPoint::Main,
         };
         PlainTest { scenarios, entry }
@@ -85,7 +85,7 @@ impl PlainTest {
         Pool::new(self.scenarios.clone(), processors(), self.entry.clone(), None)
     }
 
-    /// The name by which cargo finds the test; of what is no test, nothing.
+    /// The name by which cargo finds the test; empty outside libtest.
     fn name(&self) -> &str {
         match &self.entry {
             EntryPoint::Test(name) => name,
@@ -93,7 +93,7 @@ impl PlainTest {
         }
     }
 
-    /// The line that runs the case of a failure in this very test: its scenario may be in no table.
+    /// The command that runs the case of a failure in this very test, as its scenario may not be in any table.
     fn replay_line(&self, failure: &Failure) -> String {
         let test = self.name();
         match &failure.saved {
@@ -117,7 +117,7 @@ impl PlainTest {
 
     fn assert_passes(&self, case: &Case, report: impl Fn(&Failure) -> String) {
         let name = self.scenario().name();
-        assert!(case.scenario == name, "this is a case of `{}`, not of `{name}`", case.scenario);
+        assert!(case.scenario == name, "this case belongs to `{}`, not to `{name}`", case.scenario);
         if let Some(defect) = self.scenario().defect(case) {
             panic!("{name}: {defect}");
         }

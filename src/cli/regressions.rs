@@ -1,5 +1,4 @@
-//! Cases that failed once and are kept in the project, so that what broke them stays mended: each must pass. It knows
-//! nothing of how they came there.
+//! Runs the cases that failed once and are kept in the project: each must pass, so that a fixed mistake stays fixed.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -14,16 +13,16 @@ use crate::scenario::{Case, Scenario};
 
 /// A kept case.
 pub(super) struct Kept {
-    /// Where it is, as short as it can be written.
+    /// The path of its file, relative to the current directory if that is shorter.
     path: PathBuf,
-    /// The directory that it is in, which is its scenario's name for all that `keep` has put there.
+    /// The name of its directory, which is its scenario's name if `keep` has put it there.
     directory: String,
-    /// Its scenario's index and the case, or why it cannot be run.
+    /// The index of its scenario and the case, or why it cannot be run.
     case: Result<(usize, Case), String>,
 }
 
-/// The project that this executable belongs to: what cargo says, or the nearest directory upwards with a `Cargo.toml` and
-/// `sims/`.
+/// The project that this executable belongs to: the one that cargo names, or else the nearest directory, from the
+/// current one upwards, that has a `Cargo.toml` and `sims/`.
 pub(super) fn project() -> Option<PathBuf> {
     if let Some(directory) = std::env::var_os("CARGO_MANIFEST_DIR").filter(|directory| !directory.is_empty()) {
         return Some(directory.into());
@@ -33,18 +32,18 @@ pub(super) fn project() -> Option<PathBuf> {
     here.ancestors().find(is_project).map(Path::to_owned)
 }
 
-/// Where a project keeps its cases.
+/// The directory in which a project keeps its cases.
 pub(super) fn directory_in(project: &Path) -> PathBuf {
     shortened(&project.join("sims").join("regressions"))
 }
 
-/// The path from the current directory, if it is below that.
+/// The path relative to the current directory, if it is below it.
 pub(super) fn shortened(path: &Path) -> PathBuf {
     let here = std::env::current_dir().unwrap_or_default();
     path.strip_prefix(here).unwrap_or(path).to_owned()
 }
 
-/// All kept cases of this project, by directory and name.
+/// All kept cases of this project, sorted by directory and name.
 ///
 /// # Errors
 /// If a directory cannot be read.
@@ -80,7 +79,7 @@ fn load(path: &Path, scenarios: &[Scenario]) -> Result<(usize, Case), String> {
 }
 
 impl Kept {
-    /// The name of its test: scenario, and file without its ending.
+    /// The name of its test: the scenario, and the file's name without its extension.
     fn test_name(&self, scenarios: &[Scenario]) -> String {
         let scenario = match &self.case {
             Ok((index, _)) => scenarios[*index].name(),
@@ -89,7 +88,7 @@ impl Kept {
         format!("{scenario}::regression::{}", self.path.file_stem().unwrap_or_default().to_string_lossy())
     }
 
-    /// The line that replays it.
+    /// The command that replays it.
     fn replay_line(&self) -> String {
         format!("cargo sims replay {}", self.path.display())
     }
@@ -110,7 +109,7 @@ pub(super) fn trials(pool: &Arc<Pool>, kept: Vec<Kept>) -> Vec<Trial> {
     kept.into_iter().map(trial).collect()
 }
 
-/// Runs the kept cases of the chosen scenarios; returns what is to be said of them, and the worst that they came to.
+/// Runs the kept cases of the chosen scenarios; returns a report and the worst status.
 ///
 /// # Errors
 /// If one of them cannot be run.
@@ -119,7 +118,7 @@ pub(super) fn run(pool: &Pool, chosen: &[usize]) -> Result<(String, Status), Str
     let is_everything = chosen.len() == scenarios.len();
     let is_chosen = |kept: &Kept| match &kept.case {
         Ok((index, _)) => chosen.contains(index),
-        // Whose it is can only be told by its directory.
+        // Only its directory says which scenario it belongs to.
         Err(_) => is_everything || chosen.iter().any(|index| plain_name(scenarios[*index].name()) == kept.directory),
     };
     let kept: Vec<Kept> = kept(scenarios)?.into_iter().filter(is_chosen).collect();

@@ -1,4 +1,4 @@
-//! `cargo sims replay`: one case once more, compared with what was recorded of it.
+//! `cargo sims replay`: runs one case again and compares it with its recording.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,14 +15,14 @@ use crate::sandbox::EntryPoint;
 use crate::scenario::Scenario;
 use crate::trace::Fingerprint;
 
-/// Returns the exit code: that of the run.
+/// Replays a case and returns the exit code of its run.
 pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Replay) -> Result<u8, String> {
     let (index, case_ref, recorded) = case_ref(&scenarios, arguments)?;
-    let swarm = arguments.drawing.of(&[&scenarios[index]])?;
+    let swarm = arguments.drawing.swarm(&[&scenarios[index]])?;
     if let Some(pattern) = &arguments.break_on {
-        let said =
+        let result =
             explore::break_on(&scenarios, index, &case_ref, &swarm, pattern).map_err(|error| error.to_string())?;
-        say(&format!("--break-on {pattern:?}: {said}\n"));
+        say(&format!("--break-on {pattern:?}: {result}\n"));
     }
     let pool = Pool::new(scenarios, processors(), EntryPoint::Main, arguments.hang_after).drawing(swarm);
     let mut failure = explore::investigate(&pool, index, &case_ref, None).map_err(|error| error.to_string())?;
@@ -60,7 +60,7 @@ pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Replay) -> Result<u8, 
 fn case_ref(scenarios: &[Scenario], arguments: &Replay) -> Result<(usize, CaseRef, Option<CaseFile>), String> {
     let is_file = arguments.what.ends_with(".json") || arguments.what.contains('/');
     match (arguments.seed, is_file) {
-        (None, true) if !arguments.drawing.is_silent() => {
+        (None, true) if !arguments.drawing.is_default() => {
             Err("a case file has its own faults: leave --faults and --intensity out".to_owned())
         }
         (Some(_), true) => Err("a case file has its own seed: leave --seed out".to_owned()),
@@ -78,7 +78,8 @@ fn case_ref(scenarios: &[Scenario], arguments: &Replay) -> Result<(usize, CaseRe
     }
 }
 
-/// Whether the replay is the run that was recorded; if not, where the two part, and what else has changed.
+/// Reports whether the replay is the run that was recorded. If not, reports where the two diverge and what else has
+/// changed.
 pub(super) fn compare(recorded: &CaseFile, path: &Path, scenario: &Scenario, failure: &Failure) -> String {
     let outcome = &failure.outcome;
     let build = if recorded.build == case_file::build_id() {
@@ -88,16 +89,16 @@ pub(super) fn compare(recorded: &CaseFile, path: &Path, scenario: &Scenario, fai
     };
     let (was, verdict) = (recorded.verdict.word(), outcome.verdict.word());
     let (then, now) = (recorded.fingerprint, outcome.fingerprint);
+    // A run that dies has no fingerprint: only its end is known.
     let has_died = |fingerprint: Fingerprint| fingerprint == Fingerprint::default();
     let is_same = then == now && (!has_died(now) || recorded.verdict == outcome.verdict);
     let mut text = match (has_died(then) || has_died(now), is_same) {
         (false, _) => {
-            let word = if is_same { "the same run" } else { "another run" };
+            let word = if is_same { "the same run" } else { "a different run" };
             format!("{word}: recorded {then} ({was}) {build}; now {now} ({verdict})\n")
         }
-        // A run that dies has no fingerprint: what is known of it is its end.
         (true, true) => format!("the same end: recorded {build}; {}\n", outcome.verdict),
-        (true, false) => format!("another end: recorded {build}: {}; now {}\n", recorded.verdict, outcome.verdict),
+        (true, false) => format!("a different end: recorded {build}: {}; now {}\n", recorded.verdict, outcome.verdict),
     };
     if recorded.version != env!("CARGO_PKG_VERSION") {
         let (theirs, ours) = (&recorded.version, env!("CARGO_PKG_VERSION"));

@@ -1,4 +1,4 @@
-//! `cargo sims shrink`: makes a case that was saved smaller, for as long as one likes.
+//! `cargo sims shrink`: shrinks a saved case for a given time.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::explore::{self, CaseRef, EXPLAIN_FOR, ExploreOptions, Pool, SeedRange
 use crate::sandbox::EntryPoint;
 use crate::scenario::Scenario;
 
-/// Returns the exit code: that of the run of the case.
+/// Shrinks a case and returns the exit code of its run.
 pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Shrink) -> Result<u8, String> {
     let file = CaseFile::load(&arguments.file).map_err(|error| error.to_string())?;
     let index = file.scenario_in(&arguments.file, &scenarios).map_err(|error| error.to_string())?;
@@ -23,7 +23,8 @@ pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Shrink) -> Result<u8, 
     let mut failure = explore::investigate(&pool, index, &case_ref, None).map_err(|error| error.to_string())?;
     let status = failure.status();
     if !failure.outcome.verdict.is_fail() || status == explore::Status::NotDeterministic {
-        say(&format!("{}: {}: there is nothing to make smaller\n", arguments.file.display(), status.word()));
+        let file = arguments.file.display();
+        say(&format!("{file}: {}: only a case that breaks a promise in every run can be shrunk\n", status.word()));
         return Ok(status.exit_code());
     }
     let options = ExploreOptions {
@@ -33,15 +34,15 @@ pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Shrink) -> Result<u8, 
         ..ExploreOptions::new(SeedRange::only(file.case.seed))
     };
     let bar = progress_bar();
-    // The template is a constant that is known to be right; without it, indicatif's own is shown.
+    // The template is a valid constant; if it were not, indicatif's own would be shown.
     if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
         bar.set_style(style);
     }
-    let told = |runs: u64, size: explore::Size| {
+    let show_progress = |runs: u64, size: explore::Size| {
         bar.set_message(format!("{runs} runs: {} faults, {} operations", size.faults, size.operations));
         bar.tick();
     };
-    explore::study(&pool, index, &mut failure, &options, &mut { told }).map_err(|error| error.to_string())?;
+    explore::study(&pool, index, &mut failure, &options, &mut { show_progress }).map_err(|error| error.to_string())?;
     bar.finish_and_clear();
     let path = arguments.to.clone().unwrap_or_else(|| beside(&arguments.file));
     let Some(found) = &failure.as_found else {
@@ -56,7 +57,7 @@ pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Shrink) -> Result<u8, 
     Ok(status.exit_code())
 }
 
-/// `x.json` becomes `x-shrunk.json`, and what is called that already keeps its name.
+/// `x.json` becomes `x-shrunk.json`; a name that already ends in `-shrunk` is kept.
 fn beside(path: &Path) -> PathBuf {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let stem = stem.strip_suffix("-shrunk").unwrap_or(&stem);

@@ -1,4 +1,4 @@
-//! `cargo sims sweep`: each single fault at each point of a run.
+//! `cargo sims sweep`: tries every single fault at each point of a run.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::report::sweep_text;
 use crate::sandbox::EntryPoint;
 use crate::scenario::Scenario;
 
-/// Returns the exit code.
+/// Sweeps a scenario and returns the exit code.
 pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Sweep) -> Result<u8, String> {
     let index = case_file::find(&scenarios, &arguments.name)?;
     scenarios[index].validate().map_err(|error| error.to_string())?;
@@ -39,19 +39,19 @@ pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Sweep) -> Result<u8, S
     let pool = Pool::new(scenarios, jobs, EntryPoint::Main, arguments.workers.hang_after);
     eprintln!("{}, seed {}, {jobs} at once", arguments.name, arguments.seed);
     let bar = progress_bar();
-    // The template is a constant that is known to be right; without it, indicatif's own is shown.
+    // The template is a valid constant; if it were not, indicatif's own would be shown.
     if let Ok(style) = ProgressStyle::with_template("{prefix:>20} [{bar:30}] {pos}/{len} {elapsed}/{duration} {msg}") {
         bar.set_style(style.progress_chars("=> "));
     }
     bar.set_prefix(arguments.name.clone());
-    let mut told = |done: usize, all: usize, failed: usize| {
+    let mut show_progress = |done: usize, all: usize, failed: usize| {
         bar.set_length(all as u64);
         bar.set_position(done as u64);
         if failed > 0 {
-            bar.set_message(format!("{failed} not survived"));
+            bar.set_message(format!("{failed} did not pass"));
         }
     };
-    let sweep = explore::sweep(&pool, index, &options, &mut told).map_err(|error| error.to_string())?;
+    let sweep = explore::sweep(&pool, index, &options, &mut show_progress).map_err(|error| error.to_string())?;
     bar.finish_and_clear();
     say(&sweep_text(&sweep));
     Ok(if sweep.is_passed() { Status::Pass } else { Status::Fail }.exit_code())

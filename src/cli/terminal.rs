@@ -1,4 +1,4 @@
-//! What people see: failures on a screen, lines of output, and progress while it lasts.
+//! Output to the terminal: failures, lines of text and progress bars.
 
 use std::io::{IsTerminal, Write};
 
@@ -8,12 +8,12 @@ use super::environment::{is_on_github, is_plain};
 use crate::explore::{Exploration, Failure};
 use crate::report::{ScreenStyle, annotation, annotations, failure_line, screen, text};
 
-/// Prints to standard output; that nobody reads it any more is no failure.
+/// Prints to standard output. A closed pipe is not an error.
 pub(super) fn say(text: &str) {
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }
 
-/// A progress bar, which is hidden where nobody watches.
+/// A progress bar, which is hidden unless a person watches a terminal.
 pub(super) fn progress_bar() -> ProgressBar {
     let bar = ProgressBar::no_length();
     if is_plain() || !std::io::stderr().is_terminal() {
@@ -22,13 +22,13 @@ pub(super) fn progress_bar() -> ProgressBar {
     bar
 }
 
-/// Colours where somebody watches a terminal, unless `NO_COLOR` is set.
+/// Uses colours on a terminal, unless `NO_COLOR` is set.
 fn screen_style() -> ScreenStyle {
-    let is_wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && !is_plain();
-    ScreenStyle { colours: is_wanted && std::io::stdout().is_terminal() }
+    let is_allowed = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && !is_plain();
+    ScreenStyle { colours: is_allowed && std::io::stdout().is_terminal() }
 }
 
-/// The first failure in full, the others in a line each, and all remarks.
+/// Describes the first failure in full and the others in one line each, followed by all remarks.
 pub(super) fn describe(exploration: &Exploration, replay_line: &dyn Fn(&Failure) -> String) -> String {
     let mut report = String::new();
     for (index, failure) in exploration.failures.iter().enumerate() {
@@ -46,7 +46,7 @@ pub(super) fn describe(exploration: &Exploration, replay_line: &dyn Fn(&Failure)
     report
 }
 
-/// All that is to be known of a failure, on one screen.
+/// Everything that is known about a failure, on one screen.
 pub(super) fn failure_screen(failure: &Failure, replay_line: &str) -> String {
     let mut text = screen(failure, replay_line, None, screen_style());
     if is_on_github() {
@@ -55,7 +55,7 @@ pub(super) fn failure_screen(failure: &Failure, replay_line: &str) -> String {
     text
 }
 
-/// The line that replays a failure in a fresh process; `flags` say what its draw was told.
+/// The command that replays a failure in a fresh process; `flags` restrict the draw as in the run that failed.
 pub(super) fn replay_line(failure: &Failure, flags: &str) -> String {
     match &failure.saved {
         Ok(Some(path)) => format!("cargo sims replay {}", path.display()),

@@ -1,5 +1,5 @@
-//! Stops a run in a debugger at an event. Looking for the event takes memory within the run, so that code which hashes
-//! addresses may behave otherwise than in a replay.
+//! Stops a run in a debugger at an event. The search for the event allocates memory within the run, so code that hashes
+//! addresses may behave differently than in a replay.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -10,24 +10,24 @@ use crate::sandbox;
 use crate::scenario::{Case, Scenario};
 use crate::trace::{self, Event, Mark, Record};
 
-/// Carries out a run that stops at the first event that matches; returns what came of it.
+/// Makes a run that stops at the first event that matches the pattern, and returns one line that says where it stopped.
 pub(super) fn run_until(scenario: &Scenario, case: &Case, pattern: &str) -> String {
-    let said = Rc::new(RefCell::new(None));
-    let (found, pattern) = (said.clone(), pattern.to_owned());
+    let report = Rc::new(RefCell::new(None));
+    let (found, pattern) = (report.clone(), pattern.to_owned());
     trace::watch(Some(Box::new(move |hosts, record| {
         if found.borrow().is_some() || !matches(hosts, record, &pattern) {
             return;
         }
-        // Before the stop, so that what happens while it lasts cannot stop it again.
+        // Set before the stop, so that events during the stop cannot stop the run again.
         found.replace(Some(String::new()));
         let is_debugged = sandbox::trap_if_debugged();
-        let what = if is_debugged { "stopped for the debugger" } else { "no debugger is attached, so nothing stops" };
+        let what =
+            if is_debugged { "stopped for the debugger" } else { "no debugger is attached, so the run does not stop" };
         found.replace(Some(format!("{what} at {}", record_line(hosts, record).trim_start())));
     })));
     run::run_valid(scenario, case, Detail::Rich);
     trace::watch(None);
-    let said = said.take();
-    said.unwrap_or_else(|| "no event matches".to_owned())
+    report.take().unwrap_or_else(|| "no event matches".to_owned())
 }
 
 /// Whether the pattern is part of the event's line, or `host:name` of a mark.
@@ -38,7 +38,7 @@ fn matches(hosts: &[String], record: &Record, pattern: &str) -> bool {
             Mark::Note { name, .. } => name.clone(),
             other => format!("{other:?}").chars().take_while(|c| c.is_alphanumeric()).collect(),
         };
-        pattern.split_once(':').is_some_and(|(on, wanted)| on == host && wanted == name)
+        pattern.split_once(':').is_some_and(|(on, named)| on == host && named == name)
     };
     matches!(&record.event, Event::Mark(mark) if is_mark(mark)) || record_line(hosts, record).contains(pattern)
 }

@@ -1,5 +1,4 @@
-//! Many candidates for one question, several at once: does this case still break the promise? It knows nothing of where
-//! candidates come from.
+//! Runs candidate cases, several at once, to find out which of them still break a promise.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hasher;
@@ -18,34 +17,34 @@ use crate::check::Verdict;
 use crate::run::Recording;
 use crate::scenario::Case;
 
-/// A candidate may use so many times the CPU time of a run that passes.
+/// The CPU time that a candidate may use, as a multiple of what a passing run uses.
 const CPU_FACTOR: u32 = 5;
-/// No candidate is given less CPU time: on a busy machine, a short run may take several times what it usually does.
+/// The least CPU time of any candidate: on a busy machine, a short run may take several times as long as usual.
 const LEAST_CPU: Duration = Duration::from_millis(250);
 
-/// What came of a candidate.
+/// The result of running a candidate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CandidateOutcome {
     /// The promise is broken.
     Broken,
     /// All promises are kept.
     Passes,
-    /// This other promise is broken.
+    /// Another promise is broken: the name of its check.
     Other(String),
-    /// The run does not say.
+    /// The verdict is unknown.
     Unknown,
 }
 
-/// Runs candidates of one scenario against one promise, until the time is up or there have been enough.
+/// Runs candidates of one scenario against one promise, within a limit of time and a limit of runs.
 pub(super) struct Candidates<'a> {
     pool: &'a Pool,
     scenario: usize,
     pub(super) promise: Promise,
     cpu_limit: Option<Duration>,
     until: Instant,
-    /// No run is begun once there have been so many.
+    /// The limit of runs, after which no further run begins.
     most_runs: u64,
-    /// What is known of cases that were tried, by their digest.
+    /// The results of the cases that were tried, by the cases' digests.
     known: HashMap<u128, CandidateOutcome>,
     pub(super) runs: u64,
 }
@@ -59,28 +58,28 @@ impl<'a> Candidates<'a> {
         most_runs: u64,
     ) -> Candidates<'a> {
         let now = Instant::now();
-        // An unbounded time is as good as a year.
+        // A time too long to add stands for a year.
         let until = now.checked_add(within).unwrap_or(now + Duration::from_secs(365 * 24 * 3_600));
         Candidates { pool, scenario, promise, cpu_limit: None, until, most_runs, known: HashMap::new(), runs: 0 }
     }
 
-    /// Sees to it that there are at least so much time and so many runs left.
+    /// Ensures that at least this much time and this many runs are left.
     pub(super) fn extend(&mut self, within: Duration, runs: u64) {
         self.until = self.until.max(Instant::now() + within);
         self.most_runs = self.most_runs.max(self.runs.saturating_add(runs));
     }
 
-    /// Whether there is no time left, or no run.
+    /// Whether the limit of time or of runs is reached.
     pub(super) fn is_over(&self) -> bool {
         self.runs >= self.most_runs || Instant::now() >= self.until
     }
 
-    /// From now on a candidate may use a multiple of what this case uses, if its run lives to tell.
+    /// Runs a case to measure its CPU time. If the run returns an outcome, later candidates may use a multiple of it.
     pub(super) fn measure(&mut self, case: &Case) -> Result<CandidateOutcome, Error> {
         let answer = self.pool.run(self.scenario, &CaseRef::Case(Box::new(case.clone())), JobKind::Outcome)?;
         self.runs += 1;
         if answer.termination == super::run_result::Termination::Returned {
-            // A hang is told from a slow run by its CPU time alone, so that it takes more of it to call a run hung.
+            // Only its CPU time tells a hang from a slow run, so a run gets more of it before it is called hung.
             let is_hang = self.promise.place == HANG;
             let (factor, least) = if is_hang { (4 * CPU_FACTOR, 4 * LEAST_CPU) } else { (CPU_FACTOR, LEAST_CPU) };
             self.cpu_limit = Some((answer.cpu * factor).max(least));
@@ -90,7 +89,8 @@ impl<'a> Candidates<'a> {
         Ok(trial)
     }
 
-    /// The first candidate, in order, that breaks the promise; none if none does, or if there was no time for all of them.
+    /// The index of the first candidate, in order, that breaks the promise. `None` if no candidate does, or if a limit
+    /// was reached first.
     pub(super) fn first_broken(&mut self, count: usize, make: &dyn Fn(usize) -> Case) -> Result<Option<usize>, Error> {
         let mut first = None;
         self.run(count, make, |index, trial| {
@@ -103,7 +103,7 @@ impl<'a> Candidates<'a> {
         Ok(first)
     }
 
-    /// What comes of each candidate, in order, up to the first for which `is_last` holds; fewer if the time is up.
+    /// The results of the candidates, in order, up to the first for which `is_last` holds; fewer if a limit is reached.
     pub(super) fn until(
         &mut self,
         candidates: &[Case],
@@ -117,7 +117,7 @@ impl<'a> Candidates<'a> {
         Ok(trials)
     }
 
-    /// Records a case, within the limits of a candidate (recording takes longer, too).
+    /// Records the run of a case, with twice the CPU time of a candidate, as recording takes longer.
     pub(super) fn record(&mut self, case: &Case) -> Result<Option<Box<Recording>>, Error> {
         let job = self.job(case.clone(), JobKind::Recording);
         let cpu_limit = self.cpu_limit.map(|limit| limit * 2);
@@ -126,14 +126,14 @@ impl<'a> Candidates<'a> {
         Ok(answer.into_recording(&self.pool.scenarios()[self.scenario], case))
     }
 
-    /// A run of a candidate, within the limits of one.
+    /// A job that runs a candidate with a candidate's CPU time.
     fn job(&self, case: Case, kind: JobKind) -> Job {
         let plain = Job::plain(self.scenario, CaseRef::Case(Box::new(case)), kind);
         Job { cpu_limit: self.cpu_limit, ..plain }
     }
 
-    /// Runs candidates, as many at once as the pool does, and takes them in order until `take` says that it is enough.
-    /// Each is made when its turn comes, as all of them together may need more memory than there is.
+    /// Runs candidates, as many at once as the pool allows, and hands their results to `take` in order until it returns
+    /// true. Each candidate is made when its turn comes, as all of them together may not fit in memory.
     fn run(
         &mut self,
         count: usize,
@@ -152,7 +152,7 @@ impl<'a> Candidates<'a> {
                 if let Some(known) = self.known.get(&digest) {
                     done.insert(submitted, known.clone());
                 } else if self.pool.scenarios()[self.scenario].defect(&case).is_some() {
-                    // What cannot be run at all breaks nothing.
+                    // A case that cannot run at all breaks no promise.
                     done.insert(submitted, CandidateOutcome::Unknown);
                 } else {
                     let job = self.job(case, JobKind::Outcome);

@@ -1,32 +1,32 @@
-//! How many runs of an exploration reached each situation of its scenario. It knows nothing of the runs themselves.
+//! Counts how many runs of an exploration reached each situation of its scenario.
 
 use serde::Serialize;
 
 use crate::scenario::Scenario;
 
-/// A situation, and how many runs reached it.
+/// A situation and the number of runs that reached it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Reached {
     /// The situation's name.
     pub situation: String,
-    /// How many runs reached it.
+    /// The number of runs that reached it.
     pub runs: u64,
 }
 
-/// All situations of a scenario.
+/// The situations of a scenario and how often they were reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
     /// The situations, in the scenario's order.
     pub reached: Vec<Reached>,
-    /// Fewer runs than this do not say that a situation is never reached.
+    /// The number of runs from which on an unreached situation counts as missed.
     pub judged_from: u64,
 }
 
 impl Coverage {
-    /// Before the first run.
+    /// The coverage before the first run.
     pub(crate) fn of(scenario: &Scenario) -> Coverage {
         let reached = scenario.situation_names().map(|name| Reached { situation: name.to_owned(), runs: 0 });
-        // An exploration without a single run has not missed anything.
+        // An exploration without any run has missed nothing.
         Coverage { reached: reached.collect(), judged_from: scenario.judged_from().max(1) }
     }
 
@@ -36,12 +36,12 @@ impl Coverage {
         }
     }
 
-    /// What no run reached.
+    /// The situations that no run reached.
     pub fn unreached(&self) -> impl Iterator<Item = &str> {
         self.reached.iter().filter(|reached| reached.runs == 0).map(|reached| reached.situation.as_str())
     }
 
-    /// What `runs` runs should have reached and did not; nothing if there were too few to judge.
+    /// The situations that none of `runs` runs reached; empty if there were too few runs to judge.
     pub fn missed(&self, runs: u64) -> Vec<&str> {
         if runs < self.judged_from { Vec::new() } else { self.unreached().collect() }
     }
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_never_reached_is_missed_once_there_are_enough_runs() {
+    fn an_unreached_situation_is_missed_once_there_are_enough_runs() {
         let scenario = Scenario::new("s").sometimes("a", |_, _| true).sometimes("b", |_, _| false).seeds(3);
         let mut coverage = Coverage::of(&scenario);
         let check =
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_did_not_live_to_tell_reached_nothing() {
+    fn a_run_without_an_outcome_reached_nothing() {
         let mut coverage = Coverage::of(&Scenario::new("s").sometimes("a", |_, _| true).seeds(0));
         coverage.add(&[]);
         assert_eq!(coverage.missed(0), [""; 0]);

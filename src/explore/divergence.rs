@@ -1,4 +1,4 @@
-//! Where two runs of the same case part.
+//! Finds where two recorded runs of the same case diverge, and writes records and operations as lines.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,30 +8,30 @@ use crate::history::{Completion, Operation};
 use crate::run::Recording;
 use crate::trace::{Event, FlowKey, HostId, Record};
 
-/// How many records before the first that differs are shown.
+/// The number of records that are shown before the first that differs.
 const BEFORE: usize = 10;
-/// How many columns a line may take.
+/// The width of a line, in columns.
 const COLUMNS: usize = 100;
 
 /// The first difference between two runs of a case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Divergence {
-    /// Which record is the first that differs, from 0.
+    /// The index of the first record that differs, from 0.
     pub index: usize,
-    /// The host of that record; "-" if it is of none.
+    /// The host of that record; "-" if it has none.
     pub host: String,
-    /// The virtual time of that record; if both runs have one, of the earlier.
+    /// The virtual time of that record; the earlier one if both runs have one.
     pub at: Duration,
     /// The records before it, which both runs have.
     pub common: Vec<String>,
-    /// The record of the first run; none if it has ended.
+    /// The record of the first run; `None` if that run has ended.
     pub left: Option<String>,
-    /// The record of the second run; none if it has ended.
+    /// The record of the second run; `None` if that run has ended.
     pub right: Option<String>,
 }
 
 impl Divergence {
-    /// The first difference; none if the recordings are equal.
+    /// The first difference; `None` if the recordings are equal.
     pub fn between(left: &Recording, right: &Recording) -> Option<Divergence> {
         let hosts = &left.hosts;
         let of_record = |record: &Record| DiffLine {
@@ -45,9 +45,9 @@ impl Divergence {
             line: operation_line(hosts, operation),
         };
         Divergence::of_lists(&left.records, &right.records, of_record)
-            // The history is digested with the trace, so a difference may be there alone.
+            // The history is part of the fingerprint, so the only difference may be there.
             .or_else(|| Divergence::of_lists(&left.history.operations, &right.history.operations, of_operation))
-            // Operations are counted behind the records.
+            // Operations are counted after the records.
             .map(|found| match left.records == right.records {
                 true => Divergence { index: found.index + left.records.len(), ..found },
                 false => found,
@@ -66,7 +66,7 @@ impl Divergence {
     }
 }
 
-/// What is shown of a record or an operation.
+/// A record or an operation as it is shown.
 struct DiffLine {
     at: Duration,
     host: String,
@@ -75,7 +75,7 @@ struct DiffLine {
 
 impl fmt::Display for Divergence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "the runs part at event {} ({}, {}):", self.index + 1, self.host, duration_text(self.at))?;
+        writeln!(f, "the runs diverge at event {} ({}, {}):", self.index + 1, self.host, duration_text(self.at))?;
         for line in &self.common {
             writeln!(f, "    both    {}", clipped(line, 0))?;
         }
@@ -87,8 +87,8 @@ impl fmt::Display for Divergence {
     }
 }
 
-/// As much of a line as fits behind its title: its beginning, and if that is not enough, what is around the character
-/// `decisive`.
+/// As much of a line as fits after its label: its beginning and, if the character at `decisive` is farther back, the
+/// part around that character.
 fn clipped(line: &str, decisive: usize) -> String {
     const ROOM: usize = COLUMNS - "    second  ".len();
     const BEGINNING: usize = 40;
@@ -111,7 +111,7 @@ fn name(hosts: &[String], host: HostId) -> &str {
     hosts.get(host.index()).map_or("?", String::as_str)
 }
 
-/// A record in one line, with all that it holds.
+/// A record in one line, with everything that it holds.
 pub fn record_line(hosts: &[String], record: &Record) -> String {
     let host = record.host.map_or("-", |host| name(hosts, host));
     let flow = |flow: &FlowKey, forward: bool| {
@@ -125,14 +125,14 @@ pub fn record_line(hosts: &[String], record: &Record) -> String {
         Event::Arrived { flow: key, forward, kind } => format!("arrived {kind:?} {}", flow(key, *forward)),
         Event::SegmentAffected { fault, flow: key, forward, segment, kind, lost, extra, late } => {
             let fault = fault.map_or("lost power".to_owned(), |fault| format!("fault {}", fault + 1));
-            let late = late.map_or("kept back".to_owned(), |late| format!("late by {}", duration_text(late)));
+            let late = late.map_or("held back".to_owned(), |late| format!("late by {}", duration_text(late)));
             let extra = if extra.is_zero() { String::new() } else { format!(", {} of it", duration_text(*extra)) };
-            let lost = if *lost == 0 { String::new() } else { format!(", {} times lost", lost.count_ones()) };
-            format!("effective {kind:?} {} segment {segment}: {late} ({fault}{lost}{extra})", flow(key, *forward))
+            let lost = if *lost == 0 { String::new() } else { format!(", lost {} times", lost.count_ones()) };
+            format!("affected {kind:?} {} segment {segment}: {late} ({fault}{lost}{extra})", flow(key, *forward))
         }
         Event::SegmentCorrupted { fault, flow: key, forward, segment, bit } => {
             let (byte, bit, fault) = (bit / 8, bit % 8, fault + 1);
-            format!("flipped {} segment {segment}: bit {bit} of byte {byte} (fault {fault})", flow(key, *forward))
+            format!("corrupted {} segment {segment}: bit {bit} of byte {byte} (fault {fault})", flow(key, *forward))
         }
         Event::Mark(mark) => format!("{mark:?}"),
         other => format!("{other:?}"),
@@ -141,7 +141,7 @@ pub fn record_line(hosts: &[String], record: &Record) -> String {
     format!("{:>12.6}s {host} {event}{text}", record.at.as_secs_f64())
 }
 
-/// Text as a part of a line.
+/// Text with its line breaks escaped, to be part of a line.
 pub(super) fn one_line(text: &str) -> String {
     text.replace('\n', "\\n").replace('\r', "\\r")
 }

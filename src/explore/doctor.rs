@@ -1,4 +1,4 @@
-//! Why a run cannot be repeated: what left the sandbox before the two runs part. It knows nothing of how that is caught.
+//! Diagnoses a run that cannot be repeated: names what left the sandbox before the two runs diverge.
 
 use std::fmt;
 use std::fmt::Write as _;
@@ -11,32 +11,33 @@ use crate::fault::duration_text;
 use crate::sandbox::{Escape, EscapeKind};
 use crate::trace::Fingerprint;
 
-/// How many frames of a backtrace are shown.
+/// The number of frames of a backtrace that are shown.
 const FRAMES: usize = 6;
-/// How many columns a line may take.
+/// The width of a line, in columns.
 const COLUMNS: usize = 100;
 
-/// Why a case gives different runs, as far as can be told.
+/// Why a case gives different runs, as far as that is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnosis {
-    /// Where two recorded runs part; none if they do not, or did not live to tell.
+    /// Where two recorded runs diverge; `None` if they do not, or if one of them ended without an outcome.
     pub divergence: Option<Divergence>,
-    /// What left the sandbox in a further run before the point where the runs part, in the order in which it first did;
-    /// all that did if that point is not known.
+    /// What left the sandbox in a watched run before the runs diverge, in the order of first occurrence; everything
+    /// that left it if the point of divergence is unknown.
     pub suspects: Vec<Escape>,
-    /// How many different things left the sandbox after that point only.
+    /// The number of different escapes that happened only after that point.
     pub later: usize,
-    /// What could not be seen, and why, in a line; none if everything was watched that can be.
+    /// What could not be watched, and why, in one line; `None` if nothing was missed that can be watched.
     pub gap: Option<String>,
     /// Whether each process of this executable sees the same addresses.
     pub addresses_are_fixed: bool,
-    /// Of the run under watch, if it lived to tell; it is that of the other runs if nothing left the sandbox.
+    /// The fingerprint of the watched run, if it returned an outcome. It equals that of the other runs if nothing left
+    /// the sandbox.
     pub fingerprint: Option<Fingerprint>,
 }
 
-/// Runs a case once more under closer watch, and says what leaves the sandbox before the given point.
+/// Runs a case once more with its system calls watched, and collects what leaves the sandbox before the divergence.
 pub fn diagnose(pool: &Pool, scenario: usize, case_ref: &CaseRef, divergence: Option<Divergence>) -> Diagnosis {
-    // What differs from run to run may end one of them early; the next may live to tell.
+    // Whatever differs between runs may end one of them early; the next one may return.
     const ATTEMPTS: usize = 3;
     let mut examined = pool.examine(scenario, case_ref);
     for _ in 1..ATTEMPTS {
@@ -47,7 +48,7 @@ pub fn diagnose(pool: &Pool, scenario: usize, case_ref: &CaseRef, divergence: Op
     let Examination { escapes, unwatched, addresses_are_fixed, fingerprint } = match examined {
         Ok(examination) => examination,
         Err(error) => {
-            let gap = Some(format!("the run under watch failed, so that nothing is known: {error}"));
+            let gap = Some(format!("the watched run failed, so nothing is known: {error}"));
             let (suspects, fingerprint) = (Vec::new(), None);
             return Diagnosis { divergence, suspects, later: 0, gap, addresses_are_fixed: true, fingerprint };
         }
@@ -60,7 +61,7 @@ pub fn diagnose(pool: &Pool, scenario: usize, case_ref: &CaseRef, divergence: Op
 }
 
 impl Diagnosis {
-    /// What left the sandbox in runs that are all the same, in lines without an end of the last.
+    /// Describes what left the sandbox in runs that are all the same. The text does not end with a newline.
     pub fn of_equal_runs(&self) -> String {
         let mut text = String::new();
         match self.suspects.as_slice() {
@@ -85,9 +86,9 @@ impl Diagnosis {
             causes.push("code that hashes or orders addresses, which are randomised here".to_owned());
         }
         if cfg!(not(target_arch = "x86_64")) {
-            causes.push("a clock that is read through the vDSO or the counter of the processor".to_owned());
+            causes.push("a clock that is read through the vDSO or from the processor's counter".to_owned());
         }
-        causes.push("an instruction of the processor that tells of the machine (rdrand, cpuid)".to_owned());
+        causes.push("an instruction that depends on the processor (rdrand, cpuid)".to_owned());
         causes.push("a coarse clock that is read through the vDSO without the C library".to_owned());
         causes
     }
@@ -105,7 +106,7 @@ impl fmt::Display for Diagnosis {
                 text,
                 "\n  nothing was seen to leave the sandbox{before}. Each run starts from the same memory, so"
             );
-            text.push_str("\n  that no static or cache of an earlier run is to blame. What remains:");
+            text.push_str("\n  no static or cache of an earlier run is to blame. Possible causes:");
             for cause in self.likely_causes() {
                 push_line(&mut text, "    ", &cause);
             }
@@ -127,7 +128,7 @@ impl fmt::Display for Diagnosis {
     }
 }
 
-/// Appends a line of its own, cut to what fits.
+/// Appends a new line, truncated to the width.
 fn push_line(text: &mut String, indent: &str, line: &str) {
     text.push('\n');
     text.push_str(indent);
@@ -139,7 +140,7 @@ fn push_line(text: &mut String, indent: &str, line: &str) {
     }
 }
 
-/// Appends what escaped, where and when, and the code that did it.
+/// Appends an escape: what it was, where and when it happened, and the code that did it.
 fn describe(text: &mut String, escape: &Escape) {
     let name = escape.kind.name().replace('-', " ");
     let what = match escape.kind {
@@ -148,7 +149,7 @@ fn describe(text: &mut String, escape: &Escape) {
         }
         _ => format!("{name} ({})", escape.detail),
     };
-    let host = escape.host.as_deref().map_or("outside of any host".to_owned(), |host| format!("on {host}"));
+    let host = escape.host.as_deref().map_or("outside any host".to_owned(), |host| format!("on {host}"));
     let count = if escape.count > 1 { format!(" (first of {})", escape.count) } else { String::new() };
     let place = format!("{host} at {}{count}", duration_text(escape.at));
     let room = COLUMNS.saturating_sub("     ".len() + place.chars().count());
@@ -158,7 +159,7 @@ fn describe(text: &mut String, escape: &Escape) {
     }
 }
 
-/// As much of the beginning and the end of a text as there is room for: the end of a path tells most.
+/// Shortens a text in the middle, as the end of a path says most.
 fn shortened(text: &str, room: usize) -> String {
     const BEGINNING: usize = 30;
     let length = text.chars().count();
@@ -169,13 +170,13 @@ fn shortened(text: &str, room: usize) -> String {
     text.chars().take(BEGINNING).chain(['…']).chain(end).collect()
 }
 
-/// The first frames of the code under test: `function (file:line)`, innermost first.
+/// The innermost frames of the code under test, as `function (file:line)`.
 fn short_backtrace(backtrace: &str) -> Vec<String> {
     let mut frames: Vec<(&str, Option<&str>)> = Vec::new();
     for line in backtrace.lines() {
         let line = line.trim();
         match (line.strip_prefix("at "), frames.last_mut()) {
-            // Runs live in the root directory, and places are told from there.
+            // Runs have the root directory as their own, so places are relative to it.
             (Some(place), Some(frame)) => frame.1 = Some(place.strip_prefix('.').unwrap_or(place)),
             _ => frames.push((line.split_once(": ").map_or(line, |(_, name)| name), None)),
         }
@@ -187,15 +188,15 @@ fn short_backtrace(backtrace: &str) -> Vec<String> {
         lines
     };
     let own: Vec<_> = frames.iter().filter(|(name, place)| !is_foreign(name, *place)).copied().collect();
-    // A call that only foreign code has made is still somebody's.
+    // If only library code made the call, its frames are better than none.
     shown(if own.is_empty() { &frames } else { &own })
 }
 
-/// Whether a frame is of a library that every run goes through, rather than of the code under test.
+/// Whether a frame belongs to a library that every run goes through rather than to the code under test.
 fn is_foreign(name: &str, place: Option<&str>) -> bool {
     const PACKAGES: [&str; 7] = ["tokio", "turmoil", "futures", "hyper", "tracing", "libc", "squall"];
     let Some(place) = place else {
-        // Without its place, a frame is known by its name, and what has no path is not of Rust.
+        // A frame without a place is judged by its name. A name without a path is not Rust.
         let name = name.trim_start_matches(['<', '&']);
         let is_of_std = ["std::", "core::", "alloc::"].iter().any(|library| name.starts_with(library));
         return is_of_std || !name.contains("::") || PACKAGES.iter().any(|package| name.starts_with(package));
@@ -215,7 +216,7 @@ fn frame_line(name: &str, place: Option<&str>) -> String {
     }
 }
 
-/// A function's name without the types that it was made for.
+/// A function's name without its type parameters.
 fn without_parameters(name: &str) -> String {
     if name.starts_with('<') {
         return name.to_owned();
@@ -224,7 +225,7 @@ fn without_parameters(name: &str) -> String {
     let outside = |c: &char| {
         depth += i32::from(*c == '<');
         let is_outside = depth == 0;
-        // An arrow between a function's arguments and its result closes nothing.
+        // The arrow before a function's result is not a closing bracket.
         depth -= i32::from(*c == '>' && before != '-' && depth > 0);
         before = *c;
         is_outside
@@ -241,7 +242,7 @@ fn short_place(place: &str) -> String {
     let parts: Vec<&str> = file_and_line.split('/').collect();
     const ROOTS: [&str; 5] = ["src", "tests", "sims", "examples", "benches"];
     let root = parts.iter().rposition(|part| ROOTS.contains(part)).unwrap_or(parts.len().saturating_sub(1));
-    // A file of another package says which.
+    // A file of another package keeps the package's name.
     let from =
         if place.contains("/registry/") || place.contains("/git/checkouts/") { root.saturating_sub(1) } else { root };
     parts[from..].join("/")
@@ -264,7 +265,7 @@ mod tests {
         check("1: std::fs::read\n2: bank::load<fn() -> u8>\n3: main", &["bank::load"]);
         let of_package = "1: getrandom\n at /home/me/.cargo/registry/src/index/rustix-1.1.6/src/rand.rs:2:1";
         check(of_package, &["getrandom (rustix-1.1.6/src/rand.rs:2)"]);
-        // If there is nothing else, the library's own frames are all there is to say.
+        // If there are no other frames, those of the library are shown.
         check("1: std::fs::read", &["std::fs::read"]);
         check("", &[]);
     }
@@ -275,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_escaped_the_likely_causes_are_named() {
+    fn likely_causes_are_named_if_nothing_escaped() {
         let text = diagnosis(Vec::new()).to_string();
         assert!(text.contains("nothing was seen to leave the sandbox."), "{text}");
         assert!(text.contains("    code that hashes or orders addresses, which are randomised here"), "{text}");

@@ -1,4 +1,4 @@
-//! The loop of an exploration: keeps all workers busy and takes what they find in the order of the seeds.
+//! The loop of an exploration: keeps all workers busy and judges their results in the order of the seeds.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -17,13 +17,14 @@ use crate::check::Verdict;
 use crate::sandbox::Escape;
 use crate::seed::Seed;
 
-/// How many runs may be ahead of the seed that is waited for, for each worker: one slow run does not idle the others.
+/// The number of runs for each worker that may be ahead of the next seed to judge, so that one slow run does not leave
+/// the other workers idle.
 const AHEAD: usize = 16;
 
 /// Explores one scenario of the pool, by its index.
 ///
 /// # Errors
-/// If the scenario makes no sense, or if runs cannot be carried out at all.
+/// If the scenario is invalid, or if runs cannot be carried out at all.
 pub fn explore(
     pool: &Pool,
     scenario: usize,
@@ -61,7 +62,7 @@ pub fn explore(
     Ok(exploration)
 }
 
-/// What is known of a seed whose turn has not come.
+/// The results of a seed that has not been judged yet.
 struct Slot {
     answers: Vec<RunResult>,
     awaited: usize,
@@ -73,7 +74,7 @@ struct Driver<'a> {
     options: &'a ExploreOptions,
     started: Instant,
     exploration: Exploration,
-    /// The first escape of each kind, and how many runs had one.
+    /// The first escape of each kind, and the number of runs that had one.
     escapes: Vec<(Escape, u64)>,
     slots: BTreeMap<Seed, Slot>,
     in_flight: usize,
@@ -106,7 +107,7 @@ impl Driver<'_> {
         let mut due = self.options.seeds.iter();
         let mut awaited = due.next();
         loop {
-            while self.wants_more()
+            while self.has_room()
                 && let Some(seed) = seeds.next()
             {
                 self.start(seed);
@@ -115,7 +116,7 @@ impl Driver<'_> {
                 return Ok(());
             }
             let done = self.receiver.recv().map_err(|_| Error::Refused("all workers ended".to_owned()))?;
-            self.take_in(done)?;
+            self.receive(done)?;
             while let Some(seed) = awaited
                 && !self.is_over
                 && self.slots.get(&seed).is_some_and(|slot| slot.answers.len() == slot.awaited)
@@ -127,7 +128,8 @@ impl Driver<'_> {
         }
     }
 
-    fn wants_more(&self) -> bool {
+    /// Whether another seed may be started.
+    fn has_room(&self) -> bool {
         let has_time = self.options.within.is_none_or(|within| self.started.elapsed() < within);
         let jobs = self.pool.jobs();
         !self.is_over && has_time && self.in_flight < 2 * jobs && self.slots.len() < AHEAD * jobs
@@ -151,7 +153,8 @@ impl Driver<'_> {
         self.pool.submit(self.scenario, CaseRef::Seed(seed), JobKind::Outcome, &self.sender);
     }
 
-    fn take_in(&mut self, done: Done) -> Result<(), Error> {
+    /// Stores a result, and repeats the run if it left the sandbox.
+    fn receive(&mut self, done: Done) -> Result<(), Error> {
         self.in_flight -= 1;
         let seed = done.case_ref.seed();
         let answer = self.pool.answer(self.scenario, done)?;
@@ -206,7 +209,7 @@ impl Driver<'_> {
             let host = escape.host.as_deref().unwrap_or("the world");
             self.exploration.notes.push(format!(
                 "{runs} runs left the sandbox and were the same when repeated: {} on {host} ({}); \
-                 `.allow_escape(\"{}\")` says that this is meant",
+                 if this is intended, add `.allow_escape(\"{}\")` to the scenario",
                 escape.kind.name(),
                 escape.detail,
                 escape.kind.name(),
@@ -216,7 +219,8 @@ impl Driver<'_> {
         let silent = self.exploration.generators.iter().filter(|effects| effects.planned == 0);
         for effects in silent.filter(|_| is_judged && self.pool.swarm().is_open()) {
             self.exploration.notes.push(format!(
-                "fault generator `{}` drew no fault in {} runs: does what it waits for happen without faults?",
+                "fault generator `{}` drew no fault in {} runs: make sure that the message or event it waits for occurs \
+                 in runs without faults",
                 effects.generator, self.exploration.runs
             ));
         }

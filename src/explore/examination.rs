@@ -1,25 +1,25 @@
-//! A run under closer watch, and what it tells: the half of the doctor that is in the process of the run.
+//! Examines a run whose system calls are watched: the half of the doctor that works in the process of the run.
 
 use serde::{Deserialize, Serialize};
 
 use crate::sandbox::{self, Escape};
 use crate::trace::Fingerprint;
 
-/// What a run under closer watch did, as its process tells.
+/// What the process of a watched run reports about it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Examination {
-    /// All that left the sandbox, also what the scenario allows.
+    /// Everything that left the sandbox, including what the scenario allows.
     pub(super) escapes: Vec<Escape>,
-    /// Why system calls could not be watched, if they could not.
+    /// The reason if system calls could not be watched.
     pub(super) unwatched: Option<String>,
     /// Whether other processes of this executable see the same addresses.
     pub(super) addresses_are_fixed: bool,
-    /// Of the run.
+    /// The fingerprint of the run.
     pub(super) fingerprint: Fingerprint,
 }
 
 impl Examination {
-    /// Carries out a run and tells what it did; in the process of the run.
+    /// Makes a run in this process, with its system calls watched.
     pub(crate) fn of(run: impl FnOnce() -> Fingerprint) -> Examination {
         let watched = sandbox::watch_system_calls();
         let fingerprint = run();

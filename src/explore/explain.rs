@@ -1,5 +1,4 @@
-//! Why a run failed: which faults it needs, how far each can be moved, and which belong together. It knows nothing of how
-//! that is told.
+//! Explains why a run failed: which faults it needs, how far each can be moved, and which faults belong together.
 
 use std::time::Duration;
 
@@ -11,28 +10,28 @@ use super::shrink::{with_fault, without_fault};
 use crate::fault::{Fault, Trigger};
 use crate::scenario::{Case, Scenario};
 
-/// More runs than these tell nothing that is worth their time.
+/// The limit of runs: more are not worth their time.
 const MOST_RUNS: u64 = 500;
 
 /// How far a fault can be moved in one direction with the promise still broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// By at least so much: there is no more room, and the promise is still broken.
+    /// By this much, which is as far as the run allows.
     Anywhere(Duration),
-    /// By so much; one step farther, the promise is kept or another one broken.
+    /// By this much; one step further, the promise is kept or another one is broken.
     UpTo(Duration),
-    /// By so much; there was no time to find out how much farther.
+    /// By at least this much; there was no time to try more.
     AtLeast(Duration),
     /// Not even by one step.
     Nowhere,
-    /// There was no time to find out, or it makes no sense for this fault.
+    /// Unknown: there was no time to find out, or this fault cannot be moved.
     NotKnown,
 }
 
-/// What is known of one fault's part in a failure.
+/// The part of one fault in a failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultWhy {
-    /// What comes of the run without this fault; none if there was no time to find out.
+    /// The result of the run without this fault; `None` if there was no time to find out.
     pub without: Option<CandidateOutcome>,
     /// How much earlier it can begin.
     pub earlier: Reach,
@@ -40,32 +39,32 @@ pub struct FaultWhy {
     pub later: Reach,
 }
 
-/// Two faults, by their index in the plan, that matter together.
+/// Two faults that matter together, by their indexes in the plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pair {
-    /// The first.
+    /// The first fault.
     pub first: usize,
-    /// The second.
+    /// The second fault.
     pub second: usize,
-    /// Both begin so much later and the promise is still broken, although it is kept if only one of them does.
+    /// The promise is still broken if both faults begin this much later, but is kept if only one of them does.
     pub moved_by: Option<Duration>,
-    /// Whether the promise is broken by these two alone, of more than two faults.
+    /// Whether these two alone, out of more than two faults, break the promise.
     pub suffices: bool,
 }
 
 /// Why a run failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Why {
-    /// By the faults' order in the plan.
+    /// The part of each fault, in the order of the plan.
     pub faults: Vec<FaultWhy>,
-    /// The pairs that matter as such.
+    /// The pairs of faults that matter together.
     pub pairs: Vec<Pair>,
-    /// How many runs it took to find out.
+    /// The number of runs that the explanation took.
     pub runs: u64,
 }
 
-/// Finds out why this case breaks the promise, within a span of time. `without` says what is known already of the run
-/// without each fault.
+/// Finds out why this case breaks the promise, within a given time. `without` holds the results that are already known
+/// of the run without each fault.
 ///
 /// # Errors
 /// If runs cannot be carried out at all.
@@ -78,7 +77,7 @@ pub fn explain(
     within: Duration,
 ) -> Result<Why, Error> {
     let mut trials = Candidates::new(pool, scenario, promise.clone(), within, MOST_RUNS);
-    // Measured without faults, as only a run that passes says what is usual.
+    // The usual CPU time is that of a run without faults, which passes.
     trials.measure(&Case { plan: crate::fault::Plan::none(), ..case.clone() })?;
     let mut without = without.to_vec();
     let missing: Vec<Case> = (without.len()..case.plan.faults.len()).map(|index| without_fault(case, index)).collect();
@@ -86,7 +85,7 @@ pub fn explain(
     let mut explainer = Explainer { scenario: &pool.scenarios()[scenario], case, trials };
     let mut faults = Vec::new();
     for index in 0..case.plan.faults.len() {
-        let (earlier, later) = (explainer.reach(index, Way::Earlier)?, explainer.reach(index, Way::Later)?);
+        let (earlier, later) = (explainer.reach(index, Direction::Earlier)?, explainer.reach(index, Direction::Later)?);
         faults.push(FaultWhy { without: without.get(index).cloned(), earlier, later });
     }
     let pairs = explainer.pairs(&faults)?;
@@ -94,7 +93,7 @@ pub fn explain(
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+enum Direction {
     Earlier,
     Later,
 }
@@ -106,16 +105,16 @@ struct Explainer<'a> {
 }
 
 impl Explainer<'_> {
-    /// How far a fault can be moved: doubled steps until the promise is kept, then halves between.
-    fn reach(&mut self, index: usize, way: Way) -> Result<Reach, Error> {
+    /// Finds how far a fault can be moved: doubles the shift until the promise is kept, then bisects.
+    fn reach(&mut self, index: usize, direction: Direction) -> Result<Reach, Error> {
         let fault = &self.case.plan.faults[index];
         if fault.kind.segments().is_some() {
             return Ok(Reach::NotKnown);
         }
         let (Some(begins), Some(ends)) = (fault.begins_at(), fault.ends_at()) else { return Ok(Reach::NotKnown) };
-        let room = match way {
-            Way::Earlier => begins,
-            Way::Later => self.scenario.run_for.saturating_sub(ends),
+        let room = match direction {
+            Direction::Earlier => begins,
+            Direction::Later => self.scenario.run_for.saturating_sub(ends),
         };
         let step = self.scenario.step_of_run();
         let mut shifts: Vec<Duration> = (0..20).map(|n| step * (1 << n)).take_while(|shift| *shift < room).collect();
@@ -123,13 +122,13 @@ impl Explainer<'_> {
             return Ok(Reach::NotKnown);
         }
         shifts.push(room);
-        let candidates: Vec<Case> = shifts.iter().map(|shift| self.moved(&[index], way, *shift)).collect();
+        let candidates: Vec<Case> = shifts.iter().map(|shift| self.moved(&[index], direction, *shift)).collect();
         let found = self.trials.until(&candidates, |trial| *trial != CandidateOutcome::Broken)?;
         let broken_up_to = found.iter().take_while(|trial| **trial == CandidateOutcome::Broken).count();
         let known = if broken_up_to == 0 { Reach::NotKnown } else { Reach::AtLeast(shifts[broken_up_to - 1]) };
         match found.get(broken_up_to) {
             None if broken_up_to == shifts.len() => return Ok(Reach::Anywhere(room)),
-            // There was no time, or the run does not say.
+            // There was no time, or the verdict is unknown.
             None | Some(CandidateOutcome::Unknown | CandidateOutcome::Broken) => return Ok(known),
             Some(CandidateOutcome::Passes | CandidateOutcome::Other(_)) => {}
         }
@@ -138,7 +137,7 @@ impl Explainer<'_> {
         let mut kept = shifts[first_kept];
         while kept - broken > step {
             let middle = broken + step * ((kept - broken).div_duration_f64(step) / 2.0).max(1.0) as u32;
-            match self.trials.until(&[self.moved(&[index], way, middle)], |_| true)?.first() {
+            match self.trials.until(&[self.moved(&[index], direction, middle)], |_| true)?.first() {
                 Some(CandidateOutcome::Broken) => broken = middle,
                 Some(CandidateOutcome::Passes | CandidateOutcome::Other(_)) if middle < kept => kept = middle,
                 _ if broken.is_zero() => return Ok(Reach::NotKnown),
@@ -148,7 +147,7 @@ impl Explainer<'_> {
         Ok(if broken.is_zero() { Reach::Nowhere } else { Reach::UpTo(broken) })
     }
 
-    /// The pairs of faults that must keep their distance, or that suffice without the others.
+    /// The pairs of faults whose distance in time matters, or that suffice without the others.
     fn pairs(&mut self, faults: &[FaultWhy]) -> Result<Vec<Pair>, Error> {
         let mut pairs = Vec::new();
         for first in 0..faults.len() {
@@ -176,9 +175,9 @@ impl Explainer<'_> {
         if last_end.unwrap_or_default() + shift > self.scenario.run_for {
             return Ok(None);
         }
-        // Either of them alone must be too far away, or the two say nothing that one does not.
+        // Moving either of them alone must keep the promise, or the pair says no more than one of them does.
         let candidates =
-            [vec![first, second], vec![first], vec![second]].map(|moved| self.moved(&moved, Way::Later, shift));
+            [vec![first, second], vec![first], vec![second]].map(|moved| self.moved(&moved, Direction::Later, shift));
         let trials = self.trials.until(&candidates, |_| false)?;
         let [together, first, second] = trials.as_slice() else { return Ok(None) };
         let is_kept = |trial: &CandidateOutcome| matches!(trial, CandidateOutcome::Passes | CandidateOutcome::Other(_));
@@ -192,15 +191,15 @@ impl Explainer<'_> {
         Ok(self.trials.until(&[case], |_| true)?.first() == Some(&CandidateOutcome::Broken))
     }
 
-    fn moved(&self, indexes: &[usize], way: Way, by: Duration) -> Case {
+    fn moved(&self, indexes: &[usize], direction: Direction, by: Duration) -> Case {
         let mut case = self.case.clone();
         for index in indexes {
             let fault = &case.plan.faults[*index];
-            // Only faults that begin at a time are moved.
+            // `reach` and `moved_together` move only faults that begin at a time.
             let Some(begins) = fault.begins_at() else { continue };
-            let at = match way {
-                Way::Earlier => begins.saturating_sub(by),
-                Way::Later => begins + by,
+            let at = match direction {
+                Direction::Earlier => begins.saturating_sub(by),
+                Direction::Later => begins + by,
             };
             let fault = Fault { trigger: Trigger::At(at), ..fault.clone() };
             case = with_fault(&case, *index, fault);

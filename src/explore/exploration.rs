@@ -1,4 +1,4 @@
-//! What the runs of one scenario said together. It makes no runs.
+//! The summed-up results of the runs of one scenario.
 
 use std::time::Duration;
 
@@ -9,42 +9,42 @@ use super::status::Status;
 use crate::check::Verdict;
 use crate::run::{GeneratorCounts, Outcome};
 
-/// Fewer faults of a generator than this say nothing about how often they effect.
+/// The number of planned faults from which on a generator is judged by how many of them were effective.
 const JUDGED_FROM: u64 = 30;
 
-/// What the runs of one scenario said together.
+/// The summed-up results of the runs of one scenario.
 #[derive(Debug)]
 pub struct Exploration {
     /// The scenario's name.
     pub scenario: String,
     /// Where the scenario was declared, if that is known.
     pub declared_at: Option<&'static std::panic::Location<'static>>,
-    /// The seeds that were asked for.
+    /// The requested seeds.
     pub seeds: SeedRange,
-    /// How many of them were judged; controls are not counted.
+    /// The number of seeds that were judged; controls are not counted.
     pub runs: u64,
-    /// How many of them failed.
+    /// The number of runs that failed.
     pub failed: u64,
-    /// How many of them did not say whether the promises were kept.
+    /// The number of runs with an unknown verdict, including controls.
     pub unknown: u64,
-    /// The first of them: its seed, and why.
+    /// The outcome of the first run with an unknown verdict.
     pub first_unknown: Option<Outcome>,
-    /// Runs that failed, or that were different when they were repeated.
+    /// The runs that failed, or that were different when they were repeated.
     pub failures: Vec<Failure>,
     /// Planned and effective faults by generator, over all runs.
     pub generators: Vec<GeneratorCounts>,
-    /// Which situations were reached, over all runs.
+    /// The situations that were reached, over all runs.
     pub coverage: Coverage,
-    /// Things worth knowing that are no failures, one line each.
+    /// Observations that are not failures, one line each.
     pub notes: Vec<String>,
     /// The sum of the simulated time of all runs.
     pub simulated: Duration,
-    /// How long the exploration took.
+    /// The wall-clock time that the exploration took.
     pub wall: Duration,
 }
 
 impl Exploration {
-    /// Generators whose faults hardly ever changed anything, one line each.
+    /// The generators whose faults were hardly ever effective, one line each.
     pub fn idle_generators(&self) -> Vec<String> {
         let is_idle =
             |counts: &&GeneratorCounts| counts.planned >= JUDGED_FROM && counts.effective * 10 < counts.planned;
@@ -57,7 +57,7 @@ impl Exploration {
         self.generators.iter().filter(is_idle).map(line).collect()
     }
 
-    /// What all runs came to.
+    /// The status of the exploration: the worst of its runs, its generators and its situations.
     pub fn status(&self) -> Status {
         let worst = self.failures.iter().map(Failure::status).max().unwrap_or(Status::Pass);
         if !self.idle_generators().is_empty() || !self.coverage.missed(self.runs).is_empty() {
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_generator_that_is_hardly_effective_is_a_failure_once_there_are_enough() {
+    fn a_generator_that_is_hardly_ever_effective_fails_once_there_are_enough_faults() {
         let check = |planned, effective, expected| {
             let mut exploration = Exploration::of("s", "0..9".parse().unwrap());
             exploration.generators.push(GeneratorCounts { generator: "loss".to_owned(), planned, effective });

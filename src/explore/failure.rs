@@ -1,4 +1,4 @@
-//! A closer look at a run that failed: once more with all that happened kept, compared, and saved as a case.
+//! Investigates a run that failed: runs it again with the full trace, compares the runs, and saves the case.
 
 use std::path::{Path, PathBuf};
 
@@ -21,50 +21,51 @@ use crate::scenario::{Case, Scenario};
 /// Whether the same case gave the same run again.
 #[derive(Debug)]
 pub enum Repeat {
-    /// It did.
+    /// The runs were equal.
     Same,
-    /// It is not known: recording the run again took more than its limits.
+    /// Unknown: the recorded run exceeded its limits.
     NotKnown,
-    /// It did not; where two recorded runs part, and what left the sandbox before that.
+    /// The runs differed: where two recorded runs diverge, and what left the sandbox before.
     Different(Box<Diagnosis>),
 }
 
 /// A run that failed, or that was different when it was repeated.
 #[derive(Debug)]
 pub struct Failure {
-    /// What was run.
+    /// How the case was given.
     pub case_ref: CaseRef,
-    /// What it came to at first.
+    /// The outcome of the first run.
     pub outcome: Outcome,
     /// The case.
     pub case: Case,
-    /// All that happened; of a run that died, up to its death, as far as that is known.
+    /// The full trace and history; of a run that died, what was recorded up to its death.
     pub recording: Option<Box<Recording>>,
-    /// What it wrote to standard output and standard error.
+    /// What the run wrote to standard output and standard error.
     pub output: Vec<u8>,
-    /// Whether it was the same when it was repeated.
+    /// Whether the run was the same when it was repeated.
     pub repeat: Repeat,
-    /// Where its case was saved; nowhere if it passes, or if it was given as a case and so is kept by somebody else.
+    /// The file in which the case was saved. `None` if it passes, or if it was given as a case and so has a file
+    /// already.
     pub saved: Result<Option<PathBuf>, CaseFileError>,
-    /// What it was made from, if it has been made smaller; all else is then that of the smaller case.
+    /// The failure before it was shrunk, if it was; everything else then belongs to the smaller case.
     pub as_found: Option<Box<AsFound>>,
-    /// What is to be said of it besides.
+    /// A further remark on the failure.
     pub remark: Option<&'static str>,
-    /// Why it fails, if that was asked for.
+    /// Why the run fails, if an explanation was asked for.
     pub why: Option<Why>,
 }
 
-/// A failure as it was before it was made smaller.
+/// A failure as it was before it was shrunk.
 #[derive(Debug)]
 pub struct AsFound {
     /// The failure.
     pub failure: Failure,
-    /// How it was made smaller.
+    /// The result of shrinking it.
     pub shrunk: Shrunk,
 }
 
 impl Failure {
-    /// A broken promise, or a run that cannot be repeated.
+    /// The status of the run: a broken promise weighs more than a run that cannot be repeated.
     pub fn status(&self) -> Status {
         use crate::check::Verdict;
         match (&self.outcome.verdict, &self.repeat) {
@@ -76,7 +77,7 @@ impl Failure {
     }
 }
 
-/// What is already known of whether a run can be repeated.
+/// What is already known about whether a run can be repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Evidence {
     RunOnce,
@@ -87,7 +88,7 @@ pub(crate) enum Evidence {
 /// Runs a case, records it, repeats it, and saves it in `directory` (or cargo's target directory) if it does not pass.
 ///
 /// # Errors
-/// If it cannot be run at all.
+/// If the case cannot run at all.
 pub fn investigate(
     pool: &Pool,
     scenario: usize,
@@ -179,8 +180,8 @@ fn place(case: &Case, directory: Option<&Path>, suffix: &str) -> PathBuf {
     }
 }
 
-/// Makes a failure smaller, and finds out why it fails, in the time that the options give. A failure that is no broken
-/// promise, or that cannot be repeated, is left as it is.
+/// Shrinks a failure and explains it, within the time that the options give. Leaves it as it is if it is not a broken
+/// promise or cannot be repeated.
 ///
 /// # Errors
 /// If runs cannot be carried out at all.
@@ -202,7 +203,7 @@ pub fn study(
     {
         let smaller = investigate(pool, scenario, &CaseRef::Case(Box::new(shrunk.case.clone())), None)?;
         if !promise.is_broken_by(&smaller.outcome) {
-            failure.remark = Some("a smaller case was found, but with the full limits of a run it did not fail");
+            failure.remark = Some("a smaller case was found, but it did not fail with the full limits of a run");
         } else {
             without.clone_from(&shrunk.without);
             let was_given = matches!(failure.case_ref, CaseRef::Case(_));
@@ -224,7 +225,8 @@ pub fn study(
     Ok(())
 }
 
-/// Recording never changes a run, but it takes time and memory: a run near its limits may not survive it.
+/// Whether the recorded run is the first one. Recording never changes a run, but a run near its limits may exceed them
+/// when it is recorded.
 fn is_recorded(first: &RunResult, recorded: &RunResult) -> bool {
     let went_over = first.termination == Termination::Returned && recorded.termination == Termination::Hung;
     went_over || first.is_same_run(recorded)

@@ -1,4 +1,4 @@
-//! What the supervisor asks of a child, and what the child answers: both as JSON.
+//! The jobs that the supervisor sends to a child and the child's replies, both as JSON.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,16 +12,16 @@ use crate::seed::Seed;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CaseRef {
-    /// The one that this seed draws.
+    /// The case that this seed draws.
     Seed(Seed),
-    /// The one that this seed draws, without its faults.
+    /// The case that this seed draws, without its faults.
     Control(Seed),
-    /// This very one.
+    /// This case.
     Case(Box<Case>),
 }
 
 impl CaseRef {
-    /// Its seed.
+    /// The seed of the case.
     pub fn seed(&self) -> Seed {
         match self {
             CaseRef::Seed(seed) | CaseRef::Control(seed) => *seed,
@@ -38,39 +38,39 @@ impl CaseRef {
     }
 }
 
-/// What to send back.
+/// What the child sends back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum JobKind {
     /// The outcome of a run.
-    // The names are equally long, so that the job is, too, and the run finds its memory the same in both.
+    // All names have the same length, so all jobs of a case do, and its runs find the same memory.
     #[serde(rename = "lean")]
     Outcome,
-    /// The outcome of a run, with all that happened.
+    /// The outcome and the full trace of a run.
     #[serde(rename = "rich")]
     Recording,
     /// The case, without running it.
     #[serde(rename = "case")]
     Case,
-    /// What leaves the sandbox in a run that is watched more closely.
+    /// What leaves the sandbox in a run whose system calls are watched.
     #[serde(rename = "scan")]
     Examination,
 }
 
-/// One run to be made.
+/// A job for a child.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Request {
     pub(super) scenario: String,
     pub(super) case_ref: CaseRef,
     pub(super) kind: JobKind,
-    /// Where to stop for a debugger, instead of an answer to what is wanted.
+    /// The event at which to stop for a debugger, if the job is to do that instead of what `kind` says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) break_on: Option<String>,
-    /// What is said of all draws.
+    /// The restrictions on the draw of the case.
     #[serde(default, skip_serializing_if = "Swarm::is_open")]
     pub(super) swarm: Swarm,
 }
 
-/// What a child answers.
+/// The reply of a child.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Reply {
@@ -78,11 +78,11 @@ pub(crate) enum Reply {
     Recording(Box<Recording>),
     Case(Box<Case>),
     Examination(Box<Examination>),
-    /// What came of a run that was to stop for a debugger.
+    /// Where a run stopped for a debugger, in one line.
     Stopped(String),
-    /// A generator of the user's own drew a fault that cannot be carried out.
+    /// A user's own generator drew a fault that cannot be carried out.
     Misdrawn(String),
-    /// The job makes no sense to this child.
+    /// The child cannot do the job.
     Refused(String),
 }
 

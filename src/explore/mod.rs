@@ -1,8 +1,8 @@
-//! Many runs of a scenario: which seeds, how many at once, what is repeated, and what all of them say together. It knows
-//! nothing of how results are shown.
+//! Makes many runs of a scenario: decides which seeds run, how many run at once and which are repeated, and sums up the
+//! results.
 //!
-//! Results are taken in the order of the seeds, however many runs there are at once, so that an exploration of the same
-//! seeds says the same whatever the number of workers.
+//! Results are taken in the order of the seeds, however many runs there are at once, so an exploration of the same
+//! seeds has the same result for any number of workers.
 
 mod breakpoint;
 mod candidates;

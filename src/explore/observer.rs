@@ -1,10 +1,10 @@
-//! Who is told what happens while an exploration lasts.
+//! The interface through which an exploration reports its progress.
 
 use super::options::ExploreOptions;
 use super::shrink::Size;
 use crate::run::Outcome;
 
-/// Is told what happens while an exploration lasts.
+/// Receives the progress of an exploration.
 pub trait Observer {
     /// An exploration begins.
     fn begins(&mut self, scenario: &str, options: &ExploreOptions) {
@@ -16,11 +16,11 @@ pub trait Observer {
         let _ = outcome;
     }
 
-    /// A failure is being made smaller: so many runs have been made, and this is the size of what is left.
+    /// A failure is being shrunk: the number of runs up to now, and the size of the smallest case up to now.
     fn shrinking(&mut self, runs: u64, size: Size) {
         let _ = (runs, size);
     }
 }
 
-/// An observer that does nothing.
+/// Ignores all progress.
 impl Observer for () {}

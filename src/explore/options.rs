@@ -1,4 +1,4 @@
-//! What to explore, and how.
+//! The options of an exploration.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,46 +8,46 @@ use super::seeds::SeedRange;
 /// Which runs are repeated and compared. A failing run is always repeated, and so is one that left the sandbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verify {
-    /// No others.
+    /// Only those.
     Failing,
-    /// The first seed of each scenario.
+    /// Also the first seed of each scenario.
     First,
-    /// All.
+    /// All runs.
     All,
 }
 
-/// What to explore, and how.
+/// The options of an exploration.
 #[derive(Clone, Debug)]
 pub struct ExploreOptions {
     /// The seeds, in order.
     pub seeds: SeedRange,
     /// No run is started after this time.
     pub within: Option<Duration>,
-    /// Whether to go on after a seed that fails.
+    /// Whether to continue after a seed that fails.
     pub keep_going: bool,
     /// Which runs are repeated.
     pub verify: Verify,
-    /// For how many of the first seeds a run without faults must pass, too.
+    /// The number of first seeds for which a run without faults must pass as well.
     pub controls: u64,
-    /// Where failing cases are saved; in cargo's target directory if not given.
+    /// The directory in which failing cases are saved; `None` for cargo's target directory.
     pub case_directory: Option<PathBuf>,
-    /// How long the first failure may be made smaller; zero for not at all.
+    /// How long to shrink the first failure; zero turns shrinking off.
     pub shrink_for: Duration,
-    /// How many runs may be made for that.
+    /// The largest number of runs that shrinking may make.
     pub shrink_runs: u64,
-    /// How long it may take to find out why the first failure fails; zero for not at all.
+    /// How long to spend on explaining the first failure; zero turns the explanation off.
     pub explain_for: Duration,
 }
 
-/// How long a failure is made smaller unless something else is said.
+/// The default time to shrink a failure.
 pub const SHRINK_FOR: Duration = Duration::from_secs(20);
-/// How many runs a failure is made smaller with unless something else is said.
+/// The default limit of runs that shrink a failure.
 pub const SHRINK_RUNS: u64 = 5_000;
-/// How long is spent on why a failure fails unless something else is said.
+/// The default time to explain a failure.
 pub const EXPLAIN_FOR: Duration = Duration::from_secs(5);
 
 impl ExploreOptions {
-    /// These seeds, one control, and an end at the first seed that fails.
+    /// Options that explore these seeds with one control and stop at the first seed that fails.
     pub fn new(seeds: SeedRange) -> ExploreOptions {
         ExploreOptions {
             seeds,

@@ -1,5 +1,5 @@
-//! The workers of an exploration: each is a zygote that one thread of the supervisor drives. Shared by all explorations of a
-//! process, so that their number is bounded however many scenarios are explored at once.
+//! The workers of an exploration: each is a zygote that one thread of the supervisor drives. All explorations of a
+//! process share one pool, so the number of workers is bounded however many scenarios are explored at once.
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
@@ -28,16 +28,16 @@ pub struct Pool {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// A run to be made.
+/// A run to make.
 pub(crate) struct Job {
     pub(crate) scenario: usize,
     pub(crate) case_ref: CaseRef,
     pub(crate) kind: JobKind,
-    /// Replaces the scenario's limit of CPU time, if it is lower.
+    /// A limit of CPU time that applies if it is lower than the scenario's.
     pub(crate) cpu_limit: Option<Duration>,
-    /// Once this is set, the run is not begun any more, and nothing is sent back.
+    /// Once this is set, the run no longer begins, and nothing is sent back.
     pub(crate) is_cancelled: Option<Arc<AtomicBool>>,
-    /// Comes back with the result.
+    /// Returned with the result.
     pub(crate) tag: usize,
 }
 
@@ -48,7 +48,7 @@ impl Job {
     }
 }
 
-/// A run that was asked for and has ended.
+/// A job that has ended.
 pub(crate) struct Done {
     pub(crate) tag: usize,
     pub(crate) case_ref: CaseRef,
@@ -99,8 +99,8 @@ impl Queue {
 }
 
 impl Pool {
-    /// `jobs` workers that know these scenarios; `entry` says how this executable gets to serve as one. A worker is
-    /// started when it is first needed. `hang_after` replaces the scenarios' own limits of CPU time.
+    /// A pool of `jobs` workers for these scenarios; `entry` says how this executable is started as a worker. A worker
+    /// is started when it is first needed. `hang_after` replaces the scenarios' own limits of CPU time.
     pub fn new(
         scenarios: Arc<[Scenario]>,
         jobs: NonZeroUsize,
@@ -118,13 +118,13 @@ impl Pool {
         Pool { scenarios, hang_after, swarm: Arc::default(), queue, threads }
     }
 
-    /// The same pool, with something said of all draws of cases.
+    /// The same pool, with the draws of all cases restricted.
     pub fn drawing(mut self, swarm: Swarm) -> Pool {
         self.swarm = Arc::new(swarm);
         self
     }
 
-    /// What is said of all draws of cases.
+    /// The restrictions on the draws of all cases.
     pub(crate) fn swarm(&self) -> &Swarm {
         &self.swarm
     }
@@ -134,7 +134,7 @@ impl Pool {
         &self.scenarios
     }
 
-    /// How many workers there are.
+    /// The number of workers.
     pub fn jobs(&self) -> usize {
         self.threads.len()
     }
@@ -159,7 +159,7 @@ impl Pool {
         self.answer(scenario, self.wait_for(job)?)
     }
 
-    /// Draws a case in a child, where all that a strategy may depend on is the same as for the run itself.
+    /// Draws a case in a child, where everything that a strategy may depend on is the same as in the run itself.
     pub(crate) fn draw(&self, scenario: usize, case_ref: &CaseRef) -> Result<Case, Error> {
         match self.ask(scenario, case_ref, JobKind::Case)? {
             Reply::Case(case) => Ok(*case),
@@ -167,7 +167,7 @@ impl Pool {
         }
     }
 
-    /// Runs a case under closer watch.
+    /// Runs a case with its system calls watched.
     pub(crate) fn examine(&self, scenario: usize, case_ref: &CaseRef) -> Result<Examination, Error> {
         match self.ask(scenario, case_ref, JobKind::Examination)? {
             Reply::Examination(examination) => Ok(*examination),
@@ -175,14 +175,17 @@ impl Pool {
         }
     }
 
-    /// What a child replies that lives to do so.
+    /// The reply of a child to a job.
+    ///
+    /// # Errors
+    /// If the child ends without a reply.
     fn ask(&self, scenario: usize, case_ref: &CaseRef, kind: JobKind) -> Result<Reply, Error> {
         let job = Job::plain(scenario, case_ref.clone(), kind);
         match self.wait_for(job)?.finished.map_err(Error::Worker)?.end {
             End::Returned(reply) => {
                 serde_json::from_slice(&reply).map_err(|error| Error::Refused(format!("unreadable answer: {error}")))
             }
-            end => Err(Error::Refused(format!("it did not live to answer: {end:?}"))),
+            end => Err(Error::Refused(format!("it ended before it answered: {end:?}"))),
         }
     }
 
@@ -212,7 +215,7 @@ impl Drop for Pool {
         }
         self.queue.changed.notify_all();
         for thread in self.threads.drain(..) {
-            // A worker that panicked has been noticed by whoever waited for it.
+            // The waiting thread has already noticed a worker that panicked.
             let _ = thread.join();
         }
     }
@@ -221,12 +224,12 @@ impl Drop for Pool {
 fn limits(scenario: &Scenario, hang_after: Option<Duration>) -> ProcessLimits {
     let limits = scenario.run_limits();
     let cpu = hang_after.unwrap_or(limits.hang_after);
-    // A busy machine may give a run little of its time; this only ends a run that waits for ever.
+    // The wall-clock limit only ends a run that waits for ever, as a busy machine may give a run little time.
     ProcessLimits { cpu, memory_bytes: limits.memory_bytes, wall: cpu.saturating_mul(12).max(Duration::from_secs(30)) }
 }
 
-/// Drives one worker, always from the same thread: a child of a process ends with the thread that started it, where the
-/// system is told to end it with its parent.
+/// Drives one worker, always from the same thread: a child that is to end with its parent ends with the thread that
+/// started it.
 struct Driver {
     scenarios: Arc<[Scenario]>,
     entry: EntryPoint,
@@ -241,7 +244,7 @@ impl Driver {
                 continue;
             }
             let finished = self.run(&job, &swarm);
-            // Who does not wait any more has stopped at an earlier seed.
+            // A receiver that is gone has stopped at an earlier seed.
             let _ = reply.send(Done { tag: job.tag, case_ref: job.case_ref, finished });
         }
     }
@@ -252,18 +255,18 @@ impl Driver {
             Some(worker) => worker,
             none => {
                 let worker = Worker::spawn(self.entry.clone(), handler(self.scenarios.clone()))?;
-                say_what_is_not_guaranteed(&worker);
+                warn_about_limits(&worker);
                 none.insert(worker)
             }
         };
         let mut limits = limits(scenario, self.hang_after);
         if let Some(limit) = task.cpu_limit {
             limits.cpu = limit.min(limits.cpu);
-            // A candidate that waits for ever must not use up the time of all others.
+            // A candidate that waits for ever must not use up the time of all the others.
             limits.wall = limits.cpu.saturating_mul(12).max(Duration::from_secs(5)).min(limits.wall);
         }
         let mut run = |case_ref: &CaseRef, kind| {
-            // Only a draw depends on what is said of draws.
+            // Only a draw depends on the restrictions on draws.
             let open = Swarm::default();
             let swarm = if kind == JobKind::Case { swarm } else { &open };
             worker.run(&job::encode(scenario.name(), case_ref, kind, swarm), &limits)
@@ -271,32 +274,33 @@ impl Driver {
         if task.kind == JobKind::Case || matches!(task.case_ref, CaseRef::Case(_)) {
             return run(&task.case_ref, task.kind);
         }
-        // A case is drawn in a process of its own: the run then starts from the same bytes, and so with the same memory,
-        // as a replay of the case from a file.
+        // A case is drawn in a separate process, so that its run starts from the same bytes, and so with the same
+        // memory, as a replay of the case from a file.
         let drawn = run(&task.case_ref, JobKind::Case)?;
         let End::Returned(reply) = &drawn.end else { return Ok(drawn) };
         match serde_json::from_slice(reply) {
             Ok(Reply::Case(case)) => run(&CaseRef::Case(case), task.kind),
-            // A refusal; whoever waits for it knows how to read it.
+            // A refusal goes to the caller as it is.
             _ => Ok(drawn),
         }
     }
 }
 
-fn say_what_is_not_guaranteed(worker: &Worker) {
-    static SAID: Once = Once::new();
+/// Prints, once, what this machine cannot guarantee.
+fn warn_about_limits(worker: &Worker) {
+    static WARNED: Once = Once::new();
     if !worker.is_forked() {
-        SAID.call_once(|| {
+        WARNED.call_once(|| {
             eprintln!(
-                "squall: no process can be forked for each run here, so runs share this one: code that keeps state \
-                 outside of its hosts, hashes addresses or reads the system's clocks may differ from run to run"
+                "squall: this platform cannot fork a process for each run, so all runs share this one: code that keeps \
+                 state outside its hosts, hashes addresses or reads the system's clocks may differ from run to run"
             );
         });
     } else if !worker.address_randomisation_off() {
-        SAID.call_once(|| {
+        WARNED.call_once(|| {
             eprintln!(
-                "squall: address randomisation cannot be turned off here: for code that hashes addresses, a case may \
-                 give another run in another invocation"
+                "squall: address randomisation cannot be turned off here: if code hashes addresses, a case may give \
+                 a different run in another invocation"
             );
         });
     }

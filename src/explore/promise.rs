@@ -1,12 +1,12 @@
-//! What a run broke, as far as it must stay the same while its case is made smaller. It knows nothing of how that is done.
+//! The identity of a broken promise, which must stay the same while a case is shrunk.
 
 use crate::check::{Finding, Verdict};
 use crate::run::Outcome;
 
-/// The place of a run that took too long.
+/// The place of a promise that a run broke by taking too long.
 pub(super) const HANG: &str = "hang";
 
-/// A broken promise: the check, and for what has no check of its own, the place.
+/// A broken promise: the check and, for failures without a check in the scenario, the place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Promise {
     /// The check that failed first.
@@ -16,13 +16,13 @@ pub struct Promise {
 }
 
 impl Promise {
-    /// The promise that a run broke; none if it broke none.
+    /// The promise that a run broke first; `None` if it broke none.
     pub fn of(outcome: &Outcome) -> Option<Promise> {
         let finding = outcome.findings.iter().find(|finding| finding.verdict.is_fail())?;
         Some(Promise { check: finding.check.clone(), place: place(finding, outcome) })
     }
 
-    /// Whether a run broke this promise, too, whatever else it broke.
+    /// Whether a run broke this promise, whatever else it broke.
     pub fn is_broken_by(&self, outcome: &Outcome) -> bool {
         let mut failing = outcome.findings.iter().filter(|finding| finding.verdict.is_fail());
         failing.any(|finding| finding.check == self.check && place(finding, outcome) == self.place)
@@ -34,7 +34,9 @@ fn place(finding: &Finding, outcome: &Outcome) -> String {
     match finding.check.as_str() {
         // A hang is ended by a limit, which differs from run to run.
         "process" if why.starts_with(HANG) => HANG.to_owned(),
-        "process" => [" on host ", " outside of "].iter().fold(why.as_str(), |text, end| up_to(text, end)).to_owned(),
+        "process" => {
+            [" on host ", " outside any host "].iter().fold(why.as_str(), |text, end| up_to(text, end)).to_owned()
+        }
         "program" => up_to(why, " failed").to_owned(),
         "no_panics" => outcome.panics.first().map(|panic| panic.location.clone()).unwrap_or_default(),
         _ => String::new(),
@@ -76,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_promise_is_that_of_the_same_check_and_place() {
+    fn a_promise_is_the_same_if_check_and_place_are() {
         let check = |broken: &[(&str, &str)], again: &[(&str, &str)], expected| {
             let promise = Promise::of(&outcome(broken, None)).unwrap();
             assert_eq!(promise.is_broken_by(&outcome(again, None)), expected, "{broken:?} and {again:?}");
@@ -96,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn panics_are_told_apart_by_their_place() {
+    fn panics_are_distinguished_by_their_place() {
         let panicked = |location| outcome(&[("no_panics", "a task of a panicked")], Some(location));
         let promise = Promise::of(&panicked("a.rs:1:2")).unwrap();
         assert!(promise.is_broken_by(&panicked("a.rs:1:2")));

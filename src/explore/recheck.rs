@@ -1,4 +1,4 @@
-//! Cases that must pass: run once (twice if they left the sandbox), and looked at closely only if they do not.
+//! Runs cases that must pass: once, or twice if the run left the sandbox. Only a case that fails is investigated.
 
 use super::error::Error;
 use super::failure::{Evidence, Failure, investigate_result};
@@ -6,16 +6,16 @@ use super::job::{CaseRef, JobKind};
 use super::pool::Pool;
 use crate::scenario::Case;
 
-/// Runs a case; none if it passes.
+/// Runs a case and returns the failure; `None` if it passes.
 ///
 /// # Errors
-/// If it cannot be run at all.
+/// If the case cannot run at all.
 pub fn recheck(pool: &Pool, scenario: usize, case: &Case) -> Result<Option<Failure>, Error> {
     let case_ref = CaseRef::Case(Box::new(case.clone()));
     let first = pool.run(scenario, &case_ref, JobKind::Outcome)?;
     let mut evidence = Evidence::RunOnce;
     if !first.outcome.escapes.is_empty() {
-        // What left the sandbox may have passed by luck.
+        // A run that left the sandbox may have passed by luck.
         let again = pool.run(scenario, &case_ref, JobKind::Outcome)?;
         evidence = if first.is_same_run(&again) { Evidence::Same } else { Evidence::Different };
     }

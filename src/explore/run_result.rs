@@ -1,4 +1,4 @@
-//! What came of a run, however it ended: a run that did not live to tell is an outcome, too.
+//! The result of a run, however it ended: a run that dies has an outcome as well.
 
 use std::time::Duration;
 
@@ -19,22 +19,22 @@ pub(crate) enum Termination {
     Returned,
     /// By a signal, an exit or a lack of memory.
     Crashed,
-    /// It took too long; when and where it was then depends on the machine.
+    /// By a limit of time; where the run was then depends on the machine.
     Hung,
 }
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Debug)]
 pub(crate) struct RunResult {
     pub(crate) outcome: Outcome,
-    /// All that happened, if it was asked for and the run lived to tell.
+    /// The full trace and history, if the job asked for them and the run returned.
     pub(crate) recording: Option<Box<Recording>>,
     pub(crate) termination: Termination,
-    /// What a rich run kept up to its death, if it died.
+    /// What a recorded run had captured up to its death, if it died.
     ledger: Vec<u8>,
-    /// The CPU time that it took.
+    /// The CPU time that the run took.
     pub(crate) cpu: Duration,
-    /// What it wrote to standard output and standard error.
+    /// What the run wrote to standard output and standard error.
     pub(crate) output: Vec<u8>,
 }
 
@@ -53,7 +53,7 @@ impl RunResult {
             Reply::Outcome(outcome) => (*outcome, None),
             Reply::Recording(recording) => (recording.outcome.clone(), Some(recording)),
             Reply::Case(_) | Reply::Examination(_) | Reply::Stopped(_) => {
-                return Err(Error::Refused("something else came instead of an outcome".to_owned()));
+                return Err(Error::Refused("it sent another reply instead of an outcome".to_owned()));
             }
             Reply::Misdrawn(why) => return Err(Error::Drawn(why)),
             Reply::Refused(why) => return Err(Error::Refused(why)),
@@ -93,7 +93,7 @@ impl RunResult {
         RunResult { outcome, recording: None, termination, ledger, cpu, output }
     }
 
-    /// All that is known to have happened: of a run that died, what it had kept up to then.
+    /// The recording of the run; of a run that died, what it had captured up to its death.
     pub(crate) fn into_recording(self, scenario: &Scenario, case: &Case) -> Option<Box<Recording>> {
         if self.termination == Termination::Returned || self.ledger.is_empty() {
             return self.recording;
@@ -113,7 +113,7 @@ impl RunResult {
         }))
     }
 
-    /// Whether both are the same run, as far as can be told.
+    /// Whether both are the same run, as far as that can be known.
     pub(crate) fn is_same_run(&self, other: &RunResult) -> bool {
         let both_hung = self.termination == Termination::Hung && other.termination == Termination::Hung;
         let (this, that) = (&self.outcome, &other.outcome);
@@ -124,13 +124,13 @@ impl RunResult {
     }
 }
 
-/// How often each fault changed something, as far as records tell: segments that it bit, and hosts that it triggered, whose
-/// deaths follow its beginning.
+/// The number of effects of each fault that records show: the segments and hosts that it affected, and the deaths of
+/// hosts that directly follow its beginning.
 fn effects(records: &[Record], plan: &Plan, hosts: &[String]) -> Vec<u64> {
     let mut effects = vec![0; plan.faults.len()];
     let mut begun = None;
     for record in records {
-        let is_meant = |fault: &Fault| {
+        let targets_host = |fault: &Fault| {
             let name = record.host.and_then(|host| hosts.get(host.index()));
             match &fault.target {
                 Target::Hosts(Selector::Names(names)) => name.is_some_and(|name| names.contains(name)),
@@ -144,11 +144,11 @@ fn effects(records: &[Record], plan: &Plan, hosts: &[String]) -> Vec<u64> {
                 continue;
             }
             Event::Killed | Event::PoweredOff | Event::Stopping => {
-                begun.filter(|fault| plan.faults.get(*fault as usize).is_some_and(is_meant))
+                begun.filter(|fault| plan.faults.get(*fault as usize).is_some_and(targets_host))
             }
             Event::SegmentAffected { fault, .. } => fault,
             Event::HostAffected { fault } => Some(fault),
-            // What a kernel sends for a process that was killed, between the deaths of two hosts.
+            // A kernel sends segments for a killed process, which stand between the deaths of two hosts.
             Event::Sent { .. } | Event::Started => continue,
             _ => {
                 begun = None;
@@ -167,7 +167,7 @@ fn describe(scenario: &Scenario, limits: &ProcessLimits, finished: &Finished) ->
     let host = finished.host.and_then(|host| hosts.get(host));
     let place = match host {
         Some(host) => format!(" on host {} at {}", host.name, duration_text(finished.at)),
-        None => format!(" outside of any host at {}", duration_text(finished.at)),
+        None => format!(" outside any host at {}", duration_text(finished.at)),
     };
     match &finished.end {
         End::Aborted { signal: 6 } => (Termination::Crashed, format!("the program aborted (signal 6){place}")),
@@ -189,7 +189,7 @@ fn describe(scenario: &Scenario, limits: &ProcessLimits, finished: &Finished) ->
             (Termination::Hung, format!("hang: the run used up its {cpu} of CPU time; it was last seen{place}"))
         }
         End::Blocked => {
-            (Termination::Hung, format!("hang: the program blocks its thread, waiting for what cannot happen{place}"))
+            (Termination::Hung, format!("hang: the program blocks its thread on something that never happens{place}"))
         }
         End::Panicked => {
             let text = format!("a check, a strategy or the harness itself panicked{place}");

@@ -1,4 +1,4 @@
-//! Ranges of seeds, as people write and read them.
+//! Ranges of seeds, and the text in which they are written.
 
 use std::fmt;
 use std::ops::Range;
@@ -13,7 +13,7 @@ pub struct SeedRange {
     last: u64,
 }
 
-/// What was written is no range of seeds; one line that says why.
+/// Why a text is not a range of seeds, in one line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SeedRangeError {
     /// One of its ends is not a seed.
@@ -25,7 +25,7 @@ pub enum SeedRangeError {
 }
 
 impl SeedRange {
-    /// The seeds from 0 on; none if `count` is 0.
+    /// The first `count` seeds, from 0 on; `None` if `count` is 0.
     pub fn count_of(count: u64) -> Option<SeedRange> {
         count.checked_sub(1).map(|last| SeedRange { first: 0, last })
     }
@@ -45,7 +45,7 @@ impl SeedRange {
         Seed(self.first)
     }
 
-    /// How many seeds there are (one less than that for all seeds there can be).
+    /// The number of seeds; `u64::MAX` for the range of all seeds, which is one too few.
     pub fn count(self) -> u64 {
         (self.last - self.first).saturating_add(1)
     }
@@ -55,10 +55,10 @@ impl SeedRange {
         (self.first..=self.last).map(Seed)
     }
 
-    /// Reads a number of seeds, which are taken from 0 on, or a range such as `0x10..0x20`.
+    /// Reads a number of seeds, which start at 0, or a range such as `0x10..0x20`.
     ///
     /// # Errors
-    /// If it is neither, or holds no seed.
+    /// If the text is neither, or the range is empty.
     pub fn from_count_or_range(text: &str) -> Result<SeedRange, SeedRangeError> {
         if text.contains("..") {
             return text.parse();
@@ -70,7 +70,7 @@ impl SeedRange {
 impl FromStr for SeedRange {
     type Err = SeedRangeError;
 
-    /// Reads a single seed or a range without its end: `7`, `0x10..0x20`, `5..9`.
+    /// Reads a single seed or a half-open range: `7`, `0x10..0x20`, `5..9`.
     fn from_str(text: &str) -> Result<SeedRange, SeedRangeError> {
         let Some((start, end)) = text.split_once("..") else {
             return Ok(SeedRange::only(text.parse()?));

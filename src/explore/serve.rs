@@ -1,4 +1,4 @@
-//! Carries out jobs in the child.
+//! Carries out the supervisor's jobs in the child.
 
 use std::sync::Arc;
 
@@ -9,12 +9,12 @@ use crate::run::{self, Detail};
 use crate::sandbox::Handler;
 use crate::scenario::Scenario;
 
-/// The half that runs in the child.
+/// The handler of jobs that a child runs.
 pub(crate) fn handler(scenarios: Arc<[Scenario]>) -> Handler {
     Arc::new(move |job| {
         let reply = serve(&scenarios, job);
         serde_json::to_vec(&reply).unwrap_or_else(|error| {
-            // A workload's input may hold what JSON cannot, for example a map with keys that are not text.
+            // A workload's input may hold a value that JSON cannot express, such as a map with keys that are not text.
             let refused = Reply::Refused(format!("the run cannot be written as JSON: {error}"));
             serde_json::to_vec(&refused).unwrap_or_default()
         })
@@ -28,8 +28,8 @@ fn serve(scenarios: &[Scenario], job: &[u8]) -> Reply {
     };
     let Some(scenario) = scenarios.iter().find(|scenario| scenario.name() == job.scenario) else {
         return Reply::Refused(format!(
-            "the process that runs does not know the scenario `{}`: is its table the same at every start, and is \
-             `assert_passes` called once in a test?",
+            "it does not know the scenario `{}`: build the same table at every start of the executable, and call \
+             `assert_passes` only once in a test",
             job.scenario
         ));
     };

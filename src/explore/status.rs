@@ -1,11 +1,11 @@
-//! What runs came to, in order, with the word and the exit code for it.
+//! The status of an exploration or a run, with its word and its exit code.
 
-/// What a whole exploration, or one run, came to; worst last.
+/// The status of an exploration or of one run, from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Status {
     /// All promises were kept.
     Pass,
-    /// Some runs do not say whether they were kept.
+    /// The verdict of some runs is unknown.
     Unknown,
     /// The same case gave different runs.
     NotDeterministic,
@@ -24,7 +24,7 @@ impl Status {
         }
     }
 
-    /// The exit code: 0 for a pass, 1 for a failure, 3 for what is not known.
+    /// The exit code: 0 for a pass, 1 for a failure, 3 for an unknown verdict or different runs of one case.
     pub fn exit_code(self) -> u8 {
         match self {
             Status::Pass => 0,

@@ -1,5 +1,5 @@
-//! What is kept of a failing run beside its case, and where a later run of the case parts from it. Nothing of it changes
-//! how a case is run.
+//! Saves the trace of a failing run beside its case, and finds where a later run of the case diverges from it. The
+//! trace never changes how a case runs.
 
 use std::fmt::{self, Write as _};
 use std::fs;
@@ -10,15 +10,15 @@ use crate::case_file::{CaseFile, CaseFileError};
 use crate::run::Recording;
 use crate::trace::{Event, Fingerprint};
 
-/// How many events before the first that differs are shown.
+/// The number of events that are shown before the first that differs.
 const BEFORE: usize = 5;
-/// How many events are shown of the stretch in which runs part.
+/// The largest number of events that are shown of the stretch in which the runs diverge.
 const WITHIN: usize = 20;
 
-/// Every record of a run and then every operation of its clients, a line each.
+/// Every record of a run and then every operation of its clients, in one line each.
 pub fn event_lines(recording: &Recording) -> Vec<String> {
     let records = recording.records.iter().map(|record| match &record.event {
-        // The place of a log line is a digest of file and line, which changes with every line that is added above it.
+        // The call site of a log line is a digest of its file and line, which changes with every line added above it.
         Event::Log { .. } => {
             let host = record.host.and_then(|host| recording.hosts.get(host.index())).map_or("-", String::as_str);
             let text = one_line(record.text.as_deref().unwrap_or_default());
@@ -30,12 +30,12 @@ pub fn event_lines(recording: &Recording) -> Vec<String> {
     records.chain(operations.map(|operation| operation_line(&recording.hosts, operation))).collect()
 }
 
-/// Where the events of a case's run are kept: beside its file.
+/// The file of the trace that belongs to a case file: beside it.
 pub fn trace_path(case_file: &Path) -> PathBuf {
     case_file.with_extension("trace")
 }
 
-/// Saves a case, and beside it the events of its run, if there are any.
+/// Saves a case and, if its run has any events, the trace beside it.
 pub(crate) fn save(file: &CaseFile, events: &[String], path: &Path) -> Result<(), CaseFileError> {
     file.save(path)?;
     if events.is_empty() {
@@ -50,49 +50,49 @@ pub(crate) fn save(file: &CaseFile, events: &[String], path: &Path) -> Result<()
     fs::write(&path, text).map_err(|error| CaseFileError::Io { path, error })
 }
 
-/// A trace belongs to one run: a case that was edited has none until it is recorded anew.
+/// The first line of a trace, which names its run: an edited case has no trace until it is recorded again.
 fn header(fingerprint: Fingerprint) -> String {
     format!("squall trace of the run with fingerprint {fingerprint}")
 }
 
-/// The events beside a case file; none if there is no such file, or it is that of another run.
+/// The events beside a case file; `None` if there is no trace or it belongs to another run.
 fn load(case_file: &Path, fingerprint: Fingerprint) -> Option<Vec<String>> {
     let text = fs::read_to_string(trace_path(case_file)).ok()?;
     let events = text.strip_prefix(&header(fingerprint))?;
     Some(events.lines().skip(1).map(str::to_owned).collect())
 }
 
-/// Where a run parts from the one that was recorded.
+/// Where a run diverges from the recorded one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TraceDivergence {
     /// At this event.
     At {
-        /// Counted from 1.
+        /// The number of the event, counted from 1.
         event: usize,
         /// Some of the events before it, which both runs have.
         common: Vec<String>,
-        /// What was recorded; none if the recorded run had ended.
+        /// The event of the recorded run; `None` if that run had ended.
         recorded: Option<String>,
-        /// What happened now; none if the run has ended.
+        /// The event of this run; `None` if this run has ended.
         now: Option<String>,
     },
-    /// After one event and not after another: nothing more was kept.
+    /// Between two events: there is no trace, only the checkpoints in the case file.
     Within {
-        /// The number of the last event that is known to be the same, and what it was; none if none is.
+        /// The number and the line of the last event that is known to be the same; `None` if no event is.
         same: Option<(usize, String)>,
-        /// The number of an event by which the runs have parted.
+        /// The number of an event by which the runs have diverged.
         differs_by: usize,
-        /// What happened now in between, or some of it; the first of them may still be the same.
+        /// The events of this run in between, or some of them; the first of them may still be the same.
         now: Vec<String>,
     },
-    /// No event that was kept differs: the code that logs may have moved, which is digested but not kept.
+    /// No recorded event differs. Code that logs may have moved, which changes the fingerprint but not the events.
     Nowhere,
     /// The recorded run left nothing to compare with.
     Unknown,
 }
 
 impl TraceDivergence {
-    /// Compares a run with the one that a case file, and the trace beside it, tell of.
+    /// Compares a run with the one that is recorded in a case file and in the trace beside it.
     pub fn of(file: &CaseFile, path: &Path, now: &Recording) -> TraceDivergence {
         let now = event_lines(now);
         match load(path, file.fingerprint) {
@@ -128,7 +128,7 @@ impl fmt::Display for TraceDivergence {
         match self {
             TraceDivergence::At { event, common, recorded, now } => {
                 let at = now.as_ref().or(recorded.as_ref()).map_or("", |line| time_of(line));
-                writeln!(f, "the runs part at event {event}, at {at}:")?;
+                writeln!(f, "the runs diverge at event {event}, at {at}:")?;
                 for line in common {
                     writeln!(f, "    both      {line}")?;
                 }
@@ -141,16 +141,16 @@ impl fmt::Display for TraceDivergence {
                     None => "the start".to_owned(),
                 };
                 let until = now.last().map_or("the end", |line| time_of(line));
-                write!(f, "the runs part between {from} and event {differs_by}, shown up to {until}:")?;
+                write!(f, "the runs diverge between {from} and event {differs_by}, shown up to {until}:")?;
                 if let Some((_, line)) = same {
                     write!(f, "\n    both      {line}")?;
                 }
                 now.iter().try_for_each(|line| write!(f, "\n    now       {line}"))
             }
             TraceDivergence::Nowhere => {
-                write!(f, "no event differs as far as it was kept: code that logs may have moved")
+                write!(f, "no recorded event differs: code that logs may have moved")
             }
-            TraceDivergence::Unknown => write!(f, "where they part is not known: the recorded run left no events"),
+            TraceDivergence::Unknown => write!(f, "where they diverge is unknown: the recorded run left no events"),
         }
     }
 }
@@ -173,7 +173,10 @@ mod tests {
         let (recorded, mut now) = (lines(9), lines(9));
         now[7] = "    8.500000s a something else".to_owned();
         let text = TraceDivergence::between(&recorded, &now).to_string();
-        assert!(text.starts_with("the runs part at event 8, at 8.500000s:\n    both          3.000000s a"), "{text}");
+        assert!(
+            text.starts_with("the runs diverge at event 8, at 8.500000s:\n    both          3.000000s a"),
+            "{text}"
+        );
         assert!(text.contains("\n    recorded      8.000000s a event 8\n    now           8.500000s a some"), "{text}");
         assert!(TraceDivergence::between(&recorded, &lines(8)).to_string().ends_with("now       (the run has ended)"));
         assert!(TraceDivergence::between(&lines(8), &recorded).to_string().contains("recorded  (the run had ended)"));

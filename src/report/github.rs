@@ -1,9 +1,9 @@
-//! Failures as annotations that GitHub shows beside the code (its "workflow commands").
+//! Writes failures as GitHub's "workflow commands", which it shows as annotations beside the code.
 
 use crate::explore::{Exploration, Failure, Status};
 use crate::run::Outcome;
 
-/// One line for each thing that makes an exploration fail, at the place where its scenario was declared.
+/// One annotation for each reason why an exploration fails, at the place where its scenario was declared.
 pub fn annotations(exploration: &Exploration) -> String {
     let place = exploration
         .declared_at
@@ -14,16 +14,16 @@ pub fn annotations(exploration: &Exploration) -> String {
         text.push_str(&of_failure(failure, &place));
     }
     for line in exploration.idle_generators() {
-        text.push_str(&error(&place, &format!("{name}: a fault that changes nothing"), &line));
+        text.push_str(&error(&place, &format!("{name}: a fault generator without effect"), &line));
     }
     for situation in exploration.coverage.missed(exploration.runs) {
         let message = format!("never reached in {} runs: {situation}", exploration.runs);
-        text.push_str(&error(&place, &format!("{name}: a promise that was not at stake"), &message));
+        text.push_str(&error(&place, &format!("{name}: a situation that was never reached"), &message));
     }
     text
 }
 
-/// One line for a failure that no exploration found.
+/// One annotation for a failure outside an exploration.
 pub fn annotation(failure: &Failure) -> String {
     of_failure(failure, "")
 }
@@ -41,12 +41,12 @@ fn error(place: &str, title: &str, message: &str) -> String {
     format!("::error {place}title={}::{}\n", property(title), data(message))
 }
 
-/// What a message must not hold as it is.
+/// Escapes the characters that a message must not contain.
 fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-/// What a property must not hold as it is.
+/// Escapes the characters that a property must not contain.
 fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }
@@ -57,7 +57,7 @@ mod tests {
     use crate::run::GeneratorCounts;
 
     #[test]
-    fn what_would_end_an_annotation_is_written_otherwise() {
+    fn characters_that_would_end_an_annotation_are_escaped() {
         assert_eq!(data("50 %\nlost"), "50 %25%0Alost");
         assert_eq!(property("a: b, c"), "a%3A b%2C c");
     }
@@ -71,7 +71,7 @@ mod tests {
         let text = annotations(&exploration);
         assert!(text.starts_with("::error file=src/report/github.rs,line="), "{text}");
         assert!(text.ends_with(
-            "title=echo%3A a fault that changes nothing::fault generator `loss` was effective only 1 of 50 times\n"
+            "title=echo%3A a fault generator without effect::fault generator `loss` was effective only 1 of 50 times\n"
         ));
     }
 }

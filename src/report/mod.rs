@@ -1,4 +1,4 @@
-//! Reports for people: each is a pure function from what came of runs to text. They know nothing of how runs are made.
+//! Reports for people: pure functions from the results of runs to text.
 
 mod catalog;
 mod github;

@@ -1,5 +1,4 @@
-//! The one screen that a failure ends with: what was broken, what it was made from, why, when, and how to see it again.
-//! It knows nothing of how any of that was found.
+//! The failure screen: what was broken, from what it was shrunk, why and when it happened, and how to replay it.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -14,17 +13,17 @@ use crate::explore::{CaseRef, Exploration, Failure, SeedRange, Size, Status};
 use crate::fault::duration_text;
 use crate::run::Outcome;
 
-/// Columns of a screen.
+/// The width of the screen, in columns.
 const WIDTH: usize = 100;
-/// Lines of the timeline.
+/// The number of lines of the timeline.
 const TIMELINE_LINES: usize = 14;
-/// Lines of a failing run's output that are shown.
+/// The number of lines of a failing run's output that are shown.
 const OUTPUT_LINES: usize = 12;
-/// Lines of a broken promise's text.
+/// The number of lines of a broken promise's text.
 const PROMISE_LINES: usize = 6;
-/// Operations that are listed; of more, only their number is told.
+/// The number of operations that are listed; the others are only counted.
 const OPERATIONS: usize = 4;
-/// Faults that are listed; of more, those that bit come first.
+/// The number of faults that are listed, effective ones first; the others are only counted.
 const FAULTS: usize = 12;
 
 /// How a screen is drawn.
@@ -34,7 +33,7 @@ pub struct ScreenStyle {
     pub colours: bool,
 }
 
-/// All that is to be known of a failure; `replay` is the line that runs it once more, `exploration` what found it.
+/// The screen of a failure. `replay` is the command that runs it again, and `exploration` is the one that found it.
 pub fn screen(failure: &Failure, replay: &str, exploration: Option<&Exploration>, style: ScreenStyle) -> String {
     let mut screen = Screen { text: String::new(), style };
     screen.headline(failure, exploration.map(|exploration| exploration.seeds));
@@ -43,7 +42,7 @@ pub fn screen(failure: &Failure, replay: &str, exploration: Option<&Exploration>
     screen.faults(failure);
     screen.operations(failure);
     screen.why(failure);
-    screen.trigger_points(failure);
+    screen.timeline(failure);
     screen.output(&failure.output);
     screen.plain(&determinism(failure));
     screen.coverage(exploration);
@@ -70,7 +69,7 @@ impl Screen {
         let _ = writeln!(self.text, "{text}");
     }
 
-    /// Lines as they are, each cut at the width of the screen.
+    /// Lines as they are, each truncated at the width of the screen.
     fn plain(&mut self, text: &str) {
         for line in text.lines() {
             self.line(line);
@@ -81,7 +80,7 @@ impl Screen {
         self.text.push('\n');
     }
 
-    /// Text in lines of its own, broken between words.
+    /// Text that is wrapped between words.
     fn paragraph(&mut self, text: &str, indent: &str, most: usize) {
         let options = textwrap::Options::new(WIDTH)
             .initial_indent(indent)
@@ -110,7 +109,7 @@ impl Screen {
             (CaseRef::Control(_), _) => " (the control: without any fault)".to_owned(),
             (CaseRef::Seed(_), Some(seeds)) if seeds.count() > 1 => {
                 let number = seed.0.saturating_sub(seeds.first().0).saturating_add(1);
-                // Without an end, there is no number of all.
+                // An endless range has no total.
                 match seeds.count() {
                     u64::MAX => format!(" (case {number})"),
                     count => format!(" (case {number} of {count})"),
@@ -127,7 +126,7 @@ impl Screen {
         let Some(first) = broken.next() else { return };
         self.line(&format!("  {}", self.title(&first.check)));
         let (Verdict::Fail(why) | Verdict::Unknown(why)) = &first.verdict else { return };
-        // A check's own name at the start of its text says nothing new.
+        // A check's own name at the start of its text adds nothing.
         let short = first.check.split_once(' ').and_then(|(name, _)| why.strip_prefix(&format!("{name}: ")));
         for line in short.unwrap_or(why).lines().take(PROMISE_LINES) {
             self.paragraph(line, "    ", PROMISE_LINES);
@@ -149,7 +148,7 @@ impl Screen {
         let end = match (shrunk.is_minimal(), shrunk.to.faults) {
             (true, 0) => "no fault is needed",
             (true, _) => "no fault can be left out",
-            (false, _) => "the time was up",
+            (false, _) => "stopped at the limit of time or runs",
         };
         let took = duration_of(shrunk.took);
         self.line(&format!("{} from {from}", self.title("shrunk")));
@@ -171,7 +170,7 @@ impl Screen {
         let widest = lines.iter().map(|line| console::measure_text_width(line)).max().unwrap_or(0).min(WIDTH - 22);
         for (index, line) in shown.iter().zip(&lines) {
             let effects = match effects(*index) {
-                None => "effects not known",
+                None => "effects unknown",
                 Some(0) => "no effect",
                 Some(1) => "1 effect",
                 Some(effects) => &format!("{effects} effects"),
@@ -216,13 +215,13 @@ impl Screen {
         self.gap();
     }
 
-    /// The timeline up to the decisive moment and a little beyond.
-    fn trigger_points(&mut self, failure: &Failure) {
+    /// The timeline around the decisive moment.
+    fn timeline(&mut self, failure: &Failure) {
         if failure.why.is_none() && !failure.case.plan.faults.is_empty() {
             self.gap();
         }
         let Some(recording) = &failure.recording else {
-            self.line("timeline: none, as nothing is known of the run but its end");
+            self.line("timeline: none, as only the end of the run is known");
             self.gap();
             return;
         };
@@ -233,7 +232,7 @@ impl Screen {
         let title = self.title(&format!("timeline around {}", duration_text(decisive)));
         self.line(&format!("{title} (`--trace` shows all)"));
         for (index, line) in lines.iter().enumerate() {
-            // The header stands back.
+            // The two lines of the header are dimmed.
             if index < 2 { self.line(&self.dim(line)) } else { self.line(line) }
         }
         self.gap();
@@ -248,7 +247,7 @@ impl Screen {
         let left_out = lines.len().saturating_sub(OUTPUT_LINES);
         self.line(&self.title("output of the run"));
         if left_out > 0 {
-            self.line(&format!("  | ({left_out} lines before)"));
+            self.line(&format!("  | ({left_out} earlier lines)"));
         }
         for line in &lines[left_out..] {
             self.line(&format!("  | {line}"));
@@ -256,7 +255,7 @@ impl Screen {
         self.gap();
     }
 
-    /// What runs of the exploration reached up to the failure.
+    /// The situations that the runs of the exploration reached up to the failure.
     fn coverage(&mut self, exploration: Option<&Exploration>) {
         let Some(exploration) = exploration.filter(|exploration| !exploration.coverage.reached.is_empty()) else {
             return;
@@ -279,7 +278,7 @@ impl Screen {
             Ok(None) => None,
             Err(error) => Some(format!("could not be saved: {error}")),
         };
-        // Paths and commands are never cut: they are there to be copied.
+        // Paths and commands are never truncated, as they are there to be copied.
         if let Some(path) = failure.as_found.as_ref().and_then(|found| place(&found.failure)) {
             let _ = writeln!(self.text, "as found: {path}");
         }
@@ -298,7 +297,7 @@ fn size_text(size: Size) -> String {
     format!("{} and {}", count(size.faults, "fault"), count(size.operations, "operation"))
 }
 
-/// A failure in one line, for all but the first of many.
+/// A failure in one line, for all but the first failure of an exploration.
 pub fn failure_line(failure: &Failure) -> String {
     let reason = match failure.status() {
         Status::NotDeterministic => "not deterministic".to_owned(),
@@ -312,7 +311,7 @@ pub fn failure_line(failure: &Failure) -> String {
     format!("  seed {}: {reason} ({place})", failure.outcome.seed)
 }
 
-/// A panic, or the latest time that the broken promise names, or the end of the run.
+/// The time of the first panic, or else the latest time that the broken promise names, or else the end of the run.
 fn decisive_moment(outcome: &Outcome) -> Duration {
     let of_panic = outcome.panics.first().map(|panic| panic.at);
     let named = || {

@@ -1,14 +1,14 @@
-//! What a sweep came to, in a line for each sort of fault, and what was not survived.
+//! The report of a sweep: one line for each kind of fault, and the trials that the scenario did not survive.
 
 use std::fmt::Write as _;
 
 use crate::explore::{Row, Sweep};
 use crate::fault::duration_text;
 
-/// No more of what one sort of fault broke is told one by one.
-const MOST_TOLD: usize = 10;
+/// The number of failing trials of each kind that are shown one by one.
+const MOST_SHOWN: usize = 10;
 
-/// The whole result of a sweep.
+/// The report of a sweep.
 pub fn sweep_text(sweep: &Sweep) -> String {
     let Sweep { scenario, seed, messages, events, operations, hosts, rows, runs, resumed, wall } = sweep;
     let mut text = String::new();
@@ -23,26 +23,26 @@ pub fn sweep_text(sweep: &Sweep) -> String {
         let all = if name == "pairs" { "pairs" } else { "points" };
         let idle = match tried - effective {
             0 => String::new(),
-            idle => format!(" ({idle} changed nothing)"),
+            idle => format!(" ({idle} had no effect)"),
         };
         let _ = match failing.len() {
             0 => writeln!(text, "  {name:<10} survived at all {tried} {all}{idle}"),
             failed => writeln!(text, "  {name:<10} survived at {} of {tried} {all}{idle}", tried - failed),
         };
-        for failing in failing.iter().take(MOST_TOLD) {
+        for failing in failing.iter().take(MOST_SHOWN) {
             let finding = failing.finding.lines().next().unwrap_or_default();
             let _ = writeln!(text, "    {}\n      {finding}", failing.faults.join("\n    and "));
             let _ = writeln!(text, "      cargo sims replay {}", failing.saved.display());
         }
-        if failing.len() > MOST_TOLD {
-            let _ = writeln!(text, "    and {} more, saved beside these", failing.len() - MOST_TOLD);
+        if failing.len() > MOST_SHOWN {
+            let _ = writeln!(text, "    and {} more, saved beside these", failing.len() - MOST_SHOWN);
         }
     }
     if sweep.is_passed() {
         let kinds: Vec<&str> = rows.iter().map(|row| row.name.as_str()).filter(|name| *name != "pairs").collect();
-        let _ = writeln!(text, "{scenario} survives any single {} at all these points", kinds.join(", "));
+        let _ = writeln!(text, "{scenario} survives every single {} at these points", kinds.join(", "));
     }
-    let known = if *resumed == 0 { String::new() } else { format!(", {resumed} known from before") };
+    let known = if *resumed == 0 { String::new() } else { format!(", {resumed} known from an earlier sweep") };
     let wall = duration_text(crate::fault::millis(wall.as_millis() as u64));
     let _ = writeln!(text, "{runs} runs in {wall}{known}");
     text

@@ -1,4 +1,4 @@
-//! The table of an exploration, and remarks on it.
+//! The table of explorations, and remarks on an exploration.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::explore::{Exploration, Failure, Repeat};
 use crate::run::Outcome;
 use crate::trace::Fingerprint;
 
-/// Scenario, seeds, verdict, faults, and how fast time went, one line for each exploration.
+/// The table of explorations: scenario, seeds, verdict, faults and speed, in one line for each.
 pub fn table(explorations: &[Exploration]) -> String {
     let header = ["scenario", "seeds", "verdict", "effective faults", "simulated", "wall", "ratio"];
     let mut rows = vec![header.map(str::to_owned)];
@@ -19,7 +19,7 @@ pub fn table(explorations: &[Exploration]) -> String {
     for row in rows {
         let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| {
             let space = " ".repeat(width - self::width(cell));
-            // Numbers stand at the right of their column.
+            // Numbers are aligned to the right.
             if column >= 3 { format!("{space}{cell}") } else { format!("{cell}{space}") }
         });
         let line = cells.collect::<Vec<_>>().join("  ");
@@ -51,7 +51,7 @@ fn row(exploration: &Exploration) -> [String; 7] {
     ]
 }
 
-/// A time on the wall, to a tenth of a second.
+/// A wall-clock time, to a tenth of a second.
 pub(super) fn duration_of(wall: Duration) -> String {
     format!("{:.1}s", wall.as_secs_f64())
 }
@@ -65,7 +65,7 @@ fn long_time(duration: Duration) -> String {
     }
 }
 
-/// In how many runs each situation was reached, in a line each; empty for a scenario without any.
+/// The number of runs that reached each situation, in one line each; empty for a scenario without situations.
 pub fn coverage(exploration: &Exploration) -> String {
     let mut text = String::new();
     let situations = &exploration.coverage.reached;
@@ -81,16 +81,16 @@ pub fn coverage(exploration: &Exploration) -> String {
     text
 }
 
-/// What else is to be said of an exploration: generators whose faults have no effect, situations that were not
-/// reached, runs that are unknown, notes. Empty if nothing.
+/// Remarks on an exploration: generators whose faults have no effect, situations that were not reached, runs with an
+/// unknown verdict, and notes. Empty if there are none.
 pub fn remarks(exploration: &Exploration) -> String {
     let mut text = String::new();
     let name = &exploration.scenario;
     for line in exploration.idle_generators() {
-        let _ = writeln!(text, "{name}: FAIL: {line}; a fault that changes nothing tests nothing");
+        let _ = writeln!(text, "{name}: FAIL: {line}; a fault without effect tests nothing");
     }
     let missed = exploration.coverage.missed(exploration.runs);
-    // Without a single run there is nothing to say of it.
+    // Without any run, no situation could be reached.
     for situation in exploration.coverage.unreached().filter(|_| exploration.runs > 0) {
         let runs = exploration.runs;
         let _ = if missed.contains(&situation) {
@@ -99,13 +99,18 @@ pub fn remarks(exploration: &Exploration) -> String {
             let judged_from = exploration.coverage.judged_from;
             writeln!(
                 text,
-                "{name}: not judged: \"{situation}\" was not reached in {runs} runs (judged from {judged_from} on)"
+                "{name}: not judged: \"{situation}\" was not reached in {runs} runs (judged from {judged_from} runs on)"
             )
         };
     }
     if let Some(outcome) = &exploration.first_unknown {
         let count = exploration.unknown;
-        let _ = writeln!(text, "{name}: {count} runs are unknown, first seed {}: {}", outcome.seed, reasons(outcome));
+        let _ = writeln!(
+            text,
+            "{name}: the verdict of {count} runs is unknown, first of seed {}: {}",
+            outcome.seed,
+            reasons(outcome)
+        );
     }
     for note in &exploration.notes {
         let _ = writeln!(text, "{name}: note: {note}");
@@ -125,7 +130,7 @@ pub(super) fn reasons(outcome: &Outcome) -> String {
     reasons.join("; ")
 }
 
-/// Whether a failing run is the same each time, and where not, what is known of why.
+/// Whether a failing run is deterministic and, if not, the diagnosis.
 pub(super) fn determinism(failure: &Failure) -> String {
     let mut text = String::new();
     let _ = match &failure.repeat {
@@ -134,7 +139,7 @@ pub(super) fn determinism(failure: &Failure) -> String {
         }
         Repeat::Same => writeln!(text, "deterministic: a second run ended in the same way"),
         Repeat::NotKnown => {
-            writeln!(text, "deterministic: not known, as recording a second run took more than the limits of a run")
+            writeln!(text, "deterministic: unknown, as recording a second run exceeded the limits of a run")
         }
         Repeat::Different(diagnosis) => writeln!(text, "deterministic: NO, {diagnosis}"),
     };
@@ -147,7 +152,7 @@ mod tests {
     use crate::fault::secs;
 
     #[test]
-    fn long_times_are_short() {
+    fn long_times_are_written_shortly() {
         assert_eq!(long_time(secs(59)), "59s");
         assert_eq!(long_time(secs(61)), "1m 01s");
         assert_eq!(long_time(secs(7_260)), "2h 01m");

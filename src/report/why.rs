@@ -1,10 +1,10 @@
-//! Why a run failed, in short sentences.
+//! Writes the explanation of a failure as short sentences.
 
 use crate::explore::{CandidateOutcome, FaultWhy, Reach, Why};
 use crate::fault::duration_text;
 use crate::scenario::Case;
 
-/// One sentence or two for each fault, and one for each pair that matters as such.
+/// One or two sentences for each fault, and one for each pair of faults that matters.
 pub fn why_lines(why: &Why, case: &Case) -> Vec<String> {
     if why.faults.is_empty() {
         return vec!["No fault is needed: the promise is broken without any.".to_owned()];
@@ -24,8 +24,8 @@ pub fn why_lines(why: &Why, case: &Case) -> Vec<String> {
         if let Some(by) = pair.moved_by {
             let by = duration_text(by);
             lines.push(format!(
-                "f{first} and f{second} must keep their distance: with both {by} later the promise is still broken, with \
-                 one of them it is kept."
+                "The time between f{first} and f{second} matters: with both {by} later the promise is still broken, with \
+                 only one of them later it is kept."
             ));
         }
         if pair.suffices {
@@ -38,21 +38,21 @@ pub fn why_lines(why: &Why, case: &Case) -> Vec<String> {
 fn without(index: usize, fault: &FaultWhy) -> String {
     let name = format!("f{}", index + 1);
     match &fault.without {
-        None => format!("Whether {name} is needed is not known: the time was up."),
+        None => format!("Whether {name} is needed is unknown: the time was up."),
         Some(CandidateOutcome::Passes) => format!("Without {name} the run passes."),
         Some(CandidateOutcome::Broken) => format!("{name} is not needed."),
         Some(CandidateOutcome::Other(check)) => format!("Without {name} another promise is broken ({check})."),
-        Some(CandidateOutcome::Unknown) => format!("Without {name} the run does not say."),
+        Some(CandidateOutcome::Unknown) => format!("Without {name} the verdict is unknown."),
     }
 }
 
-/// How far a fault can be moved.
+/// The sentence about how far a fault can be moved; `None` if nothing is known.
 fn moved(index: usize, fault: &FaultWhy) -> Option<String> {
     let name = format!("f{}", index + 1);
     let can = |reach: Reach, word: &str| match reach {
         Reach::Anywhere(room) => Some(format!("{} {word} (there is no more room)", duration_text(room))),
         Reach::UpTo(reach) => Some(format!("{} {word}", duration_text(reach))),
-        Reach::AtLeast(reach) => Some(format!("{} {word} (farther was not tried)", duration_text(reach))),
+        Reach::AtLeast(reach) => Some(format!("{} {word} (more was not tried)", duration_text(reach))),
         Reach::Nowhere | Reach::NotKnown => None,
     };
     let cannot = |reach: Reach, word: &str| (reach == Reach::Nowhere).then(|| format!("a step {word}"));
@@ -79,14 +79,14 @@ mod tests {
     use crate::fault::{Plan, kill, millis, secs};
     use crate::seed::Seed;
 
-    fn told(why: &Why) -> Vec<String> {
+    fn lines(why: &Why) -> Vec<String> {
         let fault = kill("store").at(secs(1));
         let plan = Plan::new(vec![fault; why.faults.len()]);
         why_lines(why, &Case { scenario: String::new(), seed: Seed(0), plan, input: [].into() })
     }
 
     #[test]
-    fn what_is_known_is_told_in_sentences() {
+    fn an_explanation_is_written_in_sentences() {
         let fault = |without, earlier, later| FaultWhy { without: Some(without), earlier, later };
         let why = Why {
             faults: vec![
@@ -97,15 +97,15 @@ mod tests {
             runs: 9,
         };
         assert_eq!(
-            told(&why),
+            lines(&why),
             [
                 "Without f1 the run passes. The promise stays broken with f1 up to 40ms earlier or 9s later (there is no \
                  more room).",
                 "Without f2 another promise is broken (T1). The promise is kept with f2 a step earlier.",
-                "f1 and f2 must keep their distance: with both 300ms later the promise is still broken, with one of them \
-                 it is kept.",
+                "The time between f1 and f2 matters: with both 300ms later the promise is still broken, with only one of \
+                 them later it is kept.",
             ]
         );
-        assert_eq!(told(&Why::default()), ["No fault is needed: the promise is broken without any."]);
+        assert_eq!(lines(&Why::default()), ["No fault is needed: the promise is broken without any."]);
     }
 }

@@ -1,10 +1,10 @@
-//! `check`: histories that were recorded elsewhere.
+//! `cargo sims check`: histories that were recorded elsewhere.
 
 use std::path::Path;
 
 use super::{assert_contains, assert_one_line, cli, code, directory, stdout};
 
-pub fn a_history_that_somebody_brings_is_judged() {
+pub fn a_history_from_elsewhere_is_judged() {
     let name = "check-history";
     let histories = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/histories");
     let check = |file: &str, model: &str, more: &[&str]| {

@@ -1,4 +1,5 @@
-//! What becomes of a failing case: kept in the project and run first, or printed as a test.
+//! `cargo sims keep` and `cargo sims rust`: a failing case is kept in the project and runs first, or is printed as a
+//! test.
 
 use std::path::PathBuf;
 
@@ -15,15 +16,15 @@ fn failed(name: &str) -> PathBuf {
     PathBuf::from(line)
 }
 
-pub fn a_kept_case_is_run_first() {
+pub fn a_kept_case_runs_first() {
     let name = "kept";
     let case = failed(name);
     let file = case.file_name().unwrap().to_str().unwrap();
-    // What is kept is named after its scenario and seed, however it came about.
+    // A kept case is named after its scenario and seed, even if it was shrunk.
     let kept = format!("sims/regressions/fragile/{}", file.replace("-shrunk", ""));
     let output = cli(name, &["keep", case.to_str().unwrap()]);
     assert_eq!(code(&output), 0);
-    let moved = format!("moved {} to {kept}: from now on it is run first, and must pass\n", case.display());
+    let moved = format!("moved {} to {kept}: from now on it runs first and must pass\n", case.display());
     assert_eq!(stdout(&output), moved);
     let (from, to) = (directory(name).join(&case), directory(name).join(&kept));
     assert!(!from.exists() && !from.with_extension("trace").exists() && to.exists());
@@ -40,7 +41,7 @@ pub fn a_kept_case_is_run_first() {
     assert_ne!(code(&output), 0);
     assert_contains(&stdout(&output), &["1 failed", &replay]);
 
-    // Now it is mended.
+    // Now the mistake is fixed.
     let mut text: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&to).unwrap()).unwrap();
     text["case"]["plan"] = serde_json::json!([]);
     std::fs::write(&to, text.to_string()).unwrap();
@@ -51,7 +52,7 @@ pub fn a_kept_case_is_run_first() {
     assert_contains(&stdout(&as_test(&test)), &["1 passed"]);
 }
 
-pub fn keeping_takes_care() {
+pub fn keeping_overwrites_no_other_case() {
     let name = "keeping";
     let case = failed(name);
     let case = case.to_str().unwrap();
@@ -60,12 +61,12 @@ pub fn keeping_takes_care() {
     std::fs::write(directory(name).join(case), &file).unwrap();
     let again = cli(name, &["keep", case]);
     assert_eq!(code(&again), 0);
-    assert_contains(&stdout(&again), &["is this case: it was kept before"]);
+    assert_contains(&stdout(&again), &["already holds this case"]);
     assert!(!directory(name).join(case).exists());
 
     let other = String::from_utf8(file).unwrap().replacen("\"lasting\": \"", "\"lasting\": \"1", 1);
     std::fs::write(directory(name).join(case), other).unwrap();
-    assert_one_line(&cli(name, &["keep", case]), "is another case and stays as it is", 2);
+    assert_one_line(&cli(name, &["keep", case]), "already holds another case: keep ", 2);
     assert!(directory(name).join(case).exists());
     let elsewhere = cli(name, &["keep", case, "--to", "sims/regressions/more"]);
     assert_contains(&stdout(&elsewhere), &["to sims/regressions/more/fragile-0x"]);
@@ -88,7 +89,7 @@ pub fn a_kept_case_that_passes_by_luck_is_not_deterministic() {
     assert_contains(&stdout(&test), &["1 failed", "NOT DETERMINISTIC: differs", "entropy device /dev/urandom"]);
 }
 
-pub fn a_kept_case_that_cannot_be_run_is_one_line() {
+pub fn a_kept_case_that_cannot_run_is_reported_in_one_line() {
     let name = "unfit";
     let case = failed(name);
     assert_eq!(code(&cli(name, &["keep", case.to_str().unwrap()])), 0);
@@ -107,7 +108,7 @@ pub fn a_kept_case_that_cannot_be_run_is_one_line() {
             let text = crate::stderr(&output);
             let line = text.lines().last().unwrap();
             assert_contains(line, &["cargo sims: sims/regressions/fragile/fragile-0x", expected]);
-            assert_eq!(text.lines().count(), 2, "the seeds, and what is wrong: {text}");
+            assert_eq!(text.lines().count(), 2, "one line of seeds and one line with the error: {text}");
         }
         assert_eq!(code(&explore(&["echo"])), 0);
         let test = command(name).env("SQUALL_TABLE", "1").arg("fragile::regression").output().unwrap();

@@ -1,27 +1,27 @@
-//! Replays: the same run, another run and where the two part, a part of the timeline, and a stop in a debugger.
+//! Replays: the same run, a different run and where it diverges, a part of the timeline, and a stop in a debugger.
 
 use std::process::Command;
 
 use crate::{assert_contains, assert_one_line, cli, code, directory, forget_cases, saved_case, stdout};
 
-/// From which tick on `drifts` does something else, which stands for a change of its code.
+/// Sets the tick from which on `drifts` behaves differently, which stands for a change of its code.
 fn drift_from(tick: u32) {
     std::fs::write(crate::table::DRIFT, tick.to_string()).unwrap();
 }
 
-pub fn another_run_is_said_to_part_where_it_does() {
+pub fn a_replay_shows_where_it_diverges() {
     let name = "drifts";
     forget_cases(name);
     drift_from(1_000);
     assert_eq!(code(&cli(name, &["explore", "drifts", "--seeds", "0..1"])), 1);
-    // The control fails as well, and is run first.
+    // The control fails as well, and runs first.
     let case = "target/squall/drifts-0x0-control.json";
     let replay = || stdout(&cli(name, &["replay", case]));
     assert_contains(&replay(), &["the same run: recorded"]);
     drift_from(120);
     let changed = replay();
     let parts = [
-        "another run: recorded",
+        "a different run: recorded",
         "by the same executable",
         ", at 1.200000s:\n    both      ",
         "1.190000s server Note { name: \"tick 119\", detail: \"as before\" }\n    recorded  ",
@@ -33,12 +33,12 @@ pub fn another_run_is_said_to_part_where_it_does() {
         let rest = text.split(before).nth(1).unwrap_or_else(|| panic!("no `{before}` in {text}"));
         rest.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
     };
-    let event = number(&changed, "the runs part at event ");
+    let event = number(&changed, "the runs diverge at event ");
 
-    // Without the trace, the checkpoints in the case say between which events.
+    // Without the trace, the checkpoints in the case narrow it down to a range of events.
     std::fs::remove_file(directory(name).join(case).with_extension("trace")).unwrap();
     let roughly = replay();
-    let (after, by) = (number(&roughly, "the runs part between event "), number(&roughly, " and event "));
+    let (after, by) = (number(&roughly, "the runs diverge between event "), number(&roughly, " and event "));
     assert!(after < event && event <= by && by - after < 10, "{event} is not within {after}..={by}");
     assert_contains(
         &roughly,
@@ -59,11 +59,11 @@ pub fn runs_that_died_are_compared_by_their_ends() {
     let text = std::fs::read_to_string(&saved).unwrap();
     std::fs::write(&saved, text.replacen("the program aborted", "the program was tired", 1)).unwrap();
     let other =
-        "another end: recorded by the same executable: fail: the program was tired (signal 6) on host server at ";
+        "a different end: recorded by the same executable: fail: the program was tired (signal 6) on host server at ";
     assert_contains(&replay(), &[other, "; now fail: the program aborted (signal 6) on host server at "]);
 }
 
-pub fn what_else_has_changed_is_said() {
+pub fn a_changed_definition_or_version_is_reported() {
     let name = "redefined";
     forget_cases(name);
     cli(name, &["explore", "fragile", "--seeds", "0..50"]);
@@ -83,7 +83,7 @@ pub fn what_else_has_changed_is_said() {
     assert_contains(&stdout(&output), &parts);
 }
 
-pub fn the_timeline_ends_where_it_is_told_to() {
+pub fn the_timeline_ends_at_the_given_time() {
     let timeline =
         |arguments: &[&str]| stdout(&cli("until", &[&["replay", "echo", "--seed", "0"], arguments].concat()));
     let whole = timeline(&["--trace"]);
@@ -99,22 +99,22 @@ pub fn the_timeline_ends_where_it_is_told_to() {
     assert_one_line(&cli("until", &["replay", "echo", "--seed", "0", "--until", "soon"]), "such as 3.2s or 300ms", 2);
 }
 
-pub fn without_a_debugger_nothing_stops() {
-    let said = |pattern: &str| {
+pub fn a_run_without_a_debugger_does_not_stop() {
+    let report = |pattern: &str| {
         let output = cli("breaks", &["replay", "sometimes", "--seed", "0", "--break-on", pattern]);
         assert_eq!(code(&output), 0);
         stdout(&output)
     };
-    let line = "--break-on \"greeting\": no debugger is attached, so nothing stops at ";
-    assert_contains(&said("greeting"), &[line, "sometimes, seed 0x0: passes"]);
-    assert_contains(&said("server:greeting"), &["nothing stops at 0.000000s server Note { name: \"greeting\""]);
-    assert_contains(&said("nobody:greeting"), &["--break-on \"nobody:greeting\": no event matches\n", "passes"]);
+    let line = "--break-on \"greeting\": no debugger is attached, so the run does not stop at ";
+    assert_contains(&report("greeting"), &[line, "sometimes, seed 0x0: passes"]);
+    assert_contains(&report("server:greeting"), &["does not stop at 0.000000s server Note { name: \"greeting\""]);
+    assert_contains(&report("nobody:greeting"), &["--break-on \"nobody:greeting\": no event matches\n", "passes"]);
 }
 
 /// The debugger shows the code under test in the backtrace.
 pub fn a_debugger_stops_in_the_code_under_test() {
     if !Command::new("gdb").arg("--version").output().is_ok_and(|output| output.status.success()) {
-        println!("SKIPPED: gdb is not installed, so that it stops nowhere has not been tested");
+        println!("SKIPPED: gdb is not installed, so stopping in a debugger has not been tested");
         return;
     }
     let executable = std::env::current_exe().unwrap();

@@ -1,4 +1,4 @@
-//! Which generators `--faults` selects, and scenarios that make no sense: refused whole, before any run.
+//! The generators that `--faults` selects, and invalid scenarios, which are refused before any run.
 
 use std::process::Output;
 
@@ -6,10 +6,10 @@ use squall::prelude::*;
 
 use crate::{assert_contains, assert_one_line, code, command, directory, stderr, stdout};
 
-/// A table of its own, as whoever explores everything would meet the scenarios that make no sense.
+/// A second table, so that explorations of the whole first table do not meet the invalid scenarios.
 pub const SCENARIOS: [fn() -> Scenario; 3] = [tiers, misspells, empty];
 
-/// Its generators have names that begin alike, and one has a comma in its name.
+/// The names of its generators have common beginnings, and one has a comma in it.
 fn tiers() -> Scenario {
     Scenario::new("tiers")
         .hosts("api", 2, |_| async {
@@ -51,7 +51,7 @@ const MISSPELLS: [&str; 3] = [
 ];
 const EMPTY: [&str; 3] = ["scenario `empty` cannot be run:\n", "  - it has no host: ", "  - it has no check: "];
 
-pub fn what_makes_no_sense_is_refused_before_any_run() {
+pub fn an_invalid_scenario_is_refused_before_any_run() {
     let name = "refused";
     for arguments in [&["list"][..], &["explore"], &[], &["explore", "misspells", "empty"]] {
         let output = other_table(name, arguments);
@@ -76,7 +76,7 @@ pub fn what_makes_no_sense_is_refused_before_any_run() {
     assert_eq!(code(&other_table(name, &["explore", "tiers", "--seeds", "0..2"])), 0, "the others can be run");
 }
 
-pub fn as_a_test_what_makes_no_sense_fails_alone() {
+pub fn an_invalid_scenario_fails_only_its_own_test() {
     let as_table = |arguments: &[&str]| {
         command("refused").env("SQUALL_TABLE", "other").env("SQUALL_SEEDS", "2").args(arguments).output().unwrap()
     };
@@ -86,7 +86,7 @@ pub fn as_a_test_what_makes_no_sense_fails_alone() {
     assert_contains(&stdout(&output), &["1 passed; 2 failed"]);
 }
 
-/// Which generators of `tiers` planned faults in some run, in the scenario's order.
+/// The generators of `tiers` that planned faults in some run, in the scenario's order.
 fn planning(flags: &[&str]) -> Vec<&'static str> {
     let arguments = [&["explore", "tiers", "--seeds", "0..8", "--json", "out.json"], flags].concat();
     let output = other_table("selection", &arguments);
@@ -94,7 +94,7 @@ fn planning(flags: &[&str]) -> Vec<&'static str> {
     let text = std::fs::read_to_string(directory("selection").join("out.json")).unwrap();
     let summary: serde_json::Value = serde_json::from_str(&text).unwrap();
     let names = ["kill api-1", "kill at", "kill both", "loss"];
-    let planned = |index: usize| summary[0]["effects"][index]["planned"].as_u64().unwrap() > 0;
+    let planned = |index: usize| summary[0]["generators"][index]["planned"].as_u64().unwrap() > 0;
     (0..names.len()).filter(|index| planned(*index)).map(|index| names[index]).collect()
 }
 

@@ -1,11 +1,11 @@
-//! Failures that are made smaller, by an exploration and by a command of its own, and what is told of them elsewhere.
+//! Failures that are shrunk, by an exploration and by `cargo sims shrink`, and GitHub's annotations for failures.
 
 use crate::{assert_contains, assert_one_line, cli, code, command, directory, forget_cases, stderr, stdout};
 
 const FOUND: &str = "target/squall/fragile-0x15.json";
 const SHRUNK: &str = "target/squall/fragile-0x15-shrunk.json";
 
-pub fn a_saved_case_is_made_smaller_later() {
+pub fn a_saved_case_can_be_shrunk_later() {
     let name = "smaller";
     forget_cases(name);
     let output = cli(name, &["explore", "fragile", "--seeds", "21..22", "--shrink-for", "0", "--explain-for", "0"]);
@@ -22,7 +22,7 @@ pub fn a_saved_case_is_made_smaller_later() {
     assert_contains(&stdout(&output), &[&format!("replay: cargo sims replay {SHRUNK}\n")]);
     let replay = cli(name, &["replay", SHRUNK, "--why"]);
     assert_contains(&stdout(&replay), &["the same run: recorded", "Without f1 the run passes."]);
-    // What is small already stays in its own file.
+    // A case that is already shrunk stays in its own file.
     let again = cli(name, &["shrink", SHRUNK, "--for", "60s", "--jobs", "1"]);
     assert_contains(
         &stdout(&again),
@@ -32,7 +32,7 @@ pub fn a_saved_case_is_made_smaller_later() {
     assert_contains(&stdout(&elsewhere), &["replay: cargo sims replay target/few.json\n"]);
 }
 
-pub fn what_passes_is_not_made_smaller() {
+pub fn a_passing_case_is_not_shrunk() {
     let name = "passes";
     forget_cases(name);
     cli(name, &["explore", "fragile", "--seeds", "21..22", "--shrink-for", "0", "--explain-for", "0"]);
@@ -42,13 +42,14 @@ pub fn what_passes_is_not_made_smaller() {
     std::fs::write(&path, file.to_string()).unwrap();
     let output = cli(name, &["shrink", FOUND]);
     assert_eq!(code(&output), 0);
-    assert_eq!(stdout(&output), format!("{FOUND}: pass: there is nothing to make smaller\n"));
+    let refusal = format!("{FOUND}: pass: only a case that breaks a promise in every run can be shrunk\n");
+    assert_eq!(stdout(&output), refusal);
     assert_one_line(&cli(name, &["shrink", "missing.json"]), "missing.json: No such file", 2);
     assert_one_line(&cli(name, &["shrink", FOUND, "--for", "0s"]), "expected a time such as 60s or 5m", 2);
     assert_one_line(&cli(name, &["explore", "--shrink-for", "soon"]), "expected a time such as 60s or 5m", 2);
 }
 
-pub fn where_github_runs_it_failures_are_annotations() {
+pub fn failures_are_annotations_on_github() {
     let name = "github";
     let explore = |on: &str| {
         let arguments = ["cli", "explore", "fragile", "--seeds", "21..22", "--shrink-for", "0", "--explain-for", "0"];

@@ -1,4 +1,4 @@
-//! Sweeps: every point at which a single fault does harm is found, and no other.
+//! `cargo sims sweep`: finds every point at which a single fault does harm, and no other.
 
 use std::io;
 
@@ -10,10 +10,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::{assert_contains, cli, code, command, directory, forget_cases, stderr, stdout};
 
-/// Asks for all that is stored.
+/// The request for all stored numbers.
 const ALL: u8 = 255;
 
-/// Keeps numbers on its disk. A hasty one answers before it has done so.
+/// Keeps numbers on its disk. A hasty keeper answers before a number is stored.
 async fn keep(cx: HostContext, is_hasty: bool) -> io::Result<()> {
     let mut listener = cx.listener(80);
     loop {
@@ -75,9 +75,9 @@ async fn client(cx: HostContext, numbers: Vec<u8>) {
 }
 
 fn keeper(name: &str, is_hasty: bool) -> Scenario {
-    let nothing_is_lost = Check::new("what is acknowledged is kept", |_, history: &History| {
-        let answers = |wanted: &'static str| {
-            let operations = history.operations.iter().filter(move |operation| operation.name == wanted);
+    let nothing_is_lost = Check::new("acknowledged numbers are kept", |_, history: &History| {
+        let answers = |name: &'static str| {
+            let operations = history.operations.iter().filter(move |operation| operation.name == name);
             operations.filter_map(|operation| match &operation.completed {
                 Some((_, Completion::Ok(answer))) => Some(answer.clone()),
                 _ => None,
@@ -109,12 +109,12 @@ pub fn hasty() -> Scenario {
     keeper("hasty", true)
 }
 
-/// The lines that say what came of each sort of fault.
+/// The lines of the report with the result for each kind of fault.
 fn rows(text: &str) -> Vec<&str> {
     text.lines().filter(|line| line.contains(" survived at ")).collect()
 }
 
-pub fn what_survives_everything_passes() {
+pub fn a_sweep_passes_if_everything_is_survived() {
     let name = "sweep";
     forget_cases(name);
     let arguments = ["sweep", "ledger", "--operations", "3", "--pairs", "10"];
@@ -129,53 +129,57 @@ pub fn what_survives_everything_passes() {
     let expected = [
         "  kill       survived at all 9 points",
         "  power off  survived at all 9 points",
-        "  cut        survived at all 6 points",
+        "  close      survived at all 6 points",
         "  loss       survived at all 6 points",
-        // In a pair, one fault can keep the moment of the other from coming.
-        "  pairs      survived at all 10 pairs (1 changed nothing)",
+        // In a pair, one fault can keep the trigger point of the other from being reached.
+        "  pairs      survived at all 10 pairs (1 had no effect)",
     ];
     assert_eq!(rows(&text), expected);
-    let whole = "\nledger survives any single kill, power off, cut, loss at all these points\n40 runs in ";
+    let whole = "\nledger survives every single kill, power off, close, loss at these points\n40 runs in ";
     assert_contains(&text, &[whole]);
-    assert!(!text.contains("known from before"));
-    // The journal says it all the next time, and is begun anew if that is wanted, or if it is of another sweep.
+    assert!(!text.contains("known from an earlier sweep"));
+    // The next time, the journal has all results. It starts again with `--afresh`, or if the sweep is another one.
     let again = stdout(&cli(name, &arguments));
     assert_eq!(rows(&again), expected);
-    assert_contains(&again, &["\n0 runs in ", ", 40 known from before\n"]);
+    assert_contains(&again, &["\n0 runs in ", ", 40 known from an earlier sweep\n"]);
     let afresh = ["sweep", "ledger", "--operations", "3", "--kinds", "loss,kill", "--afresh"];
     assert_contains(&stdout(&cli(name, &afresh)), &["\n15 runs in "]);
     let other = stdout(&cli(name, &["sweep", "ledger", "--operations", "1", "--kinds", "close", "--jobs", "1"]));
     assert_contains(&other, &["3 points (2 messages, 1 events)", "\n2 runs in "]);
 }
 
-pub fn what_is_not_survived_is_told_with_its_point() {
+pub fn a_sweep_names_each_point_that_is_not_survived() {
     let name = "sweep_hasty";
     forget_cases(name);
     let output = cli(name, &["sweep", "hasty"]);
     assert_eq!(code(&output), 1);
     let text = stdout(&output);
     let rows = rows(&text);
-    // Each answer is followed by a moment at which it is not true.
+    // For a moment after each answer, its number is not stored yet.
     assert_contains(rows[0], &["  kill       survived at 6 of 8 points"]);
-    // A machine without power does not close the connection, and the client takes no answer without its end.
+    // A machine without power does not close the connection, and the client accepts no answer before the end of the
+    // stream.
     assert_contains(rows[1], &["  power off  survived at all 8 points"]);
-    assert_contains(rows[2], &["  cut        survived at all 4 points"]);
+    assert_contains(rows[2], &["  close      survived at all 4 points"]);
     for nth in [1, 2] {
-        let told =
-            format!("    kill whoever that is at event {nth} `answered` of keeper for 1s\n      what is acknowledged");
-        assert_contains(&text, &[&told, &format!("is kept: {nth} is lost\n      cargo sims replay target/squall/")]);
+        let failing =
+            format!("    kill whoever that is at event {nth} `answered` of keeper for 1s\n      acknowledged numbers");
+        assert_contains(
+            &text,
+            &[&failing, &format!("are kept: {nth} is lost\n      cargo sims replay target/squall/")],
+        );
     }
     let replay = text.lines().find_map(|line| line.trim().strip_prefix("cargo sims replay ")).unwrap();
     let replayed = cli(name, &["replay", replay]);
     assert_eq!(code(&replayed), 1);
     assert_contains(&stdout(&replayed), &["the same run: recorded", "1 is lost", "event 1 `answered` of keeper"]);
-    // What was found without a search can be made smaller and printed like any other case.
+    // A case that a sweep found can be shrunk and printed like any other case.
     let shrunk = stdout(&cli(name, &["shrink", replay, "--for", "60s"]));
     assert_contains(&shrunk, &["to 1 fault and 1 operation", "Without f1 the run passes."]);
     assert_contains(&stdout(&cli(name, &["rust", replay])), &[".at_event([\"keeper\"], \"answered\", 1)"]);
 }
 
-pub fn an_interrupted_sweep_goes_on() {
+pub fn an_interrupted_sweep_resumes() {
     let name = "sweep_interrupted";
     forget_cases(name);
     let arguments = ["cli", "sweep", "ledger", "--operations", "all", "--jobs", "1"];
@@ -183,7 +187,7 @@ pub fn an_interrupted_sweep_goes_on() {
     let journal = directory(name).join("target/squall/ledger-0x0-sweep.jsonl");
     let tried = || std::fs::read_to_string(&journal).map_or(0, |text| text.lines().count().saturating_sub(1));
     while tried() < 5 {
-        assert!(child.try_wait().unwrap().is_none(), "it is over before anybody could interrupt it");
+        assert!(child.try_wait().unwrap().is_none(), "the sweep was over before it could be interrupted");
         std::thread::sleep(std::time::Duration::from_millis(2));
     }
     child.kill().unwrap();
@@ -198,7 +202,7 @@ pub fn an_interrupted_sweep_goes_on() {
     assert!(known >= 5 && made > 0 && made + known == 40, "{last}");
 }
 
-pub fn what_cannot_be_swept_is_said() {
+pub fn an_impossible_sweep_is_refused() {
     let name = "sweep_usage";
     let check = |arguments: &[&str], expected: &str| {
         let output = cli(name, &[&["sweep"], arguments].concat());
@@ -206,8 +210,8 @@ pub fn what_cannot_be_swept_is_said() {
         assert_contains(&stderr(&output), &[expected]);
     };
     check(&["ledgre"], "no scenario is named `ledgre`; did you mean `ledger`?");
-    check(&["ledger", "--hosts", "nobody"], "no host of the scenario is meant by `nobody`");
+    check(&["ledger", "--hosts", "nobody"], "no host of the scenario matches `nobody`: ");
     check(&["ledger", "--kinds", "flood"], "invalid value 'flood'");
-    check(&["ledger", "--operations", "few"], "expected a number, or `all`");
-    check(&["panics"], "the run without faults does not pass: ");
+    check(&["ledger", "--operations", "few"], "expected a number or `all`");
+    check(&["panics"], "a sweep needs a run without faults that passes");
 }

@@ -1,4 +1,4 @@
-//! Small scenarios, one for each way to end.
+//! Small scenarios, one for each way in which a run can end.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -67,7 +67,7 @@ async fn ask_patiently(cx: HostContext, numbers: Vec<u8>) {
     }
 }
 
-/// Asks once, and takes no answer for an answer.
+/// Asks each number once, whether an answer comes or not.
 async fn ask_once(cx: HostContext, numbers: Vec<u8>) {
     for number in numbers {
         let operation = cx.recorder().invoke("ask", &number);
@@ -89,7 +89,7 @@ fn every_answer_comes(_: &Trace, history: &History) -> Verdict {
     }
 }
 
-/// For scenarios of which only it matters how they end.
+/// The check of scenarios for which only the end of the process matters.
 fn nothing_is_promised(_: &Trace, _: &History) -> Verdict {
     Verdict::Pass
 }
@@ -117,7 +117,7 @@ fn fragile() -> Scenario {
         .check(every_answer_comes)
 }
 
-/// A server that does something terrible when it is asked certain things, as some seeds do.
+/// A server that does something terrible when it is asked certain numbers, which only some seeds draw.
 fn terrible(name: &str, terror: fn()) -> Scenario {
     Scenario::new(name)
         .host("server", move |cx| async move {
@@ -204,7 +204,7 @@ fn yields() -> Scenario {
     terrible("yields", || IS_ENDLESS.set(true))
 }
 
-/// A program that looks at what the sandbox does not simulate.
+/// A program that reads something that the sandbox does not simulate.
 fn differs() -> Scenario {
     Scenario::new("differs")
         .host("server", |cx| async move {
@@ -256,16 +256,16 @@ fn sometimes() -> Scenario {
         .seeds(6)
 }
 
-/// What a debugger is to find in a backtrace.
+/// The function that a debugger must show in its backtrace.
 #[inline(never)]
 fn greet(cx: &HostContext) {
     cx.recorder().note("greeting", "hello");
 }
 
-/// A file that says from which tick on `drifts` does something else.
+/// The file that holds the tick from which on `drifts` behaves differently.
 pub const DRIFT: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/cli/drift");
 
-/// A program whose behaviour a test can change as if its code had been changed: what it does is read from a real file.
+/// A program that reads its behaviour from a real file, so that a test can change it as if its code had changed.
 fn drifts() -> Scenario {
     Scenario::new("drifts")
         .host("server", |cx| async move {
@@ -277,7 +277,7 @@ fn drifts() -> Scenario {
             }
         })
         .allow_escape("RealFile")
-        .check(Check::new("nobody is content", |_, _| Verdict::Fail("as always".to_owned())))
+        .check(Check::new("nobody is content", |_, _| Verdict::Fail("never content".to_owned())))
         .run_for(secs(2))
         .settle_for(secs(1))
 }

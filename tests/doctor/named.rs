@@ -61,12 +61,12 @@ fn keep_aging(is_over: &AtomicBool) {
 /// The part of a report that says whether the run is deterministic.
 fn diagnosis(mut command: Command) -> String {
     // A leak can have the same value in two runs, for example on a busy machine, so there are several attempts.
-    let differs = |report: &str| report.contains("deterministic: NO, the runs part at event");
+    let differs = |report: &str| report.contains("deterministic: NO, the runs diverge at event");
     let mut attempts = (0..5).map(|_| parts(command.output().unwrap()));
     let last = attempts.find(|(code, report, _)| *code == Some(3) && differs(report));
     let (_, report, errors) = last.expect("in five attempts, no two runs differ");
     println!("{report}{errors}");
-    let start = report.find("deterministic: NO, the runs part at event").expect("the runs part");
+    let start = report.find("deterministic: NO, the runs diverge at event").expect("the runs diverge");
     let end = report[start..].find("\ncase: ").expect("a case was saved");
     let text = report[start..start + end].to_owned();
     let widest = text.lines().map(|line| line.chars().count()).max();

@@ -1,4 +1,4 @@
-//! Small systems that fail, each in another way.
+//! Small systems, each of which fails in a different way.
 
 use std::io;
 
@@ -25,7 +25,7 @@ async fn ask(cx: &HostContext, server: &str, number: u8) -> io::Result<u8> {
     stream.read_u8().await
 }
 
-/// Asks every 300 ms of the run, whatever became of the question before.
+/// Asks every 300 ms of the run, whether the question before was answered or not.
 async fn ask_in_time(cx: HostContext, numbers: Vec<(u64, u8)>) {
     for (at_ms, number) in numbers {
         tokio::time::sleep(millis(at_ms).saturating_sub(cx.elapsed())).await;
@@ -70,7 +70,7 @@ fn small(name: &str) -> Scenario {
     Scenario::new(name).latency(millis(20)..millis(20)).run_for(secs(6)).settle_for(secs(4))
 }
 
-/// A client that takes a refusal for an answer.
+/// A client that gives up on a question that is refused.
 pub fn refused() -> Scenario {
     small("refused")
         .host("server", serve)
@@ -88,7 +88,7 @@ pub fn slow() -> Scenario {
         .check(answers_are_quick)
 }
 
-/// A client with two servers, of which one must be there: it takes two faults at a time.
+/// A client with two servers, one of which must answer: it takes two faults at a time to break the promise.
 pub fn both() -> Scenario {
     small("both")
         .hosts("server", 2, serve)
@@ -173,7 +173,7 @@ pub fn spins() -> Scenario {
     .check(nothing_is_promised)
 }
 
-/// A client whose input is no list, and whose program fails.
+/// A client whose input is not a list, and whose program fails.
 pub fn fails() -> Scenario {
     small("fails")
         .host("server", serve)
@@ -189,7 +189,7 @@ pub fn fails() -> Scenario {
         .check(nothing_is_promised)
 }
 
-/// For scenarios of which only it matters how they end.
+/// The check of scenarios for which only the end of the run matters.
 fn nothing_is_promised(_: &Trace, _: &History) -> Verdict {
     Verdict::Pass
 }

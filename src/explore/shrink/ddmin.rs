@@ -1,18 +1,18 @@
-//! Delta debugging over a list, as a pure function. It knows nothing of what is in the list.
+//! Delta debugging over a list of anything, as a pure function.
 
-/// What came of a question about several candidates.
+/// The answer to a question about several candidates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FirstMatch {
-    /// The first of them, in order, that has the property.
+    /// The index of the first candidate, in order, that has the property.
     Found(usize),
-    /// None has it.
+    /// No candidate has it.
     None,
-    /// There is no time for questions any more.
+    /// There is no time left for questions.
     Over,
 }
 
-/// A sublist that still has the property, and from which no single item can be taken without losing it, as far as the
-/// answers of `first` tell: it is given a number of candidates and a way to make each of them.
+/// Finds a sublist that still has the property, and that loses it if any single item is taken out. `first` answers
+/// questions: it is given a number of candidates and a function that makes each of them.
 ///
 /// The whole list must have the property. The algorithm is ddmin (Zeller and Hildebrandt, "Simplifying and Isolating
 /// Failure-Inducing Input", 2002), on complements, with the empty list tried first.
@@ -51,7 +51,7 @@ mod tests {
 
     use super::*;
 
-    /// What remains, and how many candidates were asked about; no more than `most` are answered.
+    /// What remains, and the number of candidates asked about; at most `most` are answered.
     fn keep(needed: &[u32], of: u32, most: usize) -> (Vec<u32>, usize) {
         let mut asked = 0;
         let found = minimise((0..of).collect(), |count, make: &dyn Fn(usize) -> Vec<u32>| {
@@ -72,21 +72,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_needed_remains_and_nothing_else(needed in proptest::collection::btree_set(0..60_u32, 0..6)) {
+        fn needed_items_remain_and_no_others(needed in proptest::collection::btree_set(0..60_u32, 0..6)) {
             let needed: Vec<u32> = needed.into_iter().collect();
             prop_assert_eq!(keep(&needed, 60, usize::MAX).0, needed);
         }
     }
 
     #[test]
-    fn few_of_many_are_found_soon() {
+    fn few_needed_items_of_many_are_found_quickly() {
         let (found, asked) = keep(&[17, 203], 240, usize::MAX);
         assert_eq!(found, [17, 203]);
         assert!(asked < 100, "{asked} candidates");
     }
 
     #[test]
-    fn when_the_time_is_up_what_is_needed_is_still_there() {
+    fn needed_items_remain_when_the_time_is_up() {
         for most in 0..60 {
             let (found, asked) = keep(&[17, 203], 240, most);
             assert!(found.contains(&17) && found.contains(&203) && asked <= most, "{most}: {found:?}");

@@ -1,9 +1,8 @@
-//! Makes a failing case smaller, as plain data, without losing the promise that it breaks. It knows nothing of how a case
-//! was found.
+//! Shrinks a failing case, as plain data, while it keeps breaking the same promise.
 //!
-//! First all chance in the faults becomes data (the decisions that bit). Then come delta debugging over faults, single
-//! segments and operations, and simpler, narrower, shorter and rounder faults. In the end each fault is left out once
-//! more: none of those that remain can go.
+//! First, rates of faults become explicit data: the decisions that were effective. Then delta debugging removes faults,
+//! single segments and operations, and the remaining faults become simpler, narrower, shorter and rounder. In the end
+//! each remaining fault is left out once more, to show that none of them can go.
 
 mod ddmin;
 mod explicit;
@@ -24,50 +23,50 @@ use ddmin::FirstMatch;
 pub use reduce::Size;
 pub(in crate::explore) use reduce::{with_fault, without_fault};
 
-/// How long it may take to leave out each fault once more when the time is up.
+/// The extra time to leave out each fault once more when the time is up.
 const GRACE: Duration = Duration::from_secs(3);
-/// How many runs that may take.
+/// The extra runs for that.
 const GRACE_RUNS: u64 = 50;
 
-/// Is told how far shrinking is: how many runs have been made, and how large the smallest case up to now is.
+/// Receives the progress of shrinking: the number of runs and the size of the smallest case up to now.
 pub type ShrinkProgress<'a> = dyn FnMut(u64, Size) + 'a;
 
 /// A smaller case that breaks the same promise.
 #[derive(Clone, Debug)]
 pub struct Shrunk {
-    /// The case.
+    /// The smaller case.
     pub case: Case,
     /// The promise that it breaks.
     pub promise: Promise,
-    /// The size of the case that it was made from.
+    /// The size of the original case.
     pub from: Size,
-    /// Its own size.
+    /// The size of the smaller case.
     pub to: Size,
-    /// How many runs it took.
+    /// The number of runs that shrinking took.
     pub runs: u64,
-    /// How long it took.
+    /// The wall-clock time that shrinking took.
     pub took: Duration,
-    /// What comes of the run without each of the faults; shorter than the plan if the time was up.
+    /// The results of the run without each of the faults; shorter than the plan if the time was up.
     pub without: Vec<CandidateOutcome>,
 }
 
 impl Shrunk {
-    /// Whether each fault was left out once, and none of them can be.
+    /// Whether leaving out each fault was tried, and the promise was kept each time.
     pub fn is_minimal(&self) -> bool {
         self.without.len() == self.to.faults && !self.without.contains(&CandidateOutcome::Broken)
     }
 }
 
-/// How far shrinking may go.
+/// The limits of shrinking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// How long it may take.
+    /// The longest time it may take.
     pub within: Duration,
-    /// How many runs it may make.
+    /// The largest number of runs it may make.
     pub runs: u64,
 }
 
-/// Makes the case smaller; `outcome` is that of its run. None if the run broke no promise.
+/// Shrinks a case, whose run had this `outcome`. Returns `None` if the run broke no promise.
 ///
 /// # Errors
 /// If runs cannot be carried out at all.
@@ -104,12 +103,13 @@ struct Shrinker<'a, 'b> {
 
 impl Shrinker<'_, '_> {
     fn shrink(&mut self, effects: &[u64]) -> Result<(), Error> {
-        // What a run without faults uses is the measure for all candidates; if it fails, no fault is needed.
+        // The CPU time of a run without faults is the measure for all candidates. If that run fails, no fault is
+        // needed.
         let control = reduce::with_faults(&self.case, Vec::new());
         if self.trials.measure(&control)? == CandidateOutcome::Broken {
             self.case = control;
         } else {
-            // Which hosts a selector means may depend on the fault's place in the plan, so names come first.
+            // The hosts that a selector resolves to may depend on the fault's place in the plan, so names come first.
             self.leave_nothing_to_chance()?;
             self.drop_idle_faults(effects)?;
             self.fewer_faults()?;
@@ -121,7 +121,7 @@ impl Shrinker<'_, '_> {
         self.fewer_operations()
     }
 
-    /// Goes on from the first candidate that breaks the promise; false if none does.
+    /// Continues with the first candidate that breaks the promise; returns false if none does.
     fn take_first(&mut self, candidates: Vec<Case>) -> Result<bool, Error> {
         let first = self.trials.first_broken(candidates.len(), &|index| candidates[index].clone())?;
         let chosen = first.and_then(|index| candidates.into_iter().nth(index));
@@ -163,7 +163,7 @@ impl Shrinker<'_, '_> {
         Ok(())
     }
 
-    /// Rates become the decisions that bit; of a run that dies, those up to its death.
+    /// Replaces rates by the decisions that were effective; in a run that dies, by those up to its death.
     fn leave_nothing_to_chance(&mut self) -> Result<(), Error> {
         if let Some(recording) = self.trials.record(&self.case)? {
             let explicit = explicit::explicit(self.scenario, &recording);
@@ -187,7 +187,7 @@ impl Shrinker<'_, '_> {
         Ok(())
     }
 
-    /// With the first message or event of its sort as its moment, a fault needs fewer operations before it.
+    /// Makes faults begin at an earlier message or event, so that fewer operations are needed before them.
     fn earlier_trigger_points(&mut self) -> Result<(), Error> {
         for index in 0..self.case.plan.faults.len() {
             while self.replace_fault(index, reduce::earlier_trigger_points)? {}
@@ -205,7 +205,7 @@ impl Shrinker<'_, '_> {
         Ok(())
     }
 
-    /// Simpler, narrower, shorter, rounder.
+    /// Makes each fault simpler, narrower, shorter and rounder.
     fn smaller_faults(&mut self) -> Result<(), Error> {
         for index in 0..self.case.plan.faults.len() {
             self.replace_fault(index, reduce::simpler_kinds)?;
@@ -232,9 +232,9 @@ impl Shrinker<'_, '_> {
         self.take_first(candidates)
     }
 
-    /// Leaves out each fault of what has been found, until none of them can go, and says what comes without each.
+    /// Leaves out each remaining fault until none of them can go, and returns the result of the run without each.
     fn leave_out_each(&mut self) -> Result<Vec<CandidateOutcome>, Error> {
-        // The proof that a plan is minimal is worth a little more time than there was.
+        // The proof that a plan is minimal is worth a little extra time.
         self.trials.extend(GRACE, GRACE_RUNS);
         loop {
             let without: Vec<Case> =

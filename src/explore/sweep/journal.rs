@@ -1,4 +1,4 @@
-//! What a sweep has tried, on disk, so that one that was interrupted goes on from there.
+//! The journal of a sweep on disk, from which an interrupted sweep resumes.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -22,14 +22,14 @@ pub struct JournalError {
     error: io::Error,
 }
 
-/// What a sweep is: only a journal of the very same one is gone on with.
+/// The identity of a sweep, on the first line of its journal: a sweep resumes only from a journal of the same sweep.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Head {
     scenario: String,
     seed: String,
-    /// The executable.
+    /// The executable that makes the runs.
     build: String,
-    /// How many trials there are.
+    /// The number of trials.
     count: usize,
     /// A digest of the input and of all trials.
     trials: String,
@@ -72,13 +72,13 @@ struct Line {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum End {
     Survived,
-    /// It survived, but the fault changed nothing.
-    NotBitten,
-    /// Which promise was broken, or that the run does not say, and how.
+    /// It survived, but the fault had no effect.
+    NoEffect,
+    /// It did not survive: the promise that was broken and how, or why the verdict is unknown.
     Failed(String),
 }
 
-/// How each trial ended that has been made, on disk and here.
+/// How each trial ended that has been made, on disk and in memory.
 #[derive(Debug)]
 pub(super) struct Journal {
     path: PathBuf,
@@ -87,7 +87,7 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// The journal of this sweep, with what is known from before unless it is to begin `afresh`.
+    /// Opens the journal of this sweep, with the trials of an interrupted sweep unless it is to start `afresh`.
     pub(super) fn open(path: Option<PathBuf>, head: &Head, afresh: bool) -> Result<Journal, JournalError> {
         let path = path.unwrap_or_else(|| case_file::sweep_path(&head.scenario, &head.seed));
         let known = if afresh { None } else { fs::read_to_string(&path).ok().and_then(|text| read(&text, head)) };
@@ -109,22 +109,22 @@ impl Journal {
 
     pub(super) fn write(&mut self, trial: usize, end: End) -> Result<(), JournalError> {
         let finding = if let End::Failed(finding) = &end { Some(finding.clone()) } else { None };
-        let line = Line { trial, finding, idle: end == End::NotBitten };
+        let line = Line { trial, finding, idle: end == End::NoEffect };
         write_line(&mut self.file, &line).map_err(|error| JournalError { path: self.path.clone(), error })?;
         self.known.insert(trial, end);
         Ok(())
     }
 }
 
-/// One write for each line: what is killed leaves at most the last one cut short.
+/// Writes a line in one call, so that a killed process leaves at most its last line incomplete.
 fn write_line(file: &mut File, value: &impl Serialize) -> io::Result<()> {
     let mut line = serde_json::to_vec(value)?;
     line.push(b'\n');
     file.write_all(&line)
 }
 
-/// What a journal says, and how many of its bytes say it; none if it is of another sweep. A last line that was cut short
-/// does not count.
+/// The trials of a journal and its length in bytes without an incomplete last line. `None` if the journal belongs to
+/// another sweep.
 fn read(text: &str, head: &Head) -> Option<(BTreeMap<usize, End>, u64)> {
     let text = &text[..=text.rfind('\n')?];
     let mut lines = text.lines();
@@ -136,10 +136,10 @@ fn read(text: &str, head: &Head) -> Option<(BTreeMap<usize, End>, u64)> {
         let Line { trial, finding, idle } = serde_json::from_str(line).ok()?;
         let end = match finding {
             Some(finding) => End::Failed(finding),
-            None if idle => End::NotBitten,
+            None if idle => End::NoEffect,
             None => End::Survived,
         };
-        // Somebody may have edited it.
+        // The file may have been edited.
         if trial < head.count {
             known.insert(trial, end);
         }
@@ -154,12 +154,12 @@ mod tests {
     use crate::seed::Seed;
 
     #[test]
-    fn a_journal_is_gone_on_with_only_if_it_is_of_the_same_sweep() {
+    fn a_sweep_resumes_only_from_a_journal_of_the_same_sweep() {
         let path = std::env::temp_dir().join(format!("squall-journal-{}.jsonl", std::process::id()));
         let scenario = Scenario::new("s");
         let head = |faults: &[Fault]| Head::new(&scenario, &Case::new("s", Seed(1)), [faults; 3].into_iter());
         let one = head(&[fault::kill("a").at_start()]);
-        let ends = [End::Survived, End::NotBitten, End::Failed("x: \"y\"\nz".to_owned())];
+        let ends = [End::Survived, End::NoEffect, End::Failed("x: \"y\"\nz".to_owned())];
         let mut journal = Journal::open(Some(path.clone()), &one, true).unwrap();
         for (trial, end) in ends.iter().enumerate() {
             journal.write(trial, end.clone()).unwrap();
@@ -170,14 +170,14 @@ mod tests {
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, format!("{text}{{\"trial\":3}}\n")).unwrap();
         assert_eq!(known(&one).into_values().collect::<Vec<_>>(), ends, "there is no fourth trial");
-        // A process that was killed while it wrote.
+        // A process was killed while it wrote.
         fs::write(&path, &text[..text.len() - 3]).unwrap();
         let mut journal = Journal::open(Some(path.clone()), &one, false).unwrap();
         assert_eq!(journal.known.len(), 2);
         journal.write(2, ends[2].clone()).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), text);
         assert!(known(&head(&[fault::kill("b").at_start()])).is_empty());
-        assert!(known(&one).is_empty(), "the journal is that of the other sweep");
+        assert!(known(&one).is_empty(), "the journal belongs to the other sweep");
         fs::remove_file(&path).unwrap();
     }
 }

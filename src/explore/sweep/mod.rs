@@ -1,5 +1,5 @@
-//! The exhaustive sweep: each single fault at each causal point of a run without faults, one at a time, and pairs of them
-//! by sample. It knows nothing of how it is shown.
+//! The exhaustive sweep: tries each single fault at each causal point of a run without faults, one at a time, and a
+//! sample of pairs of them.
 
 mod error;
 mod journal;
@@ -29,16 +29,16 @@ pub use points::Point;
 use points::points;
 use tries::{Try, control, hosts, tries};
 
-/// What came of all trials of one sort.
+/// The results of all trials of one kind.
 #[derive(Clone, Debug, Default)]
 pub struct Row {
-    /// `kill`, `cut` and so on, or `pairs`.
+    /// The name of the fault, such as `kill` or `close`, or `pairs`.
     pub name: String,
-    /// How many were tried.
+    /// The number of trials.
     pub tried: usize,
-    /// How many of them changed something.
+    /// The number of trials whose faults were effective.
     pub effective: usize,
-    /// Those that the scenario did not survive.
+    /// The trials that the scenario did not survive.
     pub failing: Vec<Failing>,
 }
 
@@ -47,46 +47,46 @@ pub struct Row {
 pub struct Failing {
     /// The faults, in words.
     pub faults: Vec<String>,
-    /// The first promise that was broken, or why the run does not say.
+    /// The first promise that was broken, or why the verdict is unknown.
     pub finding: String,
-    /// Where its case is.
+    /// The file of its case.
     pub saved: PathBuf,
 }
 
-/// What a sweep came to.
+/// The result of a sweep.
 #[derive(Clone, Debug)]
 pub struct Sweep {
     /// The scenario's name.
     pub scenario: String,
-    /// The seed.
+    /// The seed of the run without faults.
     pub seed: Seed,
-    /// Points that are messages.
+    /// The number of points that are messages.
     pub messages: usize,
-    /// Points that are events.
+    /// The number of points that are events.
     pub events: usize,
-    /// Operations of all clients.
+    /// The number of operations of all clients.
     pub operations: usize,
-    /// What came of it, by sort.
+    /// The results, by kind of trial.
     pub rows: Vec<Row>,
     /// The hosts that go down.
     pub hosts: Vec<String>,
-    /// How many runs were made now.
+    /// The number of runs that this sweep made.
     pub runs: usize,
-    /// How many were known from a sweep that was interrupted.
+    /// The number of results that were taken over from an interrupted sweep.
     pub resumed: usize,
-    /// How long it took.
+    /// The wall-clock time that the sweep took.
     pub wall: Duration,
 }
 
 impl Sweep {
-    /// Whether everything was survived.
+    /// Whether the scenario survived all trials.
     pub fn is_passed(&self) -> bool {
         self.rows.iter().all(|row| row.failing.is_empty())
     }
 }
 
-/// Sweeps one scenario of the pool, by its index. `progress` is told how many trials of how many are done, and how many were
-/// not survived.
+/// Sweeps one scenario of the pool, by its index. `progress` receives the number of trials that are done, the number of
+/// all trials, and the number of those that the scenario did not survive.
 ///
 /// # Errors
 /// If runs cannot be carried out, if there is nothing to sweep, or if a file cannot be written.
@@ -137,7 +137,7 @@ pub fn sweep(
         let outcome = pool.answer(scenario, done)?.outcome;
         let end = match (&outcome.verdict, outcome.findings.first()) {
             (Verdict::Pass, _) if outcome.fault_effects.iter().all(|effects| *effects > 0) => End::Survived,
-            (Verdict::Pass, _) => End::NotBitten,
+            (Verdict::Pass, _) => End::NoEffect,
             (verdict, None) => End::Failed(verdict.to_string()),
             (_, Some(finding)) => End::Failed(match &finding.verdict {
                 Verdict::Fail(why) => format!("{}: {why}", finding.check),
@@ -179,7 +179,7 @@ fn rows(
         let tried = &tries[*index];
         let row = &mut rows[tried.row];
         row.tried += 1;
-        row.effective += usize::from(*end != End::NotBitten);
+        row.effective += usize::from(*end != End::NoEffect);
         if let End::Failed(finding) = end {
             let case = case(&tried.faults);
             let saved = place(&case, *index, options);

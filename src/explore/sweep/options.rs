@@ -1,4 +1,4 @@
-//! What to sweep, and how.
+//! The options of a sweep.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,12 +6,12 @@ use std::time::Duration;
 use crate::fault::secs;
 use crate::seed::Seed;
 
-/// What is done at a point.
+/// A fault that a sweep tries at a point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SweepFault {
-    /// The process there dies: before it sends the message, or right after the event.
+    /// The process is killed: before it sends the message, or right after the event.
     Kill,
-    /// The machine there loses its power.
+    /// The machine loses power at that point.
     PowerOff,
     /// The connection of the message is reset, and the message lost.
     Close,
@@ -20,10 +20,10 @@ pub enum SweepFault {
 }
 
 impl SweepFault {
-    /// All of them.
+    /// All faults of a sweep.
     pub const ALL: [SweepFault; 4] = [SweepFault::Kill, SweepFault::PowerOff, SweepFault::Close, SweepFault::Loss];
 
-    /// Its name, for example `power off`.
+    /// The fault's name, for example `power off`.
     pub fn name(self) -> &'static str {
         match self {
             SweepFault::Kill => "kill",
@@ -34,32 +34,32 @@ impl SweepFault {
     }
 }
 
-/// What to sweep, and how.
+/// The options of a sweep.
 #[derive(Clone, Debug)]
 pub struct SweepOptions {
     /// The seed of the run without faults.
     pub seed: Seed,
-    /// What is done at each point.
+    /// The faults to try at each point.
     pub sweep_faults: Vec<SweepFault>,
-    /// How many operations each client is left with, from its first on; all if not given.
+    /// The number of operations that each client makes, from its first on; `None` for all.
     pub operations: Option<usize>,
-    /// Which hosts go down, as a pattern; those that the scenario's own generators take down if not given, or all but those of
-    /// clients if there are none.
+    /// A pattern of the hosts to take down. `None` for those that the scenario's own generators take down, or all but
+    /// the clients' if there are none.
     pub hosts: Option<String>,
-    /// How long a host is down.
+    /// How long a host stays down.
     pub down_for: Duration,
-    /// How many pairs of single faults are tried besides.
+    /// The number of pairs of single faults to try as well.
     pub pairs: u64,
-    /// Where it is written what has been tried, to go on from there; in cargo's target directory if not given.
+    /// The file that records the trials, for a sweep to resume from; `None` for one in cargo's target directory.
     pub journal: Option<PathBuf>,
-    /// Whether to begin anew in any case.
+    /// Whether to start from the beginning in any case.
     pub afresh: bool,
-    /// Where failing cases are saved; in cargo's target directory if not given.
+    /// The directory in which failing cases are saved; `None` for cargo's target directory.
     pub case_directory: Option<PathBuf>,
 }
 
 impl SweepOptions {
-    /// Everything at each point of a run of this seed, with two operations of each client.
+    /// Options that try all faults at each point of a run of this seed, with two operations of each client.
     pub fn new(seed: Seed) -> SweepOptions {
         SweepOptions {
             seed,

@@ -1,4 +1,4 @@
-//! The causal points of a run without faults: each message and each named event. It knows nothing of what is done there.
+//! The causal points of a run without faults: each message and each named event.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,18 +8,18 @@ use crate::fault::{EventPoint, MessagePoint, Selector, Trigger};
 use crate::run::Recording;
 use crate::trace::{Event, HostId, SegmentKind};
 
-/// A moment of a run at which something can go wrong.
+/// A point of a run at which a fault can begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Point {
-    /// The moment.
+    /// The trigger that begins a fault there.
     pub trigger: Trigger,
-    /// When it came in the run without faults.
+    /// The virtual time of the point in the run without faults.
     pub at: Duration,
-    /// Where: who sends the message, or has the event.
+    /// The host that sends the message or has the event.
     pub host: String,
-    /// To whom the message goes; none for an event.
+    /// The host that receives the message; `None` for an event.
     pub to: Option<String>,
-    /// What the message is, or nothing.
+    /// The message in words; empty if it has none.
     pub words: String,
 }
 
@@ -30,8 +30,8 @@ impl fmt::Display for Point {
     }
 }
 
-/// Every message between two hosts and every named event while faults may happen, up to the end of the last operation: what
-/// comes after it happens to nobody. Without operations, all up to the end of the faults.
+/// Every message between two hosts and every named event while faults may happen, up to the end of the last operation,
+/// as no client sees what happens later. Without operations, all points up to the end of the faults.
 pub(super) fn points(recording: &Recording) -> Vec<Point> {
     let ends = recording.history.operations.iter().filter_map(|operation| Some(operation.completed.as_ref()?.0));
     let until = ends.max().unwrap_or(Duration::MAX).min(recording.run_for);
@@ -61,7 +61,7 @@ pub(super) fn points(recording: &Recording) -> Vec<Point> {
                 let Some(named) = event.name() else { continue };
                 let count = events.entry((host, named.to_owned())).or_default();
                 *count += 1;
-                // Nothing has happened yet when the world begins.
+                // The first start of each host is the beginning of the run, and not a point.
                 if *event == Event::Started && at.is_zero() {
                     continue;
                 }
@@ -72,7 +72,7 @@ pub(super) fn points(recording: &Recording) -> Vec<Point> {
             _ => {}
         }
     }
-    // Hosts run one after the other, each through a whole step.
+    // Hosts run one after the other, each for a whole step, so the records of a step are not in order.
     points.sort_by_key(|point| point.at);
     points.retain(|point| point.at <= until);
     points

@@ -1,4 +1,4 @@
-//! What a sweep tries: which faults at which points, and which hosts go down. It knows nothing of runs.
+//! The trials of a sweep: which faults it tries at which points, and which hosts it takes down.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,16 +11,16 @@ use crate::scenario::{Case, Scenario};
 use crate::seed::Seed;
 use crate::trace::HostId;
 
-/// How many plans are looked at to see which hosts faults take down.
+/// The number of plans that are drawn to see which hosts the scenario's faults take down.
 const PLANS: u64 = 16;
 
-/// One trial: which sort, and the plan.
+/// One trial: its row in the result, and its plan.
 pub(super) struct Try {
     pub(super) row: usize,
     pub(super) faults: Vec<Fault>,
 }
 
-/// The run without faults, with as many operations as are wanted.
+/// The case without faults, with the operations that the options ask for.
 pub(super) fn control(scenario: &Scenario, options: &SweepOptions) -> Case {
     let mut case = scenario.control(options.seed);
     if let Some(most) = options.operations {
@@ -33,7 +33,10 @@ pub(super) fn control(scenario: &Scenario, options: &SweepOptions) -> Case {
     case
 }
 
-/// Which hosts go down.
+/// The hosts that the sweep takes down.
+///
+/// # Errors
+/// If no host matches.
 pub(super) fn hosts(scenario: &Scenario, options: &SweepOptions) -> Result<Vec<String>, SweepError> {
     let topology = scenario.topology();
     let hosts = match &options.hosts {
@@ -49,8 +52,8 @@ pub(super) fn hosts(scenario: &Scenario, options: &SweepOptions) -> Result<Vec<S
     Ok(hosts)
 }
 
-/// The hosts that faults of the scenario take down, by the plans of some seeds: what its promises are about. If there are
-/// none, all but those of clients.
+/// The hosts that the scenario's faults take down in the plans of some seeds, as its promises are about these. If there
+/// are none, all hosts but the clients'.
 fn going_down(scenario: &Scenario) -> Vec<String> {
     let topology = scenario.topology();
     let mut hosts = BTreeSet::new();
@@ -65,14 +68,14 @@ fn going_down(scenario: &Scenario) -> Vec<String> {
     let clients: Vec<&str> = scenario.client_names().collect();
     let is_client = |host: &str| clients.contains(&host);
     let names = topology.hosts.iter().enumerate();
-    let meant = |index: usize, name: &str| match hosts.is_empty() {
+    let goes_down = |index: usize, name: &str| match hosts.is_empty() {
         true => !is_client(name),
         false => hosts.contains(&HostId(index as u16)),
     };
-    names.filter(|(index, host)| meant(*index, &host.name)).map(|(_, host)| host.name.clone()).collect()
+    names.filter(|(index, host)| goes_down(*index, &host.name)).map(|(_, host)| host.name.clone()).collect()
 }
 
-/// Every single fault, in the order of the points, then the pairs.
+/// All trials: every single fault, in the order of the points, and then the pairs.
 pub(super) fn tries(options: &SweepOptions, points: &[Point], going_down: &[String]) -> Vec<Try> {
     let mut tries = Vec::new();
     for (row, sweep_fault) in options.sweep_faults.iter().enumerate() {
@@ -83,7 +86,7 @@ pub(super) fn tries(options: &SweepOptions, points: &[Point], going_down: &[Stri
     if singles > 1 {
         for pair in 0..options.pairs {
             let first = options.seed.decide("first of a pair", &[pair]) % singles;
-            // Any other than the first is equally likely to be the second.
+            // Every fault other than the first is equally likely to be the second.
             let other = options.seed.decide("second of a pair", &[pair]) % (singles - 1);
             let second = if other >= first { other + 1 } else { other };
             let faults = [first.min(second), first.max(second)].map(|index| tries[index as usize].faults[0].clone());
@@ -93,13 +96,13 @@ pub(super) fn tries(options: &SweepOptions, points: &[Point], going_down: &[Stri
     tries
 }
 
-/// What is done at a point; none if it does not make sense there.
+/// The fault at a point; `None` if it makes no sense there.
 fn fault(sweep_fault: SweepFault, point: &Point, going_down: &[String], down_for: Duration) -> Option<Fault> {
     let goes_down = |host: &String| going_down.contains(host);
     let ends = || Some([point.host.as_str(), point.to.as_deref()?]);
     let fault = match sweep_fault {
         SweepFault::Kill | SweepFault::PowerOff => {
-            // If the sender of a message does not go down, its receiver does.
+            // If the sender of a message may not go down, its receiver does.
             let victim = match &point.to {
                 _ if goes_down(&point.host) => here(),
                 Some(to) if goes_down(to) => [to.as_str()].into(),

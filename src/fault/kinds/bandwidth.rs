@@ -42,7 +42,7 @@ impl Kind for Bandwidth {
             target: KindTarget::Links,
             is_seen_in_segments: true,
             generators_differ_by_parameters: false,
-            told_of_a_message: None,
+            effect_on_a_message: None,
             written: "fault::bandwidth(bytes_per_second, queue_bytes, from, to)",
             seen: "throughput has a bound, and under load everybody on the link waits in its queue; what overflows is lost",
             parameters: &[

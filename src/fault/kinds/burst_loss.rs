@@ -50,7 +50,7 @@ impl Kind for BurstLoss {
             target: KindTarget::Links,
             is_seen_in_segments: true,
             generators_differ_by_parameters: false,
-            told_of_a_message: None,
+            effect_on_a_message: None,
             written: "fault::burst_loss(gap, burst, rate, from, to)",
             seen: "as with loss, but in runs: for a while hardly anything gets through, then all is well again",
             parameters: &[

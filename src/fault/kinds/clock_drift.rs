@@ -36,7 +36,7 @@ impl Kind for ClockDrift {
             target: KindTarget::Hosts,
             is_seen_in_segments: false,
             generators_differ_by_parameters: true,
-            told_of_a_message: None,
+            effect_on_a_message: None,
             written: "fault::clock_drift(parts_per_million, hosts)",
             seen: "the wall clock goes wrong slowly, and steps back to the true time at the end; monotonic clocks do not",
             parameters: &[("parts_per_million", "how many microseconds a second it is too fast; negative is too slow")],

@@ -36,7 +36,7 @@ impl Kind for ClockSkew {
             target: KindTarget::Hosts,
             is_seen_in_segments: false,
             generators_differ_by_parameters: true,
-            told_of_a_message: None,
+            effect_on_a_message: None,
             written: "fault::clock_skew(by_ms, hosts)",
             seen: "the wall clock jumps, and jumps back at the end; monotonic clocks do not",
             parameters: &[("by_ms", "how far it is off, in milliseconds; negative is in the past")],

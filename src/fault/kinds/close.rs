@@ -35,7 +35,7 @@ impl Kind for Close {
             target: KindTarget::Links,
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
-            told_of_a_message: Some("cuts it short"),
+            effect_on_a_message: Some("closes its connection"),
             written: "fault::close(after_bytes, from, to)",
             seen: "a message that ends too early: the end of the stream after exactly so many bytes, a reset for whoever writes on",
             parameters: &[("after_bytes", "what still passes in one direction")],

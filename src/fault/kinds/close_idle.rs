@@ -38,7 +38,7 @@ impl Kind for CloseIdle {
             target: KindTarget::Links,
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
-            told_of_a_message: None,
+            effect_on_a_message: None,
             written: "fault::close_idle(idle_for, from, to)",
             seen: "an idle connection ends just before a pool uses it again: the end of the stream, then a reset for who writes",
             parameters: &[(

@@ -35,7 +35,7 @@ impl Kind for Corrupt {
             target: KindTarget::Links,
             is_seen_in_segments: true,
             generators_differ_by_parameters: false,
-            told_of_a_message: None,
+            effect_on_a_message: None,
             written: "fault::corrupt(rate, from, to)",
             seen: "a byte of a body is not what was sent, and no checksum of the network tells",
             parameters: &[("rate", "probability in [0, 1] that a segment has a flipped bit")],

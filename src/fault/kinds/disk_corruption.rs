@@ -35,7 +35,7 @@ impl Kind for DiskCorruption {
             target: KindTarget::Hosts,
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
-            told_of_a_message: None,
+            effect_on_a_message: None,
             written: "fault::disk_corruption(rate, hosts)",
             seen: "a read returns one wrong bit, and the next one what is really there",
             parameters: &[("rate", "probability in [0, 1] that a read is wrong")],

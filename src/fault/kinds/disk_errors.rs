@@ -44,7 +44,7 @@ impl Kind for DiskErrors {
             target: KindTarget::Hosts,
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
-            told_of_a_message: None,
+            effect_on_a_message: None,
             written: "fault::disk_errors(rate, DiskCalls::All, hosts)",
             seen: "calls of the disk fail with EIO and have no effect; what a failed sync was to save, no later sync saves unless it \
              is written again",

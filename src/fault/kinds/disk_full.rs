@@ -35,7 +35,7 @@ impl Kind for DiskFull {
             target: KindTarget::Hosts,
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
-            told_of_a_message: None,
+            effect_on_a_message: None,
             written: "fault::disk_full(free_bytes, hosts)",
             seen: "files cannot grow (`ErrorKind::StorageFull`); what is written in place is",
             parameters: &[("free_bytes", "by how much files can still grow, all together")],

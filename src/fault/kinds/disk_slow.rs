@@ -44,7 +44,7 @@ impl Kind for DiskSlow {
             target: KindTarget::Hosts,
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
-            told_of_a_message: None,
+            effect_on_a_message: None,
             written: "fault::disk_slow(read, write, sync, hosts)",
             seen: "whoever waits for the disk answers late, and calls wait for one another",
             parameters: &[

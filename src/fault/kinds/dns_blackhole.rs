@@ -32,7 +32,7 @@ impl Kind for DnsBlackhole {
             target: KindTarget::Names,
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
-            told_of_a_message: None,
+            effect_on_a_message: None,
             written: "fault::dns_blackhole(from, to)",
             seen: "a connect by name hangs, for 131 s at the longest; open connections and addresses are as always",
             parameters: &[],

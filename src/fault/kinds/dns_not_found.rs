@@ -32,7 +32,7 @@ impl Kind for DnsNotFound {
             target: KindTarget::Names,
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
-            told_of_a_message: None,
+            effect_on_a_message: None,
             written: "fault::dns_not_found(from, to)",
             seen: "a connect by name fails at once, as for a name that does not exist; open connections and addresses do not",
             parameters: &[],

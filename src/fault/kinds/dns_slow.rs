@@ -36,7 +36,7 @@ impl Kind for DnsSlow {
             target: KindTarget::Names,
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
-            told_of_a_message: None,
+            effect_on_a_message: None,
             written: "fault::dns_slow(by, from, to)",
             seen: "a connect by name takes longer, before the first packet; open connections and addresses are as always",
             parameters: &[("by", "how long a name takes to be found")],

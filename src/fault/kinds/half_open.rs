@@ -33,7 +33,7 @@ impl Kind for HalfOpen {
             target: KindTarget::LinksOneWay,
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
-            told_of_a_message: None,
+            effect_on_a_message: None,
             written: "fault::half_open(from, to)",
             seen: "the second side forgot its connections with the first, which is reset a round trip after it sends",
             parameters: &[],

@@ -31,7 +31,7 @@ impl Kind for Hold {
             target: KindTarget::Links,
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
-            told_of_a_message: None,
+            effect_on_a_message: None,
             written: "fault::hold(from, to)",
             seen: "nothing, then everything at once",
             parameters: &[],

@@ -31,7 +31,7 @@ impl Kind for Kill {
             target: KindTarget::HostsDown,
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
-            told_of_a_message: None,
+            effect_on_a_message: None,
             written: "fault::kill(hosts)",
             seen: "the end of the stream (or a reset, if bytes were left unread) at once; connects are refused until the restart",
             parameters: &[],

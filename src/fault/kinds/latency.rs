@@ -39,7 +39,7 @@ impl Kind for Latency {
             target: KindTarget::Links,
             is_seen_in_segments: true,
             generators_differ_by_parameters: false,
-            told_of_a_message: None,
+            effect_on_a_message: None,
             written: "fault::latency(at_least..at_most, from, to)",
             seen: "everything is late, by a time that differs from segment to segment; bytes stay in order",
             parameters: &[

@@ -36,7 +36,7 @@ impl Kind for LatencyWave {
             target: KindTarget::Links,
             is_seen_in_segments: true,
             generators_differ_by_parameters: false,
-            told_of_a_message: None,
+            effect_on_a_message: None,
             written: "fault::latency_wave(peak, from, to)",
             seen: "round trips grow evenly until the middle of the fault, then shrink again",
             parameters: &[("peak", "what is added to a segment's time in the middle")],

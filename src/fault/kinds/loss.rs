@@ -36,7 +36,7 @@ impl Kind for Loss {
             target: KindTarget::Links,
             is_seen_in_segments: true,
             generators_differ_by_parameters: false,
-            told_of_a_message: None,
+            effect_on_a_message: None,
             written: "fault::loss(rate, from, to)",
             seen: "bytes come late by a retransmission timeout (the round trip and 200 ms, then doubled), a connect by a second",
             parameters: &[("rate", "probability in [0, 1] that a transmission is lost")],

@@ -32,7 +32,7 @@ impl Kind for LostSyncs {
             target: KindTarget::Hosts,
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
-            told_of_a_message: None,
+            effect_on_a_message: None,
             written: "fault::lost_syncs(hosts)",
             seen: "nothing, until a power off takes what was synced",
             parameters: &[],

@@ -96,7 +96,7 @@ pub(crate) struct Facts {
     /// Whether generators with different parameters have different names, because they are wanted side by side.
     pub(crate) generators_differ_by_parameters: bool,
     /// What it does to a message, for the timeline; none if a message is merely late or kept back.
-    pub(crate) told_of_a_message: Option<&'static str>,
+    pub(crate) effect_on_a_message: Option<&'static str>,
     /// How it is written in a scenario.
     pub(crate) written: &'static str,
     /// What a peer (or the machine's own program) sees.

@@ -40,7 +40,7 @@ impl Kind for OutOfMemory {
             target: KindTarget::Hosts,
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
-            told_of_a_message: None,
+            effect_on_a_message: None,
             written: "fault::out_of_memory(in_flight, restart_after, hosts)",
             seen: "under load it dies as with a kill, with all the requests that it is at; nothing if it has less to do",
             parameters: &[

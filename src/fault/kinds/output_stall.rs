@@ -33,7 +33,7 @@ impl Kind for OutputStall {
             target: KindTarget::Hosts,
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
-            told_of_a_message: None,
+            effect_on_a_message: None,
             written: "fault::output_stall(hosts)",
             seen: "a program that hangs: connects work, requests are taken in, and no answer comes until the end of the fault",
             parameters: &[],

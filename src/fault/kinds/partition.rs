@@ -31,7 +31,7 @@ impl Kind for Partition {
             target: KindTarget::Links,
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
-            told_of_a_message: None,
+            effect_on_a_message: None,
             written: "fault::partition(from, to)",
             seen: "silence; a connect hangs; after the end, the next retransmission gets through",
             parameters: &[],

@@ -31,7 +31,7 @@ impl Kind for PartitionOneWay {
             target: KindTarget::LinksOneWay,
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
-            told_of_a_message: None,
+            effect_on_a_message: None,
             written: "fault::partition_one_way(from, to)",
             seen: "one side is heard and hears nothing: requests arrive and answers do not, or the other way round",
             parameters: &[],

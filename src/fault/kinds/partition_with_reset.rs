@@ -33,7 +33,7 @@ impl Kind for PartitionWithReset {
             target: KindTarget::Links,
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
-            told_of_a_message: None,
+            effect_on_a_message: None,
             written: "fault::partition_with_reset(from, to)",
             seen: "a firewall that answers: connects are refused, and an open connection is reset when it next sends",
             parameters: &[],

@@ -31,7 +31,7 @@ impl Kind for PowerOff {
             target: KindTarget::HostsDown,
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
-            told_of_a_message: None,
+            effect_on_a_message: None,
             written: "fault::power_off(hosts)",
             seen: "silence; after power on a reset of old connections; each write that was not synced is lost, whole or torn: of a torn \
              one a part is there, up to some sector of 512 bytes",

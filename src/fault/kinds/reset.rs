@@ -35,7 +35,7 @@ impl Kind for Reset {
             target: KindTarget::Links,
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
-            told_of_a_message: Some("resets its connection"),
+            effect_on_a_message: Some("resets its connection"),
             written: "fault::reset(after_bytes, from, to)",
             seen: "a connection is reset in the middle of a message, once each: both ends learn of it, after exactly so many bytes",
             parameters: &[("after_bytes", "what still passes in one direction; 0 loses the whole message")],

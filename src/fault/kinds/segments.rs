@@ -39,7 +39,7 @@ impl Kind for Segments {
             target: KindTarget::Links,
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
-            told_of_a_message: None,
+            effect_on_a_message: None,
             written: "fault::segments(from, to, [fates])",
             seen: "these very segments are lost, late or corrupted: what faults with a rate came down to in one run",
             parameters: &[("fates", "connection, direction and number of each segment, and what becomes of it")],

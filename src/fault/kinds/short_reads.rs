@@ -34,7 +34,7 @@ impl Kind for ShortReads {
             target: KindTarget::Hosts,
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
-            told_of_a_message: None,
+            effect_on_a_message: None,
             written: "fault::short_reads(hosts, at_most_bytes)",
             seen: "the machine's own program reads a few bytes at a time, though more are there",
             parameters: &[("at_most_bytes", "what a read returns at most, at least 1")],

@@ -34,7 +34,7 @@ impl Kind for ShortWrites {
             target: KindTarget::Hosts,
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
-            told_of_a_message: None,
+            effect_on_a_message: None,
             written: "fault::short_writes(hosts, at_most_bytes)",
             seen: "the machine's own program can write a few bytes at a time, and nobody waits for the rest",
             parameters: &[("at_most_bytes", "what a write accepts at most, at least 1")],

@@ -36,7 +36,7 @@ impl Kind for SlowStart {
             target: KindTarget::Hosts,
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
-            told_of_a_message: None,
+            effect_on_a_message: None,
             written: "fault::slow_start(by, hosts)",
             seen: "connects are refused for longer after a restart; nothing without a restart during the fault",
             parameters: &[("by", "how much later a program listens than it wants, after each start during the fault")],

@@ -35,7 +35,7 @@ impl Kind for SmallWindow {
             target: KindTarget::Hosts,
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
-            told_of_a_message: None,
+            effect_on_a_message: None,
             written: "fault::small_window(hosts, bytes)",
             seen: "who sends to the machine must wait until it reads: backpressure after so many bytes",
             parameters: &[("bytes", "what may be on the way or unread on each connection, at least 1")],

@@ -35,7 +35,7 @@ impl Kind for Stall {
             target: KindTarget::Links,
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
-            told_of_a_message: Some("stalls it"),
+            effect_on_a_message: Some("stalls it"),
             written: "fault::stall(after_bytes, from, to)",
             seen: "the headers come and the body does not, until the end",
             parameters: &[("after_bytes", "what passes of each connection in one direction before it stalls")],

@@ -35,7 +35,7 @@ impl Kind for Stop {
             target: KindTarget::HostsDown,
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
-            told_of_a_message: None,
+            effect_on_a_message: None,
             written: "fault::stop(hosts, grace)",
             seen: "the program is asked to stop and may finish; then as with a kill",
             parameters: &[("grace", "how long it may take before it is killed")],

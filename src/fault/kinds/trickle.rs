@@ -38,7 +38,7 @@ impl Kind for Trickle {
             target: KindTarget::Links,
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
-            told_of_a_message: Some("lets it trickle"),
+            effect_on_a_message: Some("slows it to a trickle"),
             written: "fault::trickle(bytes, every, from, to)",
             seen: "the bytes of each connection arrive a few at a time",
             parameters: &[

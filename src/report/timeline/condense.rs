@@ -1,17 +1,19 @@
-//! Makes a timeline as short as it may be: what matters least goes first, and each gap says what it held.
+//! Fits a timeline into a number of lines: the least important lines are left out first, and each gap says what it
+//! held.
 
 use std::time::Duration;
 
-use super::moment::{Line, Sort, Weight};
+use super::moment::{Category, Line, Weight};
 
-/// Routine lines that are kept before and after the moment that a timeline is cut around.
+/// The number of routine lines that are kept before the moment that a timeline shows.
 const ROUTINE_BEFORE: usize = 8;
+/// The number of routine lines that are kept after it.
 const ROUTINE_AFTER: usize = 3;
-/// What else is kept beside lines of weight, from the most to the least: lines at the beginning of a run, which show how
-/// the system works, and notable lines in each gap.
+/// The numbers of lines to keep besides the important ones, from the most to the least: lines at the beginning of a
+/// run, which show how the system works, and notable lines in each gap.
 const ROOMS: [(usize, usize); 8] = [(24, 6), (20, 4), (16, 3), (16, 2), (12, 1), (12, 0), (6, 0), (0, 0)];
 
-/// At most `limit` lines: all of them, or those of weight, or those nearest to `around`.
+/// At most `limit` lines: all of them, or the most important ones, or those nearest to `around`.
 pub(super) fn fit(lines: &[Line], limit: usize, around: Option<Duration>) -> Vec<String> {
     if lines.len() <= limit {
         return lines.iter().map(draw).collect();
@@ -34,12 +36,12 @@ pub(super) fn fit(lines: &[Line], limit: usize, around: Option<Duration>) -> Vec
     let mut text: Vec<String> = text.into_iter().map(|kept| kept.text).collect();
     text.push(match cut {
         0 => format!("{:>10}  … and {left_out} lines in gaps that are not shown", ""),
-        _ => format!("{:>10}  … {cut} lines more", ""),
+        _ => format!("{:>10}  … {cut} more lines", ""),
     });
     text
 }
 
-/// Leaves out the gaps that hold least until the rest fits. Returns how many lines they held.
+/// Leaves out the shortest gaps until the rest fits. Returns the number of lines that they held.
 fn drop_short_gaps(text: &mut Vec<Kept>, limit: usize) -> usize {
     let mut gaps: Vec<usize> = text.iter().map(|kept| kept.holds).filter(|holds| *holds > 0).collect();
     gaps.sort_unstable();
@@ -54,7 +56,7 @@ fn drop_short_gaps(text: &mut Vec<Kept>, limit: usize) -> usize {
     left_out
 }
 
-/// Keeps lines of at least this weight, how the run began, and some notable lines after each of the others.
+/// A choice of lines: those of at least this weight, the first ones of the run, and some notable ones in each gap.
 fn choose(weight: Weight, mut beginning: usize, share: usize) -> impl FnMut(&Line) -> bool {
     let mut in_this_gap = 0;
     move |line| {
@@ -72,7 +74,7 @@ fn choose(weight: Weight, mut beginning: usize, share: usize) -> impl FnMut(&Lin
     }
 }
 
-/// What led to a moment and what followed at once, without the routine that is farther away.
+/// The lines that lead to a moment and those that directly follow it, without routine lines that are farther away.
 fn nearest(lines: &[Line], limit: usize, around: Duration) -> Vec<String> {
     let after = lines.partition_point(|line| line.at <= around);
     let is_routine = |line: &&Line| line.weight == Weight::Routine;
@@ -89,7 +91,7 @@ fn nearest(lines: &[Line], limit: usize, around: Duration) -> Vec<String> {
         (first_kept + 1..=last_kept).contains(&routine)
     });
     let end_of_before = text.partition_point(|kept| kept.at <= around);
-    // Three quarters of what is shown led to the moment.
+    // Three quarters of the lines lead to the moment.
     let start = end_of_before.saturating_sub(limit * 3 / 4).min(text.len().saturating_sub(limit));
     text.into_iter().skip(start).take(limit).map(|kept| kept.text).collect()
 }
@@ -98,7 +100,7 @@ fn nearest(lines: &[Line], limit: usize, around: Duration) -> Vec<String> {
 struct Kept {
     at: Duration,
     text: String,
-    /// How many lines it stands for, if it is a gap.
+    /// The number of lines that it stands for, if it is a gap; else 0.
     holds: usize,
 }
 
@@ -129,19 +131,19 @@ fn close(text: &mut Vec<Kept>, gap: &mut Vec<&Line>) {
     gap.clear();
 }
 
-/// What a gap held, in words.
+/// The content of a gap in words.
 fn contents(lines: &[&Line]) -> String {
-    let count = |sort| lines.iter().filter(|line| line.sort == sort).count();
-    let answers = count(Sort::Answer);
-    let unanswered = count(Sort::Request).saturating_sub(answers);
+    let count = |category| lines.iter().filter(|line| line.category == category).count();
+    let answers = count(Category::Answer);
+    let unanswered = count(Category::Request).saturating_sub(answers);
     let counts = [
         (answers, "request answered", "requests answered"),
         (unanswered, "request sent", "requests sent"),
-        (count(Sort::Operation), "operation ended", "operations ended"),
-        (count(Sort::Effect), "effect applied", "effects applied"),
-        (count(Sort::Attempt), "line about attempts", "lines about attempts"),
-        (count(Sort::Log), "log line", "log lines"),
-        (count(Sort::Other), "other line", "other lines"),
+        (count(Category::Operation), "operation ended", "operations ended"),
+        (count(Category::Effect), "effect applied", "effects applied"),
+        (count(Category::Attempt), "line about attempts", "lines about attempts"),
+        (count(Category::Log), "log line", "log lines"),
+        (count(Category::Other), "other line", "other lines"),
     ];
     let words = counts.iter().filter(|(count, ..)| *count > 0).map(|(count, one, many)| {
         let word = if *count == 1 { one } else { many };

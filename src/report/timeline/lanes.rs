@@ -1,9 +1,9 @@
-//! One narrow lane for each host, and arrows from lane to lane.
+//! Draws the lanes of a timeline: one narrow lane for each host, with arrows from lane to lane.
 
 use super::moment::{Life, Line, Moment, Place};
 use crate::trace::HostId;
 
-/// The longest text beside the lanes, in characters: a timeline is read side by side with another.
+/// The longest text beside the lanes, in characters, as timelines are read side by side.
 const LONGEST_TEXT: usize = 140;
 
 /// The two lines that name the lanes.
@@ -17,7 +17,7 @@ fn letter(lane: usize) -> char {
     char::from_digit(10 + (lane % 26) as u32, 36).unwrap_or('?')
 }
 
-/// Draws moments, which must be in order: a lane is a line while its host's program lives and dotted while it does not.
+/// Draws moments, which must be in order. A lane is a line while its host's program runs, and dotted while it does not.
 pub(super) fn draw(hosts: &[String], moments: Vec<Moment>) -> Vec<Line> {
     let mut alive = vec![false; hosts.len()];
     let mut lines = Vec::with_capacity(moments.len());
@@ -30,10 +30,10 @@ pub(super) fn draw(hosts: &[String], moments: Vec<Moment>) -> Vec<Line> {
         if moment.text.is_empty() {
             continue;
         }
-        let Moment { at, weight, sort, place, life, text } = moment;
+        let Moment { at, weight, category, place, life, text } = moment;
         let text = one_line(&text);
         let (lanes, quiet_lanes) = (lanes(&alive, place, life), self::lanes(&alive, Place::World, None));
-        lines.push(Line { at, weight, sort, lanes, quiet_lanes, text });
+        lines.push(Line { at, weight, category, lanes, quiet_lanes, text });
     }
     lines
 }

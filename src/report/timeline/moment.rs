@@ -1,23 +1,23 @@
-//! What is worth a line of a timeline, before and after it is drawn.
+//! The moments of a timeline and the lines that are drawn of them.
 
 use std::time::Duration;
 
 use crate::trace::HostId;
 
-/// How much a moment matters when there are too many.
+/// How much a moment matters when there are too many of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Weight {
-    /// What is as it should be.
+    /// A normal event.
     Routine,
-    /// A retry, a refusal, a line of a log.
+    /// A retry, a refusal or a line of a log.
     Notable,
-    /// A fault, a death, a change of mind, a failure that a client saw.
+    /// A fault, a death, a change of health or of a breaker, or a failure that a client saw.
     Decisive,
 }
 
-/// What a moment is counted as where it is left out.
+/// The category under which a moment is counted in a gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sort {
+pub(super) enum Category {
     Request,
     Answer,
     Operation,
@@ -27,7 +27,7 @@ pub(super) enum Sort {
     Other,
 }
 
-/// Where a moment is drawn.
+/// The lanes in which a moment is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     World,
@@ -42,16 +42,16 @@ pub(super) enum Life {
     Ends,
 }
 
-/// One thing that is worth a line.
+/// Something that happened and is worth a line.
 #[derive(Clone, Debug)]
 pub(super) struct Moment {
     pub(super) at: Duration,
     pub(super) weight: Weight,
-    pub(super) sort: Sort,
+    pub(super) category: Category,
     pub(super) place: Place,
-    /// What it means for the host that it is on.
+    /// Whether it begins or ends a life of the host that it is on.
     pub(super) life: Option<Life>,
-    /// Empty if it changes lanes but has no line of its own.
+    /// Empty if it changes the lanes but has no line of its own.
     pub(super) text: String,
 }
 
@@ -60,9 +60,9 @@ pub(super) struct Moment {
 pub(super) struct Line {
     pub(super) at: Duration,
     pub(super) weight: Weight,
-    pub(super) sort: Sort,
+    pub(super) category: Category,
     pub(super) lanes: String,
-    /// The lanes as they run on when this line is left out.
+    /// The lanes as they continue if this line is left out.
     pub(super) quiet_lanes: String,
     pub(super) text: String,
 }

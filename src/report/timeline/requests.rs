@@ -1,9 +1,9 @@
-//! Requests and answers, matched on each connection in order, and what became of those that were not answered.
+//! Matches requests and answers on each connection in order, and follows the requests that were not answered.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use super::moment::{Moment, Place, Sort, Weight};
+use super::moment::{Category, Moment, Place, Weight};
 use crate::fault::duration_text;
 use crate::run::Recording;
 use crate::trace::{Event, FlowKey, HostId, SegmentKind};
@@ -11,7 +11,7 @@ use crate::trace::{Event, FlowKey, HostId, SegmentKind};
 /// A request without an answer.
 struct Open {
     at: Duration,
-    /// Counted from 1 over the run; none for a health probe.
+    /// Counted from 1 over the run; `None` for a health probe.
     number: Option<u64>,
     words: String,
 }
@@ -25,15 +25,15 @@ impl Open {
     }
 }
 
-/// What is known of all requests up to now.
+/// The state of all requests up to now.
 pub(super) struct Requests {
     open: BTreeMap<FlowKey, VecDeque<Open>>,
-    /// Given up by their clients, in order; an answer may still come.
+    /// Requests that their clients gave up, in order; an answer may still come.
     given_up: BTreeMap<FlowKey, VecDeque<Open>>,
     sent: u64,
-    /// Segments that a fault kept back, by connection, sender and time: in words.
+    /// The effects of faults on segments, in words, by connection, sender and time.
     effects: BTreeMap<(FlowKey, HostId, Duration), String>,
-    /// Pairs whose probes fail: only the first of a row is told.
+    /// The pairs of hosts whose probes fail: only the first failure in a row is shown.
     failing_probes: BTreeSet<(HostId, HostId)>,
 }
 
@@ -64,7 +64,7 @@ impl Requests {
         let moment = open.number.map(|_| Moment {
             at,
             weight: if effect.is_some() { Weight::Notable } else { Weight::Routine },
-            sort: Sort::Request,
+            category: Category::Request,
             place: Place::Between { from: flow.from, to: flow.to },
             life: None,
             text: format!("{} {words}{}", open.name(), with(effect)),
@@ -75,7 +75,7 @@ impl Requests {
 
     /// An answer was sent.
     pub(super) fn answer(&mut self, at: Duration, flow: FlowKey, words: &str) -> Option<Moment> {
-        // An interim answer is not the answer.
+        // An interim answer (1xx) is not the final one.
         if words.starts_with('1') {
             return None;
         }
@@ -101,7 +101,7 @@ impl Requests {
         Some(Moment {
             at,
             weight: if is_routine { Weight::Routine } else { Weight::Notable },
-            sort: if is_good && too_late.is_empty() { Sort::Answer } else { Sort::Attempt },
+            category: if is_good && too_late.is_empty() { Category::Answer } else { Category::Attempt },
             place: Place::Between { from: flow.to, to: flow.from },
             life: None,
             text,
@@ -116,7 +116,7 @@ impl Requests {
         moments
     }
 
-    /// The client of a connection learned that it is gone.
+    /// The client of a connection learned that the server closed it.
     pub(super) fn closed_by_server(&mut self, at: Duration, flow: FlowKey) -> Vec<Moment> {
         let broken = self.open.remove(&flow).unwrap_or_default();
         self.unanswered(at, flow, &broken, |open| format!("loses the connection of {}", open.name()))
@@ -138,7 +138,7 @@ impl Requests {
             moments.push(Moment {
                 at,
                 weight: Weight::Notable,
-                sort: Sort::Attempt,
+                category: Category::Attempt,
                 place: Place::On(flow.from),
                 life: None,
                 text: format!("{} after {}{words}", what(open), duration_text(at - open.at)),
@@ -147,10 +147,10 @@ impl Requests {
         moments
     }
 
-    /// Whether the end of a probe differs from that of the one before.
+    /// Whether a probe is the first to fail in a row.
     pub(super) fn is_news(&mut self, from: HostId, to: HostId, ok: bool) -> bool {
         if ok {
-            // That it is well again is told by who believes it.
+            // The recovery is shown when the prober's belief changes.
             self.failing_probes.remove(&(from, to));
             false
         } else {
@@ -176,16 +176,16 @@ fn is_probe(words: &str) -> bool {
     matches!(path, Some("/health" | "/ready"))
 }
 
-/// What a fault did to a segment, in words.
+/// The effect of a fault on a segment, in words.
 pub(super) fn effect(recording: &Recording, fault: Option<u32>, late: Option<Duration>) -> String {
     let kind = fault.and_then(|fault| recording.case.plan.faults.get(fault as usize)).map(|fault| &fault.kind);
-    let own = kind.and_then(|kind| kind.facts().told_of_a_message);
+    let own = kind.and_then(|kind| kind.facts().effect_on_a_message);
     if let (Some(fault), Some(own)) = (fault, own) {
         return format!("f{} {own}", fault + 1);
     }
     match (fault, late) {
         (Some(fault), Some(late)) => format!("f{} delays it by {}", fault + 1, duration_text(late)),
-        (Some(fault), None) => format!("f{} keeps it back", fault + 1),
+        (Some(fault), None) => format!("f{} holds it back", fault + 1),
         (None, _) => "its destination has no power".to_owned(),
     }
 }

@@ -1,9 +1,9 @@
-//! What happened, in the words of the system under test: from records and operations to moments.
+//! Turns the records and operations of a run into moments, in the words of the system under test.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use super::moment::{Life, Moment, Place, Sort, Weight};
+use super::moment::{Category, Life, Moment, Place, Weight};
 use super::requests::{Requests, effect};
 use crate::fault::duration_text;
 use crate::history::{Completion, Operation};
@@ -11,7 +11,7 @@ use crate::run::Recording;
 use crate::trace::{AttemptOutcome, Event, HostId, Mark, Record, SegmentKind};
 
 /// All moments of a run, in order.
-pub(super) fn tell(recording: &Recording) -> Vec<Moment> {
+pub(super) fn moments(recording: &Recording) -> Vec<Moment> {
     let mut story = Story {
         recording,
         requests: Requests::of(recording),
@@ -20,7 +20,7 @@ pub(super) fn tell(recording: &Recording) -> Vec<Moment> {
         calls: BTreeMap::new(),
         moments: Vec::new(),
     };
-    // Fates are recorded at the end of a step, with the time at which they were decided upon.
+    // Fates are recorded at the end of a step, but with the time at which they were decided.
     let mut records: Vec<&Record> = recording.records.iter().collect();
     records.sort_by_key(|record| record.at);
     let completed = recording.history.operations.iter();
@@ -45,10 +45,10 @@ pub(super) fn tell(recording: &Recording) -> Vec<Moment> {
 struct Story<'a> {
     recording: &'a Recording,
     requests: Requests,
-    /// Faults and links of which it was already told that connections are kept back.
+    /// The faults and links for which a held connect has already been shown.
     held_links: BTreeSet<(Option<u32>, HostId, HostId)>,
     alive: Vec<bool>,
-    /// Calls in the order in which they began: their own numbers are whatever their client makes unique.
+    /// The calls by their own numbers, which are only unique, with their order of beginning.
     calls: BTreeMap<u64, usize>,
     moments: Vec<Moment>,
 }
@@ -58,9 +58,9 @@ impl Story<'_> {
         self.recording.hosts.get(host.index()).map_or("?", String::as_str)
     }
 
-    fn add(&mut self, at: Duration, weight: Weight, sort: Sort, place: Place, text: &str) {
+    fn add(&mut self, at: Duration, weight: Weight, category: Category, place: Place, text: &str) {
         let text = text.to_owned();
-        self.moments.push(Moment { at, weight, sort, place, life: None, text });
+        self.moments.push(Moment { at, weight, category, place, life: None, text });
     }
 
     fn live(&mut self, at: Duration, host: Option<HostId>, life: Life, text: &str) {
@@ -68,7 +68,7 @@ impl Story<'_> {
         if let Some(alive) = self.alive.get_mut(host.index()) {
             *alive = life == Life::Begins;
         }
-        self.add(at, Weight::Decisive, Sort::Other, Place::On(host), text);
+        self.add(at, Weight::Decisive, Category::Other, Place::On(host), text);
         if let Some(moment) = self.moments.last_mut() {
             moment.life = Some(life);
         }
@@ -80,9 +80,9 @@ impl Story<'_> {
         let who = host.map(|host| self.name(host).to_owned()).unwrap_or_default();
         let place = host.map_or(Place::World, Place::On);
         let words = text.as_deref().unwrap_or_default();
-        let (decisive, other) = (Weight::Decisive, Sort::Other);
+        let (decisive, other) = (Weight::Decisive, Category::Other);
         match event {
-            // Everybody starts at the beginning; later starts are news.
+            // Every host starts at the beginning; only later starts have a line.
             Event::Started if at.is_zero() => self.live(at, *host, Life::Begins, ""),
             Event::Started => self.live(at, *host, Life::Begins, &format!("{who} starts")),
             Event::Returned => self.live(at, *host, Life::Ends, &format!("{who} returns")),
@@ -91,8 +91,8 @@ impl Story<'_> {
             Event::Killed => self.live(at, *host, Life::Ends, &format!("{who} is killed: {words}")),
             Event::PoweredOff => self.live(at, *host, Life::Ends, &format!("{who} loses power")),
             Event::Stopping => self.add(at, decisive, other, place, &format!("{who} is asked to stop")),
-            Event::OutputStalled => self.add(at, decisive, other, place, &format!("{who} hangs and is not heard")),
-            Event::OutputResumed => self.add(at, decisive, other, place, &format!("{who} is heard again")),
+            Event::OutputStalled => self.add(at, decisive, other, place, &format!("{who} hangs: its output stalls")),
+            Event::OutputResumed => self.add(at, decisive, other, place, &format!("{who} resumes its output")),
             Event::FaultBegan { fault } => {
                 self.add(at, decisive, other, Place::World, &format!("f{} begins: {words}", fault + 1));
             }
@@ -102,7 +102,7 @@ impl Story<'_> {
             }
             Event::FaultsOver => self.add(at, decisive, other, Place::World, "the faults are over"),
             Event::Mark(mark) => self.mark(at, &who, *host, mark),
-            Event::Log { .. } => self.add(at, Weight::Notable, Sort::Log, place, &format!("{who} logs {words}")),
+            Event::Log { .. } => self.add(at, Weight::Notable, Category::Log, place, &format!("{who} logs {words}")),
             Event::Sent { .. }
             | Event::Arrived { .. }
             | Event::SegmentAffected { .. }
@@ -137,7 +137,7 @@ impl Story<'_> {
             }
             (Event::Sent { flow, forward: true, kind: SegmentKind::Fin | SegmentKind::Rst, .. }, None) => {
                 let moments = self.requests.closed_by_client(at, *flow);
-                // A client that has died says nothing of its requests.
+                // A client that has died does not give up its requests.
                 if is_alive(self, flow.from) {
                     self.moments.extend(moments);
                 }
@@ -153,54 +153,54 @@ impl Story<'_> {
             {
                 let place = Place::Between { from: flow.from, to: flow.to };
                 let text = format!("connect [{}]", effect(self.recording, *fault, *late));
-                self.add(at, Weight::Notable, Sort::Other, place, &text);
+                self.add(at, Weight::Notable, Category::Other, place, &text);
             }
             _ => {}
         }
     }
 
     fn mark(&mut self, at: Duration, who: &str, host: Option<HostId>, mark: &Mark) {
-        let (weight, sort, text) = match mark {
+        let (weight, category, text) = match mark {
             Mark::HealthChanged { to, healthy } => {
                 let belief = if *healthy { "healthy" } else { "dead" };
-                (Weight::Decisive, Sort::Other, format!("{who} believes {} {belief}", self.name(*to)))
+                (Weight::Decisive, Category::Other, format!("{who} believes {} {belief}", self.name(*to)))
             }
             Mark::BreakerChanged { open } => {
                 let verb = if *open { "opens" } else { "closes" };
-                (Weight::Decisive, Sort::Other, format!("{who} {verb} its breaker"))
+                (Weight::Decisive, Category::Other, format!("{who} {verb} its breaker"))
             }
             Mark::Probed { to, ok } => {
                 let is_news = host.is_some_and(|host| self.requests.is_news(host, *to, *ok));
                 if !is_news {
                     return;
                 }
-                (Weight::Notable, Sort::Other, format!("{who} finds {} unwell", self.name(*to)))
+                (Weight::Notable, Category::Other, format!("{who} finds {} unhealthy", self.name(*to)))
             }
             Mark::AttemptStarted { call, attempt: attempt @ 2.., .. } => {
-                (Weight::Notable, Sort::Attempt, format!("{who} begins attempt {attempt} of {}", self.call(*call)))
+                (Weight::Notable, Category::Attempt, format!("{who} begins attempt {attempt} of {}", self.call(*call)))
             }
             Mark::AttemptEnded { call, attempt, outcome } => match failed_attempt(outcome) {
                 None => return,
                 Some(how) => {
-                    (Weight::Notable, Sort::Attempt, format!("attempt {attempt} of {} {how}", self.call(*call)))
+                    (Weight::Notable, Category::Attempt, format!("attempt {attempt} of {} {how}", self.call(*call)))
                 }
             },
             Mark::CallEnded { call, ok: false } => {
-                // What it meant for the client is told by the operation behind it.
-                (Weight::Notable, Sort::Attempt, format!("{} fails", self.call(*call)))
+                // The operation behind the call shows what that meant for the client.
+                (Weight::Notable, Category::Attempt, format!("{} fails", self.call(*call)))
             }
-            Mark::Applied { id, .. } => (Weight::Routine, Sort::Effect, format!("{who} applies effect {id}")),
+            Mark::Applied { id, .. } => (Weight::Routine, Category::Effect, format!("{who} applies effect {id}")),
             Mark::Ready(true) if at.is_zero() => return,
-            Mark::Ready(true) => (Weight::Notable, Sort::Other, format!("{who} is ready")),
-            Mark::Ready(false) => (Weight::Notable, Sort::Other, format!("{who} is not ready any more")),
-            Mark::Note { name, detail } => (Weight::Notable, Sort::Other, format!("{who}: {name} {detail}")),
+            Mark::Ready(true) => (Weight::Notable, Category::Other, format!("{who} is ready")),
+            Mark::Ready(false) => (Weight::Notable, Category::Other, format!("{who} is no longer ready")),
+            Mark::Note { name, detail } => (Weight::Notable, Category::Other, format!("{who}: {name} {detail}")),
             Mark::CallStarted { call, .. } => {
                 self.call(*call);
                 return;
             }
             Mark::AttemptStarted { .. } | Mark::CallEnded { ok: true, .. } | Mark::Dispatched { .. } => return,
         };
-        self.add(at, weight, sort, host.map_or(Place::World, Place::On), &text);
+        self.add(at, weight, category, host.map_or(Place::World, Place::On), &text);
     }
 
     /// The name of a call, by the order in which calls began.
@@ -217,17 +217,17 @@ impl Story<'_> {
         };
         let took = duration_text(at - operation.invoked_at);
         let text = format!("client {}: {} {end} (after {took})", operation.client, operation.name);
-        self.add(at, weight, Sort::Operation, Place::On(operation.host), &text);
+        self.add(at, weight, Category::Operation, Place::On(operation.host), &text);
     }
 
-    /// What never came to an end.
+    /// Adds the operations and requests that never came to an end.
     fn end(&mut self) {
         let at = self.recording.outcome.simulated;
         for operation in &self.recording.history.operations {
             if operation.completed.is_none() {
                 let since = duration_text(operation.invoked_at);
                 let text = format!("client {}: {} never ended (since {since})", operation.client, operation.name);
-                self.add(at, Weight::Decisive, Sort::Operation, Place::On(operation.host), &text);
+                self.add(at, Weight::Decisive, Category::Operation, Place::On(operation.host), &text);
             }
         }
         let open = self.requests.left_open();
@@ -235,7 +235,7 @@ impl Story<'_> {
             self.add(
                 at,
                 Weight::Notable,
-                Sort::Other,
+                Category::Other,
                 Place::World,
                 &format!("without an answer: {}", open.join(", ")),
             );
@@ -243,13 +243,13 @@ impl Story<'_> {
     }
 }
 
-/// How an attempt failed; none if it did not.
+/// How an attempt failed; `None` if it did not.
 fn failed_attempt(outcome: &AttemptOutcome) -> Option<String> {
     match outcome {
         AttemptOutcome::Status(status @ (408 | 429 | 500..)) => Some(format!("is answered with {status}")),
         AttemptOutcome::Status(_) => None,
         AttemptOutcome::TimedOut => Some("times out".to_owned()),
         AttemptOutcome::Refused => Some("is refused".to_owned()),
-        AttemptOutcome::Failed => Some("breaks".to_owned()),
+        AttemptOutcome::Failed => Some("fails".to_owned()),
     }
 }

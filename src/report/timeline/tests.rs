@@ -1,4 +1,4 @@
-//! A small run by hand, and the timelines that come of it.
+//! The timelines of a small run that is written by hand.
 
 use super::*;
 use crate::check::Verdict;
@@ -120,7 +120,7 @@ fn check(options: &TimelineOptions, expected: &str) {
 }
 
 #[test]
-fn tells_a_run() {
+fn the_timeline_shows_the_whole_run() {
     check(
         &TimelineOptions::default(),
         "
@@ -133,13 +133,13 @@ lanes: a buyer, b gateway, c api
     1.010s  │ │ │  f1 begins: kill api at 1.01s for 1s
     1.010s  │ │ ✕  api is killed
     1.030s  ● │ ·  loses the connection of r2 after 30ms (POST /orders)
-    1.030s  ● │ ·  attempt 1 of call 1 breaks
+    1.030s  ● │ ·  attempt 1 of call 1 fails
     1.031s  ● │ ·  client 1: order ends unknown: the connection broke (after 941ms)
-    1.040s  │ ● ·  gateway finds api unwell
+    1.040s  │ ● ·  gateway finds api unhealthy
     1.140s  │ ● ·  gateway believes api dead
     2.010s  │ │ ▲  api starts
     2.010s  │ │ │  f1 ends (3 effects)
-    3.000s  ●─┼─▶  r3 GET /orders/1 [f1 keeps it back]
+    3.000s  ●─┼─▶  r3 GET /orders/1 [f1 holds it back]
     3.500s  ● │ │  gives up r3 after 500ms (GET /orders/1)
     3.600s  ◀─┼─●  r3 200 OK after 600ms, too late
    10.000s  ● │ │  client 2: order never ended (since 90ms)",
@@ -147,7 +147,7 @@ lanes: a buyer, b gateway, c api
 }
 
 #[test]
-fn leaves_routine_out_first() {
+fn routine_lines_are_left_out_first() {
     check(
         &TimelineOptions { max_lines: 13, ..TimelineOptions::default() },
         "
@@ -158,7 +158,7 @@ lanes: a buyer, b gateway, c api
     1.010s  │ │ ✕  api is killed
             │ │ ·  … 2 lines about attempts
     1.031s  ● │ ·  client 1: order ends unknown: the connection broke (after 941ms)
-    1.040s  │ ● ·  gateway finds api unwell
+    1.040s  │ ● ·  gateway finds api unhealthy
     1.140s  │ ● ·  gateway believes api dead
     2.010s  │ │ ▲  api starts
     2.010s  │ │ │  f1 ends (3 effects)
@@ -168,21 +168,21 @@ lanes: a buyer, b gateway, c api
 }
 
 #[test]
-fn cuts_around_a_moment() {
+fn lines_around_a_moment_are_kept() {
     check(
         &TimelineOptions { around: Some(millis(1_035)), max_lines: 4, ..TimelineOptions::default() },
         "
 lanes: a buyer, b gateway, c api
       time  a b c
     1.030s  ● │ ·  loses the connection of r2 after 30ms (POST /orders)
-    1.030s  ● │ ·  attempt 1 of call 1 breaks
+    1.030s  ● │ ·  attempt 1 of call 1 fails
     1.031s  ● │ ·  client 1: order ends unknown: the connection broke (after 941ms)
-    1.040s  │ ● ·  gateway finds api unwell",
+    1.040s  │ ● ·  gateway finds api unhealthy",
     );
 }
 
 #[test]
-fn keeps_to_a_span() {
+fn lines_outside_the_span_are_left_out() {
     let options = TimelineOptions { from: Some(secs(2)), until: Some(millis(2_500)), ..TimelineOptions::default() };
     check(
         &options,
@@ -195,9 +195,9 @@ lanes: a buyer, b gateway, c api
 }
 
 #[test]
-fn what_befell_a_connection_is_told_in_its_words() {
+fn each_fault_of_a_connection_has_its_own_words() {
     let request = flow(BUYER, API, 0);
-    let told = |fault: Fault, corrupted: bool| {
+    let effect_of = |fault: Fault, corrupted: bool| {
         let effective = record(3_000, Some(BUYER), effective(request), "");
         let mut records = vec![sent(3_000, request, true, "GET /orders/1"), effective];
         if corrupted {
@@ -210,16 +210,16 @@ fn what_befell_a_connection_is_told_in_its_words() {
         let line = text.lines().find(|line| line.contains("r1 GET")).unwrap().to_owned();
         line.split('[').nth(1).unwrap().trim_end_matches(']').to_owned()
     };
-    assert_eq!(told(fault::reset(9, "a", "b").at_start(), false), "f1 resets its connection");
-    assert_eq!(told(fault::close(9, "a", "b").at_start(), false), "f1 cuts it short");
-    assert_eq!(told(fault::stall(9, "a", "b").at_start(), false), "f1 stalls it");
-    assert_eq!(told(fault::trickle(9, millis(1), "a", "b").at_start(), false), "f1 lets it trickle");
-    assert_eq!(told(fault::corrupt(1.0, "a", "b").at_start(), true), "f1 corrupts a bit of it");
-    assert_eq!(told(fault::hold("a", "b").at_start(), false), "f1 keeps it back");
+    assert_eq!(effect_of(fault::reset(9, "a", "b").at_start(), false), "f1 resets its connection");
+    assert_eq!(effect_of(fault::close(9, "a", "b").at_start(), false), "f1 closes its connection");
+    assert_eq!(effect_of(fault::stall(9, "a", "b").at_start(), false), "f1 stalls it");
+    assert_eq!(effect_of(fault::trickle(9, millis(1), "a", "b").at_start(), false), "f1 slows it to a trickle");
+    assert_eq!(effect_of(fault::corrupt(1.0, "a", "b").at_start(), true), "f1 corrupts a bit of it");
+    assert_eq!(effect_of(fault::hold("a", "b").at_start(), false), "f1 holds it back");
 }
 
 #[test]
-fn tells_what_befell_machines() {
+fn faults_of_machines_are_shown() {
     let records = vec![
         record(1_010, Some(API), Event::OutputStalled, ""),
         record(2_000, Some(BUYER), Event::HostAffected { fault: 1 }, "is given a dead address for gateway"),
@@ -232,9 +232,9 @@ fn tells_what_befell_machines() {
     let expected = "
 lanes: a buyer, b gateway, c api
       time  a b c
-    1.010s  │ │ ●  api hangs and is not heard
+    1.010s  │ │ ●  api hangs: its output stalls
     2.000s  ● │ │  buyer is given a dead address for gateway [f2]
-    3.010s  │ │ ●  api is heard again
+    3.010s  │ │ ●  api resumes its output
     4.007s  │ │ ●  api runs out of memory with 8 requests in flight [f3]
     4.010s  │ │ ✕  api is killed: it is out of memory [f3]
     5.010s  │ │ ▲  api starts";
