@@ -133,8 +133,8 @@ impl CaseFile {
     }
 }
 
-/// The version and the case of a file, which are read first: the error for a file of another version then names the version
-/// and a command that saves the case again, rather than an unknown field.
+/// The version and the case of a file, which are read first: the error for a file of another version then names the
+/// version and a command that saves the case again, rather than an unknown field.
 #[derive(Deserialize)]
 struct Version {
     squall: Option<serde_json::Value>,
@@ -166,7 +166,8 @@ fn read(text: &str) -> Result<CaseFile, String> {
         Some(found) if *found == FORMAT_VERSION => {}
         Some(found) => {
             return Err(format!(
-                "squall: the case format is {found}, and this build reads {FORMAT_VERSION}; save the case again with: {}",
+                "squall: the case format is {found}, and this build reads {FORMAT_VERSION}; \
+                 save the case again with: {}",
                 version.command()
             ));
         }

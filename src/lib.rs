@@ -50,8 +50,8 @@
 //!
 //! # Where to go next
 //!
-//! [`fault`] has the faults and their generators, [`check`] the checks, [`scenario`] the builder, [`net`] and [`disk`] the
-//! interfaces that programs call, and [`trace`] and [`history`] the records that checks read.
+//! [`fault`] has the faults and their generators, [`check`] the checks, [`scenario`] the builder, [`net`] and [`disk`]
+//! the interfaces that programs call, and [`trace`] and [`history`] the records that checks read.
 
 mod alive;
 mod case_file;

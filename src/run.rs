@@ -45,7 +45,8 @@ pub struct Outcome {
     pub generators: Vec<GeneratorCounts>,
     /// The number of effects of each fault of the plan.
     pub fault_effects: Vec<u64>,
-    /// Whether each situation was reached, in the scenario's order; empty if the run was ended before it returned an outcome.
+    /// Whether each situation was reached, in the scenario's order; empty if the run was ended before it returned an
+    /// outcome.
     pub reached: Vec<bool>,
     /// Escapes from the sandbox, without those that the scenario allows.
     pub escapes: Vec<Escape>,
@@ -114,8 +115,8 @@ pub enum Detail {
 /// Two runs of a case are identical only in processes that started alike (see [`crate::sandbox`]).
 ///
 /// # Panics
-/// If the scenario is invalid (see [`Scenario::validate`]), or if the plan of the case does not fit it. A scenario without
-/// checks is accepted here, because the caller can judge the returned run.
+/// If the scenario is invalid (see [`Scenario::validate`]), or if the plan of the case does not fit it. A scenario
+/// without checks is accepted here, because the caller can judge the returned run.
 pub fn run(scenario: &Scenario, case: &Case, detail: Detail) -> Run {
     if let Err(error) = scenario.validate_except_checks() {
         panic!("{error}");
@@ -134,8 +135,8 @@ pub(crate) fn run_valid(scenario: &Scenario, case: &Case, detail: Detail) -> Run
     judge(scenario, case, simulate_case(scenario, case, detail, &[]))
 }
 
-/// Draws the case of a seed, with the generators and intensities that `swarm` selects. If one of these generators waits for
-/// trigger points, a run without faults counts those first.
+/// Draws the case of a seed, with the generators and intensities that `swarm` selects. If one of these generators waits
+/// for trigger points, a run without faults counts those first.
 pub fn draw(scenario: &Scenario, seed: Seed, swarm: &Swarm) -> Case {
     let trigger_points = scenario.trigger_points_for(seed, swarm);
     if trigger_points.is_empty() {

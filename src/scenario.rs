@@ -1,5 +1,5 @@
-//! Scenarios: hosts, workload, fault generators, checks and limits, collected by a builder; and cases, the data on which one
-//! run of a scenario depends.
+//! Scenarios: hosts, workload, fault generators, checks and limits, collected by a builder; and cases, the data on
+//! which one run of a scenario depends.
 //!
 //! ```
 //! use proptest::collection::vec;
@@ -134,9 +134,10 @@ const SEEDS: u64 = 64;
 
 /// Hosts, workload, fault generators, checks and limits.
 ///
-/// The builder only records its calls, and their order does not matter: a pattern matches the hosts that the finished scenario
-/// has. (Hosts are numbered and shown in the order in which they are declared.) If a setting is given twice for the same
-/// pattern, the last value holds. Before the first run, [`Scenario::validate`] reports everything that is wrong.
+/// The builder only records its calls, and their order does not matter: a pattern matches the hosts that the finished
+/// scenario has. (Hosts are numbered and shown in the order in which they are declared.) If a setting is given twice
+/// for the same pattern, the last value holds. Before the first run, [`Scenario::validate`] reports everything that is
+/// wrong.
 #[derive(Clone)]
 pub struct Scenario {
     pub(crate) name: String,
@@ -167,7 +168,8 @@ impl fmt::Debug for Scenario {
 }
 
 impl Scenario {
-    /// Creates a scenario without hosts: 60 s of faults, 20 s to recover, and 10 to 30 ms of latency each way on every link.
+    /// Creates a scenario without hosts: 60 s of faults, 20 s to recover, and 10 to 30 ms of latency each way on every
+    /// link.
     #[track_caller]
     pub fn new(name: &str) -> Scenario {
         Scenario {
@@ -234,8 +236,8 @@ impl Scenario {
         self
     }
 
-    /// Adds `count` clients that share one host. The input of each is drawn from `input` before the run starts and is part of
-    /// the case. The host's process ends when all its clients have returned.
+    /// Adds `count` clients that share one host. The input of each is drawn from `input` before the run starts and is
+    /// part of the case. The host's process ends when all its clients have returned.
     pub fn clients<S, F, Fut>(mut self, name: &str, count: u32, input: S, program: F) -> Scenario
     where
         S: Strategy + Send + Sync + 'static,
@@ -283,8 +285,9 @@ impl Scenario {
         self
     }
 
-    /// Adds a situation that at least one run of an exploration must reach; its name is a sentence that says what happens in
-    /// it. An exploration that never reaches the situation fails, because it did not test the promise that is at stake there.
+    /// Adds a situation that at least one run of an exploration must reach; its name is a sentence that says what
+    /// happens in it. An exploration that never reaches the situation fails, because it did not test the promise that
+    /// is at stake there.
     ///
     /// Only explorations of at least [`Scenario::seeds`] runs are judged by it.
     pub fn sometimes(
@@ -296,8 +299,8 @@ impl Scenario {
         self
     }
 
-    /// Sets the number of runs in which each situation of [`Scenario::sometimes`] must be reached at least once. The default is
-    /// 64.
+    /// Sets the number of runs in which each situation of [`Scenario::sometimes`] must be reached at least once. The
+    /// default is 64.
     pub fn seeds(mut self, count: u64) -> Scenario {
         self.seeds = count;
         self
@@ -321,31 +324,31 @@ impl Scenario {
         self
     }
 
-    /// Sets the one-way latency of the links between two hosts or groups, in both directions. If several settings match a
-    /// link, the most specific one holds: a host's name before its group's, and either before a pattern with `*`.
+    /// Sets the one-way latency of the links between two hosts or groups, in both directions. If several settings match
+    /// a link, the most specific one holds: a host's name before its group's, and either before a pattern with `*`.
     pub fn link_latency(mut self, a: &str, b: &str, range: Range<Duration>) -> Scenario {
         self.latencies.retain(|(x, y, _)| (x != a || y != b) && (x != b || y != a));
         self.latencies.push((a.to_owned(), b.to_owned(), range));
         self
     }
 
-    /// Sets the length of a simulation step, which is at most the smallest latency. Times are exact to 1 ms with any step, and
-    /// longer steps run faster. The default is 10 ms, or the smallest latency if that is less.
+    /// Sets the length of a simulation step, which is at most the smallest latency. Times are exact to 1 ms with any
+    /// step, and longer steps run faster. The default is 10 ms, or the smallest latency if that is less.
     pub fn step(mut self, step: Duration) -> Scenario {
         self.step = Some(step);
         self
     }
 
-    /// Restarts the programs of these hosts this long `after` they fail, instead of failing the run. If several settings match
-    /// a host, the most specific one holds, as with [`Scenario::link_latency`].
+    /// Restarts the programs of these hosts this long `after` they fail, instead of failing the run. If several
+    /// settings match a host, the most specific one holds, as with [`Scenario::link_latency`].
     pub fn supervise(mut self, pattern: &str, after: Duration) -> Scenario {
         self.supervised.retain(|(known, _)| known != pattern);
         self.supervised.push((pattern.to_owned(), after));
         self
     }
 
-    /// Sets the offset of the wall clocks of these hosts from the world's, in milliseconds. If several settings match a host,
-    /// the most specific one holds, as with [`Scenario::link_latency`].
+    /// Sets the offset of the wall clocks of these hosts from the world's, in milliseconds. If several settings match a
+    /// host, the most specific one holds, as with [`Scenario::link_latency`].
     pub fn wall_clock_offset(mut self, pattern: &str, offset_ms: i64) -> Scenario {
         self.wall_offsets.retain(|(known, _)| known != pattern);
         self.wall_offsets.push((pattern.to_owned(), offset_ms));
@@ -375,8 +378,8 @@ impl Scenario {
         &self.name
     }
 
-    /// The place where it was declared: the call of [`Scenario::new`], or the call of the outermost `#[track_caller]` function
-    /// around it.
+    /// The place where it was declared: the call of [`Scenario::new`], or the call of the outermost `#[track_caller]`
+    /// function around it.
     pub fn declared_at(&self) -> &'static Location<'static> {
         self.declared_at
     }
@@ -439,8 +442,8 @@ impl Scenario {
         trigger_points
     }
 
-    /// Draws the case of this seed. Generators that wait for trigger points draw nothing here, because nothing has counted
-    /// those yet; [`run::draw`](crate::run::draw) counts them.
+    /// Draws the case of this seed. Generators that wait for trigger points draw nothing here, because nothing has
+    /// counted those yet; [`run::draw`](crate::run::draw) counts them.
     pub fn case(&self, seed: Seed) -> Case {
         self.case_on(&self.topology(), seed, &Swarm::default())
     }

@@ -1,4 +1,5 @@
-//! The builder of a scenario: its calls work in any order, and validation reports every problem at once, before any run.
+//! The builder of a scenario: its calls work in any order, and validation reports every problem at once, before any
+//! run.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Checkpoints of a recorded run: short digests of all events up to certain ones. They show where a later run diverges from
-//! this one without a copy of its events.
+//! Checkpoints of a recorded run: short digests of all events up to certain ones. They show where a later run diverges
+//! from this one without a copy of its events.
 
 use std::hash::Hasher;
 use std::ops::Range;
@@ -27,9 +27,9 @@ impl Checkpoints {
         self.0.len() == count(events)
     }
 
-    /// The range of event indices in which a run with these `events` diverges from the run of `recorded` events that these
-    /// checkpoints are from: all events before the range are the same, and some event in it is not. `None` if all checkpoints
-    /// agree and there are no further events.
+    /// The range of event indices in which a run with these `events` diverges from the run of `recorded` events that
+    /// these checkpoints are from: all events before the range are the same, and some event in it is not. `None` if all
+    /// checkpoints agree and there are no further events.
     pub fn divergence<S: AsRef<str>>(&self, recorded: usize, events: &[S]) -> Option<Range<usize>> {
         let own = digests(events, recorded);
         let place = |checkpoint: usize| position(checkpoint, self.0.len(), recorded);

@@ -1,13 +1,13 @@
-//! The layout of a case's JSON for people: a value that fits on one line is written on one line, so that a diff shows whole
-//! faults and operations.
+//! The layout of a case's JSON for people: a value that fits on one line is written on one line, so that a diff shows
+//! whole faults and operations.
 
 /// The most columns of a line, with its indentation.
 const WIDTH: usize = 120;
 /// The columns of one level of indentation.
 const INDENT: usize = 4;
 
-/// Lays out JSON as `serde_json` writes it, whose first line begins at column `indent`. The members of objects keep their
-/// order.
+/// Lays out JSON as `serde_json` writes it, whose first line begins at column `indent`. The members of objects keep
+/// their order.
 pub(crate) fn lay_out(json: &str, indent: usize) -> String {
     let mut reader = Reader { rest: json.trim() };
     let node = reader.node();

@@ -5,7 +5,8 @@ use crate::fault::{Fault, Plan};
 use crate::seed::Seed;
 
 impl Case {
-    /// Creates a case of this scenario without faults and without input. All decisions of its run are derived from the seed.
+    /// Creates a case of this scenario without faults and without input. All decisions of its run are derived from the
+    /// seed.
     pub fn new(scenario: &str, seed: Seed) -> Case {
         Case { scenario: scenario.to_owned(), seed, plan: Plan::none(), input: Default::default() }
     }
@@ -16,7 +17,7 @@ impl Case {
         self
     }
 
-    /// Adds the input of the next client on this host, as JSON: the first call is for client 0, the second for client 1.
+    /// Adds the input of the next client on this host, as JSON: first that of client 0, then that of client 1.
     ///
     /// # Panics
     /// If the input is not JSON.

@@ -1,5 +1,5 @@
-//! The digest of a scenario's definition, without its code. It tells a case that was recorded for another definition from
-//! one whose code has changed.
+//! The digest of a scenario's definition, without its code. It tells a case that was recorded for another definition
+//! from one whose code has changed.
 
 use std::fmt;
 use std::hash::Hasher;
@@ -44,8 +44,8 @@ impl<'de> Deserialize<'de> for Definition {
 }
 
 impl Scenario {
-    /// The digest of everything about the scenario except its code, its name and its situations, which are not judged in each
-    /// run.
+    /// The digest of everything about the scenario except its code, its name and its situations, which are not judged
+    /// in each run.
     pub fn definition(&self) -> Definition {
         let mut parts = Parts(SipHasher13::new());
         for host in self.configured_hosts() {

@@ -1,5 +1,5 @@
-//! The effective settings of a finished scenario, whatever the order of the builder's calls: which of several settings holds
-//! for a host or a link.
+//! The effective settings of a finished scenario, whatever the order of the builder's calls: which of several settings
+//! holds for a host or a link.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -15,8 +15,8 @@ pub(super) const DEFAULT_STEP: Duration = millis(10);
 /// The shortest step.
 pub(super) const SHORTEST_STEP: Duration = millis(1);
 
-/// Reduces the settings that match one host or link, each with its breadth, to the most specific ones. If these differ, the
-/// scenario is refused.
+/// Reduces the settings that match one host or link, each with its breadth, to the most specific ones. If these differ,
+/// the scenario is refused.
 fn narrowest<'a, T>(settings: impl Iterator<Item = (u8, &'a T)>) -> Vec<&'a T> {
     let settings: Vec<(u8, &T)> = settings.collect();
     let least = settings.iter().map(|(breadth, _)| *breadth).min();
@@ -77,8 +77,8 @@ impl Scenario {
         latencies.fold(self.latency.start, Duration::min)
     }
 
-    /// The length of a simulation step, in whole milliseconds. It is at most the smallest latency, because a segment that
-    /// should arrive in the step in which it was sent would arrive late.
+    /// The length of a simulation step, in whole milliseconds. It is at most the smallest latency, because a segment
+    /// that should arrive in the step in which it was sent would arrive late.
     pub(crate) fn step_of_run(&self) -> Duration {
         let step = self.step.unwrap_or(DEFAULT_STEP).min(self.smallest_latency()).max(SHORTEST_STEP);
         millis(step.as_millis() as u64)
@@ -94,7 +94,8 @@ pub(super) fn settings_of<'a, T>(
     narrowest(settings.iter().filter_map(|setting| Some((breadth(&setting.0, topology, host)?, setting))))
 }
 
-/// How broadly a pattern matches a host: 0 by the host's name, 1 by its group's name, 2 with `*`; `None` if it does not match.
+/// How broadly a pattern matches a host: 0 by the host's name, 1 by its group's name, 2 with `*`; `None` if it does not
+/// match.
 fn breadth(pattern: &str, topology: &Topology, host: HostId) -> Option<u8> {
     let TopologyHost { name, group } = &topology.hosts[host.index()];
     match pattern {

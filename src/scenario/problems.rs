@@ -30,8 +30,9 @@ impl fmt::Display for ScenarioError {
 }
 
 impl Scenario {
-    /// Validates the scenario: every pattern must match a host, names must be valid and unique, there must be something to run
-    /// and to judge, and the times must fit together. Every way to run a scenario calls this before its first run.
+    /// Validates the scenario: every pattern must match a host, names must be valid and unique, there must be something
+    /// to run and to judge, and the times must fit together. Every way to run a scenario calls this before its first
+    /// run.
     ///
     /// # Errors
     /// If anything is wrong. The error lists all problems.
@@ -243,7 +244,8 @@ fn hint(pattern: &str, topology: &Topology) -> String {
     }
 }
 
-/// Why no host can have this name; `None` if one can. Programs look hosts up by name, so it must be a possible DNS name.
+/// Why no host can have this name; `None` if one can. Programs look hosts up by name, so it must be a possible DNS
+/// name.
 fn host_name_defect(name: &str) -> Option<String> {
     let is_number = |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_digit());
     if name.is_empty() {

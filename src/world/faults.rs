@@ -13,7 +13,8 @@ impl World<'_> {
         self.begin_fault(index, FaultStart { at: fault.begins_at().unwrap_or(self.now), here: None });
     }
 
-    /// Makes a fault active from `start.at` on, which may be in the step that has just ended but not later than this one.
+    /// Makes a fault active from `start.at` on, which may be in the step that has just ended but not later than this
+    /// one.
     pub(super) fn begin_fault(&mut self, index: usize, start: FaultStart) {
         let fault = &self.spec.plan.faults[index];
         self.fault_starts[index] = Some(start);
@@ -25,8 +26,8 @@ impl World<'_> {
         }
     }
 
-    /// Updates the hosts and names of a fault that has just begun or ended. `change_life` takes down or releases each host
-    /// of a fault that takes hosts down.
+    /// Updates the hosts and names of a fault that has just begun or ended. `change_life` takes down or releases each
+    /// host of a fault that takes hosts down.
     fn update_hosts(&mut self, index: usize, change_life: impl Fn(&mut Self, HostId)) {
         let fault = &self.spec.plan.faults[index];
         match &fault.target {

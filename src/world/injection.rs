@@ -1,5 +1,5 @@
-//! How each kind of fault is injected into the layer that simulates it. No other file outside the kinds' own has a case for
-//! each of them.
+//! How each kind of fault is injected into the layer that simulates it. No other file outside the kinds' own has a case
+//! for each of them.
 
 use std::time::Duration;
 
@@ -55,8 +55,8 @@ pub(super) enum ClockError {
     Drift { parts_per_million: i64 },
 }
 
-/// One direction of a link with a fault. The wire decides retransmissions ahead of their time, so each link fault carries the
-/// time at which it ends.
+/// One direction of a link with a fault. The wire decides retransmissions ahead of their time, so each link fault
+/// carries the time at which it ends.
 pub(super) struct FaultyLink {
     pub(super) from: HostId,
     pub(super) to: HostId,

@@ -14,8 +14,8 @@ use crate::history::SharedTape;
 use crate::sandbox;
 use crate::trace::{Event, HostId};
 
-/// Captures this thread's events until the guard is dropped: those of levels up to INFO, except turmoil's own. The filter is
-/// the same whether or not texts are kept.
+/// Captures this thread's events until the guard is dropped: those of levels up to INFO, except turmoil's own. The
+/// filter is the same whether or not texts are kept.
 pub(crate) fn capture(tape: &SharedTape) -> DefaultGuard {
     tracing::subscriber::set_default(Capture {
         tape: tape.clone(),
@@ -28,8 +28,8 @@ const LONGEST: usize = 16 * 1024;
 
 struct Capture {
     tape: SharedTape,
-    /// The buffer in which a line is built. It is allocated whether or not texts are kept, so that keeping them does not move
-    /// other allocations.
+    /// The buffer in which a line is built. It is allocated whether or not texts are kept, so that keeping them does
+    /// not move other allocations.
     scratch: Mutex<String>,
 }
 
@@ -70,8 +70,8 @@ impl Subscriber for Capture {
         place.write_u32(metadata.line().unwrap_or_default());
         let host = sandbox::current_host().map(|index| HostId(index as u16));
         let at = sandbox::now();
-        // The line is built before the tape is locked, because formatting a value may log, too. Such a nested event is left
-        // out.
+        // The line is built before the tape is locked, because formatting a value may log, too. Such a nested event is
+        // left out.
         let is_rich = self.tape.lock().trace.is_rich();
         let mut scratch = self.scratch.try_lock().ok().filter(|_| is_rich);
         if let Some(line) = &mut scratch {

@@ -93,8 +93,8 @@ impl<'a> World<'a> {
         self.sim.host(host.name.as_str(), move || run_life(slot.clone(), net.clone(), id));
     }
 
-    /// Runs one step: decides the fates of sent segments, handles the programs that ended, begins and ends faults, and then
-    /// runs all hosts.
+    /// Runs one step: decides the fates of sent segments, handles the programs that ended, begins and ends faults, and
+    /// then runs all hosts.
     fn step(&mut self) {
         let step_end = self.now + self.spec.step;
         sandbox::set_step(self.now);

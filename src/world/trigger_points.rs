@@ -1,5 +1,5 @@
-//! Faults that begin at a trigger point inside a step: the watches for them, their effects inside the step, and what the world
-//! does about them when the step is over.
+//! Faults that begin at a trigger point inside a step: the watches for them, their effects inside the step, and what
+//! the world does about them when the step is over.
 
 use std::sync::Arc;
 
@@ -42,8 +42,8 @@ impl World<'_> {
     }
 
     fn watched(&self, trigger: &Trigger) -> Option<Watched> {
-        // Hosts are picked as for the first fault of a plan, whatever the fault's index: the run that counted the trigger
-        // point picked the same ones.
+        // Hosts are picked as for the first fault of a plan, whatever the fault's index: the run that counted the
+        // trigger point picked the same ones.
         let resolve = |hosts: &Selector, side| hosts.resolve(self.spec.topology, fault::pick(self.spec.seed, 0, side));
         match trigger {
             Trigger::At(_) => None,
@@ -62,7 +62,8 @@ impl World<'_> {
         }
     }
 
-    /// The hosts that the fault takes down inside the step, at its trigger point. A graceful stop begins only after the step.
+    /// The hosts that the fault takes down inside the step, at its trigger point. A graceful stop begins only after the
+    /// step.
     fn immediate_crash(&self, fault: &Fault, index: usize) -> Option<(Down, Victims)> {
         let Injection::Down(down) = Injection::of(&fault.kind) else { return None };
         let down = match down {
