@@ -261,7 +261,7 @@ impl Disk {
     /// there is nothing to wait for; otherwise it needs a tokio runtime with time enabled, whose timer rounds up to
     /// whole milliseconds.
     pub async fn wait_until_idle(&self) {
-        self.0.settle().await;
+        self.0.wait_until_idle().await;
     }
 }
 

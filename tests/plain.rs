@@ -72,7 +72,7 @@ fn a_failing_case_is_reported() {
 }
 
 #[test]
-#[should_panic(expected = "this is a case of `broken`, not of")]
+#[should_panic(expected = "this case belongs to `broken`, not to")]
 fn a_case_of_another_scenario_is_refused() {
     let case = case_of(&everything::broken());
     everything::without_addresses().assert_case_passes(case);

@@ -92,7 +92,7 @@ impl Attachment {
     }
 
     /// Waits until the disk has finished all calls made before this one.
-    pub(super) async fn settle(&self) {
+    pub(super) async fn wait_until_idle(&self) {
         let debt = Duration::from_nanos(self.debt_ns.swap(0, Ordering::Relaxed));
         let now = Instant::now();
         let until = {

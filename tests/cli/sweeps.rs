@@ -176,7 +176,7 @@ pub fn a_sweep_names_each_point_that_is_not_survived() {
     // A case that a sweep found can be shrunk and printed like any other case.
     let shrunk = stdout(&cli(name, &["shrink", replay, "--for", "60s"]));
     assert_contains(&shrunk, &["to 1 fault and 1 operation", "Without f1 the run passes."]);
-    assert_contains(&stdout(&cli(name, &["rust", replay])), &[".at_event([\"keeper\"], \"answered\", 1)"]);
+    assert_contains(&stdout(&cli(name, &["rust", replay])), &[".at_nth_event([\"keeper\"], \"answered\", 1)"]);
 }
 
 pub fn an_interrupted_sweep_resumes() {
