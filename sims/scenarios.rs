@@ -1,4 +1,4 @@
-//! All scenarios of the shop, one promise each. A program that includes this file must include the shop as
+//! All scenarios of the shop. Each tests one promise. A program that includes this file must include the shop as
 //! `crate::shop`.
 
 // Each program that includes this module uses a different part of it.

@@ -1,4 +1,4 @@
-//! The flag that says whether one life of a program is still alive.
+//! The alive flag: whether one life of a program is still running.
 //!
 //! Dropping a crashed program runs its destructors, but a dead program must not act. Therefore every handle through
 //! which a program reaches the simulated world holds a clone of its flag, and does nothing once the flag is cleared.
@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct AliveFlag(Arc<AtomicBool>);
 
 impl AliveFlag {
-    /// Creates a set flag, for a program that starts now.
+    /// Creates a flag that is set, for a program that starts now.
     pub fn new() -> AliveFlag {
         AliveFlag(Arc::new(AtomicBool::new(true)))
     }

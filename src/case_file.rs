@@ -1,5 +1,4 @@
-//! Case files: one case with what is known of its run, as JSON that people read, edit and commit. It knows nothing of how
-//! a case is found or run.
+//! Case files: one case with the results of its run, as JSON that people read, edit and commit.
 
 mod checkpoints;
 mod layout;
@@ -24,7 +23,7 @@ pub(crate) use layout::lay_out;
 /// The version of the format that this build writes and reads.
 pub const FORMAT_VERSION: u32 = 3;
 
-/// A case with what is known of its run.
+/// A case with the results of its run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CaseFile {
@@ -38,17 +37,17 @@ pub struct CaseFile {
     pub definition: Definition,
     /// The digest of the run.
     pub fingerprint: Fingerprint,
-    /// How many events were recorded; 0 if the run was not recorded.
+    /// The number of recorded events; 0 if the run was not recorded.
     pub events: usize,
-    /// Digests of what was recorded, which tell where another run parts from this one.
+    /// Digests of the recorded events, which show where another run diverges from this one.
     pub checkpoints: Checkpoints,
-    /// What the run came to.
+    /// The verdict of the run.
     pub verdict: Verdict,
     /// The case.
     pub case: Case,
 }
 
-/// Why a case file cannot be used; its text is one line that names the file.
+/// The reason why a case file cannot be used, as one line that names the file.
 #[derive(Debug, thiserror::Error)]
 pub enum CaseFileError {
     /// It cannot be read or written.
@@ -59,7 +58,7 @@ pub enum CaseFileError {
         /// Why.
         error: std::io::Error,
     },
-    /// It can be read, but it is no case that can be run.
+    /// It can be read, but it holds no case that can be run.
     #[error("{path}: {defect}", path = path.display())]
     Defect {
         /// The file.
@@ -70,7 +69,7 @@ pub enum CaseFileError {
 }
 
 impl CaseFile {
-    /// The file for a run of a case of `scenario` by this executable. `events` are those of its recording, each as text.
+    /// The file for a run of a case of `scenario` by this executable. `events` are the recorded events, each as text.
     pub fn new<S: AsRef<str>>(
         scenario: &Scenario,
         case: Case,
@@ -91,12 +90,12 @@ impl CaseFile {
         }
     }
 
-    /// The same without what only tells where another run parts from the recorded one.
+    /// The same file without the digests that only show where another run diverges from the recorded one.
     pub fn without_recording(self) -> CaseFile {
         CaseFile { events: 0, checkpoints: Checkpoints::default(), ..self }
     }
 
-    /// Writes the file, and the directories that it needs.
+    /// Writes the file, and creates its directory if it is missing.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -120,7 +119,7 @@ impl CaseFile {
         read(&text).map_err(defect)
     }
 
-    /// What is wrong with the case for these scenarios, in one line; otherwise the index of its scenario.
+    /// The index of the case's scenario among these, if that scenario can run the case.
     ///
     /// # Errors
     /// If the scenario does not exist or cannot run the case.
@@ -134,8 +133,8 @@ impl CaseFile {
     }
 }
 
-/// The version and what tells how to make the file anew, so that a file of another version is called that and not a file
-/// with odd fields.
+/// The version and the case of a file, which are read first: the error for a file of another version then names the
+/// version and a command that saves the case again, rather than an unknown field.
 #[derive(Deserialize)]
 struct Version {
     squall: Option<serde_json::Value>,
@@ -167,7 +166,8 @@ fn read(text: &str) -> Result<CaseFile, String> {
         Some(found) if *found == FORMAT_VERSION => {}
         Some(found) => {
             return Err(format!(
-                "squall: the case format is {found}, and this build reads {FORMAT_VERSION}; make the case anew: {}",
+                "squall: the case format is {found}, and this build reads {FORMAT_VERSION}; \
+                 save the case again with: {}",
                 version.command()
             ));
         }
@@ -180,7 +180,11 @@ fn read(text: &str) -> Result<CaseFile, String> {
         if path == "." { error.to_string() } else { format!("{path}: {error}") }
     })?;
     if !file.checkpoints.fit(file.events) {
-        return Err(format!("checkpoints: they are not those of a run of {} events", file.events));
+        return Err(format!(
+            "checkpoints: they are not those of a run of {} events: restore both fields, or set `events` to 0 and \
+             `checkpoints` to \"\"",
+            file.events
+        ));
     }
     Ok(file)
 }
@@ -188,7 +192,7 @@ fn read(text: &str) -> Result<CaseFile, String> {
 /// The index of the scenario with this name.
 ///
 /// # Errors
-/// If there is none: one line, with the names that come nearest.
+/// If there is none: one line, with the most similar names.
 pub fn find(scenarios: &[Scenario], name: &str) -> Result<usize, String> {
     if let Some(index) = scenarios.iter().position(|scenario| scenario.name() == name) {
         return Ok(index);
@@ -206,7 +210,7 @@ pub fn build_id() -> &'static str {
 }
 
 fn digest_of_executable() -> std::io::Result<u64> {
-    // On Linux this is the very file that runs, even if the path has been built anew.
+    // On Linux this is the file that runs, even if another has been built at its path since.
     let own = Path::new("/proc/self/exe");
     let mut file = if own.exists() { fs::File::open(own)? } else { fs::File::open(std::env::current_exe()?)? };
     let mut hasher = SipHasher13::new();
@@ -219,27 +223,27 @@ fn digest_of_executable() -> std::io::Result<u64> {
     }
 }
 
-/// Where the case of a scenario and seed is saved: `squall/` in cargo's target directory.
+/// The path where a case is saved: in `squall/` in cargo's target directory.
 pub fn default_path(case: &Case) -> PathBuf {
     target_directory().join("squall").join(file_name(case))
 }
 
-/// Where it is kept what a sweep of a scenario has tried: beside its cases.
+/// The path where a sweep of a scenario records what it has tried: beside the scenario's cases.
 pub fn sweep_path(scenario: &str, seed: &str) -> PathBuf {
     target_directory().join("squall").join(format!("{}-{seed}-sweep.jsonl", plain_name(scenario)))
 }
 
-/// The name of the file for a case: its scenario and its seed.
+/// The file name of a case: its scenario and its seed.
 pub fn file_name(case: &Case) -> String {
     let suffix = if case.plan.faults.is_empty() { "-control" } else { "" };
     format!("{}-{}{suffix}.json", plain_name(&case.scenario), case.seed)
 }
 
-/// A scenario's name as part of a path: it may hold anything, a file's name may not.
+/// A scenario's name as part of a file name: `_` replaces all characters that a file name may not contain.
 pub fn plain_name(scenario: &str) -> String {
     let name = scenario.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' });
     let name: String = name.collect();
-    // `.` and `..` are no names of directories of one's own.
+    // `.` and `..` already name directories.
     if name.chars().all(|c| c == '.') { name.replace('.', "_") } else { name }
 }
 
@@ -253,7 +257,7 @@ fn target_directory() -> PathBuf {
         |from: &Path| from.ancestors().map(|directory| directory.join("target")).find(|directory| directory.is_dir());
     let found = upwards(&here).or_else(|| upwards(&std::env::current_exe().ok()?));
     match found {
-        // A short path makes a short line to replay.
+        // A relative path keeps the replay command short.
         Some(directory) => directory.strip_prefix(&here).map(Path::to_owned).unwrap_or(directory),
         None => PathBuf::from("target"),
     }
@@ -282,14 +286,14 @@ mod tests {
     }
 
     #[test]
-    fn reads_what_it_writes() {
+    fn a_case_file_round_trips_through_json() {
         assert_eq!(read(&text_of(&example())).unwrap(), example());
         let bare = example().without_recording();
         assert_eq!(read(&text_of(&bare)).unwrap(), bare);
     }
 
     #[test]
-    fn damage_is_named_with_field_and_line() {
+    fn errors_name_the_damaged_field_and_line() {
         let whole = text_of(&example());
         let check = |from: &str, to: &str, expected: &[&str]| {
             assert_eq!(whole.matches(from).count(), 1, "{from} in {whole}");
@@ -299,8 +303,8 @@ mod tests {
             }
             assert!(!error.contains('\n'), "{error}");
         };
-        let anew = "make the case anew: cargo sims explore echo --seeds 0x51f3..0x51f4";
-        check("\"squall\": 3", "\"squall\": 2", &["squall: the case format is 2, and this build reads 3", anew]);
+        let command = "save the case again with: cargo sims explore echo --seeds 0x51f3..0x51f4";
+        check("\"squall\": 3", "\"squall\": 2", &["squall: the case format is 2, and this build reads 3", command]);
         check("\"squall\": 3", "\"squal\": 2", &["squall", "missing"]);
         let version = concat!("\"version\": \"", env!("CARGO_PKG_VERSION"), "\"");
         check(version, "\"version\": 1", &["version: invalid type: integer `1`", "line"]);
@@ -340,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_of_a_scenario_is_a_name_of_a_file() {
+    fn a_scenario_name_becomes_a_valid_file_name() {
         for (name, expected) in [("a b/c", "a_b_c"), ("..", "__"), ("v1.2-x_y", "v1.2-x_y")] {
             assert_eq!(plain_name(name), expected);
         }

@@ -1,9 +1,9 @@
-//! Squall runs real tokio and hyper code over a simulated network, torments it with seeded faults, and checks that
+//! Squall runs real tokio and hyper code over a simulated network, injects seeded faults, and checks that
 //! timeouts, retries, health checks and restarts keep their promises. A failing seed replays exactly.
 //!
 //! # A scenario
 //!
-//! A scenario is made of hosts, of faults, and of checks. Programs take their network from a [`host::HostContext`]:
+//! A scenario consists of hosts, faults and checks. Programs take their network from a [`host::HostContext`]:
 //!
 //! ```
 //! use squall::prelude::*;
@@ -45,14 +45,13 @@
 //! # assert!(outcome.verdict.is_pass());
 //! ```
 //!
-//! In a test, `scenario.assert_passes(0..16)` explores many seeds, each in a process of its own; [`main`] makes a command
-//! line and a test harness of a table of scenarios.
+//! In a test, `scenario.assert_passes(0..16)` explores many seeds, each in a process of its own; [`main`] turns a table
+//! of scenarios into a command line and a test harness.
 //!
-//! # Where to read on
+//! # Where to go next
 //!
-//! [`fault`] has the faults and their generators, [`check`] the promises, [`scenario`] the builder, [`net`] and [`disk`] what
-//! programs stand on,
-//! and [`trace`] and [`history`] what checks read.
+//! [`fault`] has the faults and their generators, [`check`] the checks, [`scenario`] the builder, [`net`] and [`disk`]
+//! the interfaces that programs call, and [`trace`] and [`history`] the records that checks read.
 
 mod alive;
 mod case_file;
@@ -75,7 +74,7 @@ mod world;
 
 pub use cli::main;
 
-/// What a scenario needs.
+/// The names that most scenarios need.
 pub mod prelude {
     pub use crate::check::{self, Verdict};
     pub use crate::fault::{self, all, majority, millis, minority, one, secs};
@@ -86,26 +85,26 @@ pub mod prelude {
     pub use crate::trace::{Event, Trace};
 }
 
-/// The parts of Squall that its own tests and benches drive one by one. This is no public API: it changes without notice.
+/// The parts of Squall that its own tests and benches call directly. This is not public API: it changes without notice.
 #[doc(hidden)]
 pub mod internal {
     /// Runs one case in this thread.
     pub mod run {
         pub use crate::run::*;
     }
-    /// Explores seeds, and looks at failures.
+    /// Explores seeds and examines failures.
     pub mod explore {
         pub use crate::explore::*;
     }
-    /// Screens and timelines.
+    /// Writes screens and timelines.
     pub mod report {
         pub use crate::report::*;
     }
-    /// What makes a run the same every time.
+    /// Makes a run the same every time.
     pub mod sandbox {
         pub use crate::sandbox::*;
     }
-    /// Whether a process is alive.
+    /// Knows whether a process is alive.
     pub mod alive {
         pub use crate::alive::*;
     }

@@ -1,4 +1,4 @@
-//! Runs one case of one scenario and judges it. It knows nothing of other runs.
+//! Runs one case of one scenario and judges the run.
 
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ use crate::seed::Seed;
 use crate::trace::{Counters, Fingerprint, HostId, Record, Trace};
 use crate::world::{RunArtifacts, WorldSpec, simulate};
 
-/// How often the faults of one generator were planned, and how many of them bit.
+/// How many faults of one generator were planned, and how many of those were effective.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GeneratorCounts {
     /// The generator's name.
     pub generator: String,
-    /// Faults in the plan.
+    /// The number of its faults in the plan.
     pub planned: u64,
-    /// Faults that changed something.
+    /// The number of those that changed something.
     pub effective: u64,
 }
 
@@ -31,29 +31,30 @@ pub struct Outcome {
     pub scenario: String,
     /// The seed.
     pub seed: Seed,
-    /// The worst of all findings.
+    /// The worst verdict of all findings.
     pub verdict: Verdict,
-    /// What each check said that did not pass.
+    /// One finding for each check that did not pass, each program that failed and each panic.
     pub findings: Vec<Finding>,
-    /// Digest of the whole run.
+    /// The digest of the whole run.
     pub fingerprint: Fingerprint,
-    /// How often things happened.
+    /// Counts of what happened in the run.
     pub counters: Counters,
-    /// How long the world ran.
+    /// The simulated time of the run.
     pub simulated: Duration,
-    /// Effects by generator, in the scenario's order.
+    /// Planned and effective faults by generator, in the scenario's order.
     pub generators: Vec<GeneratorCounts>,
-    /// Effects of each fault of the plan.
+    /// The number of effects of each fault of the plan.
     pub fault_effects: Vec<u64>,
-    /// Which situations were reached, in the scenario's order; empty if the run did not live to tell.
+    /// Whether each situation was reached, in the scenario's order; empty if the run was ended before it returned an
+    /// outcome.
     pub reached: Vec<bool>,
-    /// What left the sandbox.
+    /// Escapes from the sandbox, without those that the scenario allows.
     pub escapes: Vec<Escape>,
-    /// Panics, in any task.
+    /// Panics in any task.
     pub panics: Vec<PanicNote>,
 }
 
-/// A run with all that it left behind.
+/// A run with its outcome, trace and history.
 #[derive(Debug)]
 pub struct Run {
     /// The outcome.
@@ -65,7 +66,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// The run as plain data, together with the case that it was a run of.
+    /// The run as plain data, together with its case.
     pub fn into_recording(self, case: Case) -> Recording {
         let Run { outcome, trace, history } = self;
         Recording {
@@ -80,16 +81,16 @@ impl Run {
     }
 }
 
-/// A recorded run as plain data, which reports are made from: it can be sent from one process to another.
+/// A recorded run as plain data, from which reports are made. It can be sent from one process to another.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recording {
     /// The outcome.
     pub outcome: Outcome,
-    /// What was run.
+    /// The case that was run.
     pub case: Case,
-    /// Names of the hosts, by [`HostId`].
+    /// The names of the hosts, by [`HostId`].
     pub hosts: Vec<String>,
-    /// Length of a simulation step.
+    /// The length of a simulation step.
     pub step: Duration,
     /// When the faults were over and recovery began.
     pub run_for: Duration,
@@ -111,13 +112,13 @@ pub enum Detail {
 
 /// Runs a case in this thread and judges it.
 ///
-/// Two runs of a case are the same run only in processes that started alike (see [`crate::sandbox`]).
+/// Two runs of a case are identical only in processes that started alike (see [`crate::sandbox`]).
 ///
 /// # Panics
-/// If something is wrong with the scenario (see [`Scenario::validate`]), or if the plan of the case does not fit it. A scenario
-/// without checks is none of this: whoever calls this function has the whole run to judge.
+/// If the scenario is invalid (see [`Scenario::validate`]), or if the plan of the case does not fit it. A scenario
+/// without checks is accepted here, because the caller can judge the returned run.
 pub fn run(scenario: &Scenario, case: &Case, detail: Detail) -> Run {
-    if let Err(error) = scenario.validate_but_for_checks() {
+    if let Err(error) = scenario.validate_except_checks() {
         panic!("{error}");
     }
     if let Some(defect) = scenario.defect_of_own_generators(&case.plan) {
@@ -129,24 +130,24 @@ pub fn run(scenario: &Scenario, case: &Case, detail: Detail) -> Run {
     run_valid(scenario, case, detail)
 }
 
-/// Runs a case that fits a scenario with which nothing is wrong.
+/// Runs a case that fits a valid scenario.
 pub(crate) fn run_valid(scenario: &Scenario, case: &Case, detail: Detail) -> Run {
-    judge(scenario, case, carry_out(scenario, case, detail, &[]))
+    judge(scenario, case, simulate_case(scenario, case, detail, &[]))
 }
 
-/// The case that a seed draws, with what is said of all draws. If a generator that it uses waits for moments, a run without
-/// faults counts them first.
+/// Draws the case of a seed, with the generators and intensities that `swarm` selects. If one of these generators waits
+/// for trigger points, a run without faults counts those first.
 pub fn draw(scenario: &Scenario, seed: Seed, swarm: &Swarm) -> Case {
     let trigger_points = scenario.trigger_points_for(seed, swarm);
     if trigger_points.is_empty() {
         return scenario.case_on(&scenario.topology(), seed, swarm);
     }
-    let artifacts = carry_out(scenario, &scenario.control(seed), Detail::Lean, &trigger_points);
+    let artifacts = simulate_case(scenario, &scenario.control(seed), Detail::Lean, &trigger_points);
     let seen = trigger_points.into_iter().zip(artifacts.trigger_counts).collect();
     scenario.case_on(&Topology { seen, ..scenario.topology() }, seed, swarm)
 }
 
-fn carry_out(scenario: &Scenario, case: &Case, detail: Detail, trigger_counts: &[Trigger]) -> RunArtifacts {
+fn simulate_case(scenario: &Scenario, case: &Case, detail: Detail, trigger_counts: &[Trigger]) -> RunArtifacts {
     let topology = scenario.topology();
     let hosts = scenario.hosts_for(&case.input);
     simulate(&WorldSpec {
@@ -168,7 +169,7 @@ fn judge(scenario: &Scenario, case: &Case, artifacts: RunArtifacts) -> Run {
     let RunArtifacts { trace, history, effects, failures, notes, trigger_counts: _ } = artifacts;
     let mut findings: Vec<Finding> = failures.iter().map(|(host, error)| failure(&trace, *host, error)).collect();
     if !scenario.allows_panics {
-        // A program whose main task panicked has been reported already, but the panic says where.
+        // The failure of a program whose main task panicked is reported already, but only the panic says where.
         findings.extend(notes.panics.iter().map(panicked));
     }
     for check in &scenario.checks {

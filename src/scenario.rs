@@ -1,5 +1,5 @@
-//! Scenarios: hosts, workload, fault generators, checks and limits, put together by a builder; and cases, the data on which
-//! one run of a scenario depends.
+//! Scenarios: hosts, workload, fault generators, checks and limits, collected by a builder; and cases, the data on
+//! which one run of a scenario depends.
 //!
 //! ```
 //! use proptest::collection::vec;
@@ -80,24 +80,24 @@ pub use definition::Definition;
 pub(crate) use nearest::nearest;
 pub use problems::ScenarioError;
 
-/// The input of every client: by host, then by the client's number.
+/// The input of every client: by the name of its host, then by the client's number.
 pub type Input = BTreeMap<String, Vec<serde_json::Value>>;
 
-/// All that a run depends on, as plain data.
+/// Everything that a run depends on, as plain data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
     /// The scenario's name.
     pub scenario: String,
-    /// The seed from which the rest was drawn, and from which all decisions of the run are derived.
+    /// The seed from which plan and input were drawn, and from which all decisions of the run are derived.
     pub seed: Seed,
     /// The faults.
     pub plan: Plan,
-    /// What the clients do.
+    /// The input of the clients.
     pub input: Input,
 }
 
-/// The two sides of links, and their latency.
+/// The two sides of a set of links, and the links' latency.
 type LinkLatency = (String, String, Range<Duration>);
 
 type DrawInput = dyn Fn(Seed, &str) -> serde_json::Value + Send + Sync;
@@ -114,12 +114,12 @@ pub(crate) struct ClientSpec {
     start: Arc<StartClient>,
 }
 
-/// How much a run may use before it is ended as a failure.
+/// The resources that a run may use before it is ended as a failure.
 #[derive(Clone, Debug)]
 pub struct RunLimits {
-    /// CPU time of one run.
+    /// The CPU time of one run.
     pub hang_after: Duration,
-    /// Memory that one run may allocate, in bytes.
+    /// The memory that one run may allocate, in bytes.
     pub memory_bytes: u64,
 }
 
@@ -129,14 +129,15 @@ impl Default for RunLimits {
     }
 }
 
-/// In how many seeds a situation must be reached, unless the scenario says otherwise.
+/// The default number of runs in which each situation must be reached at least once.
 const SEEDS: u64 = 64;
 
 /// Hosts, workload, fault generators, checks and limits.
 ///
-/// The builder only records what it is told, and the order of its calls does not matter: a pattern means whatever hosts the
-/// scenario has in the end. (Hosts are numbered and shown in the order in which they are declared.) What is said twice with the
-/// same words holds as it was said last. Before the first run, [`Scenario::validate`] says all that is wrong.
+/// The builder only records its calls, and their order does not matter: a pattern matches the hosts that the finished
+/// scenario has. (Hosts are numbered and shown in the order in which they are declared.) If a setting is given twice
+/// for the same pattern, the last value holds. Before the first run, [`Scenario::validate`] reports everything that is
+/// wrong.
 #[derive(Clone)]
 pub struct Scenario {
     pub(crate) name: String,
@@ -148,7 +149,7 @@ pub struct Scenario {
     pub(crate) seeds: u64,
     pub(crate) latency: Range<Duration>,
     latencies: Vec<LinkLatency>,
-    /// The length of a step, if it is said.
+    /// The length of a step, if it is set.
     step: Option<Duration>,
     supervised: Vec<(String, Duration)>,
     wall_offsets: Vec<(String, i64)>,
@@ -167,7 +168,8 @@ impl fmt::Debug for Scenario {
 }
 
 impl Scenario {
-    /// A scenario without hosts: 60 s of faults, 20 s to recover, links of 10 to 30 ms each way.
+    /// Creates a scenario without hosts: 60 s of faults, 20 s to recover, and 10 to 30 ms of latency each way on every
+    /// link.
     #[track_caller]
     pub fn new(name: &str) -> Scenario {
         Scenario {
@@ -198,7 +200,7 @@ impl Scenario {
         self
     }
 
-    /// A host that runs a program. The factory is called for each life of the program.
+    /// Adds a host that runs a program. `program` is called once for each life of the host's program.
     pub fn host<F, Fut>(self, name: &str, program: F) -> Scenario
     where
         F: Fn(HostContext) -> Fut + Send + Sync + 'static,
@@ -208,7 +210,7 @@ impl Scenario {
         self.add_host(name, name, 0, Program::new(program))
     }
 
-    /// `count` hosts named `name-1` and on that run the same program.
+    /// Adds `count` hosts named `name-1`, `name-2` and so on, which run the same program.
     pub fn hosts<F, Fut>(mut self, name: &str, count: usize, program: F) -> Scenario
     where
         F: Fn(HostContext) -> Fut + Send + Sync + 'static,
@@ -234,8 +236,8 @@ impl Scenario {
         self
     }
 
-    /// `count` clients that share one host. What each does is drawn from `input` before the run starts and is part of
-    /// the case. The host's process ends when all its clients have returned.
+    /// Adds `count` clients that share one host. The input of each is drawn from `input` before the run starts and is
+    /// part of the case. The host's process ends when all its clients have returned.
     pub fn clients<S, F, Fut>(mut self, name: &str, count: u32, input: S, program: F) -> Scenario
     where
         S: Strategy + Send + Sync + 'static,
@@ -255,7 +257,9 @@ impl Scenario {
                     let program = program(context, input);
                     Box::pin(async move { program.await.into_result() })
                 }
-                Err(error) => Box::pin(std::future::ready(Err(format!("the case's input does not fit: {error}")))),
+                Err(error) => {
+                    Box::pin(std::future::ready(Err(format!("the case's input does not fit this client: {error}"))))
+                }
             }
         };
         self.clients.push(ClientSpec {
@@ -265,26 +269,27 @@ impl Scenario {
             defect: Arc::new(defect),
             start: Arc::new(start),
         });
-        // The program is put in when the case is known.
+        // `hosts_for` sets the program when the case is known.
         self.add_host(name, name, 0, Program::new(|_| std::future::ready(())))
     }
 
-    /// Adds faults to the plan of each run.
+    /// Adds a generator, which draws faults for the plan of each run.
     pub fn fault(mut self, generator: impl Into<Generator>) -> Scenario {
         self.generators.push(generator.into());
         self
     }
 
-    /// Judges each run.
+    /// Adds a check, which judges each run.
     pub fn check(mut self, check: impl Into<Check>) -> Scenario {
         self.checks.push(check.into());
         self
     }
 
-    /// Names a situation that at least one run of an exploration must reach, by a sentence about what happens in it:
-    /// otherwise the exploration fails, as a promise that was never at stake was not tested.
+    /// Adds a situation that at least one run of an exploration must reach; its name is a sentence that says what
+    /// happens in it. An exploration that never reaches the situation fails, because it did not test the promise that
+    /// is at stake there.
     ///
-    /// Judged in explorations of at least as many runs as [`Scenario::seeds`] says.
+    /// Only explorations of at least [`Scenario::seeds`] runs are judged by it.
     pub fn sometimes(
         mut self,
         name: &str,
@@ -294,91 +299,92 @@ impl Scenario {
         self
     }
 
-    /// In how many runs each situation of [`Scenario::sometimes`] must be reached at least once. The default is 64.
+    /// Sets the number of runs in which each situation of [`Scenario::sometimes`] must be reached at least once. The
+    /// default is 64.
     pub fn seeds(mut self, count: u64) -> Scenario {
         self.seeds = count;
         self
     }
 
-    /// How long faults may happen.
+    /// Sets how long faults may happen.
     pub fn run_for(mut self, duration: Duration) -> Scenario {
         self.run_for = duration;
         self
     }
 
-    /// How long the system then has to recover.
+    /// Sets how long the system has to recover after the faults.
     pub fn settle_for(mut self, duration: Duration) -> Scenario {
         self.settle_for = duration;
         self
     }
 
-    /// One-way latency of every link, drawn uniformly for each segment.
+    /// Sets the one-way latency of every link, drawn uniformly for each segment.
     pub fn latency(mut self, range: Range<Duration>) -> Scenario {
         self.latency = range;
         self
     }
 
-    /// One-way latency of the links between two hosts or groups, both ways. Of several that are said of a link, the one
-    /// that names its hosts most narrowly holds: a host's name before its group's, and either before a pattern with `*`.
+    /// Sets the one-way latency of the links between two hosts or groups, in both directions. If several settings match
+    /// a link, the most specific one holds: a host's name before its group's, and either before a pattern with `*`.
     pub fn link_latency(mut self, a: &str, b: &str, range: Range<Duration>) -> Scenario {
         self.latencies.retain(|(x, y, _)| (x != a || y != b) && (x != b || y != a));
         self.latencies.push((a.to_owned(), b.to_owned(), range));
         self
     }
 
-    /// Length of a simulation step, at most the smallest latency: times are exact to 1 ms whatever it is, and longer steps
-    /// run faster. The default is 10 ms, or the smallest latency if that is less.
+    /// Sets the length of a simulation step, which is at most the smallest latency. Times are exact to 1 ms with any
+    /// step, and longer steps run faster. The default is 10 ms, or the smallest latency if that is less.
     pub fn step(mut self, step: Duration) -> Scenario {
         self.step = Some(step);
         self
     }
 
-    /// Starts the programs of these hosts again `after` they failed, instead of failing the run. Of several times that are
-    /// said of a host, the one that names it most narrowly holds, as with [`Scenario::link_latency`].
+    /// Restarts the programs of these hosts this long `after` they fail, instead of failing the run. If several
+    /// settings match a host, the most specific one holds, as with [`Scenario::link_latency`].
     pub fn supervise(mut self, pattern: &str, after: Duration) -> Scenario {
         self.supervised.retain(|(known, _)| known != pattern);
         self.supervised.push((pattern.to_owned(), after));
         self
     }
 
-    /// By how much the wall clocks of these hosts differ from the world's, in milliseconds. Of several that are said of a
-    /// host, the one that names it most narrowly holds, as with [`Scenario::link_latency`].
+    /// Sets the offset of the wall clocks of these hosts from the world's, in milliseconds. If several settings match a
+    /// host, the most specific one holds, as with [`Scenario::link_latency`].
     pub fn wall_clock_offset(mut self, pattern: &str, offset_ms: i64) -> Scenario {
         self.wall_offsets.retain(|(known, _)| known != pattern);
         self.wall_offsets.push((pattern.to_owned(), offset_ms));
         self
     }
 
-    /// How much a run may use.
+    /// Sets the resources that one run may use.
     pub fn limits(mut self, limits: RunLimits) -> Scenario {
         self.limits = limits;
         self
     }
 
-    /// A panic in a task of a program does not fail the run by itself.
+    /// Allows panics: a panic in a task of a program no longer fails the run by itself.
     pub fn allow_panics(mut self) -> Scenario {
         self.allows_panics = true;
         self
     }
 
-    /// An escape from the sandbox whose kind or detail contains this text is not reported.
+    /// Allows escapes from the sandbox whose kind or detail contains this text: they are not reported.
     pub fn allow_escape(mut self, text: &str) -> Scenario {
         self.allowed_escapes.push(text.to_owned());
         self
     }
 
-    /// Its name.
+    /// The scenario's name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Where it was declared: the call of [`Scenario::new`], or that of the outermost function around it that is
-    /// `#[track_caller]`.
+    /// The place where it was declared: the call of [`Scenario::new`], or the call of the outermost `#[track_caller]`
+    /// function around it.
     pub fn declared_at(&self) -> &'static Location<'static> {
         self.declared_at
     }
 
-    /// Simulated time of one run.
+    /// The simulated time of one run.
     pub fn duration(&self) -> Duration {
         self.run_for + self.settle_for
     }
@@ -403,7 +409,7 @@ impl Scenario {
         self.situations.iter().map(Situation::name)
     }
 
-    /// How many runs must reach each situation at least once.
+    /// The number of runs in which each situation must be reached at least once, see [`Scenario::seeds`].
     pub fn judged_from(&self) -> u64 {
         self.seeds
     }
@@ -413,7 +419,7 @@ impl Scenario {
         &self.limits
     }
 
-    /// The moments that its generators wait for, each once.
+    /// The trigger points that its generators wait for, each once.
     pub fn trigger_points(&self) -> Vec<Trigger> {
         let mut trigger_points: Vec<Trigger> = Vec::new();
         for trigger_point in self.generators.iter().filter_map(Generator::trigger_point) {
@@ -424,7 +430,7 @@ impl Scenario {
         trigger_points
     }
 
-    /// The moments that those of its generators wait for which this seed uses.
+    /// The trigger points that the generators used by this seed wait for, each once.
     pub(crate) fn trigger_points_for(&self, seed: Seed, swarm: &Swarm) -> Vec<Trigger> {
         let mut trigger_points = self.trigger_points();
         if !trigger_points.is_empty() {
@@ -436,19 +442,19 @@ impl Scenario {
         trigger_points
     }
 
-    /// The case that this seed draws. Generators that wait for moments draw nothing here, as nobody has looked how often they
-    /// come; [`run::draw`](crate::run::draw) looks.
+    /// Draws the case of this seed. Generators that wait for trigger points draw nothing here, because nothing has
+    /// counted those yet; [`run::draw`](crate::run::draw) counts them.
     pub fn case(&self, seed: Seed) -> Case {
         self.case_on(&self.topology(), seed, &Swarm::default())
     }
 
-    /// The case that this seed draws on a topology of its own, for example one that knows how often moments come.
+    /// Draws the case of this seed on another topology, for example one with counted trigger points.
     pub(crate) fn case_on(&self, topology: &Topology, seed: Seed, swarm: &Swarm) -> Case {
         let plan = fault::draw(topology, &self.generators, seed, swarm);
         Case { scenario: self.name.clone(), seed, plan, input: self.draw_input(seed) }
     }
 
-    /// The case that this seed draws, with nothing going wrong: the control.
+    /// The case of this seed without faults: the control.
     pub fn control(&self, seed: Seed) -> Case {
         Case { scenario: self.name.clone(), seed, plan: Plan::none(), input: self.draw_input(seed) }
     }
@@ -461,9 +467,9 @@ impl Scenario {
         self.clients.iter().map(draw).collect()
     }
 
-    /// The hosts with the clients' input put in.
+    /// The hosts, with those of clients running on this input.
     pub(crate) fn hosts_for(&self, input: &Input) -> Vec<HostSpec> {
-        let mut hosts = self.settled_hosts();
+        let mut hosts = self.configured_hosts();
         for client in &self.clients {
             let inputs = input.get(&client.name).cloned().unwrap_or_default();
             let start = client.start.clone();

@@ -33,7 +33,7 @@ pub(crate) enum Watched {
 pub(crate) struct Watch {
     /// The index in the plan of the fault that begins there; `u32::MAX` for a watch that only counts.
     pub(crate) fault: u32,
-    pub(crate) what: Watched,
+    pub(crate) watched: Watched,
     /// The occurrence, from 1, at which the fault begins.
     pub(crate) nth: u32,
     /// The number of occurrences so far.
@@ -64,12 +64,14 @@ impl TriggerPoints {
             return Vec::new();
         }
         let Some(name) = event.name() else { return Vec::new() };
-        self.count(|what| matches!(what, Watched::Event(watch) if watch.named == name && watch.hosts.contains(&host)))
+        self.count(
+            |watched| matches!(watched, Watched::Event(watch) if watch.named == name && watch.hosts.contains(&host)),
+        )
     }
 
     /// Counts a message that is about to leave and returns the faults that it triggers.
     pub(crate) fn message(&mut self, from: HostId, to: HostId, bytes: &[u8]) -> Vec<u32> {
-        self.count(|what| match what {
+        self.count(|watched| match watched {
             Watched::Message(watch) => {
                 watch.from.contains(&from) && watch.to.contains(&to) && contains(bytes, &watch.containing)
             }
@@ -77,9 +79,9 @@ impl TriggerPoints {
         })
     }
 
-    fn count(&mut self, is_watched: impl Fn(&Watched) -> bool) -> Vec<u32> {
+    fn count(&mut self, is_counted: impl Fn(&Watched) -> bool) -> Vec<u32> {
         let mut due = Vec::new();
-        for watch in self.watches.iter_mut().filter(|watch| is_watched(&watch.what)) {
+        for watch in self.watches.iter_mut().filter(|watch| is_counted(&watch.watched)) {
             watch.seen = watch.seen.saturating_add(1);
             if watch.seen == watch.nth {
                 due.push(watch.fault);
@@ -102,7 +104,7 @@ mod tests {
 
     #[test]
     fn messages_and_events_are_counted_separately() {
-        let watch = |fault, what, nth| Watch { fault, what, nth, seen: 0 };
+        let watch = |fault, watched, nth| Watch { fault, watched, nth, seen: 0 };
         let message = |containing: &[u8]| {
             let (from, to) = (vec![HostId(0)], vec![HostId(1), HostId(2)]);
             Watched::Message(MessageWatch { from, to, containing: containing.to_vec() })

@@ -1,4 +1,5 @@
-//! What the builder of a scenario accepts: in any order, and all that makes no sense is said at once, before any run.
+//! The builder of a scenario: its calls work in any order, and validation reports every problem at once, before any
+//! run.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -17,7 +18,7 @@ fn nothing(_: &Trace, _: &History) -> Verdict {
     Verdict::Pass
 }
 
-/// A scenario with which nothing is wrong.
+/// A valid scenario.
 fn small() -> Scenario {
     Scenario::new("small")
         .host("server", idle)
@@ -28,12 +29,12 @@ fn small() -> Scenario {
         .settle_for(secs(1))
 }
 
-/// What is wrong with a scenario.
+/// The problems of a scenario.
 fn problems(scenario: &Scenario) -> Vec<String> {
     scenario.validate().err().map(|error| error.problems).unwrap_or_default()
 }
 
-/// That this alone is wrong with a scenario.
+/// Asserts that a scenario has exactly this problem.
 #[track_caller]
 fn check(scenario: Scenario, expected: &str) {
     assert_eq!(problems(&scenario), [expected]);
@@ -42,7 +43,7 @@ fn check(scenario: Scenario, expected: &str) {
 const HOSTS: &str = "(hosts: api-1, api-2, client, server)";
 
 #[test]
-fn all_that_is_wrong_is_said_at_once() {
+fn all_problems_are_reported_at_once() {
     let scenario = Scenario::new("broken")
         .host("server", idle)
         .host("server", idle)
@@ -58,28 +59,28 @@ fn all_that_is_wrong_is_said_at_once() {
     let hosts = "(hosts: 10.0.0.7, my host, server)";
     let expected = [
         "scenario `broken` cannot be run:",
-        "  - a host cannot be named `10.0.0.7`: this is an address, and would never be looked up",
+        "  - a host cannot be named `10.0.0.7`: it is read as an IP address and never looked up",
         "  - a host cannot be named `my host`: ' ' is neither a letter from a to z, a digit, `-`, `_` nor `.`",
         "  - two hosts are named `server`: give one of them another name",
         &format!("  - link_latency(`server`, `clinet`): no host matches `clinet` {hosts}"),
         &format!("  - supervise(`sevrer`): no host matches `sevrer`; did you mean `server`? {hosts}"),
-        "  - a run has no length: say how long it is with `.run_for(..)` and `.settle_for(..)`",
+        "  - a run has no length: set it with `.run_for(..)` and `.settle_for(..)`",
         "  - the step of 20ms is longer than the smallest latency, 10ms: make the step shorter or the latency larger",
         &format!("  - fault generator `kill sevrer`: no host matches `sevrer`; did you mean `server`? {hosts}"),
-        "  - it has no check: say with `.check(..)` what every run must keep",
+        "  - it has no check: add one with `.check(..)`",
     ];
     assert_eq!(error.to_string().lines().collect::<Vec<_>>(), expected);
 }
 
 #[test]
 #[should_panic(expected = "fault generator `kill sevrer`: no host matches `sevrer`; did you mean `server`?")]
-fn a_misspelt_host_does_not_pass_in_silence() {
+fn a_misspelt_host_is_refused() {
     small().fault(fault::kill("sevrer")).assert_passes(0..8);
 }
 
 #[test]
 #[should_panic(expected = "fault generator `kill sevrer`: no host matches `sevrer`")]
-fn a_case_of_a_scenario_that_makes_no_sense_is_refused() {
+fn a_case_of_an_invalid_scenario_is_refused() {
     let scenario = small().fault(fault::kill("sevrer"));
     let case = scenario.control(Seed(1));
     scenario.assert_case_passes(case);
@@ -87,20 +88,20 @@ fn a_case_of_a_scenario_that_makes_no_sense_is_refused() {
 
 #[test]
 #[should_panic(expected = "it has no check")]
-fn nothing_passes_that_nobody_judges() {
+fn a_scenario_without_checks_is_refused() {
     Scenario::new("unjudged").host("server", idle).assert_passes(0..8);
 }
 
 #[test]
 #[should_panic(expected = "fault generator `kill sevrer`: no host matches `sevrer`")]
-fn a_single_run_is_refused_as_well() {
+fn a_single_run_of_an_invalid_scenario_is_refused() {
     let scenario = small().fault(fault::kill("sevrer"));
     run(&scenario, &scenario.control(Seed(1)), Detail::Lean);
 }
 
 #[test]
 #[should_panic(expected = "plan[0]: the scenario has no host named `sevrer`")]
-fn a_single_run_of_a_case_of_other_hosts_is_refused() {
+fn a_single_run_of_a_case_with_an_unknown_host_is_refused() {
     let scenario = small();
     let case = scenario.control(Seed(1)).fault(fault::kill(["sevrer"]).at_start());
     run(&scenario, &case, Detail::Lean);
@@ -110,16 +111,16 @@ fn a_single_run_of_a_case_of_other_hosts_is_refused() {
 #[should_panic(
     expected = "fault generator `mine` of `small` drew `kill sevrer at 0s for 1s`: the scenario has no host named"
 )]
-fn what_a_generator_of_ones_own_draws_is_looked_at_when_it_is_drawn() {
+fn faults_of_a_user_defined_generator_are_validated_when_drawn() {
     let generator = Generator::new("mine", |_| Just(vec![fault::kill(["sevrer"]).at_start()]));
     let scenario = small().fault(generator);
-    assert_eq!(problems(&scenario), [""; 0], "nobody knows before a draw");
+    assert_eq!(problems(&scenario), [""; 0], "the problem is known only after a draw");
     scenario.assert_passes(0..8);
 }
 
 #[test]
 #[should_panic(expected = "fault generator `mine` of `small` drew `kill sevrer at 0s for 1s`")]
-fn a_single_run_tells_who_drew_what_makes_no_sense() {
+fn a_single_run_names_the_generator_of_an_invalid_fault() {
     let scenario = small().fault(Generator::new("mine", |_| Just(vec![fault::kill(["sevrer"]).at_start()])));
     run(&scenario, &scenario.case(Seed(1)), Detail::Lean);
 }
@@ -169,18 +170,22 @@ fn names_fates_and_wildcards_must_match_as_well() {
     let of_name = |name: &str, hint: &str| format!("fault generator `{name}`: {hint} {HOSTS}");
     let named = "no host is named `api`; did you mean `api-1` or `api-2`?";
     check(small().fault(fault::kill(["server", "api"])), &of_name("kill server, api", named));
-    assert_eq!(problems(&small().fault(fault::kill(["db", "cache", "server"]))).len(), 2, "each unknown name is told");
+    assert_eq!(
+        problems(&small().fault(fault::kill(["db", "cache", "server"]))).len(),
+        2,
+        "each unknown name is reported"
+    );
     let fate = SegmentFate::new("client", "server-1", 80, 0, 0).lost([0]);
     let script = fault::scripted("script", vec![fault::segments("client", "server", [fate]).at_start()]);
     check(small().fault(script), &of_name("script", "no host is named `server-1`; did you mean `server`?"));
     check(small().fault(fault::kill("db-*")), &of_name("kill db-*", "no host matches `db-*`"));
-    check(small().fault(fault::kill([""; 0])), "fault generator `kill `: no host is named at all: name one");
+    check(small().fault(fault::kill([""; 0])), "fault generator `kill `: no host is named: name at least one");
     let all = small().fault(fault::kill(all())).fault(fault::kill("api-*")).fault(fault::kill("api"));
     assert_eq!(problems(&all.fault(fault::kill("api-2")).fault(fault::kill(["api-1"]))), [""; 0]);
 }
 
 #[test]
-fn faults_that_cannot_be_carried_out_are_refused() {
+fn impossible_faults_are_refused() {
     let rate = "fault generator `loss client ↔ server`: loss rate 1.5 is not between 0 and 1";
     check(small().fault(fault::loss(1.5, "client", "server")), rate);
     let waits = "fault generator `kill server at an event `ready` of whoever that is`: \
@@ -191,33 +196,33 @@ fn faults_that_cannot_be_carried_out_are_refused() {
     check(small().fault(fault::kill(here())), timed);
     check(
         small().fault(fault::kill("server")).run_for(Duration::ZERO),
-        "faults have no time to happen: say how long they may with `.run_for(..)`",
+        "faults have no time to happen: set it with `.run_for(..)`",
     );
 }
 
 #[test]
-fn a_name_is_given_once() {
+fn names_are_unique() {
     check(small().host("api-2", idle), "two hosts are named `api-2`: give one of them another name");
     check(
         small().clients("client", 1, Just(1_u8), |_, _| async {}),
         "two hosts are named `client`: give one of them another name",
     );
-    check(small().check(nothing), "two checks are named `nothing`: tell them apart with `Check::named`");
+    check(small().check(nothing), "two checks are named `nothing`: rename one with `Check::named`");
     assert_eq!(problems(&small().check(Check::from(nothing).named("again"))), [""; 0]);
     let budget = squall::check::attempts_at_most;
     check(
         small().check(budget(2)).check(budget(3)),
-        &format!("two checks are named `{}`: tell them apart with `Check::named`", budget(2).name()),
+        &format!("two checks are named `{}`: rename one with `Check::named`", budget(2).name()),
     );
     check(
         small().fault(fault::kill("server").once(secs(0)..secs(1))).fault(fault::kill("server")),
-        "two fault generators are named `kill server`: tell them apart with `.named(..)`, as each is judged by name",
+        "two fault generators are named `kill server`: rename one with `.named(..)`, as effects are counted by name",
     );
     let late = fault::kill("server").named("kill server late");
     assert_eq!(problems(&small().fault(fault::kill("server")).fault(late)), [""; 0]);
     check(
         small().sometimes("x", |_, _| true).sometimes("x", |_, _| true),
-        "two situations are named `x`: give one another name",
+        "two situations are named `x`: give one of them another name",
     );
 }
 
@@ -225,14 +230,14 @@ fn a_name_is_given_once() {
 fn something_must_run_and_be_judged() {
     check(
         small().clients("nobody", 0, Just(1_u8), |_, _| async {}),
-        "there are 0 clients `nobody`: it takes at least 1",
+        "there are 0 clients `nobody`: set their number to at least 1",
     );
     let empty = Scenario::new("empty").check(nothing);
     check(empty, "it has no host: add programs with `.host(..)` or `.clients(..)`");
     let unjudged = Scenario::new("unjudged").host("server", idle);
-    check(unjudged.clone(), "it has no check: say with `.check(..)` what every run must keep");
-    assert_eq!(problems(&unjudged.clone().sometimes("it ends", |_, _| true)), [""; 0], "a situation is judged, too");
-    // Whoever makes a single run has the whole of it to judge.
+    check(unjudged.clone(), "it has no check: add one with `.check(..)`");
+    assert_eq!(problems(&unjudged.clone().sometimes("it ends", |_, _| true)), [""; 0], "a situation is judged too");
+    // The caller of a single run can judge it.
     assert!(
         run(&unjudged.run_for(secs(1)), &Scenario::new("unjudged").control(Seed(1)), Detail::Lean)
             .outcome
@@ -254,12 +259,12 @@ fn times_fit_together() {
         &longer("5ms"),
     );
     assert_eq!(problems(&small().latency(millis(20)..millis(20)).step(millis(20))), [""; 0]);
-    // A step that nobody chose follows the latency.
+    // A step that is not set follows the latency.
     assert_eq!(problems(&small().latency(millis(3)..millis(20))), [""; 0]);
-    check(small().step(Duration::ZERO), "the step of 0s is too short: it is at least 1ms");
+    check(small().step(Duration::ZERO), "the step of 0s is too short: make it at least 1ms");
     check(
         small().latency(micros(100)..millis(1)),
-        "the smallest latency, 100us, is below 1ms, the shortest step there is: make it larger",
+        "the smallest latency, 100us, is below the shortest step, 1ms: make the latency larger",
     );
     check(small().latency(millis(30)..millis(20)), "latency: the range 30ms..20ms ends before it begins: swap the two");
 }
@@ -269,31 +274,31 @@ fn a_link_is_between_two_hosts() {
     let range = || millis(20)..millis(30);
     check(
         small().link_latency("server", "server", range()),
-        "link_latency(`server`, `server`): both sides are the same host, and a link is between two",
+        "link_latency(`server`, `server`): both sides are the same host: name two different hosts",
     );
     assert_eq!(problems(&small().link_latency("api", "api", range())), [""; 0]);
     check(small().wall_clock_offset("db", 5), &format!("wall_clock_offset(`db`): no host matches `db` {HOSTS}"));
 }
 
 #[test]
-fn what_is_said_most_narrowly_holds_and_ties_are_refused() {
+fn the_most_specific_setting_holds_and_ties_are_refused() {
     let of = |scenario: Scenario| scenario.definition();
     let wide = small().supervise("*", secs(1)).supervise("api", secs(2)).supervise("api-1", secs(3));
     let narrow = small().supervise("api-1", secs(3)).supervise("api", secs(2)).supervise("*", secs(1));
     assert_eq!(of(wide), of(narrow));
     let again = small().supervise("api", secs(9)).supervise("api", secs(2));
-    assert_eq!(of(again), of(small().supervise("api", secs(2))), "what is said again holds");
+    assert_eq!(of(again), of(small().supervise("api", secs(2))), "the last of repeated settings holds");
     let tie = small().supervise("api*", secs(1)).supervise("*-1", secs(2));
-    check(tie, "supervise(`*-1`) and supervise(`api*`) differ about `api-1`: name it itself in one of them");
+    check(tie, "supervise(`*-1`) and supervise(`api*`) differ about `api-1`: add one that names exactly `api-1`");
     assert_eq!(problems(&small().supervise("api*", secs(1)).supervise("*-1", secs(1))), [""; 0]);
     let three = small().supervise("a*-1", secs(1)).supervise("*-1", secs(2)).supervise("*i-1", secs(2));
-    check(three, "supervise(`*-1`) and supervise(`a*-1`) differ about `api-1`: name it itself in one of them");
+    check(three, "supervise(`*-1`) and supervise(`a*-1`) differ about `api-1`: add one that names exactly `api-1`");
     let range = |ms| millis(ms)..millis(ms);
     let links = small().link_latency("*", "server", range(20)).link_latency("server", "api*", range(30));
     let contested = |api: &str| {
         format!(
             "link_latency(`*`, `server`) and link_latency(`server`, `api*`) differ about `server ↔ {api}`: \
-             name it itself in one of them"
+             add one that names exactly `server ↔ {api}`"
         )
     };
     assert_eq!(problems(&links), [contested("api-1"), contested("api-2")]);
@@ -301,7 +306,7 @@ fn what_is_said_most_narrowly_holds_and_ties_are_refused() {
     assert_eq!(problems(&settled), [""; 0]);
 }
 
-/// Applies calls in an order that a number decides.
+/// Applies the calls in the order that this number stands for.
 fn permuted(calls: &[&dyn Fn(Scenario) -> Scenario], mut number: usize) -> Scenario {
     let mut left: Vec<_> = calls.to_vec();
     let mut scenario = Scenario::new("permuted");
@@ -315,7 +320,7 @@ fn permuted(calls: &[&dyn Fn(Scenario) -> Scenario], mut number: usize) -> Scena
 
 #[test]
 fn the_order_of_calls_does_not_matter() {
-    // Hosts are numbered in the order in which they are declared: these three are one call.
+    // Hosts are numbered in the order in which they are declared, so one call declares all of them.
     let hosts = |s: Scenario| {
         let flaky = |cx: HostContext| async move {
             cx.connector().connect("api-1", 80).await?;
@@ -349,11 +354,11 @@ fn the_order_of_calls_does_not_matter() {
         }
         assert_eq!(run(&scenario, &cases[0], Detail::Lean).outcome.fingerprint, result.fingerprint, "order {number}");
     }
-    assert_eq!(orders.len(), 4, "faults and checks came in either order");
+    assert_eq!(orders.len(), 4, "faults and checks were declared in either order");
 }
 
 #[test]
-fn what_is_wrong_is_told_in_the_same_order() {
+fn problems_are_reported_in_the_same_order() {
     let calls: [&dyn Fn(Scenario) -> Scenario; 6] = [
         &|s| s.host("a b", idle).host("a", idle),
         &|s| s.host("localhost", idle),
@@ -368,7 +373,7 @@ fn what_is_wrong_is_told_in_the_same_order() {
 }
 
 #[test]
-fn a_program_is_a_bare_loop_or_ends_as_it_likes() {
+fn a_program_may_loop_forever_or_return_any_result() {
     async fn forever(cx: HostContext) -> ! {
         loop {
             cx.recorder().note("tick", "");

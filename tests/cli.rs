@@ -387,9 +387,17 @@ fn damaged_files() {
     check("\"server\"", "\"sever\"", "the scenario has no host named `sever`");
     check("\"lasting\": \"", "\"lasting\": \"x", "case.plan[0].lasting");
     check("\"client\": [", "\"clients\": [", "the scenario has no clients named `clients`");
-    check("\"client\": [", "\"client\": [[7], ", "case.input.client: input for 2 clients, of which there are 1");
+    check(
+        "\"client\": [",
+        "\"client\": [[7], ",
+        "case.input.client: there is input for 2 clients, but the scenario has 1",
+    );
     check("\"client\": [", "\"client\": [\"seven\"], \"x\": [", "case.input.client[0]: invalid type: string \"seven\"");
-    check("\"names\": [\"server\"]", "\"one\": \"sever\"", "no host of the scenario is meant by `one of sever`");
+    check(
+        "\"names\": [\"server\"]",
+        "\"one\": \"sever\"",
+        "no host of the scenario matches `one of sever`: name a host",
+    );
     check("\"build\": ", "\"built\": ", "unknown field `built`");
     std::fs::write(directory(name).join("damaged.json"), &whole[..whole.len() / 2]).unwrap();
     assert_one_line(&cli(name, &["replay", "damaged.json"]), "the file is cut off", 2);

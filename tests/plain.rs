@@ -1,5 +1,5 @@
-//! Scenarios in plain `#[test]` functions: the test binary starts itself again for the one test and forks each run
-//! there.
+//! Scenarios in plain `#[test]` functions: the test binary starts itself again for the one test, and forks each run in
+//! that process.
 
 #[path = "determinism/everything.rs"]
 #[allow(dead_code)]

@@ -1,5 +1,5 @@
-//! Checkpoints of a recorded run: short digests of what had happened up to certain events, so that a later run can be
-//! told where it parts from this one, without a copy of all that happened. They know nothing of what an event is.
+//! Checkpoints of a recorded run: short digests of all events up to certain ones. They show where a later run diverges
+//! from this one without a copy of its events.
 
 use std::hash::Hasher;
 use std::ops::Range;
@@ -7,9 +7,9 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher13;
 
-/// How many checkpoints a run has, unless it has fewer events.
+/// The number of checkpoints of a run that has at least this many events.
 const COUNT: usize = 64;
-/// Hexadecimal digits of a checkpoint.
+/// The number of hexadecimal digits of a checkpoint.
 const DIGITS: usize = 6;
 
 /// Digests (SipHash-1-3, cut to 24 bits) of all events up to evenly spaced ones, the last event among them.
@@ -22,14 +22,14 @@ impl Checkpoints {
         Checkpoints(digests(events, events.len()))
     }
 
-    /// Whether they can be those of a run with so many events.
+    /// Whether these can be the checkpoints of a run with this many events.
     pub fn fit(&self, events: usize) -> bool {
         self.0.len() == count(events)
     }
 
-    /// Between which events, from 0, a run of other events parts from the one of `recorded` events that left these
-    /// checkpoints: everything before the start of the range is the same, and something within it is not. None if all
-    /// checkpoints agree.
+    /// The range of event indices in which a run with these `events` diverges from the run of `recorded` events that
+    /// these checkpoints are from: all events before the range are the same, and some event in it is not. `None` if all
+    /// checkpoints agree and there are no further events.
     pub fn divergence<S: AsRef<str>>(&self, recorded: usize, events: &[S]) -> Option<Range<usize>> {
         let own = digests(events, recorded);
         let place = |checkpoint: usize| position(checkpoint, self.0.len(), recorded);
@@ -45,9 +45,9 @@ fn count(events: usize) -> usize {
     events.min(COUNT)
 }
 
-/// How many events the checkpoint with this index covers.
+/// The number of events that the checkpoint with this index covers.
 fn position(index: usize, checkpoints: usize, events: usize) -> usize {
-    // A file may claim any number of events.
+    // This is computed in `u128` because a file may claim any number of events.
     ((index as u128 + 1) * events as u128 / checkpoints.max(1) as u128) as usize
 }
 
@@ -75,8 +75,9 @@ impl Serialize for Checkpoints {
 impl<'de> Deserialize<'de> for Checkpoints {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Checkpoints, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let wrong =
-            || serde::de::Error::custom(format!("`{text}` is not a row of checkpoints of 6 hexadecimal digits"));
+        let wrong = || {
+            serde::de::Error::custom(format!("`{text}` is not a series of checkpoints of 6 hexadecimal digits each"))
+        };
         if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) || text.len() % DIGITS != 0 {
             return Err(wrong());
         }
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn they_are_read_as_they_are_written() {
+    fn checkpoints_round_trip_through_json() {
         let checkpoints = Checkpoints::of(&events(3));
         let text = serde_json::to_string(&checkpoints).unwrap();
         assert_eq!(text.len(), 3 * 6 + 2);

@@ -1,13 +1,13 @@
-//! How the JSON of a case is laid out for people: what fits on one line stands on one line, so that a difference between
-//! two versions shows whole faults and operations. It knows nothing of what the JSON means.
+//! The layout of a case's JSON for people: a value that fits on one line is written on one line, so that a diff shows
+//! whole faults and operations.
 
-/// Columns that a line may have, with its indentation.
+/// The most columns of a line, with its indentation.
 const WIDTH: usize = 120;
-/// Columns by which what is inside is set in.
+/// The columns of one level of indentation.
 const INDENT: usize = 4;
 
-/// Lays out JSON as `serde_json` writes it, whose first line begins at column `indent`. The members of objects keep their
-/// order.
+/// Lays out JSON as `serde_json` writes it, whose first line begins at column `indent`. The members of objects keep
+/// their order.
 pub(crate) fn lay_out(json: &str, indent: usize) -> String {
     let mut reader = Reader { rest: json.trim() };
     let node = reader.node();
@@ -16,14 +16,14 @@ pub(crate) fn lay_out(json: &str, indent: usize) -> String {
     text
 }
 
-/// The same with the outermost object or array over several lines, however short it is.
+/// Lays out JSON with its outermost object or array over several lines, however short it is.
 pub(crate) fn lay_out_whole(json: &str) -> String {
     let mut text = String::with_capacity(json.len() * 2);
     Reader { rest: json.trim() }.node().write_open(0, &mut text);
     text
 }
 
-/// A piece of JSON; what is no list is kept as it is written.
+/// A JSON value. Everything except arrays and objects is kept as it is written.
 enum Node<'a> {
     Leaf(&'a str),
     Array(Vec<Node<'a>>),
@@ -62,7 +62,7 @@ impl<'a> Reader<'a> {
         self.rest = self.rest.strip_prefix(mark).unwrap_or(self.rest).trim_start();
     }
 
-    /// A text, or anything else up to the next mark.
+    /// Reads a string, or anything else up to the next punctuation mark.
     fn leaf(&mut self) -> &'a str {
         let end = match self.rest.strip_prefix('"') {
             Some(text) => {
@@ -75,7 +75,7 @@ impl<'a> Reader<'a> {
                 close.map_or(self.rest.len(), |close| close + 2)
             }
             None => {
-                // The first character is never a mark; taking it whatever it is, the reader always gets on.
+                // The first character is taken whatever it is, so that the reader always advances.
                 let mut others = self.rest.char_indices().skip(1);
                 others.find(|(_, c)| ",]}:".contains(*c)).map_or(self.rest.len(), |(end, _)| end)
             }
@@ -91,7 +91,7 @@ impl Node<'_> {
     fn write(&self, indent: usize, used: usize, text: &mut String) {
         let mut line = String::new();
         self.write_line(&mut line);
-        // What cannot be broken may be as long as it is.
+        // A leaf cannot be broken, so it may be longer than the line.
         if matches!(self, Node::Leaf(_)) || indent + used + line.chars().count() <= WIDTH {
             text.push_str(&line);
         } else {
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_stands_on_one_line() {
+    fn a_value_that_fits_is_on_one_line() {
         let check = |json: &str, expected: &str| {
             assert_eq!(lay_out(json, 0), expected);
             same(json, expected);
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn long_lists_have_an_item_on_each_line() {
+    fn a_long_list_has_one_item_on_each_line() {
         let item = format!(r#"{{"after_ms":7,"operation":{{"place":"{}"}}}}"#, "ä".repeat(30));
         let json = format!(r#"{{"buyer":[[{item},{item},{item}],[]]}}"#);
         let text = lay_out(&json, 0);
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_broken_is_as_long_as_it_is() {
+    fn a_long_string_is_not_broken() {
         let json = format!(r#"{{"a":"{}","b":[]}}"#, "x".repeat(300));
         let text = lay_out(&json, 0);
         same(&json, &text);
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn the_outermost_may_be_opened_always() {
+    fn lay_out_whole_always_opens_the_outermost_value() {
         assert_eq!(lay_out_whole(r#"{"a":{"b":1}}"#), "{\n    \"a\": {\"b\": 1}\n}");
     }
 }

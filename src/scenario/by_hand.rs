@@ -1,11 +1,12 @@
-//! Cases that are written by hand, or printed for somebody to paste.
+//! Cases as Rust code, written by hand or pasted from a report.
 
 use super::Case;
 use crate::fault::{Fault, Plan};
 use crate::seed::Seed;
 
 impl Case {
-    /// A case of this scenario without faults and without input. All decisions of its run are derived from the seed.
+    /// Creates a case of this scenario without faults and without input. All decisions of its run are derived from the
+    /// seed.
     pub fn new(scenario: &str, seed: Seed) -> Case {
         Case { scenario: scenario.to_owned(), seed, plan: Plan::none(), input: Default::default() }
     }
@@ -16,10 +17,10 @@ impl Case {
         self
     }
 
-    /// Adds a client of this group: what it does, as JSON. The first call is for client 0, the next for client 1.
+    /// Adds the input of the next client on this host, as JSON: first that of client 0, then that of client 1.
     ///
     /// # Panics
-    /// If it is not JSON.
+    /// If the input is not JSON.
     pub fn input(mut self, clients: &str, json: &str) -> Case {
         let input = serde_json::from_str(json)
             .unwrap_or_else(|error| panic!("the input of a client of `{clients}` is not JSON: {error}"));

@@ -1,5 +1,5 @@
-//! The digest of what a scenario is, apart from its code. It tells a case that was recorded for another definition from
-//! one whose code has changed.
+//! The digest of a scenario's definition, without its code. It tells a case that was recorded for another definition
+//! from one whose code has changed.
 
 use std::fmt;
 use std::hash::Hasher;
@@ -44,10 +44,11 @@ impl<'de> Deserialize<'de> for Definition {
 }
 
 impl Scenario {
-    /// The digest of everything about the scenario but its code, its name, and what is not judged run by run.
+    /// The digest of everything about the scenario except its code, its name and its situations, which are not judged
+    /// in each run.
     pub fn definition(&self) -> Definition {
         let mut parts = Parts(SipHasher13::new());
-        for host in self.settled_hosts() {
+        for host in self.configured_hosts() {
             parts.add("host", &[&host.name, &host.group, &host.index, &host.supervised, &host.wall_offset]);
         }
         for client in &self.clients {
@@ -71,7 +72,7 @@ impl Scenario {
     }
 }
 
-/// The order of the builder's calls makes no other definition.
+/// Sorts parts, because the order of the builder's calls must not change the digest.
 fn sorted<T: Ord>(parts: impl Iterator<Item = T>) -> Vec<T> {
     let mut parts: Vec<T> = parts.collect();
     parts.sort();
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_read_as_it_is_written() {
+    fn a_digest_round_trips_through_text() {
         let definition = Scenario::new("s").definition();
         assert_eq!(definition.to_string().parse(), Ok(definition));
         for bad in ["", "1234", "+23456789abcdef0", "123456789abcdefg"] {

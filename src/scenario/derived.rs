@@ -1,5 +1,5 @@
-//! What the builder's calls come to once all are made, whatever their order: which of several settings holds for a host or
-//! a link. It says nothing of what is wrong.
+//! The effective settings of a finished scenario, whatever the order of the builder's calls: which of several settings
+//! holds for a host or a link.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -9,14 +9,14 @@ use crate::fault::{Topology, TopologyHost, millis};
 use crate::host::HostSpec;
 use crate::trace::HostId;
 
-/// The length of a step, if nothing is said and no latency is smaller.
+/// The length of a step if none is set and no latency is smaller.
 pub(super) const DEFAULT_STEP: Duration = millis(10);
 
-/// No step is shorter.
+/// The shortest step.
 pub(super) const SHORTEST_STEP: Duration = millis(1);
 
-/// The settings that name one host or link, each with how broadly it does, reduced to those that name it most narrowly. They
-/// must say the same, or the scenario is refused.
+/// Reduces the settings that match one host or link, each with its breadth, to the most specific ones. If these differ,
+/// the scenario is refused.
 fn narrowest<'a, T>(settings: impl Iterator<Item = (u8, &'a T)>) -> Vec<&'a T> {
     let settings: Vec<(u8, &T)> = settings.collect();
     let least = settings.iter().map(|(breadth, _)| *breadth).min();
@@ -24,14 +24,14 @@ fn narrowest<'a, T>(settings: impl Iterator<Item = (u8, &'a T)>) -> Vec<&'a T> {
 }
 
 impl Scenario {
-    /// What its generators need to know to draw a plan.
+    /// The hosts and times from which generators draw a plan.
     pub fn topology(&self) -> Topology {
         let host = |host: &HostSpec| TopologyHost { name: host.name.clone(), group: host.group.clone() };
         Topology { hosts: self.hosts.iter().map(host).collect(), ..Topology::of(&[], self.run_for) }
     }
 
-    /// The hosts with all that is said of them, still without the clients' input.
-    pub(super) fn settled_hosts(&self) -> Vec<HostSpec> {
+    /// The hosts with all settings that apply to them, still without the clients' programs.
+    pub(super) fn configured_hosts(&self) -> Vec<HostSpec> {
         let mut hosts = self.hosts.clone();
         if self.supervised.is_empty() && self.wall_offsets.is_empty() {
             return hosts;
@@ -47,13 +47,13 @@ impl Scenario {
         hosts
     }
 
-    /// The latency of each link that has one of its own.
+    /// The latency of each link for which one is set.
     pub(crate) fn link_latencies(&self) -> Vec<(HostId, HostId, Range<Duration>)> {
         let latencies = self.settings_of_links().into_iter();
         latencies.filter_map(|(a, b, settings)| Some((a, b, settings.first()?.2.clone()))).collect()
     }
 
-    /// What is said most narrowly of each link.
+    /// The most specific settings of each link.
     pub(super) fn settings_of_links(&self) -> Vec<(HostId, HostId, Vec<&LinkLatency>)> {
         let mut all = Vec::new();
         if self.latencies.is_empty() {
@@ -77,15 +77,15 @@ impl Scenario {
         latencies.fold(self.latency.start, Duration::min)
     }
 
-    /// The length of a simulation step, in whole milliseconds: nothing sent in a step may arrive in it, or it would come
-    /// late.
+    /// The length of a simulation step, in whole milliseconds. It is at most the smallest latency, because a segment
+    /// that should arrive in the step in which it was sent would arrive late.
     pub(crate) fn step_of_run(&self) -> Duration {
         let step = self.step.unwrap_or(DEFAULT_STEP).min(self.smallest_latency()).max(SHORTEST_STEP);
         millis(step.as_millis() as u64)
     }
 }
 
-/// What is said most narrowly of a host.
+/// The most specific settings of a host.
 pub(super) fn settings_of<'a, T>(
     settings: &'a [(String, T)],
     topology: &Topology,
@@ -94,7 +94,8 @@ pub(super) fn settings_of<'a, T>(
     narrowest(settings.iter().filter_map(|setting| Some((breadth(&setting.0, topology, host)?, setting))))
 }
 
-/// How broadly a pattern names a host: by its own name, by its group's, or with `*`; none if it does not mean it.
+/// How broadly a pattern matches a host: 0 by the host's name, 1 by its group's name, 2 with `*`; `None` if it does not
+/// match.
 fn breadth(pattern: &str, topology: &Topology, host: HostId) -> Option<u8> {
     let TopologyHost { name, group } = &topology.hosts[host.index()];
     match pattern {
@@ -104,7 +105,7 @@ fn breadth(pattern: &str, topology: &Topology, host: HostId) -> Option<u8> {
     }
 }
 
-/// Every two hosts.
+/// All links: every pair of hosts, once.
 fn links(topology: &Topology) -> impl Iterator<Item = (HostId, HostId)> {
     let count = topology.hosts.len() as u16;
     (0..count).flat_map(move |first| (first + 1..count).map(move |second| (HostId(first), HostId(second))))

@@ -1,21 +1,23 @@
-//! Whether a case fits a scenario: its faults, their hosts, and the clients' input. It runs nothing.
+//! Decides whether a case fits a scenario: its faults, their hosts, and the clients' input.
 
 use super::{Case, Scenario};
 use crate::fault::{Fault, Generator, Plan, Selector, Topology};
 
 impl Scenario {
-    /// What is wrong with a case for this scenario, in one line; none if it can be run.
+    /// What is wrong with a case for this scenario, in one line; `None` if it can be run.
     pub fn defect(&self, case: &Case) -> Option<String> {
         if let Some(defect) = self.defect_of_plan(&case.plan) {
             return Some(defect);
         }
         for (name, inputs) in &case.input {
             let Some(client) = self.clients.iter().find(|client| &client.name == name) else {
-                return Some(format!("input: the scenario has no clients named `{name}`"));
+                return Some(format!("input: the scenario has no clients named `{name}`: rename or remove this input"));
             };
             if inputs.len() > client.count as usize {
                 let (given, count) = (inputs.len(), client.count);
-                return Some(format!("input.{name}: input for {given} clients, of which there are {count}"));
+                return Some(format!(
+                    "input.{name}: there is input for {given} clients, but the scenario has {count}: remove the rest"
+                ));
             }
             for (number, input) in inputs.iter().enumerate() {
                 if let Some(defect) = (client.defect)(input) {
@@ -26,15 +28,15 @@ impl Scenario {
         None
     }
 
-    /// What is wrong with a plan for this scenario, in one line.
+    /// What is wrong with a plan for this scenario, in one line; `None` if it fits.
     pub(crate) fn defect_of_plan(&self, plan: &Plan) -> Option<String> {
         let topology = self.topology();
         let defect = |(index, fault)| Some(format!("plan[{index}]: {}", defect_of(fault, &topology)?));
         plan.faults.iter().enumerate().find_map(defect)
     }
 
-    /// What is wrong with a fault that a generator of the user's own drew, in one line that names the generator. All other
-    /// generators say before any draw which hosts they mean.
+    /// What is wrong with a fault that a user-defined generator drew, in one line that names the generator. All other
+    /// generators are validated before any draw, because they declare which hosts they need.
     pub(crate) fn defect_of_own_generators(&self, plan: &Plan) -> Option<String> {
         let own: Vec<&str> =
             self.generators.iter().filter(|generator| generator.outline().is_none()).map(Generator::name).collect();
@@ -54,15 +56,19 @@ fn defect_of(fault: &Fault, topology: &Topology) -> Option<String> {
         return Some(defect);
     }
     let is_unknown = |name: &&String| topology.hosts.iter().all(|host| host.name != **name);
-    let unknown_text = |name: &String| format!("the scenario has no host named `{name}`");
+    let unknown_text = |name: &String| format!("the scenario has no host named `{name}`: name one of its hosts");
     let of_trigger = fault.trigger.selectors().into_iter().map(|(_, selector)| selector);
     for selector in fault.target.selectors().into_iter().chain(of_trigger) {
         let defect = match selector {
             Selector::Here => None,
             Selector::Names(names) => names.iter().find(is_unknown).map(unknown_text),
             pattern => {
-                let none = pattern.resolve(topology, 0).is_empty();
-                none.then(|| format!("no host of the scenario is meant by `{pattern}`"))
+                let is_unmatched = pattern.resolve(topology, 0).is_empty();
+                is_unmatched.then(|| {
+                    format!(
+                        "no host of the scenario matches `{pattern}`: name a host, a group or a pattern such as `api-*`"
+                    )
+                })
             }
         };
         if defect.is_some() {

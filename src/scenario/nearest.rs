@@ -1,6 +1,7 @@
-//! What somebody may have meant who wrote a name that does not exist.
+//! Suggestions for a name that does not exist.
 
-/// The names that are most like this one, as the end of a question: `` `a` or `b` ``; none if no name is like it.
+/// The known names that are most similar to this one, as the end of a question: `` `a` or `b` ``; `None` if none is
+/// similar.
 pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
     let mut near: Vec<(f64, &str)> = names
         .map(|known| (strsim::jaro_winkler(name, known), known))

@@ -1,4 +1,4 @@
-//! What is wrong with a scenario, all at once and before its first run. It changes nothing.
+//! The validation of a scenario: reports everything that is wrong with it at once, before its first run.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,15 +10,15 @@ use crate::check::{Check, Situation};
 use crate::fault::{Generator, Selector, Topology, duration_text};
 use crate::trace::HostId;
 
-/// No more hosts are listed in a problem.
+/// The most hosts that one problem lists.
 const LISTED: usize = 12;
 
-/// All that is wrong with a scenario.
+/// Everything that is wrong with a scenario.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct ScenarioError {
     /// The scenario's name.
     pub scenario: String,
-    /// What is wrong, one line each, in an order that does not depend on that of the builder's calls.
+    /// The problems, one line each, in an order that does not depend on the order of the builder's calls.
     pub problems: Vec<String>,
 }
 
@@ -30,43 +30,42 @@ impl fmt::Display for ScenarioError {
 }
 
 impl Scenario {
-    /// Looks for everything that makes no sense: patterns that match no host, names that are given twice or cannot be
-    /// given, nothing to run or to judge, times that do not fit together. Each way to run a scenario calls this before its
-    /// first run.
+    /// Validates the scenario: every pattern must match a host, names must be valid and unique, there must be something
+    /// to run and to judge, and the times must fit together. Every way to run a scenario calls this before its first
+    /// run.
     ///
     /// # Errors
-    /// If anything is wrong: all of it.
+    /// If anything is wrong. The error lists all problems.
     pub fn validate(&self) -> Result<(), ScenarioError> {
         let is_judged = !self.checks.is_empty() || !self.situations.is_empty();
-        let unjudged =
-            (!is_judged).then(|| "it has no check: say with `.check(..)` what every run must keep".to_owned());
-        self.refuse(self.problems().into_iter().chain(unjudged).collect())
+        let unjudged = (!is_judged).then(|| "it has no check: add one with `.check(..)`".to_owned());
+        self.error_if_any(self.problems().into_iter().chain(unjudged).collect())
     }
 
-    /// The same for whoever judges a run without checks.
-    pub(crate) fn validate_but_for_checks(&self) -> Result<(), ScenarioError> {
-        self.refuse(self.problems())
+    /// Validates a scenario that may have no checks, because the caller judges its run.
+    pub(crate) fn validate_except_checks(&self) -> Result<(), ScenarioError> {
+        self.error_if_any(self.problems())
     }
 
-    fn refuse(&self, problems: Vec<String>) -> Result<(), ScenarioError> {
+    fn error_if_any(&self, problems: Vec<String>) -> Result<(), ScenarioError> {
         match problems.is_empty() {
             true => Ok(()),
             false => Err(ScenarioError { scenario: self.name.clone(), problems }),
         }
     }
 
-    /// Everything that is wrong, but for a lack of checks.
+    /// All problems except a lack of checks.
     fn problems(&self) -> Vec<String> {
         let topology = self.topology();
         let groups = [
             self.problems_of_hosts(),
             self.problems_of_patterns(&topology),
-            self.problems_of_contests(&topology),
+            self.problems_of_conflicts(&topology),
             self.problems_of_times(),
             self.problems_of_generators(&topology),
             self.problems_of_names(),
         ];
-        // Within a group by text, so that the order of the builder's calls does not matter.
+        // Each group is sorted by text, so that the order of the builder's calls does not matter.
         let sorted = |group: Vec<String>| group.into_iter().collect::<BTreeSet<String>>();
         groups.into_iter().flat_map(sorted).collect()
     }
@@ -78,15 +77,16 @@ impl Scenario {
         let twice = repeated(self.hosts.iter().map(|host| host.name.as_str()));
         let twice = twice.map(|name| format!("two hosts are named `{name}`: give one of them another name"));
         let bad = self.hosts.iter().filter_map(|host| {
-            let why = unfit_name(&host.name)?;
+            let why = host_name_defect(&host.name)?;
             Some(format!("a host cannot be named `{}`: {why}", host.name))
         });
         let absent = self.clients.iter().filter(|clients| clients.count == 0);
-        let absent = absent.map(|clients| format!("there are 0 clients `{}`: it takes at least 1", clients.name));
+        let absent =
+            absent.map(|clients| format!("there are 0 clients `{}`: set their number to at least 1", clients.name));
         twice.chain(bad).chain(absent).collect()
     }
 
-    /// Patterns of hosts that match none, outside of faults.
+    /// Patterns that match no host, except those of faults.
     fn problems_of_patterns(&self, topology: &Topology) -> Vec<String> {
         let wrong = |what: &str, pattern: &str| Some(format!("{what}: {}", unmatched(pattern, topology)?));
         let supervised = self.supervised.iter();
@@ -99,27 +99,31 @@ impl Scenario {
             let mut hosts = [topology.matching(a), topology.matching(b)].concat();
             hosts.dedup();
             if problems.is_empty() && hosts.len() < 2 {
-                problems.push(format!("{what}: both sides are the same host, and a link is between two"));
+                problems.push(format!("{what}: both sides are the same host: name two different hosts"));
             }
             problems
         });
         supervised.chain(offsets).chain(latencies).collect()
     }
 
-    /// Hosts and links of which two different things are said, and neither more narrowly than the other.
-    fn problems_of_contests(&self, topology: &Topology) -> Vec<String> {
+    /// Hosts and links for which two equally specific settings differ.
+    fn problems_of_conflicts(&self, topology: &Topology) -> Vec<String> {
         let mut problems = Vec::new();
         let name = |host: HostId| topology.hosts[host.index()].name.as_str();
         for host in (0..topology.hosts.len()).map(|index| HostId(index as u16)) {
             let times = settings_of(&self.supervised, topology, host);
-            problems.extend(contest("supervise", times.iter().map(|(p, after)| (format!("`{p}`"), after)), name(host)));
+            problems.extend(conflict(
+                "supervise",
+                times.iter().map(|(p, after)| (format!("`{p}`"), after)),
+                name(host),
+            ));
             let offsets = settings_of(&self.wall_offsets, topology, host);
             let offsets = offsets.iter().map(|(p, offset_ms)| (format!("`{p}`"), offset_ms));
-            problems.extend(contest("wall_clock_offset", offsets, name(host)));
+            problems.extend(conflict("wall_clock_offset", offsets, name(host)));
         }
         for (a, b, settings) in self.settings_of_links() {
             let settings = settings.iter().map(|(from, to, range)| (format!("`{from}`, `{to}`"), range));
-            problems.extend(contest("link_latency", settings, &format!("{} ↔ {}", name(a), name(b))));
+            problems.extend(conflict("link_latency", settings, &format!("{} ↔ {}", name(a), name(b))));
         }
         problems
     }
@@ -129,7 +133,7 @@ impl Scenario {
         let smallest = self.smallest_latency();
         match self.step {
             Some(step) if step < SHORTEST_STEP => problems.push(format!(
-                "the step of {} is too short: it is at least {}",
+                "the step of {} is too short: make it at least {}",
                 duration_text(step),
                 duration_text(SHORTEST_STEP)
             )),
@@ -139,7 +143,7 @@ impl Scenario {
                 duration_text(smallest)
             )),
             _ if smallest < SHORTEST_STEP => problems.push(format!(
-                "the smallest latency, {}, is below {}, the shortest step there is: make it larger",
+                "the smallest latency, {}, is below the shortest step, {}: make the latency larger",
                 duration_text(smallest),
                 duration_text(SHORTEST_STEP)
             )),
@@ -153,10 +157,9 @@ impl Scenario {
             }
         }
         if self.duration().is_zero() {
-            problems
-                .push("a run has no length: say how long it is with `.run_for(..)` and `.settle_for(..)`".to_owned());
+            problems.push("a run has no length: set it with `.run_for(..)` and `.settle_for(..)`".to_owned());
         } else if self.run_for.is_zero() && !self.generators.is_empty() {
-            problems.push("faults have no time to happen: say how long they may with `.run_for(..)`".to_owned());
+            problems.push("faults have no time to happen: set it with `.run_for(..)`".to_owned());
         }
         problems
     }
@@ -164,7 +167,7 @@ impl Scenario {
     fn problems_of_generators(&self, topology: &Topology) -> Vec<String> {
         let twice = repeated(self.generators.iter().map(Generator::name)).map(|name| {
             format!(
-                "two fault generators are named `{name}`: tell them apart with `.named(..)`, as each is judged by name"
+                "two fault generators are named `{name}`: rename one with `.named(..)`, as effects are counted by name"
             )
         });
         let wrong = self.generators.iter().filter_map(|generator| Some((generator.name(), generator.outline()?)));
@@ -176,37 +179,38 @@ impl Scenario {
         twice.chain(wrong).collect()
     }
 
-    /// Checks and situations that are told by their names.
+    /// Checks and situations that share a name.
     fn problems_of_names(&self) -> Vec<String> {
         let checks = repeated(self.checks.iter().map(Check::name));
-        let checks = checks.map(|name| format!("two checks are named `{name}`: tell them apart with `Check::named`"));
+        let checks = checks.map(|name| format!("two checks are named `{name}`: rename one with `Check::named`"));
         let situations = repeated(self.situations.iter().map(Situation::name));
-        let situations = situations.map(|name| format!("two situations are named `{name}`: give one another name"));
+        let situations =
+            situations.map(|name| format!("two situations are named `{name}`: give one of them another name"));
         checks.chain(situations).collect()
     }
 }
 
-/// That two settings for one place differ, if two do.
-fn contest<T: PartialEq>(what: &str, settings: impl Iterator<Item = (String, T)>, place: &str) -> Option<String> {
+/// The problem that two settings of one host or link differ; `None` if all agree.
+fn conflict<T: PartialEq>(what: &str, settings: impl Iterator<Item = (String, T)>, place: &str) -> Option<String> {
     let mut settings: Vec<(String, T)> = settings.collect();
     settings.sort_by(|a, b| a.0.cmp(&b.0));
     let (one, value) = settings.first()?;
     let (other, _) = settings.iter().find(|(_, other)| other != value)?;
-    Some(format!("{what}({one}) and {what}({other}) differ about `{place}`: name it itself in one of them"))
+    Some(format!("{what}({one}) and {what}({other}) differ about `{place}`: add one that names exactly `{place}`"))
 }
 
-/// The names that come more than once.
+/// Each repetition of a name.
 fn repeated<'a>(names: impl Iterator<Item = &'a str>) -> impl Iterator<Item = &'a str> {
     let mut known = BTreeSet::new();
     names.filter(move |name| !known.insert(*name))
 }
 
-/// Why a selector, or a name in it, means no host.
+/// Why a selector, or a name in it, matches no host; empty if all match.
 fn unmatched_by(selector: &Selector, topology: &Topology) -> Vec<String> {
     match selector {
-        // What is wrong then is that there are no hosts at all, or is known only in a run.
+        // A scenario without hosts is reported elsewhere, and `here` is known only in a run.
         Selector::All | Selector::Here => Vec::new(),
-        Selector::Names(names) if names.is_empty() => vec!["no host is named at all: name one".to_owned()],
+        Selector::Names(names) if names.is_empty() => vec!["no host is named: name at least one".to_owned()],
         Selector::Names(names) => {
             let is_unknown = |name: &&String| topology.hosts.iter().all(|host| host.name != **name);
             let unknown = names.iter().filter(is_unknown);
@@ -219,13 +223,13 @@ fn unmatched_by(selector: &Selector, topology: &Topology) -> Vec<String> {
     }
 }
 
-/// Why a pattern means no host; none if it means some.
+/// Why a pattern matches no host; `None` if it matches one.
 fn unmatched(pattern: &str, topology: &Topology) -> Option<String> {
     let is_unmatched = topology.matching(pattern).is_empty();
     is_unmatched.then(|| format!("no host matches `{pattern}`{}", hint(pattern, topology)))
 }
 
-/// What may have been meant, and what there is.
+/// The similar names, and the hosts that exist.
 fn hint(pattern: &str, topology: &Topology) -> String {
     let names: BTreeSet<&str> = topology.hosts.iter().map(|host| host.name.as_str()).collect();
     let groups: BTreeSet<&str> = topology.hosts.iter().map(|host| host.group.as_str()).collect();
@@ -240,14 +244,15 @@ fn hint(pattern: &str, topology: &Topology) -> String {
     }
 }
 
-/// Why no host can have this name, if so: programs look hosts up by name, so it must be one that DNS could have.
-fn unfit_name(name: &str) -> Option<String> {
-    let is_octet = |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_digit());
+/// Why no host can have this name; `None` if one can. Programs look hosts up by name, so it must be a possible DNS
+/// name.
+fn host_name_defect(name: &str) -> Option<String> {
+    let is_number = |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_digit());
     if name.is_empty() {
         return Some("it is empty".to_owned());
     }
-    if name.parse::<IpAddr>().is_ok() || name.split('.').all(is_octet) {
-        return Some("this is an address, and would never be looked up".to_owned());
+    if name.parse::<IpAddr>().is_ok() || name.split('.').all(is_number) {
+        return Some("it is read as an IP address and never looked up".to_owned());
     }
     if name.rsplit('.').next().is_some_and(|label| label.eq_ignore_ascii_case("localhost")) {
         return Some("`localhost` is the machine that a program runs on".to_owned());
@@ -257,10 +262,10 @@ fn unfit_name(name: &str) -> Option<String> {
         return Some(format!("{bad:?} is neither a letter from a to z, a digit, `-`, `_` nor `.`"));
     }
     if name.len() > 253 || name.split('.').any(|label| label.len() > 63) {
-        return Some("it has at most 63 characters between dots, and 253 in all".to_owned());
+        return Some("a name has at most 63 characters between dots, and 253 in all".to_owned());
     }
-    let is_part = |label: &str| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-');
-    (!name.split('.').all(is_part)).then(|| "no part of it may be empty, or begin or end with `-`".to_owned())
+    let is_valid_label = |label: &str| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-');
+    (!name.split('.').all(is_valid_label)).then(|| "no part of it may be empty, or begin or end with `-`".to_owned())
 }
 
 #[cfg(test)]
@@ -268,17 +273,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_is_named_as_dns_allows() {
+    fn host_names_follow_dns() {
         for name in ["server", "api-1", "a", "db_1", "store.eu-west.example", "n1", "1st", "10-0-0-1", "Server"] {
-            assert_eq!(unfit_name(name), None, "{name}");
+            assert_eq!(host_name_defect(name), None, "{name}");
         }
         let check = |name: &str, expected: &str| {
-            let why = unfit_name(name).unwrap_or_else(|| panic!("`{name}` is accepted"));
+            let why = host_name_defect(name).unwrap_or_else(|| panic!("`{name}` is accepted"));
             assert!(why.contains(expected), "{name}: {why}");
         };
         check("", "empty");
         for address in ["10.0.0.1", "192.168.0.300", "::1", "fe80::1", "7"] {
-            check(address, "an address");
+            check(address, "an IP address");
         }
         check("localhost", "the machine that a program runs on");
         check("api.LocalHost", "the machine that a program runs on");

@@ -1,32 +1,34 @@
-//! How faults begin and end, and which hosts go down by them. What is wrong with hosts that go on running is told elsewhere.
+//! The beginning and the end of faults, and the hosts that they take down and start again.
 
 use super::injection::{GoingDown, Injection};
-use super::state::{Action, Begun, World};
+use super::state::{Action, FaultStart, World};
 use crate::fault::{Fault, Target};
 use crate::trace::{Event, HostId};
 
 impl World<'_> {
-    pub(super) fn begin_fault(&mut self, index: usize) {
+    /// Begins a fault whose time has come.
+    pub(super) fn begin_timed_fault(&mut self, index: usize) {
         let fault = &self.spec.plan.faults[index];
         self.record(None, Event::FaultBegan { fault: index as u32 }, Some(fault.to_string()));
-        self.begin(index, Begun { at: fault.begins_at().unwrap_or(self.now), here: None });
+        self.begin_fault(index, FaultStart { at: fault.begins_at().unwrap_or(self.now), here: None });
     }
 
-    /// A fault acts from a time on that is not later than this step.
-    pub(super) fn begin(&mut self, index: usize, begun: Begun) {
+    /// Makes a fault active from `start.at` on, which may be in the step that has just ended but not later than this
+    /// one.
+    pub(super) fn begin_fault(&mut self, index: usize, start: FaultStart) {
         let fault = &self.spec.plan.faults[index];
-        self.begun[index] = Some(begun);
+        self.fault_starts[index] = Some(start);
         self.active.push(index);
-        self.schedule(begun.at.saturating_add(fault.lasting).max(self.now), Action::End(index));
-        self.change_hosts(index, |world, host| world.take_down(host, index, fault));
-        for (from, to, what) in self.link_faults(index) {
-            self.wire.begin(&mut self.net.lock(), from, to, index as u32, what, begun.at);
+        self.schedule(start.at.saturating_add(fault.lasting).max(self.now), Action::End(index));
+        self.update_hosts(index, |world, host| world.take_down(host, index, fault));
+        for (from, to, link_fault) in self.link_faults(index) {
+            self.wire.begin(&mut self.net.lock(), from, to, index as u32, link_fault, start.at);
         }
     }
 
-    /// Applies a fault that has just begun or ended to its hosts and names; a host that the fault takes down is left to
-    /// `change_life`.
-    fn change_hosts(&mut self, index: usize, change_life: impl Fn(&mut Self, HostId)) {
+    /// Updates the hosts and names of a fault that has just begun or ended. `change_life` takes down or releases each
+    /// host of a fault that takes hosts down.
+    fn update_hosts(&mut self, index: usize, change_life: impl Fn(&mut Self, HostId)) {
         let fault = &self.spec.plan.faults[index];
         match &fault.target {
             Target::Hosts(hosts) => {
@@ -38,7 +40,7 @@ impl World<'_> {
                     }
                 }
             }
-            Target::Links { .. } | Target::OneWay { .. } if fault.kind.is_of_names() => self.rename(),
+            Target::Links { .. } | Target::OneWay { .. } if fault.kind.is_of_names() => self.apply_name_faults(),
             Target::Links { .. } | Target::OneWay { .. } => {}
         }
     }
@@ -46,7 +48,7 @@ impl World<'_> {
     pub(super) fn take_down(&mut self, host: HostId, index: usize, fault: &Fault) {
         let Injection::Down(down) = Injection::of(&fault.kind) else { return };
         if self.downed_by[host.index()].contains(&index) {
-            // It went down at the very moment at which the fault began.
+            // The fault took it down at its trigger point already.
             return;
         }
         if !self.is_alive(host) {
@@ -83,7 +85,7 @@ impl World<'_> {
         }
         self.active.retain(|active| *active != index);
         self.record(None, Event::FaultEnded { fault: index as u32 }, None);
-        self.change_hosts(index, |world, host| world.release_host(host, index));
+        self.update_hosts(index, |world, host| world.release_host(host, index));
         for (from, to, _) in self.link_faults(index) {
             self.wire.end(&mut self.net.lock(), from, to, index as u32, self.now);
         }
@@ -97,7 +99,7 @@ impl World<'_> {
             return;
         }
         if self.is_alive(host) {
-            // It was asked to stop and has not: the time is over, so it goes the hard way.
+            // It was asked to stop and is still running when the fault ends, so it is killed.
             self.kill(host, Event::Killed);
         }
         let (wire, now) = (&self.wire, self.now);
@@ -105,7 +107,7 @@ impl World<'_> {
         self.start(host);
     }
 
-    /// A life of a host's program begins.
+    /// Starts a new life of a host's program.
     pub(super) fn start(&mut self, host: HostId) {
         self.prepare_life(host);
         self.record(Some(host), Event::Started, None);

@@ -1,5 +1,5 @@
-//! What is wrong with a machine that goes on running: its clock, its memory, how its program starts, the names that it
-//! looks up. It knows nothing of links.
+//! Faults of a machine that keeps running: those of its disk, sockets, clock, output, memory, program start and name
+//! lookups.
 
 use super::injection::{ClockError, Injection, SocketLimit};
 use super::life::Life;
@@ -11,10 +11,10 @@ use crate::sandbox::{self, WallError};
 use crate::trace::{Event, HostId};
 
 impl<'a> World<'a> {
-    /// A fault of this host began or ended, or its program is about to start: what the faults that act on it now come down
-    /// to takes effect at once.
+    /// Applies the combined effect of all active faults of a host. Called when one of them begins or ends, and when the
+    /// host's program is about to start.
     pub(super) fn apply_host_faults(&mut self, host: HostId) {
-        let acting = self.acting_on(host);
+        let acting = self.active_host_faults(host);
         let troubles: Vec<(u32, Trouble)> =
             acting.iter().filter_map(|(index, fault)| Some((*index as u32, disk_trouble(fault)?))).collect();
         self.disks[host.index()].set_troubles(&troubles);
@@ -41,7 +41,7 @@ impl<'a> World<'a> {
                 self.record(Some(host), Event::OutputResumed, None);
             }
         }
-        // A program that has not run yet is one that starts now.
+        // The slot holds the program only until its first poll, so this program starts now.
         if matches!(self.slot(host).life, Life::Program { .. }) {
             let slow = acting.iter().filter_map(|(index, fault)| match Injection::of(&fault.kind) {
                 Injection::SlowStart(by) => Some((*index as u32, by)),
@@ -57,8 +57,8 @@ impl<'a> World<'a> {
         self.net.lock().all_host_faults.set_memory(host, memory, self.now);
     }
 
-    /// The faults that act on this host now and do not take it down, with their places in the plan.
-    fn acting_on(&self, host: HostId) -> Vec<(usize, &'a Fault)> {
+    /// The active faults of a host that do not take it down, with their indices in the plan.
+    fn active_host_faults(&self, host: HostId) -> Vec<(usize, &'a Fault)> {
         let acts = |index: usize, fault: &Fault| match &fault.target {
             Target::Hosts(hosts) => self.resolve(hosts, index, 0).contains(&host),
             Target::Links { .. } | Target::OneWay { .. } => false,
@@ -80,7 +80,7 @@ impl<'a> World<'a> {
                 }
                 ClockError::Drift { parts_per_million } => {
                     let own = WallError {
-                        since: self.begun[*index].map_or(self.now, |begun| begun.at),
+                        since: self.fault_starts[*index].map_or(self.now, |start| start.at),
                         nanos: 0,
                         parts_per_million,
                     };
@@ -106,7 +106,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// A wrong clock is effective when somebody reads it: counted at the end of each step, recorded once.
+    /// Counts the reads of a wrong clock as effects of its faults, and records the first of them for each fault.
     fn count_wrong_reads(&mut self, host: HostId) {
         let Some(faults) = self.wrong_clocks.get(&host) else { return };
         let reads = sandbox::take_wrong_reads(host.index());
@@ -122,32 +122,32 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Programs that ran out of memory in the last step.
-    pub(super) fn take_exhausted(&mut self) {
+    /// Kills the programs that ran out of memory in the last step.
+    pub(super) fn kill_exhausted(&mut self) {
         let exhausted = std::mem::take(&mut self.net.lock().all_host_faults.exhausted);
         for (host, fault) in exhausted {
             let kind = &self.spec.plan.faults[fault as usize].kind;
             let Injection::OutOfMemory { restart_after, .. } = Injection::of(kind) else { continue };
-            // It may have come to its end by itself meanwhile.
+            // The program may have ended by itself since.
             if self.is_alive(host) {
                 self.wire.record_effects(fault as usize, 1);
                 self.downed_by[host.index()].push(fault as usize);
                 self.kill_with(host, Event::Killed, Some(format!("it is out of memory [f{}]", fault + 1)));
                 let life = self.slot(host).lives;
-                self.schedule(self.now + restart_after, Action::Relieve { host, life, fault: fault as usize });
+                self.schedule(self.now + restart_after, Action::Release { host, life, fault: fault as usize });
             }
         }
     }
 
-    /// A fault of names began or ended.
-    pub(super) fn rename(&mut self) {
+    /// Applies all active faults of name lookups. Called when one of them begins or ends.
+    pub(super) fn apply_name_faults(&mut self) {
         let mut names = Vec::new();
         for index in &self.active {
             let fault = &self.spec.plan.faults[*index];
             let Injection::Names(trouble) = Injection::of(&fault.kind) else { continue };
             let Some((first, second)) = fault.target.sides() else { continue };
             for from in self.resolve(first, *index, 0) {
-                // A machine knows its own name without asking.
+                // A machine resolves its own name without a lookup.
                 let others = self.resolve(second, *index, 1).into_iter().filter(|to| *to != from);
                 names.extend(others.map(|to| NameFault { fault: *index as u32, from, to, trouble }));
             }
@@ -156,7 +156,7 @@ impl<'a> World<'a> {
     }
 }
 
-/// What a fault is to a disk; none if it is none of disks.
+/// The trouble that a fault gives a disk; `None` if it is not a disk fault.
 pub(super) fn disk_trouble(fault: &Fault) -> Option<Trouble> {
     if let Injection::Disk(trouble) = Injection::of(&fault.kind) { Some(trouble) } else { None }
 }

@@ -1,5 +1,5 @@
-//! What each kind of fault is to the layer that carries it out: the one place outside of the kinds' own files that has to do
-//! with each of them.
+//! How each kind of fault is injected into the layer that simulates it. No other file outside the kinds' own has a case
+//! for each of them.
 
 use std::time::Duration;
 
@@ -8,27 +8,27 @@ use crate::fault::{DiskCalls, FaultKind, SegmentFate};
 use crate::net::{BlockKind, Chain, IdleWatch, LinkFault, NameTrouble, Queue, Stream, StreamKind};
 use crate::trace::HostId;
 
-/// What is done to carry a fault out.
+/// The way in which a fault is injected.
 pub(super) enum Injection<'a> {
-    /// Hosts go down.
+    /// Takes hosts down.
     Down(GoingDown),
-    /// Something is wrong with each direction of a link: what, depends on the link.
+    /// Disturbs each direction of a link with a fault that is made for this direction.
     Link(Box<dyn Fn(&FaultyLink) -> LinkFault + 'a>),
-    /// Single segments are lost, late or changed.
+    /// Loses, delays or corrupts single segments.
     Segments(&'a [SegmentFate]),
-    /// Something is wrong with a disk.
+    /// Disturbs the disk of a host.
     Disk(Trouble),
-    /// Sockets of a host are limited.
+    /// Limits the sockets of a host.
     Sockets(SocketLimit),
-    /// The wall clock of a host is wrong.
+    /// Makes the wall clock of a host wrong.
     Clock(ClockError),
-    /// Nothing that programs of a host send leaves.
+    /// Stalls the output of a host: nothing that its programs send leaves the machine.
     OutputStall,
-    /// Programs that start on a host listen so much later.
+    /// Makes programs that start on a host listen this much later.
     SlowStart(Duration),
-    /// Programs with so many requests in flight are killed, and started again after a time.
+    /// Kills programs that have this many requests in flight, and restarts them after a time.
     OutOfMemory { in_flight: u32, restart_after: Duration },
-    /// Something is wrong with the looking up of names.
+    /// Disturbs the lookup of names.
     Names(NameTrouble),
 }
 
@@ -48,26 +48,26 @@ pub(super) enum SocketLimit {
     Window(u64),
 }
 
-/// How a wall clock is wrong.
+/// The error of a wall clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ClockError {
     Skew { by_ms: i64 },
     Drift { parts_per_million: i64 },
 }
 
-/// One direction of a link with a fault. Transmissions are decided when their segment is first sent, so that each fault says
-/// until when it acts.
+/// One direction of a link with a fault. The wire decides retransmissions ahead of their time, so each link fault
+/// carries the time at which it ends.
 pub(super) struct FaultyLink {
     pub(super) from: HostId,
     pub(super) to: HostId,
     pub(super) begins: Duration,
     pub(super) lasting: Duration,
-    /// The end of the fault, or of the time in which faults happen.
+    /// The end of the fault, or of the time in which faults may happen if that is earlier.
     pub(super) until: Duration,
 }
 
 impl Injection<'_> {
-    /// How a fault of this kind is carried out.
+    /// The injection of a fault of this kind.
     pub(super) fn of(kind: &FaultKind) -> Injection<'_> {
         match kind {
             FaultKind::Loss(loss) => link(|link| LinkFault::Loss { rate: loss.rate, until: link.until }),
@@ -161,7 +161,7 @@ mod tests {
     use crate::fault;
 
     #[test]
-    fn every_kind_is_carried_out_where_it_says_that_it_acts() {
+    fn every_kind_is_injected_where_it_claims_to_act() {
         for (kind, _) in fault::kinds() {
             let (is_for_hosts, is_down, is_of_names) = match Injection::of(&kind) {
                 Injection::Down(_) => (true, true, false),
@@ -174,8 +174,8 @@ mod tests {
                 | Injection::SlowStart(_)
                 | Injection::OutOfMemory { .. } => (true, false, false),
             };
-            let says = (kind.is_for_hosts(), kind.takes_hosts_down(), kind.is_of_names());
-            assert_eq!((is_for_hosts, is_down, is_of_names), says, "{kind}");
+            let claimed = (kind.is_for_hosts(), kind.takes_hosts_down(), kind.is_of_names());
+            assert_eq!((is_for_hosts, is_down, is_of_names), claimed, "{kind}");
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::net::{SharedNet, run_kernel};
 use crate::sandbox;
 use crate::trace::HostId;
 
-/// What the next life of a host is.
+/// The next life of a host.
 #[derive(Debug, Default)]
 pub(crate) enum Life {
     /// The machine runs no program.
@@ -20,25 +20,25 @@ pub(crate) enum Life {
     Program { program: Program, context: Box<HostContext> },
 }
 
-/// How a program came to its end by itself.
+/// How a program ended by itself.
 #[derive(Debug)]
 pub(crate) enum Exit {
     Returned,
     Failed(String),
 }
 
-/// Where the world and a host's life meet.
+/// The state that the world shares with the lives of a host.
 #[derive(Debug, Default)]
 pub(crate) struct Slot {
     pub(crate) life: Life,
-    /// How many lives with a program there have been, this one included.
+    /// The number of lives with a program so far, this one included.
     pub(crate) lives: u32,
     pub(crate) alive: AliveFlag,
     pub(crate) shutdown: Shutdown,
     pub(crate) exit: Option<Exit>,
 }
 
-/// A life, from its first poll until the world ends it: to turmoil, no host ever finishes.
+/// Runs one life until the world ends it. To turmoil, no host ever finishes.
 pub(crate) async fn run_life(slot: Arc<Mutex<Slot>>, net: SharedNet, host: HostId) -> turmoil::Result {
     sandbox::enter_host(host.index());
     let kernel = tokio::task::spawn_local(run_kernel(net, host));
@@ -48,7 +48,7 @@ pub(crate) async fn run_life(slot: Arc<Mutex<Slot>>, net: SharedNet, host: HostI
         let own_alive = alive.clone();
         let running = tokio::task::spawn_local(async move {
             let mut running = program.start(*context);
-            // A program that was killed inside a step does not go on, though it is dropped only when the step is over.
+            // A program that was killed inside a step does not continue, although it is dropped only after the step.
             poll_fn(|cx| if own_alive.is_set() { running.as_mut().poll(cx) } else { Poll::Pending }).await
         });
         let exit = match running.await {

@@ -1,4 +1,4 @@
-//! Which links a fault befalls, and what it is to the wire.
+//! The links that each fault affects, and the fault of each link on the wire.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use crate::trace::{FlowKey, HostId};
 impl World<'_> {
     pub(super) fn resolve(&self, hosts: &Selector, index: usize, side: u64) -> Vec<HostId> {
         match hosts {
-            Selector::Here => self.begun[index].and_then(|begun| begun.here).into_iter().collect(),
+            Selector::Here => self.fault_starts[index].and_then(|start| start.here).into_iter().collect(),
             hosts => hosts.resolve(self.spec.topology, fault::pick(self.spec.seed, index, side)),
         }
     }
 
-    /// The directed links that a fault befalls, and what befalls them.
+    /// The directed links that a fault affects, each with its fault on the wire.
     pub(super) fn link_faults(&self, index: usize) -> Vec<(HostId, HostId, LinkFault)> {
         let fault = &self.spec.plan.faults[index];
         let link_fault = match Injection::of(&fault.kind) {
@@ -45,23 +45,23 @@ impl World<'_> {
                 }
             }
         }
-        let (begins, lasting) = (self.begun[index].map_or(self.now, |begun| begun.at), fault.lasting);
+        let (begins, lasting) = (self.fault_starts[index].map_or(self.now, |start| start.at), fault.lasting);
         let until = begins.saturating_add(lasting).min(self.spec.run_for);
         let on_link = |(from, to)| (from, to, link_fault(&FaultyLink { from, to, begins, lasting, until }));
         pairs.into_iter().map(on_link).collect()
     }
 
-    /// The ways from machines whose programs are mute to all others.
+    /// The directed links from each machine whose output is stalled to all others.
     fn output_stalls(&self, fault: &Fault, index: usize) -> Vec<(HostId, HostId, LinkFault)> {
         let Target::Hosts(hosts) = &fault.target else { return Vec::new() };
         let all = (0..self.spec.hosts.len()).map(|other| HostId(other as u16));
-        let ways =
+        let pairs =
             self.resolve(hosts, index, 0).into_iter().flat_map(|host| all.clone().map(move |other| (host, other)));
-        let ways = ways.filter(|(host, other)| host != other);
-        ways.map(|(host, other)| (host, other, LinkFault::Block(BlockKind::OutputStall))).collect()
+        let pairs = pairs.filter(|(host, other)| host != other);
+        pairs.map(|(host, other)| (host, other, LinkFault::Block(BlockKind::OutputStall))).collect()
     }
 
-    /// The directed links that single segments cross, and what becomes of those.
+    /// The directed links that the named segments cross, each with the fates of its segments.
     fn segment_faults(&self, fates: &[SegmentFate]) -> Vec<(HostId, HostId, LinkFault)> {
         let host = |name: &str| {
             let index = self.spec.hosts.iter().position(|host| host.name == name);

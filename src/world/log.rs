@@ -14,8 +14,8 @@ use crate::history::SharedTape;
 use crate::sandbox;
 use crate::trace::{Event, HostId};
 
-/// Captures this thread's events until the guard is dropped. The same filter holds whether or not texts are kept:
-/// levels up to INFO, and nothing of turmoil's own.
+/// Captures this thread's events until the guard is dropped: those of levels up to INFO, except turmoil's own. The
+/// filter is the same whether or not texts are kept.
 pub(crate) fn capture(tape: &SharedTape) -> DefaultGuard {
     tracing::subscriber::set_default(Capture {
         tape: tape.clone(),
@@ -23,12 +23,13 @@ pub(crate) fn capture(tape: &SharedTape) -> DefaultGuard {
     })
 }
 
-/// Bytes of a log line that are kept.
+/// The longest log line that is kept, in bytes.
 const LONGEST: usize = 16 * 1024;
 
 struct Capture {
     tape: SharedTape,
-    /// Where a line is put together. It is reserved whether or not texts are kept, so that keeping them moves nothing.
+    /// The buffer in which a line is built. It is allocated whether or not texts are kept, so that keeping them does
+    /// not move other allocations.
     scratch: Mutex<String>,
 }
 
@@ -38,7 +39,7 @@ fn is_captured(metadata: &Metadata<'_>) -> bool {
 
 impl Subscriber for Capture {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        // Deciding once for each place in the code keeps the many spans of turmoil's step loop free of cost.
+        // Deciding once for each callsite makes the many spans of turmoil's step loop free.
         if is_captured(metadata) { Interest::always() } else { Interest::never() }
     }
 
@@ -69,7 +70,8 @@ impl Subscriber for Capture {
         place.write_u32(metadata.line().unwrap_or_default());
         let host = sandbox::current_host().map(|index| HostId(index as u16));
         let at = sandbox::now();
-        // The line is made before the tape is taken: a value's own formatting may log, too (and is then left out).
+        // The line is built before the tape is locked, because formatting a value may log, too. Such a nested event is
+        // left out.
         let is_rich = self.tape.lock().trace.is_rich();
         let mut scratch = self.scratch.try_lock().ok().filter(|_| is_rich);
         if let Some(line) = &mut scratch {
@@ -87,7 +89,7 @@ impl Subscriber for Capture {
     fn exit(&self, _: &Id) {}
 }
 
-/// Writes a log line's fields, as far as they fit.
+/// Writes the fields of a log line as far as they fit.
 struct Words<'a>(&'a mut String);
 
 impl fmt::Write for Words<'_> {

@@ -1,4 +1,4 @@
-//! The world: turmoil's simulation, the wire and the plan, step by step. It knows nothing of scenarios or verdicts.
+//! The world: runs turmoil's simulation, the wire and the plan step by step, from the start of a run to its end.
 
 mod faults;
 mod host_faults;
@@ -21,17 +21,17 @@ use state::{Action, EPOCH, World};
 
 pub(crate) use state::WorldSpec;
 
-/// What a run leaves behind.
+/// The artifacts of a run.
 #[derive(Debug)]
 pub(crate) struct RunArtifacts {
     pub(crate) trace: Trace,
     pub(crate) history: History,
-    /// How often each fault of the plan changed something.
+    /// The number of effects of each fault of the plan.
     pub(crate) effects: Vec<u64>,
     /// Programs that failed without supervision: host and error.
     pub(crate) failures: Vec<(HostId, String)>,
     pub(crate) notes: Notes,
-    /// How often each trigger point of `WorldSpec::trigger_counts` was seen while faults could happen.
+    /// The number of occurrences of each trigger point of `WorldSpec::trigger_counts` while faults could happen.
     pub(crate) trigger_counts: Vec<u32>,
 }
 
@@ -65,8 +65,9 @@ impl<'a> World<'a> {
         for host in hosts() {
             world.add_host(host, &spec.hosts[host.index()]);
         }
-        // A fault that begins with a start finds all hosts there.
-        let due: Vec<_> = hosts().map(|host| (host, world.write_down(Some(host), Event::Started, None))).collect();
+        // All starts are recorded before any of them triggers a fault, so that the fault finds all hosts started.
+        let due: Vec<_> =
+            hosts().map(|host| (host, world.record_deferring_triggers(Some(host), Event::Started, None))).collect();
         due.into_iter().for_each(|(host, due)| world.trigger_all(due, Some(host)));
         for (a, host) in spec.hosts.iter().enumerate() {
             for other in &spec.hosts[a + 1..] {
@@ -92,17 +93,18 @@ impl<'a> World<'a> {
         self.sim.host(host.name.as_str(), move || run_life(slot.clone(), net.clone(), id));
     }
 
-    /// One step: fates of what was sent, then what has happened to programs, then faults, then all hosts.
+    /// Runs one step: decides the fates of sent segments, handles the programs that ended, begins and ends faults, and
+    /// then runs all hosts.
     fn step(&mut self) {
         let step_end = self.now + self.spec.step;
         sandbox::set_step(self.now);
-        self.take_triggered();
+        self.begin_triggered_faults();
         self.wire.decide(&mut self.net.lock());
-        self.take_exits();
-        self.take_exhausted();
+        self.handle_exits();
+        self.kill_exhausted();
         if self.now >= self.spec.run_for && self.now < self.spec.run_for + self.spec.step {
-            // What a program's end has brought about just now is over with all else.
-            self.take_triggered();
+            // A fault that the end of a program has just triggered begins here and ends with all others.
+            self.begin_triggered_faults();
             self.end_all_faults();
         }
         while let Some(entry) = self.agenda.first_entry() {
@@ -110,15 +112,15 @@ impl<'a> World<'a> {
                 break;
             }
             let action = entry.remove();
-            self.act(action);
+            self.perform(action);
         }
-        self.take_triggered();
+        self.begin_triggered_faults();
         if self.wire.closes_idle() {
             self.wire.close_idle(&mut self.net.lock(), self.now);
         }
         self.wire.decide(&mut self.net.lock());
         self.wire.release(&self.net.lock(), &self.sim, self.now, step_end);
-        // Turmoil reports an error only if a program ends with one, and ours never end.
+        // Turmoil reports an error only if a host's future ends with one, and no life ends by itself.
         if let Err(error) = self.sim.step() {
             self.failures.push((HostId::UNKNOWN, error.to_string()));
         }
@@ -129,21 +131,21 @@ impl<'a> World<'a> {
         self.tape.lock().trace.counters.steps += 1;
     }
 
-    fn act(&mut self, action: Action) {
+    fn perform(&mut self, action: Action) {
         match action {
-            Action::Begin(index) => self.begin_fault(index),
+            Action::Begin(index) => self.begin_timed_fault(index),
             Action::End(index) => self.end_fault(index),
             Action::GraceOver { host, life } => {
                 if self.is_alive(host) && self.slot(host).lives == life {
                     self.kill(host, Event::Killed);
                 }
             }
-            Action::Revive { host, life } => {
+            Action::Restart { host, life } => {
                 if self.downed_by[host.index()].is_empty() && self.slot(host).lives == life {
                     self.start(host);
                 }
             }
-            Action::Relieve { host, life, fault } => {
+            Action::Release { host, life, fault } => {
                 if self.slot(host).lives == life {
                     self.release_host(host, fault);
                 }
@@ -152,11 +154,11 @@ impl<'a> World<'a> {
     }
 
     fn end_all_faults(&mut self) {
-        self.forget_trigger_points();
+        self.end_trigger_points();
         for index in self.active.clone() {
             self.end_fault(index);
         }
-        // Whom a supervisor has not got to yet.
+        // Programs that ran out of memory and that no supervisor has restarted yet.
         for host in 0..self.downed_by.len() {
             for fault in self.downed_by[host].clone() {
                 self.release_host(HostId(host as u16), fault);
@@ -165,19 +167,19 @@ impl<'a> World<'a> {
         self.record(None, Event::FaultsOver, None);
     }
 
-    /// Ends the run: from now on no destructor acts.
+    /// Ends the run, and clears all alive flags so that destructors have no effect.
     fn finish(mut self) -> (Vec<u64>, Vec<(HostId, String)>, Vec<u32>) {
         sandbox::set_step(self.now);
-        self.take_triggered();
+        self.begin_triggered_faults();
         self.wire.decide(&mut self.net.lock());
-        self.take_exits();
-        self.forget_trigger_points();
+        self.handle_exits();
+        self.end_trigger_points();
         for slot in &self.slots {
             slot.lock().unwrap_or_else(PoisonError::into_inner).alive.clear();
         }
         let mut effects = self.wire.take_effects();
-        let of_disks = self.disks.iter().flat_map(|disk| disk.effects());
-        for (fault, count) in of_disks.chain(self.net.lock().take_effects()) {
+        let disk_effects = self.disks.iter().flat_map(|disk| disk.effects());
+        for (fault, count) in disk_effects.chain(self.net.lock().take_effects()) {
             effects[fault as usize] += count;
         }
         (effects, self.failures, self.trigger_counts)

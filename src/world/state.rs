@@ -1,5 +1,4 @@
-//! The world as its parts share it: what it holds, and what can be done to any host. It knows nothing of when faults begin
-//! and end.
+//! The state of the world, and the operations on its hosts that the other files of this module share.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,10 +18,10 @@ use crate::trace::{Event, HostId};
 /// Where simulated wall clocks start: 2026-01-01T00:00:00Z, in seconds since the Unix epoch.
 pub(super) const EPOCH: Duration = Duration::from_secs(1_767_225_600);
 
-/// Datagrams that a network card may hold at the start of a step before turmoil drops some: never reached.
+/// How many datagrams a host's network card holds before turmoil drops some. This is never reached.
 const CARD_CAPACITY: usize = 1 << 20;
 
-/// All that a run depends on, resolved.
+/// Everything that a run depends on, with all settings resolved.
 #[derive(Debug)]
 pub(crate) struct WorldSpec<'a> {
     pub(crate) seed: Seed,
@@ -35,37 +34,38 @@ pub(crate) struct WorldSpec<'a> {
     pub(crate) run_for: Duration,
     pub(crate) settle_for: Duration,
     pub(crate) rich: bool,
-    /// What to count, besides what the plan waits for.
+    /// The trigger points to count, besides those that the plan waits for.
     pub(crate) trigger_counts: &'a [Trigger],
 }
 
-/// What is to happen at a time.
+/// An entry of the agenda: something that happens at a given time.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Action {
     Begin(usize),
-    /// A program that was asked to stop has had its time.
+    /// The grace period of a program that was asked to stop is over.
     GraceOver {
         host: HostId,
         life: u32,
     },
     End(usize),
-    Revive {
+    /// A supervisor restarts a program that failed.
+    Restart {
         host: HostId,
         life: u32,
     },
-    /// A supervisor starts a program again that a fault has killed once.
-    Relieve {
+    /// A supervisor restarts a program that ran out of memory.
+    Release {
         host: HostId,
         life: u32,
         fault: usize,
     },
 }
 
-/// That a fault has begun.
+/// The start of a fault.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Begun {
+pub(super) struct FaultStart {
     pub(super) at: Duration,
-    /// Where its moment came, if it began with one.
+    /// The host at which its trigger point was reached, if it began with one.
     pub(super) here: Option<HostId>,
 }
 
@@ -77,18 +77,18 @@ pub(super) struct World<'a> {
     pub(super) wire: Wire,
     pub(super) slots: Vec<Arc<Mutex<Slot>>>,
     pub(super) disks: Vec<DiskImage>,
-    /// Which faults keep each host down; it is started again when there is none.
+    /// The faults that keep each host down. A host is started again when the last of them releases it.
     pub(super) downed_by: Vec<Vec<usize>>,
-    /// When each fault began, and where, if it has.
-    pub(super) begun: Vec<Option<Begun>>,
+    /// The start of each fault of the plan; `None` if it has not begun.
+    pub(super) fault_starts: Vec<Option<FaultStart>>,
     pub(super) agenda: BTreeMap<(Duration, u64), Action>,
     pub(super) agenda_entries: u64,
     pub(super) active: Vec<usize>,
     /// The hosts whose output is stalled.
     pub(super) stalled: BTreeSet<HostId>,
-    /// Which faults make the wall clock of a host wrong.
+    /// The faults that make the wall clock of a host wrong.
     pub(super) wrong_clocks: BTreeMap<HostId, Vec<usize>>,
-    /// Of which of them it is recorded that somebody has read the clock.
+    /// The hosts and faults for which a read of a wrong clock has been recorded.
     pub(super) reported_clocks: BTreeSet<(HostId, usize)>,
     pub(super) failures: Vec<(HostId, String)>,
     pub(super) trigger_counts: Vec<u32>,
@@ -96,7 +96,7 @@ pub(super) struct World<'a> {
 }
 
 impl<'a> World<'a> {
-    /// A world without hosts, before its start.
+    /// Creates a world without hosts, before its start.
     pub(super) fn new(spec: &'a WorldSpec<'a>, tape: SharedTape, names: Vec<String>) -> World<'a> {
         let settings =
             WireSettings { seed: spec.seed, latency: spec.latency.clone(), latencies: spec.latencies.clone() };
@@ -117,7 +117,7 @@ impl<'a> World<'a> {
             slots: Vec::new(),
             disks: (0..spec.hosts.len()).map(|host| DiskImage::new(spec.seed, host as u64)).collect(),
             downed_by: vec![Vec::new(); spec.hosts.len()],
-            begun: vec![None; spec.plan.faults.len()],
+            fault_starts: vec![None; spec.plan.faults.len()],
             agenda: BTreeMap::new(),
             agenda_entries: 0,
             active: Vec::new(),
@@ -130,7 +130,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Makes the next life of a host a run of its program.
+    /// Prepares a host so that its next life runs its program.
     pub(super) fn prepare_life(&mut self, id: HostId) {
         let host = &self.spec.hosts[id.index()];
         let alive = AliveFlag::new();
@@ -158,13 +158,20 @@ impl<'a> World<'a> {
         slot.life = Life::Program { program: host.program.clone(), context: Box::new(context) };
     }
 
+    /// Records an event and triggers the faults that begin with it.
     pub(super) fn record(&self, host: Option<HostId>, event: Event, text: Option<String>) {
-        let due = self.write_down(host, event, text);
+        let due = self.record_deferring_triggers(host, event, text);
         self.trigger_all(due, host);
     }
 
-    /// Records an event; returns the faults whose moment it is, for when it has happened in full.
-    pub(super) fn write_down(&self, host: Option<HostId>, event: Event, text: Option<String>) -> Vec<u32> {
+    /// Records an event and returns the faults that it triggers, for a caller that must complete the event before it
+    /// triggers them.
+    pub(super) fn record_deferring_triggers(
+        &self,
+        host: Option<HostId>,
+        event: Event,
+        text: Option<String>,
+    ) -> Vec<u32> {
         let mut tape = self.tape.lock();
         let due = host.map(|host| tape.trigger_points.event(host, &event)).unwrap_or_default();
         tape.trace.push_with(self.now, host, event, |out| out.write_str(text.as_deref().unwrap_or_default()));
@@ -191,8 +198,8 @@ impl<'a> World<'a> {
         slot.alive.is_set() && slot.exit.is_none()
     }
 
-    /// Programs that returned or failed in the last step.
-    pub(super) fn take_exits(&mut self) {
+    /// Handles the programs that returned or failed in the last step.
+    pub(super) fn handle_exits(&mut self) {
         for index in 0..self.slots.len() {
             let host = HostId(index as u16);
             let (exit, life) = {
@@ -205,7 +212,7 @@ impl<'a> World<'a> {
                 Some(Exit::Failed(error)) => {
                     self.kill_with(host, Event::Failed, Some(error.clone()));
                     match self.spec.hosts[index].supervised {
-                        Some(delay) => self.schedule(self.now + delay, Action::Revive { host, life }),
+                        Some(delay) => self.schedule(self.now + delay, Action::Restart { host, life }),
                         None => self.failures.push((host, error)),
                     }
                 }
@@ -217,13 +224,13 @@ impl<'a> World<'a> {
         self.kill_with(host, event, None);
     }
 
-    /// The process of a host is gone; its machine closes what the process had open, and idles.
+    /// Kills the process of a host. Its machine closes what the process had open, and idles.
     pub(super) fn kill_with(&mut self, host: HostId, event: Event, text: Option<String>) {
-        let due = self.write_down(Some(host), event, text);
+        let due = self.record_deferring_triggers(Some(host), event, text);
         self.net.lock().triggered_faults().mark_dead(host);
         self.net.lock().kill(host);
         if !due.is_empty() {
-            // What its kernel has just said is on its way, whatever else comes now.
+            // The segments that its kernel has just sent are on their way, whatever the triggered faults do.
             self.net.lock().send_without_datagrams(host);
         }
         self.disks[host.index()].kill();
@@ -232,7 +239,7 @@ impl<'a> World<'a> {
     }
 
     pub(super) fn power_off(&mut self, host: HostId) {
-        let due = self.write_down(Some(host), Event::PoweredOff, None);
+        let due = self.record_deferring_triggers(Some(host), Event::PoweredOff, None);
         self.net.lock().triggered_faults().mark_dead(host);
         self.wire.forget_unsent(&mut self.net.lock(), host, self.now);
         self.net.lock().power_off(host);

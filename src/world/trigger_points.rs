@@ -1,40 +1,40 @@
-//! Faults that begin with a moment inside a step: what is watched for, and what the world does when a step with such a
-//! moment is over.
+//! Faults that begin at a trigger point inside a step: the watches for them, their effects inside the step, and what
+//! the world does about them when the step is over.
 
 use std::sync::Arc;
 
 use super::host_faults::disk_trouble;
 use super::injection::{GoingDown, Injection};
 use super::life::Exit;
-use super::state::{Begun, World};
+use super::state::{FaultStart, World};
 use crate::fault::{self, Fault, Selector, Target, Trigger};
 use crate::net::{ApplyToHost, Down, TriggerAction, TriggeredFault, Victims};
 use crate::trace::HostId;
 use crate::trigger_point::{EventWatch, MessageWatch, Watch, Watched};
 
 impl World<'_> {
-    /// Makes the run count what the triggers of the plan, and whoever only wants to know, wait for.
+    /// Watches for the trigger points of the plan, and for those that are only counted.
     pub(super) fn watch_for_trigger_points(&mut self) {
         let faults = &self.spec.plan.faults;
         let mut watches = Vec::new();
         for (index, fault) in faults.iter().enumerate() {
-            let Some(what) = self.watched(&fault.trigger) else { continue };
+            let Some(watched) = self.watched(&fault.trigger) else { continue };
             let nth = fault.trigger.nth().unwrap_or_default();
-            watches.push(Watch { fault: index as u32, what, nth, seen: 0 });
-            let (down, apply) = (self.down(fault, index), self.apply(fault, index));
+            watches.push(Watch { fault: index as u32, watched, nth, seen: 0 });
+            let (down, apply) = (self.immediate_crash(fault, index), self.immediate_disk_trouble(fault, index));
             let action = TriggerAction { text: fault.to_string(), down, apply };
             self.net.lock().triggered_faults().plan(index as u32, action);
         }
         for trigger in self.spec.trigger_counts {
-            let Some(what) = self.watched(trigger) else { continue };
-            // It is never seen so often.
-            watches.push(Watch { fault: u32::MAX, what, nth: u32::MAX, seen: 0 });
+            let Some(watched) = self.watched(trigger) else { continue };
+            // No run reaches this occurrence: the watch only counts.
+            watches.push(Watch { fault: u32::MAX, watched, nth: u32::MAX, seen: 0 });
         }
         if watches.is_empty() {
             return;
         }
         let net = self.net.clone();
-        let watches_messages = watches.iter().any(|watch| matches!(watch.what, Watched::Message(_)));
+        let watches_messages = watches.iter().any(|watch| matches!(watch.watched, Watched::Message(_)));
         net.lock().triggered_faults().watch_messages(watches_messages);
         let mut tape = self.tape.lock();
         tape.trigger_points.on_trigger = Some(Arc::new(move |fault, here| net.lock().trigger(fault, here)));
@@ -42,7 +42,8 @@ impl World<'_> {
     }
 
     fn watched(&self, trigger: &Trigger) -> Option<Watched> {
-        // Whatever the fault's place in its plan: what is waited for is what the trigger_counts counted.
+        // Hosts are picked as for the first fault of a plan, whatever the fault's index: the run that counted the
+        // trigger point picked the same ones.
         let resolve = |hosts: &Selector, side| hosts.resolve(self.spec.topology, fault::pick(self.spec.seed, 0, side));
         match trigger {
             Trigger::At(_) => None,
@@ -61,8 +62,9 @@ impl World<'_> {
         }
     }
 
-    /// Whom the fault takes down at its very moment. A program is asked to stop when the step is over.
-    fn down(&self, fault: &Fault, index: usize) -> Option<(Down, Victims)> {
+    /// The hosts that the fault takes down inside the step, at its trigger point. A graceful stop begins only after the
+    /// step.
+    fn immediate_crash(&self, fault: &Fault, index: usize) -> Option<(Down, Victims)> {
         let Injection::Down(down) = Injection::of(&fault.kind) else { return None };
         let down = match down {
             GoingDown::Kill => Down::Kill,
@@ -72,8 +74,8 @@ impl World<'_> {
         Some((down, self.victims(fault, index)?))
     }
 
-    /// What is wrong with disks from its very moment on: a program meets it with its next call.
-    fn apply(&self, fault: &Fault, index: usize) -> Option<(ApplyToHost, Victims)> {
+    /// The disk trouble that takes effect inside the step, at the trigger point: the program's next call meets it.
+    fn immediate_disk_trouble(&self, fault: &Fault, index: usize) -> Option<(ApplyToHost, Victims)> {
         let (trouble, disks) = (disk_trouble(fault)?, self.disks.clone());
         let apply = move |host: HostId| disks[host.index()].add_trouble(index as u32, &trouble);
         Some((Arc::new(apply), self.victims(fault, index)?))
@@ -87,32 +89,32 @@ impl World<'_> {
         }
     }
 
-    /// How often what the trigger_counts asks for was seen, and no moment comes any more.
-    pub(super) fn forget_trigger_points(&mut self) {
+    /// Stops watching for trigger points, and keeps the counts of those that are only counted.
+    pub(super) fn end_trigger_points(&mut self) {
         let trigger_points = std::mem::take(&mut self.tape.lock().trigger_points);
         let counts = trigger_points.watches.iter().filter(|watch| watch.fault == u32::MAX).map(|watch| watch.seen);
         self.trigger_counts.extend(counts);
         self.net.lock().triggered_faults().watch_messages(false);
     }
 
-    /// The faults whose moment came in the last step, or among what the world itself did.
-    pub(super) fn take_triggered(&mut self) {
+    /// Begins the faults that the last step or the world's own actions triggered.
+    pub(super) fn begin_triggered_faults(&mut self) {
         loop {
             let mut triggered = self.net.lock().triggered_faults().take_triggered();
             if triggered.is_empty() {
                 return;
             }
-            // Hosts run one after the other, each through the whole step.
+            // Hosts run through the whole step one after the other, so the faults are not in order of time.
             triggered.sort_by_key(|triggered| triggered.at);
             for triggered in triggered {
-                // What was sent before the fault began does not meet it.
+                // Segments that were sent before the fault began are not affected by it.
                 self.wire.decide_before(&mut self.net.lock(), triggered.at, triggered.ticket);
-                self.finish_triggered(triggered);
+                self.begin_triggered_fault(triggered);
             }
         }
     }
 
-    fn finish_triggered(&mut self, triggered: TriggeredFault) {
+    fn begin_triggered_fault(&mut self, triggered: TriggeredFault) {
         let TriggeredFault { fault, at, here, downed, .. } = triggered;
         let index = fault as usize;
         for host in downed {
@@ -120,10 +122,10 @@ impl World<'_> {
             self.downed_by[host.index()].push(index);
             self.finish_crash(host, &self.spec.plan.faults[index]);
         }
-        self.begin(index, Begun { at, here: Some(here) });
+        self.begin_fault(index, FaultStart { at, here: Some(here) });
     }
 
-    /// The rest of what a kill or a power off does, for a host whose gate is closed and whose kernel knows.
+    /// Completes a kill or power off of a host whose alive flag is cleared and whose kernel has handled it already.
     fn finish_crash(&mut self, host: HostId, fault: &Fault) {
         if let Injection::Down(GoingDown::PowerOff) = Injection::of(&fault.kind) {
             self.wire.forget_unsent(&mut self.net.lock(), host, self.now);
@@ -135,7 +137,7 @@ impl World<'_> {
         if let Some(Exit::Failed(error)) = exit
             && self.spec.hosts[host.index()].supervised.is_none()
         {
-            // It had failed by itself before that.
+            // The program had failed by itself before the fault took it down.
             self.failures.push((host, error));
         }
         self.net.lock().send_without_datagrams(host);
