@@ -188,11 +188,11 @@ fn names_fates_and_wildcards_must_match_as_well() {
 fn impossible_faults_are_refused() {
     let rate = "fault generator `loss client ↔ server`: loss rate 1.5 is not between 0 and 1";
     check(small().fault(fault::loss(1.5, "client", "server")), rate);
-    let waits = "fault generator `kill server at an event `ready` of whoever that is`: \
-                 what is waited for must be said; it cannot be `here`";
+    let waits = "fault generator `kill server at an event `ready` of here`: \
+                 the trigger must name its hosts: `here` is known only once it has happened";
     check(small().fault(fault::kill("server").at_event(here(), "ready")), waits);
-    let timed =
-        "fault generator `kill whoever that is`: only a fault that begins with a message or an event has a `here`";
+    let timed = "fault generator `kill here`: `here` needs a fault that begins with a message or an event: \
+                 give it a trigger with `.at_message(..)` or `.at_event(..)`";
     check(small().fault(fault::kill(here())), timed);
     check(
         small().fault(fault::kill("server")).run_for(Duration::ZERO),

@@ -341,7 +341,7 @@ fn bad_usage() {
             &["explore", "idle", "--faults", "flood"],
             "no fault generator matches `flood`; there are: partition server ↔ bystander",
         ),
-        (&["explore", "idle", "--intensity", "0"], "`0` is no intensity between 0.01 and 10"),
+        (&["explore", "idle", "--intensity", "0"], "`0` is not an intensity: give a number between 0.01 and 10"),
         (&["replay", "idle", "--seed", "0", "--faults", "loss"], "no fault generator matches `loss`"),
         (&["replay", "x.json", "--faults", "kill"], "a case file has its own faults"),
         (&["frobnicate"], "no scenario is named `frobnicate`"),

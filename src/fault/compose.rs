@@ -1,5 +1,5 @@
-//! Generators that draw several faults which belong together: groups, bridges, flapping links, swizzles, slow hosts. They are
-//! made of faults that exist by themselves, so that shrinking can leave out each of them.
+//! Generators that draw several related faults at a time: groups, bridges, flapping links, swizzles, slow hosts and so
+//! on. Each is a set of ordinary faults, so that shrinking can remove them one by one.
 
 use std::fmt;
 use std::ops::Range;
@@ -16,13 +16,12 @@ use super::{
 use crate::seed::Seed;
 use crate::trace::HostId;
 
-/// No link flaps faster: below a step or two of the world it would not flap at all.
+/// The shortest period of a flapping link: with less than a step or two of the world it would not flap at all.
 const SHORTEST_PERIOD: Duration = millis(20);
 
 type Compose = dyn Fn(&Topology, &Occurrence) -> Vec<Fault> + Send + Sync;
 
-/// Describes repeated sets of faults that belong together; becomes a [`Generator`]. What is said of a fault's time holds for
-/// the whole set.
+/// Specifies repeated sets of related faults. It becomes a [`Generator`]. Its schedule applies to each set as a whole.
 #[derive(Clone)]
 pub struct ComposedGenerator {
     name: String,
@@ -44,7 +43,7 @@ impl fmt::Debug for ComposedGenerator {
 }
 
 impl ComposedGenerator {
-    /// Composes faults of hosts that these selectors mean. The kinds are the words that stand for all generators like it.
+    /// Composes faults at the hosts of these selectors. `kinds` are the words that select all generators like it.
     fn new(
         name: String,
         kinds: &'static [&'static str],
@@ -57,8 +56,8 @@ impl ComposedGenerator {
 
     fn strategy(&self, topology: &Topology) -> BoxedStrategy<Vec<Fault>> {
         let (this, own) = (self.clone(), topology.clone());
-        let compose = move |trigger_points: Vec<Occurrence>| {
-            trigger_points.iter().flat_map(|occurrence| (this.compose)(&own, occurrence)).collect::<Vec<Fault>>()
+        let compose = move |occurrences: Vec<Occurrence>| {
+            occurrences.iter().flat_map(|occurrence| (this.compose)(&own, occurrence)).collect::<Vec<Fault>>()
         };
         self.schedule.occurrences(topology).prop_map(compose).boxed()
     }
@@ -73,8 +72,8 @@ impl From<ComposedGenerator> for Generator {
     }
 }
 
-/// Nothing passes between hosts of different groups. A host that is in several groups counts for the first of them; what is
-/// in none can talk to everybody.
+/// Nothing passes between hosts of different groups. A host in several groups belongs to the first of them; a host in
+/// no group can talk to all hosts.
 pub fn partition_groups<const COUNT: usize>(groups: [impl Into<Selector>; COUNT]) -> ComposedGenerator {
     let groups: Vec<Selector> = groups.into_iter().map(Into::into).collect();
     let names: Vec<String> = groups.iter().map(Selector::to_string).collect();
@@ -103,7 +102,7 @@ pub fn partition_groups<const COUNT: usize>(groups: [impl Into<Selector>; COUNT]
     )
 }
 
-/// The hosts fall apart into two halves, and one host, the bridge, can talk to both: nobody sees the same world.
+/// The hosts split into two halves, and one more host, the bridge, can talk to both.
 pub fn bridge(hosts: impl Into<Selector>) -> ComposedGenerator {
     let hosts: Selector = hosts.into();
     let name = format!("bridge within {hosts}");
@@ -118,7 +117,7 @@ pub fn bridge(hosts: impl Into<Selector>) -> ComposedGenerator {
     })
 }
 
-/// The links between the two sides are cut and healed, again and again: cut in the first half of each `period` (at least
+/// The links between the two sides are cut and healed again and again: cut in the first half of each `period` (at least
 /// 20 ms), healed in the second.
 pub fn flapping(period: Duration, from: impl Into<Selector>, to: impl Into<Selector>) -> ComposedGenerator {
     let (from, to): (Selector, Selector) = (from.into(), to.into());
@@ -137,7 +136,7 @@ pub fn flapping(period: Duration, from: impl Into<Selector>, to: impl Into<Selec
     })
 }
 
-/// The hosts are cut from everybody one by one, in the first third of the time, and come back one by one in the last
+/// The hosts are isolated one by one in the first third of the fault's time, and come back one by one in the last
 /// third, in another order (after FoundationDB's "swizzle-clogging").
 pub fn swizzle(hosts: impl Into<Selector>) -> ComposedGenerator {
     let hosts: Selector = hosts.into();
@@ -161,23 +160,23 @@ pub fn swizzle(hosts: impl Into<Selector>) -> ComposedGenerator {
     })
 }
 
-/// All links of the hosts become bad at once: segments take longer by a time drawn from `extra`, and are lost with
-/// probability `rate` per transmission.
+/// All links of the hosts become slow and lossy at the same time: segments take longer by a time drawn from `extra`,
+/// and are lost with probability `rate` per transmission.
 pub fn slow_host(extra: Range<Duration>, rate: f64, hosts: impl Into<Selector>) -> ComposedGenerator {
     let hosts: Selector = hosts.into();
     let name = format!("slow host {hosts}");
     ComposedGenerator::new(name, &["slow host"], &[&hosts.clone()], move |topology, occurrence| {
         let slow = hosts.named(topology, occurrence.picks[0]);
-        let everybody = Selector::All.named(topology, 0);
+        let all_hosts = Selector::All.named(topology, 0);
         vec![
-            latency(extra.clone(), slow.clone(), everybody.clone()).during(occurrence),
-            loss(rate, slow, everybody).during(occurrence),
+            latency(extra.clone(), slow.clone(), all_hosts.clone()).during(occurrence),
+            loss(rate, slow, all_hosts).during(occurrence),
         ]
     })
 }
 
-/// Processes that die, and whose next lives begin to listen later by this time. Both fit into the fault's time, and half of
-/// it at least is the death.
+/// Processes die, and the next processes of their hosts begin to listen later by this time. Both fit into the fault's
+/// time, and the hosts are down for at least half of it.
 pub fn slow_restart(by: Duration, hosts: impl Into<Selector>) -> ComposedGenerator {
     let hosts: Selector = hosts.into();
     let name = format!("slow restart {hosts}");
@@ -189,8 +188,8 @@ pub fn slow_restart(by: Duration, hosts: impl Into<Selector>) -> ComposedGenerat
     })
 }
 
-/// Processes that die again and again, up to `times` times, and live for `up` in between. What is left of the time they are
-/// down, for the same time each; they die less often if there is no time for 20 ms each.
+/// Processes die again and again, up to `times` times, and live for `up` in between. They are down for the rest of the
+/// fault's time, in equal parts; they die less often if a part would be shorter than 20 ms.
 pub fn restart_loop(times: u32, up: Duration, hosts: impl Into<Selector>) -> ComposedGenerator {
     let hosts: Selector = hosts.into();
     let name = format!("restart loop {hosts}");
@@ -207,7 +206,7 @@ pub fn restart_loop(times: u32, up: Duration, hosts: impl Into<Selector>) -> Com
     })
 }
 
-/// So many of the hosts die at the same occurrence, or all if there are fewer, and come back together.
+/// This many of the hosts (or all, if there are fewer) die at the same time, and come back together.
 pub fn kill_several(count: usize, hosts: impl Into<Selector>) -> ComposedGenerator {
     let hosts: Selector = hosts.into();
     let name = format!("kill {count} of {hosts}");
@@ -219,7 +218,7 @@ pub fn kill_several(count: usize, hosts: impl Into<Selector>) -> ComposedGenerat
     })
 }
 
-/// All of the hosts die at the same occurrence, and come back together.
+/// All of the hosts die at the same time, and come back together.
 pub fn whole_tier(hosts: impl Into<Selector>) -> ComposedGenerator {
     let hosts: Selector = hosts.into();
     let name = format!("whole tier {hosts}");
@@ -240,7 +239,7 @@ fn named(topology: &Topology, hosts: &[HostId]) -> Selector {
     Selector::Names(hosts.into_iter().map(|host| topology.hosts[host.index()].name.clone()).collect())
 }
 
-/// The hosts in an order that `pick` decides.
+/// The hosts in an order that `pick` and the label decide.
 fn shuffled(mut hosts: Vec<HostId>, pick: u64, label: &str) -> Vec<HostId> {
     hosts.sort_by_key(|host| Seed(pick).decide(label, &[u64::from(host.0)]));
     hosts
@@ -253,7 +252,7 @@ mod tests {
     use super::*;
     use crate::fault::{one, secs};
 
-    /// The faults that a generator draws on a topology of a client and four nodes, from 10 s on, for 6 s.
+    /// The faults that a generator draws for a client and four nodes, from 10 s on, for 6 s.
     fn drawn(generator: ComposedGenerator, seed: u64) -> Vec<String> {
         let topology = Topology::of(&["client", "n1", "n2", "n3", "n4"], secs(60));
         let generator: Generator = generator.once(secs(10)..secs(10)).lasting(secs(6)..secs(6)).into();
@@ -281,7 +280,7 @@ mod tests {
             assert_eq!(missing.len(), 1, "{only}");
             bridges.insert(missing[0].to_owned());
         }
-        assert_eq!(bridges.len(), 4, "anybody can be the bridge");
+        assert_eq!(bridges.len(), 4, "every host can be the bridge");
     }
 
     #[test]
@@ -324,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn several_hosts_die_at_once_each_by_a_fault_of_its_own() {
+    fn several_hosts_die_at_once_by_one_fault_each() {
         let mut pairs = std::collections::BTreeSet::new();
         for seed in 0..100 {
             let faults = drawn(kill_several(2, "n*"), seed);
@@ -338,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_host_is_late_and_lossy_towards_everybody() {
+    fn a_slow_host_is_slow_and_lossy_towards_all_hosts() {
         let slow = drawn(slow_host(millis(50)..millis(80), 0.02, one("n2")), 1);
         let expected = ["latency +50ms..80ms n2 ↔ client, n1, n2, n3, n4", "loss 2.0 % n2 ↔ client, n1, n2, n3, n4"];
         assert_eq!(slow, expected.map(|text| format!("{text} at 10s for 6s")));

@@ -1,4 +1,4 @@
-//! Durations as people write them: short constructors, and a text form for files and reports such as `1.25s`.
+//! Durations: short constructors, and the text form that files and reports use, such as `1.25s`.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub fn text(duration: Duration) -> String {
     format!("{whole}.{}{unit}", fraction.trim_end_matches('0'))
 }
 
-/// Reads what [`text`] writes.
+/// The duration that [`text`] wrote; `None` if the text is not one.
 fn parse_text(text: &str) -> Option<Duration> {
     let number_end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
     let (number, unit) = text.split_at(number_end);
@@ -62,7 +62,7 @@ pub mod text_duration {
     use super::*;
     use serde::{Deserialize, Deserializer, Serializer};
 
-    /// Reads a duration from text such as `1.25s`; none if it is none.
+    /// The duration of a text such as `1.25s`; `None` if the text is not a duration.
     pub fn parse(text: &str) -> Option<Duration> {
         parse_text(text)
     }
@@ -78,7 +78,7 @@ pub mod text_duration {
     /// Reads a duration from text such as `1.25s`.
     ///
     /// # Errors
-    /// If the text is no duration with one of the units s, ms, us, ns.
+    /// If the text is not a duration in one of the units s, ms, us, ns.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         let written = String::deserialize(deserializer)?;
         parse_text(&written).ok_or_else(|| {

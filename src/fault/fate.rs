@@ -1,5 +1,5 @@
-//! Fates of single segments, as data: which transmissions of it are lost, and by how much it is late. This is what a
-//! fault with a rate comes down to in one run.
+//! Fates of single segments, as data: the transmissions that are lost, the delay, and the bits that are flipped.
+//! Shrinking replaces a fault with a rate by the fates of the segments that it affected.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{duration_text, text_duration};
 
-/// A segment is transmitted at most so often: the last transmission always gets through (`tcp_retries2` of Linux).
+/// The most transmissions of one segment that can be lost; the next one gets through (after `tcp_retries2` of Linux).
 pub const TRANSMISSIONS: u32 = 16;
 
-/// What becomes of one segment. It is named by its connection and its number there, so that the name means the same
-/// segment whatever other faults there are.
+/// What happens to one segment. A segment is named by its connection and its number there, so that the name means the
+/// same segment whichever other faults a plan has.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SegmentFate {
@@ -20,66 +20,68 @@ pub struct SegmentFate {
     pub from: String,
     /// The host that listens.
     pub to: String,
-    /// The port that it listens on.
+    /// The port on which it listens.
     pub port: u16,
-    /// Which connect from this host to this port it was, from 0.
+    /// The ordinal of the connect from this host to this port, from 0.
     pub connect: u32,
     /// Whether the segment goes back, from the listening host to the one that connected.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub back: bool,
-    /// Which segment of its sender on this connection it is, from 0.
+    /// The ordinal of the segment among those of its sender on this connection, from 0.
     pub segment: u32,
-    /// Which of its transmissions are lost, from 0, each below [`TRANSMISSIONS`].
+    /// The transmissions that are lost, counted from 0; each is below [`TRANSMISSIONS`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<u32>,
-    /// By how much it is late beyond that.
+    /// The delay beyond what the lost transmissions cause.
     #[serde(default, skip_serializing_if = "Duration::is_zero", with = "text_duration")]
     pub late: Duration,
-    /// Which of its bits are flipped, from 0: bit n is bit n % 8, from the lowest, of byte n / 8. Bits that it does not
-    /// have are passed over.
+    /// The bits that are flipped, counted from 0: bit n is bit n % 8, from the lowest, of byte n / 8. Bits beyond the
+    /// end of the segment are ignored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub corrupted: Vec<u32>,
 }
 
 impl SegmentFate {
-    /// Segment `segment` (from 0) that the host which connected sends on connection `connect` (from 0) to this port.
+    /// Segment `segment` (from 0), which the connecting host sends on connection `connect` (from 0) to this port.
     pub fn new(from: &str, to: &str, port: u16, connect: u32, segment: u32) -> SegmentFate {
         let (from, to) = (from.to_owned(), to.to_owned());
         let (lost, late, corrupted) = (Vec::new(), Duration::ZERO, Vec::new());
         SegmentFate { from, to, port, connect, back: false, segment, lost, late, corrupted }
     }
 
-    /// It goes back: the host that listens sends it.
+    /// The same, for a segment that the listening host sends back.
     pub fn back(mut self) -> SegmentFate {
         self.back = true;
         self
     }
 
-    /// Which of its transmissions are lost, from 0.
+    /// Loses these transmissions, as in the field `lost`.
     pub fn lost<const COUNT: usize>(mut self, transmissions: [u32; COUNT]) -> SegmentFate {
         self.lost = transmissions.to_vec();
         self
     }
 
-    /// By how much it is late.
+    /// Delays the segment by this time.
     pub fn late(mut self, by: Duration) -> SegmentFate {
         self.late = by;
         self
     }
 
-    /// Which of its bits are flipped, as in [`SegmentFate::flipped`].
+    /// Flips these bits, as in the field `corrupted`.
     pub fn corrupted<const COUNT: usize>(mut self, bits: [u32; COUNT]) -> SegmentFate {
         self.corrupted = bits.to_vec();
         self
     }
 
-    /// What is wrong with it as data, in one line; none if it can be carried out.
+    /// Why it cannot be carried out, in one line; `None` if it can.
     pub(super) fn defect(&self) -> Option<String> {
         if let Some(lost) = self.lost.iter().find(|lost| **lost >= TRANSMISSIONS) {
-            return Some(format!("transmission {lost} cannot be lost: a segment is transmitted {TRANSMISSIONS} times"));
+            return Some(format!(
+                "transmission {lost} cannot be lost: only the first {TRANSMISSIONS} can, counted from 0"
+            ));
         }
-        let is_as_sent = self.lost.is_empty() && self.late.is_zero() && self.corrupted.is_empty();
-        is_as_sent.then(|| "a segment is neither `lost` nor `late` nor `corrupted`".to_owned())
+        let is_unaffected = self.lost.is_empty() && self.late.is_zero() && self.corrupted.is_empty();
+        is_unaffected.then(|| "a segment's fate needs `lost`, `late` or `corrupted`".to_owned())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Where plans come from: proptest strategies that draw faults for a topology.
+//! Generators: proptest strategies that draw the faults of a plan for a topology.
 
 use std::fmt;
 use std::ops::Range;
@@ -16,19 +16,19 @@ use super::{
 
 type Draw = dyn Fn(&Topology) -> BoxedStrategy<Vec<Fault>> + Send + Sync;
 
-/// The number of a trigger_point that stands for any of its sort.
+/// The number in a trigger point that stands for every number.
 const ANY: u32 = 1;
-/// No generator draws more faults at moments than these for a run, however many it may.
-const MOST_TRIGGER_POINTS: usize = 3;
+/// The most faults with a trigger point that a generator draws for one run.
+const MAX_TRIGGER_POINTS: usize = 3;
 
-/// Draws faults of one sort. Effects are counted per generator.
+/// Draws related faults for a plan. Effects are counted per generator.
 #[derive(Clone)]
 pub struct Generator {
     name: String,
-    /// The words that stand for all generators like it.
+    /// The words that select all generators like it.
     kinds: Vec<&'static str>,
     trigger_point: Option<Trigger>,
-    /// What is known of its faults before any is drawn; none of a generator of one's own.
+    /// What is known about its faults before any is drawn; `None` for a custom generator.
     outline: Option<Outline>,
     draw: Arc<Draw>,
 }
@@ -40,7 +40,8 @@ impl fmt::Debug for Generator {
 }
 
 impl Generator {
-    /// A generator of one's own: `draw` makes a strategy over faults for a topology. The drawn faults bear the generator's name.
+    /// A custom generator: `draw` makes a strategy over faults for a topology. The drawn faults get the generator's
+    /// name.
     pub fn new<S>(name: &str, draw: impl Fn(&Topology) -> S + Send + Sync + 'static) -> Generator
     where
         S: Strategy<Value = Vec<Fault>> + 'static,
@@ -49,7 +50,7 @@ impl Generator {
         Generator { name: name.to_owned(), kinds: Vec::new(), trigger_point: None, outline: None, draw }
     }
 
-    /// The same generator under a name of its own, for example to tell two generators apart that are otherwise called the same.
+    /// The same generator under another name, for example to distinguish two generators that would share one.
     pub fn named(mut self, name: &str) -> Generator {
         name.clone_into(&mut self.name);
         self
@@ -65,17 +66,17 @@ impl Generator {
         self
     }
 
-    /// What is known of its faults before any is drawn; none if only a draw tells.
+    /// What is known about its faults before any is drawn; `None` for a custom generator.
     pub(crate) fn outline(&self) -> Option<&Outline> {
         self.outline.as_ref()
     }
 
-    /// Whether a word stands for all generators like this one, for example `kill`.
+    /// Whether a word such as `kill` selects all generators like this one.
     pub(crate) fn is_of_kind(&self, word: &str) -> bool {
         self.kinds.contains(&word)
     }
 
-    /// The trigger_point that its faults wait for, whatever its number: a run without faults is to count how often it comes.
+    /// The trigger point of its faults, whatever its number. A run without faults counts how often it comes.
     pub fn trigger_point(&self) -> Option<&Trigger> {
         self.trigger_point.as_ref()
     }
@@ -104,15 +105,15 @@ pub fn plan(topology: &Topology, generators: &[Generator]) -> BoxedStrategy<Plan
     drawn.prop_map(|faults| Plan::new(faults.into_iter().flatten().collect())).boxed()
 }
 
-/// Says what goes wrong and where; becomes a [`Generator`], which draws faults for each run, or one [`Fault`] as soon as it is
-/// said when that begins ([`FaultGenerator::at`] and its like). A fault of one's own lasts a second unless it says otherwise:
-/// what was said of when, how often and for how long is for those that are drawn.
+/// Specifies what goes wrong and where. It becomes a [`Generator`], which draws faults for each run, or one [`Fault`]
+/// when it is given a beginning ([`FaultGenerator::at`] and similar methods). That one fault lasts a second unless
+/// [`Fault::lasting`] changes it; the generator's own schedule applies to drawn faults only.
 #[derive(Clone, Debug)]
 pub struct FaultGenerator {
     pub(super) kind: FaultKind,
     pub(super) target: Target,
     schedule: Schedule,
-    /// What its faults begin with, if not at a time.
+    /// The message or event with which its faults begin; `None` if they begin at a time.
     trigger_point: Option<Trigger>,
 }
 
@@ -135,15 +136,15 @@ impl FaultGenerator {
         FaultGenerator { kind, target, schedule: Schedule::default(), trigger_point: None }
     }
 
-    /// Only what goes from the first side to the second is befallen. A fault of hosts stays as it is.
+    /// Affects only the direction from the first side to the second. A fault of hosts is unchanged.
     pub fn one_way(mut self) -> FaultGenerator {
         self.target = self.target.one_way();
         self
     }
 
-    /// Its faults begin each with a message from the one side to the other whose bytes contain this text. Which of them
-    /// is drawn from those that a fault-free run of the same seed showed. What is said of when and how often faults happen
-    /// means nothing then, but for [`FaultGenerator::at_most`]; there are one to three in a run.
+    /// Each of its faults begins with a message from one side to the other whose bytes contain this text. The message
+    /// is drawn from those of a run of the same seed without faults. Of the schedule, only [`FaultGenerator::lasting`]
+    /// and [`FaultGenerator::at_most`] apply; a run has one to three such faults.
     pub fn at_message(
         mut self,
         from: impl Into<Selector>,
@@ -155,7 +156,7 @@ impl FaultGenerator {
         self
     }
 
-    /// Its faults begin each with an event of these hosts that has this name (see [`EventPoint`]), as with
+    /// Each of its faults begins with an event of this name at these hosts (see [`EventPoint`]), drawn as with
     /// [`FaultGenerator::at_message`].
     pub fn at_event(mut self, host: impl Into<Selector>, named: &str) -> FaultGenerator {
         self.trigger_point = Some(Trigger::Event(EventPoint { host: host.into(), named: named.to_owned(), nth: ANY }));
@@ -180,14 +181,14 @@ impl FaultGenerator {
         }
     }
 
-    /// Faults at moments that came in a run without faults.
+    /// Faults that begin at trigger points which came in a run without faults.
     fn at_trigger_points(&self, topology: &Topology, trigger_point: &Trigger) -> BoxedStrategy<Vec<Fault>> {
         let seen = topology.seen.iter().find(|(seen, _)| seen == trigger_point).map_or(0, |(_, count)| *count);
         if seen == 0 {
             return Just(Vec::new()).boxed();
         }
-        let most = self.schedule.at_most.min(MOST_TRIGGER_POINTS);
-        let draws = vec((1..=seen, uniform(&self.schedule.lasting), any::<[u64; 2]>()), most.min(1)..=most);
+        let max = self.schedule.at_most.min(MAX_TRIGGER_POINTS);
+        let draws = vec((1..=seen, uniform(&self.schedule.lasting), any::<[u64; 2]>()), max.min(1)..=max);
         let (this, topology, trigger_point) = (self.clone(), topology.clone(), trigger_point.clone());
         let kind = self.kind.scaled(topology.intensity);
         let faults = move |mut draws: Vec<(u32, Duration, [u64; 2])>| {
@@ -244,13 +245,13 @@ pub fn isolate(hosts: impl Into<Selector>) -> FaultGenerator {
     partition(hosts, Selector::All)
 }
 
-/// These faults in every run: a scripted plan as a generator.
+/// A generator of exactly these faults in every run.
 pub fn scripted(name: &str, faults: Vec<Fault>) -> Generator {
     let outline = Outline::of_faults(&faults);
     Generator::new(name, move |_| Just(faults.clone())).outlined(outline)
 }
 
-/// Stops the matching hosts one after the other, as a deployment does; becomes a [`Generator`].
+/// Stops the matching hosts one after another, as a deployment does. It becomes a [`Generator`].
 #[derive(Clone, Debug)]
 pub struct RollingStop {
     hosts: Selector,
@@ -260,7 +261,7 @@ pub struct RollingStop {
     pause: Range<Duration>,
 }
 
-/// Stops the matching hosts one after the other: each may take `grace` to return, and is restarted before the next.
+/// Stops the matching hosts one after another: each may take `grace` to return, and is restarted before the next stops.
 pub fn rolling_stop(hosts: impl Into<Selector>, grace: Duration) -> RollingStop {
     RollingStop {
         hosts: hosts.into(),
@@ -290,7 +291,7 @@ impl RollingStop {
         self
     }
 
-    /// The generator under a name of its own.
+    /// The generator under another name.
     pub fn named(self, name: &str) -> Generator {
         Generator::from(self).named(name)
     }

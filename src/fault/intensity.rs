@@ -1,11 +1,12 @@
-//! How hard faults are.
+//! The intensity of faults: a factor on how often they happen and how much they lose or delay.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// How hard faults are, in per cent of what their generators say: how often they happen, how much they lose or delay.
+/// The intensity of faults, in per cent of what their generators specify: how often they happen, and how much they lose
+/// or delay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Intensity {
@@ -13,23 +14,23 @@ pub struct Intensity {
 }
 
 impl Intensity {
-    /// As the generators say.
+    /// Faults exactly as their generators specify them.
     pub const FULL: Intensity = Intensity { percent: 100 };
 
-    /// What a run that is not at full intensity draws from.
-    pub(super) const WEAKER: [Intensity; 3] = [Intensity::FULL, Intensity { percent: 50 }, Intensity { percent: 25 }];
+    /// The intensities from which a run draws one for each of its generators.
+    pub(super) const CHOICES: [Intensity; 3] = [Intensity::FULL, Intensity { percent: 50 }, Intensity { percent: 25 }];
 
-    /// So many times as hard: 1 is what the generators say.
+    /// The number times this intensity.
     pub fn times(self, number: f64) -> f64 {
         if self == Intensity::FULL { number } else { number * f64::from(self.percent) / 100.0 }
     }
 
-    /// The same time, or a shorter one if faults are harder.
+    /// The time divided by this intensity, for gaps: the higher the intensity, the shorter.
     pub(crate) fn shorten(self, time: std::time::Duration) -> std::time::Duration {
         if self == Intensity::FULL { time } else { (time * 100).checked_div(self.percent).unwrap_or(time) }
     }
 
-    /// The same time, or a longer one if faults are harder.
+    /// The time multiplied by this intensity, for delays: the higher the intensity, the longer.
     pub(crate) fn lengthen(self, time: std::time::Duration) -> std::time::Duration {
         if self == Intensity::FULL { time } else { time * self.percent / 100 }
     }
@@ -47,9 +48,9 @@ impl fmt::Display for Intensity {
     }
 }
 
-/// A text that is no intensity.
+/// The text is not an intensity.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no intensity between 0.01 and 10, such as 0.5 or 2")]
+#[error("`{0}` is not an intensity: give a number between 0.01 and 10, such as 0.5 or 2")]
 pub struct ParseIntensityError(String);
 
 impl FromStr for Intensity {
@@ -67,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn intensities_are_read_as_they_are_written() {
+    fn intensities_round_trip_as_text() {
         for (text, expected) in [("1", Some(100)), ("0.25", Some(25)), ("10", Some(1_000)), ("0.01", Some(1))] {
             assert_eq!(text.parse::<Intensity>().ok().map(|intensity| intensity.percent), expected, "{text}");
             assert_eq!(text.parse::<Intensity>().unwrap().to_string(), text);

@@ -1,8 +1,9 @@
-//! Faults as data: what goes wrong, where, when and for how long. It knows nothing of how a fault is carried out.
+//! Faults as data: what goes wrong, where, when and for how long, and the generators that draw them. `world` carries
+//! them out.
 //!
-//! Each kind of fault has one constructor, such as [`kill`] or [`loss`], which says what goes wrong and where. It returns a
-//! [`FaultGenerator`]: a scenario takes it as it is, with a range for everything that each run draws. Once it is said when
-//! it begins, it is one [`Fault`] of one run, in which nothing is left to draw:
+//! Each kind of fault has one constructor, such as [`kill`] or [`loss`], which takes what goes wrong and where. It
+//! returns a [`FaultGenerator`]. A scenario takes the generator, with a range for everything that each run draws. Given
+//! a fixed beginning, the generator becomes one [`Fault`], in which nothing is left to draw:
 //!
 //! ```
 //! use squall::fault::{Fault, FaultGenerator, kill};
@@ -12,7 +13,7 @@
 //! let fault: Fault = kill("store").at(millis(3_127)).lasting(millis(895));
 //! assert_eq!(fault.to_string(), "kill store at 3.127s for 895ms");
 //!
-//! // The same with a message or an event: a generator draws which one, a fault says it.
+//! // A fault can also begin with a message or an event. A generator draws which one, a fault names it.
 //! let generator: FaultGenerator = kill("store").at_message("gateway", "store", "PUT");
 //! let fault: Fault = kill("store").at_nth_message("gateway", "store", "PUT", 2);
 //! # let _ = (generator, fault);
@@ -29,6 +30,7 @@ mod outline;
 pub(crate) mod rust_code;
 mod schedule;
 mod script;
+mod selector;
 mod swarm;
 mod target;
 mod trigger;
@@ -49,10 +51,11 @@ pub use generator::{FaultGenerator, Generator, RollingStop, isolate, plan, rolli
 pub use intensity::{Intensity, ParseIntensityError};
 pub use kinds::constructors::*;
 pub use kinds::{BURST_SLOT, DiskCalls, FaultKind};
+pub use selector::{Selector, all, here, majority, minority, one};
 pub use swarm::Swarm;
 pub(crate) use swarm::draw;
 pub(crate) use target::pick;
-pub use target::{Selector, Target, Topology, TopologyHost, all, here, majority, minority, one};
+pub use target::{Target, Topology, TopologyHost};
 pub use trigger::{EventPoint, MessagePoint, Trigger};
 
 /// One thing that goes wrong.
@@ -61,19 +64,19 @@ pub use trigger::{EventPoint, MessagePoint, Trigger};
 pub struct Fault {
     /// When it begins.
     pub trigger: Trigger,
-    /// What it is.
+    /// What goes wrong.
     pub kind: FaultKind,
-    /// Where.
+    /// Where it goes wrong.
     pub target: Target,
     /// How long it lasts, from its beginning.
     #[serde(with = "text_duration")]
     pub lasting: Duration,
-    /// Which of the scenario's generators drew it, by name; effects are judged per generator.
+    /// The name of the generator that drew it. Effects are counted per generator.
     pub generator: String,
 }
 
 impl Fault {
-    /// When it begins; none if the run itself brings that about.
+    /// The virtual time at which it begins; `None` if it begins with a message or an event.
     pub fn begins_at(&self) -> Option<Duration> {
         match self.trigger {
             Trigger::At(at) => Some(at),
@@ -81,22 +84,23 @@ impl Fault {
         }
     }
 
-    /// When it is over; none if that depends on when the run makes it begin.
+    /// The virtual time at which it ends; `None` if it begins with a message or an event.
     pub fn ends_at(&self) -> Option<Duration> {
         Some(self.begins_at()?.saturating_add(self.lasting))
     }
 
-    /// What is wrong with this fault as data, in one line; none if it can be carried out.
+    /// Why this fault cannot be carried out, in one line; `None` if it can.
     pub fn defect(&self) -> Option<String> {
         if let Some(defect) = self.kind.defect().or_else(|| self.trigger.defect()) {
             return Some(defect);
         }
         let is_here = |selector: &Selector| *selector == Selector::Here;
-        if self.trigger.is_of_here() {
-            return Some("what is waited for must be said; it cannot be `here`".to_owned());
+        if self.trigger.waits_for_here() {
+            return Some("the trigger must name its hosts: `here` is known only once it has happened".to_owned());
         }
         if self.begins_at().is_some() && self.target.selectors().into_iter().any(is_here) {
-            return Some("only a fault that begins with a message or an event has a `here`".to_owned());
+            let advice = "give it a trigger with `.at_message(..)` or `.at_event(..)`";
+            return Some(format!("`here` needs a fault that begins with a message or an event: {advice}"));
         }
         match (&self.target, self.kind.is_for_hosts()) {
             (Target::Hosts(_), true) | (Target::Links { .. } | Target::OneWay { .. }, false) => None,
@@ -111,7 +115,7 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(fates) = self.kind.segments() {
-            return self.tell_segments(fates, f);
+            return self.fmt_segments(fates, f);
         }
         write!(f, "{}", self.kind)?;
         write!(f, " {}", place(&self.kind, &self.target))?;
@@ -119,7 +123,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Where a fault of this kind strikes, in words.
+/// The text of a target: `a, b` for hosts, `a ↔ b` or `a → b` for links.
 fn place(kind: &FaultKind, target: &Target) -> String {
     match target {
         Target::Hosts(hosts) => hosts.to_string(),
@@ -132,7 +136,7 @@ fn place(kind: &FaultKind, target: &Target) -> String {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Plan {
-    /// The faults, by the time of their beginning; last those whose beginning the run brings about.
+    /// The faults in order of the time at which they begin; those that begin with a message or an event come last.
     pub faults: Vec<Fault>,
 }
 
@@ -142,7 +146,7 @@ impl Plan {
         Plan::default()
     }
 
-    /// A plan of these faults, put in order: first those that begin at a time, by that time.
+    /// A plan of these faults, sorted as [`Plan::faults`] says.
     pub fn new(mut faults: Vec<Fault>) -> Plan {
         faults.sort_by_key(|fault| (fault.begins_at().is_none(), fault.begins_at()));
         Plan { faults }
@@ -154,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn single_segments_are_told_in_words_and_checked() {
+    fn single_segments_are_described_and_checked() {
         let fate = || SegmentFate::new("client", "server", 80, 14, 0);
         let check = |fates: Vec<SegmentFate>, text: &str, defect: Option<&str>| {
             let fault = Fault { kind: kinds::Segments { fates }.into(), ..hold(["client"], ["server"]).at_start() };
@@ -169,8 +173,8 @@ mod tests {
         check(vec![fate().corrupted([59]); 2], "2 segments with flipped bits client ↔ server", None);
         let mixed = vec![fate().late(millis(7)), fate().corrupted([59]), fate().lost([0])];
         check(mixed, "1 segment lost, 1 late, 1 with flipped bits client ↔ server", None);
-        check(vec![fate()], "segment 1 of client", Some("a segment is neither `lost` nor `late` nor `corrupted`"));
-        let never = "transmission 16 cannot be lost: a segment is transmitted 16 times";
+        check(vec![fate()], "segment 1 of client", Some("a segment's fate needs `lost`, `late` or `corrupted`"));
+        let never = "transmission 16 cannot be lost: only the first 16 can, counted from 0";
         check(vec![fate().lost([16])], "segment 1 of client", Some(never));
     }
 }

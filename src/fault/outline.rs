@@ -1,18 +1,18 @@
-//! What is known of a generator's faults before any is drawn: which hosts they mean, and what cannot be carried out.
+//! The outline of a generator: the hosts that its faults select and their defects, known before any fault is drawn.
 
 use super::{Fault, Selector};
 
-/// What a generator says of its faults before any is drawn.
+/// What is known about a generator's faults before any is drawn.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outline {
-    /// Every selector of its faults and of what they wait for, each once.
+    /// Every selector of the faults and of their triggers, each once.
     pub(crate) selectors: Vec<Selector>,
-    /// Why faults like these cannot be carried out, one line each.
+    /// Why the faults cannot be carried out, one line for each reason.
     pub(crate) defects: Vec<String>,
 }
 
 impl Outline {
-    /// Faults of the hosts that these selectors mean.
+    /// The outline of faults at the hosts of these selectors.
     pub(super) fn of<'a>(selectors: impl IntoIterator<Item = &'a Selector>) -> Outline {
         let mut outline = Outline::default();
         for selector in selectors {
@@ -21,7 +21,7 @@ impl Outline {
         outline
     }
 
-    /// Faults like these.
+    /// The outline of faults like these.
     pub(super) fn of_faults(faults: &[Fault]) -> Outline {
         let mut outline = Outline::default();
         for fault in faults {
@@ -37,7 +37,7 @@ impl Outline {
     }
 
     fn add(&mut self, selector: &Selector) {
-        // Which host a trigger point is at, only the run knows.
+        // Only a run knows which host `here` is.
         if *selector != Selector::Here && !self.selectors.contains(selector) {
             self.selectors.push(selector.clone());
         }
@@ -54,9 +54,9 @@ mod tests {
     };
 
     #[test]
-    fn every_selector_of_a_generator_is_known() {
+    fn an_outline_has_every_selector_of_its_generator() {
         let check = |generator: Generator, expected: &[&str]| {
-            let outline = generator.outline().expect("it is known");
+            let outline = generator.outline().expect("generators of this crate have an outline");
             let selectors: Vec<String> = outline.selectors.iter().map(Selector::to_string).collect();
             assert_eq!(selectors, expected, "{}", generator.name());
         };

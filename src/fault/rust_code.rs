@@ -1,11 +1,11 @@
-//! The parts of a fault as Rust source, for cases that are printed as tests.
+//! Parts of a fault as Rust source, for cases that are printed as tests.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::SegmentFate;
 
-/// The code of a single segment's fate.
+/// The code of one segment's fate.
 pub(super) fn segment_fate(fate: &SegmentFate) -> String {
     let SegmentFate { from, to, port, connect, back, segment, lost, late, corrupted } = fate;
     let mut text = format!("fault::SegmentFate::new({from:?}, {to:?}, {port}, {connect}, {segment})");
@@ -24,7 +24,7 @@ pub(super) fn segment_fate(fate: &SegmentFate) -> String {
     text
 }
 
-/// In the largest unit in which it is a whole number.
+/// The code of a duration, in the largest unit in which it is a whole number: `millis(1_500)`.
 pub(crate) fn duration(duration: Duration) -> String {
     let nanos = duration.as_nanos();
     let units = [("secs", 1_000_000_000), ("millis", 1_000_000), ("micros", 1_000)];

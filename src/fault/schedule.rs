@@ -1,4 +1,4 @@
-//! When the faults of a generator happen: how often, how long, how many. It knows nothing of what happens.
+//! The schedule of a generator's faults: how often, how long and how many.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -22,20 +22,20 @@ impl Default for Schedule {
     }
 }
 
-/// When one fault happens.
+/// When one fault happens, and what its free choices depend on.
 #[derive(Clone, Debug)]
 pub(super) struct Occurrence {
     pub(super) at: Duration,
     pub(super) lasting: Duration,
-    /// What decides where a generator leaves a choice.
+    /// Decide which hosts the two sides of a target select.
     pub(super) picks: [u64; 2],
 }
 
-/// No generator draws more faults than these for a run.
-const MOST_FAULTS: usize = 10_000;
+/// The most faults that a generator draws for one run.
+const MAX_FAULTS: usize = 10_000;
 
 impl Schedule {
-    /// The strategy over the occurrences in a run on this topology: all begin and end while faults may happen.
+    /// The strategy over the occurrences in a run on this topology. All begin and end within [`Topology::run_for`].
     pub(super) fn occurrences(&self, topology: &Topology) -> BoxedStrategy<Vec<Occurrence>> {
         let (run_for, intensity) = (topology.run_for, topology.intensity);
         let every = intensity.shorten(self.every.start)..intensity.shorten(self.every.end);
@@ -43,7 +43,7 @@ impl Schedule {
         // With gaps and lengths of zero the number of faults would have no bound.
         let shortest = if shortest.is_zero() { millis(100) } else { shortest.max(millis(1)) };
         let fits = run_for.as_millis() / shortest.as_millis() + 1;
-        let count = usize::try_from(fits).unwrap_or(usize::MAX).min(self.at_most).min(MOST_FAULTS);
+        let count = usize::try_from(fits).unwrap_or(usize::MAX).min(self.at_most).min(MAX_FAULTS);
         let draws = (uniform(&every), uniform(&self.lasting), any::<u64>(), any::<u64>());
         let spread = move |draws: Vec<(Duration, Duration, u64, u64)>| {
             let mut occurrences = Vec::new();
@@ -63,7 +63,7 @@ impl Schedule {
     }
 }
 
-/// Whole milliseconds, uniformly from the range; the start alone if the range is empty.
+/// Whole milliseconds, drawn uniformly from the range; always the start if the range is empty.
 pub(super) fn uniform(range: &Range<Duration>) -> BoxedStrategy<Duration> {
     let (start, end) = (range.start, range.end);
     if end <= start {
@@ -73,30 +73,30 @@ pub(super) fn uniform(range: &Range<Duration>) -> BoxedStrategy<Duration> {
     (start..end).prop_map(Duration::from_millis).boxed()
 }
 
-/// The setters of a generator with a `schedule`.
+/// Defines the setters of a generator with a `schedule`.
 macro_rules! scheduled {
     ($generator:ident) => {
         impl $generator {
-            /// The time from the start of the run, and then from the end of one fault, to the beginning of the next.
+            /// The time from the start of the run to the first fault, and from the end of each fault to the next.
             pub fn every(mut self, range: Range<Duration>) -> $generator {
                 self.schedule.every = range;
                 self
             }
 
-            /// How long each lasts.
+            /// How long each fault lasts.
             pub fn lasting(mut self, range: Range<Duration>) -> $generator {
                 self.schedule.lasting = range;
                 self
             }
 
-            /// One fault in a run, beginning within `range`.
+            /// One fault in each run, which begins within `range`.
             pub fn once(mut self, range: Range<Duration>) -> $generator {
                 self.schedule.every = range;
                 self.schedule.at_most = 1;
                 self
             }
 
-            /// One fault in a run that lasts from the start until the faults are over.
+            /// One fault in each run, which lasts from the start until faults are over.
             pub fn throughout(mut self) -> $generator {
                 self.schedule.every = Duration::ZERO..Duration::ZERO;
                 self.schedule.lasting = Duration::MAX..Duration::MAX;
@@ -104,13 +104,12 @@ macro_rules! scheduled {
                 self
             }
 
-            /// The generator under a name of its own, for example to tell two generators apart that are otherwise called the
-            /// same.
+            /// The generator under another name, for example to distinguish two generators that would share one.
             pub fn named(self, name: &str) -> Generator {
                 Generator::from(self).named(name)
             }
 
-            /// At most this many faults in a run.
+            /// At most this many faults in each run.
             pub fn at_most(mut self, count: usize) -> $generator {
                 self.schedule.at_most = count;
                 self

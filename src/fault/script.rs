@@ -1,4 +1,4 @@
-//! Single faults, written by hand: how a generator becomes one fault, whose beginning is said.
+//! Faults written by hand: a generator given a fixed beginning becomes one fault.
 
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ impl FaultGenerator {
         self.at(Duration::ZERO)
     }
 
-    /// One such fault, which begins just before the `nth` message from the one side to the other leaves whose bytes contain
-    /// this text, counted from 1. Every message contains the empty text.
+    /// One such fault, which begins just before the `nth` message from one side to the other whose bytes contain this
+    /// text leaves, counted from 1. Every message contains the empty text.
     pub fn at_nth_message(
         self,
         from: impl Into<Selector>,
@@ -28,7 +28,7 @@ impl FaultGenerator {
         self.triggered(Trigger::Message(MessagePoint { from, to, containing, nth }))
     }
 
-    /// One such fault, which begins just after the `nth` event of these hosts that has this name, counted from 1.
+    /// One such fault, which begins just after the `nth` event with this name at these hosts, counted from 1.
     pub fn at_nth_event(self, host: impl Into<Selector>, named: &str, nth: u32) -> Fault {
         self.triggered(Trigger::Event(EventPoint { host: host.into(), named: named.to_owned(), nth }))
     }
@@ -40,7 +40,7 @@ impl FaultGenerator {
 }
 
 impl Fault {
-    /// How long it lasts.
+    /// The same fault, lasting this long.
     pub fn lasting(mut self, lasting: Duration) -> Fault {
         self.lasting = lasting;
         self

@@ -1,7 +1,8 @@
-//! Which generators a run uses at all, and how hard: runs that differ in kind find more than runs that are all alike.
+//! Swarm testing: which generators a run uses, and at which intensity. Runs that differ in kind find more than runs
+//! that are all alike.
 //!
-//! After Groce, Zhang, Eide, Chen and Regehr, "Swarm Testing" (ISSTA 2012): a run with few kinds of faults gets farther in
-//! what those bring about than one in which everything happens at once.
+//! After Groce, Zhang, Eide, Chen and Regehr, "Swarm Testing" (ISSTA 2012): a run with few kinds of faults explores
+//! their effects further than a run in which everything happens at once.
 
 use proptest::strategy::{Strategy, ValueTree};
 use serde::{Deserialize, Serialize};
@@ -10,29 +11,29 @@ use super::intensity::Intensity;
 use super::{Generator, Plan, Topology};
 use crate::seed::Seed;
 
-/// What is said of the draw of all runs.
+/// Settings for how all runs draw their generators and intensities.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Swarm {
-    /// Words that select generators: each is the name of a generator, the name of a kind, which stands for all generators of that
-    /// kind, or a pattern of names in which `*` stands for any text. If there are none, each run draws which generators it
-    /// uses.
+    /// Words that select generators. Each is the name of a generator, the name of a kind, which selects all generators
+    /// of that kind, or a pattern of names in which `*` stands for any text. Without words, each run draws which
+    /// generators it uses.
     pub faults: Vec<String>,
-    /// How hard all faults are. If it is not said, each run draws how hard those of each generator are.
+    /// The intensity of all faults. If it is `None`, each run draws an intensity for each generator.
     pub intensity: Option<Intensity>,
 }
 
 impl Swarm {
-    /// Every generator, as it is, in each run.
+    /// Every generator at full intensity in each run.
     pub fn whole() -> Swarm {
         Swarm { faults: vec!["*".to_owned()], intensity: Some(Intensity::FULL) }
     }
 
-    /// Whether nothing is said.
+    /// Whether each run draws both its generators and their intensities.
     pub fn is_open(&self) -> bool {
         *self == Swarm::default()
     }
 
-    /// Whether its words select each of these generators.
+    /// For each of these generators, whether the words select it.
     pub fn selects(&self, generators: &[Generator]) -> Vec<bool> {
         let mut selected = vec![false; generators.len()];
         for word in &self.faults {
@@ -43,10 +44,11 @@ impl Swarm {
         selected
     }
 
-    /// How hard the faults of each generator are in the run of a seed; none of those that it does not use.
+    /// The intensity of each generator in the run of a seed; `None` for generators that the run does not use.
     ///
-    /// A third of all runs use every generator as it is. Each of the others uses a generator with an even chance, at least one in
-    /// all, at a quarter, a half or all of its intensity. A generator that is alone is always used as it is.
+    /// A third of all runs use every generator at full intensity. Each of the others uses each generator with
+    /// probability 1/2, and at least one, at a quarter, a half or all of its intensity. A single generator is always
+    /// used at full intensity.
     pub fn shares(&self, seed: Seed, generators: &[Generator]) -> Vec<Option<Intensity>> {
         let is_whole = generators.len() < 2 || seed.decide("swarm: all sources", &[]).is_multiple_of(3);
         let selected = self.selects(generators);
@@ -59,7 +61,7 @@ impl Swarm {
             None if is_whole => Intensity::FULL,
             None => {
                 let drawn = seed.decide(&format!("intensity: {}", generators[index].name()), &[]);
-                Intensity::WEAKER[(drawn % Intensity::WEAKER.len() as u64) as usize]
+                Intensity::CHOICES[(drawn % Intensity::CHOICES.len() as u64) as usize]
             }
         };
         let mut shares: Vec<_> = (0..generators.len()).map(|index| uses(index).then(|| intensity(index))).collect();
@@ -72,15 +74,16 @@ impl Swarm {
     }
 }
 
-/// The generators that one word selects. A name that is meant exactly is no pattern, whatever `*` it contains.
+/// The generators that one word selects. An exact name or kind takes precedence over a pattern, even if it contains
+/// `*`.
 fn selected_by(word: &str, generators: &[Generator]) -> Vec<usize> {
-    let where_true = |is_meant: &dyn Fn(&Generator) -> bool| -> Vec<usize> {
-        generators.iter().enumerate().filter(|(_, generator)| is_meant(generator)).map(|(index, _)| index).collect()
+    let all_where = |is_selected: &dyn Fn(&Generator) -> bool| -> Vec<usize> {
+        generators.iter().enumerate().filter(|(_, generator)| is_selected(generator)).map(|(index, _)| index).collect()
     };
-    let exact = where_true(&|generator| generator.name() == word || generator.is_of_kind(word));
+    let exact = all_where(&|generator| generator.name() == word || generator.is_of_kind(word));
     match exact.is_empty() {
         false => exact,
-        true => where_true(&|generator| super::target::glob_matches(word, generator.name())),
+        true => all_where(&|generator| super::target::glob_matches(word, generator.name())),
     }
 }
 
@@ -91,7 +94,7 @@ fn in_order(generators: &[Generator]) -> Vec<usize> {
     order
 }
 
-/// The plan that a seed draws. What a generator draws does not depend on the others.
+/// The plan that a seed draws. The draws of a generator do not depend on other generators.
 pub(crate) fn draw(topology: &Topology, generators: &[Generator], seed: Seed, swarm: &Swarm) -> Plan {
     let shares = swarm.shares(seed, generators);
     let draw = |share: &dyn Fn(Intensity) -> Intensity| {
@@ -106,7 +109,7 @@ pub(crate) fn draw(topology: &Topology, generators: &[Generator], seed: Seed, sw
     };
     let mut faults = draw(&|share| share);
     if faults.is_empty() && swarm.intensity.is_none() {
-        // At a low intensity a short run may have no fault at all, and would tell nothing.
+        // At a low intensity a short run may draw no fault at all, and would test nothing.
         faults = draw(&|_| Intensity::FULL);
     }
     Plan::new(faults)
@@ -139,18 +142,18 @@ mod tests {
         let mut kinds = std::collections::BTreeMap::new();
         for seed in 0..600 {
             let shares = Swarm::default().shares(Seed(seed), &generators());
-            assert!(shares.iter().any(Option::is_some), "seed {seed} uses nothing");
+            assert!(shares.iter().any(Option::is_some), "seed {seed} uses no generator");
             let used: Vec<bool> = shares.iter().map(Option::is_some).collect();
             *kinds.entry(used).or_insert(0) += 1;
         }
-        assert_eq!(kinds.len(), 15, "every combination but none: {kinds:?}");
+        assert_eq!(kinds.len(), 15, "every combination except the empty one: {kinds:?}");
         let all = kinds[&vec![true; 4]];
-        // A third of all, and one of sixteen of the rest.
+        // A third of all runs, and one sixteenth of the others.
         assert!((180..270).contains(&all), "{all} of 600 use every generator");
     }
 
     #[test]
-    fn what_a_generator_draws_depends_on_no_other() {
+    fn the_draws_of_a_generator_do_not_depend_on_others() {
         let words = |words: &[&str]| Swarm {
             faults: words.iter().map(|word| (*word).to_owned()).collect(),
             intensity: Some(Intensity::FULL),
@@ -210,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn intensity_says_how_often_and_how_much() {
+    fn intensity_scales_how_often_faults_happen_and_how_much_they_do() {
         let at = |text: &str| Swarm { faults: vec!["*".to_owned()], intensity: Some(text.parse().unwrap()) };
         let count = |text: &str| (0..20).map(|seed| drawn(seed, &at(text)).faults.len()).sum::<usize>();
         let (quarter, whole, twice) = (count("0.25"), count("1"), count("2"));

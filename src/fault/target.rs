@@ -1,11 +1,10 @@
-//! Where a fault strikes, as data, and how names and groups become hosts.
+//! Where a fault acts: targets as data, and how selectors become the hosts of a topology.
 
-use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Intensity, Trigger};
+use super::{Intensity, Selector, Trigger};
 use crate::seed::Seed;
 use crate::trace::HostId;
 
@@ -14,20 +13,21 @@ use crate::trace::HostId;
 pub struct TopologyHost {
     /// Its name, for example `api-2`.
     pub name: String,
-    /// The group that it was declared in, for example `api`; a single host is its own group.
+    /// The group in which it was declared, for example `api`; a single host is its own group.
     pub group: String,
 }
 
-/// What generators need to know of a scenario to draw a plan for it.
+/// What generators need to know about a scenario to draw a plan for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Topology {
     /// The hosts in the order of [`HostId`].
     pub hosts: Vec<TopologyHost>,
-    /// How long faults may happen.
+    /// For how long after the start of the run faults may happen.
     pub run_for: Duration,
-    /// How often the moments came in a fault-free run of the same seed that generators wait for: what they draw from.
+    /// How often each trigger point of the generators came in a run of the same seed without faults. Generators draw
+    /// one of these occurrences.
     pub seen: Vec<(Trigger, u32)>,
-    /// How hard faults are to be.
+    /// The intensity of the faults.
     pub intensity: Intensity,
 }
 
@@ -55,69 +55,18 @@ pub(super) fn glob_matches(pattern: &str, text: &str) -> bool {
     }
 }
 
-/// Which hosts. A pattern is a host's name, a group's name, or either with `*` for any text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Selector {
-    /// Exactly the hosts with these names.
-    Names(Vec<String>),
-    /// All hosts that match the pattern.
-    Matching(String),
-    /// One of the hosts that match the pattern.
-    One(String),
-    /// Some, but fewer than half, of the hosts that match the pattern (one, if there are only two).
-    Minority(String),
-    /// More than half of the hosts that match the pattern.
-    Majority(String),
-    /// Every host.
-    All,
-    /// The host where the fault's moment came: the sender of the message, or the host of the event.
-    Here,
-}
-
-/// One of the hosts that match the pattern.
-pub fn one(pattern: &str) -> Selector {
-    Selector::One(pattern.to_owned())
-}
-
-/// Fewer than half of the hosts that match the pattern.
-pub fn minority(pattern: &str) -> Selector {
-    Selector::Minority(pattern.to_owned())
-}
-
-/// More than half of the hosts that match the pattern.
-pub fn majority(pattern: &str) -> Selector {
-    Selector::Majority(pattern.to_owned())
-}
-
-/// Every host.
-pub fn all() -> Selector {
-    Selector::All
-}
-
-/// The host where the moment came that a fault begins with: the sender of the message, or the host of the event.
-pub fn here() -> Selector {
-    Selector::Here
-}
-
-impl From<&str> for Selector {
-    fn from(pattern: &str) -> Selector {
-        Selector::Matching(pattern.to_owned())
-    }
-}
-
 impl Selector {
-    /// The hosts meant on this topology; `pick` decides where the selector leaves a choice.
+    /// The hosts that it selects on this topology; `pick` decides where there is a choice.
     pub fn resolve(&self, topology: &Topology, pick: u64) -> Vec<HostId> {
         let some = |pattern: &str, count: fn(usize) -> usize| {
             let mut hosts = topology.matching(pattern);
-            let wanted = count(hosts.len()).min(hosts.len());
-            // A rotation by `pick` and a cut: every host is equally likely to be among the chosen.
+            let count = count(hosts.len()).min(hosts.len());
+            // Rotated by `pick`, then truncated: every host is equally likely to be chosen.
             if !hosts.is_empty() {
                 let by = (pick % hosts.len() as u64) as usize;
                 hosts.rotate_left(by);
             }
-            hosts.truncate(wanted);
+            hosts.truncate(count);
             hosts.sort();
             hosts
         };
@@ -127,13 +76,13 @@ impl Selector {
             Selector::One(pattern) => some(pattern, |_| 1),
             Selector::Minority(pattern) => some(pattern, |n| ((n.saturating_sub(1)) / 2).max(1)),
             Selector::Majority(pattern) => some(pattern, |n| n / 2 + 1),
-            // Only a run knows.
+            // Only a run knows it.
             Selector::Here => Vec::new(),
             Selector::All => (0..topology.hosts.len()).map(|index| HostId(index as u16)).collect(),
         }
     }
 
-    /// The same hosts, by name: what a drawn plan holds. Where a moment comes is known only when it comes.
+    /// The same hosts by name, for a drawn plan. `here` stays, because only a run knows it.
     pub(crate) fn named(&self, topology: &Topology, pick: u64) -> Selector {
         if *self == Selector::Here {
             return Selector::Here;
@@ -143,7 +92,8 @@ impl Selector {
     }
 }
 
-/// What decides which hosts a selector means: one side of the fault at this place in the plan.
+/// The number that decides which hosts a selector chooses: keyed by the fault's place in the plan and the side of its
+/// target.
 pub(crate) fn pick(seed: Seed, fault: usize, side: u64) -> u64 {
     seed.decide("target", &[fault as u64, side])
 }
@@ -152,21 +102,7 @@ fn exact(topology: &Topology, name: &str) -> Option<HostId> {
     topology.hosts.iter().position(|host| host.name == name).map(|index| HostId(index as u16))
 }
 
-impl fmt::Display for Selector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Selector::Names(names) => write!(f, "{}", names.join(", ")),
-            Selector::Matching(pattern) => write!(f, "{pattern}"),
-            Selector::One(pattern) => write!(f, "one of {pattern}"),
-            Selector::Minority(pattern) => write!(f, "a minority of {pattern}"),
-            Selector::Majority(pattern) => write!(f, "a majority of {pattern}"),
-            Selector::All => write!(f, "all"),
-            Selector::Here => write!(f, "whoever that is"),
-        }
-    }
-}
-
-/// Where a fault strikes.
+/// Where a fault acts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Target {
@@ -176,14 +112,14 @@ pub enum Target {
     Links {
         /// One side.
         from: Selector,
-        /// The other.
+        /// The other side.
         to: Selector,
     },
-    /// The same links, but only what goes from the first side to the second.
+    /// The same links, but only in the direction from the first side to the second.
     OneWay {
-        /// Where it comes from.
+        /// The sending side.
         from: Selector,
-        /// Where it goes.
+        /// The receiving side.
         to: Selector,
     },
 }
@@ -197,7 +133,7 @@ impl Target {
         }
     }
 
-    /// The two sides of links; none for hosts.
+    /// The two sides of links; `None` for hosts.
     pub(crate) fn sides(&self) -> Option<(&Selector, &Selector)> {
         match self {
             Target::Hosts(_) => None,
@@ -205,7 +141,7 @@ impl Target {
         }
     }
 
-    /// The same links in one direction; hosts stay what they are.
+    /// The same links in one direction; a target of hosts is unchanged.
     pub(super) fn one_way(self) -> Target {
         match self {
             Target::Links { from, to } => Target::OneWay { from, to },
@@ -213,7 +149,7 @@ impl Target {
         }
     }
 
-    /// The same target with other selectors; what replaces a selector is given its side, 0 or 1.
+    /// The same target with other selectors; `change` gets the side of each, 0 or 1.
     pub(crate) fn map(&self, change: impl Fn(u64, &Selector) -> Selector) -> Target {
         match self {
             Target::Hosts(hosts) => Target::Hosts(change(0, hosts)),
@@ -226,6 +162,7 @@ impl Target {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fault::{majority, minority, one};
 
     fn topology() -> Topology {
         let host = |name: &str, group: &str| TopologyHost { name: name.into(), group: group.into() };

@@ -1,5 +1,4 @@
-//! When a fault begins: at a time, or at a moment inside a step that the run itself brings about. It knows nothing of how
-//! the moment is noticed.
+//! Triggers: when a fault begins, at a virtual time or with a message or an event of the run, as data.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,52 +9,54 @@ use super::{Selector, duration_text, text_duration};
 
 /// When a fault begins.
 ///
-/// At a moment inside a step, links, disks and the deaths of hosts are exact. What acts on the sockets, the clock, the memory or
-/// the names of a host that goes on running, or asks it to stop, begins when the step is over. A host that goes down by a
-/// moment of another may have run through the step already: what it did in the rest of it is not undone. Code on plain
-/// turmoil sockets is dropped when the step is over.
+/// Messages and events happen inside a step of the world. Faults of links and disks, kills and power offs begin exactly
+/// there. A fault of the sockets, the clock, the memory or the names of a host that goes on running, and a request to
+/// stop, begin when the step is over. A host that goes down by a message or an event of another host may already have
+/// run through the step; what it did in the rest of the step is not undone. Code on plain turmoil sockets is dropped
+/// when the step is over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Trigger {
-    /// At this virtual time since the start of the run. It takes effect at the start of the step that holds it.
+    /// At this virtual time since the start of the run. It takes effect at the start of the step that contains this
+    /// time.
     At(#[serde(with = "text_duration")] Duration),
-    /// Just before a message leaves: it is the first to meet the fault. A process that is killed does not send it any more.
+    /// Just before a message leaves, which is the first that the fault affects. A killed process does not send it.
     Message(MessagePoint),
-    /// Just after an event: a process that is killed does nothing that comes after it.
+    /// Just after an event. A killed process does nothing that comes after it.
     Event(EventPoint),
 }
 
-/// The n-th message from some hosts to others. A message is what one write of a program hands to the network: with
-/// HTTP/1 and short bodies, a whole request or answer.
+/// The n-th message from some hosts to others. A message is what one write of a program passes to the network: with
+/// HTTP/1 and short bodies, a whole request or response.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MessagePoint {
-    /// Who sends it.
+    /// The sender.
     pub from: Selector,
-    /// Who is to receive it.
+    /// The receiver.
     pub to: Selector,
-    /// What its bytes contain; nothing if any message counts.
+    /// Text that its bytes contain; empty if every message counts.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub containing: String,
-    /// Which of these messages it is, from 1.
+    /// The number of the message among these, from 1.
     pub nth: u32,
 }
 
-/// The n-th event of some hosts with a name: that of a mark (`applied`, `ready`, `health-changed`, and so on, or the own name of
-/// a note) or of a host's life (`started`, `stopping`, `killed`, `powered-off`, `returned`, `failed`).
+/// The n-th event of a name at some hosts: a mark (`applied`, `ready`, `health-changed` and so on), a note by the name
+/// it was given, or an event of a host's life (`started`, `stopping`, `killed`, `powered-off`, `returned`, `failed`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EventPoint {
-    /// Where it happens.
+    /// The host at which it happens.
     pub host: Selector,
-    /// Its name.
+    /// The name of the event.
     pub named: String,
-    /// Which of these events it is, from 1.
+    /// The number of the event among these, from 1.
     pub nth: u32,
 }
 
 impl Trigger {
-    /// Which of its messages or events it is, from 1; none for a time.
+    /// The number of the message or event, from 1; `None` for a time.
     pub fn nth(&self) -> Option<u32> {
         match self {
             Trigger::At(_) => None,
@@ -64,7 +65,7 @@ impl Trigger {
         }
     }
 
-    /// The same moment with another number; a time stays what it is.
+    /// The same message or event with another number; a time is unchanged.
     pub fn with_nth(&self, nth: u32) -> Trigger {
         match self {
             Trigger::At(at) => Trigger::At(*at),
@@ -73,7 +74,8 @@ impl Trigger {
         }
     }
 
-    /// Its selectors, each with a number that tells it from the other selectors of a fault.
+    /// Its selectors. Each has a number that distinguishes it from the other selectors of the fault, whose target has 0
+    /// and 1.
     pub(crate) fn selectors(&self) -> Vec<(u64, &Selector)> {
         match self {
             Trigger::At(_) => Vec::new(),
@@ -82,12 +84,12 @@ impl Trigger {
         }
     }
 
-    /// Whether it waits for something at a host that only its coming would tell.
-    pub(crate) fn is_of_here(&self) -> bool {
+    /// Whether it waits for something at `here`, which is known only once that has happened.
+    pub(crate) fn waits_for_here(&self) -> bool {
         self.selectors().into_iter().any(|(_, selector)| *selector == Selector::Here)
     }
 
-    /// The same moment with other selectors.
+    /// The same trigger with other selectors; `change` gets the number of each, as in [`Trigger::selectors`].
     pub(crate) fn map(&self, change: impl Fn(u64, &Selector) -> Selector) -> Trigger {
         match self {
             Trigger::At(at) => Trigger::At(*at),
@@ -102,13 +104,15 @@ impl Trigger {
         }
     }
 
-    /// What is wrong with it, in one line; none if it can come.
+    /// Why it can never come, in one line; `None` if it can.
     pub(super) fn defect(&self) -> Option<String> {
         match self {
             Trigger::Message(_) | Trigger::Event(_) if self.nth() == Some(0) => {
-                Some("messages and events are counted from 1".to_owned())
+                Some("messages and events are counted from 1: `nth` must not be 0".to_owned())
             }
-            Trigger::Event(trigger_point) if trigger_point.named.is_empty() => Some("an event needs a name".to_owned()),
+            Trigger::Event(trigger_point) if trigger_point.named.is_empty() => {
+                Some("an event needs a name (`named`)".to_owned())
+            }
             Trigger::At(_) | Trigger::Message(_) | Trigger::Event(_) => None,
         }
     }

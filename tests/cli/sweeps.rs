@@ -162,8 +162,7 @@ pub fn a_sweep_names_each_point_that_is_not_survived() {
     assert_contains(rows[1], &["  power off  survived at all 8 points"]);
     assert_contains(rows[2], &["  close      survived at all 4 points"]);
     for nth in [1, 2] {
-        let failing =
-            format!("    kill whoever that is at event {nth} `answered` of keeper for 1s\n      acknowledged numbers");
+        let failing = format!("    kill here at event {nth} `answered` of keeper for 1s\n      acknowledged numbers");
         assert_contains(
             &text,
             &[&failing, &format!("are kept: {nth} is lost\n      cargo sims replay target/squall/")],

@@ -1,4 +1,4 @@
-//! Links that carry so much and no more.
+//! Links of limited bandwidth, with a queue.
 
 use std::time::Duration;
 
@@ -7,18 +7,19 @@ use serde::{Deserialize, Serialize};
 use super::{Facts, FaultKind, Kind, KindTarget, bytes_text};
 use crate::fault::{FaultGenerator, Intensity, Selector, rust_code};
 
-/// Each direction of the link carries so much and no more. What it cannot carry yet waits in a queue, in order; what
-/// finds the queue full is lost, and sent again after the retransmission timeout. A deep queue is a bufferbloat.
+/// Each direction of the link has a limited bandwidth. Segments that it cannot carry yet wait in a queue, in order. A
+/// segment that finds the queue full is lost, and sent again after the retransmission timeout. A deep queue simulates
+/// bufferbloat.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bandwidth {
     /// Bytes that pass in a second, headers included; at least 1.
     pub bytes_per_second: u64,
-    /// Bytes that may wait. A segment that finds the link idle passes whatever its size.
+    /// Bytes that may wait in the queue. A segment that finds the link idle passes whatever its size.
     pub queue_bytes: u64,
 }
 
-/// Each direction between two hosts carries `bytes_per_second`, and up to `queue_bytes` wait.
+/// Each direction between two hosts carries `bytes_per_second`, and up to `queue_bytes` wait in its queue.
 pub fn bandwidth(
     bytes_per_second: u64,
     queue_bytes: u64,
@@ -44,10 +45,14 @@ impl Kind for Bandwidth {
             generators_differ_by_parameters: false,
             effect_on_a_message: None,
             written: "fault::bandwidth(bytes_per_second, queue_bytes, from, to)",
-            seen: "throughput has a bound, and under load everybody on the link waits in its queue; what overflows is lost",
+            seen: "throughput is limited, and under load all senders on the link wait in its queue; what overflows is \
+             lost",
             parameters: &[
-                ("bytes_per_second", "what each direction between two hosts carries, headers included"),
-                ("queue_bytes", "how much may wait before the rest is lost"),
+                (
+                    "bytes_per_second",
+                    "bytes that each direction between two hosts carries per second, headers included",
+                ),
+                ("queue_bytes", "bytes that may wait in the queue; beyond it, segments are lost"),
             ],
         }
     }
@@ -58,7 +63,7 @@ impl Kind for Bandwidth {
 
     fn defect(&self) -> Option<String> {
         let is_nothing = self.bytes_per_second == 0;
-        is_nothing.then(|| "a bandwidth of nothing is a partition; at least 1 byte per second must pass".to_owned())
+        is_nothing.then(|| "a bandwidth of 0 would be a partition: `bytes_per_second` must be at least 1".to_owned())
     }
 
     fn scaled(&self, intensity: Intensity) -> FaultKind {

@@ -1,4 +1,4 @@
-//! Segments that are lost in runs.
+//! Segments that are lost in bursts.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::{Facts, FaultKind, Kind, KindTarget, is_rate};
 use crate::fault::{FaultGenerator, Intensity, Selector, duration_text, millis, rust_code, secs, text_duration};
 
-/// Segments are lost in runs: each direction of the link is either well or in a burst, and a segment in a burst is lost
-/// with probability `rate` per transmission. The states change by chance from one [`BURST_SLOT`] to the next, after
+/// Segments are lost in bursts: each direction of the link is either good or in a burst, and a burst loses segments
+/// with probability `rate` per transmission. The state changes at random from one [`BURST_SLOT`] to the next, after
 /// Gilbert, "Capacity of a burst-noise channel" (1960), with a rate within bursts as in Elliott (1963).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,8 +23,8 @@ pub struct BurstLoss {
     pub rate: f64,
 }
 
-/// Segments between the two sides are lost in runs: in bursts of mean length `burst`, which come a mean time of `gap`
-/// apart, a transmission is lost with probability `rate`.
+/// Segments between the two sides are lost in bursts of mean length `burst`, which come a mean time of `gap` apart. A
+/// burst loses a transmission with probability `rate`.
 pub fn burst_loss(
     gap: Duration,
     burst: Duration,
@@ -52,7 +52,7 @@ impl Kind for BurstLoss {
             generators_differ_by_parameters: false,
             effect_on_a_message: None,
             written: "fault::burst_loss(gap, burst, rate, from, to)",
-            seen: "as with loss, but in runs: for a while hardly anything gets through, then all is well again",
+            seen: "as with loss, but in bursts: for a while little or nothing gets through, then everything does",
             parameters: &[
                 ("gap", "mean time from the end of one burst to the beginning of the next, at least 10 ms"),
                 ("burst", "mean length of a burst, at least 10 ms"),
@@ -67,7 +67,7 @@ impl Kind for BurstLoss {
 
     fn defect(&self) -> Option<String> {
         if !is_rate(self.rate) {
-            return Some(format!("the rate {} of losses in a burst is not between 0 and 1", self.rate));
+            return Some(format!("burst loss rate {} is not between 0 and 1", self.rate));
         }
         let is_short = self.gap.min(self.burst) < BURST_SLOT;
         is_short.then(|| format!("burst loss needs a `gap` and a `burst` of at least {}", duration_text(BURST_SLOT)))
@@ -95,5 +95,5 @@ impl Kind for BurstLoss {
     }
 }
 
-/// In burst loss, a direction of a link stays in its state for a whole number of such spans of time.
+/// The time for which a link under burst loss stays in a state is a multiple of this.
 pub const BURST_SLOT: Duration = millis(10);

@@ -1,4 +1,4 @@
-//! Wall clocks that run at a wrong speed.
+//! Wall clocks that run at the wrong speed.
 
 use std::time::Duration;
 
@@ -7,17 +7,18 @@ use serde::{Deserialize, Serialize};
 use super::{ClockSkew, Facts, FaultKind, Kind, KindTarget, smaller_numbers};
 use crate::fault::{FaultGenerator, Intensity, Selector, rust_code};
 
-/// The wall clock runs at a wrong speed: it is right when the fault begins, and steps back to the true time at its end,
-/// as a clock does that is set anew. Monotonic clocks stay right.
+/// The wall clock runs at the wrong speed: it is right when the fault begins, and steps to the true time when it ends,
+/// like a clock that is set again. Monotonic clocks stay right.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClockDrift {
-    /// By how many microseconds it is wrong after a second; negative if it is slow. Not 0, and less than a million
-    /// either way.
+    /// The error in microseconds per second; negative if the clock is slow. It is not 0, and less than 10^6 in either
+    /// direction.
     pub parts_per_million: i64,
 }
 
-/// Wall clocks that run faster by so many microseconds a second, or slower, and are set right at the end of the fault.
+/// Wall clocks that run faster (or slower, if negative) by this many microseconds per second, and are set right at the
+/// end of the fault.
 pub fn clock_drift(parts_per_million: i64, hosts: impl Into<Selector>) -> FaultGenerator {
     FaultGenerator::on_hosts(ClockDrift { parts_per_million }, hosts)
 }
@@ -38,8 +39,8 @@ impl Kind for ClockDrift {
             generators_differ_by_parameters: true,
             effect_on_a_message: None,
             written: "fault::clock_drift(parts_per_million, hosts)",
-            seen: "the wall clock goes wrong slowly, and steps back to the true time at the end; monotonic clocks do not",
-            parameters: &[("parts_per_million", "how many microseconds a second it is too fast; negative is too slow")],
+            seen: "the wall clock drifts away, and steps to the true time at the end; monotonic clocks stay right",
+            parameters: &[("parts_per_million", "error in microseconds per second; negative if the clock is slow")],
         }
     }
 
@@ -50,7 +51,9 @@ impl Kind for ClockDrift {
     fn defect(&self) -> Option<String> {
         let ppm = self.parts_per_million;
         let is_refused = ppm == 0 || ppm.unsigned_abs() >= 1_000_000;
-        is_refused.then(|| format!("a clock drift of {ppm} ppm is nothing, or not less than a million"))
+        is_refused.then(|| {
+            format!("a clock drift of {ppm} ppm is out of range: it must not be 0, and less than 10^6 either way")
+        })
     }
 
     fn scaled(&self, _: Intensity) -> FaultKind {
@@ -58,7 +61,7 @@ impl Kind for ClockDrift {
     }
 
     fn simpler(&self, lasting: Duration) -> Vec<FaultKind> {
-        // As far off as the drift comes to at its end.
+        // The error that the drift reaches at its end.
         let by_ms = lasting.as_millis() as i64 * self.parts_per_million / 1_000_000;
         if by_ms == 0 { Vec::new() } else { vec![ClockSkew { by_ms }.into()] }
     }

@@ -1,4 +1,4 @@
-//! Wall clocks that are wrong.
+//! Wall clocks that are off by a fixed time.
 
 use std::time::Duration;
 
@@ -7,16 +7,16 @@ use serde::{Deserialize, Serialize};
 use super::{Facts, FaultKind, Kind, KindTarget, smaller_numbers};
 use crate::fault::{FaultGenerator, Intensity, Selector, duration_text, millis, rust_code};
 
-/// The wall clock is wrong: it jumps when the fault begins, and back when it ends. Monotonic clocks stay right. What
-/// several such faults do at a time adds up, also with drifts.
+/// The wall clock is wrong: it jumps when the fault begins, and back when the fault ends. Monotonic clocks stay right.
+/// Skews and drifts at the same time add up.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClockSkew {
-    /// By how much, in milliseconds; a negative number is in the past. Not 0, and at most 10^12 either way.
+    /// The error in milliseconds; negative is in the past. It is not 0, and at most 10^12 in either direction.
     pub by_ms: i64,
 }
 
-/// Wall clocks that are off by so many milliseconds; negative is in the past.
+/// Wall clocks that are off by this many milliseconds; negative is in the past.
 pub fn clock_skew(by_ms: i64, hosts: impl Into<Selector>) -> FaultGenerator {
     FaultGenerator::on_hosts(ClockSkew { by_ms }, hosts)
 }
@@ -38,8 +38,8 @@ impl Kind for ClockSkew {
             generators_differ_by_parameters: true,
             effect_on_a_message: None,
             written: "fault::clock_skew(by_ms, hosts)",
-            seen: "the wall clock jumps, and jumps back at the end; monotonic clocks do not",
-            parameters: &[("by_ms", "how far it is off, in milliseconds; negative is in the past")],
+            seen: "the wall clock jumps, and jumps back at the end; monotonic clocks stay right",
+            parameters: &[("by_ms", "error in milliseconds; negative is in the past")],
         }
     }
 
@@ -50,7 +50,9 @@ impl Kind for ClockSkew {
     fn defect(&self) -> Option<String> {
         let by_ms = self.by_ms;
         let is_refused = by_ms == 0 || by_ms.unsigned_abs() > LARGEST_SKEW_MS;
-        is_refused.then(|| format!("a clock skew of {by_ms} ms is nothing, or more than 10^12 ms"))
+        is_refused.then(|| {
+            format!("a clock skew of {by_ms} ms is out of range: it must not be 0, and at most 10^12 ms either way")
+        })
     }
 
     fn scaled(&self, _: Intensity) -> FaultKind {
@@ -74,5 +76,5 @@ impl Kind for ClockSkew {
     }
 }
 
-/// No wall clock is wrong by more: about 31 years, so that sums of several stay far from the ends of 64 bits.
+/// The largest error of a wall clock, about 31 years: sums of several stay far from the limits of 64 bits.
 const LARGEST_SKEW_MS: u64 = 1_000_000_000_000;

@@ -1,4 +1,4 @@
-//! Connections that end in the middle.
+//! Connections that are closed in the middle of a stream.
 
 use std::time::Duration;
 
@@ -7,16 +7,16 @@ use serde::{Deserialize, Serialize};
 use super::{Facts, FaultKind, Kind, KindTarget, Reset, bytes_text};
 use crate::fault::{FaultGenerator, Intensity, Selector, rust_code};
 
-/// As [`Reset`](super::Reset), but politely: the receiver gets exactly `after_bytes` bytes and then the end of the
-/// stream, the sender the end of the stream too, and whoever writes on is reset after one latency.
+/// Like [`Reset`](super::Reset), but orderly: the receiver gets exactly `after_bytes` bytes and then the end of the
+/// stream, the sender gets the end of the stream too, and a later write is answered with a reset after one latency.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Close {
-    /// Bytes that pass before it.
+    /// Bytes that pass before the end of the stream.
     pub after_bytes: u64,
 }
 
-/// Connections between the two sides come to an end when `after_bytes` more bytes have been sent on them in one direction.
+/// Connections between the two sides are closed when `after_bytes` more bytes have been sent on them in one direction.
 pub fn close(after_bytes: u64, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
     FaultGenerator::on_links(Close { after_bytes }, from, to)
 }
@@ -37,8 +37,9 @@ impl Kind for Close {
             generators_differ_by_parameters: false,
             effect_on_a_message: Some("closes its connection"),
             written: "fault::close(after_bytes, from, to)",
-            seen: "a message that ends too early: the end of the stream after exactly so many bytes, a reset for whoever writes on",
-            parameters: &[("after_bytes", "what still passes in one direction")],
+            seen: "a message is cut short: exactly `after_bytes` bytes, then the end of the stream; a later write is \
+             reset",
+            parameters: &[("after_bytes", "bytes that still pass in one direction")],
         }
     }
 

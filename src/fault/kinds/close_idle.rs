@@ -7,19 +7,20 @@ use serde::{Deserialize, Serialize};
 use super::{Facts, FaultKind, Kind, KindTarget};
 use crate::fault::{FaultGenerator, Intensity, Selector, duration_text, rust_code, secs, text_duration};
 
-/// Connections that the first side opened to the second are closed while they are idle: with nothing on the way and
-/// nothing unread, both ends get the end of the stream, as if the other had sent it just then, and whoever writes,
-/// knowing of it or not yet, is reset after one latency. It befalls all that are idle when it begins, and those that become so and stay so for `idle_for`.
+/// Connections between the two sides are closed while they are idle, which means that nothing is in flight and nothing
+/// is unread. Both ends get the end of the stream, as if the other end had sent it just then; a later write, even one
+/// from before the end of the stream arrives, is answered with a reset after one latency. This closes every connection
+/// that is idle when the fault begins, and every connection that is then idle for `idle_for`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CloseIdle {
-    /// How long a connection must have been idle, while this lasts; exact to a step.
+    /// How long a connection must be idle during the fault before it is closed, to the precision of a step.
     #[serde(with = "text_duration")]
     pub idle_for: Duration,
 }
 
-/// Idle connections between the two sides are closed, at once and whenever one has been idle for `idle_for`. One way, it
-/// befalls only those that the first side opened.
+/// Idle connections between the two sides are closed: at the beginning, and then whenever one has been idle for
+/// `idle_for`. With a one-way target, only those that the first side opened.
 pub fn close_idle(idle_for: Duration, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
     FaultGenerator::on_links(CloseIdle { idle_for }, from, to)
 }
@@ -40,10 +41,11 @@ impl Kind for CloseIdle {
             generators_differ_by_parameters: false,
             effect_on_a_message: None,
             written: "fault::close_idle(idle_for, from, to)",
-            seen: "an idle connection ends just before a pool uses it again: the end of the stream, then a reset for who writes",
+            seen: "an idle connection ends just before a pool reuses it: the end of the stream, then a reset for a \
+             writer",
             parameters: &[(
                 "idle_for",
-                "how long it must have been idle; those that are idle at the beginning end at once",
+                "how long a connection must be idle; those that are idle at the beginning are closed at once",
             )],
         }
     }
@@ -64,7 +66,7 @@ impl Kind for CloseIdle {
         if self.idle_for.is_zero() {
             return Vec::new();
         }
-        // Those that are idle at the beginning are closed whatever it says; the longer, the fewer others.
+        // Connections that are idle at the beginning are closed anyway; a longer time closes fewer others.
         vec![CloseIdle { idle_for: lasting.max(self.idle_for) }.into()]
     }
 

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Facts, FaultKind, Kind, KindTarget, harder_rate, is_rate};
+use super::{Facts, FaultKind, Kind, KindTarget, is_rate, scaled_rate};
 use crate::fault::{FaultGenerator, Intensity, Selector};
 
-/// Each segment with bytes has one bit of one byte flipped, with probability `rate`. The head of an HTTP/1 message is
-/// left alone: of a segment that begins with one, or has the end of one in it, a byte behind it is taken, if any.
+/// Each segment with data has one bit flipped, with probability `rate`. The head of an HTTP/1 message stays intact: in
+/// a segment that begins with a head or contains the end of one, only a byte after it is changed, if there is any.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Corrupt {
@@ -16,7 +16,7 @@ pub struct Corrupt {
     pub rate: f64,
 }
 
-/// With probability `rate`, a segment with bytes between the two sides has one bit of one byte flipped.
+/// With probability `rate`, a segment with data between the two sides has one bit flipped.
 pub fn corrupt(rate: f64, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
     FaultGenerator::on_links(Corrupt { rate }, from, to)
 }
@@ -37,7 +37,7 @@ impl Kind for Corrupt {
             generators_differ_by_parameters: false,
             effect_on_a_message: None,
             written: "fault::corrupt(rate, from, to)",
-            seen: "a byte of a body is not what was sent, and no checksum of the network tells",
+            seen: "a byte of a body differs from what was sent, and no checksum of the network detects it",
             parameters: &[("rate", "probability in [0, 1] that a segment has a flipped bit")],
         }
     }
@@ -51,7 +51,7 @@ impl Kind for Corrupt {
     }
 
     fn scaled(&self, intensity: Intensity) -> FaultKind {
-        Corrupt { rate: harder_rate(self.rate, intensity) }.into()
+        Corrupt { rate: scaled_rate(self.rate, intensity) }.into()
     }
 
     fn simpler(&self, _: Duration) -> Vec<FaultKind> {

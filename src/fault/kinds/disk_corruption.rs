@@ -1,14 +1,14 @@
-//! Disks whose reads return a wrong bit.
+//! Disks whose reads return a flipped bit.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Facts, FaultKind, Kind, KindTarget, harder_rate, is_rate};
+use super::{Facts, FaultKind, Kind, KindTarget, is_rate, scaled_rate};
 use crate::fault::{FaultGenerator, Intensity, Selector};
 
-/// Reads of the machine's disk return one bit that is wrong, each with probability `rate`. What is on the disk stays
-/// right, so that another read may return it as it is. Of two such faults, the one with the higher rate decides.
+/// Each read of the machine's disk returns one flipped bit, with probability `rate`. The data on the disk stays intact,
+/// so that another read may return it correctly. Of two such faults, the one with the higher rate applies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DiskCorruption {
@@ -16,7 +16,7 @@ pub struct DiskCorruption {
     pub rate: f64,
 }
 
-/// Disks whose reads return one wrong bit, with probability `rate` each.
+/// Disks whose reads return one flipped bit, with probability `rate` each.
 pub fn disk_corruption(rate: f64, hosts: impl Into<Selector>) -> FaultGenerator {
     FaultGenerator::on_hosts(DiskCorruption { rate }, hosts)
 }
@@ -37,8 +37,8 @@ impl Kind for DiskCorruption {
             generators_differ_by_parameters: false,
             effect_on_a_message: None,
             written: "fault::disk_corruption(rate, hosts)",
-            seen: "a read returns one wrong bit, and the next one what is really there",
-            parameters: &[("rate", "probability in [0, 1] that a read is wrong")],
+            seen: "a read returns one flipped bit; the next read of the same data may return it correctly",
+            parameters: &[("rate", "probability in [0, 1] that a read has a flipped bit")],
         }
     }
 
@@ -47,11 +47,11 @@ impl Kind for DiskCorruption {
     }
 
     fn defect(&self) -> Option<String> {
-        (!is_rate(self.rate)).then(|| format!("the rate {} of flipped reads is not between 0 and 1", self.rate))
+        (!is_rate(self.rate)).then(|| format!("disk corruption rate {} is not between 0 and 1", self.rate))
     }
 
     fn scaled(&self, intensity: Intensity) -> FaultKind {
-        DiskCorruption { rate: harder_rate(self.rate, intensity) }.into()
+        DiskCorruption { rate: scaled_rate(self.rate, intensity) }.into()
     }
 
     fn simpler(&self, _: Duration) -> Vec<FaultKind> {

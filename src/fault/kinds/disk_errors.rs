@@ -1,26 +1,26 @@
-//! Calls of disks that fail.
+//! Disk calls that fail.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Facts, FaultKind, Kind, KindTarget, harder_rate, is_rate};
+use super::{Facts, FaultKind, Kind, KindTarget, is_rate, scaled_rate};
 use crate::fault::{FaultGenerator, Intensity, Selector};
 
-/// Calls of the machine's disk fail with an I/O error (EIO, 5), each with probability `rate`, and have no effect. After
-/// a failed sync, as on Linux, what it was to bring to the durable state is not brought by a later one unless it is written
-/// again, and the next power off loses it. The luck of a call is its own: of two such faults at a time on one disk, the
-/// one with the higher rate decides.
+/// Calls to the machine's disk fail with an I/O error (EIO, 5), each with probability `rate`, and have no effect. After
+/// a failed sync, as on Linux, later syncs do not save its data unless the data is written again, and the next power
+/// off loses it. Each call is decided once: of two such faults on one disk at the same time, the one with the higher
+/// rate applies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DiskErrors {
     /// Probability in `[0, 1]`.
     pub rate: f64,
-    /// Which calls.
+    /// The calls that fail.
     pub calls: DiskCalls,
 }
 
-/// Calls of the machines' disks that fail with an I/O error, with probability `rate` each.
+/// Calls to the machines' disks fail with an I/O error, with probability `rate` each.
 pub fn disk_errors(rate: f64, calls: DiskCalls, hosts: impl Into<Selector>) -> FaultGenerator {
     FaultGenerator::on_hosts(DiskErrors { rate, calls }, hosts)
 }
@@ -46,8 +46,8 @@ impl Kind for DiskErrors {
             generators_differ_by_parameters: false,
             effect_on_a_message: None,
             written: "fault::disk_errors(rate, DiskCalls::All, hosts)",
-            seen: "calls of the disk fail with EIO and have no effect; what a failed sync was to save, no later sync saves unless it \
-             is written again",
+            seen: "disk calls fail with EIO and have no effect; after a failed sync, later syncs do not save its data \
+             unless it is written again",
             parameters: &[
                 ("rate", "probability in [0, 1] that a call fails"),
                 ("calls", "which calls: `all`, `reads`, `writes` or `syncs`"),
@@ -60,11 +60,11 @@ impl Kind for DiskErrors {
     }
 
     fn defect(&self) -> Option<String> {
-        (!is_rate(self.rate)).then(|| format!("the rate {} of disk errors is not between 0 and 1", self.rate))
+        (!is_rate(self.rate)).then(|| format!("disk error rate {} is not between 0 and 1", self.rate))
     }
 
     fn scaled(&self, intensity: Intensity) -> FaultKind {
-        DiskErrors { rate: harder_rate(self.rate, intensity), calls: self.calls }.into()
+        DiskErrors { rate: scaled_rate(self.rate, intensity), calls: self.calls }.into()
     }
 
     fn simpler(&self, _: Duration) -> Vec<FaultKind> {
@@ -93,7 +93,7 @@ impl Kind for DiskErrors {
     }
 }
 
-/// Which calls of a disk a fault befalls.
+/// The disk calls that a fault affects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DiskCalls {
@@ -101,7 +101,7 @@ pub enum DiskCalls {
     All,
     /// Reads of files and directories.
     Reads,
-    /// Writes to the cache, and changes of a length or a name.
+    /// Writes to the cache, and changes to lengths or names of files.
     Writes,
     /// Syncs of files and directories.
     Syncs,

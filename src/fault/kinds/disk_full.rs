@@ -1,4 +1,4 @@
-//! Disks without room.
+//! Disks that are full.
 
 use std::time::Duration;
 
@@ -7,16 +7,16 @@ use serde::{Deserialize, Serialize};
 use super::{Facts, FaultKind, Kind, KindTarget, bytes_text};
 use crate::fault::{FaultGenerator, Intensity, Selector, rust_code};
 
-/// Files on the machine's disk cannot grow by more than this in all (ENOSPC, 28, `ErrorKind::StorageFull`). What is
-/// overwritten in place is.
+/// Files on the machine's disk cannot grow by more than this in total (ENOSPC, 28, `ErrorKind::StorageFull`). Data can
+/// still be overwritten in place.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DiskFull {
-    /// How much is free when it begins.
+    /// Free bytes when the fault begins.
     pub free_bytes: u64,
 }
 
-/// Disks on which files cannot grow by more than `free_bytes` in all.
+/// Disks on which files cannot grow by more than `free_bytes` in total.
 pub fn disk_full(free_bytes: u64, hosts: impl Into<Selector>) -> FaultGenerator {
     FaultGenerator::on_hosts(DiskFull { free_bytes }, hosts)
 }
@@ -37,8 +37,8 @@ impl Kind for DiskFull {
             generators_differ_by_parameters: false,
             effect_on_a_message: None,
             written: "fault::disk_full(free_bytes, hosts)",
-            seen: "files cannot grow (`ErrorKind::StorageFull`); what is written in place is",
-            parameters: &[("free_bytes", "by how much files can still grow, all together")],
+            seen: "files cannot grow (`ErrorKind::StorageFull`), but data can be overwritten in place",
+            parameters: &[("free_bytes", "bytes by which files can still grow, in total")],
         }
     }
 

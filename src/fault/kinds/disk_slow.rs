@@ -1,4 +1,4 @@
-//! Disks that take longer.
+//! Disks that are slow.
 
 use std::time::Duration;
 
@@ -7,22 +7,22 @@ use serde::{Deserialize, Serialize};
 use super::{Facts, FaultKind, Kind, KindTarget};
 use crate::fault::{FaultGenerator, Intensity, Selector, duration_text, millis, rust_code, text_duration};
 
-/// Calls of the machine's disk take so much longer, each.
+/// Each call to the machine's disk takes longer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DiskSlow {
-    /// What is added to each read.
+    /// The delay added to each read.
     #[serde(with = "text_duration")]
     pub read: Duration,
-    /// What is added to each write, and each change of a length or a name.
+    /// The delay added to each write, and to each change of a file's length or name.
     #[serde(with = "text_duration")]
     pub write: Duration,
-    /// What is added to each sync.
+    /// The delay added to each sync.
     #[serde(with = "text_duration")]
     pub sync: Duration,
 }
 
-/// Disks whose reads, writes and syncs take so much longer, each.
+/// Disks whose reads, writes and syncs take longer by these delays.
 pub fn disk_slow(read: Duration, write: Duration, sync: Duration, hosts: impl Into<Selector>) -> FaultGenerator {
     FaultGenerator::on_hosts(DiskSlow { read, write, sync }, hosts)
 }
@@ -46,11 +46,11 @@ impl Kind for DiskSlow {
             generators_differ_by_parameters: false,
             effect_on_a_message: None,
             written: "fault::disk_slow(read, write, sync, hosts)",
-            seen: "whoever waits for the disk answers late, and calls wait for one another",
+            seen: "programs that wait for the disk answer late, and disk calls queue up behind one another",
             parameters: &[
-                ("read", "what is added to the time of each read"),
-                ("write", "what is added to that of each write and each change of a length or a name"),
-                ("sync", "what is added to that of each sync"),
+                ("read", "delay added to each read"),
+                ("write", "delay added to each write and each change of a file's length or name"),
+                ("sync", "delay added to each sync"),
             ],
         }
     }
@@ -61,7 +61,7 @@ impl Kind for DiskSlow {
 
     fn defect(&self) -> Option<String> {
         let is_fast = [self.read, self.write, self.sync].iter().all(Duration::is_zero);
-        is_fast.then(|| "a slow disk needs a time for some of its calls".to_owned())
+        is_fast.then(|| "a slow disk needs a delay: `read`, `write` or `sync` must be more than 0".to_owned())
     }
 
     fn scaled(&self, intensity: Intensity) -> FaultKind {

@@ -1,4 +1,4 @@
-//! Names that lead nowhere.
+//! Names that resolve to an unreachable address.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 use super::{Facts, FaultKind, Kind, KindTarget};
 use crate::fault::{FaultGenerator, Intensity, Selector};
 
-/// The names of the second side lead the first to an address at which nobody is: a connect hangs until its client gives
-/// up, or the kernel after 131 s. Open connections go on.
+/// For the first side, the names of the second resolve to an address that no host has: a connect hangs until its client
+/// gives up, or the kernel does after 131 s. Open connections are not affected.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DnsBlackhole {}
 
-/// Names of the second side that lead hosts of the first to an address at which nobody is.
+/// For hosts of the first side, names of the second side resolve to an address that no host has.
 pub fn dns_blackhole(from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
     FaultGenerator::on_links(DnsBlackhole {}, from, to).one_way()
 }
@@ -34,7 +34,7 @@ impl Kind for DnsBlackhole {
             generators_differ_by_parameters: false,
             effect_on_a_message: None,
             written: "fault::dns_blackhole(from, to)",
-            seen: "a connect by name hangs, for 131 s at the longest; open connections and addresses are as always",
+            seen: "a connect by name hangs for up to 131 s; open connections and connects by address are not affected",
             parameters: &[],
         }
     }

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 use super::{Facts, FaultKind, Kind, KindTarget};
 use crate::fault::{FaultGenerator, Intensity, Selector};
 
-/// The names of the second side are not known to the first: a connect fails at once, as it does for a name that does not
-/// exist. Open connections go on.
+/// The first side cannot resolve the names of the second: a connect fails at once, as it does for a name that does not
+/// exist. Open connections are not affected.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DnsNotFound {}
 
-/// Names of the second side that hosts of the first do not find.
+/// Hosts of the first side cannot resolve names of the second side.
 pub fn dns_not_found(from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
     FaultGenerator::on_links(DnsNotFound {}, from, to).one_way()
 }
@@ -34,7 +34,8 @@ impl Kind for DnsNotFound {
             generators_differ_by_parameters: false,
             effect_on_a_message: None,
             written: "fault::dns_not_found(from, to)",
-            seen: "a connect by name fails at once, as for a name that does not exist; open connections and addresses do not",
+            seen: "a connect by name fails at once, as for an unknown name; open connections and connects by address \
+             are not affected",
             parameters: &[],
         }
     }

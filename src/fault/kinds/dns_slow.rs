@@ -1,4 +1,4 @@
-//! Names that take long to be found.
+//! Names that resolve slowly.
 
 use std::time::Duration;
 
@@ -7,17 +7,17 @@ use serde::{Deserialize, Serialize};
 use super::{Facts, FaultKind, Kind, KindTarget, smaller_times};
 use crate::fault::{FaultGenerator, Intensity, Selector, duration_text, rust_code, secs, text_duration};
 
-/// Names are looked up slowly: each connect of the first side to a name of the second waits before it asks for a
-/// connection. Several at a time add up. Addresses are not looked up.
+/// Names resolve slowly: each connect of the first side to a name of the second waits before it sends its first packet.
+/// Several such faults at the same time add up. Connects by address do not wait.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DnsSlow {
-    /// How long it takes to find the address.
+    /// The delay added to each lookup.
     #[serde(with = "text_duration")]
     pub by: Duration,
 }
 
-/// Names of the second side that hosts of the first find after this time.
+/// For hosts of the first side, names of the second side resolve after this delay.
 pub fn dns_slow(by: Duration, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
     FaultGenerator::on_links(DnsSlow { by }, from, to).one_way()
 }
@@ -38,8 +38,9 @@ impl Kind for DnsSlow {
             generators_differ_by_parameters: false,
             effect_on_a_message: None,
             written: "fault::dns_slow(by, from, to)",
-            seen: "a connect by name takes longer, before the first packet; open connections and addresses are as always",
-            parameters: &[("by", "how long a name takes to be found")],
+            seen: "a connect by name waits before its first packet; open connections and connects by address are not \
+             affected",
+            parameters: &[("by", "delay added to each lookup")],
         }
     }
 

@@ -1,4 +1,4 @@
-//! Connections that one side forgets.
+//! Half-open connections, which one side has forgotten.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 use super::{Facts, FaultKind, Kind, KindTarget};
 use crate::fault::{FaultGenerator, Intensity, Selector};
 
-/// The kernels of the second side forget their open connections with the first when it begins, and say nothing: their
-/// programs are reset, and the first side believes in a connection until it sends on it, which is answered with a
-/// reset. New connections work.
+/// When the fault begins, the kernels of the second side forget their open connections with the first, without sending
+/// anything. Their own programs see a reset; the first side considers a connection open until it sends on it, which is
+/// answered with a reset. New connections work.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HalfOpen {}
 
-/// The second side forgets its connections with the first, which is not told.
+/// The second side forgets its connections with the first, which is not notified.
 pub fn half_open(from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
     FaultGenerator::on_links(HalfOpen {}, from, to).one_way()
 }
@@ -35,7 +35,8 @@ impl Kind for HalfOpen {
             generators_differ_by_parameters: false,
             effect_on_a_message: None,
             written: "fault::half_open(from, to)",
-            seen: "the second side forgot its connections with the first, which is reset a round trip after it sends",
+            seen: "the second side has forgotten its connections with the first, which is reset a round trip after it \
+             sends",
             parameters: &[],
         }
     }

@@ -1,4 +1,4 @@
-//! Links on which everything waits until the end.
+//! Links that hold all segments until the end of the fault.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::{Facts, FaultKind, Kind, KindTarget};
 use crate::fault::{FaultGenerator, Intensity, Selector};
 
-/// Nothing passes while it lasts, then everything at once.
+/// Nothing passes during the fault, then everything arrives at once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hold {}
 
-/// Segments between the two sides wait until the end of the fault, then arrive all at once.
+/// Segments between the two sides wait until the end of the fault, then all arrive at once.
 pub fn hold(from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
     FaultGenerator::on_links(Hold {}, from, to)
 }
@@ -33,7 +33,7 @@ impl Kind for Hold {
             generators_differ_by_parameters: false,
             effect_on_a_message: None,
             written: "fault::hold(from, to)",
-            seen: "nothing, then everything at once",
+            seen: "nothing arrives during the fault, then everything at once",
             parameters: &[],
         }
     }

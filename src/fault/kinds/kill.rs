@@ -1,4 +1,4 @@
-//! Processes that die.
+//! Processes that are killed.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::{Facts, FaultKind, Kind, KindTarget};
 use crate::fault::{FaultGenerator, Intensity, Selector};
 
-/// The process dies at once and is restarted at the end; its machine lives on.
+/// The process dies at once, and is restarted at the end of the fault. Its machine keeps running.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Kill {}
 
-/// Processes that die at once and are restarted at the end of the fault.
+/// Processes die at once, and are restarted at the end of the fault.
 pub fn kill(hosts: impl Into<Selector>) -> FaultGenerator {
     FaultGenerator::on_hosts(Kill {}, hosts)
 }
@@ -33,7 +33,8 @@ impl Kind for Kill {
             generators_differ_by_parameters: false,
             effect_on_a_message: None,
             written: "fault::kill(hosts)",
-            seen: "the end of the stream (or a reset, if bytes were left unread) at once; connects are refused until the restart",
+            seen: "the end of the stream (or a reset, if bytes were unread) at once; connects are refused until the \
+             restart",
             parameters: &[],
         }
     }

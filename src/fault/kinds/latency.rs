@@ -1,4 +1,4 @@
-//! Segments that are late by a time that is drawn for each.
+//! Segments that are late by a random time each.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 use super::{Facts, FaultKind, Kind, KindTarget};
 use crate::fault::{FaultGenerator, Intensity, Selector, duration_text, millis, rust_code, text_duration};
 
-/// Each segment on the link takes longer, by a time drawn uniformly from `at_least..=at_most`.
+/// Each segment on the link takes longer by a time drawn uniformly from `at_least..=at_most`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Latency {
-    /// Lower bound of what is added.
+    /// The minimum delay added to a segment.
     #[serde(with = "text_duration")]
     pub at_least: Duration,
-    /// Upper bound of what is added.
+    /// The maximum delay added to a segment.
     #[serde(with = "text_duration")]
     pub at_most: Duration,
 }
@@ -41,10 +41,10 @@ impl Kind for Latency {
             generators_differ_by_parameters: false,
             effect_on_a_message: None,
             written: "fault::latency(at_least..at_most, from, to)",
-            seen: "everything is late, by a time that differs from segment to segment; bytes stay in order",
+            seen: "everything is late by a time that varies from segment to segment; bytes stay in order",
             parameters: &[
-                ("at_least", "the least that is added to a segment's time"),
-                ("at_most", "the most that is added"),
+                ("at_least", "minimum delay added to each segment"),
+                ("at_most", "maximum delay added to each segment"),
             ],
         }
     }

@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::{Facts, FaultKind, Kind, KindTarget};
 use crate::fault::{FaultGenerator, Intensity, Selector, duration_text, millis, rust_code, text_duration};
 
-/// Each segment on the link takes longer, by a time that rises evenly from nothing to `peak` in the middle of the
-/// fault, and falls evenly to nothing at its end.
+/// Each segment on the link takes longer by a time that rises linearly from 0 to `peak` in the middle of the fault, and
+/// falls linearly to 0 at its end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LatencyWave {
-    /// What is added in the middle.
+    /// The delay in the middle of the fault.
     #[serde(with = "text_duration")]
     pub peak: Duration,
 }
@@ -38,8 +38,8 @@ impl Kind for LatencyWave {
             generators_differ_by_parameters: false,
             effect_on_a_message: None,
             written: "fault::latency_wave(peak, from, to)",
-            seen: "round trips grow evenly until the middle of the fault, then shrink again",
-            parameters: &[("peak", "what is added to a segment's time in the middle")],
+            seen: "round trips grow steadily until the middle of the fault, then shrink again",
+            parameters: &[("peak", "delay of a segment in the middle of the fault")],
         }
     }
 

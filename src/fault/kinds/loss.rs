@@ -1,15 +1,15 @@
-//! Segments that are lost, each by its own luck.
+//! Segments that are lost independently of one another.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Facts, FaultKind, Kind, KindTarget, harder_rate, is_rate};
+use super::{Facts, FaultKind, Kind, KindTarget, is_rate, scaled_rate};
 use crate::fault::{FaultGenerator, Intensity, Selector};
 
 /// Each segment on the link is lost with probability `rate` per transmission. Lost bytes are sent again after the
-/// retransmission timeout, a lost connection request after a second. The luck of a segment is its own: of two such
-/// faults at a time on one link, the one with the higher rate decides.
+/// retransmission timeout, a lost connection request after a second. Each transmission is decided once: of two such
+/// faults on one link at the same time, the one with the higher rate applies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Loss {
@@ -38,7 +38,8 @@ impl Kind for Loss {
             generators_differ_by_parameters: false,
             effect_on_a_message: None,
             written: "fault::loss(rate, from, to)",
-            seen: "bytes come late by a retransmission timeout (the round trip and 200 ms, then doubled), a connect by a second",
+            seen: "bytes are late by a retransmission timeout (round trip plus 200 ms, doubled each time), a connect \
+             by a second",
             parameters: &[("rate", "probability in [0, 1] that a transmission is lost")],
         }
     }
@@ -52,7 +53,7 @@ impl Kind for Loss {
     }
 
     fn scaled(&self, intensity: Intensity) -> FaultKind {
-        Loss { rate: harder_rate(self.rate, intensity) }.into()
+        Loss { rate: scaled_rate(self.rate, intensity) }.into()
     }
 
     fn simpler(&self, _: Duration) -> Vec<FaultKind> {

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 use super::{Facts, FaultKind, Kind, KindTarget};
 use crate::fault::{FaultGenerator, Intensity, Selector};
 
-/// Syncs of the machine's disk do nothing and say that they did: a power off then takes what programs think is on the
-/// durable state. A sync after the end brings everything.
+/// Syncs of the machine's disk do nothing but report success: a power off then loses data that programs consider
+/// durable. A sync after the end of the fault saves everything.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LostSyncs {}
 
-/// Disks whose syncs do nothing and say that they did.
+/// Disks whose syncs do nothing but report success.
 pub fn lost_syncs(hosts: impl Into<Selector>) -> FaultGenerator {
     FaultGenerator::on_hosts(LostSyncs {}, hosts)
 }
@@ -34,7 +34,7 @@ impl Kind for LostSyncs {
             generators_differ_by_parameters: false,
             effect_on_a_message: None,
             written: "fault::lost_syncs(hosts)",
-            seen: "nothing, until a power off takes what was synced",
+            seen: "nothing, until a power off loses data that was synced",
             parameters: &[],
         }
     }

@@ -1,8 +1,8 @@
-//! The kinds of faults, one file each, and the list of them. They know nothing of how a fault is carried out.
+//! The kinds of faults, one file each, and the list of them.
 //!
-//! A kind says in its file all that there is to say of it as data: its parameters, what is wrong with them, where it acts,
-//! what intensity does to it, how it is told, how it is shrunk, what the catalog says of it, and how it is written in Rust.
-//! Whoever has to do with any kind asks [`FaultKind`], and nobody but the layer that carries faults out matches on it.
+//! The file of a kind holds everything about it as data: its parameters and their validation, where it acts, how
+//! intensity scales it, its text, how it shrinks, its entry in the catalog, and its code in Rust. Other modules call
+//! the methods of [`FaultKind`]; only the layer that carries faults out matches on its variants.
 
 mod bandwidth;
 mod burst_loss;
@@ -50,78 +50,78 @@ use serde::{Deserialize, Serialize};
 use super::Intensity;
 pub use burst_loss::BURST_SLOT;
 pub use disk_errors::DiskCalls;
-use parts::{bytes_text, harder_rate, is_rate, smaller_numbers, smaller_times};
+use parts::{bytes_text, is_rate, scaled_rate, smaller_numbers, smaller_times};
 
-/// What every kind of fault says of itself. Nothing has a default, so that nothing is forgotten.
+/// The interface of every kind of fault. No method has a default, so that none is forgotten.
 pub(crate) trait Kind {
     /// The name by which it is listed, for example `power off`.
     fn name(&self) -> &'static str;
 
-    /// What follows its name when it is told, for example `25.0 %`; empty if there is nothing to say.
+    /// The text of its parameters, which follows its name, for example `25.0 %`; empty if it has none.
     fn parameters_in_words(&self) -> String;
 
-    /// What holds for the kind, whatever its parameters.
+    /// The facts about the kind, whatever its parameters.
     fn facts(&self) -> Facts;
 
-    /// One such fault, for the catalog and for tests that go through all kinds.
+    /// An example, for the catalog and for tests that go through all kinds.
     fn example() -> Self
     where
         Self: Sized;
 
-    /// What is wrong with its parameters, in one line; none if it can be carried out.
+    /// What is wrong with its parameters, in one line; `None` if it can be carried out.
     fn defect(&self) -> Option<String>;
 
-    /// The same kind, as much harder as this says, as far as it has a measure.
+    /// The same kind at this intensity; unchanged if it has no parameter to scale.
     fn scaled(&self, intensity: Intensity) -> FaultKind;
 
-    /// Simpler faults that may do the same in so much time, the most promising first.
+    /// Simpler faults that may have the same effect when they last this long, the most promising first.
     fn simpler(&self, lasting: Duration) -> Vec<FaultKind>;
 
-    /// The same kind with smaller numbers, the smallest first.
+    /// The same kind with smaller parameters, the smallest first.
     fn milder(&self) -> Vec<FaultKind>;
 
-    /// A fault of this kind is not shortened below this.
+    /// Shrinking does not shorten a fault of this kind below this time.
     fn shortest(&self) -> Duration;
 
     /// The call of its constructor in Rust; `target` is the code of the hosts or of the two sides.
     fn rust(&self, target: &str) -> String;
 }
 
-/// What holds for a kind of fault, whatever its parameters.
+/// The facts about a kind of fault, whatever its parameters.
 pub(crate) struct Facts {
-    /// What it acts on.
+    /// Where it acts.
     pub(crate) target: KindTarget,
-    /// Whether what it did in one run can be said segment by segment, and so be repeated without chance.
+    /// Whether its effect in one run can be written segment by segment, and so be repeated without chance.
     pub(crate) is_seen_in_segments: bool,
-    /// Whether generators with different parameters have different names, because they are wanted side by side.
+    /// Whether the parameters are part of a generator's name, because one scenario may use several of them.
     pub(crate) generators_differ_by_parameters: bool,
-    /// What it does to a message, for the timeline; none if a message is merely late or kept back.
+    /// What it does to a message, for the timeline; `None` if it only delays or holds messages.
     pub(crate) effect_on_a_message: Option<&'static str>,
-    /// How it is written in a scenario.
+    /// The code that a scenario uses for it.
     pub(crate) written: &'static str,
-    /// What a peer (or the machine's own program) sees.
+    /// What a peer (or the machine's own program) observes.
     pub(crate) seen: &'static str,
-    /// Its parameters beside when and where, with what they mean.
+    /// Its parameters apart from time and place, each with its meaning.
     pub(crate) parameters: &'static [(&'static str, &'static str)],
 }
 
-/// What a kind of fault acts on.
+/// Where a kind of fault acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KindTarget {
-    /// Hosts whose programs end when it begins, and are started again when it is over.
+    /// Hosts whose programs end when it begins, and are started again when it ends.
     HostsDown,
     /// Hosts that go on running.
     Hosts,
-    /// Links, in both directions unless the fault's target says otherwise.
+    /// Links, in both directions unless the fault's target is one-way.
     Links,
-    /// Links from the first side to the second, whatever the fault's target says.
+    /// Links from the first side to the second, whatever the fault's target.
     LinksOneWay,
-    /// The names of the second side, when the first looks them up.
+    /// The names of the second side, when the first side looks them up.
     Names,
 }
 
-/// The list of all kinds, in the order of the catalog: the file of each and its type. The file also has the constructor,
-/// which bears the file's name.
+/// The list of all kinds, in the order of the catalog: the file of each and its type. The constructor has the name of
+/// the file.
 macro_rules! kinds {
     ($($file:ident $Kind:ident,)*) => {
         $(pub use $file::$Kind;)*
@@ -204,53 +204,53 @@ impl FaultKind {
         self.kind().name()
     }
 
-    /// Whether it befalls hosts (and not links).
+    /// Whether it acts on hosts (and not on links).
     pub fn is_for_hosts(&self) -> bool {
         matches!(self.facts().target, KindTarget::HostsDown | KindTarget::Hosts)
     }
 
-    /// Whether it takes hosts down: their programs end when it begins, and are started again when it is over.
+    /// Whether it takes hosts down: their programs end when it begins, and are started again when it ends.
     pub fn takes_hosts_down(&self) -> bool {
         self.facts().target == KindTarget::HostsDown
     }
 
-    /// Whether it goes from the first side to the second, whatever its target says.
+    /// Whether it acts only in the direction from the first side to the second, whatever its target.
     pub fn is_one_way(&self) -> bool {
         matches!(self.facts().target, KindTarget::LinksOneWay | KindTarget::Names)
     }
 
-    /// Whether it befalls the looking up of names.
+    /// Whether it acts on the lookup of names.
     pub(crate) fn is_of_names(&self) -> bool {
         self.facts().target == KindTarget::Names
     }
 
-    /// The same kind, as much harder as this says, as far as it has a measure: rates and delays grow, bandwidth and what
-    /// lies between bursts shrink. Clocks are wrong by what their generator says.
+    /// The same kind at this intensity. Rates and delays are multiplied by it; bandwidth and the gaps between bursts
+    /// are divided by it. Kinds without such parameters, and the errors of clocks, are unchanged.
     pub fn scaled(&self, intensity: Intensity) -> FaultKind {
         self.kind().scaled(intensity)
     }
 
-    /// What is wrong with its parameters, in one line; none if it can be carried out.
+    /// What is wrong with its parameters, in one line; `None` if it can be carried out.
     pub(super) fn defect(&self) -> Option<String> {
         self.kind().defect()
     }
 
-    /// What holds for the kind, whatever its parameters.
+    /// The facts about the kind, whatever its parameters.
     pub(crate) fn facts(&self) -> Facts {
         self.kind().facts()
     }
 
-    /// Simpler faults that may do the same in so much time, the most promising first.
+    /// Simpler faults that may have the same effect when they last this long, the most promising first.
     pub(crate) fn simpler(&self, lasting: Duration) -> Vec<FaultKind> {
         self.kind().simpler(lasting)
     }
 
-    /// The same kind with smaller numbers, the smallest first.
+    /// The same kind with smaller parameters, the smallest first.
     pub(crate) fn milder(&self) -> Vec<FaultKind> {
         self.kind().milder()
     }
 
-    /// A fault of this kind is not shortened below this.
+    /// Shrinking does not shorten a fault of this kind below this time.
     pub(crate) fn shortest(&self) -> Duration {
         self.kind().shortest()
     }
@@ -261,7 +261,7 @@ impl FaultKind {
     }
 }
 
-/// Its name and its parameters.
+/// The name of the kind and the text of its parameters.
 impl fmt::Display for FaultKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parameters = self.kind().parameters_in_words();

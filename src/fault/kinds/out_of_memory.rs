@@ -1,4 +1,4 @@
-//! Processes that are killed for want of memory.
+//! Processes that are killed because they run out of memory.
 
 use std::time::Duration;
 
@@ -7,20 +7,20 @@ use serde::{Deserialize, Serialize};
 use super::{Facts, FaultKind, Kill, Kind, KindTarget};
 use crate::fault::{FaultGenerator, Intensity, Selector, duration_text, rust_code, secs, text_duration};
 
-/// The process is killed when it has too much to do at once: connections that it has accepted, on which bytes came in
-/// since it last sent any. It dies at the start of the step after that, once in each life, and is started again by a
-/// supervisor, at the latest when all faults are over.
+/// The process is killed when it has too many requests in flight: accepted connections on which bytes have arrived
+/// since it last sent any. Each process dies at most once, at the start of the next step, and a supervisor starts
+/// another one, at the latest when all faults are over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OutOfMemory {
-    /// So many requests in flight are too many; at least 1.
+    /// The number of requests in flight at which the process is killed; at least 1.
     pub in_flight: u32,
-    /// How long the supervisor takes.
+    /// How long the supervisor takes to restart it.
     #[serde(with = "text_duration")]
     pub restart_after: Duration,
 }
 
-/// Programs that are killed when they have so many requests in flight, and restarted after a time.
+/// Processes are killed when they have `in_flight` requests in flight, and restarted after `restart_after`.
 pub fn out_of_memory(in_flight: u32, restart_after: Duration, hosts: impl Into<Selector>) -> FaultGenerator {
     FaultGenerator::on_hosts(OutOfMemory { in_flight, restart_after }, hosts)
 }
@@ -42,10 +42,11 @@ impl Kind for OutOfMemory {
             generators_differ_by_parameters: false,
             effect_on_a_message: None,
             written: "fault::out_of_memory(in_flight, restart_after, hosts)",
-            seen: "under load it dies as with a kill, with all the requests that it is at; nothing if it has less to do",
+            seen: "under load the process dies as with kill, with all requests in flight; with fewer requests, \
+             nothing happens",
             parameters: &[
-                ("in_flight", "with so many requests on accepted connections unanswered it dies, at least 1"),
-                ("restart_after", "how long the supervisor takes to start it again"),
+                ("in_flight", "unanswered requests on accepted connections at which it dies, at least 1"),
+                ("restart_after", "time until the supervisor restarts it"),
             ],
         }
     }
@@ -56,7 +57,9 @@ impl Kind for OutOfMemory {
 
     fn defect(&self) -> Option<String> {
         let is_nothing = self.in_flight == 0;
-        is_nothing.then(|| "a program without memory for a single request in flight never runs".to_owned())
+        is_nothing.then(|| {
+            "a program killed at 0 requests in flight could never run: `in_flight` must be at least 1".to_owned()
+        })
     }
 
     fn scaled(&self, _: Intensity) -> FaultKind {

@@ -1,4 +1,4 @@
-//! Programs that hang, in the eyes of everybody else.
+//! Programs whose output is stalled, so that they appear to hang.
 
 use std::time::Duration;
 
@@ -7,14 +7,15 @@ use serde::{Deserialize, Serialize};
 use super::{Facts, FaultKind, Kind, KindTarget};
 use crate::fault::{FaultGenerator, Intensity, Selector};
 
-/// The process hangs: its machine goes on granting connections and taking in bytes, and answers for whoever is not
-/// there, but nothing that the program sends (bytes, or the end of its stream) leaves before the end of the fault, when
-/// all of it does. What the program does meanwhile for itself, it does; what its machine says to itself is heard.
+/// The process appears to hang. Its machine still accepts connections, receives bytes, and resets connections that it
+/// does not know, but nothing that the program sends (bytes, or the end of a stream) leaves before the end of the
+/// fault; then all of it leaves. The program itself keeps running, and traffic within its machine is not affected.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OutputStall {}
 
-/// Machines that grant connections and take in bytes, and whose programs are not heard before the end of the fault.
+/// Machines still accept connections and receive bytes, but nothing that their programs send leaves before the end of
+/// the fault.
 pub fn output_stall(hosts: impl Into<Selector>) -> FaultGenerator {
     FaultGenerator::on_hosts(OutputStall {}, hosts)
 }
@@ -35,7 +36,8 @@ impl Kind for OutputStall {
             generators_differ_by_parameters: false,
             effect_on_a_message: None,
             written: "fault::output_stall(hosts)",
-            seen: "a program that hangs: connects work, requests are taken in, and no answer comes until the end of the fault",
+            seen: "the program hangs: connects work and requests are received, but no response comes until the end of \
+             the fault",
             parameters: &[],
         }
     }

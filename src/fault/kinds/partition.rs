@@ -1,4 +1,4 @@
-//! Links on which nothing passes, either way.
+//! Links on which nothing passes in either direction.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::{Facts, FaultKind, Kind, KindTarget};
 use crate::fault::{FaultGenerator, Intensity, Selector};
 
-/// Nothing passes between the two sides, in both directions, without a word to either.
+/// Nothing passes between the two sides in either direction, and neither side is notified.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Partition {}
 
-/// No segment passes between the two sides, either way.
+/// No segment passes between the two sides in either direction.
 pub fn partition(from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
     FaultGenerator::on_links(Partition {}, from, to)
 }
@@ -33,7 +33,8 @@ impl Kind for Partition {
             generators_differ_by_parameters: false,
             effect_on_a_message: None,
             written: "fault::partition(from, to)",
-            seen: "silence; a connect hangs; after the end, the next retransmission gets through",
+            seen: "silence: a connect hangs, and open connections go quiet; after the end, the next retransmission \
+             gets through",
             parameters: &[],
         }
     }

@@ -1,4 +1,4 @@
-//! Links on which nothing passes one way.
+//! Links on which nothing passes in one direction.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ impl Kind for PartitionOneWay {
             generators_differ_by_parameters: false,
             effect_on_a_message: None,
             written: "fault::partition_one_way(from, to)",
-            seen: "one side is heard and hears nothing: requests arrive and answers do not, or the other way round",
+            seen: "one direction is silent: requests arrive and responses do not, or the other way round",
             parameters: &[],
         }
     }

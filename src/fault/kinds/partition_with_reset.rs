@@ -1,4 +1,4 @@
-//! Links on which nothing passes and senders are answered.
+//! Links on which nothing passes and senders get a reset.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::{Facts, FaultKind, Kind, KindTarget, Partition};
 use crate::fault::{FaultGenerator, Intensity, Selector};
 
-/// Nothing passes between the two sides, and whoever tries is answered: a firewall in the middle of the link drops
-/// what crosses and sends a reset back, which arrives after one latency of the link. Connects are refused; open
-/// connections are reset when they next send. Code on plain turmoil sockets meets silence.
+/// Nothing passes between the two sides: a firewall in the middle of the link drops each segment and sends a reset
+/// back, which arrives after one latency of the link. Connects are refused; open connections are reset when they next
+/// send. Code on plain turmoil sockets sees silence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PartitionWithReset {}
@@ -35,7 +35,8 @@ impl Kind for PartitionWithReset {
             generators_differ_by_parameters: false,
             effect_on_a_message: None,
             written: "fault::partition_with_reset(from, to)",
-            seen: "a firewall that answers: connects are refused, and an open connection is reset when it next sends",
+            seen: "a firewall rejects everything: connects are refused, and an open connection is reset when it next \
+             sends",
             parameters: &[],
         }
     }

@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::{Facts, FaultKind, Kill, Kind, KindTarget};
 use crate::fault::{FaultGenerator, Intensity, Selector};
 
-/// The machine dies at once and is powered on at the end; what was not synced is lost or torn.
+/// The machine dies at once, and is powered on at the end of the fault. Writes that were not synced are lost or torn.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PowerOff {}
 
-/// Machines that lose power, and unsynced data with it, and are powered on at the end of the fault.
+/// Machines lose power, and with it unsynced data, and are powered on at the end of the fault.
 pub fn power_off(hosts: impl Into<Selector>) -> FaultGenerator {
     FaultGenerator::on_hosts(PowerOff {}, hosts)
 }
@@ -33,8 +33,8 @@ impl Kind for PowerOff {
             generators_differ_by_parameters: false,
             effect_on_a_message: None,
             written: "fault::power_off(hosts)",
-            seen: "silence; after power on a reset of old connections; each write that was not synced is lost, whole or torn: of a torn \
-             one a part is there, up to some sector of 512 bytes",
+            seen: "silence; after power on, old connections are reset; each write that was not synced is lost, complete, \
+             or torn after some sector of 512 bytes",
             parameters: &[],
         }
     }

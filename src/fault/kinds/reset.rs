@@ -1,4 +1,4 @@
-//! Connections that are reset in the middle.
+//! Connections that are reset in the middle of a stream.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::{Facts, FaultKind, Kind, KindTarget, bytes_text};
 use crate::fault::{FaultGenerator, Intensity, Selector, rust_code};
 
-/// Each connection is reset in the middle, once: when `after_bytes` bytes have been sent on it in one direction while
-/// this lasts, the receiver gets exactly these and then a reset, and the sender is reset after one latency.
+/// Each connection is reset in the middle, once: when `after_bytes` bytes have been sent on it in one direction during
+/// the fault, the receiver gets exactly these bytes and then a reset, and the sender is reset after one latency.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reset {
-    /// Bytes that pass before it; with 0, the message with which a connection is met is lost as a whole.
+    /// Bytes that pass before the reset; with 0, the whole message is lost.
     pub after_bytes: u64,
 }
 
@@ -37,8 +37,9 @@ impl Kind for Reset {
             generators_differ_by_parameters: false,
             effect_on_a_message: Some("resets its connection"),
             written: "fault::reset(after_bytes, from, to)",
-            seen: "a connection is reset in the middle of a message, once each: both ends learn of it, after exactly so many bytes",
-            parameters: &[("after_bytes", "what still passes in one direction; 0 loses the whole message")],
+            seen: "each connection is reset once, in the middle of a message: exactly `after_bytes` bytes, then a \
+             reset of both ends",
+            parameters: &[("after_bytes", "bytes that still pass in one direction; 0 loses the whole message")],
         }
     }
 

@@ -1,4 +1,4 @@
-//! Single segments, named one by one, with what becomes of each.
+//! Single segments that are lost, late or changed, named one by one.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 use super::{Facts, FaultKind, Kind, KindTarget};
 use crate::fault::{Fault, FaultGenerator, Intensity, SegmentFate, Selector, duration_text, place, rust_code};
 
-/// These very segments are lost, late or changed, and no others: what loss, latency or corrupts came down to in one run.
+/// Exactly these segments are lost, late or changed: the recorded effect of loss, latency or corruption in one run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Segments {
-    /// The segments.
+    /// The segments, each with its fate.
     pub fates: Vec<SegmentFate>,
 }
 
-/// These very segments between the two sides are lost, late or changed.
+/// Exactly these segments between the two sides are lost, late or changed.
 pub fn segments<const COUNT: usize>(
     from: impl Into<Selector>,
     to: impl Into<Selector>,
@@ -41,8 +41,9 @@ impl Kind for Segments {
             generators_differ_by_parameters: false,
             effect_on_a_message: None,
             written: "fault::segments(from, to, [fates])",
-            seen: "these very segments are lost, late or corrupted: what faults with a rate came down to in one run",
-            parameters: &[("fates", "connection, direction and number of each segment, and what becomes of it")],
+            seen: "exactly these segments are lost, late or corrupted: the recorded effect of faults with a rate in \
+             one run",
+            parameters: &[("fates", "connection, direction and number of each segment, and what happens to it")],
         }
     }
 
@@ -77,25 +78,26 @@ impl Kind for Segments {
 }
 
 impl FaultKind {
-    /// The single segments that it names; none if it is of another kind.
+    /// The fates of single segments; `None` for another kind.
     pub fn segments(&self) -> Option<&[SegmentFate]> {
         if let FaultKind::Segments(Segments { fates }) = self { Some(fates) } else { None }
     }
 
-    /// A fault of these single segments.
+    /// A fault of single segments with these fates.
     pub(crate) fn of_segments(fates: Vec<SegmentFate>) -> FaultKind {
         Segments { fates }.into()
     }
 
-    /// The same for one run without chance, given what it did to single segments; none if that does not say it.
+    /// The same effect without chance, given the fates of the segments that it affected in one run; `None` if fates of
+    /// segments cannot express it.
     pub(crate) fn as_segments(&self, fates: impl FnOnce() -> Vec<SegmentFate>) -> Option<FaultKind> {
         self.facts().is_seen_in_segments.then(|| FaultKind::of_segments(fates()))
     }
 }
 
 impl Fault {
-    /// One segment in full, or how many there are.
-    pub(in crate::fault) fn tell_segments(&self, fates: &[SegmentFate], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Writes one fate in full, or the numbers of several.
+    pub(in crate::fault) fn fmt_segments(&self, fates: &[SegmentFate], f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let [only] = fates {
             return write!(f, "{only}");
         }

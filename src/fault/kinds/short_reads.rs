@@ -1,4 +1,4 @@
-//! Reads from connections that return a few bytes.
+//! Reads from connections that return few bytes.
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use serde::{Deserialize, Serialize};
 use super::{Facts, FaultKind, Kind, KindTarget, bytes_text};
 use crate::fault::{FaultGenerator, Intensity, Selector, rust_code};
 
-/// Each read of the hosts' programs from a connection returns at most so many bytes, though more are there.
+/// Each read from a connection by the hosts' programs returns at most this many bytes, even if more are available.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShortReads {
-    /// Bytes; at least 1.
+    /// The most bytes that a read returns; at least 1.
     pub at_most_bytes: u64,
 }
 
-/// Each read of these hosts from a connection returns at most so many bytes.
+/// Each read from a connection on these hosts returns at most this many bytes.
 pub fn short_reads(hosts: impl Into<Selector>, at_most_bytes: u64) -> FaultGenerator {
     FaultGenerator::on_hosts(ShortReads { at_most_bytes }, hosts)
 }
@@ -36,8 +36,8 @@ impl Kind for ShortReads {
             generators_differ_by_parameters: false,
             effect_on_a_message: None,
             written: "fault::short_reads(hosts, at_most_bytes)",
-            seen: "the machine's own program reads a few bytes at a time, though more are there",
-            parameters: &[("at_most_bytes", "what a read returns at most, at least 1")],
+            seen: "the machine's own program reads few bytes at a time, even if more are available",
+            parameters: &[("at_most_bytes", "most bytes that a read returns, at least 1")],
         }
     }
 
@@ -47,7 +47,8 @@ impl Kind for ShortReads {
 
     fn defect(&self) -> Option<String> {
         let is_nothing = self.at_most_bytes == 0;
-        is_nothing.then(|| "a read of nothing would be the end of the stream; it returns at least 1 byte".to_owned())
+        is_nothing
+            .then(|| "a read of 0 bytes would be the end of the stream: `at_most_bytes` must be at least 1".to_owned())
     }
 
     fn scaled(&self, _: Intensity) -> FaultKind {

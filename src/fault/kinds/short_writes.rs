@@ -1,4 +1,4 @@
-//! Writes to connections that accept a few bytes.
+//! Writes to connections that accept few bytes.
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use serde::{Deserialize, Serialize};
 use super::{Facts, FaultKind, Kind, KindTarget, bytes_text};
 use crate::fault::{FaultGenerator, Intensity, Selector, rust_code};
 
-/// Each write of the hosts' programs to a connection accepts at most so many bytes, though there is room for more.
+/// Each write to a connection by the hosts' programs accepts at most this many bytes, even if there is room for more.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShortWrites {
-    /// Bytes; at least 1.
+    /// The most bytes that a write accepts; at least 1.
     pub at_most_bytes: u64,
 }
 
-/// Each write of these hosts to a connection accepts at most so many bytes.
+/// Each write to a connection on these hosts accepts at most this many bytes.
 pub fn short_writes(hosts: impl Into<Selector>, at_most_bytes: u64) -> FaultGenerator {
     FaultGenerator::on_hosts(ShortWrites { at_most_bytes }, hosts)
 }
@@ -36,8 +36,9 @@ impl Kind for ShortWrites {
             generators_differ_by_parameters: false,
             effect_on_a_message: None,
             written: "fault::short_writes(hosts, at_most_bytes)",
-            seen: "the machine's own program can write a few bytes at a time, and nobody waits for the rest",
-            parameters: &[("at_most_bytes", "what a write accepts at most, at least 1")],
+            seen: "each write of the machine's own program accepts few bytes, and the program must write the rest \
+             again",
+            parameters: &[("at_most_bytes", "most bytes that a write accepts, at least 1")],
         }
     }
 
@@ -46,7 +47,8 @@ impl Kind for ShortWrites {
     }
 
     fn defect(&self) -> Option<String> {
-        (self.at_most_bytes == 0).then(|| "a write must accept at least 1 byte".to_owned())
+        (self.at_most_bytes == 0)
+            .then(|| "a write that accepts 0 bytes would never end: `at_most_bytes` must be at least 1".to_owned())
     }
 
     fn scaled(&self, _: Intensity) -> FaultKind {

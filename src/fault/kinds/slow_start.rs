@@ -7,17 +7,17 @@ use serde::{Deserialize, Serialize};
 use super::{Facts, FaultKind, Kind, KindTarget, smaller_times};
 use crate::fault::{FaultGenerator, Intensity, Selector, duration_text, rust_code, secs, text_duration};
 
-/// A program that starts while this lasts begins to listen late, on whatever port and as long as it lives: until then
-/// connects are refused. Several at a time add up.
+/// A program that starts during the fault begins to listen late, on every port, for as long as it lives. Until then
+/// connects are refused. Several such faults at the same time add up.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SlowStart {
-    /// How much later than the program wants it.
+    /// The delay from a program's call to listen until it takes effect.
     #[serde(with = "text_duration")]
     pub by: Duration,
 }
 
-/// Programs that start during the fault begin to listen later, by this time.
+/// Programs that start during the fault begin to listen later by this time.
 pub fn slow_start(by: Duration, hosts: impl Into<Selector>) -> FaultGenerator {
     FaultGenerator::on_hosts(SlowStart { by }, hosts)
 }
@@ -38,8 +38,8 @@ impl Kind for SlowStart {
             generators_differ_by_parameters: false,
             effect_on_a_message: None,
             written: "fault::slow_start(by, hosts)",
-            seen: "connects are refused for longer after a restart; nothing without a restart during the fault",
-            parameters: &[("by", "how much later a program listens than it wants, after each start during the fault")],
+            seen: "connects are refused for longer after a restart during the fault; without a restart, nothing",
+            parameters: &[("by", "delay until a program listens, after each start during the fault")],
         }
     }
 

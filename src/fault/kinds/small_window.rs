@@ -1,4 +1,4 @@
-//! Connections with room for a few bytes.
+//! Connections with a small receive window.
 
 use std::time::Duration;
 
@@ -7,16 +7,16 @@ use serde::{Deserialize, Serialize};
 use super::{Facts, FaultKind, Kind, KindTarget, bytes_text};
 use crate::fault::{FaultGenerator, Intensity, Selector, rust_code};
 
-/// Each connection to the hosts has room for so many bytes that are on the way or unread, from its beginning to its
-/// end. Who sends knows of both at once; of room that reading makes, after the latency of the link.
+/// Each connection to the hosts has room for this many bytes in flight or unread, while the fault lasts. Senders learn
+/// of the beginning and the end of the fault at once, and of room that reading makes after the latency of the link.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SmallWindow {
-    /// Bytes; at least 1, and without effect if there is not as much room anyway.
+    /// The size of the window; at least 1. A window that is smaller anyway is unchanged.
     pub bytes: u64,
 }
 
-/// Each connection to these hosts has room for so many bytes that are on the way or unread.
+/// Each connection to these hosts has room for this many bytes in flight or unread.
 pub fn small_window(hosts: impl Into<Selector>, bytes: u64) -> FaultGenerator {
     FaultGenerator::on_hosts(SmallWindow { bytes }, hosts)
 }
@@ -37,8 +37,8 @@ impl Kind for SmallWindow {
             generators_differ_by_parameters: false,
             effect_on_a_message: None,
             written: "fault::small_window(hosts, bytes)",
-            seen: "who sends to the machine must wait until it reads: backpressure after so many bytes",
-            parameters: &[("bytes", "what may be on the way or unread on each connection, at least 1")],
+            seen: "a sender to the machine must wait until it reads: backpressure after this many bytes",
+            parameters: &[("bytes", "bytes that may be in flight or unread on each connection, at least 1")],
         }
     }
 
@@ -48,7 +48,7 @@ impl Kind for SmallWindow {
 
     fn defect(&self) -> Option<String> {
         let is_nothing = self.bytes == 0;
-        is_nothing.then(|| "a window of nothing is a stall; there must be room for at least 1 byte".to_owned())
+        is_nothing.then(|| "a window of 0 bytes would be a stall: `bytes` must be at least 1".to_owned())
     }
 
     fn scaled(&self, _: Intensity) -> FaultKind {

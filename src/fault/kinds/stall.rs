@@ -1,4 +1,4 @@
-//! Connections on which nothing more passes until the end.
+//! Connections that stall until the end of the fault.
 
 use std::time::Duration;
 
@@ -7,16 +7,17 @@ use serde::{Deserialize, Serialize};
 use super::{Facts, FaultKind, Hold, Kind, KindTarget, bytes_text};
 use crate::fault::{FaultGenerator, Intensity, Selector, rust_code};
 
-/// When `after_bytes` bytes have been sent on a connection in one direction while this lasts, nothing more passes on
-/// it in this direction until the end, then everything at once. Connects are granted all the same.
+/// When `after_bytes` bytes have been sent on a connection in one direction during the fault, nothing more passes in
+/// this direction until the end, then everything at once. New connects still succeed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stall {
-    /// Bytes that pass before it.
+    /// Bytes that pass before the stall.
     pub after_bytes: u64,
 }
 
-/// After `after_bytes` more bytes of a connection between the two sides, nothing passes in their direction until the end.
+/// After `after_bytes` more bytes in one direction of a connection between the two sides, nothing more passes in this
+/// direction until the end.
 pub fn stall(after_bytes: u64, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
     FaultGenerator::on_links(Stall { after_bytes }, from, to)
 }
@@ -37,8 +38,8 @@ impl Kind for Stall {
             generators_differ_by_parameters: false,
             effect_on_a_message: Some("stalls it"),
             written: "fault::stall(after_bytes, from, to)",
-            seen: "the headers come and the body does not, until the end",
-            parameters: &[("after_bytes", "what passes of each connection in one direction before it stalls")],
+            seen: "for example, the headers arrive, but not the body before the end of the fault",
+            parameters: &[("after_bytes", "bytes that pass in one direction of each connection before it stalls")],
         }
     }
 

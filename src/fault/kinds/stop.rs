@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Facts, FaultKind, Kill, Kind, KindTarget};
 use crate::fault::{FaultGenerator, Intensity, Selector, duration_text, rust_code, secs, text_duration};
 
-/// The program is asked to stop, killed if it has not returned after `grace`, and restarted at the end.
+/// The program is asked to stop, killed if it has not returned after `grace`, and restarted at the end of the fault.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stop {
@@ -16,7 +16,7 @@ pub struct Stop {
     pub grace: Duration,
 }
 
-/// Programs that are asked to stop, killed after `grace`, and restarted at the end of the fault.
+/// Programs are asked to stop, killed if they have not returned after `grace`, and restarted at the end of the fault.
 pub fn stop(hosts: impl Into<Selector>, grace: Duration) -> FaultGenerator {
     FaultGenerator::on_hosts(Stop { grace }, hosts)
 }
@@ -37,8 +37,8 @@ impl Kind for Stop {
             generators_differ_by_parameters: false,
             effect_on_a_message: None,
             written: "fault::stop(hosts, grace)",
-            seen: "the program is asked to stop and may finish; then as with a kill",
-            parameters: &[("grace", "how long it may take before it is killed")],
+            seen: "the program is asked to stop and may finish its work; then as with kill",
+            parameters: &[("grace", "time that the program may take to stop before it is killed")],
         }
     }
 

@@ -1,11 +1,11 @@
-//! How faults of each kind are told, and which of them are refused.
+//! The text of every kind of fault, and the parameters that are refused.
 
 use std::time::Duration;
 
 use crate::fault::*;
 
 #[test]
-fn faults_of_links_and_disks_read_as_they_are_written() {
+fn faults_of_links_and_disks_have_a_text() {
     let check = |fault: Fault, expected: &str| {
         assert_eq!(fault.to_string(), expected);
         assert_eq!(fault.defect(), None);
@@ -49,26 +49,26 @@ fn faults_of_links_and_disks_read_as_they_are_written() {
 }
 
 #[test]
-fn links_and_disks_that_cannot_be_are_refused() {
+fn impossible_faults_of_links_and_disks_are_refused() {
     for (fault, expected) in [
         (loss(f64::NAN, "a", "b").at_start(), "loss rate NaN is not between 0 and 1"),
-        (
-            burst_loss(secs(1), secs(1), 1.5, "a", "b").at_start(),
-            "the rate 1.5 of losses in a burst is not between 0 and 1",
-        ),
+        (burst_loss(secs(1), secs(1), 1.5, "a", "b").at_start(), "burst loss rate 1.5 is not between 0 and 1"),
         (
             burst_loss(secs(1), millis(9), 1.0, "a", "b").at_start(),
             "burst loss needs a `gap` and a `burst` of at least 10ms",
         ),
         (
             bandwidth(0, 1, "a", "b").at_start(),
-            "a bandwidth of nothing is a partition; at least 1 byte per second must pass",
+            "a bandwidth of 0 would be a partition: `bytes_per_second` must be at least 1",
         ),
-        (kill("a").at_nth_message("a", "b", "", 0), "messages and events are counted from 1"),
-        (kill("a").at_nth_event("a", "", 1), "an event needs a name"),
-        (disk_errors(-0.5, DiskCalls::Reads, "a").at_start(), "the rate -0.5 of disk errors is not between 0 and 1"),
-        (disk_slow(secs(0), secs(0), secs(0), "a").at_start(), "a slow disk needs a time for some of its calls"),
-        (disk_corruption(2.0, "a").at_start(), "the rate 2 of flipped reads is not between 0 and 1"),
+        (kill("a").at_nth_message("a", "b", "", 0), "messages and events are counted from 1: `nth` must not be 0"),
+        (kill("a").at_nth_event("a", "", 1), "an event needs a name (`named`)"),
+        (disk_errors(-0.5, DiskCalls::Reads, "a").at_start(), "disk error rate -0.5 is not between 0 and 1"),
+        (
+            disk_slow(secs(0), secs(0), secs(0), "a").at_start(),
+            "a slow disk needs a delay: `read`, `write` or `sync` must be more than 0",
+        ),
+        (disk_corruption(2.0, "a").at_start(), "disk corruption rate 2 is not between 0 and 1"),
     ] {
         assert_eq!(fault.defect().as_deref(), Some(expected));
     }
@@ -77,7 +77,7 @@ fn links_and_disks_that_cannot_be_are_refused() {
 }
 
 #[test]
-fn faults_of_streams_read_as_they_are_written() {
+fn faults_of_streams_have_a_text_and_round_trip() {
     let check = |fault: Fault, expected: &str| {
         assert_eq!(fault.to_string(), expected);
         assert_eq!(fault.defect(), None);
@@ -97,23 +97,23 @@ fn faults_of_streams_read_as_they_are_written() {
 }
 
 #[test]
-fn streams_that_cannot_be_are_refused() {
+fn impossible_faults_of_streams_are_refused() {
     for (fault, expected) in [
         (corrupt(1.5, "a", "b").at_start(), "corrupt rate 1.5 is not between 0 and 1"),
-        (
-            trickle(0, secs(1), "a", "b").at_start(),
-            "a trickle of nothing is a stall; at least 1 byte must arrive each time",
-        ),
+        (trickle(0, secs(1), "a", "b").at_start(), "a trickle of 0 bytes would be a stall: `bytes` must be at least 1"),
         (
             trickle(1, Duration::ZERO, "a", "b").at_start(),
-            "a trickle needs some time from one arrival to the next (`every`)",
+            "a trickle needs a time between arrivals: `every` must be more than 0",
         ),
         (
             short_reads("a", 0).at_start(),
-            "a read of nothing would be the end of the stream; it returns at least 1 byte",
+            "a read of 0 bytes would be the end of the stream: `at_most_bytes` must be at least 1",
         ),
-        (short_writes("a", 0).at_start(), "a write must accept at least 1 byte"),
-        (small_window("a", 0).at_start(), "a window of nothing is a stall; there must be room for at least 1 byte"),
+        (
+            short_writes("a", 0).at_start(),
+            "a write that accepts 0 bytes would never end: `at_most_bytes` must be at least 1",
+        ),
+        (small_window("a", 0).at_start(), "a window of 0 bytes would be a stall: `bytes` must be at least 1"),
         (
             Fault { target: reset(1, "a", "b").at_start().target, ..short_reads("a", 1).at_start() },
             "short reads needs a target of hosts (`hosts`)",
@@ -128,7 +128,7 @@ fn streams_that_cannot_be_are_refused() {
 }
 
 #[test]
-fn faults_of_machines_read_as_they_are_written() {
+fn faults_of_machines_have_a_text_and_round_trip() {
     let check = |fault: Fault, expected: &str| {
         assert_eq!(fault.to_string(), format!("{expected} at 0s for 1s"));
         assert_eq!(fault.defect(), None);
@@ -148,7 +148,7 @@ fn faults_of_machines_read_as_they_are_written() {
 }
 
 #[test]
-fn wrong_clocks_of_both_signs_are_different_generators() {
+fn generators_of_wrong_clocks_differ_by_sign() {
     let name = |generator: FaultGenerator| crate::fault::Generator::from(generator).name().to_owned();
     assert_eq!(name(clock_skew(90_000, "a")), "clock skew +90s a");
     assert_eq!(name(clock_skew(-90_000, "a")), "clock skew -90s a");
@@ -157,21 +157,27 @@ fn wrong_clocks_of_both_signs_are_different_generators() {
 }
 
 #[test]
-fn machines_that_cannot_be_are_refused() {
+fn impossible_faults_of_machines_are_refused() {
     for (fault, expected) in [
         (
             out_of_memory(0, secs(1), "a").at_start(),
-            "a program without memory for a single request in flight never runs",
+            "a program killed at 0 requests in flight could never run: `in_flight` must be at least 1",
         ),
-        (clock_skew(0, "a").at_start(), "a clock skew of 0 ms is nothing, or more than 10^12 ms"),
+        (
+            clock_skew(0, "a").at_start(),
+            "a clock skew of 0 ms is out of range: it must not be 0, and at most 10^12 ms either way",
+        ),
         (
             clock_skew(i64::MIN, "a").at_start(),
-            "a clock skew of -9223372036854775808 ms is nothing, or more than 10^12 ms",
+            "a clock skew of -9223372036854775808 ms is out of range: it must not be 0, and at most 10^12 ms either way",
         ),
-        (clock_drift(0, "a").at_start(), "a clock drift of 0 ppm is nothing, or not less than a million"),
+        (
+            clock_drift(0, "a").at_start(),
+            "a clock drift of 0 ppm is out of range: it must not be 0, and less than 10^6 either way",
+        ),
         (
             clock_drift(-1_000_000, "a").at_start(),
-            "a clock drift of -1000000 ppm is nothing, or not less than a million",
+            "a clock drift of -1000000 ppm is out of range: it must not be 0, and less than 10^6 either way",
         ),
         (
             Fault { target: kill("a").at_start().target, ..dns_blackhole("a", "b").at_start() },

@@ -7,19 +7,19 @@ use serde::{Deserialize, Serialize};
 use super::{Facts, FaultKind, Kind, KindTarget, bytes_text};
 use crate::fault::{FaultGenerator, Intensity, Selector, duration_text, millis, rust_code, text_duration};
 
-/// The bytes of each connection arrive slowly, in each direction: `bytes` of them at once, and then as many each
-/// `every`. What is left at the end arrives then.
+/// The bytes of each connection arrive slowly in each direction: `bytes` of them at once, then as many after each
+/// interval of `every`. The rest arrives at the end of the fault.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Trickle {
-    /// How many bytes arrive together; at least 1.
+    /// The number of bytes that arrive together; at least 1.
     pub bytes: u64,
-    /// The time from one such arrival to the next; more than nothing.
+    /// The time from one arrival to the next; more than 0.
     #[serde(with = "text_duration")]
     pub every: Duration,
 }
 
-/// Of each connection between the two sides, `bytes` bytes arrive each `every`.
+/// On each connection between the two sides, `bytes` bytes arrive at a time, at intervals of `every`.
 pub fn trickle(bytes: u64, every: Duration, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
     FaultGenerator::on_links(Trickle { bytes, every }, from, to)
 }
@@ -42,8 +42,8 @@ impl Kind for Trickle {
             written: "fault::trickle(bytes, every, from, to)",
             seen: "the bytes of each connection arrive a few at a time",
             parameters: &[
-                ("bytes", "how many arrive together, at least 1"),
-                ("every", "from one such arrival to the next"),
+                ("bytes", "bytes that arrive together, at least 1"),
+                ("every", "time from one arrival to the next"),
             ],
         }
     }
@@ -54,10 +54,10 @@ impl Kind for Trickle {
 
     fn defect(&self) -> Option<String> {
         if self.bytes == 0 {
-            return Some("a trickle of nothing is a stall; at least 1 byte must arrive each time".to_owned());
+            return Some("a trickle of 0 bytes would be a stall: `bytes` must be at least 1".to_owned());
         }
         let is_at_once = self.every.is_zero();
-        is_at_once.then(|| "a trickle needs some time from one arrival to the next (`every`)".to_owned())
+        is_at_once.then(|| "a trickle needs a time between arrivals: `every` must be more than 0".to_owned())
     }
 
     fn scaled(&self, _: Intensity) -> FaultKind {
