@@ -40,18 +40,25 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+#[doc(hidden)]
 pub use catalog::{CatalogRow, beginnings, compositions, kinds};
 pub use compose::{
     ComposedGenerator, bridge, flapping, kill_several, partition_groups, restart_loop, slow_host, slow_restart,
     swizzle, whole_tier,
 };
-pub use duration::{micros, millis, secs, text as duration_text, text_duration};
-pub use fate::{SegmentFate, TRANSMISSIONS};
+pub use duration::{micros, millis, secs};
+#[doc(hidden)]
+pub use duration::{text as duration_text, text_duration};
+pub use fate::SegmentFate;
+pub(crate) use fate::TRANSMISSIONS;
 pub use generator::{FaultGenerator, Generator, RollingStop, isolate, plan, rolling_stop, scripted};
+#[doc(hidden)]
 pub use intensity::{Intensity, ParseIntensityError};
+pub(crate) use kinds::BURST_SLOT;
 pub use kinds::constructors::*;
-pub use kinds::{BURST_SLOT, DiskCalls, FaultKind};
+pub use kinds::{DiskCalls, FaultKind};
 pub use selector::{Selector, all, here, majority, minority, one};
+#[doc(hidden)]
 pub use swarm::Swarm;
 pub(crate) use swarm::draw;
 pub(crate) use target::pick;

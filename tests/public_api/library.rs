@@ -39,6 +39,8 @@ struct Module {
     impls: Vec<(Vec<TokenTree>, Vec<String>)>,
     /// Invocations of macros that define items.
     macros: Vec<String>,
+    /// What the list of fault kinds puts into the module `constructors`.
+    constructors: Vec<Use>,
 }
 
 /// All modules of the library, by their paths; the root's is empty.
@@ -222,6 +224,14 @@ impl Library {
                 module.read_item(&prefix, item);
             }
         }
+        let uses = std::mem::take(&mut module.constructors);
+        if !uses.is_empty() {
+            // These paths begin at the module of the kinds.
+            let above = |import: Use| Use { path: [vec!["super".to_owned()], import.path].concat(), ..import };
+            let child = [path.clone(), vec!["constructors".to_owned()]].concat();
+            module.children.insert("constructors".to_owned());
+            self.modules.insert(child, Module { uses: uses.into_iter().map(above).collect(), ..Module::default() });
+        }
         self.modules.insert(path, module);
     }
 
@@ -283,6 +293,8 @@ impl Module {
             let is_inherent = !header.iter().any(|token| is_word(Some(token), "for"));
             let members = body.filter(|_| is_inherent).map_or(Vec::new(), |body| declarations(body, false));
             self.impls.push((header, members));
+        } else if is_word(item.first(), "kinds") && is_mark(item.get(1), '!') {
+            body.into_iter().for_each(|list| self.read_kinds(list));
         } else if is_mark(item.get(1), '!') && !is_word(item.first(), "macro_rules") {
             self.macros.push(text(without_attributes(stream(item))));
         } else {
@@ -306,6 +318,19 @@ impl Module {
             let signature = text(without_attributes(stream(&item[..end])));
             self.items.insert(name, Item { is_public: prefix.is_public, signature, members });
         }
+    }
+
+    /// Reads the list of fault kinds, whose lines are a file and a type: the macro makes one enum and re-exports of them.
+    fn read_kinds(&mut self, list: TokenStream) {
+        let mut members = Vec::new();
+        for line in parts(list) {
+            let (file, kind) = (word(line.first()).unwrap(), word(line.get(1)).unwrap());
+            self.uses.push(Use { name: kind.clone(), path: vec![file.clone(), kind.clone()], is_public: true });
+            self.constructors.push(Use { name: file.clone(), path: vec![file.clone(), file], is_public: true });
+            members.push(format!("{kind}({kind})"));
+        }
+        let signature = "enum FaultKind".to_owned();
+        self.items.insert("FaultKind".to_owned(), Item { is_public: true, signature, members });
     }
 
     /// Reads a tree such as `a::{b, c as d, e::*}`, which follows `path`.
@@ -352,18 +377,7 @@ impl Listing<'_> {
         for (name, item) in module.items.iter().filter(|(_, item)| item.is_public) {
             self.item(&(path.to_vec(), name.clone()), item, &format!("{public}::{name}"));
         }
-        for import in module.uses.iter().filter(|import| import.is_public) {
-            let target = self.library.resolve(path, &import.path, 0);
-            let name = format!("{public}::{}", import.name);
-            match target {
-                Target::Module(_) if import.name == "*" => {
-                    self.lines.push(format!("use {public}::* of {}", import.path.join("::")))
-                }
-                Target::Module(module) => self.module(&module, &name),
-                Target::Item(id) => self.item(&id, &self.library.modules[&id.0].items[&id.1], &name),
-                Target::Foreign => self.lines.push(format!("use {name} of {}", import.path.join("::"))),
-            }
-        }
+        self.imports(path, public);
         // What the prelude brings stands under its own module first.
         let mut children: Vec<&String> = module.children.iter().collect();
         children.sort_by_key(|child| (*child == "prelude", *child));
@@ -375,6 +389,24 @@ impl Listing<'_> {
         }
         for invocation in &module.macros {
             self.lines.push(format!("{public}: {invocation}"));
+        }
+    }
+
+    /// What the public `use` declarations of a module bring in.
+    fn imports(&mut self, path: &[String], public: &str) {
+        let module = &self.library.modules[path];
+        for import in module.uses.iter().filter(|import| import.is_public) {
+            let target = self.library.resolve(path, &import.path, 0);
+            let name = format!("{public}::{}", import.name);
+            match target {
+                Target::Module(module) if import.name == "*" => self.imports(&module, public),
+                Target::Module(module) if self.library.modules[&module].is_public => {
+                    self.lines.push(format!("use {name} of squall::{}", module.join("::")));
+                }
+                Target::Module(module) => self.module(&module, &name),
+                Target::Item(id) => self.item(&id, &self.library.modules[&id.0].items[&id.1], &name),
+                Target::Foreign => self.lines.push(format!("use {name} of {}", import.path.join("::"))),
+            }
         }
     }
 
