@@ -112,7 +112,7 @@ pub enum Detail {
 
 /// Runs a case in this thread and judges it.
 ///
-/// Two runs of a case are identical only in processes that started alike (see [`crate::sandbox`]).
+/// Two runs of a case are identical only in processes that started alike (see the sandbox in `ARCHITECTURE.md`).
 ///
 /// # Panics
 /// If the scenario is invalid (see [`Scenario::validate`]), or if the plan of the case does not fit it. A scenario
