@@ -37,7 +37,7 @@ impl HealthPolicy {
     /// t + fall x (interval + timeout) + slack.
     ///
     /// Requests are not judged while fewer than half of the backends are believed healthy, as the balancer then uses
-    /// all.
+    /// all of them.
     pub fn the_dead_get_no_requests(self) -> Check {
         Check::new("H1 the dead get no requests", move |trace, _| {
             let backends = self.ids(trace);
@@ -89,7 +89,7 @@ impl HealthPolicy {
     }
 
     /// H2: a backend that has been alive since t gets requests again after t + (rise + 1) x (interval + timeout) +
-    /// slack. If t lies before the end of the faults, the time counts from there, so that the backend is reachable.
+    /// slack. If t lies before the end of the faults, that end takes the place of t, so that the backend is reachable.
     ///
     /// The backend must get one of the next four rounds of requests, where a round is as many requests as there are
     /// backends. The verdict is unknown if no backend is followed by that many requests.

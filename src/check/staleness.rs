@@ -2,8 +2,8 @@
 //!
 //! The measure is that of Golab, Li and Shah (*Analyzing Consistency Properties for Fun and Profit*, 2011), from the
 //! client's side: a value is certainly overwritten once a later write has returned, and a read is stale by the time
-//! from then to its call. The value may really be staler than that, but never fresher: the result is never an
-//! overstatement.
+//! from that return to the read's call. The value may really be staler than that, but never fresher, so the result
+//! never overstates.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;

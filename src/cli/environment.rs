@@ -1,10 +1,10 @@
-//! Reads the environment: whether a person watches, the number of processors, and the seeds to explore.
+//! Reads the environment: whether a person is watching, the number of processors, and the seeds to explore.
 
 use std::num::NonZeroUsize;
 
 use crate::explore::SeedRange;
 
-/// Whether no person watches: `CI` is set, as by all services for continuous integration.
+/// Whether nobody is watching: `CI` is set, as all continuous integration services do.
 pub(super) fn is_plain() -> bool {
     std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")
 }

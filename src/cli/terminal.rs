@@ -13,7 +13,7 @@ pub(super) fn say(text: &str) {
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }
 
-/// A progress bar, which is hidden unless a person watches a terminal.
+/// A progress bar, which is hidden unless standard error is a terminal that a person watches.
 pub(super) fn progress_bar() -> ProgressBar {
     let bar = ProgressBar::no_length();
     if is_plain() || !std::io::stderr().is_terminal() {

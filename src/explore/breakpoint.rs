@@ -1,5 +1,5 @@
 //! Stops a run in a debugger at an event. The search for the event allocates memory within the run, so code that hashes
-//! addresses may behave differently than in a replay.
+//! addresses may behave differently from a replay.
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -58,7 +58,7 @@ impl<'a> Candidates<'a> {
         most_runs: u64,
     ) -> Candidates<'a> {
         let now = Instant::now();
-        // A time too long to add stands for a year.
+        // A time that is too long to add counts as a year.
         let until = now.checked_add(within).unwrap_or(now + Duration::from_secs(365 * 24 * 3_600));
         Candidates { pool, scenario, promise, cpu_limit: None, until, most_runs, known: HashMap::new(), runs: 0 }
     }

@@ -18,7 +18,7 @@ pub struct Reached {
 pub struct Coverage {
     /// The situations, in the scenario's order.
     pub reached: Vec<Reached>,
-    /// The number of runs from which on an unreached situation counts as missed.
+    /// An unreached situation counts as missed after at least this many runs.
     pub judged_from: u64,
 }
 

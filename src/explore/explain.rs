@@ -28,7 +28,7 @@ pub enum Reach {
     NotKnown,
 }
 
-/// The part of one fault in a failure.
+/// The part that one fault plays in a failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultWhy {
     /// The result of the run without this fault; `None` if there was no time to find out.
@@ -55,7 +55,7 @@ pub struct Pair {
 /// Why a run failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Why {
-    /// The part of each fault, in the order of the plan.
+    /// The part that each fault plays, in the order of the plan.
     pub faults: Vec<FaultWhy>,
     /// The pairs of faults that matter together.
     pub pairs: Vec<Pair>,

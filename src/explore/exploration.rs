@@ -9,7 +9,7 @@ use super::status::Status;
 use crate::check::Verdict;
 use crate::run::{GeneratorCounts, Outcome};
 
-/// The number of planned faults from which on a generator is judged by how many of them were effective.
+/// A generator is judged by how many of its faults were effective once at least this many were planned.
 const JUDGED_FROM: u64 = 30;
 
 /// The summed-up results of the runs of one scenario.

@@ -228,8 +228,8 @@ fn limits(scenario: &Scenario, hang_after: Option<Duration>) -> ProcessLimits {
     ProcessLimits { cpu, memory_bytes: limits.memory_bytes, wall: cpu.saturating_mul(12).max(Duration::from_secs(30)) }
 }
 
-/// Drives one worker, always from the same thread: a child that is to end with its parent ends with the thread that
-/// started it.
+/// Drives one worker, always from the same thread: a child that the kernel kills with its parent is killed as soon as
+/// the thread that started it ends.
 struct Driver {
     scenarios: Arc<[Scenario]>,
     entry: EntryPoint,

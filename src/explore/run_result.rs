@@ -148,7 +148,7 @@ fn effects(records: &[Record], plan: &Plan, hosts: &[String]) -> Vec<u64> {
             }
             Event::SegmentAffected { fault, .. } => fault,
             Event::HostAffected { fault } => Some(fault),
-            // A kernel sends segments for a killed process, which stand between the deaths of two hosts.
+            // A kernel sends segments for a killed process, so these may be recorded between the deaths of two hosts.
             Event::Sent { .. } | Event::Started => continue,
             _ => {
                 begun = None;

@@ -1,13 +1,14 @@
-//! The catalog of faults as a page for a terminal. It knows nothing of scenarios and runs.
+//! The catalog of faults as a page for a terminal. It does not depend on scenarios or runs.
 
 use std::fmt::Write as _;
 
 use crate::fault::{CatalogRow, beginnings, compositions, kinds};
 
-/// How wide the page is.
+/// The width of the page, in columns.
 const WIDTH: usize = 100;
 
-/// Every kind of fault, and the generators that compose several: how it is written, what a peer sees, its parameters.
+/// Every kind of fault, with how it is written, what a peer sees of it and its parameters; and the generators that
+/// compose several faults.
 pub fn catalog() -> String {
     let mut text = String::from("Faults, with the generators that draw them:\n");
     for (_, one) in kinds() {

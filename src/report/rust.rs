@@ -1,4 +1,4 @@
-//! A case as a Rust test, for somebody to paste. It knows nothing of how the case was found.
+//! Prints a case as a Rust test to paste. How the case was found does not matter.
 
 use std::fmt::Write as _;
 
@@ -8,8 +8,8 @@ use crate::fault::rust_code::duration;
 use crate::fault::{EventPoint, Fault, MessagePoint, Selector, Target, Trigger};
 use crate::scenario::Case;
 
-/// The source of a test that passes when the case does. Everything that it uses is imported in its body, but for the
-/// function that makes the scenario, which is taken to bear the scenario's name.
+/// The source of a test that passes if the case does. Its body imports everything that it uses, except the function
+/// that builds the scenario, which is assumed to have the scenario's name.
 pub fn rust_test(file: &CaseFile) -> String {
     let case = &file.case;
     let (scenario, name) = (&case.scenario, identifier(&case.scenario));
@@ -42,7 +42,7 @@ fn identifier(name: &str) -> String {
 fn inputs(text: &mut String, case: &Case) {
     for (clients, inputs) in &case.input {
         for input in inputs {
-            // Inside of the raw text, lines are set in as in a case file.
+            // Inside the raw string, lines are indented as in a case file.
             let json = lay_out(&input.to_string(), 12);
             let marks = "#".repeat(marks_around(&json));
             let _ = if json.contains('\n') {
@@ -57,7 +57,7 @@ fn inputs(text: &mut String, case: &Case) {
     }
 }
 
-/// How many marks a raw text needs so that nothing in it ends it.
+/// How many `#` marks a raw string needs so that its content does not end it.
 fn marks_around(text: &str) -> usize {
     let after_quotes = text.split('"').skip(1);
     after_quotes.map(|rest| rest.len() - rest.trim_start_matches('#').len()).max().unwrap_or(0) + 1
@@ -102,7 +102,7 @@ mod tests {
     use crate::seed::Seed;
     use crate::trace::Fingerprint;
 
-    /// What the test below prints; it is compiled here, and must make the same case.
+    /// The code that the test below expects; it is compiled here, and must build the same case.
     fn example() -> Case {
         Case::new("two words", Seed(0x51f3))
             .fault(fault::kill(["store"]).at(millis(3_127)).lasting(millis(895)))

@@ -1,4 +1,4 @@
-//! The failure screen: what was broken, from what it was shrunk, why and when it happened, and how to replay it.
+//! The failure screen: what was broken, what it was shrunk from, why and when it happened, and how to replay it.
 
 use std::fmt::Write as _;
 use std::time::Duration;

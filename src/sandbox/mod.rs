@@ -1,5 +1,5 @@
 //! Determinism of one run: the C library's answers while a thread simulates, and a pristine process for every run.
-//! It depends on the seed alone; a run is bytes in, bytes out.
+//! Of Squall's other modules, this one uses only `seed`; to it, a run is bytes in, bytes out.
 //!
 //! The two halves can be used separately:
 //!

@@ -9,10 +9,10 @@
 //! - An enqueue whose value is never taken is left out. One whose value is taken took effect, and may have done so
 //!   late.
 //! - A dequeue may have taken any value that no other dequeue returned, at any time after its call. By Hall's theorem,
-//!   it suffices that at every moment, no more values must be gone than dequeues with unknown outcomes were called by
-//!   then. A dequeue that found the queue empty needs a moment at which every value that is certainly in the queue can
-//!   be gone. These moments can be chosen independently, because the requirement of a later one includes that of an
-//!   earlier one.
+//!   it suffices that at every moment, the number of values that must be gone is at most the number of dequeues with
+//!   unknown outcomes that were called by then. A dequeue that found the queue empty needs a moment at which every
+//!   value that is certainly in the queue can be gone. These moments can be chosen independently, because the
+//!   requirement of a later one includes that of an earlier one.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -223,8 +223,8 @@ impl Sorted {
         Some(Wrong::TooMany { values: there.iter().map(|item| item.enqueue).collect(), because })
     }
 
-    /// Selects few values of which at least one is in the queue at every moment from `call` to `ret`: of the values
-    /// that were enqueued before the selected ones are gone, always the one that stays the longest.
+    /// Selects a small set of values, at least one of which is in the queue at every moment from `call` to `ret`. The
+    /// next value is always the one that stays longest, of those that were enqueued before the selected ones are gone.
     fn cover(&self, call: u64, ret: u64, is_candidate: impl Fn(&Item) -> bool) -> Vec<&Item> {
         let mut by_return: Vec<&Item> = self.items.iter().filter(|item| is_candidate(item)).collect();
         by_return.sort_by_key(|item| (item.ret, item.enqueue));

@@ -1,4 +1,5 @@
-//! Makes all of a case's chance plain data: rates become the decisions that bit, and selectors the hosts they meant.
+//! Replaces chance in a case by plain data: rates become the decisions that were effective, and selectors become the
+//! hosts that they resolved to.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +9,9 @@ use crate::run::Recording;
 use crate::scenario::{Case, Scenario};
 use crate::trace::{Event, FlowKey};
 
-/// The same case with nothing left to chance in its links and selectors: a run of it is the same run. The luck of a disk's
-/// call stays with its number, which says no more than a list of such numbers would; a simpler kind is one without chance.
+/// The same case with nothing left to chance in its links and selectors; its run is the same. Faults of disk calls keep
+/// their rates: whether a call is affected depends on its number, and a list of such numbers would say no more. Only a
+/// simpler kind of fault has no chance.
 pub(super) fn explicit(scenario: &Scenario, recording: &Recording) -> Case {
     let mut case = recording.case.clone();
     let topology = scenario.topology();
@@ -19,7 +21,7 @@ pub(super) fn explicit(scenario: &Scenario, recording: &Recording) -> Case {
     let faults = case.plan.faults.iter().enumerate().map(|(index, fault)| {
         let target = fault.target.map(|side, hosts| name(index, side, hosts));
         let kind = fault.kind.as_segments(|| fates(recording, index as u32)).unwrap_or_else(|| fault.kind.clone());
-        // What is waited for does not depend on the fault's place.
+        // The hosts that a trigger waits for do not depend on the fault's place in the plan.
         let trigger = fault.trigger.map(|side, hosts| name(0, side, hosts));
         Fault { trigger, kind, target, ..fault.clone() }
     });
@@ -27,7 +29,7 @@ pub(super) fn explicit(scenario: &Scenario, recording: &Recording) -> Case {
     case
 }
 
-/// What a fault did to each segment that it bit.
+/// What a fault did to each segment that it affected.
 fn fates(recording: &Recording, index: u32) -> Vec<SegmentFate> {
     let mut effective: Fates = BTreeMap::new();
     for record in &recording.records {

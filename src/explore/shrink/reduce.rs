@@ -91,12 +91,12 @@ fn retain(case: &Case, mut is_kept: impl FnMut(&Place) -> bool) -> Case {
     case
 }
 
-/// Simpler kinds that may do the same.
+/// The fault with simpler kinds that may have the same effect.
 pub(super) fn simpler_kinds(fault: &Fault) -> Vec<Fault> {
     of_kinds(fault, fault.kind.simpler(fault.lasting))
 }
 
-/// Those with smaller numbers, the smallest first.
+/// The fault with smaller numbers, the smallest first.
 pub(super) fn milder(fault: &Fault) -> Vec<Fault> {
     of_kinds(fault, fault.kind.milder())
 }
@@ -105,7 +105,7 @@ fn of_kinds(fault: &Fault, kinds: Vec<FaultKind>) -> Vec<Fault> {
     kinds.into_iter().map(|kind| Fault { kind, ..fault.clone() }).collect()
 }
 
-/// Shorter ones, the shortest first.
+/// The fault with shorter durations, the shortest first.
 pub(super) fn shorter(fault: &Fault, step: Duration) -> Vec<Fault> {
     if fault.kind.segments().is_some() {
         return Vec::new();
@@ -120,7 +120,7 @@ pub(super) fn shorter(fault: &Fault, step: Duration) -> Vec<Fault> {
     lengths.into_iter().map(|lasting| Fault { lasting, ..fault.clone() }).collect()
 }
 
-/// The same at rounder times, the roundest first.
+/// The fault at rounder times, the roundest first.
 pub(super) fn rounder(fault: &Fault, step: Duration) -> Vec<Fault> {
     if fault.kind.segments().is_some() {
         return Vec::new();
@@ -140,7 +140,7 @@ pub(super) fn rounder(fault: &Fault, step: Duration) -> Vec<Fault> {
     rounded
 }
 
-/// The same at an earlier message or event of the same sort, the first first.
+/// The fault at earlier messages or events of the same sort, the earliest first.
 pub(super) fn earlier_trigger_points(fault: &Fault) -> Vec<Fault> {
     let Some(nth) = fault.trigger.nth() else { return Vec::new() };
     let mut earlier = vec![1, nth / 8, nth / 4, nth / 2, nth / 4 * 3, nth.saturating_sub(1)];

@@ -48,7 +48,8 @@ struct Story<'a> {
     /// The faults and links for which a held connect has already been shown.
     held_links: BTreeSet<(Option<u32>, HostId, HostId)>,
     alive: Vec<bool>,
-    /// The calls by their own numbers, which are only unique, with their order of beginning.
+    /// The position of each call in the order in which calls began, by the call's own number, which is unique but not
+    /// consecutive.
     calls: BTreeMap<u64, usize>,
     moments: Vec<Moment>,
 }

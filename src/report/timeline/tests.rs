@@ -92,7 +92,7 @@ fn example() -> Recording {
         record(2_010, Some(API), Event::Started, ""),
         record(2_010, None, Event::FaultEnded { fault: 0 }, ""),
     ];
-    // The fate of the last request is recorded after later things.
+    // The fate of the last request is recorded after later events.
     let mut late =
         vec![sent(3_000, flow(BUYER, API, 2), true, "GET /orders/1"), sent(3_500, flow(BUYER, API, 2), true, "")];
     late.push(record(3_000, Some(BUYER), effective(flow(BUYER, API, 2)), ""));

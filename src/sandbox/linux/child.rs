@@ -193,7 +193,7 @@ extern "C" fn on_limit(_signal: c_int, information: *mut siginfo_t, _context: *m
     let Some(shared_status) = shared_status() else { return };
     // SAFETY: the kernel passes valid information.
     let asked = unsafe { (*information).si_code } == libc::SI_USER;
-    // This comes first, in case that finding the host fails.
+    // This comes first, in case finding the host fails.
     shared_status.set_end(if asked { shared_status::BLOCKED } else { shared_status::CPU_LIMIT });
     show_final_position(shared_status);
     // SAFETY: `_exit` only ends the process.

@@ -46,7 +46,7 @@ pub(super) fn end(shared_status: &SharedStatus, why: u32, host: Option<usize>, a
     unsafe { libc::_exit(0) }
 }
 
-/// Shows the supervisor the run's position, in case that it ends here.
+/// Shows the supervisor the run's position, in case it ends here.
 #[inline]
 pub(in crate::sandbox) fn show_position(host: Option<usize>, at: u64) {
     if let Some(shared_status) = shared_status() {
@@ -54,7 +54,7 @@ pub(in crate::sandbox) fn show_position(host: Option<usize>, at: u64) {
     }
 }
 
-/// Shows the supervisor a panic, in case that the run does not return.
+/// Shows the supervisor a panic, in case the run does not return.
 pub(in crate::sandbox) fn show_panic(host: Option<usize>, note: &PanicNote) {
     if let Some(shared_status) = shared_status() {
         shared_status.show_position(host, note.at.as_nanos() as u64);

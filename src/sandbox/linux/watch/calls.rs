@@ -19,7 +19,7 @@ pub(super) enum ArgumentKind {
     Plain,
     /// The path that this argument points to.
     Path(usize),
-    /// The path that the next argument points to, relative to the directory that this argument has open.
+    /// The path that the next argument points to, relative to the directory whose descriptor this argument is.
     PathAt(usize),
     /// The open file of the descriptor in this argument.
     Open(usize),
