@@ -1,4 +1,4 @@
-//! Benchmark of Squall's overhead: the shop under Squall against its twin, the same programs on plain turmoil sockets.
+//! Benchmark of Squall's overhead: the shop under Squall against the same shop on plain turmoil (`twin`).
 //!
 //! `cargo bench --bench turmoil_twin --profile dev` measures with the profile that `cargo sims` uses. Both sides run
 //! the same cases, without faults, with steps of 10 ms and latencies of 10 to 30 ms, alternating in pairs. Squall's

@@ -75,8 +75,8 @@ impl Pool {
 
     /// The backend whose turn it is; the one to avoid only if there is no other.
     ///
-    /// When fewer than half are healthy, all are used: the probes are then more likely to be wrong than so many
-    /// servers, and wrong probes must not overload the few that are left (Envoy's panic threshold).
+    /// When fewer than half are healthy, all are used: it is then more likely that the probes are wrong than that
+    /// most servers are down, and wrong probes must not overload the few that are left (Envoy's panic threshold).
     pub fn next(&self, avoid: Option<usize>) -> Option<usize> {
         let healthy = self.members.iter().filter(|member| member.is_healthy()).count();
         let panics = healthy * 2 < self.members.len();

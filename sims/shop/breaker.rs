@@ -84,7 +84,7 @@ pub struct Permit {
 }
 
 impl Permit {
-    /// The endpoint works; an answer that blames the caller counts too.
+    /// The endpoint works; an answer that reports an error of the caller counts as well.
     pub fn succeeded(mut self) {
         self.settled = true;
         let mut state = self.shared.lock();

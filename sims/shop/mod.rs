@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! client --HTTP--> gateway --HTTP--> api x 3 (stateless) --HTTP, pooled--> store (redb, durable)
-//!                                              `--HTTP--> pricing (an external backend, often unwell)
+//!                                              `--HTTP--> pricing (an external backend, often slow or faulty)
 //! ```
 //!
 //! Every program is a function `run(listener, connector, config, shutdown, observer)` over the traits in [`net`]:

@@ -217,7 +217,7 @@ async fn route(store: Arc<Store>, request: Request<Incoming>) -> Answer {
             let Ok(order) = serde_json::from_slice::<KeyedOrder>(&body) else {
                 return problem(StatusCode::BAD_REQUEST, "not an order");
             };
-            // The caller has stopped waiting, so executing the order now would surprise it.
+            // The caller has stopped waiting, so the order is no longer executed.
             if expiry.left().is_none() {
                 return problem(StatusCode::GATEWAY_TIMEOUT, "too late to begin");
             }

@@ -95,7 +95,8 @@ where
             }
             Judgement::GaveUp(_) => panic!("history {number} is small"),
         }
-        // Operations of a client that only touch are concurrent in real time, but ordered for that client.
+        // If a client calls an operation exactly when its previous one returns, the two are concurrent in real time,
+        // but ordered for that client.
         let entries = history.entries();
         let touches = |a: &HistoryEntry<M::Op, M::Output>, b: &HistoryEntry<M::Op, M::Output>| {
             a.process == b.process && a.ret.as_ref().is_some_and(|(ret, _)| *ret == b.call)

@@ -6,7 +6,7 @@ use squall::prelude::*;
 
 use crate::{assert_contains, assert_one_line, code, command, directory, stderr, stdout};
 
-/// A second table, so that explorations of the whole first table do not meet the invalid scenarios.
+/// A second table, so that explorations of the whole first table do not include the invalid scenarios.
 pub const SCENARIOS: [fn() -> Scenario; 3] = [tiers, misspells, empty];
 
 /// The names of its generators have common beginnings, and one has a comma in it.

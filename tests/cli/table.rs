@@ -10,7 +10,7 @@ use squall::scenario::RunLimits;
 use squall::trace::Event;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// All of them.
+/// All scenarios of the first table.
 pub const SCENARIOS: [fn() -> Scenario; 18] = [
     echo,
     fragile,
@@ -117,7 +117,7 @@ fn fragile() -> Scenario {
         .check(every_answer_comes)
 }
 
-/// A server that does something terrible when it is asked certain numbers, which only some seeds draw.
+/// A server that calls `terror` when it is asked certain numbers, which only some seeds draw.
 fn terrible(name: &str, terror: fn()) -> Scenario {
     Scenario::new(name)
         .host("server", move |cx| async move {

@@ -23,7 +23,7 @@ fn create_durable(image: &DiskImage, bytes: &[u8]) -> File {
     file
 }
 
-/// Cuts the power and returns the bytes that the durable state kept.
+/// Turns the power off and returns the bytes that the durable state kept.
 fn bytes_after_power_off(image: &DiskImage) -> Vec<u8> {
     image.power_off();
     contents(&attach(image), "file").unwrap()

@@ -22,7 +22,7 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-/// A watched run leaves no note, and it is the same run as without the watch.
+/// Asserts that a watched run leaves no note, and is the same run as without the watch.
 fn is_clean(name: &str, seeds: std::ops::Range<u64>) {
     let scenarios: Arc<[Scenario]> = scenarios().into_iter().map(|scenario| scenario()).collect();
     let index = scenarios.iter().position(|scenario| scenario.name() == name).unwrap();

@@ -4,7 +4,7 @@ use squall::fault::{ComposedGenerator, Generator};
 
 use super::*;
 
-/// Runs hosts n1 to n4, each of which pings each other one every 100 ms on a fresh connection, for 20 s. Returns which
+/// Runs hosts n1 to n4, each of which pings every other one every 100 ms on a fresh connection, for 20 s. Returns which
 /// host reached which, as `n1>n2`, and when the ping began.
 fn mesh(generator: impl Into<Generator>) -> (Run, Vec<(String, Duration)>) {
     let seen = Seen::default();
@@ -72,7 +72,7 @@ fn a_bridge_joins_two_halves_by_one_host() {
     let peers = |name: &str| during.iter().filter(|pair| pair.starts_with(name)).count();
     let mut counts = ["n1", "n2", "n3", "n4"].map(peers);
     counts.sort_unstable();
-    // The bridge reaches all three; the halves of one and of two hosts reach it and their own.
+    // The bridge reaches all three others. The halves have one and two hosts, which reach it and their own half.
     assert_eq!(counts, [1, 2, 2, 3], "{during:?}");
 }
 
@@ -95,7 +95,7 @@ fn a_flapping_link_alternates_between_down_and_up() {
 fn swizzled_hosts_leave_one_by_one_and_return_in_another_order() {
     let (_, seen) = mesh(at_5(fault::swizzle("n*")));
     assert_all_reach_all_before_and_after(&seen);
-    // In the second third every host is alone.
+    // In the middle third, every host is isolated.
     assert!(labels_within(&seen, 7_000, 8_900).is_empty());
     // The last ping from or to a host before the silence, and the first one after it.
     let talks = |pair: &str, name: &str| pair.starts_with(name) || pair.ends_with(name);

@@ -80,10 +80,10 @@ fn a_reset_in_the_middle_of_a_request_reaches_both_ends_after_exactly_its_bytes(
         reads_reset(&mut first).await;
         note(&seen, &cx, "first");
         assert_eq!(first.write(b"more").await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
-        // Fewer bytes than in the fault do not break a connection.
+        // Fewer bytes than the fault waits for do not break a connection.
         third.write_all(b"few").await.unwrap();
         until(&cx, 2_000).await;
-        // Only bytes sent during the fault count, and exactly as many as in the fault suffice.
+        // Only bytes sent during the fault count, and exactly as many as it waits for suffice.
         second.write_all(b"all 5").await.unwrap();
         reads_reset(&mut second).await;
         note(&seen, &cx, "second");

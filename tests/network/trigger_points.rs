@@ -335,7 +335,7 @@ fn every_kind_can_begin_with_a_message_or_an_event_and_ends() {
             // Segment faults name their segments; the others need a restart or more load than this scenario has.
             continue;
         }
-        // What acts by chance, or on much at a time, is to act on the little that is sent here.
+        // Kinds that act by chance, or only on heavy traffic, must be effective on the little that is sent here.
         let kind = match kind.name() {
             "loss" => fault::kinds::Loss { rate: 0.5 }.into(),
             "stop" => fault::kinds::Stop { grace: millis(100) }.into(),

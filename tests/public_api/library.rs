@@ -1,4 +1,4 @@
-//! The library's modules as their files declare them, and what of them can be named from outside.
+//! The library's modules as their files declare them, and which of their items can be named from outside.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,10 +10,10 @@ use crate::render::text;
 
 type NamePath = Vec<String>;
 
-/// An item, by the module that defines it and its name.
+/// Identifies an item: the module that defines it, and its name.
 type ItemId = (NamePath, String);
 
-/// Something with a name that a module defines.
+/// A named item that a module defines.
 struct Item {
     is_public: bool,
     /// Its declaration without its body.
@@ -49,15 +49,15 @@ pub struct Library {
     modules: BTreeMap<NamePath, Module>,
 }
 
-/// What a path leads to.
+/// What a path resolves to.
 enum Target {
     Module(NamePath),
     Item(ItemId),
-    /// Something of another crate.
+    /// An item or module of another crate.
     Foreign,
 }
 
-/// Attributes and visibility in front of an item.
+/// The attributes and the visibility before an item.
 #[derive(Default)]
 struct Prefix {
     is_public: bool,
@@ -93,7 +93,7 @@ fn stream(tokens: &[TokenTree]) -> TokenStream {
     tokens.iter().cloned().collect()
 }
 
-/// Reads the attributes and the visibility in front of an item; returns how many tokens they take.
+/// Reads the attributes and the visibility before an item; returns how many tokens they take.
 fn prefix(tokens: &[TokenTree]) -> (Prefix, usize) {
     let (mut prefix, mut at) = (Prefix::default(), 0);
     while is_mark(tokens.get(at), '#') {
@@ -113,7 +113,7 @@ fn prefix(tokens: &[TokenTree]) -> (Prefix, usize) {
     (prefix, at)
 }
 
-/// The parts of a list that commas part, those within angle brackets left together.
+/// The parts of a list, split at its commas except those within angle brackets.
 fn parts(tokens: TokenStream) -> Vec<Vec<TokenTree>> {
     let (mut parts, mut depth, mut last) = (vec![Vec::new()], 0_i32, ' ');
     for token in tokens {
@@ -226,7 +226,7 @@ impl Library {
         }
         let uses = std::mem::take(&mut module.constructors);
         if !uses.is_empty() {
-            // These paths begin at the module of the kinds.
+            // These paths are relative to the module `kinds`.
             let above = |import: Use| Use { path: [vec!["super".to_owned()], import.path].concat(), ..import };
             let child = [path.clone(), vec!["constructors".to_owned()]].concat();
             module.children.insert("constructors".to_owned());
@@ -246,7 +246,7 @@ impl Library {
         }
     }
 
-    /// What a path leads to that stands in this module.
+    /// What a path in the module `from` resolves to.
     fn resolve(&self, from: &[String], path: &[String], depth: usize) -> Target {
         assert!(depth < 50, "{path:?} in {from:?} leads to itself");
         let Some((first, rest)) = path.split_first() else { return Target::Module(from.to_vec()) };
@@ -366,7 +366,7 @@ impl Module {
 struct Listing<'a> {
     library: &'a Library,
     lines: Vec<String>,
-    /// The public path under which each item stands already.
+    /// The public path under which each item is already listed.
     listed: BTreeMap<ItemId, String>,
 }
 
@@ -378,7 +378,7 @@ impl Listing<'_> {
             self.item(&(path.to_vec(), name.clone()), item, &format!("{public}::{name}"));
         }
         self.imports(path, public);
-        // What the prelude brings stands under its own module first.
+        // The prelude comes last, so that what it re-exports is listed under its own module first.
         let mut children: Vec<&String> = module.children.iter().collect();
         children.sort_by_key(|child| (*child == "prelude", *child));
         for child in children {
@@ -392,7 +392,7 @@ impl Listing<'_> {
         }
     }
 
-    /// What the public `use` declarations of a module bring in.
+    /// Lists what the public `use` declarations of a module bring in.
     fn imports(&mut self, path: &[String], public: &str) {
         let module = &self.library.modules[path];
         for import in module.uses.iter().filter(|import| import.is_public) {

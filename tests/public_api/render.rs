@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 
-/// What stands on the left in the text of a token stream stands on the right in ours; the order matters.
+/// Spacing as token streams print it, and as people write it; the replacements are made in this order.
 const SPACING: [(&str, &str); 23] = [
     (" :: ", "::"),
     (":: ", "::"),

@@ -125,7 +125,7 @@ pub fn hopeless() -> Scenario {
         .check(every_answer_comes)
 }
 
-/// A server that does something terrible when somebody asks again after a crash.
+/// A server that calls `terror` when a client asks again after a crash.
 fn terrible(name: &str, terror: fn()) -> Scenario {
     small(name)
         .host("server", move |cx: HostContext| async move {

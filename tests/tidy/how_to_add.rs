@@ -22,7 +22,7 @@ fn text_of<'a>(sources: &'a [(String, String)], wanted: &str) -> &'a str {
     &sources.iter().find(|(path, _)| path == wanted).unwrap_or_else(|| panic!("there is no {wanted}")).1
 }
 
-/// Whether the text has this name, and not as the beginning or the end of a longer one.
+/// Whether the text contains this name other than as part of a longer one.
 fn names(text: &str, name: &str) -> bool {
     let is_inside = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(name).any(|(at, _)| {
@@ -31,7 +31,7 @@ fn names(text: &str, name: &str) -> bool {
     })
 }
 
-/// The files whose text passes, with `NAME` for the one that bears the name.
+/// The files that pass; in the path `own`, `NAME` replaces the file's name.
 fn files_that(sources: &[(String, String)], own: &str, passes: impl Fn(&str, &str) -> bool) -> BTreeSet<String> {
     let found = sources.iter().filter(|(path, text)| passes(path, text)).map(|(path, _)| path);
     found.map(|path| if path == own { path.replace(&stem(own), "NAME") } else { path.clone() }).collect()
@@ -57,7 +57,7 @@ fn a_kind_of_fault_is_named_where_it_is_listed() {
         let own = format!("src/fault/kinds/{file}.rs");
         let is_of_kinds = |path: &str| path.starts_with("src/fault/kinds/");
         let found = files_that(&sources, &own, |path, text| match is_of_kinds(path) {
-            // Other kinds name it as the simpler one.
+            // Other kinds may refer to it as their simpler form.
             true => path == own || text.contains(&format!("\nmod {file};")),
             false => names(text, &format!("FaultKind::{kind}")) || names(text, &format!("kinds::{kind}")),
         });
@@ -113,7 +113,7 @@ fn a_subcommand_is_named_where_it_is_listed() {
     let commands = text_of(&sources, "src/cli/commands.rs");
     let dispatch = commands.split("match arguments.command {\n").nth(1).unwrap().split("\n    };").next().unwrap();
     assert!(!dispatch.contains("_ =>"), "the match names every subcommand");
-    // Those that have a file of their own.
+    // Only subcommands with a file of their own are checked.
     let mut count = 0;
     for arm in dispatch.split("Some(").skip(1).filter(|arm| arm.contains("super::")) {
         let command = arm.split(|c: char| !c.is_alphanumeric() && c != ':').next().unwrap();
