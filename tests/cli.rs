@@ -439,13 +439,13 @@ fn catalog() {
     let output = cli("catalog", &["faults"]);
     assert_eq!(code(&output), 0);
     let bandwidth = "\nbandwidth             fault::bandwidth(bytes_per_second, queue_bytes, from, to)\n";
-    let queue = "      queue_bytes       how much may wait before the rest is lost\n";
+    let queue = "      queue_bytes       bytes that may wait in the queue; beyond it, segments are lost\n";
     assert_contains(&stdout(&output), &[bandwidth, queue, "\nswizzle               fault::swizzle(hosts)\n"]);
     let (blackhole, looping) = (
         "\ndns blackhole         fault::dns_blackhole(from, to)\n",
         "\nrestart loop          fault::restart_loop(times, up, hosts)\n",
     );
-    assert_contains(&stdout(&output), &[blackhole, looping, "in_flight      with so many requests"]);
+    assert_contains(&stdout(&output), &[blackhole, looping, "in_flight      unanswered requests on accepted connections at which it dies"]);
     assert!(stdout(&output).lines().all(|line| line.chars().count() <= 120), "{}", stdout(&output));
 }
 
