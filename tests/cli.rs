@@ -445,7 +445,10 @@ fn catalog() {
         "\ndns blackhole         fault::dns_blackhole(from, to)\n",
         "\nrestart loop          fault::restart_loop(times, up, hosts)\n",
     );
-    assert_contains(&stdout(&output), &[blackhole, looping, "in_flight      unanswered requests on accepted connections at which it dies"]);
+    assert_contains(
+        &stdout(&output),
+        &[blackhole, looping, "in_flight      unanswered requests on accepted connections at which it dies"],
+    );
     assert!(stdout(&output).lines().all(|line| line.chars().count() <= 120), "{}", stdout(&output));
 }
 

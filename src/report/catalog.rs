@@ -22,10 +22,10 @@ pub fn catalog() -> String {
     for one in beginnings() {
         entry(&mut text, &one);
     }
-    let timing = "How long it lasts is said by `.lasting(range)`, how many there are at most by `.at_most(count)`, for all \
-                  but rolling stops. `.one_way()` narrows a fault between two sides. `fault::here()` is the host that \
-                  sends the message or has the event. Messages and events are drawn from those of a run of the same seed \
-                  without faults.";
+    let timing = "`.lasting(range)` sets how long a fault lasts, and `.at_most(count)` how many there are, for all but \
+                  rolling stops. `.one_way()` restricts a fault between two sides to one direction. `fault::here()` is \
+                  the host that sends the message or has the event. Messages and events are drawn from those of a run \
+                  of the same seed without faults.";
     let _ = writeln!(text, "\n{}", textwrap::fill(timing, WIDTH));
     text
 }
