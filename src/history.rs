@@ -204,7 +204,7 @@ impl Recorder {
         }
     }
 
-    /// Records a mark of the scenario's own: `name` says what happened, `detail` adds details.
+    /// Records a mark that the scenario defines: `name` says what happened, `detail` adds details.
     pub fn note(&self, name: &str, detail: &str) {
         self.mark(Mark::Note { name: name.to_owned(), detail: detail.to_owned() });
     }

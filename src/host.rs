@@ -1,7 +1,7 @@
 //! A host's program, and the context through which it reaches the world.
 //!
-//! A program is an async function of a [`HostContext`]. It starts anew, with a new context, each time its process is
-//! started: what it must remember, it keeps on its [`Disk`].
+//! A program is an async function of a [`HostContext`]. It starts again, with a new context, each time its process is
+//! started, so it must keep on its [`Disk`] whatever it has to remember.
 //!
 //! ```
 //! use squall::prelude::*;

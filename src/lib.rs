@@ -104,7 +104,7 @@ pub mod internal {
     pub mod sandbox {
         pub use crate::sandbox::*;
     }
-    /// Knows whether a process is alive.
+    /// Tells whether a process is alive.
     pub mod alive {
         pub use crate::alive::*;
     }

@@ -12,7 +12,7 @@ pub(super) const PAGE_BYTES: usize = 4096;
 /// Bytes in a sector: the unit that a disk writes completely or not at all.
 pub(super) const SECTOR_BYTES: u64 = 512;
 
-/// The most bytes of unsynced writes that a file holds. Beyond that the oldest become durable without a sync, as by a
+/// The most bytes of unsynced writes that a file holds. Beyond that the oldest become durable without a sync, as with a
 /// kernel's write-back; otherwise a program that never syncs would fill the memory.
 const IN_FLIGHT_BYTES_MAX: usize = 16 << 20;
 

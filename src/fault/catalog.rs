@@ -94,7 +94,7 @@ pub fn compositions() -> Vec<CatalogRow> {
     ]
 }
 
-/// The ways for a fault to begin, whatever its kind, and recipes that combine them with kinds.
+/// The ways in which a fault of any kind can begin, and recipes that combine them with kinds.
 pub fn beginnings() -> Vec<CatalogRow> {
     let entry = |name, written, seen, parameters| CatalogRow { name, written, seen, parameters };
     vec![
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn every_kind_is_in_the_catalog_with_all_its_parameters() {
-        // The refusal of an unknown kind lists all kinds.
+        // The error for an unknown kind lists all kinds.
         let refusal = serde_json::from_str::<FaultKind>(r#"{"is": "?"}"#).unwrap_err().to_string();
         let known: Vec<&str> = refusal.split('`').skip(1).step_by(2).filter(|word| *word != "?").collect();
         assert!(known.len() >= 23, "{refusal}");

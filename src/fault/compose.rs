@@ -16,7 +16,8 @@ use super::{
 use crate::seed::Seed;
 use crate::trace::HostId;
 
-/// The shortest period of a flapping link: with less than a step or two of the world it would not flap at all.
+/// The shortest period of a flapping link: with a period of only one or two steps of the world it would not flap at
+/// all.
 const SHORTEST_PERIOD: Duration = millis(20);
 
 type Compose = dyn Fn(&Topology, &Occurrence) -> Vec<Fault> + Send + Sync;
@@ -160,8 +161,8 @@ pub fn swizzle(hosts: impl Into<Selector>) -> ComposedGenerator {
     })
 }
 
-/// All links of the hosts become slow and lossy at the same time: segments take longer by a time drawn from `extra`,
-/// and are lost with probability `rate` per transmission.
+/// All links of the hosts become slow and lossy at the same time: each segment is delayed by an extra time drawn from
+/// `extra`, and is lost with probability `rate` per transmission.
 pub fn slow_host(extra: Range<Duration>, rate: f64, hosts: impl Into<Selector>) -> ComposedGenerator {
     let hosts: Selector = hosts.into();
     let name = format!("slow host {hosts}");
@@ -175,7 +176,7 @@ pub fn slow_host(extra: Range<Duration>, rate: f64, hosts: impl Into<Selector>) 
     })
 }
 
-/// Processes die, and the next processes of their hosts begin to listen later by this time. Both fit into the fault's
+/// Processes die, and the next processes of their hosts begin to listen this much later. Both fit into the fault's
 /// time, and the hosts are down for at least half of it.
 pub fn slow_restart(by: Duration, hosts: impl Into<Selector>) -> ComposedGenerator {
     let hosts: Selector = hosts.into();

@@ -28,7 +28,7 @@ pub struct Generator {
     /// The words that select all generators like it.
     kinds: Vec<&'static str>,
     trigger_point: Option<Trigger>,
-    /// What is known about its faults before any is drawn; `None` for a custom generator.
+    /// The facts about its faults that are known before any is drawn; `None` for a custom generator.
     outline: Option<Outline>,
     draw: Arc<Draw>,
 }
@@ -66,7 +66,7 @@ impl Generator {
         self
     }
 
-    /// What is known about its faults before any is drawn; `None` for a custom generator.
+    /// The facts about its faults that are known before any is drawn; `None` for a custom generator.
     pub(crate) fn outline(&self) -> Option<&Outline> {
         self.outline.as_ref()
     }
@@ -76,7 +76,7 @@ impl Generator {
         self.kinds.contains(&word)
     }
 
-    /// The trigger point of its faults, whatever its number. A run without faults counts how often it comes.
+    /// The trigger point of its faults, whatever its number. A run without faults counts how often it is reached.
     pub fn trigger_point(&self) -> Option<&Trigger> {
         self.trigger_point.as_ref()
     }
@@ -181,7 +181,7 @@ impl FaultGenerator {
         }
     }
 
-    /// Faults that begin at trigger points which came in a run without faults.
+    /// Faults that begin at trigger points that were reached in a run without faults.
     fn at_trigger_points(&self, topology: &Topology, trigger_point: &Trigger) -> BoxedStrategy<Vec<Fault>> {
         let seen = topology.seen.iter().find(|(seen, _)| seen == trigger_point).map_or(0, |(_, count)| *count);
         if seen == 0 {

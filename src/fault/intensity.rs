@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The intensity of faults, in per cent of what their generators specify: how often they happen, and how much they lose
-/// or delay.
+/// The intensity of faults, as a percentage of what their generators specify: how often they happen, and how much they
+/// lose or delay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Intensity {
@@ -48,7 +48,7 @@ impl fmt::Display for Intensity {
     }
 }
 
-/// The text is not an intensity.
+/// The error for a text that is not an intensity.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not an intensity: give a number between 0.01 and 10, such as 0.5 or 2")]
 pub struct ParseIntensityError(String);

@@ -1,5 +1,5 @@
-//! Faults as data: what goes wrong, where, when and for how long, and the generators that draw them. `world` carries
-//! them out.
+//! Faults as data: what goes wrong, where, when and for how long, and the generators that draw them. `world` injects
+//! them.
 //!
 //! Each kind of fault has one constructor, such as [`kill`] or [`loss`], which takes what goes wrong and where. It
 //! returns a [`FaultGenerator`]. A scenario takes the generator, with a range for everything that each run draws. Given

@@ -2,7 +2,7 @@
 
 use super::{Fault, Selector};
 
-/// What is known about a generator's faults before any is drawn.
+/// The facts about a generator's faults that are known before any is drawn.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outline {
     /// Every selector of the faults and of their triggers, each once.

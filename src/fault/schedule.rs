@@ -27,7 +27,7 @@ impl Default for Schedule {
 pub(super) struct Occurrence {
     pub(super) at: Duration,
     pub(super) lasting: Duration,
-    /// Decide which hosts the two sides of a target select.
+    /// The numbers that decide which hosts the two sides of a target select.
     pub(super) picks: [u64; 2],
 }
 

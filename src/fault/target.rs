@@ -24,8 +24,8 @@ pub struct Topology {
     pub hosts: Vec<TopologyHost>,
     /// For how long after the start of the run faults may happen.
     pub run_for: Duration,
-    /// How often each trigger point of the generators came in a run of the same seed without faults. Generators draw
-    /// one of these occurrences.
+    /// How often each trigger point of the generators was reached in a run of the same seed without faults. Generators
+    /// draw one of these occurrences.
     pub seen: Vec<(Trigger, u32)>,
     /// The intensity of the faults.
     pub intensity: Intensity,

@@ -11,16 +11,17 @@ use super::{Selector, duration_text, text_duration};
 ///
 /// Messages and events happen inside a step of the world. Faults of links and disks, kills and power offs begin exactly
 /// there. A fault of the sockets, the clock, the memory or the names of a host that goes on running, and a request to
-/// stop, begin when the step is over. A host that goes down by a message or an event of another host may already have
-/// run through the step; what it did in the rest of the step is not undone. Code on plain turmoil sockets is dropped
-/// when the step is over.
+/// stop, begin when the step is over. A host that goes down because of a message or an event of another host may
+/// already have run through the step; what it did in the rest of the step is not undone. Code on plain turmoil sockets
+/// is dropped when the step is over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Trigger {
     /// At this virtual time since the start of the run. It takes effect at the start of the step that contains this
     /// time.
     At(#[serde(with = "text_duration")] Duration),
-    /// Just before a message leaves, which is the first that the fault affects. A killed process does not send it.
+    /// Just before a message leaves. That message is the first that the fault affects. A killed process does not send
+    /// it.
     Message(MessagePoint),
     /// Just after an event. A killed process does nothing that comes after it.
     Event(EventPoint),
@@ -42,8 +43,9 @@ pub struct MessagePoint {
     pub nth: u32,
 }
 
-/// The n-th event of a name at some hosts: a mark (`applied`, `ready`, `health-changed` and so on), a note by the name
-/// it was given, or an event of a host's life (`started`, `stopping`, `killed`, `powered-off`, `returned`, `failed`).
+/// The n-th event with a given name at some hosts: a mark (`applied`, `ready`, `health-changed` and so on), a note, by
+/// the name it was given, or an event of a host's life (`started`, `stopping`, `killed`, `powered-off`, `returned`,
+/// `failed`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EventPoint {
@@ -104,7 +106,7 @@ impl Trigger {
         }
     }
 
-    /// Why it can never come, in one line; `None` if it can.
+    /// Why it can never be reached, in one line; `None` if it can.
     pub(super) fn defect(&self) -> Option<String> {
         match self {
             Trigger::Message(_) | Trigger::Event(_) if self.nth() == Some(0) => {

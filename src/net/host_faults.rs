@@ -10,7 +10,7 @@ use crate::trace::{Event, HostId};
 /// The active faults of one machine.
 #[derive(Clone, Debug, Default)]
 struct HostFaults {
-    /// How much later than it asks to the program of this life listens, for each fault.
+    /// For each fault, how long after its call to listen the program of this life begins to listen.
     slow_start: Vec<(u32, Duration)>,
     /// The fault that ends this life, and the number of requests in flight at which it does.
     memory: Option<(u32, u32)>,
@@ -40,7 +40,7 @@ impl AllHostFaults {
         self.machines[host.index()].slow_start = faults;
     }
 
-    /// How much later than it asks to a machine's program listens.
+    /// How long after its call to listen a machine's program begins to listen.
     pub(super) fn listen_delay(&self, host: HostId) -> Duration {
         self.machines[host.index()].slow_start.iter().map(|(_, by)| *by).sum()
     }

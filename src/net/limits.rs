@@ -17,7 +17,7 @@ pub(crate) struct Limit {
 impl Limit {
     const NONE: Limit = Limit { bytes: usize::MAX, fault: u32::MAX };
 
-    /// Applies the limit of a fault; of several limits, the lowest counts.
+    /// Applies the limit of a fault; of several limits, the lowest applies.
     pub(crate) fn lower(&mut self, bytes: u64, fault: usize) {
         let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
         if bytes < self.bytes {

@@ -42,9 +42,9 @@ impl Connector {
     /// Connects to a port of the host with this name or address.
     ///
     /// # Errors
-    /// `NotFound` for a name that is no host of the scenario, `ConnectionRefused` if no program listens on the port,
-    /// `TimedOut` after 131 s without an answer, `AddrNotAvailable` if the connecting host has no free port left. If a
-    /// fault hides the name, the error is the one that tokio returns for an unknown name; its kind has no name in
+    /// `NotFound` for a name that belongs to no host of the scenario, `ConnectionRefused` if no program listens on the
+    /// port, `TimedOut` after 131 s without an answer, `AddrNotAvailable` if the connecting host has no free port left.
+    /// If a fault hides the name, the error is the one that tokio returns for an unknown name; its kind has no name in
     /// stable Rust.
     pub async fn connect(&self, host: &str, port: u16) -> io::Result<TcpStream> {
         self.pend_if_dead().await;
@@ -73,7 +73,7 @@ impl Connector {
         Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer from {host}:{port}")))
     }
 
-    /// Pends for ever if the program is dead: an error would let it act for the rest of the step.
+    /// Pends forever if the program is dead: an error would let it act for the rest of the step.
     async fn pend_if_dead(&self) {
         if !self.alive.is_set() {
             std::future::pending::<()>().await;

@@ -1,5 +1,5 @@
-//! The memory in which a rich trace keeps everything. It is reserved before the run, so that keeping more moves nothing
-//! else, and it outlives the process of a run that dies.
+//! The memory in which a rich trace keeps everything. It is reserved before the run, so that keeping more does not move
+//! other allocations, and it outlives the process of a run that dies.
 
 use std::fmt;
 use std::time::Duration;
@@ -20,7 +20,7 @@ const NOTE: u8 = 3;
 const HEADER_BYTES: usize = 5;
 
 /// All events with their texts, encoded into memory that was reserved before the run. Lean traces reserve as much and
-/// never touch it, so that code which hashes addresses finds everything at the same place in both.
+/// never touch it, so that code that hashes addresses sees the same addresses in both.
 #[derive(Clone, Debug)]
 pub(super) struct Captured {
     pub(super) is_rich: bool,
@@ -59,7 +59,7 @@ impl Captured {
         }
     }
 
-    /// Gives the memory back.
+    /// Frees the memory.
     pub(super) fn release(&mut self) {
         self.ledger = Ledger::Own(Vec::new());
     }

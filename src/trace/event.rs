@@ -149,7 +149,7 @@ pub enum Mark {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Event {
-    /// The host's program started a life.
+    /// A new life of the host's program began.
     Started,
     /// The program returned; its machine stays on.
     Returned,

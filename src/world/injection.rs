@@ -1,5 +1,5 @@
-//! How each kind of fault is injected into the layer that simulates it. No other file outside the kinds' own has a case
-//! for each of them.
+//! How each kind of fault is injected into the layer that simulates it. Apart from the kinds' own files, this is the
+//! only file with a case for each of them.
 
 use std::time::Duration;
 

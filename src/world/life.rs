@@ -1,4 +1,4 @@
-//! One life of a host: its kernel, and its program or nothing.
+//! One life of a host: its kernel, and its program if it runs one.
 
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! Links of limited bandwidth, with a queue.
+//! Links with limited bandwidth, with a queue.
 
 use std::time::Duration;
 

@@ -10,7 +10,7 @@ use crate::fault::{FaultGenerator, Intensity, Selector, duration_text, rust_code
 /// Connections between the two sides are closed while they are idle, which means that nothing is in flight and nothing
 /// is unread. Both ends get the end of the stream, as if the other end had sent it just then; a later write, even one
 /// from before the end of the stream arrives, is answered with a reset after one latency. This closes every connection
-/// that is idle when the fault begins, and every connection that is then idle for `idle_for`.
+/// that is idle when the fault begins, and from then on every connection that has been idle for `idle_for`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CloseIdle {
@@ -20,7 +20,7 @@ pub struct CloseIdle {
 }
 
 /// Idle connections between the two sides are closed: at the beginning, and then whenever one has been idle for
-/// `idle_for`. With a one-way target, only those that the first side opened.
+/// `idle_for`. With a one-way target, only those that the first side opened are closed.
 pub fn close_idle(idle_for: Duration, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
     FaultGenerator::on_links(CloseIdle { idle_for }, from, to)
 }

@@ -9,8 +9,8 @@ use crate::fault::{FaultGenerator, Intensity, Selector};
 
 /// Calls to the machine's disk fail with an I/O error (EIO, 5), each with probability `rate`, and have no effect. After
 /// a failed sync, as on Linux, later syncs do not save its data unless the data is written again, and the next power
-/// off loses it. Each call is decided once: of two such faults on one disk at the same time, the one with the higher
-/// rate applies.
+/// off loses it. The outcome of each call is decided once: of two such faults on one disk at the same time, the one
+/// with the higher rate applies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DiskErrors {

@@ -22,7 +22,7 @@ pub struct DiskSlow {
     pub sync: Duration,
 }
 
-/// Disks whose reads, writes and syncs take longer by these delays.
+/// Disks whose reads, writes and syncs take this much longer.
 pub fn disk_slow(read: Duration, write: Duration, sync: Duration, hosts: impl Into<Selector>) -> FaultGenerator {
     FaultGenerator::on_hosts(DiskSlow { read, write, sync }, hosts)
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Facts, FaultKind, Kind, KindTarget};
 use crate::fault::{FaultGenerator, Intensity, Selector};
 
-/// Nothing passes during the fault, then everything arrives at once.
+/// Nothing passes during the fault; then everything arrives at once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hold {}

@@ -1,4 +1,4 @@
-//! Segments that are late by a random time each.
+//! Segments that are each delayed by a random time.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Facts, FaultKind, Kind, KindTarget};
 use crate::fault::{FaultGenerator, Intensity, Selector, duration_text, millis, rust_code, text_duration};
 
-/// Each segment on the link takes longer by a time drawn uniformly from `at_least..=at_most`.
+/// Each segment on the link is delayed by an extra time drawn uniformly from `at_least..=at_most`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Latency {
@@ -20,7 +20,7 @@ pub struct Latency {
     pub at_most: Duration,
 }
 
-/// Segments between the two sides take longer by a time drawn from `extra`.
+/// Segments between the two sides are delayed by an extra time drawn from `extra`.
 pub fn latency(extra: Range<Duration>, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
     FaultGenerator::on_links(Latency { at_least: extra.start, at_most: extra.end }, from, to)
 }

@@ -1,4 +1,4 @@
-//! Segments that are late by a time that rises and falls.
+//! Segments that are delayed by a time that rises and falls.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::{Facts, FaultKind, Kind, KindTarget};
 use crate::fault::{FaultGenerator, Intensity, Selector, duration_text, millis, rust_code, text_duration};
 
-/// Each segment on the link takes longer by a time that rises linearly from 0 to `peak` in the middle of the fault, and
-/// falls linearly to 0 at its end.
+/// Each segment on the link is delayed by an extra time that rises linearly from 0 to `peak` in the middle of the
+/// fault, and falls linearly to 0 at its end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LatencyWave {
@@ -17,7 +17,7 @@ pub struct LatencyWave {
     pub peak: Duration,
 }
 
-/// Segments between the two sides take longer by a time that rises to `peak` and falls again.
+/// Segments between the two sides are delayed by an extra time that rises to `peak` and falls again.
 pub fn latency_wave(peak: Duration, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
     FaultGenerator::on_links(LatencyWave { peak }, from, to)
 }

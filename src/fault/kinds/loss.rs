@@ -8,8 +8,8 @@ use super::{Facts, FaultKind, Kind, KindTarget, is_rate, scaled_rate};
 use crate::fault::{FaultGenerator, Intensity, Selector};
 
 /// Each segment on the link is lost with probability `rate` per transmission. Lost bytes are sent again after the
-/// retransmission timeout, a lost connection request after a second. Each transmission is decided once: of two such
-/// faults on one link at the same time, the one with the higher rate applies.
+/// retransmission timeout, a lost connection request after a second. The fate of each transmission is decided once: of
+/// two such faults on one link at the same time, the one with the higher rate applies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Loss {

@@ -2,7 +2,7 @@
 //!
 //! The file of a kind holds everything about it as data: its parameters and their validation, where it acts, how
 //! intensity scales it, its text, how it shrinks, its entry in the catalog, and its code in Rust. Other modules call
-//! the methods of [`FaultKind`]; only the layer that carries faults out matches on its variants.
+//! the methods of [`FaultKind`]; only the layer that injects faults matches on its variants.
 
 mod bandwidth;
 mod burst_loss;
@@ -68,7 +68,7 @@ pub(crate) trait Kind {
     where
         Self: Sized;
 
-    /// What is wrong with its parameters, in one line; `None` if it can be carried out.
+    /// Why its parameters are invalid, in one line; `None` if they are valid.
     fn defect(&self) -> Option<String>;
 
     /// The same kind at this intensity; unchanged if it has no parameter to scale.
@@ -80,7 +80,7 @@ pub(crate) trait Kind {
     /// The same kind with smaller parameters, the smallest first.
     fn milder(&self) -> Vec<FaultKind>;
 
-    /// Shrinking does not shorten a fault of this kind below this time.
+    /// The duration below which shrinking does not shorten a fault of this kind.
     fn shortest(&self) -> Duration;
 
     /// The call of its constructor in Rust; `target` is the code of the hosts or of the two sides.
@@ -91,7 +91,7 @@ pub(crate) trait Kind {
 pub(crate) struct Facts {
     /// Where it acts.
     pub(crate) target: KindTarget,
-    /// Whether its effect in one run can be written segment by segment, and so be repeated without chance.
+    /// Whether its effect in one run can be written segment by segment, and so be repeated without randomness.
     pub(crate) is_seen_in_segments: bool,
     /// Whether the parameters are part of a generator's name, because one scenario may use several of them.
     pub(crate) generators_differ_by_parameters: bool,
@@ -230,7 +230,7 @@ impl FaultKind {
         self.kind().scaled(intensity)
     }
 
-    /// What is wrong with its parameters, in one line; `None` if it can be carried out.
+    /// Why its parameters are invalid, in one line; `None` if they are valid.
     pub(super) fn defect(&self) -> Option<String> {
         self.kind().defect()
     }
@@ -250,7 +250,7 @@ impl FaultKind {
         self.kind().milder()
     }
 
-    /// Shrinking does not shorten a fault of this kind below this time.
+    /// The duration below which shrinking does not shorten a fault of this kind.
     pub(crate) fn shortest(&self) -> Duration {
         self.kind().shortest()
     }

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::{Facts, FaultKind, Kind, KindTarget, bytes_text};
 use crate::fault::{FaultGenerator, Intensity, Selector, rust_code};
 
-/// Each connection is reset in the middle, once: when `after_bytes` bytes have been sent on it in one direction during
-/// the fault, the receiver gets exactly these bytes and then a reset, and the sender is reset after one latency.
+/// Each connection is reset once, in the middle of a stream: when `after_bytes` bytes have been sent on it in one
+/// direction during the fault, the receiver gets exactly these bytes and then a reset, and the sender is reset after
+/// one latency.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reset {

@@ -88,8 +88,8 @@ impl FaultKind {
         Segments { fates }.into()
     }
 
-    /// The same effect without chance, given the fates of the segments that it affected in one run; `None` if fates of
-    /// segments cannot express it.
+    /// The same effect without randomness, given the fates of the segments that it affected in one run; `None` if fates
+    /// of segments cannot express it.
     pub(crate) fn as_segments(&self, fates: impl FnOnce() -> Vec<SegmentFate>) -> Option<FaultKind> {
         self.facts().is_seen_in_segments.then(|| FaultKind::of_segments(fates()))
     }

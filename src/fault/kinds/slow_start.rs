@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Facts, FaultKind, Kind, KindTarget, smaller_times};
 use crate::fault::{FaultGenerator, Intensity, Selector, duration_text, rust_code, secs, text_duration};
 
-/// A program that starts during the fault begins to listen late, on every port, for as long as it lives. Until then
+/// A program that starts during the fault begins to listen late, on every port, for as long as it lives. Until then,
 /// connects are refused. Several such faults at the same time add up.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -17,7 +17,7 @@ pub struct SlowStart {
     pub by: Duration,
 }
 
-/// Programs that start during the fault begin to listen later by this time.
+/// Programs that start during the fault begin to listen this much later.
 pub fn slow_start(by: Duration, hosts: impl Into<Selector>) -> FaultGenerator {
     FaultGenerator::on_hosts(SlowStart { by }, hosts)
 }

@@ -8,11 +8,11 @@ use super::{Facts, FaultKind, Kind, KindTarget, bytes_text};
 use crate::fault::{FaultGenerator, Intensity, Selector, rust_code};
 
 /// Each connection to the hosts has room for this many bytes in flight or unread, while the fault lasts. Senders learn
-/// of the beginning and the end of the fault at once, and of room that reading makes after the latency of the link.
+/// of the beginning and the end of the fault at once, and of room freed by reading one latency of the link later.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SmallWindow {
-    /// The size of the window; at least 1. A window that is smaller anyway is unchanged.
+    /// The size of the window; at least 1. A window that is already smaller is unchanged.
     pub bytes: u64,
 }
 

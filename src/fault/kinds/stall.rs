@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::{Facts, FaultKind, Hold, Kind, KindTarget, bytes_text};
 use crate::fault::{FaultGenerator, Intensity, Selector, rust_code};
 
-/// When `after_bytes` bytes have been sent on a connection in one direction during the fault, nothing more passes in
-/// this direction until the end, then everything at once. New connects still succeed.
+/// Once `after_bytes` bytes have been sent on a connection in one direction during the fault, nothing more passes in
+/// this direction until the end of the fault; then everything passes at once. New connects still succeed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stall {
@@ -17,7 +17,7 @@ pub struct Stall {
 }
 
 /// After `after_bytes` more bytes in one direction of a connection between the two sides, nothing more passes in this
-/// direction until the end.
+/// direction until the end of the fault.
 pub fn stall(after_bytes: u64, from: impl Into<Selector>, to: impl Into<Selector>) -> FaultGenerator {
     FaultGenerator::on_links(Stall { after_bytes }, from, to)
 }

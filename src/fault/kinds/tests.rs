@@ -1,4 +1,4 @@
-//! The text of every kind of fault, and the parameters that are refused.
+//! The text of every kind of fault, and the parameters that are rejected.
 
 use std::time::Duration;
 

@@ -41,8 +41,8 @@ impl Chain {
             let number = self.first_slot + self.bursts.len() as u64;
             let unit = seed.decide_unit("burst", &[self.link, number]);
             let next = match self.bursts.last() {
-                // The fault begins at any point of the chain's life: in a burst with the share of time that bursts
-                // fill.
+                // The fault begins at a random point of the chain's life: the probability that it begins in a burst is
+                // the share of time that bursts fill.
                 None => unit < self.begins / (self.begins + self.ends),
                 Some(true) => unit >= self.ends,
                 Some(false) => unit < self.begins,

@@ -1,5 +1,5 @@
 //! Carries out the faults of connections: which part of a segment arrives, when, and what the ends receive. Nothing
-//! here is decided by chance.
+//! here is random.
 
 use std::time::Duration;
 
@@ -78,7 +78,7 @@ impl Links {
         }
     }
 
-    /// Breaks a connection behind the first `after` bytes of a piece: both ends learn of it after one latency, and no
+    /// Breaks a connection after the first `after` bytes of a piece: both ends learn of it after one latency, and no
     /// segment sent on it from now on arrives.
     fn break_off(&mut self, net: &mut Net, piece: Piece, after: usize, is_graceful: bool, place: usize) {
         let Some(packet) = net.packets.get(piece.id) else { return };

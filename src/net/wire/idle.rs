@@ -6,7 +6,7 @@ use crate::net::flow::{FlowId, Side};
 use crate::net::kernel::Net;
 use crate::trace::HostId;
 
-/// A fault that closes idle connections, with its knowledge of them.
+/// A fault that closes idle connections, with what it has seen of them.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct IdleWatch {
     idle_for: Duration,

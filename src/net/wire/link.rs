@@ -126,15 +126,16 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// The fault that blocks a segment, and how. The segment is sent `from_program` or else by the kernel itself.
+    /// The fault that blocks a segment, and how. `from_program` says that the segment carries the output of a program,
+    /// rather than being sent by the kernel itself.
     pub(super) fn block(&self, from_program: bool) -> Option<(u32, BlockKind)> {
         let blocks = self.faults.iter().filter_map(|(fault, what)| match what {
             LinkFault::Block(BlockKind::OutputStall) if !from_program => None,
             LinkFault::Block(kind) => Some((*fault, *kind)),
             _ => None,
         });
-        // A partition takes precedence over a hold, as it loses connection requests, and over a partition with reset,
-        // as no segment reaches the firewall that would answer.
+        // A partition takes precedence over a hold, because it loses connection requests, and over a partition with
+        // reset, because no segment reaches the firewall that would answer.
         blocks.min_by_key(|(_, kind)| *kind)
     }
 

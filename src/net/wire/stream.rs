@@ -54,7 +54,7 @@ pub(super) enum PieceFate {
     Passes,
     /// The piece is lost, because its connection is already broken.
     Lost,
-    /// The first `after` bytes pass, and the connection breaks behind them.
+    /// The first `after` bytes pass, and the connection breaks after them.
     Breaks { after: usize, is_graceful: bool },
     /// The first `after` bytes pass, and the rest waits for the end of the fault.
     Waits { after: usize },
