@@ -141,7 +141,7 @@ impl Model for Values {
         request.write.is_none().then(|| answered.clone())
     }
 
-    fn may_grow(&self, from: &Found, to: &Found) -> bool {
+    fn may_lead(&self, from: &Found, to: &Found) -> bool {
         let version = |state: &Found| state.as_ref().map_or(0, |(version, _)| *version);
         version(from) < version(to)
     }

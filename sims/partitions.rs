@@ -27,7 +27,7 @@ pub fn with(setup: Setup) -> Scenario {
         )
         .fault(fault::flapping(millis(600), "api", "store").every(secs(6)..secs(15)).lasting(secs(1)..secs(5)))
         .fault(fault::dns_not_found(one("api"), "store").every(secs(4)..secs(10)).lasting(millis(500)..secs(5)))
-        .check(policy.the_healthy_get_requests_again())
+        .check(policy.requests_to_recovered_backends())
         .sometimes(
             "an order took effect although its client got no answer",
             situations::an_order_took_effect_without_an_answer,

@@ -147,27 +147,27 @@ impl History {
 
 /// Everything that is recorded during a run.
 #[derive(Debug)]
-pub(crate) struct Tape {
+pub(crate) struct Recording {
     pub(crate) trace: Trace,
     pub(crate) history: History,
     pub(crate) trigger_points: TriggerPoints,
 }
 
-/// A shared handle to the tape.
+/// A shared handle to the recording.
 #[derive(Clone, Debug)]
-pub(crate) struct SharedTape(Arc<Mutex<Tape>>);
+pub(crate) struct SharedRecording(Arc<Mutex<Recording>>);
 
-impl SharedTape {
-    pub(crate) fn new(trace: Trace) -> SharedTape {
-        SharedTape(Arc::new(Mutex::new(Tape {
+impl SharedRecording {
+    pub(crate) fn new(trace: Trace) -> SharedRecording {
+        SharedRecording(Arc::new(Mutex::new(Recording {
             trace,
             history: History::default(),
             trigger_points: TriggerPoints::default(),
         })))
     }
 
-    /// Locks the tape. It stays readable after a panic while it was locked, so that the run can still be reported.
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Tape> {
+    /// Locks the recording. It stays readable after a panic while it was locked, so that the run can still be reported.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Recording> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -177,15 +177,15 @@ impl SharedTape {
 /// Once the program has been killed, nothing is recorded.
 #[derive(Clone, Debug)]
 pub struct Recorder {
-    tape: SharedTape,
+    recording: SharedRecording,
     alive: AliveFlag,
     host: HostId,
     client: u32,
 }
 
 impl Recorder {
-    pub(crate) fn new(tape: SharedTape, alive: AliveFlag, host: HostId, client: u32) -> Recorder {
-        Recorder { tape, alive, host, client }
+    pub(crate) fn new(recording: SharedRecording, alive: AliveFlag, host: HostId, client: u32) -> Recorder {
+        Recorder { recording, alive, host, client }
     }
 
     /// Records a mark for the checks.
@@ -194,11 +194,11 @@ impl Recorder {
             return;
         }
         let event = Event::Mark(mark);
-        let mut tape = self.tape.lock();
-        let due = tape.trigger_points.event(self.host, &event);
-        tape.trace.push(sandbox::now(), Some(self.host), event);
-        let on_trigger = if due.is_empty() { None } else { tape.trigger_points.on_trigger.clone() };
-        drop(tape);
+        let mut recording = self.recording.lock();
+        let due = recording.trigger_points.event(self.host, &event);
+        recording.trace.push(sandbox::now(), Some(self.host), event);
+        let on_trigger = if due.is_empty() { None } else { recording.trigger_points.on_trigger.clone() };
+        drop(recording);
         if let Some(on_trigger) = on_trigger {
             due.into_iter().for_each(|fault| on_trigger(fault, self.host));
         }
@@ -211,7 +211,7 @@ impl Recorder {
 
     /// The id of the host with this name, for marks; [`HostId::UNKNOWN`] if there is none.
     pub fn host_named(&self, name: &str) -> HostId {
-        self.tape.lock().trace.host(name).unwrap_or(HostId::UNKNOWN)
+        self.recording.lock().trace.host(name).unwrap_or(HostId::UNKNOWN)
     }
 
     /// The client's number on its host, from 0.
@@ -226,10 +226,10 @@ impl Recorder {
         }
         let at = sandbox::now();
         let input = serde_json::to_string(input).unwrap_or_else(|_| "null".to_owned());
-        let mut tape = self.tape.lock();
-        tape.trace.digest(1, at, name.as_bytes());
-        tape.trace.digest(2, at, input.as_bytes());
-        let index = tape.history.operations.len();
+        let mut recording = self.recording.lock();
+        recording.trace.digest(1, at, name.as_bytes());
+        recording.trace.digest(2, at, input.as_bytes());
+        let index = recording.history.operations.len();
         let operation = Operation {
             host: self.host,
             client: self.client,
@@ -238,8 +238,8 @@ impl Recorder {
             invoked_at: at,
             completed: None,
         };
-        tape.trace.note(&Note::<_, Completion>::Invoked(&operation));
-        tape.history.operations.push(operation);
+        recording.trace.note(&Note::<_, Completion>::Invoked(&operation));
+        recording.history.operations.push(operation);
         Pending { recorder: self.clone(), index }
     }
 }
@@ -274,16 +274,16 @@ impl Pending {
             return;
         }
         let at = sandbox::now();
-        let mut tape = self.recorder.tape.lock();
+        let mut recording = self.recorder.recording.lock();
         let (tag, text) = match &completion {
             Completion::Ok(text) => (3, text),
             Completion::Fail(text) => (4, text),
             Completion::Unknown(text) => (5, text),
         };
-        tape.trace.digest(tag, at, &(self.index as u64).to_le_bytes());
-        tape.trace.digest(tag, at, text.as_bytes());
-        tape.trace.note(&Note::<Operation, _>::Completed(self.index, at, &completion));
-        if let Some(operation) = tape.history.operations.get_mut(self.index) {
+        recording.trace.digest(tag, at, &(self.index as u64).to_le_bytes());
+        recording.trace.digest(tag, at, text.as_bytes());
+        recording.trace.note(&Note::<Operation, _>::Completed(self.index, at, &completion));
+        if let Some(operation) = recording.history.operations.get_mut(self.index) {
             operation.completed = Some((at, completion));
         }
     }

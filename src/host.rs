@@ -40,7 +40,7 @@ use tokio::sync::Notify;
 
 use crate::alive::AliveFlag;
 use crate::disk::Disk;
-use crate::history::{Recorder, SharedTape};
+use crate::history::{Recorder, SharedRecording};
 use crate::net::{Connector, SharedNet, TcpListener};
 use crate::trace::HostId;
 
@@ -90,7 +90,7 @@ pub struct HostContext {
     pub(crate) life: u32,
     pub(crate) alive: AliveFlag,
     pub(crate) net: SharedNet,
-    pub(crate) tape: SharedTape,
+    pub(crate) recording: SharedRecording,
     pub(crate) disk: Disk,
     pub(crate) shutdown: Shutdown,
     pub(crate) run_for: Duration,
@@ -145,7 +145,7 @@ impl HostContext {
 
     /// Creates a recorder of marks and operations.
     pub fn recorder(&self) -> Recorder {
-        Recorder::new(self.tape.clone(), self.alive.clone(), self.id, self.client)
+        Recorder::new(self.recording.clone(), self.alive.clone(), self.id, self.client)
     }
 
     /// Virtual time since the start of the run.

@@ -51,13 +51,13 @@
 //! ```
 
 mod by_hand;
+mod case;
 mod definition;
 mod derived;
 mod fit;
 mod nearest;
 mod problems;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::ops::Range;
@@ -76,26 +76,10 @@ use crate::host::{HostContext, HostSpec, Program, Termination};
 use crate::seed::Seed;
 use crate::trace::Trace;
 
+pub use case::{Case, Input};
 pub use definition::Definition;
 pub(crate) use nearest::nearest;
 pub use problems::ScenarioError;
-
-/// The input of every client: by the name of its host, then by the client's number.
-pub type Input = BTreeMap<String, Vec<serde_json::Value>>;
-
-/// Everything that a run depends on, as plain data.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Case {
-    /// The scenario's name.
-    pub scenario: String,
-    /// The seed from which plan and input were drawn, and from which all decisions of the run are derived.
-    pub seed: Seed,
-    /// The faults.
-    pub plan: Plan,
-    /// The input of the clients.
-    pub input: Input,
-}
 
 /// The two sides of a set of links, and the links' latency.
 type LinkLatency = (String, String, Range<Duration>);
@@ -410,7 +394,7 @@ impl Scenario {
     }
 
     /// The number of runs in which each situation must be reached at least once, see [`Scenario::seeds`].
-    pub fn judged_from(&self) -> u64 {
+    pub fn min_runs(&self) -> u64 {
         self.seeds
     }
 

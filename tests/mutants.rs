@@ -93,7 +93,7 @@ fn i2_catches_orders_that_are_placed_twice() {
 
 #[test]
 fn h1_catches_health_that_is_cached_for_ever() {
-    assert_caught("H1", health_checks::with, |setup| setup.gateway.mistakes.health_cached_for_ever = true);
+    assert_caught("H1", health_checks::with, |setup| setup.gateway.mistakes.caches_health_forever = true);
 }
 
 #[test]

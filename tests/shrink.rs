@@ -61,8 +61,8 @@ fn new_key_per_attempt_in_partitions() -> Scenario {
     broken(name, partitions::with, |setup| setup.client.mistakes.new_key_per_attempt = true)
 }
 
-fn health_cached_for_ever() -> Scenario {
-    broken("health_cached_for_ever", health_checks::with, |setup| setup.gateway.mistakes.health_cached_for_ever = true)
+fn caches_health_forever() -> Scenario {
+    broken("caches_health_forever", health_checks::with, |setup| setup.gateway.mistakes.caches_health_forever = true)
 }
 
 fn never_readmits() -> Scenario {
@@ -102,7 +102,7 @@ const BROKEN: [fn() -> Scenario; 14] = [
     retries_without_a_key,
     new_key_per_attempt,
     new_key_per_attempt_in_partitions,
-    health_cached_for_ever,
+    caches_health_forever,
     never_readmits,
     no_drain,
     session_in_memory,

@@ -55,7 +55,7 @@ pub struct Config {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mistakes {
     /// After one successful probe, a backend is never probed again.
-    pub health_cached_for_ever: bool,
+    pub caches_health_forever: bool,
     /// A probe only connects, which also succeeds when the server's program hangs, because the kernel accepts.
     pub probes_only_connect: bool,
     /// An ejected backend is never used again.
@@ -170,7 +170,7 @@ impl<C: Connect> Gateway<C> {
         loop {
             let ok = self.probe(index).await;
             self.backends.record_probe(index, ok);
-            if ok && self.config.mistakes.health_cached_for_ever {
+            if ok && self.config.mistakes.caches_health_forever {
                 return;
             }
             tokio::time::sleep(self.config.health_interval).await;

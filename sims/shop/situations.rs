@@ -15,7 +15,7 @@ use super::client_config::ClientConfig;
 use super::workload::Reply;
 use facts::{
     Attempt, answered_attempts, applied, attempts, calls_ended, calls_of_orders, deaths, health_changes, is_down,
-    lost_answers, server_of, servers_reached,
+    lost_answers, servers_reached,
 };
 
 /// An order was committed, but the attempt that placed it got no successful answer.
@@ -46,15 +46,6 @@ pub fn the_retry_budget_was_spent(_: &Trace, history: &History) -> bool {
         let Some((_, Completion::Fail(why) | Completion::Unknown(why))) = &operation.completed else { return false };
         let made = why.strip_prefix("unavailable after ").and_then(|rest| rest.split(' ').next()?.parse::<u32>().ok());
         made.is_some_and(|made| made < allowed)
-    })
-}
-
-/// A server died after a request had been sent to it, and the attempt got no successful answer.
-pub fn a_server_died_with_a_request_in_flight(trace: &Trace, _: &History) -> bool {
-    let attempts = attempts(trace);
-    attempts.iter().filter(|attempt| !attempt.is_answered()).any(|attempt| {
-        server_of(trace, &attempts, attempt)
-            .is_some_and(|server| deaths(trace, server).any(|(died, _)| attempt.lasts_at(died)))
     })
 }
 

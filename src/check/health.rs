@@ -38,8 +38,8 @@ impl HealthPolicy {
     ///
     /// Requests are not judged while fewer than half of the backends are believed healthy, as the balancer then uses
     /// all of them.
-    pub fn the_dead_get_no_requests(self) -> Check {
-        Check::new("H1 the dead get no requests", move |trace, _| {
+    pub fn no_requests_to_dead_backends(self) -> Check {
+        Check::new("H1 no requests to dead backends", move |trace, _| {
             let backends = self.ids(trace);
             let limit = (self.interval + self.timeout) * self.fall + self.slack + trace.step;
             let mut dead_since: BTreeMap<HostId, Duration> = BTreeMap::new();
@@ -93,8 +93,8 @@ impl HealthPolicy {
     ///
     /// The backend must get one of the next four rounds of requests, where a round is as many requests as there are
     /// backends. The verdict is unknown if no backend is followed by that many requests.
-    pub fn the_healthy_get_requests_again(self) -> Check {
-        Check::new("H2 the healthy get requests again", move |trace, _| {
+    pub fn requests_to_recovered_backends(self) -> Check {
+        Check::new("H2 requests to recovered backends", move |trace, _| {
             let limit = (self.interval + self.timeout) * (self.rise + 1) + self.slack + trace.step;
             let rounds = 4 * self.backends.len();
             let mut judged = false;
@@ -158,7 +158,7 @@ mod tests {
             let mut events = vec![(0, 0, Event::Started), (1_000, 0, Event::Killed)];
             events.extend_from_slice(rest);
             events.push((at, 2, to(0)));
-            policy().the_dead_get_no_requests().judge(&trace(&events), &History::default()).word()
+            policy().no_requests_to_dead_backends().judge(&trace(&events), &History::default()).word()
         };
         assert_eq!(judge(5_500, &[]), "pass");
         assert_eq!(judge(5_700, &[]), "fail");
@@ -172,7 +172,7 @@ mod tests {
         let judge = |events: &[(u64, u16, Event)], at: u64| {
             let events =
                 [&[(0, 0, Event::Started), (1_000, 0, Event::OutputStalled)], events, &[(at, 2, to(0))]].concat();
-            policy().the_dead_get_no_requests().judge(&trace(&events), &History::default())
+            policy().no_requests_to_dead_backends().judge(&trace(&events), &History::default())
         };
         assert_eq!(judge(&[], 5_500), Verdict::Pass);
         let why = "H1: a, hanging since 1s, was sent a request at 5.7s; the limit is 4.61s";
@@ -188,7 +188,7 @@ mod tests {
         let judge = |second: u16| {
             let mut events = vec![(0, 0, Event::Started), (0, 1, Event::Started)];
             events.extend((0..10).flat_map(|n| [(40_000 + n, 2, to(0)), (40_000 + n, 2, to(second))]));
-            policy().the_healthy_get_requests_again().judge(&trace(&events), &History::default()).word()
+            policy().requests_to_recovered_backends().judge(&trace(&events), &History::default()).word()
         };
         assert_eq!(judge(1), "pass");
         assert_eq!(judge(0), "fail");

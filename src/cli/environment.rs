@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use crate::explore::SeedRange;
 
 /// Whether nobody is watching: `CI` is set, as all continuous integration services do.
-pub(super) fn is_plain() -> bool {
+pub(super) fn is_unattended() -> bool {
     std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")
 }
 

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressDrawTarget};
 
-use super::environment::{is_on_github, is_plain};
+use super::environment::{is_on_github, is_unattended};
 use crate::explore::{Exploration, Failure};
 use crate::report::{ScreenStyle, annotation, annotations, failure_line, screen, text};
 
@@ -16,7 +16,7 @@ pub(super) fn say(text: &str) {
 /// A progress bar, which is hidden unless standard error is a terminal that a person watches.
 pub(super) fn progress_bar() -> ProgressBar {
     let bar = ProgressBar::no_length();
-    if is_plain() || !std::io::stderr().is_terminal() {
+    if is_unattended() || !std::io::stderr().is_terminal() {
         bar.set_draw_target(ProgressDrawTarget::hidden());
     }
     bar
@@ -24,7 +24,7 @@ pub(super) fn progress_bar() -> ProgressBar {
 
 /// Uses colours on a terminal, unless `NO_COLOR` is set.
 fn screen_style() -> ScreenStyle {
-    let is_allowed = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && !is_plain();
+    let is_allowed = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && !is_unattended();
     ScreenStyle { colours: is_allowed && std::io::stdout().is_terminal() }
 }
 

@@ -19,7 +19,7 @@ pub struct Coverage {
     /// The situations, in the scenario's order.
     pub reached: Vec<Reached>,
     /// An unreached situation counts as missed after at least this many runs.
-    pub judged_from: u64,
+    pub min_runs: u64,
 }
 
 impl Coverage {
@@ -27,7 +27,7 @@ impl Coverage {
     pub(crate) fn of(scenario: &Scenario) -> Coverage {
         let reached = scenario.situation_names().map(|name| Reached { situation: name.to_owned(), runs: 0 });
         // An exploration without any run has missed nothing.
-        Coverage { reached: reached.collect(), judged_from: scenario.judged_from().max(1) }
+        Coverage { reached: reached.collect(), min_runs: scenario.min_runs().max(1) }
     }
 
     pub(crate) fn add(&mut self, reached: &[bool]) {
@@ -43,7 +43,7 @@ impl Coverage {
 
     /// The situations that none of `runs` runs reached; empty if there were too few runs to judge.
     pub fn missed(&self, runs: u64) -> Vec<&str> {
-        if runs < self.judged_from { Vec::new() } else { self.unreached().collect() }
+        if runs < self.min_runs { Vec::new() } else { self.unreached().collect() }
     }
 }
 

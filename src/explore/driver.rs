@@ -215,7 +215,7 @@ impl Driver<'_> {
                 escape.kind.name(),
             ));
         }
-        let is_judged = self.exploration.runs >= self.pool.scenarios()[self.scenario].judged_from();
+        let is_judged = self.exploration.runs >= self.pool.scenarios()[self.scenario].min_runs();
         let silent = self.exploration.generators.iter().filter(|effects| effects.planned == 0);
         for effects in silent.filter(|_| is_judged && self.pool.swarm().is_open()) {
             self.exploration.notes.push(format!(

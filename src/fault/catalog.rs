@@ -123,7 +123,7 @@ pub fn beginnings() -> Vec<CatalogRow> {
             &[],
         ),
         entry(
-            "cut upload",
+            "interrupted upload",
             "fault::close(1_000, here(), to).one_way().at_message(from, to, \"POST\")",
             "the head of a request and the beginning of its body arrive, then the end of the stream",
             &[],

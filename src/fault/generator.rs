@@ -8,6 +8,7 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::draw_key;
 use super::outline::Outline;
 use super::schedule::{Occurrence, Schedule, scheduled, uniform};
 use super::{
@@ -25,6 +26,8 @@ const MAX_TRIGGER_POINTS: usize = 3;
 #[derive(Clone)]
 pub struct Generator {
     name: String,
+    /// The text under which a seed draws its faults.
+    draw_key: String,
     /// The words that select all generators like it.
     kinds: Vec<&'static str>,
     trigger_point: Option<Trigger>,
@@ -47,12 +50,14 @@ impl Generator {
         S: Strategy<Value = Vec<Fault>> + 'static,
     {
         let draw: Arc<Draw> = Arc::new(move |topology| draw(topology).boxed());
-        Generator { name: name.to_owned(), kinds: Vec::new(), trigger_point: None, outline: None, draw }
+        let (name, draw_key) = (name.to_owned(), name.to_owned());
+        Generator { name, draw_key, kinds: Vec::new(), trigger_point: None, outline: None, draw }
     }
 
     /// The same generator under another name, for example to distinguish two generators that would share one.
     pub fn named(mut self, name: &str) -> Generator {
         name.clone_into(&mut self.name);
+        name.clone_into(&mut self.draw_key);
         self
     }
 
@@ -84,6 +89,11 @@ impl Generator {
     /// The name under which its effects are counted.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The text under which a seed draws its faults.
+    pub(super) fn draw_key(&self) -> &str {
+        &self.draw_key
     }
 
     /// The strategy over the faults that it adds to a plan on this topology.
@@ -228,6 +238,7 @@ impl From<FaultGenerator> for Generator {
     fn from(generator: FaultGenerator) -> Generator {
         let (name, trigger_point) = (generator.name(), generator.trigger_point.clone());
         let kind = generator.kind.name();
+        let draw_key = draw_key::of(&generator.kind, &generator.target, trigger_point.as_ref());
         let example = Fault {
             trigger: trigger_point.clone().unwrap_or(Trigger::At(Duration::ZERO)),
             kind: generator.kind.clone(),
@@ -236,7 +247,7 @@ impl From<FaultGenerator> for Generator {
             generator: name.clone(),
         };
         let new = Generator::new(&name, move |topology| generator.strategy(topology));
-        Generator { trigger_point, ..new.of_kinds(&[kind]).outlined(Outline::of_faults(&[example])) }
+        Generator { draw_key, trigger_point, ..new.of_kinds(&[kind]).outlined(Outline::of_faults(&[example])) }
     }
 }
 

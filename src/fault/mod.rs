@@ -21,6 +21,7 @@
 
 mod catalog;
 mod compose;
+mod draw_key;
 mod duration;
 mod fate;
 mod generator;

@@ -54,13 +54,13 @@ impl Swarm {
         let selected = self.selects(generators);
         let uses = |index: usize| match self.faults.is_empty() {
             false => selected[index],
-            true => is_whole || seed.decide(&format!("swarm: {}", generators[index].name()), &[]).is_multiple_of(2),
+            true => is_whole || seed.decide(&format!("swarm: {}", generators[index].draw_key()), &[]).is_multiple_of(2),
         };
         let intensity = |index: usize| match self.intensity {
             Some(intensity) => intensity,
             None if is_whole => Intensity::FULL,
             None => {
-                let drawn = seed.decide(&format!("intensity: {}", generators[index].name()), &[]);
+                let drawn = seed.decide(&format!("intensity: {}", generators[index].draw_key()), &[]);
                 Intensity::CHOICES[(drawn % Intensity::CHOICES.len() as u64) as usize]
             }
         };
@@ -87,10 +87,10 @@ fn selected_by(word: &str, generators: &[Generator]) -> Vec<usize> {
     }
 }
 
-/// The generators by name, so that a case does not depend on the order in which they were declared.
+/// The generators by draw key, so that a case does not depend on the order in which they were declared.
 fn in_order(generators: &[Generator]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..generators.len()).collect();
-    order.sort_by_key(|index| generators[*index].name());
+    order.sort_by_key(|index| generators[*index].draw_key());
     order
 }
 
@@ -102,7 +102,7 @@ pub(crate) fn draw(topology: &Topology, generators: &[Generator], seed: Seed, sw
         for index in in_order(generators) {
             let (generator, Some(intensity)) = (&generators[index], &shares[index]) else { continue };
             let strategy = generator.strategy(&Topology { intensity: share(*intensity), ..topology.clone() });
-            let drawn = strategy.new_tree(&mut seed.runner(&format!("plan: {}", generator.name())));
+            let drawn = strategy.new_tree(&mut seed.runner(&format!("plan: {}", generator.draw_key())));
             faults.extend(drawn.expect("the strategies of fault generators must yield faults").current());
         }
         faults

@@ -25,7 +25,7 @@ impl Net {
         let mut flow = Flow::new(key, client_port);
         flow.ends[Side::Client.index()] = Some(End::new(EndState::Connecting));
         self.flows.push(flow);
-        self.tape.lock().trace.counters.connects += 1;
+        self.recording.lock().trace.counters.connects += 1;
         Ok(id)
     }
 

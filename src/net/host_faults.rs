@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::history::SharedTape;
+use crate::history::SharedRecording;
 use crate::trace::{Event, HostId};
 
 /// The active faults of one machine.
@@ -26,13 +26,13 @@ pub(crate) struct AllHostFaults {
     pub(crate) exhausted: Vec<(HostId, u32)>,
     /// How often each fault was effective here.
     pub(super) effects: BTreeMap<u32, u64>,
-    tape: SharedTape,
+    recording: SharedRecording,
 }
 
 impl AllHostFaults {
-    pub(super) fn new(machines: usize, tape: SharedTape) -> AllHostFaults {
+    pub(super) fn new(machines: usize, recording: SharedRecording) -> AllHostFaults {
         let machines = vec![HostFaults::default(); machines];
-        AllHostFaults { machines, exhausted: Vec::new(), effects: BTreeMap::new(), tape }
+        AllHostFaults { machines, exhausted: Vec::new(), effects: BTreeMap::new(), recording }
     }
 
     /// Sets the faults that delay listening in the next life of a machine's program.
@@ -74,7 +74,7 @@ impl AllHostFaults {
         let Some((fault, _)) = host_faults.memory.take_if(|(_, limit)| in_flight >= *limit) else { return };
         self.exhausted.push((host, fault));
         let event = Event::HostAffected { fault };
-        self.tape.lock().trace.push_with(now, Some(host), event, |words| {
+        self.recording.lock().trace.push_with(now, Some(host), event, |words| {
             write!(words, "runs out of memory with {in_flight} requests in flight")
         });
     }
@@ -84,7 +84,7 @@ impl AllHostFaults {
         for (fault, _) in &self.machines[host.index()].slow_start {
             *self.effects.entry(*fault).or_default() += 1;
             let event = Event::HostAffected { fault: *fault };
-            self.tape.lock().trace.push_with(now, Some(host), event, |words| {
+            self.recording.lock().trace.push_with(now, Some(host), event, |words| {
                 write!(words, "does not listen on port {port} before {opens_at:?} and refuses a connect")
             });
         }

@@ -18,7 +18,7 @@ use super::listening::Request;
 use super::machine::Kernel;
 use super::names::{Names, address};
 use super::packets::Packets;
-use crate::history::SharedTape;
+use crate::history::SharedRecording;
 use crate::sandbox;
 use crate::trace::{Event, FlowKey, HostId, SegmentKind};
 
@@ -31,7 +31,7 @@ const LOOPBACK: Duration = Duration::from_micros(50);
 /// Every kernel, connection and segment of a world.
 #[derive(Debug)]
 pub(crate) struct Net {
-    pub(crate) tape: SharedTape,
+    pub(crate) recording: SharedRecording,
     pub(crate) names: Names,
     pub(crate) flows: Vec<Flow>,
     pub(crate) packets: Packets,
@@ -45,18 +45,18 @@ pub(crate) struct Net {
 }
 
 impl Net {
-    pub(super) fn new(tape: SharedTape, names: Vec<String>) -> Net {
+    pub(super) fn new(recording: SharedRecording, names: Vec<String>) -> Net {
         let hosts = names.len();
         Net {
-            names: Names::new(names, tape.clone()),
+            names: Names::new(names, recording.clone()),
             flows: Vec::new(),
             packets: Packets::default(),
             undecided: Vec::new(),
             kernels: (0..hosts).map(|_| Kernel::default()).collect(),
-            all_host_faults: AllHostFaults::new(hosts, tape.clone()),
+            all_host_faults: AllHostFaults::new(hosts, recording.clone()),
             limits: Limits::new(hosts),
             wake: Vec::new(),
-            tape,
+            recording,
         }
     }
 
@@ -134,10 +134,10 @@ impl Net {
             length: bytes.len() as u32,
             digest: hasher.finish(),
         };
-        let mut tape = self.tape.lock();
-        tape.trace.counters.segments += 1;
-        tape.trace.counters.bytes += bytes.len() as u64;
-        tape.trace.push_with(now, Some(from), event, |text| text.write_str(headline(bytes).unwrap_or_default()));
+        let mut recording = self.recording.lock();
+        recording.trace.counters.segments += 1;
+        recording.trace.counters.bytes += bytes.len() as u64;
+        recording.trace.push_with(now, Some(from), event, |text| text.write_str(headline(bytes).unwrap_or_default()));
     }
 
     fn transmit(&self, from: HostId, id: u32) {
@@ -244,7 +244,7 @@ impl Net {
         let side = packet.side.other();
         let key = self.flows[flow as usize].key;
         let event = Event::Arrived { flow: key, forward: packet.side == Side::Client, kind: packet.kind };
-        self.tape.lock().trace.push(now, Some(host), event);
+        self.recording.lock().trace.push(now, Some(host), event);
         if packet.kind == SegmentKind::Syn {
             return self.arrive_syn(host, flow, now);
         }

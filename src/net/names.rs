@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use crate::history::SharedTape;
+use crate::history::SharedRecording;
 use crate::trace::{Event, HostId};
 
 /// The address of the host with this index: from 192.168.0.1 on, as turmoil assigns them.
@@ -49,12 +49,12 @@ pub(crate) struct Names {
     pub(crate) faults: Vec<NameFault>,
     /// How often each fault was effective here.
     pub(super) effects: BTreeMap<u32, u64>,
-    tape: SharedTape,
+    recording: SharedRecording,
 }
 
 impl Names {
-    pub(super) fn new(hosts: Vec<String>, tape: SharedTape) -> Names {
-        Names { hosts, faults: Vec::new(), effects: BTreeMap::new(), tape }
+    pub(super) fn new(hosts: Vec<String>, recording: SharedRecording) -> Names {
+        Names { hosts, faults: Vec::new(), effects: BTreeMap::new(), recording }
     }
 
     /// The name of a host.
@@ -102,7 +102,7 @@ impl Names {
     fn record_effect(&mut self, name: NameFault, now: Duration) {
         *self.effects.entry(name.fault).or_default() += 1;
         let (event, asked) = (Event::HostAffected { fault: name.fault }, self.of(name.to));
-        self.tape.lock().trace.push_with(now, Some(name.from), event, |words| match name.trouble {
+        self.recording.lock().trace.push_with(now, Some(name.from), event, |words| match name.trouble {
             NameTrouble::Late(by) => write!(words, "waits {by:?} for the address of {asked}"),
             NameTrouble::Dead => write!(words, "is given a dead address for {asked}"),
             NameTrouble::Nothing => write!(words, "finds no host named {asked}"),

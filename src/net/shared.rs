@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::flow::{FlowId, Side};
 use super::kernel::Net;
 use super::triggered::TriggeredFaults;
-use crate::history::SharedTape;
+use crate::history::SharedRecording;
 use crate::trace::HostId;
 
 /// The state behind the lock. The kernels do not depend on the triggered faults, so these can act on the kernels.
@@ -49,9 +49,9 @@ impl Drop for NetGuard<'_> {
 }
 
 impl SharedNet {
-    pub(crate) fn new(tape: SharedTape, names: Vec<String>) -> SharedNet {
-        let triggered_faults = TriggeredFaults::new(names.len(), tape.clone());
-        SharedNet(Arc::new(Mutex::new(Whole { net: Net::new(tape, names), triggered_faults })))
+    pub(crate) fn new(recording: SharedRecording, names: Vec<String>) -> SharedNet {
+        let triggered_faults = TriggeredFaults::new(names.len(), recording.clone());
+        SharedNet(Arc::new(Mutex::new(Whole { net: Net::new(recording, names), triggered_faults })))
     }
 
     /// Locks the network. A panic under the lock leaves it usable, so that the run is still reported.

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::flow::{FlowId, Side};
 use super::kernel::Net;
 use crate::alive::AliveFlag;
-use crate::history::SharedTape;
+use crate::history::SharedRecording;
 use crate::sandbox;
 use crate::trace::{Event, HostId, SegmentKind};
 
@@ -82,13 +82,13 @@ pub(crate) struct TriggeredFaults {
     alive: Vec<AliveFlag>,
     /// Whether any fault waits for a message.
     watches_messages: bool,
-    tape: SharedTape,
+    recording: SharedRecording,
 }
 
 impl TriggeredFaults {
-    pub(super) fn new(hosts: usize, tape: SharedTape) -> TriggeredFaults {
+    pub(super) fn new(hosts: usize, recording: SharedRecording) -> TriggeredFaults {
         let alive = vec![AliveFlag::default(); hosts];
-        TriggeredFaults { planned: BTreeMap::new(), triggered: Vec::new(), alive, watches_messages: false, tape }
+        TriggeredFaults { planned: BTreeMap::new(), triggered: Vec::new(), alive, watches_messages: false, recording }
     }
 
     /// Plans the action of a fault at its trigger point.
@@ -112,7 +112,10 @@ impl TriggeredFaults {
         while let Some((fault, here)) = due.pop() {
             let Some(action) = self.planned.get(&fault).cloned() else { continue };
             let (at, ticket) = (sandbox::now(), net.packets.next_ticket());
-            self.tape.lock().trace.push_with(at, None, Event::FaultBegan { fault }, |out| out.write_str(&action.text));
+            self.recording
+                .lock()
+                .trace
+                .push_with(at, None, Event::FaultBegan { fault }, |out| out.write_str(&action.text));
             let mut downed = Vec::new();
             if let Some((apply, victims)) = action.apply {
                 victims.at(here).into_iter().for_each(|host| apply(host));
@@ -135,9 +138,9 @@ impl TriggeredFaults {
             Down::PowerOff => Event::PoweredOff,
         };
         let due = {
-            let mut tape = self.tape.lock();
-            tape.trace.push(sandbox::now(), Some(host), event.clone());
-            tape.trigger_points.event(host, &event)
+            let mut recording = self.recording.lock();
+            recording.trace.push(sandbox::now(), Some(host), event.clone());
+            recording.trigger_points.event(host, &event)
         };
         self.mark_dead(host);
         match down {
@@ -152,7 +155,7 @@ impl TriggeredFaults {
     pub(super) fn send_data(&mut self, net: &mut Net, flow: FlowId, side: Side, bytes: Bytes) {
         let (from, to) = (net.flow(flow).host(side), net.flow(flow).host(side.other()));
         if self.watches_messages && net.has_power(from) {
-            let due = self.tape.lock().trigger_points.message(from, to, &bytes);
+            let due = self.recording.lock().trigger_points.message(from, to, &bytes);
             for fault in due {
                 self.trigger(net, fault, from);
             }

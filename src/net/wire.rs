@@ -239,10 +239,10 @@ impl Wire {
         for Hit { fault, lost, extra, corrupted } in hits {
             let event =
                 Event::SegmentAffected { fault: Some(fault), flow: key, forward, segment, kind, lost, extra, late };
-            net.tape.lock().trace.push(sent_at, Some(from), event);
+            net.recording.lock().trace.push(sent_at, Some(from), event);
             for bit in corrupted {
                 let event = Event::SegmentCorrupted { fault, flow: key, forward, segment, bit };
-                net.tape.lock().trace.push(sent_at, Some(from), event);
+                net.recording.lock().trace.push(sent_at, Some(from), event);
                 net.packets.corrupt(id, bit);
             }
         }

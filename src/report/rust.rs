@@ -44,7 +44,7 @@ fn inputs(text: &mut String, case: &Case) {
         for input in inputs {
             // Inside the raw string, lines are indented as in a case file.
             let json = lay_out(&input.to_string(), 12);
-            let marks = "#".repeat(marks_around(&json));
+            let marks = "#".repeat(hashes_needed(&json));
             let _ = if json.contains('\n') {
                 write!(
                     text,
@@ -58,7 +58,7 @@ fn inputs(text: &mut String, case: &Case) {
 }
 
 /// How many `#` marks a raw string needs so that its content does not end it.
-fn marks_around(text: &str) -> usize {
+fn hashes_needed(text: &str) -> usize {
     let after_quotes = text.split('"').skip(1);
     after_quotes.map(|rest| rest.len() - rest.trim_start_matches('#').len()).max().unwrap_or(0) + 1
 }

@@ -12,10 +12,13 @@ const MOST_SHOWN: usize = 10;
 pub fn sweep_text(sweep: &Sweep) -> String {
     let Sweep { scenario, seed, messages, events, operations, hosts, rows, runs, resumed, wall } = sweep;
     let mut text = String::new();
-    let points = messages + events;
     let _ = writeln!(
         text,
-        "{scenario}, seed {seed}: {operations} operations, {points} points ({messages} messages, {events} events)"
+        "{scenario}, seed {seed}: {}, {} ({}, {})",
+        count(*operations, "operation"),
+        count(messages + events, "point"),
+        count(*messages, "message"),
+        count(*events, "event")
     );
     let _ = writeln!(text, "  hosts that go down: {}", hosts.join(", "));
     for row in rows {
@@ -46,4 +49,9 @@ pub fn sweep_text(sweep: &Sweep) -> String {
     let wall = duration_text(crate::fault::millis(wall.as_millis() as u64));
     let _ = writeln!(text, "{runs} runs in {wall}{known}");
     text
+}
+
+/// A number of things, for example `1 event` or `3 events`.
+fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }

@@ -96,10 +96,10 @@ pub fn remarks(exploration: &Exploration) -> String {
         let _ = if missed.contains(&situation) {
             writeln!(text, "{name}: FAIL: never reached: \"{situation}\" in {runs} runs")
         } else {
-            let judged_from = exploration.coverage.judged_from;
+            let min_runs = exploration.coverage.min_runs;
             writeln!(
                 text,
-                "{name}: not judged: \"{situation}\" was not reached in {runs} runs (judged from {judged_from} runs on)"
+                "{name}: not judged: \"{situation}\" was not reached in {runs} runs (judged from {min_runs} runs on)"
             )
         };
     }

@@ -10,15 +10,15 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::{DefaultGuard, Interest, Subscriber};
 use tracing::{Level, Metadata};
 
-use crate::history::SharedTape;
+use crate::history::SharedRecording;
 use crate::sandbox;
 use crate::trace::{Event, HostId};
 
 /// Captures this thread's events until the guard is dropped: those of levels up to INFO, except turmoil's own. The
 /// filter is the same whether or not texts are kept.
-pub(crate) fn capture(tape: &SharedTape) -> DefaultGuard {
+pub(crate) fn capture(recording: &SharedRecording) -> DefaultGuard {
     tracing::subscriber::set_default(Capture {
-        tape: tape.clone(),
+        recording: recording.clone(),
         scratch: Mutex::new(String::with_capacity(LONGEST)),
     })
 }
@@ -27,7 +27,7 @@ pub(crate) fn capture(tape: &SharedTape) -> DefaultGuard {
 const LONGEST: usize = 16 * 1024;
 
 struct Capture {
-    tape: SharedTape,
+    recording: SharedRecording,
     /// The buffer in which a line is built. It is allocated whether or not texts are kept, so that keeping them does
     /// not move other allocations.
     scratch: Mutex<String>,
@@ -70,9 +70,9 @@ impl Subscriber for Capture {
         place.write_u32(metadata.line().unwrap_or_default());
         let host = sandbox::current_host().map(|index| HostId(index as u16));
         let at = sandbox::now();
-        // The line is built before the tape is locked, because formatting a value may log, too. Such a nested event is
+        // The line is built before the recording is locked, because formatting a value may log, too. Such a nested event is
         // left out.
-        let is_rich = self.tape.lock().trace.is_rich();
+        let is_rich = self.recording.lock().trace.is_rich();
         let mut scratch = self.scratch.try_lock().ok().filter(|_| is_rich);
         if let Some(line) = &mut scratch {
             line.clear();
@@ -81,7 +81,7 @@ impl Subscriber for Capture {
         }
         let text = scratch.as_ref().map_or("", |line| line.as_str());
         let event = Event::Log { callsite: place.finish() };
-        self.tape.lock().trace.push_with(at, host, event, |out| out.write_str(text));
+        self.recording.lock().trace.push_with(at, host, event, |out| out.write_str(text));
     }
 
     fn enter(&self, _: &Id) {}

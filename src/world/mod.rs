@@ -11,7 +11,7 @@ mod trigger_points;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::history::{History, SharedTape};
+use crate::history::{History, SharedRecording};
 use crate::host::HostSpec;
 use crate::sandbox::{self, Notes};
 use crate::trace::{Event, HostId, Trace};
@@ -39,9 +39,9 @@ pub(crate) struct RunArtifacts {
 pub(crate) fn simulate(spec: &WorldSpec<'_>) -> RunArtifacts {
     let names: Vec<String> = spec.hosts.iter().map(|host| host.name.clone()).collect();
     sandbox::enter(sandbox::Settings { seed: spec.seed, epoch: EPOCH, hosts: names.clone() });
-    let tape = SharedTape::new(Trace::new(names.clone(), spec.step, spec.run_for, spec.rich));
-    let logging = log::capture(&tape);
-    let mut world = World::build(spec, tape.clone(), names);
+    let recording = SharedRecording::new(Trace::new(names.clone(), spec.step, spec.run_for, spec.rich));
+    let logging = log::capture(&recording);
+    let mut world = World::build(spec, recording.clone(), names);
     let end = spec.run_for + spec.settle_for;
     while world.now < end {
         world.step();
@@ -49,17 +49,17 @@ pub(crate) fn simulate(spec: &WorldSpec<'_>) -> RunArtifacts {
     let (effects, failures, trigger_counts) = world.finish();
     drop(logging);
     let notes = sandbox::leave();
-    let mut tape = tape.lock();
-    tape.trace.ended_at = end;
-    tape.trace.unpack();
-    let trace = tape.trace.take();
-    RunArtifacts { trace, history: std::mem::take(&mut tape.history), effects, failures, notes, trigger_counts }
+    let mut recording = recording.lock();
+    recording.trace.ended_at = end;
+    recording.trace.unpack();
+    let trace = recording.trace.take();
+    RunArtifacts { trace, history: std::mem::take(&mut recording.history), effects, failures, notes, trigger_counts }
 }
 
 impl<'a> World<'a> {
     /// The world with all its hosts, at its start.
-    fn build(spec: &'a WorldSpec<'a>, tape: SharedTape, names: Vec<String>) -> World<'a> {
-        let mut world = World::new(spec, tape, names);
+    fn build(spec: &'a WorldSpec<'a>, recording: SharedRecording, names: Vec<String>) -> World<'a> {
+        let mut world = World::new(spec, recording, names);
         world.watch_for_trigger_points();
         let hosts = || (0..spec.hosts.len()).map(|index| HostId(index as u16));
         for host in hosts() {
@@ -128,7 +128,7 @@ impl<'a> World<'a> {
             self.count_all_wrong_reads();
         }
         self.now = step_end;
-        self.tape.lock().trace.counters.steps += 1;
+        self.recording.lock().trace.counters.steps += 1;
     }
 
     fn perform(&mut self, action: Action) {

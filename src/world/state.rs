@@ -8,7 +8,7 @@ use super::life::{Exit, Life, Slot};
 use crate::alive::AliveFlag;
 use crate::disk::DiskImage;
 use crate::fault::{Plan, Topology, Trigger};
-use crate::history::SharedTape;
+use crate::history::SharedRecording;
 use crate::host::{HostContext, HostSpec, Shutdown};
 use crate::net::{SharedNet, Wire, WireSettings};
 use crate::sandbox;
@@ -72,7 +72,7 @@ pub(super) struct FaultStart {
 pub(super) struct World<'a> {
     pub(super) spec: &'a WorldSpec<'a>,
     pub(super) sim: turmoil::Sim<'a>,
-    pub(super) tape: SharedTape,
+    pub(super) recording: SharedRecording,
     pub(super) net: SharedNet,
     pub(super) wire: Wire,
     pub(super) slots: Vec<Arc<Mutex<Slot>>>,
@@ -97,10 +97,10 @@ pub(super) struct World<'a> {
 
 impl<'a> World<'a> {
     /// Creates a world without hosts, before its start.
-    pub(super) fn new(spec: &'a WorldSpec<'a>, tape: SharedTape, names: Vec<String>) -> World<'a> {
+    pub(super) fn new(spec: &'a WorldSpec<'a>, recording: SharedRecording, names: Vec<String>) -> World<'a> {
         let settings =
             WireSettings { seed: spec.seed, latency: spec.latency.clone(), latencies: spec.latencies.clone() };
-        let net = SharedNet::new(tape.clone(), names);
+        let net = SharedNet::new(recording.clone(), names);
         World {
             spec,
             sim: turmoil::Builder::new()
@@ -111,7 +111,7 @@ impl<'a> World<'a> {
                 .tcp_capacity(1_024)
                 .rng_seed(spec.seed.decide("turmoil", &[]))
                 .build(),
-            tape,
+            recording,
             net,
             wire: Wire::new(&settings, spec.hosts.len(), spec.plan.faults.len()),
             slots: Vec::new(),
@@ -144,7 +144,7 @@ impl<'a> World<'a> {
             life: slot.lives,
             alive: alive.clone(),
             net: self.net.clone(),
-            tape: self.tape.clone(),
+            recording: self.recording.clone(),
             disk: self.disks[id.index()].attach(alive.clone()),
             shutdown: shutdown.clone(),
             run_for: self.spec.run_for,
@@ -172,9 +172,9 @@ impl<'a> World<'a> {
         event: Event,
         text: Option<String>,
     ) -> Vec<u32> {
-        let mut tape = self.tape.lock();
-        let due = host.map(|host| tape.trigger_points.event(host, &event)).unwrap_or_default();
-        tape.trace.push_with(self.now, host, event, |out| out.write_str(text.as_deref().unwrap_or_default()));
+        let mut recording = self.recording.lock();
+        let due = host.map(|host| recording.trigger_points.event(host, &event)).unwrap_or_default();
+        recording.trace.push_with(self.now, host, event, |out| out.write_str(text.as_deref().unwrap_or_default()));
         due
     }
 

@@ -36,9 +36,9 @@ impl World<'_> {
         let net = self.net.clone();
         let watches_messages = watches.iter().any(|watch| matches!(watch.watched, Watched::Message(_)));
         net.lock().triggered_faults().watch_messages(watches_messages);
-        let mut tape = self.tape.lock();
-        tape.trigger_points.on_trigger = Some(Arc::new(move |fault, here| net.lock().trigger(fault, here)));
-        tape.trigger_points.watches = watches;
+        let mut recording = self.recording.lock();
+        recording.trigger_points.on_trigger = Some(Arc::new(move |fault, here| net.lock().trigger(fault, here)));
+        recording.trigger_points.watches = watches;
     }
 
     fn watched(&self, trigger: &Trigger) -> Option<Watched> {
@@ -91,7 +91,7 @@ impl World<'_> {
 
     /// Stops watching for trigger points, and keeps the counts of those that are only counted.
     pub(super) fn end_trigger_points(&mut self) {
-        let trigger_points = std::mem::take(&mut self.tape.lock().trigger_points);
+        let trigger_points = std::mem::take(&mut self.recording.lock().trigger_points);
         let counts = trigger_points.watches.iter().filter(|watch| watch.fault == u32::MAX).map(|watch| watch.seen);
         self.trigger_counts.extend(counts);
         self.net.lock().triggered_faults().watch_messages(false);

@@ -117,8 +117,8 @@ fn fragile() -> Scenario {
         .check(every_answer_comes)
 }
 
-/// A server that calls `terror` when it is asked certain numbers, which only some seeds draw.
-fn terrible(name: &str, terror: fn()) -> Scenario {
+/// A server that calls `action` when it is asked certain numbers, which only some seeds draw.
+fn on_request(name: &str, action: fn()) -> Scenario {
     Scenario::new(name)
         .host("server", move |cx| async move {
             let mut listener = cx.listener(80);
@@ -127,7 +127,7 @@ fn terrible(name: &str, terror: fn()) -> Scenario {
                 tokio::spawn(async move {
                     let number = stream.read_u8().await.unwrap_or(0);
                     if number < 32 && number != 0 {
-                        terror();
+                        action();
                         endless().await;
                     }
                     let _ = stream.write_u8(number).await;
@@ -154,11 +154,11 @@ async fn endless() {
 }
 
 fn panics() -> Scenario {
-    terrible("panics", || panic!("I cannot bear this number"))
+    on_request("panics", || panic!("I cannot bear this number"))
 }
 
 fn aborts() -> Scenario {
-    terrible("aborts", || std::process::abort())
+    on_request("aborts", || std::process::abort())
 }
 
 fn overflows() -> Scenario {
@@ -167,13 +167,13 @@ fn overflows() -> Scenario {
         let room = std::hint::black_box([depth; 64]);
         deeper(depth + 1) + room[7]
     }
-    terrible("overflows", || {
+    on_request("overflows", || {
         std::hint::black_box(deeper(0));
     })
 }
 
 fn hoards() -> Scenario {
-    terrible("hoards", || {
+    on_request("hoards", || {
         let mut hoard = Vec::new();
         loop {
             hoard.push(std::hint::black_box(vec![1_u8; 1 << 20]));
@@ -182,18 +182,18 @@ fn hoards() -> Scenario {
 }
 
 fn exits() -> Scenario {
-    terrible("exits", || std::process::exit(0))
+    on_request("exits", || std::process::exit(0))
 }
 
 fn spins() -> Scenario {
-    terrible("spins", || {
+    on_request("spins", || {
         let started = Instant::now();
         while started.elapsed() < Duration::from_secs(1) {}
     })
 }
 
 fn computes() -> Scenario {
-    terrible("computes", || {
+    on_request("computes", || {
         loop {
             std::hint::black_box(0);
         }
@@ -201,7 +201,7 @@ fn computes() -> Scenario {
 }
 
 fn yields() -> Scenario {
-    terrible("yields", || IS_ENDLESS.set(true))
+    on_request("yields", || IS_ENDLESS.set(true))
 }
 
 /// A program that reads something that the sandbox does not simulate.

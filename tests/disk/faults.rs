@@ -201,7 +201,7 @@ fn corruption_flips_one_bit_of_one_read() {
     image.set_troubles(&[(0, Trouble::Corruption { rate: 1.0 })]);
     assert!((0..50).all(|_| corrupted_bits() == 1));
     assert_eq!(file.read_at(64, &mut [0]).unwrap(), 0);
-    assert_eq!(image.effects(), [(0, 50)], "a read of nothing flips nothing");
+    assert_eq!(image.effects(), [(0, 50)], "a read of nothing corrupts nothing");
     image.set_troubles(&[(0, Trouble::Corruption { rate: 0.1 })]);
     let flipped: u32 = (0..1_000).map(|_| corrupted_bits()).sum();
     assert!((70..130).contains(&flipped), "{flipped} of 1000");

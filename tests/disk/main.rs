@@ -189,7 +189,7 @@ fn torn_file(seed: Seed, other_file: bool) -> Vec<u8> {
 
 #[test]
 fn a_torn_write_ends_at_a_sector_boundary_and_depends_only_on_the_seed() {
-    let (mut lost, mut whole, mut cut) = (0, 0, 0);
+    let (mut lost, mut whole, mut torn) = (0, 0, 0);
     for seed in (0..300).map(Seed) {
         let left = torn_file(seed, false);
         assert_eq!(left, torn_file(seed, false));
@@ -201,11 +201,11 @@ fn a_torn_write_ends_at_a_sector_boundary_and_depends_only_on_the_seed() {
             4000 => whole += 1,
             _ => {
                 assert_eq!((300 + new) % 512, 0);
-                cut += 1;
+                torn += 1;
             }
         }
     }
-    assert!([lost, whole, cut].iter().all(|count| (70..130).contains(count)), "{lost} {whole} {cut}");
+    assert!([lost, whole, torn].iter().all(|count| (70..130).contains(count)), "{lost} {whole} {torn}");
 }
 
 /// Makes every call that a program can make; returns the results by name.

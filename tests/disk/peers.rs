@@ -180,7 +180,7 @@ fn torn_record(disk: &Disk) -> String {
 
 #[test]
 fn a_program_finds_its_torn_write_after_a_power_off() {
-    let (mut lost, mut whole, mut cut) = (0, 0, 0);
+    let (mut lost, mut whole, mut torn) = (0, 0, 0);
     for seed in 0..40 {
         let (run, answers) = run_with_faults(one_second_of(fault::power_off("server")), seed, torn_record);
         assert_eq!(run.outcome.fault_effects, [1]);
@@ -194,9 +194,9 @@ fn a_program_finds_its_torn_write_after_a_power_off() {
             4_000 => whole += 1,
             _ => {
                 assert_eq!((300 + new) % 512, 0, "cut at a sector boundary");
-                cut += 1;
+                torn += 1;
             }
         }
     }
-    assert!([lost, whole, cut].iter().all(|count| *count >= 5), "{lost} {whole} {cut}");
+    assert!([lost, whole, torn].iter().all(|count| *count >= 5), "{lost} {whole} {torn}");
 }

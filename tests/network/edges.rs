@@ -125,9 +125,9 @@ fn segments_of_a_host_killed_after_its_turn_in_the_step_are_not_late() {
 fn segments_of_a_host_killed_after_its_turn_in_the_step_can_be_lost() {
     // The FIN is lost, and arrives with its second retransmission; no segment stays in flight.
     let kill = fault::kill("server").at_nth_message("client", "server", "x", 1).lasting(secs(10));
-    let cut =
+    let partition =
         fault::partition_one_way("server", "client").at_nth_message("client", "server", "x", 1).lasting(millis(300));
-    let (run, seen) = world(20, vec![cut, kill], move |cx, seen| async move {
+    let (run, seen) = world(20, vec![partition, kill], move |cx, seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         ping(&mut stream).await.unwrap();
         until(&cx, 1_003).await;

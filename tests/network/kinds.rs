@@ -196,9 +196,9 @@ fn a_firewall_on_the_way_back_resets_only_the_answering_side() {
 
 #[test]
 fn segments_held_by_a_partition_are_reset_by_a_firewall_behind_it() {
-    let cut = fault::partition("client", "server").at(secs(1)).lasting(secs(2));
+    let partition = fault::partition("client", "server").at(secs(1)).lasting(secs(2));
     let reject = fault::partition_with_reset("client", "server").at(secs(1)).lasting(secs(9));
-    let (run, seen) = world(20, vec![cut, reject], |cx, seen| async move {
+    let (run, seen) = world(20, vec![partition, reject], |cx, seen| async move {
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         until(&cx, 1_500).await;
         stream.write_all(b"ping").await.unwrap();

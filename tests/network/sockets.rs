@@ -100,9 +100,9 @@ fn a_dropped_connect_frees_its_port_and_running_out_of_ports_is_a_clear_error() 
         assert_eq!((held.len(), error.kind()), (28_232, io::ErrorKind::AddrNotAvailable));
         note(&seen, &cx, error);
     };
-    let cut = vec![on_link(fault::kinds::Partition {}, 0, 1_000)];
+    let partition = vec![on_link(fault::kinds::Partition {}, 0, 1_000)];
     let (_, seen) =
-        world_with(20, cut, |cx| echo(cx.listener(80)), client, |s| s.run_for(secs(1)).settle_for(millis(10)));
+        world_with(20, partition, |cx| echo(cx.listener(80)), client, |s| s.run_for(secs(1)).settle_for(millis(10)));
     assert!(
         saw(&seen, "client has no free port left: 28232 connections are open or being opened; drop some of them"),
         "{:?}",

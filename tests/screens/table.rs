@@ -125,8 +125,8 @@ pub fn hopeless() -> Scenario {
         .check(every_answer_comes)
 }
 
-/// A server that calls `terror` when a client asks again after a crash.
-fn terrible(name: &str, terror: fn()) -> Scenario {
+/// A server that calls `action` when a client asks again after a crash.
+fn on_request(name: &str, action: fn()) -> Scenario {
     small(name)
         .host("server", move |cx: HostContext| async move {
             let mut listener = cx.listener(80);
@@ -136,7 +136,7 @@ fn terrible(name: &str, terror: fn()) -> Scenario {
                 tokio::spawn(async move {
                     if !is_first_life {
                         tracing::info!("a question after a crash");
-                        terror();
+                        action();
                     }
                     if let Ok(byte) = stream.read_u8().await {
                         let _ = stream.write_u8(byte).await;
@@ -152,12 +152,12 @@ fn terrible(name: &str, terror: fn()) -> Scenario {
 
 /// A task that panics.
 pub fn panics() -> Scenario {
-    terrible("panics", || panic!("no more answers")).check(nothing_is_promised)
+    on_request("panics", || panic!("no more answers")).check(nothing_is_promised)
 }
 
 /// A process that aborts.
 pub fn aborts() -> Scenario {
-    terrible("aborts", || {
+    on_request("aborts", || {
         eprintln!("this cannot go on");
         std::process::abort()
     })
@@ -166,7 +166,7 @@ pub fn aborts() -> Scenario {
 
 /// A program that waits in a loop for a clock that stands still.
 pub fn spins() -> Scenario {
-    terrible("spins", || {
+    on_request("spins", || {
         let start = std::time::Instant::now();
         while start.elapsed() < secs(1) {}
     })

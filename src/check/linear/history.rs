@@ -103,7 +103,7 @@ impl<Op, Output> TypedHistory<Op, Output> {
     ///
     /// # Errors
     /// Fails if the process has no open call.
-    pub fn take_back(&mut self, process: u64) -> Result<(), InvalidHistory> {
+    pub fn fail(&mut self, process: u64) -> Result<(), InvalidHistory> {
         let index = self.open.remove(&process).ok_or(InvalidHistory::NoCall(process))?;
         self.entries.remove(index);
         for other in self.open.values_mut().filter(|other| **other > index) {

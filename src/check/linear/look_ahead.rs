@@ -66,7 +66,7 @@ impl LookAhead {
         if from >= completed.len() {
             return false;
         }
-        let leads_to = |from: u32, to: u32| from == to || prepared.model.may_grow(states.get(from), states.get(to));
+        let leads_to = |from: u32, to: u32| from == to || prepared.model.may_lead(states.get(from), states.get(to));
         self.reachable.clear();
         self.reachable.push(state);
         self.reachable.extend(pending.map(|number| self.leads[number as usize]).filter(|lead| *lead != NONE));

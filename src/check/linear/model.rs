@@ -32,7 +32,7 @@ pub trait Model {
     }
 
     /// The only state in which `op` can return this output; `None` if there are several, or if that is not known.
-    /// Together with [`leads_to`](Model::leads_to) and [`may_grow`](Model::may_grow), this tells the search early that
+    /// Together with [`leads_to`](Model::leads_to) and [`may_lead`](Model::may_lead), this tells the search early that
     /// a state which is still needed cannot be reached again.
     fn needs(&self, _op: &Self::Op, _output: &Self::Output) -> Option<Self::State> {
         None
@@ -46,7 +46,7 @@ pub trait Model {
 
     /// Whether operations for which [`leads_to`](Model::leads_to) returns `None` may lead from one state to another.
     /// Returning `true` is always correct.
-    fn may_grow(&self, _from: &Self::State, _to: &Self::State) -> bool {
+    fn may_lead(&self, _from: &Self::State, _to: &Self::State) -> bool {
         true
     }
 

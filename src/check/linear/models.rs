@@ -92,7 +92,7 @@ impl<V: Value> Model for Register<V> {
         }
     }
 
-    fn may_grow(&self, _: &V, _: &V) -> bool {
+    fn may_lead(&self, _: &V, _: &V) -> bool {
         false
     }
 }
@@ -177,7 +177,7 @@ impl Model for KeyValue {
         }
     }
 
-    fn may_grow(&self, from: &String, to: &String) -> bool {
+    fn may_lead(&self, from: &String, to: &String) -> bool {
         to.starts_with(from.as_str())
     }
 

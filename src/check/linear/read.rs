@@ -100,7 +100,7 @@ fn jepsen_event(
         (":fail", ":cas") if !value.starts_with(':') => {
             history.ret(process, RegisterOutput::Swapped(false)).map_err(text_of)
         }
-        (":fail", _) => history.take_back(process).map_err(text_of),
+        (":fail", _) => history.fail(process).map_err(text_of),
         (":info", _) => history.give_up(process).map_err(text_of),
         _ => Err(format!("`{kind}` is not :invoke, :ok, :fail or :info")),
     }
@@ -153,7 +153,7 @@ pub fn porcupine_key_value(text: &str) -> Result<KeyValueHistory, ParseError> {
                 history.ret(process, KeyValueOutput::Text(field(":value")?.quoted(":value")?.to_owned()))
             }
             ":ok" => history.ret(process, KeyValueOutput::Done),
-            ":fail" => history.take_back(process),
+            ":fail" => history.fail(process),
             ":info" => history.give_up(process),
             other => return Err(format!("`{other}` is not :invoke, :ok, :fail or :info")),
         }

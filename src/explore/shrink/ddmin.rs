@@ -8,7 +8,7 @@ pub(super) enum FirstMatch {
     /// No candidate has it.
     None,
     /// There is no time left for questions.
-    Over,
+    OutOfTime,
 }
 
 /// Finds a sublist that still has the property, and that loses it if any single item is taken out. `first` answers
@@ -37,7 +37,7 @@ pub(super) fn minimise<T: Clone, E>(
                 parts = (parts - 1).clamp(2, items.len().max(2));
             }
             FirstMatch::None if parts < items.len() => parts = (parts * 2).min(items.len()),
-            FirstMatch::None | FirstMatch::Over => break,
+            FirstMatch::None | FirstMatch::OutOfTime => break,
         }
     }
     Ok(items)
@@ -57,7 +57,7 @@ mod tests {
         let found = minimise((0..of).collect(), |count, make: &dyn Fn(usize) -> Vec<u32>| {
             for index in 0..count {
                 if asked == most {
-                    return Ok::<_, Infallible>(FirstMatch::Over);
+                    return Ok::<_, Infallible>(FirstMatch::OutOfTime);
                 }
                 asked += 1;
                 let candidate = make(index);

@@ -145,7 +145,7 @@ impl Shrinker<'_, '_> {
             (self.progress)(self.trials.runs, Size::of(&self.case));
             Ok(match first {
                 Some(index) => FirstMatch::Found(index),
-                None if self.trials.is_over() => FirstMatch::Over,
+                None if self.trials.is_over() => FirstMatch::OutOfTime,
                 None => FirstMatch::None,
             })
         })

@@ -5,7 +5,7 @@ mod error;
 mod journal;
 mod options;
 mod points;
-mod tries;
+mod trials;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -27,7 +27,7 @@ use journal::{End, Head, Journal};
 pub use options::{SweepFault, SweepOptions};
 pub use points::Point;
 use points::points;
-use tries::{Try, control, hosts, tries};
+use trials::{Trial, control, hosts, trials};
 
 /// The results of all trials of one kind.
 #[derive(Clone, Debug, Default)]
@@ -110,21 +110,21 @@ pub fn sweep(
         return Err(SweepError::NoPoints);
     }
     let hosts = hosts(&pool.scenarios()[scenario], options)?;
-    let tries = tries(options, &points, &hosts);
-    let head = Head::new(&pool.scenarios()[scenario], &control, tries.iter().map(|tried| tried.faults.as_slice()));
+    let trials = trials(options, &points, &hosts);
+    let head = Head::new(&pool.scenarios()[scenario], &control, trials.iter().map(|trial| trial.faults.as_slice()));
     let mut journal = Journal::open(options.journal.clone(), &head, options.afresh)?;
     let resumed = journal.known.len();
     let case = |faults: &[Fault]| Case { plan: Plan { faults: faults.to_vec() }, ..control.clone() };
     let mut failed = journal.known.values().filter(|end| matches!(end, End::Failed(_))).count();
-    progress(resumed, tries.len(), failed);
-    let mut left = (0..tries.len()).filter(|index| !journal.known.contains_key(index)).collect::<Vec<_>>().into_iter();
+    progress(resumed, trials.len(), failed);
+    let mut left = (0..trials.len()).filter(|index| !journal.known.contains_key(index)).collect::<Vec<_>>().into_iter();
     let (sender, receiver) = channel();
     let mut in_flight = 0;
     loop {
         while in_flight < 2 * pool.jobs()
             && let Some(index) = left.next()
         {
-            let case_ref = CaseRef::Case(Box::new(case(&tries[index].faults)));
+            let case_ref = CaseRef::Case(Box::new(case(&trials[index].faults)));
             pool.send(Job { tag: index, ..Job::plain(scenario, case_ref, JobKind::Outcome) }, &sender);
             in_flight += 1;
         }
@@ -146,9 +146,9 @@ pub fn sweep(
         };
         failed += usize::from(matches!(end, End::Failed(_)));
         journal.write(index, end)?;
-        progress(journal.known.len(), tries.len(), failed);
+        progress(journal.known.len(), trials.len(), failed);
     }
-    let rows = rows(pool, scenario, options, &tries, &journal.known, &case)?;
+    let rows = rows(pool, scenario, options, &trials, &journal.known, &case)?;
     let messages = points.iter().filter(|point| point.to.is_some()).count();
     Ok(Sweep {
         scenario: control.scenario.clone(),
@@ -158,7 +158,7 @@ pub fn sweep(
         operations: super::Size::of(&control).operations,
         hosts,
         rows,
-        runs: tries.len() - resumed,
+        runs: trials.len() - resumed,
         resumed,
         wall: started.elapsed(),
     })
@@ -168,7 +168,7 @@ fn rows(
     pool: &Pool,
     scenario: usize,
     options: &SweepOptions,
-    tries: &[Try],
+    trials: &[Trial],
     ends: &BTreeMap<usize, End>,
     case: &dyn Fn(&[Fault]) -> Case,
 ) -> Result<Vec<Row>, SweepError> {
@@ -176,16 +176,16 @@ fn rows(
         options.sweep_faults.iter().map(|sweep_fault| sweep_fault.name()).chain((options.pairs > 0).then_some("pairs"));
     let mut rows: Vec<Row> = names.map(|name| Row { name: name.to_owned(), ..Row::default() }).collect();
     for (index, end) in ends {
-        let tried = &tries[*index];
-        let row = &mut rows[tried.row];
+        let trial = &trials[*index];
+        let row = &mut rows[trial.row];
         row.tried += 1;
         row.effective += usize::from(*end != End::NoEffect);
         if let End::Failed(finding) = end {
-            let case = case(&tried.faults);
+            let case = case(&trial.faults);
             let saved = place(&case, *index, options);
             let answer = pool.run(scenario, &CaseRef::Case(Box::new(case.clone())), JobKind::Recording)?;
             save(&pool.scenarios()[scenario], &case, &answer.outcome, answer.recording.as_deref(), &saved)?;
-            let faults = tried.faults.iter().map(Fault::to_string).collect();
+            let faults = trial.faults.iter().map(Fault::to_string).collect();
             row.failing.push(Failing { faults, finding: finding.clone(), saved });
         }
     }

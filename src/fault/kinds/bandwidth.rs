@@ -41,6 +41,7 @@ impl Kind for Bandwidth {
     fn facts(&self) -> Facts {
         Facts {
             target: KindTarget::Links,
+            draw_key: "bandwidth",
             is_seen_in_segments: true,
             generators_differ_by_parameters: false,
             effect_on_a_message: None,

@@ -48,6 +48,7 @@ impl Kind for BurstLoss {
     fn facts(&self) -> Facts {
         Facts {
             target: KindTarget::Links,
+            draw_key: "burst loss",
             is_seen_in_segments: true,
             generators_differ_by_parameters: false,
             effect_on_a_message: None,

@@ -35,6 +35,7 @@ impl Kind for ClockDrift {
     fn facts(&self) -> Facts {
         Facts {
             target: KindTarget::Hosts,
+            draw_key: "clock drift",
             is_seen_in_segments: false,
             generators_differ_by_parameters: true,
             effect_on_a_message: None,

@@ -34,6 +34,7 @@ impl Kind for ClockSkew {
     fn facts(&self) -> Facts {
         Facts {
             target: KindTarget::Hosts,
+            draw_key: "clock skew",
             is_seen_in_segments: false,
             generators_differ_by_parameters: true,
             effect_on_a_message: None,

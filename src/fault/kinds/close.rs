@@ -33,6 +33,7 @@ impl Kind for Close {
     fn facts(&self) -> Facts {
         Facts {
             target: KindTarget::Links,
+            draw_key: "cut",
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
             effect_on_a_message: Some("closes its connection"),

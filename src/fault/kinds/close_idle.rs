@@ -37,6 +37,7 @@ impl Kind for CloseIdle {
     fn facts(&self) -> Facts {
         Facts {
             target: KindTarget::Links,
+            draw_key: "close idle",
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
             effect_on_a_message: None,

@@ -33,6 +33,7 @@ impl Kind for Corrupt {
     fn facts(&self) -> Facts {
         Facts {
             target: KindTarget::Links,
+            draw_key: "flip",
             is_seen_in_segments: true,
             generators_differ_by_parameters: false,
             effect_on_a_message: None,

@@ -42,6 +42,12 @@ impl Kind for DiskErrors {
     fn facts(&self) -> Facts {
         Facts {
             target: KindTarget::Hosts,
+            draw_key: match self.calls {
+                DiskCalls::All => "disk errors",
+                DiskCalls::Reads => "read errors",
+                DiskCalls::Writes => "write errors",
+                DiskCalls::Syncs => "sync errors",
+            },
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
             effect_on_a_message: None,

@@ -42,6 +42,7 @@ impl Kind for DiskSlow {
     fn facts(&self) -> Facts {
         Facts {
             target: KindTarget::Hosts,
+            draw_key: "disk slow",
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
             effect_on_a_message: None,

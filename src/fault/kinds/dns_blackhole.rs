@@ -30,6 +30,7 @@ impl Kind for DnsBlackhole {
     fn facts(&self) -> Facts {
         Facts {
             target: KindTarget::Names,
+            draw_key: "dead resolution",
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
             effect_on_a_message: None,

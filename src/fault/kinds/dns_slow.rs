@@ -34,6 +34,7 @@ impl Kind for DnsSlow {
     fn facts(&self) -> Facts {
         Facts {
             target: KindTarget::Names,
+            draw_key: "late resolution",
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
             effect_on_a_message: None,

@@ -31,6 +31,7 @@ impl Kind for HalfOpen {
     fn facts(&self) -> Facts {
         Facts {
             target: KindTarget::LinksOneWay,
+            draw_key: "half-open",
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
             effect_on_a_message: None,

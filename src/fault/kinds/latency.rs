@@ -37,6 +37,7 @@ impl Kind for Latency {
     fn facts(&self) -> Facts {
         Facts {
             target: KindTarget::Links,
+            draw_key: "latency",
             is_seen_in_segments: true,
             generators_differ_by_parameters: false,
             effect_on_a_message: None,

@@ -34,6 +34,7 @@ impl Kind for LatencyWave {
     fn facts(&self) -> Facts {
         Facts {
             target: KindTarget::Links,
+            draw_key: "latency wave",
             is_seen_in_segments: true,
             generators_differ_by_parameters: false,
             effect_on_a_message: None,

@@ -91,6 +91,8 @@ pub(crate) trait Kind {
 pub(crate) struct Facts {
     /// Where it acts.
     pub(crate) target: KindTarget,
+    /// The text under which a seed draws its faults: see [`FaultKind::draw_key`].
+    pub(crate) draw_key: &'static str,
     /// Whether its effect in one run can be written segment by segment, and so be repeated without randomness.
     pub(crate) is_seen_in_segments: bool,
     /// Whether the parameters are part of a generator's name, because one scenario may use several of them.
@@ -202,6 +204,16 @@ impl FaultKind {
     /// The name by which it is listed, for example `power off`.
     pub fn name(&self) -> &'static str {
         self.kind().name()
+    }
+
+    /// The text under which a seed draws the faults of this kind. It never changes, whatever the kind is called, so that
+    /// a seed means the same plan before and after a change of words.
+    pub(super) fn draw_key(&self) -> String {
+        let Facts { draw_key, generators_differ_by_parameters, .. } = self.facts();
+        match generators_differ_by_parameters {
+            true => format!("{draw_key} {}", self.kind().parameters_in_words()),
+            false => draw_key.to_owned(),
+        }
     }
 
     /// Whether it acts on hosts (and not on links).

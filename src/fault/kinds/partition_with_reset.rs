@@ -31,6 +31,7 @@ impl Kind for PartitionWithReset {
     fn facts(&self) -> Facts {
         Facts {
             target: KindTarget::Links,
+            draw_key: "reject",
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
             effect_on_a_message: None,

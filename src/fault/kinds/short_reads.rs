@@ -32,6 +32,7 @@ impl Kind for ShortReads {
     fn facts(&self) -> Facts {
         Facts {
             target: KindTarget::Hosts,
+            draw_key: "short reads",
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
             effect_on_a_message: None,

@@ -34,6 +34,7 @@ impl Kind for SlowStart {
     fn facts(&self) -> Facts {
         Facts {
             target: KindTarget::Hosts,
+            draw_key: "slow start",
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
             effect_on_a_message: None,

@@ -33,6 +33,7 @@ impl Kind for SmallWindow {
     fn facts(&self) -> Facts {
         Facts {
             target: KindTarget::Hosts,
+            draw_key: "small window",
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
             effect_on_a_message: None,

@@ -34,6 +34,7 @@ impl Kind for Stall {
     fn facts(&self) -> Facts {
         Facts {
             target: KindTarget::Links,
+            draw_key: "stall",
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
             effect_on_a_message: Some("stalls it"),

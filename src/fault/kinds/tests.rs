@@ -191,3 +191,30 @@ fn impossible_faults_of_machines_are_refused() {
         assert_eq!(fault.defect().as_deref(), Some(expected));
     }
 }
+
+#[test]
+fn a_new_name_of_a_kind_changes_no_draw() {
+    let mut keys: Vec<(String, &str)> =
+        FaultKind::examples().iter().map(|kind| (kind.draw_key(), kind.name())).collect();
+    for calls in [DiskCalls::Reads, DiskCalls::Writes, DiskCalls::Syncs] {
+        let kind = disk_errors(0.1, calls, "a").kind;
+        keys.push((kind.draw_key(), kind.name()));
+    }
+    let distinct: std::collections::BTreeSet<&String> = keys.iter().map(|(key, _)| key).collect();
+    assert_eq!(distinct.len(), keys.len(), "{keys:?}");
+
+    let is_renamed = |(key, name): &&(String, &str)| !key.starts_with(*name);
+    let renamed: Vec<(&str, &str)> = keys.iter().filter(is_renamed).map(|(key, name)| (&**key, *name)).collect();
+    let expected = [
+        ("reject", "partition with reset"),
+        ("cut", "close"),
+        ("drip", "trickle"),
+        ("flip", "corrupt"),
+        ("disk flips", "disk corruption"),
+        ("mute", "output stall"),
+        ("late resolution", "dns slow"),
+        ("dead resolution", "dns blackhole"),
+        ("no resolution", "dns not found"),
+    ];
+    assert_eq!(renamed, expected);
+}

@@ -36,6 +36,7 @@ impl Kind for Trickle {
     fn facts(&self) -> Facts {
         Facts {
             target: KindTarget::Links,
+            draw_key: "drip",
             is_seen_in_segments: false,
             generators_differ_by_parameters: false,
             effect_on_a_message: Some("slows it to a trickle"),

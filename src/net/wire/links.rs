@@ -59,7 +59,7 @@ impl Links {
             extra: Duration::ZERO,
             late: None,
         };
-        net.tape.lock().trace.push(at, Some(flow.host(packet.side)), event);
+        net.recording.lock().trace.push(at, Some(flow.host(packet.side)), event);
     }
 
     /// A firewall in the middle of the link drops a segment and sends a reset to its sender: half the way there and

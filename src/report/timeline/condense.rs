@@ -125,7 +125,7 @@ fn close(text: &mut Vec<Kept>, gap: &mut Vec<&Line>) {
     let drawn = match gap.as_slice() {
         // A gap of one line saves nothing.
         [only] => draw(only),
-        lines => format!("{:>10}  {} … {}", "", last.quiet_lanes, contents(lines)),
+        lines => format!("{:>10}  {} … {}", "", last.lanes_alone, contents(lines)),
     };
     text.push(Kept { at: last.at, text: drawn, holds: gap.len() });
     gap.clear();

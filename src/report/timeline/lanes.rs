@@ -32,8 +32,8 @@ pub(super) fn draw(hosts: &[String], moments: Vec<Moment>) -> Vec<Line> {
         }
         let Moment { at, weight, category, place, life, text } = moment;
         let text = one_line(&text);
-        let (lanes, quiet_lanes) = (lanes(&alive, place, life), self::lanes(&alive, Place::World, None));
-        lines.push(Line { at, weight, category, lanes, quiet_lanes, text });
+        let (lanes, lanes_alone) = (lanes(&alive, place, life), self::lanes(&alive, Place::World, None));
+        lines.push(Line { at, weight, category, lanes, lanes_alone, text });
     }
     lines
 }

@@ -63,6 +63,6 @@ pub(super) struct Line {
     pub(super) category: Category,
     pub(super) lanes: String,
     /// The lanes as they continue if this line is left out.
-    pub(super) quiet_lanes: String,
+    pub(super) lanes_alone: String,
     pub(super) text: String,
 }

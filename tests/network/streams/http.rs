@@ -75,7 +75,7 @@ fn a_close_or_a_reset_in_the_middle_of_an_answer_is_an_error_of_hyper() {
         labels(&world_with(20, during(fault.one_way()), sharing(&nobody, serve), ask_thrice, |s| s).1)
     };
     // In the head, then in the body.
-    for (after, cut, reset) in [
+    for (after, closed, reset) in [
         (60, "hyper::Error(IncompleteMessage)", "hyper::Error(Io, Custom { kind: ConnectionReset,"),
         (
             1_000,
@@ -84,7 +84,7 @@ fn a_close_or_a_reset_in_the_middle_of_an_answer_is_an_error_of_hyper() {
         ),
     ] {
         for (fault, expected) in
-            [(fault::close(after, "server", "client"), cut), (fault::reset(after, "server", "client"), reset)]
+            [(fault::close(after, "server", "client"), closed), (fault::reset(after, "server", "client"), reset)]
         {
             let seen = asked(fault);
             assert_eq!((seen[0].as_str(), seen[2].as_str(), seen.len()), ("page", "page", 3));
@@ -229,8 +229,8 @@ fn an_answer_is_lost_after_its_request_was_processed() {
 
 #[test]
 fn an_upload_is_closed_in_its_body() {
-    let cut = fault::close(1_000, "client", "server").one_way().at_nth_message("client", "server", "POST", 1);
-    let (seen, noted) = at_trigger_point(cut.lasting(millis(10)));
+    let close = fault::close(1_000, "client", "server").one_way().at_nth_message("client", "server", "POST", 1);
+    let (seen, noted) = at_trigger_point(close.lasting(millis(10)));
     assert_eq!(words(&seen), ["hyper::Error", "page", "page"]);
     assert_eq!(noted.len(), 1);
     assert!(noted[0].contains("Body") && noted[0].contains("UnexpectedEof"), "{noted:?}");

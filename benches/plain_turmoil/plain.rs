@@ -24,7 +24,7 @@ use crate::shop::simulated::{PAUSE, Setup, Step};
 use crate::shop::workload::User;
 use crate::shop::{api, gateway, pricing, store};
 
-/// The counts of one run of the twin.
+/// The counts of one run on plain turmoil.
 #[derive(Clone, Copy, Debug)]
 pub struct RunCounts {
     /// Segments that ask for a connection.
@@ -202,7 +202,7 @@ pub fn run(case: &Case, duration: Duration) -> RunCounts {
     });
 
     while sim.elapsed() < duration {
-        sim.step().expect("no program of the twin fails");
+        sim.step().expect("no program on plain turmoil fails");
     }
     let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
     // Read before the simulation is dropped: connections that end with it send no messages.

@@ -15,7 +15,7 @@ use crate::trace::HostId;
 const PLANS: u64 = 16;
 
 /// One trial: its row in the result, and its plan.
-pub(super) struct Try {
+pub(super) struct Trial {
     pub(super) row: usize,
     pub(super) faults: Vec<Fault>,
 }
@@ -76,24 +76,24 @@ fn going_down(scenario: &Scenario) -> Vec<String> {
 }
 
 /// All trials: every single fault, in the order of the points, and then the pairs.
-pub(super) fn tries(options: &SweepOptions, points: &[Point], going_down: &[String]) -> Vec<Try> {
-    let mut tries = Vec::new();
+pub(super) fn trials(options: &SweepOptions, points: &[Point], going_down: &[String]) -> Vec<Trial> {
+    let mut trials = Vec::new();
     for (row, sweep_fault) in options.sweep_faults.iter().enumerate() {
         let faults = points.iter().filter_map(|point| fault(*sweep_fault, point, going_down, options.down_for));
-        tries.extend(faults.map(|fault| Try { row, faults: vec![fault] }));
+        trials.extend(faults.map(|fault| Trial { row, faults: vec![fault] }));
     }
-    let singles = tries.len() as u64;
+    let singles = trials.len() as u64;
     if singles > 1 {
         for pair in 0..options.pairs {
             let first = options.seed.decide("first of a pair", &[pair]) % singles;
             // Every fault other than the first is equally likely to be the second.
             let other = options.seed.decide("second of a pair", &[pair]) % (singles - 1);
             let second = if other >= first { other + 1 } else { other };
-            let faults = [first.min(second), first.max(second)].map(|index| tries[index as usize].faults[0].clone());
-            tries.push(Try { row: options.sweep_faults.len(), faults: faults.to_vec() });
+            let faults = [first.min(second), first.max(second)].map(|index| trials[index as usize].faults[0].clone());
+            trials.push(Trial { row: options.sweep_faults.len(), faults: faults.to_vec() });
         }
     }
-    tries
+    trials
 }
 
 /// The fault at a point; `None` if it makes no sense there.

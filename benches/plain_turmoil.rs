@@ -1,16 +1,16 @@
-//! Benchmark of Squall's overhead: the shop under Squall against the same shop on plain turmoil (`twin`).
+//! Benchmark of Squall's overhead: the shop under Squall against the same shop on plain turmoil.
 //!
-//! `cargo bench --bench turmoil_twin --profile dev` measures with the profile that `cargo sims` uses. Both sides run
+//! `cargo bench --bench plain_turmoil --profile dev` measures with the profile that `cargo sims` uses. Both sides run
 //! the same cases, without faults, with steps of 10 ms and latencies of 10 to 30 ms, alternating in pairs. Squall's
 //! side includes all that it does in a run: sandbox, wire, simulated disk, digest, history, checks; the rows "a process
-//! per run" add a fresh process for each run. The twin's store uses redb's memory backend, and the twin has no
-//! observers.
+//! per run" add a fresh process for each run. On plain turmoil the store uses redb's memory backend, and nothing
+//! observes the run.
 
+#[path = "plain_turmoil/plain.rs"]
+mod plain;
 #[path = "../sims/shop/mod.rs"]
 mod shop;
 mod support;
-#[path = "turmoil_twin/twin.rs"]
-mod twin;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,8 +59,8 @@ fn by_squall(scenario: &Scenario, seed: u64) -> (u64, u64) {
     (run.outcome.counters.segments, operations.count() as u64)
 }
 
-fn by_twin(scenario: &Scenario, seed: u64) -> (u64, u64) {
-    let done = twin::run(&scenario.control(Seed(seed)), scenario.duration());
+fn on_plain_turmoil(scenario: &Scenario, seed: u64) -> (u64, u64) {
+    let done = plain::run(&scenario.control(Seed(seed)), scenario.duration());
     (done.messages(), done.operations)
 }
 
@@ -81,7 +81,7 @@ fn main() {
     for round in 0..=ROUNDS {
         let seeds = round * RUNS..(round + 1) * RUNS;
         let squall = sample(seeds.clone(), |seed| by_squall(&scenario, seed));
-        let twin = sample(seeds.clone(), |seed| by_twin(&scenario, seed));
+        let plain = sample(seeds.clone(), |seed| on_plain_turmoil(&scenario, seed));
         let mut forked = Sample::default();
         for seed in seeds {
             let finished = worker.run(&seed.to_le_bytes(), &ProcessLimits::default()).expect("the zygote is alive");
@@ -97,7 +97,7 @@ fn main() {
         }
         // The first round warms up the caches.
         if round > 0 {
-            pairs.push((squall, twin, forked));
+            pairs.push((squall, plain, forked));
         }
     }
 
@@ -107,7 +107,7 @@ fn main() {
         let (cpu, messages) = (of(|s| s.cpu.as_secs_f64() * 1e6), of(|s| s.messages as f64));
         println!("{name:<26} {cpu:>14.1} {messages:>14.2} {:>14.3}", of(|s| s.operations as f64));
     };
-    row("twin", |pair| pair.1);
+    row("plain turmoil", |pair| pair.1);
     row("squall", |pair| pair.0);
     row("squall, a process per run", |pair| pair.2);
 
@@ -126,7 +126,7 @@ fn main() {
         let of_message = of(&|pair| cpu(pair) / messages(pair));
         println!("{name:<26} {:>8.3} {:>10.3} {each:>14.3} {of_message:>12.3}", of(&cpu), of(&messages));
     };
-    ratios("squall / twin", |pair| pair.0);
+    ratios("squall / plain turmoil", |pair| pair.0);
     ratios("squall, a process per run", |pair| pair.2);
     let cpu: Vec<f64> = pairs.iter().map(|pair| pair.0.cpu.as_secs_f64() / pair.1.cpu.as_secs_f64()).collect();
     let (low, high) = cpu.iter().fold((f64::MAX, 0.0_f64), |(low, high), ratio| (low.min(*ratio), high.max(*ratio)));
@@ -144,9 +144,12 @@ fn kinds(scenario: &Scenario) {
         let is_counted = |event: &Event| matches!(event, Event::Sent { kind, .. } if *kind == counted);
         squall.trace.records.iter().filter(|record| is_counted(&record.event)).count()
     };
-    let twin = twin::run(&case, scenario.duration());
+    let plain = plain::run(&case, scenario.duration());
     println!("{:<26} {:>9} {:>9} {:>9} {:>9} {:>9}", "one run, seed 0", "connect", "grant", "data", "end", "window");
-    println!("{:<26} {:>9} {:>9} {:>9} {:>9} {:>9}", "twin", twin.connects, "free", twin.writes, twin.ends, "free");
+    println!(
+        "{:<26} {:>9} {:>9} {:>9} {:>9} {:>9}",
+        "plain turmoil", plain.connects, "free", plain.writes, plain.ends, "free"
+    );
     println!(
         "{:<26} {:>9} {:>9} {:>9} {:>9} {:>9}",
         "squall",

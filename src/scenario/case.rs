@@ -1,0 +1,25 @@
+//! The data on which one run of a scenario depends.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::fault::Plan;
+use crate::seed::Seed;
+
+/// The input of every client: by the name of its host, then by the client's number.
+pub type Input = BTreeMap<String, Vec<serde_json::Value>>;
+
+/// Everything that a run depends on, as plain data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The seed from which plan and input were drawn, and from which all decisions of the run are derived.
+    pub seed: Seed,
+    /// The faults.
+    pub plan: Plan,
+    /// The input of the clients.
+    pub input: Input,
+}
