@@ -145,7 +145,7 @@ pub fn a_sweep_passes_if_everything_is_survived() {
     let afresh = ["sweep", "ledger", "--operations", "3", "--kinds", "loss,kill", "--afresh"];
     assert_contains(&stdout(&cli(name, &afresh)), &["\n15 runs in "]);
     let other = stdout(&cli(name, &["sweep", "ledger", "--operations", "1", "--kinds", "close", "--jobs", "1"]));
-    assert_contains(&other, &["3 points (2 messages, 1 events)", "\n2 runs in "]);
+    assert_contains(&other, &["3 points (2 messages, 1 event)", "\n2 runs in "]);
 }
 
 pub fn a_sweep_names_each_point_that_is_not_survived() {
