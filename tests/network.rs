@@ -13,6 +13,8 @@ mod kinds;
 mod machines;
 #[path = "network/names.rs"]
 mod names;
+#[path = "network/senders.rs"]
+mod senders;
 #[path = "network/sockets.rs"]
 mod sockets;
 #[path = "network/streams.rs"]

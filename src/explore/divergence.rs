@@ -125,9 +125,14 @@ pub fn record_line(hosts: &[String], record: &Record) -> String {
         Event::Arrived { flow: key, forward, kind } => format!("arrived {kind:?} {}", flow(key, *forward)),
         Event::SegmentAffected { fault, flow: key, forward, segment, kind, lost, extra, late } => {
             let fault = fault.map_or("lost power".to_owned(), |fault| format!("fault {}", fault + 1));
-            let late = late.map_or("held back".to_owned(), |late| format!("late by {}", duration_text(late)));
+            let kept = if *lost == 0 { "held back" } else { "lost" };
+            let late = late.map_or(kept.to_owned(), |late| format!("late by {}", duration_text(late)));
             let extra = if extra.is_zero() { String::new() } else { format!(", {} of it", duration_text(*extra)) };
-            let lost = if *lost == 0 { String::new() } else { format!(", lost {} times", lost.count_ones()) };
+            let lost = match lost.count_ones() {
+                0 => String::new(),
+                1 => format!(", transmission {}", lost.trailing_zeros()),
+                times => format!(", lost {times} times"),
+            };
             format!("affected {kind:?} {} segment {segment}: {late} ({fault}{lost}{extra})", flow(key, *forward))
         }
         Event::SegmentCorrupted { fault, flow: key, forward, segment, bit } => {

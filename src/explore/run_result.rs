@@ -146,6 +146,8 @@ fn effects(records: &[Record], plan: &Plan, hosts: &[String]) -> Vec<u64> {
             Event::Killed | Event::PoweredOff | Event::Stopping => {
                 begun.filter(|fault| plan.faults.get(*fault as usize).is_some_and(targets_host))
             }
+            // The last event of a segment that was lost before only says when it arrives.
+            Event::SegmentAffected { lost: 0, extra: Duration::ZERO, late: Some(_), .. } => continue,
             Event::SegmentAffected { fault, .. } => fault,
             Event::HostAffected { fault } => Some(fault),
             // A kernel sends segments for a killed process, so these may be recorded between the deaths of two hosts.

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{duration_text, text_duration};
 
-/// The most transmissions of one segment that can be lost; the next one gets through (as with Linux's `tcp_retries2`).
+/// The most transmissions of one segment that can be lost: with Linux's default `tcp_retries2`, the kernel gives the
+/// connection up after them.
 pub const TRANSMISSIONS: u32 = 16;
 
 /// What happens to one segment. A segment is named by its connection and its number there, so that the name means the

@@ -63,7 +63,7 @@ impl Net {
     pub(crate) fn close(&mut self, flow: FlowId, side: Side) {
         let Some(end) = self.take_end(flow, side) else { return };
         match end.state {
-            EndState::Connecting | EndState::Reset => {}
+            EndState::Connecting | EndState::Gone => {}
             EndState::Open if !end.received.is_empty() => self.send(flow, side, SegmentKind::Rst, Bytes::new(), 0),
             EndState::Open if !end.finished => self.send(flow, side, SegmentKind::Fin, Bytes::new(), 0),
             EndState::Open => {}

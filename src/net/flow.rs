@@ -1,6 +1,7 @@
 //! One connection: its two ends as their kernels see them, its segments, and the order that they keep on the wire.
 
 use std::collections::VecDeque;
+use std::io;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -47,14 +48,16 @@ pub(crate) enum EndState {
     Connecting,
     /// Bytes may flow.
     Open,
-    /// The peer reset the connection, or refused it.
-    Reset,
+    /// The connection is gone: it was refused or reset, or its kernel gave it up. The program has yet to learn why.
+    Gone,
 }
 
 /// One end of a connection, while a program or an accept queue holds it.
 #[derive(Debug)]
 pub(crate) struct End {
     pub(crate) state: EndState,
+    /// Why the connection is gone, until a call of the program has returned it.
+    pub(crate) error: Option<io::ErrorKind>,
     pub(crate) received: VecDeque<Bytes>,
     pub(crate) peer_finished: bool,
     /// Whether the program of the listening host has accepted it.
@@ -74,6 +77,7 @@ impl End {
     pub(crate) fn new(state: EndState) -> End {
         End {
             state,
+            error: None,
             received: VecDeque::new(),
             peer_finished: false,
             accepted: false,
@@ -89,6 +93,14 @@ impl End {
     /// Whether a request is in flight on this connection, as far as the server's kernel can tell.
     pub(crate) fn is_in_flight(&self) -> bool {
         self.accepted && self.unanswered
+    }
+
+    /// The connection is gone. As on Linux, the program learns why only once, and only that its peer no longer listens
+    /// if the peer had finished before.
+    pub(crate) fn fail(&mut self, error: io::ErrorKind, wake: &mut Vec<Waker>) {
+        self.state = EndState::Gone;
+        self.error = Some(if self.peer_finished { io::ErrorKind::BrokenPipe } else { error });
+        self.wake_all(wake);
     }
 
     /// Takes both wakers, after a change that reader and writer must see.
@@ -110,13 +122,16 @@ pub(crate) struct Flow {
     pub(crate) sent: [u32; 2],
     /// When the latest segment of each side arrives: no later segment may overtake it.
     pub(crate) last_due: [Duration; 2],
+    /// Since when the kernel of each side no longer knows the connection, and so sends nothing on it again.
+    pub(crate) gone_at: [Option<Duration>; 2],
     /// Whether a fault has broken the connection: no segment sent on it afterwards arrives.
     pub(crate) is_severed: bool,
 }
 
 impl Flow {
     pub(crate) fn new(key: FlowKey, client_port: u16) -> Flow {
-        Flow { key, client_port, ends: [None, None], sent: [0; 2], last_due: [Duration::ZERO; 2], is_severed: false }
+        let (ends, sent, last_due, gone_at) = ([None, None], [0; 2], [Duration::ZERO; 2], [None; 2]);
+        Flow { key, client_port, ends, sent, last_due, gone_at, is_severed: false }
     }
 
     pub(crate) fn host(&self, side: Side) -> HostId {
@@ -124,6 +139,16 @@ impl Flow {
             Side::Client => self.key.from,
             Side::Server => self.key.to,
         }
+    }
+
+    /// The kernel of this side forgets the connection.
+    pub(crate) fn forget(&mut self, side: Side, now: Duration) {
+        self.gone_at[side.index()].get_or_insert(now);
+    }
+
+    /// Whether the kernel of this side knew the connection up to this time.
+    pub(crate) fn is_known(&self, side: Side, at: Duration) -> bool {
+        self.gone_at[side.index()].is_none_or(|gone| at <= gone)
     }
 
     /// Records that this side sends bytes; returns whether they answer a request in flight.
@@ -146,6 +171,14 @@ impl Flow {
     }
 }
 
+impl Packet {
+    /// Whether a kernel sends a segment of this kind again only when its peer or program asks for it. An injected
+    /// segment has no kernel that would.
+    pub(crate) fn is_sent_once(&self) -> bool {
+        matches!(self.kind, SegmentKind::Syn | SegmentKind::SynAck | SegmentKind::Rst) || self.ordinal == u32::MAX
+    }
+}
+
 /// A segment in flight.
 #[derive(Debug)]
 pub(crate) struct Packet {
@@ -159,6 +192,12 @@ pub(crate) struct Packet {
     /// Its number among the segments of its side.
     pub(crate) ordinal: u32,
     pub(crate) sent_at: Duration,
+    /// The number of its latest transmission, from 0.
+    pub(crate) attempt: u32,
+    /// The fault that lost a transmission of it.
+    pub(crate) lost_by: Option<u32>,
+    /// Whether a transmission got through to the faults of connections.
+    pub(crate) passed: bool,
     /// When it arrives; meaningful once the wire has decided.
     pub(crate) due: Duration,
     /// Whether it was lost; its datagram is still delivered, to be discarded.

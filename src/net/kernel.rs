@@ -2,7 +2,9 @@
 //! The wire decides about segments in flight.
 
 use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::hash::Hasher;
+use std::io;
 use std::net::SocketAddr;
 use std::task::Waker;
 use std::time::Duration;
@@ -37,6 +39,8 @@ pub(crate) struct Net {
     pub(crate) packets: Packets,
     /// Segments that the wire has not decided about yet.
     pub(crate) undecided: Vec<u32>,
+    /// When kernels send segments again, each with its ticket.
+    pub(crate) timers: BinaryHeap<Reverse<(Duration, u32)>>,
     pub(super) kernels: Vec<Kernel>,
     pub(crate) all_host_faults: AllHostFaults,
     pub(crate) limits: Limits,
@@ -52,6 +56,7 @@ impl Net {
             flows: Vec::new(),
             packets: Packets::default(),
             undecided: Vec::new(),
+            timers: BinaryHeap::new(),
             kernels: (0..hosts).map(|_| Kernel::default()).collect(),
             all_host_faults: AllHostFaults::new(hosts, recording.clone()),
             limits: Limits::new(hosts),
@@ -92,14 +97,28 @@ impl Net {
         }
         let ordinal = state.sent[side.index()];
         state.sent[side.index()] += 1;
-        if kind == SegmentKind::Data && state.mark_answered(side) {
-            self.all_host_faults.one_less_in_flight(from);
+        match kind {
+            SegmentKind::Rst => state.forget(side, now),
+            SegmentKind::Data if state.mark_answered(side) => self.all_host_faults.one_less_in_flight(from),
+            _ => {}
         }
         self.record_sent(now, from, key, side, kind, &bytes);
         let due = if from == to { now + LOOPBACK } else { Duration::MAX };
-        let (dropped, follows) = (false, None);
-        let id =
-            self.packets.push(Packet { flow, side, kind, bytes, room, ordinal, sent_at: now, due, dropped, follows });
+        let id = self.packets.push(Packet {
+            flow,
+            side,
+            kind,
+            bytes,
+            room,
+            ordinal,
+            sent_at: now,
+            attempt: 0,
+            lost_by: None,
+            passed: false,
+            due,
+            dropped: false,
+            follows: None,
+        });
         if from == to {
             return self.arrive_without_datagram(id);
         }
@@ -164,21 +183,16 @@ impl Net {
 
     /// A machine loses power: its kernel forgets everything, and no peer is notified.
     pub(crate) fn power_off(&mut self, host: HostId) {
-        for (flow, side) in self.ends_of(host) {
-            self.take_end(flow, side);
+        let now = sandbox::now();
+        for (id, side) in self.sides_of(host) {
+            self.flows[id as usize].forget(side, now);
+            self.take_end(id, side);
         }
         self.kernels[host.index()].power_off();
     }
 
-    /// A machine regains power. Segments sent to it meanwhile arrive at their senders' next attempts.
-    pub(crate) fn power_on(&mut self, host: HostId, next_attempt: impl Fn(&Packet, &Flow) -> Duration) {
-        let parked = std::mem::take(&mut self.kernels[host.index()].parked);
-        for id in parked {
-            let Some(packet) = self.packets.get_mut(id) else { continue };
-            packet.due = next_attempt(packet, &self.flows[packet.flow as usize]);
-            let arrival = self.packets.arrival(id);
-            self.kernels[host.index()].arrivals.extend(arrival);
-        }
+    /// A machine regains power.
+    pub(crate) fn power_on(&mut self, host: HostId) {
         let kernel = &mut self.kernels[host.index()];
         kernel.power_on();
         self.wake.extend(kernel.task.take());
@@ -200,16 +214,24 @@ impl Net {
         effects.map(std::mem::take).into_iter().flatten()
     }
 
+    /// The sides of connections that a program or an accept queue of this machine holds.
     pub(super) fn ends_of(&self, host: HostId) -> Vec<(FlowId, Side)> {
-        let mut ends = Vec::new();
+        let mut sides = self.sides_of(host);
+        sides.retain(|(id, side)| self.flows[*id as usize].ends[side.index()].is_some());
+        sides
+    }
+
+    /// The sides of all connections that this machine has had.
+    fn sides_of(&self, host: HostId) -> Vec<(FlowId, Side)> {
+        let mut sides = Vec::new();
         for (id, flow) in self.flows.iter().enumerate() {
             for side in [Side::Client, Side::Server] {
-                if flow.host(side) == host && flow.ends[side.index()].is_some() {
-                    ends.push((id as FlowId, side));
+                if flow.host(side) == host {
+                    sides.push((id as FlowId, side));
                 }
             }
         }
-        ends
+        sides
     }
 
     /// Processes the segments that are due on a machine; returns when the next one is due.
@@ -220,7 +242,7 @@ impl Net {
             }
             self.kernels[host.index()].arrivals.pop();
             if !self.has_power(host) {
-                self.arrive_without_power(host, id);
+                self.arrive_without_power(id, now);
             } else if let Some(packet) = self.packets.take(id)
                 && !packet.dropped
             {
@@ -230,12 +252,15 @@ impl Net {
         None
     }
 
-    fn arrive_without_power(&mut self, host: HostId, id: u32) {
-        let Some(packet) = self.packets.get(id) else { return };
-        match packet.kind {
-            // No kernel retransmits these by itself.
-            SegmentKind::Syn | SegmentKind::SynAck | SegmentKind::Rst => drop(self.packets.take(id)),
-            SegmentKind::Data | SegmentKind::Fin | SegmentKind::Window => self.kernels[host.index()].parked.push(id),
+    /// A segment that reaches a machine without power is lost.
+    fn arrive_without_power(&mut self, id: u32, now: Duration) {
+        let Some(packet) = self.packets.get_mut(id) else { return };
+        if packet.is_sent_once() {
+            drop(self.packets.take(id));
+        } else {
+            // Its datagram has arrived; later transmissions have none.
+            packet.follows = Some(id);
+            self.timers.push(Reverse((now, id)));
         }
     }
 
@@ -245,26 +270,39 @@ impl Net {
         let key = self.flows[flow as usize].key;
         let event = Event::Arrived { flow: key, forward: packet.side == Side::Client, kind: packet.kind };
         self.recording.lock().trace.push(now, Some(host), event);
-        if packet.kind == SegmentKind::Syn {
-            return self.arrive_syn(host, flow, now);
+        match packet.kind {
+            SegmentKind::Syn => return self.arrive_syn(host, flow, now),
+            SegmentKind::Rst => self.flows[flow as usize].forget(side, now),
+            _ => {}
         }
+        let is_forgotten = self.flows[flow as usize].gone_at[side.index()].is_some();
         let Some(end) = self.flows[flow as usize].ends[side.index()].as_mut() else {
-            // No program holds this end: data and SYN-ACKs are answered with a reset, so that the peer learns of it.
-            if matches!(packet.kind, SegmentKind::Data | SegmentKind::SynAck) {
-                self.send(flow, side, SegmentKind::Rst, Bytes::new(), 0);
+            // No program holds this end. The peer learns of it by a reset, unless the kernel expects the segment: it
+            // still knows a connection that its program has closed.
+            let is_answered = match packet.kind {
+                SegmentKind::Data | SegmentKind::SynAck => true,
+                SegmentKind::Fin | SegmentKind::Window => is_forgotten,
+                SegmentKind::Syn | SegmentKind::Rst => false,
+            };
+            if is_answered {
+                self.refuse(packet, now);
             }
             return;
         };
         match packet.kind {
+            SegmentKind::Rst if end.state == EndState::Gone => {}
             SegmentKind::Rst => {
-                end.state = EndState::Reset;
-                end.wake_all(&mut self.wake);
+                let error = match end.state {
+                    EndState::Connecting => io::ErrorKind::ConnectionRefused,
+                    EndState::Open | EndState::Gone => io::ErrorKind::ConnectionReset,
+                };
+                end.fail(error, &mut self.wake);
             }
             // The peer may not know: a firewall can reset one end only.
-            SegmentKind::Data if end.state == EndState::Reset => {
-                self.send(flow, side, SegmentKind::Rst, Bytes::new(), 0);
+            SegmentKind::Data | SegmentKind::Fin | SegmentKind::Window if end.state == EndState::Gone => {
+                self.refuse(packet, now);
             }
-            _ if end.state == EndState::Reset => {}
+            _ if end.state == EndState::Gone => {}
             SegmentKind::SynAck => {
                 end.state = EndState::Open;
                 end.wake_all(&mut self.wake);
@@ -292,12 +330,24 @@ impl Net {
         }
     }
 
+    /// Answers a segment of an unknown connection with a reset. As nothing acknowledges the segment, its sender sends
+    /// it again unless the reset arrives.
+    fn refuse(&mut self, mut packet: Packet, now: Duration) {
+        self.send(packet.flow, packet.side.other(), SegmentKind::Rst, Bytes::new(), 0);
+        if matches!(packet.kind, SegmentKind::Data | SegmentKind::Fin) && !packet.is_sent_once() {
+            let id = self.packets.next_ticket();
+            packet.follows = Some(id);
+            self.packets.push(packet);
+            self.timers.push(Reverse((now, id)));
+        }
+    }
+
     fn arrive_syn(&mut self, host: HostId, flow: FlowId, now: Duration) {
         let port = self.flows[flow as usize].key.port;
         match self.flows[flow as usize].ends[Side::Server.index()].as_ref().map(|end| end.state) {
             None => {}
             // A firewall reset this end while the client kept trying: the connection is gone.
-            Some(EndState::Reset) => return self.send(flow, Side::Server, SegmentKind::Rst, Bytes::new(), 0),
+            Some(EndState::Gone) => return self.send(flow, Side::Server, SegmentKind::Rst, Bytes::new(), 0),
             // The SYN-ACK was lost, and the client tried again.
             Some(_) => return self.send(flow, Side::Server, SegmentKind::SynAck, Bytes::new(), 0),
         }

@@ -34,8 +34,6 @@ pub(super) struct Kernel {
     pub(super) arrivals: BinaryHeap<Arrival>,
     /// Segments to send as soon as the machine's next program is polled.
     pub(super) outbox: Vec<u32>,
-    /// Segments that reached the machine while it had no power; their senders keep retransmitting them.
-    pub(super) parked: Vec<u32>,
     pub(super) task: Option<Waker>,
 }
 

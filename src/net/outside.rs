@@ -1,10 +1,12 @@
-//! Changes to connections that no segment of their own kernels causes: resets injected on the way, and connections that
-//! a kernel forgets. The wire decides when they happen.
+//! Changes to connections that no arriving segment of their kernels causes: resets injected on the way, and connections
+//! that a kernel gives up or forgets. The wire decides when they happen.
 
+use std::io;
 use std::time::Duration;
 
 use super::flow::{EndState, FlowId, Side};
 use super::kernel::Net;
+use crate::sandbox;
 use crate::trace::{HostId, SegmentKind};
 
 impl Net {
@@ -17,16 +19,25 @@ impl Net {
         self.arrive_without_datagram(id);
     }
 
+    /// A kernel has sent a segment of this side in vain for too long: the connection fails.
+    pub(super) fn give_up(&mut self, flow: FlowId, side: Side, now: Duration) {
+        let state = &mut self.flows[flow as usize];
+        state.forget(side, now);
+        if let Some(end) = state.end(side) {
+            end.fail(io::ErrorKind::TimedOut, &mut self.wake);
+        }
+    }
+
     /// Makes a kernel forget its open connections with a peer; returns how many it forgot.
     pub(super) fn forget(&mut self, host: HostId, peer: HostId) -> u64 {
-        let mut forgotten = 0;
+        let (now, mut forgotten) = (sandbox::now(), 0);
         for (flow, side) in self.ends_of(host) {
             let flow = &mut self.flows[flow as usize];
             let is_with_peer = flow.host(side.other()) == peer;
             if let Some(end) = flow.end(side).filter(|end| is_with_peer && end.state == EndState::Open) {
-                end.state = EndState::Reset;
                 end.received.clear();
-                end.wake_all(&mut self.wake);
+                end.fail(io::ErrorKind::ConnectionReset, &mut self.wake);
+                flow.forget(side, now);
                 forgotten += 1;
             }
         }

@@ -76,7 +76,22 @@ impl Packets {
         let (bytes, room, ordinal) = (Bytes::new(), 0, u32::MAX);
         let follows = Some(behind.unwrap_or(self.next_ticket()));
         let (due, dropped) = (Duration::MAX, false);
-        self.push(Packet { flow, side, kind, bytes, room, ordinal, sent_at, due, dropped, follows })
+        let (attempt, lost_by, passed) = (0, None, true);
+        self.push(Packet {
+            flow,
+            side,
+            kind,
+            bytes,
+            room,
+            ordinal,
+            sent_at,
+            attempt,
+            lost_by,
+            passed,
+            due,
+            dropped,
+            follows,
+        })
     }
 
     /// Splits a segment after its first `after` bytes; returns the ticket of the rest, which arrives behind it.
@@ -84,8 +99,8 @@ impl Packets {
         let packet = self.get_mut(id)?;
         let follows = Some(packet.follows.unwrap_or(id));
         let bytes = packet.bytes.split_off(after.min(packet.bytes.len()));
-        let Packet { flow, side, kind, room, ordinal, sent_at, due, dropped, .. } = *packet;
-        Some(self.push(Packet { flow, side, kind, bytes, room, ordinal, sent_at, due, dropped, follows }))
+        let rest = Packet { bytes, follows, ..*packet };
+        Some(self.push(rest))
     }
 
     /// Inverts one bit of a segment.

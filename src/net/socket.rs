@@ -129,7 +129,22 @@ fn unknown_name_error() -> io::Error {
 }
 
 fn reset_error() -> io::Error {
-    io::Error::new(io::ErrorKind::ConnectionReset, "the connection was reset by its peer")
+    error_of(io::ErrorKind::ConnectionReset)
+}
+
+fn shut_down_error() -> io::Error {
+    io::Error::new(io::ErrorKind::BrokenPipe, "this end has been shut down")
+}
+
+/// The error for a connection that is gone for this reason.
+fn error_of(kind: io::ErrorKind) -> io::Error {
+    let text = match kind {
+        io::ErrorKind::ConnectionRefused => "the connection was refused",
+        io::ErrorKind::TimedOut => "the peer acknowledged nothing for too long",
+        io::ErrorKind::BrokenPipe => "the peer no longer knows the connection",
+        _ => "the connection was reset by its peer",
+    };
+    io::Error::new(kind, text)
 }
 
 /// Accepts connections on one port of a host. It starts to listen when it is bound or first polled.
@@ -225,9 +240,7 @@ impl TcpStream {
                 Poll::Pending
             }
             EndState::Open => Poll::Ready(Ok(())),
-            EndState::Reset => {
-                Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionRefused, "the connection was refused")))
-            }
+            EndState::Gone => Poll::Ready(Err(end.error.take().map_or_else(shut_down_error, error_of))),
         }
     }
 
@@ -285,11 +298,12 @@ impl TcpStream {
             net.announce(self.flow, self.side);
             return Poll::Ready(Ok(()));
         }
-        if end.state == EndState::Reset {
-            return Poll::Ready(Err(reset_error()));
-        }
         if end.peer_finished {
             return Poll::Ready(Ok(()));
+        }
+        if end.state == EndState::Gone {
+            // As on Linux, the error is returned once; after it comes the end of the stream.
+            return Poll::Ready(end.error.take().map_or(Ok(()), |error| Err(error_of(error))));
         }
         end.reader = Some(cx.waker().clone());
         Poll::Pending
@@ -303,11 +317,11 @@ impl TcpStream {
         }
         let mut net = self.net.lock();
         let Some(end) = net.flow(self.flow).end(self.side) else { return Poll::Ready(Err(reset_error())) };
-        if end.state == EndState::Reset {
-            return Poll::Ready(Err(reset_error()));
+        if end.state == EndState::Gone {
+            return Poll::Ready(Err(end.error.take().map_or_else(shut_down_error, error_of)));
         }
         if end.finished {
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::BrokenPipe, "this end has been shut down")));
+            return Poll::Ready(Err(shut_down_error()));
         }
         let credit = end.credit;
         let length = net.writable(self.flow, self.side, credit, requested.min(credit).min(LARGEST_SEGMENT));

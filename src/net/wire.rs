@@ -1,10 +1,12 @@
-//! The wire between the machines: it decides once for each segment when it arrives, if ever.
+//! The wire between the machines: it decides about each transmission of a segment, at the time of that transmission.
+//! The kernel of the sender sends a lost segment again when its timer expires, as long as it knows the connection.
 //!
 //! Every decision is a hash of the seed and of its subject (connection, direction, n-th segment, n-th attempt), so
 //! removing one fault leaves all other decisions unchanged.
 
 mod burst;
 mod connections;
+mod gaps;
 mod idle;
 mod link;
 mod links;
@@ -12,15 +14,15 @@ mod queue;
 mod release;
 mod retransmit;
 mod stream;
+mod transmission;
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use turmoil::Sim;
 
-use super::flow::{Flow, Packet, Side};
 use super::kernel::Net;
-use crate::fault::TRANSMISSIONS;
-use crate::trace::{Event, HostId, SegmentKind};
+use crate::trace::HostId;
 
 pub(crate) use burst::Chain;
 pub(crate) use idle::IdleWatch;
@@ -28,16 +30,17 @@ pub(crate) use link::{BlockKind, Fate, Fates, LinkFault, WireSettings};
 pub(crate) use queue::Queue;
 pub(crate) use stream::{Stream, StreamKind};
 
-use link::{Hit, Transmission, hit, within};
-use links::{Links, decision, drop_packet, is_from_program, is_sent_once};
+use gaps::{Filled, Gaps};
+use links::{Links, drop_packet, is_from_program};
 use release::ForeignSegments;
-use retransmit::next_attempt;
+use retransmit::{FORGOTTEN_AFTER, GIVES_UP_AFTER, next_attempt};
 use stream::Piece;
 
 /// Decides the fate of all segments.
 #[derive(Debug)]
 pub(crate) struct Wire {
     links: Links,
+    gaps: Gaps,
     foreign: ForeignSegments,
     /// The links whose idle connections are closed, each with the fault that closes them.
     idle_links: Vec<(HostId, HostId, u32)>,
@@ -46,7 +49,7 @@ pub(crate) struct Wire {
 impl Wire {
     pub(crate) fn new(settings: &WireSettings, hosts: usize, faults: usize) -> Wire {
         let links = Links::new(settings, hosts, faults);
-        Wire { links, foreign: ForeignSegments::default(), idle_links: Vec::new() }
+        Wire { links, gaps: Gaps::default(), foreign: ForeignSegments::default(), idle_links: Vec::new() }
     }
 
     /// A fault begins on the link from one host to another, in this direction.
@@ -81,10 +84,10 @@ impl Wire {
             LinkFault::CloseIdle(_) => return self.idle_links.retain(|watched| *watched != (from, to, fault)),
             other => other,
         };
-        let keeps_all = |what: &LinkFault| matches!(what, LinkFault::Block(BlockKind::Partition | BlockKind::Hold));
-        let keeps = |what: &LinkFault| keeps_all(what) || *what == LinkFault::Block(BlockKind::OutputStall);
-        // Segments wait because of a partition, a hold or an output stall, until the last of these ends.
-        if !keeps(&ended) || link.faults.iter().any(|(_, what)| keeps_all(what)) {
+        let holds = |what: &LinkFault| *what == LinkFault::Block(BlockKind::Hold);
+        let keeps = |what: &LinkFault| holds(what) || *what == LinkFault::Block(BlockKind::OutputStall);
+        // Segments wait because of a hold or an output stall, until the last of these ends.
+        if !keeps(&ended) || link.faults.iter().any(|(_, what)| holds(what)) {
             return;
         }
         let is_stalled = link.faults.iter().any(|(_, what)| keeps(what));
@@ -92,27 +95,20 @@ impl Wire {
         for id in stalled {
             let link = self.links.between_mut(from, to);
             let Some(packet) = net.packets.get_mut(id) else { continue };
-            let from_program = is_from_program(packet.kind);
-            if is_stalled && from_program {
+            if is_stalled && is_from_program(packet.kind) {
                 link.stalled.push(id);
                 continue;
             }
-            let block = link.block(from_program);
-            let attempt = match ended {
+            if ended == LinkFault::Block(BlockKind::Hold) {
+                // A held segment was in flight already, and has only the last bit of its way to go.
+                let at = now.saturating_sub(link.latency.start);
+                self.transmit(net, id, at);
+            } else if net.flows[packet.flow as usize].is_known(packet.side, now) {
                 // The output of the program leaves its machine only now.
-                LinkFault::Block(BlockKind::OutputStall) => {
-                    packet.sent_at = now;
-                    now
-                }
-                // A held segment was in flight already; a lost one is sent again at its sender's next attempt.
-                LinkFault::Block(BlockKind::Hold) => now.saturating_sub(link.latency.start),
-                _ => next_attempt(packet.sent_at, now, link.retransmission_timeout()),
-            };
-            if let Some((fault, BlockKind::PartitionWithReset)) = block {
-                self.links.record_block(net, id, fault, now);
-                self.links.answer_with_reset(net, id, attempt);
+                packet.sent_at = now;
+                self.transmit(net, id, now);
             } else {
-                self.schedule(net, id, attempt);
+                drop_packet(net, id, now);
             }
         }
     }
@@ -143,113 +139,132 @@ impl Wire {
         std::mem::take(&mut self.links.effects)
     }
 
-    /// When the next transmission of a segment reaches a machine whose power returns at `now`.
-    pub(crate) fn next_arrival(&self, packet: &Packet, flow: &Flow, now: Duration) -> Duration {
-        let (from, to) = (flow.host(packet.side), flow.host(packet.side.other()));
-        let link = self.links.between(from, to);
-        next_attempt(packet.sent_at, now, link.retransmission_timeout()) + link.latency.start
+    /// Decides about all segments that were sent up to now, and about what kernels send again before now.
+    pub(crate) fn decide(&mut self, net: &mut Net, now: Duration) {
+        self.decide_before(net, Duration::MAX, u32::MAX, now);
     }
 
-    /// Decides about all segments sent since the last call.
-    pub(crate) fn decide(&mut self, net: &mut Net) {
-        self.decide_before(net, Duration::MAX, u32::MAX);
-    }
-
-    /// Decides about the segments sent before this time, or at this time with a lower ticket.
-    pub(crate) fn decide_before(&mut self, net: &mut Net, at: Duration, ticket: u32) {
+    /// Decides about the segments sent before this time, or at this time with a lower ticket, and about what kernels
+    /// send again before this time and before now.
+    pub(crate) fn decide_before(&mut self, net: &mut Net, at: Duration, ticket: u32, now: Duration) {
         let mut undecided = std::mem::take(&mut net.undecided);
+        let timers_until = at.min(now);
+        if net.timers.peek().is_some_and(|Reverse((due, _))| *due < timers_until) {
+            // Segments and retransmissions of one link follow each other in time.
+            undecided.sort_by_key(|id| (net.packets.get(*id).map(|packet| packet.sent_at), *id));
+        }
         undecided.retain(|id| {
-            let is_before = net.packets.get(*id).is_none_or(|packet| (packet.sent_at, *id) < (at, ticket));
+            let sent_at = net.packets.get(*id).map(|packet| packet.sent_at);
+            let is_before = sent_at.is_none_or(|sent_at| (sent_at, *id) < (at, ticket));
             if is_before {
-                self.decide_about(net, *id);
+                self.send_again_before(net, timers_until.min(sent_at.unwrap_or_default()));
+                self.transmit(net, *id, sent_at.unwrap_or_default());
             }
             !is_before
         });
+        self.send_again_before(net, timers_until);
         net.undecided = undecided;
     }
 
-    fn decide_about(&mut self, net: &mut Net, id: u32) {
-        let Some(packet) = net.packets.get(id) else { return };
-        let sent_at = packet.sent_at;
-        let flow = &net.flows[packet.flow as usize];
-        let (from, to, kind) = (flow.host(packet.side), flow.host(packet.side.other()), packet.kind);
-        let Some((fault, block)) = self.links.between(from, to).block(is_from_program(kind)) else {
-            return self.schedule(net, id, sent_at);
-        };
-        self.links.record_block(net, id, fault, sent_at);
-        match block {
-            BlockKind::PartitionWithReset => self.links.answer_with_reset(net, id, sent_at),
-            BlockKind::Partition if is_sent_once(kind) => drop_packet(net, id, sent_at),
-            BlockKind::Partition | BlockKind::Hold | BlockKind::OutputStall => {
-                self.links.between_mut(from, to).stalled.push(id)
-            }
+    /// Runs the kernels' retransmission timers that expire before this time.
+    fn send_again_before(&mut self, net: &mut Net, time: Duration) {
+        while let Some(Reverse((due, id))) = net.timers.peek().copied()
+            && due < time
+        {
+            net.timers.pop();
+            self.send_again(net, id, due);
         }
     }
 
-    /// Transmits a segment at `first`, and again until a transmission gets through.
-    fn schedule(&mut self, net: &mut Net, id: u32, first: Duration) {
+    /// A kernel sends a segment again, unless it no longer knows the connection or gives it up.
+    fn send_again(&mut self, net: &mut Net, id: u32, at: Duration) {
+        let Some(packet) = net.packets.get(id) else { return };
+        let (flow, side, sent_at) = (packet.flow, packet.side, packet.sent_at);
+        let state = &net.flows[flow as usize];
+        let limit = if state.ends[side.index()].is_some() { GIVES_UP_AFTER } else { FORGOTTEN_AFTER };
+        let is_known = state.is_known(side, at);
+        if is_known && at < sent_at + limit {
+            let link = self.links.between(state.host(side), state.host(side.other()));
+            let timer = next_attempt(sent_at, at, link.retransmission_timeout());
+            if timer > at {
+                // The segment was lost on arrival, so its timer is still to expire.
+                net.timers.push(Reverse((timer, id)));
+                return self.gaps.lose(flow, side, packet.ordinal, id);
+            }
+            if let Some(packet) = net.packets.get_mut(id) {
+                packet.attempt += 1;
+            }
+            return self.transmit(net, id, at);
+        }
+        for id in self.gaps.give_up(flow, side).into_iter().chain([id]) {
+            drop_packet(net, id, at);
+        }
+        if is_known {
+            net.give_up(flow, side, at);
+        }
+    }
+
+    /// Transmits a segment once, at this time.
+    fn transmit(&mut self, net: &mut Net, id: u32, at: Duration) {
         let Some(packet) = net.packets.get(id) else { return };
         let flow = &net.flows[packet.flow as usize];
-        if flow.is_severed {
-            return self.links.handle_on_severed(net, id, first);
-        }
-        let (side, kind, sent_at, key) = (packet.side, packet.kind, packet.sent_at, flow.key);
-        let (from, to) = (flow.host(side), flow.host(side.other()));
-        let (segment, forward) = (packet.ordinal, side == Side::Client);
-        let name = |attempt: u32| decision(key, side, segment, attempt);
-        let bytes = packet.bytes.len();
-        let Links { seed, by_host, effects } = &mut self.links;
-        let link = &mut by_host[from.index()][to.index()];
-        let mut sent = Transmission { segment: (key, forward, segment), name: name(0), at: first, bytes };
-        let mut attempt = 0;
-        let mut hits = Vec::new();
-        while let Some(fault) = link.lost(*seed, &sent) {
-            hit(&mut hits, fault).lost |= 1 << attempt;
-            effects[fault as usize] += 1;
-            attempt += 1;
-            sent.name = name(attempt);
-            if is_sent_once(kind) || attempt == TRANSMISSIONS {
-                break;
+        let (from, to, is_first) = (flow.host(packet.side), flow.host(packet.side.other()), packet.attempt == 0);
+        // What a kernel sends again is no output of its program.
+        let block = self.links.between(from, to).block(is_first && is_from_program(packet.kind));
+        let lost_by = match block {
+            Some((fault, BlockKind::PartitionWithReset)) => {
+                self.links.record_block(net, id, fault, at);
+                return self.links.answer_with_reset(net, id, at);
             }
-            sent.at = next_attempt(sent_at, sent.at + Duration::from_nanos(1), link.retransmission_timeout());
+            Some((fault, BlockKind::Hold | BlockKind::OutputStall)) => {
+                self.links.record_block(net, id, fault, at);
+                return self.links.between_mut(from, to).stalled.push(id);
+            }
+            Some((fault, BlockKind::Partition)) => Some(fault),
+            None if flow.is_severed => return self.links.handle_on_severed(net, id, at),
+            None => self.links.loses(net, id, at),
+        };
+        match lost_by {
+            Some(fault) => self.lose(net, id, fault, at),
+            None => self.carry(net, id, at),
         }
-        let is_dropped = !hits.is_empty() && is_sent_once(kind);
-        let at = sent.at;
-        let mut latency = Duration::ZERO;
-        if !is_dropped {
-            latency = within(&link.latency, seed.decide_unit("latency", &sent.name));
-            for (fault, what) in &mut link.faults {
-                let extra = what.extra(*seed, &sent, sent_at);
-                if !extra.is_zero() {
-                    effects[*fault as usize] += 1;
-                    hit(&mut hits, *fault).extra += extra;
+    }
+
+    /// A fault loses this transmission of a segment; the sender's kernel sends it again when its timer expires.
+    fn lose(&mut self, net: &mut Net, id: u32, fault: u32, at: Duration) {
+        self.links.record_loss(net, id, fault, at);
+        let Some(packet) = net.packets.get_mut(id) else { return };
+        packet.lost_by.get_or_insert(fault);
+        if packet.is_sent_once() {
+            return drop_packet(net, id, at);
+        }
+        let (flow, side, ordinal, sent_at) = (packet.flow, packet.side, packet.ordinal, packet.sent_at);
+        let hosts = &net.flows[flow as usize];
+        let timeout = self.links.between(hosts.host(side), hosts.host(side.other())).retransmission_timeout();
+        net.timers.push(Reverse((next_attempt(sent_at, at + Duration::from_nanos(1), timeout), id)));
+        if is_from_program(packet.kind) {
+            self.gaps.lose(flow, side, ordinal, id);
+        }
+    }
+
+    /// A transmission gets through: its segment arrives after the link's latency, in order.
+    fn carry(&mut self, net: &mut Net, id: u32, at: Duration) {
+        let latency = self.links.delay(net, id, at);
+        let Some(packet) = net.packets.get_mut(id) else { return };
+        let (flow, side, ordinal) = (packet.flow, packet.side, packet.ordinal);
+        let piece = Piece { id, at, due: at + latency };
+        let filled =
+            if is_from_program(packet.kind) { self.gaps.fill(flow, side, ordinal, piece) } else { Filled::Only(piece) };
+        match filled {
+            Filled::Only(piece) => self.links.pass_first(net, piece),
+            Filled::All(pieces) => {
+                let mut due = Duration::ZERO;
+                for piece in pieces.into_values() {
+                    due = due.max(piece.due);
+                    self.links.pass_first(net, Piece { due, ..piece });
                 }
-                latency += extra;
-                if kind == SegmentKind::Data {
-                    let is_corrupted = hits.iter().any(|hit| !hit.corrupted.is_empty());
-                    let corrupted = what.corrupts(*seed, &sent, &packet.bytes, is_corrupted);
-                    if !corrupted.is_empty() {
-                        effects[*fault as usize] += corrupted.len() as u64;
-                        hit(&mut hits, *fault).corrupted = corrupted;
-                    }
-                }
             }
         }
-        let late = (!is_dropped).then(|| at + latency - sent_at);
-        for Hit { fault, lost, extra, corrupted } in hits {
-            let event =
-                Event::SegmentAffected { fault: Some(fault), flow: key, forward, segment, kind, lost, extra, late };
-            net.recording.lock().trace.push(sent_at, Some(from), event);
-            for bit in corrupted {
-                let event = Event::SegmentCorrupted { fault, flow: key, forward, segment, bit };
-                net.recording.lock().trace.push(sent_at, Some(from), event);
-                net.packets.corrupt(id, bit);
-            }
-        }
-        if is_dropped {
-            return drop_packet(net, id, sent_at);
-        }
-        self.links.pass(net, Piece { id, at, due: at + latency }, 0);
     }
 
     /// Whether a fault closes idle connections on any link.

@@ -199,7 +199,8 @@ pub enum Event {
         /// Its kind.
         kind: SegmentKind,
     },
-    /// A fault delayed or dropped a segment of this host.
+    /// A fault delayed or dropped a transmission of a segment of this host, or a segment that it had dropped before
+    /// gets through.
     SegmentAffected {
         /// The fault's index in the plan; `None` if the destination had no power for another reason.
         fault: Option<u32>,
@@ -215,7 +216,7 @@ pub enum Event {
         lost: u32,
         /// How much later this fault made the last transmission arrive.
         extra: Duration,
-        /// The segment's total delay; `None` if it never arrives or its fate is not yet known.
+        /// The segment's total delay since it was first sent; `None` if this transmission does not arrive.
         late: Option<Duration>,
     },
     /// A fault affected the host or its program in another way; the record's text says how.

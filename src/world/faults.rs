@@ -102,8 +102,7 @@ impl World<'_> {
             // It was asked to stop and is still running when the fault ends, so it is killed.
             self.kill(host, Event::Killed);
         }
-        let (wire, now) = (&self.wire, self.now);
-        self.net.lock().power_on(host, |packet, flow| wire.next_arrival(packet, flow, now));
+        self.net.lock().power_on(host);
         self.start(host);
     }
 

@@ -99,7 +99,7 @@ impl<'a> World<'a> {
         let step_end = self.now + self.spec.step;
         sandbox::set_step(self.now);
         self.begin_triggered_faults();
-        self.wire.decide(&mut self.net.lock());
+        self.wire.decide(&mut self.net.lock(), self.now);
         self.handle_exits();
         self.kill_exhausted();
         if self.now >= self.spec.run_for && self.now < self.spec.run_for + self.spec.step {
@@ -118,7 +118,7 @@ impl<'a> World<'a> {
         if self.wire.closes_idle() {
             self.wire.close_idle(&mut self.net.lock(), self.now);
         }
-        self.wire.decide(&mut self.net.lock());
+        self.wire.decide(&mut self.net.lock(), self.now);
         self.wire.release(&self.net.lock(), &self.sim, self.now, step_end);
         // Turmoil reports an error only if a host's future ends with one, and no life ends by itself.
         if let Err(error) = self.sim.step() {
@@ -171,7 +171,7 @@ impl<'a> World<'a> {
     fn finish(mut self) -> (Vec<u64>, Vec<(HostId, String)>, Vec<u32>) {
         sandbox::set_step(self.now);
         self.begin_triggered_faults();
-        self.wire.decide(&mut self.net.lock());
+        self.wire.decide(&mut self.net.lock(), self.now);
         self.handle_exits();
         self.end_trigger_points();
         for slot in &self.slots {

@@ -108,7 +108,7 @@ impl World<'_> {
             triggered.sort_by_key(|triggered| triggered.at);
             for triggered in triggered {
                 // Segments that were sent before the fault began are not affected by it.
-                self.wire.decide_before(&mut self.net.lock(), triggered.at, triggered.ticket);
+                self.wire.decide_before(&mut self.net.lock(), triggered.at, triggered.ticket, self.now);
                 self.begin_triggered_fault(triggered);
             }
         }

@@ -207,7 +207,7 @@ fn segments_held_by_a_partition_are_reset_by_a_firewall_behind_it() {
     });
     // Transmissions at 1.5, 1.74, 2.22 and 3.18 s: the last meets the firewall.
     assert_between(at(&seen, "reset"), 3_200, 3_202);
-    assert_eq!(run.outcome.fault_effects, vec![1, 1]);
+    assert_eq!(run.outcome.fault_effects, vec![3, 1]);
 }
 
 #[test]

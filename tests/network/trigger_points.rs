@@ -103,7 +103,8 @@ fn a_partition_at_a_message_stops_it_and_nothing_before_it() {
     // It is sent again 240 ms and 720 ms later; the partition is over by the second time.
     assert_between(at(&seen, "3") - began.at, 739, 742);
     assert!(at(&seen, "4") >= at(&seen, "3"));
-    assert_eq!(run.outcome.fault_effects, [2]);
+    // Two answers, twice each.
+    assert_eq!(run.outcome.fault_effects, [4]);
 }
 
 #[test]

@@ -11,6 +11,17 @@ use crate::net::kernel::Net;
 use crate::trace::{HostId, SegmentKind};
 
 impl Links {
+    /// Passes a segment that got through. If it reached a machine without power before, it has passed the connection
+    /// faults already, and arrives.
+    pub(super) fn pass_first(&mut self, net: &mut Net, piece: Piece) {
+        let Some(packet) = net.packets.get_mut(piece.id) else { return };
+        if std::mem::replace(&mut packet.passed, true) {
+            arrive(net, piece);
+        } else {
+            self.pass(net, piece, 0);
+        }
+    }
+
     /// Passes a transmitted segment through the connection faults of its link, from the fault at this place on. What
     /// they let through arrives.
     pub(super) fn pass(&mut self, net: &mut Net, piece: Piece, place: usize) {

@@ -89,25 +89,6 @@ pub(crate) enum LinkFault {
     HalfOpen,
 }
 
-/// The effect of one fault on one segment.
-#[derive(Debug)]
-pub(super) struct Hit {
-    pub(super) fault: u32,
-    /// Bit n for the n-th transmission.
-    pub(super) lost: u32,
-    pub(super) extra: Duration,
-    pub(super) corrupted: Vec<u32>,
-}
-
-/// The entry of a fault, which is added if it is missing. Nothing is allocated for segments that no fault affects.
-pub(super) fn hit(hits: &mut Vec<Hit>, fault: u32) -> &mut Hit {
-    let index = hits.iter().position(|hit| hit.fault == fault).unwrap_or_else(|| {
-        hits.push(Hit { fault, lost: 0, extra: Duration::ZERO, corrupted: Vec::new() });
-        hits.len() - 1
-    });
-    &mut hits[index]
-}
-
 /// One transmission of a segment.
 pub(super) struct Transmission {
     /// Its connection, its direction (true from the connecting host on) and its number there.
@@ -166,8 +147,8 @@ impl Link {
 }
 
 impl LinkFault {
-    /// How much this fault delays a transmission that gets through; `first_sent_at` is when the segment was first sent.
-    pub(super) fn extra(&mut self, seed: Seed, sent: &Transmission, first_sent_at: Duration) -> Duration {
+    /// How much this fault delays a transmission that gets through.
+    pub(super) fn extra(&mut self, seed: Seed, sent: &Transmission) -> Duration {
         match self {
             LinkFault::Latency { until, .. } if sent.at >= *until => Duration::ZERO,
             LinkFault::Latency { at_least, at_most, .. } => {
@@ -181,7 +162,6 @@ impl LinkFault {
             }
             LinkFault::Bandwidth { until, .. } if sent.at >= *until => Duration::ZERO,
             LinkFault::Bandwidth { queue, until } => {
-                queue.forget_before(first_sent_at);
                 // Segments that still wait when the fault ends leave at once.
                 queue.enqueue(sent.at, sent.bytes).min(*until - sent.at)
             }

@@ -46,20 +46,15 @@ impl Links {
 
     /// Counts and records that a fault kept a segment, or a part of it, from passing.
     pub(super) fn record_block(&mut self, net: &mut Net, id: u32, fault: u32, at: Duration) {
-        let Some(packet) = net.packets.get(id) else { return };
-        let flow = &net.flows[packet.flow as usize];
         self.effects[fault as usize] += 1;
-        let event = Event::SegmentAffected {
-            fault: Some(fault),
-            flow: flow.key,
-            forward: packet.side == Side::Client,
-            segment: packet.ordinal,
-            kind: packet.kind,
-            lost: 0,
-            extra: Duration::ZERO,
-            late: None,
-        };
-        net.recording.lock().trace.push(at, Some(flow.host(packet.side)), event);
+        record(net, id, fault, at, Effect::default());
+    }
+
+    /// Counts and records that a fault lost a transmission of a segment.
+    pub(super) fn record_loss(&mut self, net: &mut Net, id: u32, fault: u32, at: Duration) {
+        self.effects[fault as usize] += 1;
+        let lost = net.packets.get(id).map_or(0, |packet| 1_u32.checked_shl(packet.attempt).unwrap_or_default());
+        record(net, id, fault, at, Effect { lost, ..Effect::default() });
     }
 
     /// A firewall in the middle of the link drops a segment and sends a reset to its sender: half the way there and
@@ -80,6 +75,27 @@ impl Links {
     }
 }
 
+/// The effect of a fault on a segment.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Effect {
+    /// Bit n for the n-th transmission, if it was lost.
+    pub(super) lost: u32,
+    /// The additional delay.
+    pub(super) extra: Duration,
+    /// The segment's total delay, if it arrives.
+    pub(super) late: Option<Duration>,
+}
+
+/// Records the effect of a fault on a segment.
+pub(super) fn record(net: &Net, id: u32, fault: u32, at: Duration, Effect { lost, extra, late }: Effect) {
+    let Some(packet) = net.packets.get(id) else { return };
+    let flow = &net.flows[packet.flow as usize];
+    let (forward, segment, kind) = (packet.side == Side::Client, packet.ordinal, packet.kind);
+    let event =
+        Event::SegmentAffected { fault: Some(fault), flow: flow.key, forward, segment, kind, lost, extra, late };
+    net.recording.lock().trace.push(at, Some(flow.host(packet.side)), event);
+}
+
 /// The key of a decision about one transmission of a segment.
 pub(super) fn decision(key: FlowKey, side: Side, ordinal: u32, attempt: u32) -> [u64; 4] {
     let segment = (u64::from(ordinal) << 1) | side.index() as u64;
@@ -90,11 +106,6 @@ pub(super) fn decision(key: FlowKey, side: Side, ordinal: u32, attempt: u32) -> 
 /// Whether a segment of this kind carries the output of a program, or the end of it.
 pub(super) fn is_from_program(kind: SegmentKind) -> bool {
     matches!(kind, SegmentKind::Data | SegmentKind::Fin)
-}
-
-/// Whether a kernel sends a segment of this kind again only when its peer or program asks for it.
-pub(super) fn is_sent_once(kind: SegmentKind) -> bool {
-    matches!(kind, SegmentKind::Syn | SegmentKind::SynAck | SegmentKind::Rst)
 }
 
 /// Drops a segment. If it has a datagram, that is still delivered, to be discarded.

@@ -37,19 +37,61 @@ pub(super) struct Requests {
     failing_probes: BTreeSet<(HostId, HostId)>,
 }
 
-impl Requests {
-    pub(super) fn of(recording: &Recording) -> Requests {
-        let mut effects = BTreeMap::new();
+/// The effect of faults on one segment with bytes.
+#[derive(Clone, Copy, Debug)]
+struct Affected {
+    /// The first fault that affected it.
+    fault: Option<u32>,
+    is_lost: bool,
+    late: Option<Duration>,
+    corrupted_by: Option<u32>,
+}
+
+impl Affected {
+    /// The affected segments, by connection, sender and the time at which they were first sent.
+    fn of(recording: &Recording) -> BTreeMap<(FlowKey, HostId, Duration), Affected> {
+        let mut affected = BTreeMap::new();
+        let mut sent: BTreeMap<(FlowKey, bool), Vec<Duration>> = BTreeMap::new();
         for record in &recording.records {
-            if let (Event::SegmentAffected { fault, flow, kind: SegmentKind::Data, late, .. }, Some(host)) =
-                (&record.event, record.host)
-            {
-                effects.entry((*flow, host, record.at)).or_insert_with(|| effect(recording, *fault, *late));
-            }
-            if let (Event::SegmentCorrupted { fault, flow, .. }, Some(host)) = (&record.event, record.host) {
-                effects.insert((*flow, host, record.at), format!("f{} corrupts a bit of it", fault + 1));
+            let Some(host) = record.host else { continue };
+            let (flow, forward, segment) = match &record.event {
+                Event::Sent { flow, forward, .. } => {
+                    sent.entry((*flow, *forward)).or_default().push(record.at);
+                    continue;
+                }
+                Event::SegmentAffected { flow, forward, segment, kind: SegmentKind::Data, .. }
+                | Event::SegmentCorrupted { flow, forward, segment, .. } => (*flow, *forward, *segment),
+                _ => continue,
+            };
+            let times = sent.get(&(flow, forward));
+            let Some(sent_at) = times.and_then(|times| times.get(segment as usize)) else { continue };
+            let new = Affected { fault: None, is_lost: false, late: None, corrupted_by: None };
+            let entry = affected.entry((flow, host, *sent_at)).or_insert(new);
+            match &record.event {
+                Event::SegmentAffected { fault, lost, late, .. } => {
+                    entry.fault = entry.fault.or(*fault);
+                    entry.is_lost |= *lost > 0;
+                    entry.late = late.or(entry.late);
+                }
+                Event::SegmentCorrupted { fault, .. } => entry.corrupted_by = Some(*fault),
+                _ => {}
             }
         }
+        affected
+    }
+
+    fn text(&self, recording: &Recording) -> String {
+        match self.corrupted_by {
+            Some(fault) => format!("f{} corrupts a bit of it", fault + 1),
+            None => effect(recording, self.fault, self.is_lost, self.late),
+        }
+    }
+}
+
+impl Requests {
+    pub(super) fn of(recording: &Recording) -> Requests {
+        let affected = Affected::of(recording);
+        let effects = affected.into_iter().map(|(sent, affected)| (sent, affected.text(recording))).collect();
         Requests { open: BTreeMap::new(), given_up: BTreeMap::new(), sent: 0, effects, failing_probes: BTreeSet::new() }
     }
 
@@ -177,7 +219,7 @@ fn is_probe(words: &str) -> bool {
 }
 
 /// The effect of a fault on a segment, in words.
-pub(super) fn effect(recording: &Recording, fault: Option<u32>, late: Option<Duration>) -> String {
+pub(super) fn effect(recording: &Recording, fault: Option<u32>, is_lost: bool, late: Option<Duration>) -> String {
     let kind = fault.and_then(|fault| recording.case.plan.faults.get(fault as usize)).map(|fault| &fault.kind);
     let own = kind.and_then(|kind| kind.facts().effect_on_a_message);
     if let (Some(fault), Some(own)) = (fault, own) {
@@ -185,6 +227,7 @@ pub(super) fn effect(recording: &Recording, fault: Option<u32>, late: Option<Dur
     }
     match (fault, late) {
         (Some(fault), Some(late)) => format!("f{} delays it by {}", fault + 1, duration_text(late)),
+        (Some(fault), None) if is_lost => format!("f{} loses it", fault + 1),
         (Some(fault), None) => format!("f{} holds it back", fault + 1),
         (None, _) => "its destination has no power".to_owned(),
     }

@@ -149,11 +149,11 @@ impl Story<'_> {
                 let moments = self.requests.closed_by_server(at, *flow);
                 self.moments.extend(moments);
             }
-            (Event::SegmentAffected { fault, flow, kind: SegmentKind::Syn, late, .. }, _)
+            (Event::SegmentAffected { fault, flow, kind: SegmentKind::Syn, lost, late, .. }, _)
                 if *host == Some(flow.from) && self.held_links.insert((*fault, flow.from, flow.to)) =>
             {
                 let place = Place::Between { from: flow.from, to: flow.to };
-                let text = format!("connect [{}]", effect(self.recording, *fault, *late));
+                let text = format!("connect [{}]", effect(self.recording, *fault, *lost > 0, *late));
                 self.add(at, Weight::Notable, Category::Other, place, &text);
             }
             _ => {}
