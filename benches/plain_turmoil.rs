@@ -154,7 +154,7 @@ fn kinds(scenario: &Scenario) {
         "{:<26} {:>9} {:>9} {:>9} {:>9} {:>9}",
         "squall",
         count(SegmentKind::Syn),
-        count(SegmentKind::SynAck),
+        count(SegmentKind::SynAck) + count(SegmentKind::Ack),
         count(SegmentKind::Data),
         count(SegmentKind::Fin) + count(SegmentKind::Rst),
         count(SegmentKind::Window)

@@ -50,7 +50,11 @@ impl Net {
 
     /// Stops listening; connections that still wait to be accepted are reset.
     pub(super) fn stop_listening(&mut self, host: HostId, port: u16) {
-        for flow in self.kernels[host.index()].listeners.stop_listening(port) {
+        let (waiting, requested) = self.kernels[host.index()].listeners.stop_listening(port);
+        for flow in requested {
+            self.flows[flow as usize].forget(Side::Server, sandbox::now());
+        }
+        for flow in waiting {
             if let Some(end) = self.take_end(flow, Side::Server)
                 && end.state == EndState::Open
             {

@@ -1,6 +1,5 @@
 //! The network card of one machine: receives tickets from turmoil, and wakes the kernel when a segment is due.
 
-use std::cmp::Reverse;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,9 +39,7 @@ pub(crate) async fn run_kernel(net: SharedNet, host: HostId) {
             // An empty slot means that the waker was taken to wake this task.
             if kernel.task.is_none() {
                 kernel.task = Some(context.waker().clone());
-                let ready = !kernel.outbox.is_empty()
-                    || kernel.arrivals.peek().is_some_and(|Reverse((due, ..))| Some(*due) != next);
-                if ready {
+                if !kernel.outbox.is_empty() || kernel.next_due() != next {
                     return std::task::Poll::Ready(());
                 }
             }

@@ -175,7 +175,8 @@ impl Packet {
     /// Whether a kernel sends a segment of this kind again only when its peer or program asks for it. An injected
     /// segment has no kernel that would.
     pub(crate) fn is_sent_once(&self) -> bool {
-        matches!(self.kind, SegmentKind::Syn | SegmentKind::SynAck | SegmentKind::Rst) || self.ordinal == u32::MAX
+        use SegmentKind::{Ack, Rst, Syn, SynAck};
+        matches!(self.kind, Syn | SynAck | Ack | Rst) || self.ordinal == u32::MAX
     }
 }
 

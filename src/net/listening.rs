@@ -8,23 +8,44 @@ use std::time::Duration;
 
 use super::flow::FlowId;
 
-/// The most connections that may wait to be accepted; Linux's `net.core.somaxconn` was 128 for decades.
+/// The backlog of every listener; Linux's `net.core.somaxconn` was 128 for decades. As on Linux, one more connection
+/// than this may wait to be accepted.
 const BACKLOG: usize = 128;
+
+/// How often Linux sends a SYN-ACK again (`tcp_synack_retries`): after 1, 2, 4, 8 and 16 s. It forgets the connection
+/// 32 s later.
+const SYN_ACK_RETRIES: u32 = 5;
 
 /// A port on which a program listens.
 #[derive(Debug)]
 struct Listening {
     /// Until this time a slowly starting program does not listen, although it believes that it does.
     opens_at: Duration,
+    /// The connections whose handshake is complete.
     queue: VecDeque<FlowId>,
     acceptor: Option<Waker>,
 }
 
-/// The answer to a request for a connection.
+impl Listening {
+    fn is_full(&self) -> bool {
+        self.queue.len() > BACKLOG
+    }
+}
+
+/// A requested connection whose handshake is not complete: the kernel has sent a SYN-ACK.
 #[derive(Debug)]
+struct Handshake {
+    port: u16,
+    retries: u32,
+    /// When the kernel sends the SYN-ACK again, or forgets the connection.
+    due: Duration,
+}
+
+/// The answer to a SYN.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Request {
-    /// The connection waits to be accepted; holds the waker of a waiting acceptor.
-    Granted(Option<Waker>),
+    /// A SYN-ACK.
+    Granted,
     /// No program listens.
     Refused,
     /// No program listens before this time.
@@ -33,9 +54,23 @@ pub(super) enum Request {
     Dropped,
 }
 
+/// The effect of a segment that acknowledges a SYN-ACK.
+#[derive(Debug)]
+pub(super) enum Completed {
+    /// The connection waits to be accepted; holds the waker of a waiting acceptor.
+    Yes(Option<Waker>),
+    /// The backlog is full, so the segment is silently dropped; the connection stays requested.
+    Dropped,
+    /// The connection was not requested, or is complete already.
+    Unknown,
+}
+
 /// The ports of one machine on which its program listens.
 #[derive(Debug, Default)]
-pub(super) struct Listeners(BTreeMap<u16, Listening>);
+pub(super) struct Listeners {
+    ports: BTreeMap<u16, Listening>,
+    handshakes: BTreeMap<FlowId, Handshake>,
+}
 
 impl Listeners {
     /// Listens on a port from `opens_at` on. `name` is the machine's name, for the error.
@@ -43,30 +78,71 @@ impl Listeners {
     /// # Errors
     /// `AddrInUse` if the program already listens on the port.
     pub(super) fn listen(&mut self, name: &str, port: u16, opens_at: Duration) -> io::Result<()> {
-        if self.0.contains_key(&port) {
+        if self.ports.contains_key(&port) {
             let text = format!("{name} already listens on port {port}; drop its other listener first");
             return Err(io::Error::new(io::ErrorKind::AddrInUse, text));
         }
-        self.0.insert(port, Listening { opens_at, queue: VecDeque::new(), acceptor: None });
+        self.ports.insert(port, Listening { opens_at, queue: VecDeque::new(), acceptor: None });
         Ok(())
     }
 
     /// A client requests a connection.
     pub(super) fn request(&mut self, port: u16, flow: FlowId, now: Duration) -> Request {
-        match self.0.get_mut(&port) {
+        match self.ports.get_mut(&port) {
             None => Request::Refused,
             Some(listening) if listening.opens_at > now => Request::RefusedUntil(listening.opens_at),
-            Some(listening) if listening.queue.len() >= BACKLOG => Request::Dropped,
-            Some(listening) => {
-                listening.queue.push_back(flow);
-                Request::Granted(listening.acceptor.take())
+            Some(listening) if listening.is_full() => Request::Dropped,
+            Some(_) => {
+                let new = Handshake { port, retries: 0, due: now + Duration::from_secs(1) };
+                self.handshakes.entry(flow).or_insert(new);
+                Request::Granted
             }
         }
     }
 
+    /// A segment arrived that acknowledges the SYN-ACK of a requested connection.
+    pub(super) fn complete(&mut self, flow: FlowId) -> Completed {
+        let Some(handshake) = self.handshakes.get(&flow) else { return Completed::Unknown };
+        let Some(listening) = self.ports.get_mut(&handshake.port) else { return Completed::Unknown };
+        if listening.is_full() {
+            return Completed::Dropped;
+        }
+        self.handshakes.remove(&flow);
+        listening.queue.push_back(flow);
+        Completed::Yes(listening.acceptor.take())
+    }
+
+    /// A requested connection is reset.
+    pub(super) fn forget(&mut self, flow: FlowId) {
+        self.handshakes.remove(&flow);
+    }
+
+    /// The requested connections whose SYN-ACK is sent again now, and those that are forgotten now.
+    pub(super) fn expire(&mut self, now: Duration) -> (Vec<FlowId>, Vec<FlowId>) {
+        let (mut again, mut forgotten) = (Vec::new(), Vec::new());
+        for (flow, handshake) in self.handshakes.iter_mut().filter(|(_, handshake)| handshake.due <= now) {
+            if handshake.retries == SYN_ACK_RETRIES {
+                forgotten.push(*flow);
+            } else {
+                handshake.retries += 1;
+                handshake.due += Duration::from_secs(1 << handshake.retries);
+                again.push(*flow);
+            }
+        }
+        for flow in &forgotten {
+            self.handshakes.remove(flow);
+        }
+        (again, forgotten)
+    }
+
+    /// When the next handshake expires.
+    pub(super) fn next_due(&self) -> Option<Duration> {
+        self.handshakes.values().map(|handshake| handshake.due).min()
+    }
+
     /// The next connection that waits on a port, or `None`, in which case `waker` is woken when one arrives.
     pub(super) fn accept(&mut self, port: u16, waker: &Waker) -> Option<FlowId> {
-        let listening = self.0.get_mut(&port)?;
+        let listening = self.ports.get_mut(&port)?;
         let flow = listening.queue.pop_front();
         if flow.is_none() {
             listening.acceptor = Some(waker.clone());
@@ -74,18 +150,60 @@ impl Listeners {
         flow
     }
 
-    /// Stops listening on a port; returns the connections that waited to be accepted.
-    pub(super) fn stop_listening(&mut self, port: u16) -> VecDeque<FlowId> {
-        self.0.remove(&port).map(|listening| listening.queue).unwrap_or_default()
+    /// Stops listening on a port; returns the connections that waited to be accepted, and those that were requested.
+    pub(super) fn stop_listening(&mut self, port: u16) -> (VecDeque<FlowId>, Vec<FlowId>) {
+        let waiting = self.ports.remove(&port).map(|listening| listening.queue).unwrap_or_default();
+        let requested = self.handshakes.iter().filter(|(_, handshake)| handshake.port == port);
+        let requested: Vec<FlowId> = requested.map(|(flow, _)| *flow).collect();
+        self.handshakes.retain(|_, handshake| handshake.port != port);
+        (waiting, requested)
     }
 
     /// The ports on which the program listens.
     pub(super) fn ports(&self) -> Vec<u16> {
-        self.0.keys().copied().collect()
+        self.ports.keys().copied().collect()
     }
 
     /// Forgets all listeners, as the machine loses power.
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        *self = Listeners::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_more_connection_than_the_backlog_waits() {
+        let mut listeners = Listeners::default();
+        listeners.listen("server", 80, Duration::ZERO).unwrap();
+        for flow in 0..=BACKLOG as FlowId {
+            assert_eq!(listeners.request(80, flow, Duration::ZERO), Request::Granted);
+            assert!(matches!(listeners.complete(flow), Completed::Yes(_)));
+        }
+        assert_eq!(listeners.request(80, 1_000, Duration::ZERO), Request::Dropped);
+        assert_eq!(listeners.accept(80, Waker::noop()), Some(0));
+        // Two requests are granted while there is room for one.
+        assert_eq!(listeners.request(80, 1_000, Duration::ZERO), Request::Granted);
+        assert_eq!(listeners.request(80, 1_001, Duration::ZERO), Request::Granted);
+        assert!(matches!(listeners.complete(1_000), Completed::Yes(_)));
+        assert!(matches!(listeners.complete(1_001), Completed::Dropped));
+        assert_eq!(listeners.accept(80, Waker::noop()), Some(1));
+        assert!(matches!(listeners.complete(1_001), Completed::Yes(_)));
+        assert!(matches!(listeners.complete(1_001), Completed::Unknown));
+    }
+
+    #[test]
+    fn a_syn_ack_is_sent_six_times_and_then_forgotten() {
+        let mut listeners = Listeners::default();
+        listeners.listen("server", 80, Duration::ZERO).unwrap();
+        listeners.request(80, 7, Duration::ZERO);
+        let mut sent = Vec::new();
+        while let Some(due) = listeners.next_due() {
+            let (again, forgotten) = listeners.expire(due);
+            sent.push((due.as_secs(), again.len(), forgotten.len()));
+        }
+        assert_eq!(sent, [(1, 1, 0), (3, 1, 0), (7, 1, 0), (15, 1, 0), (31, 1, 0), (63, 0, 1)]);
     }
 }

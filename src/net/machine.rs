@@ -1,8 +1,10 @@
 //! The state of one machine's kernel: power, the network card, ports, and the segments that wait there.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Duration;
 
 use turmoil::net::UdpSocket;
 
@@ -40,6 +42,12 @@ pub(super) struct Kernel {
 impl Kernel {
     pub(super) fn has_power(&self) -> bool {
         self.state == MachineState::On
+    }
+
+    /// When this kernel next has something to do by itself: a segment arrives, or a handshake expires.
+    pub(super) fn next_due(&self) -> Option<Duration> {
+        let arrival = self.arrivals.peek().map(|Reverse((due, ..))| *due);
+        arrival.into_iter().chain(self.listeners.next_due()).min()
     }
 
     pub(super) fn power_off(&mut self) {

@@ -48,6 +48,7 @@
 //! kernel then waits for the exact time within the step.
 
 mod adapters;
+mod arrivals;
 mod calls;
 mod card;
 mod flow;

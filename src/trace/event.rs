@@ -27,6 +27,8 @@ pub enum SegmentKind {
     Syn,
     /// Accepts a connection.
     SynAck,
+    /// Completes the handshake: the listening host now knows that the connecting one has received its answer.
+    Ack,
     /// Carries bytes.
     Data,
     /// Announces that no more bytes follow.

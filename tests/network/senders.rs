@@ -172,3 +172,71 @@ fn the_end_of_a_stream_is_reset_by_a_machine_that_does_not_know_it() {
     assert_eq!(labels(&seen), ["connection reset"]);
     assert_between(at(&seen, "connection reset"), 3_220, 3_222);
 }
+
+/// A run in which the server accepts and notes, closes at once, and the client notes how its connect and its read end.
+fn accepted_and_closed(faults: Vec<Fault>, patience_ms: u64) -> (Seen, Seen) {
+    let accepted = Seen::default();
+    let server = sharing(&accepted, |cx: HostContext, seen: Seen| async move {
+        let mut listener = cx.listener(80);
+        loop {
+            let (stream, _) = listener.accept().await?;
+            note(&seen, &cx, "accepted");
+            drop(stream);
+        }
+    });
+    let client = move |cx: HostContext, seen: Seen| async move {
+        until(&cx, 1_000).await;
+        match tokio::time::timeout(millis(patience_ms), cx.connector().connect("server", 80)).await {
+            Err(_) => note(&seen, &cx, "gave up"),
+            Ok(Err(error)) => note(&seen, &cx, error.kind()),
+            Ok(Ok(mut stream)) => {
+                note(&seen, &cx, "connected");
+                note_what_is_read(&mut stream, &cx, &seen).await;
+            }
+        }
+    };
+    let (_, seen) = world_with(20, faults, server, client, |scenario| scenario);
+    (accepted, seen)
+}
+
+fn loss_to_client(from_ms: u64, to_ms: u64) -> Fault {
+    one_way(fault::kinds::PartitionOneWay {}, "server", "client", from_ms, to_ms)
+}
+
+#[test]
+fn a_connection_is_accepted_when_the_third_segment_arrives() {
+    let (accepted, seen) = accepted_and_closed(vec![], 10_000);
+    assert_eq!((labels(&accepted).len(), labels(&seen)), (1, vec!["connected".to_owned(), "end".to_owned()]));
+    assert_between(at(&seen, "connected"), 1_040, 1_041);
+    assert_between(at(&accepted, "accepted"), 1_060, 1_061);
+    assert_between(at(&seen, "end"), 1_080, 1_081);
+}
+
+#[test]
+fn a_client_that_gives_up_leaves_no_connection_behind() {
+    let (accepted, seen) = accepted_and_closed(vec![loss_to_client(900, 60_000)], 5_000);
+    assert_eq!(labels(&seen), ["gave up"]);
+    assert!(labels(&accepted).is_empty());
+}
+
+#[test]
+fn a_connect_is_accepted_once_even_if_its_answer_was_lost() {
+    // The SYN-ACK is lost; the client and the server send again at the same time.
+    let (accepted, seen) = accepted_and_closed(vec![loss_to_client(900, 1_500)], 10_000);
+    assert_eq!(labels(&accepted).len(), 1);
+    assert_between(at(&seen, "connected"), 2_040, 2_041);
+}
+
+#[test]
+fn a_lost_third_segment_is_sent_again_when_the_answer_is() {
+    let (accepted, seen) = accepted_and_closed(vec![one_way_loss(1_030, 1_050)], 10_000);
+    assert_between(at(&seen, "connected"), 1_040, 1_041);
+    // The SYN arrived at 1.02 s; the kernel answers again a second later.
+    assert_between(at(&accepted, "accepted"), 2_060, 2_061);
+    assert_eq!(labels(&accepted).len(), 1);
+    assert_between(at(&seen, "end"), 2_080, 2_081);
+}
+
+fn one_way_loss(from_ms: u64, to_ms: u64) -> Fault {
+    one_way(fault::kinds::PartitionOneWay {}, "client", "server", from_ms, to_ms)
+}

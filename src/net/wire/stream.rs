@@ -79,7 +79,9 @@ impl Stream {
                 if progress.is_broken { PieceFate::Breaks { after, is_graceful } } else { PieceFate::Passes }
             }
             StreamKind::Break { .. } => PieceFate::Passes,
-            StreamKind::Stall { .. } if matches!(kind, SegmentKind::Syn | SegmentKind::SynAck) => PieceFate::Passes,
+            StreamKind::Stall { .. } if matches!(kind, SegmentKind::Syn | SegmentKind::SynAck | SegmentKind::Ack) => {
+                PieceFate::Passes
+            }
             StreamKind::Stall { after_bytes } if progress.passed == after_bytes => PieceFate::Waits { after: 0 },
             StreamKind::Stall { after_bytes } => match progress.advance(length, after_bytes) {
                 after if after < length => PieceFate::Waits { after },

@@ -34,7 +34,7 @@ fn each_generator_is_effective_and_rich_runs_equal_lean_runs() {
         fault::close(100, "server", "client").one_way(),
         fault::stall(100, "client", "server"),
         fault::trickle(50, millis(20), "client", "server"),
-        fault::corrupt(0.3, "client", "server"),
+        fault::corrupt(0.5, "client", "server"),
         fault::close_idle(millis(300), "client", "server"),
         fault::half_open("client", "server"),
         fault::short_reads("server", 7),
