@@ -101,7 +101,8 @@ pub(crate) struct ClientSpec {
 /// The resources that a run may use before it is ended as a failure.
 #[derive(Clone, Debug)]
 pub struct RunLimits {
-    /// The CPU time of one run.
+    /// The CPU time in which virtual time must move; a run in which it stands still for longer is a hang. In all, a run
+    /// may use six times as much, and more if it is long or has many hosts; a run that needs more still is called slow.
     pub hang_after: Duration,
     /// The memory that one run may allocate, in bytes.
     pub memory_bytes: u64,

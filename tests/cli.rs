@@ -39,11 +39,12 @@ fn main() -> ExitCode {
     if is_table {
         return squall::main(table::SCENARIOS);
     }
-    let tests: [(&str, fn()); 42] = [
+    let tests: [(&str, fn()); 43] = [
         ("a_passing_exploration_exits_with_0_and_prints_a_table", passing),
         ("a_broken_promise_exits_with_1_and_explains_itself", broken_promise),
         ("a_failing_case_replays_in_a_fresh_process", replays_afresh),
         ("every_way_to_die_is_reported_with_its_seed_while_other_runs_continue", ways_to_die),
+        ("many_idle_hosts_are_no_hang", idle_hosts),
         ("a_run_that_differs_when_repeated_exits_with_3", not_deterministic),
         ("an_unknown_verdict_exits_with_3", unknown),
         ("a_fault_that_is_never_effective_fails_the_exploration", never_effective),
@@ -198,7 +199,11 @@ fn ways_to_die() {
         ("exits", "the program ended the whole process with exit code 0 on host server at"),
         ("spins", "waits in a loop for time to pass, but its clock stands still on host server at"),
         ("yields", "hang: "),
-        ("computes", "hang: the run used up its 500ms of CPU time; it was last seen on host server at"),
+        ("computes", "hang: virtual time stood still for 500ms of CPU time; it was last seen on host server at"),
+        (
+            "plods",
+            "slow: the run used up its 3.11s of CPU time before its end at 10s; it was last seen on host server at",
+        ),
     ];
     for (scenario, expected) in ways {
         let arguments =
@@ -212,6 +217,15 @@ fn ways_to_die() {
         assert_eq!(runs, 8, "{scenario}: all seeds are judged");
         assert!((1..8).contains(&failed), "{scenario}: {failed} failed, and others continued");
     }
+}
+
+/// Many hosts that do nothing take more CPU time than a run may stand still for, which is not a hang.
+fn idle_hosts() {
+    let output = cli("crowd", &["explore", "crowd", "--seeds", "0..1", "--hang-after", "0.05"]);
+    assert_eq!(code(&output), 0, "{}", stdout(&output));
+    let text = stdout(&output);
+    let wall = text.split_whitespace().find_map(|word| word.strip_suffix("s")?.parse::<f64>().ok());
+    assert!(wall.is_some_and(|wall| wall > 0.3), "it took long enough to prove something: {text}");
 }
 
 fn not_deterministic() {

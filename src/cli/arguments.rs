@@ -53,7 +53,8 @@ pub(crate) struct Workers {
     /// Number of runs at once. Default: the number of processors.
     #[arg(long, value_name = "N", value_parser = jobs)]
     pub(crate) jobs: Option<NonZeroUsize>,
-    /// End a run that has used this many seconds of CPU time. Default: the scenario's own limit.
+    /// End a run as a hang when its virtual time stands still for this many seconds of CPU time, and as slow when it has
+    /// used six times as many (more if it is long or has many hosts). Default: the scenario's own limit.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) hang_after: Option<Duration>,
 }
@@ -210,7 +211,8 @@ pub(crate) struct Replay {
     /// Stop in the debugger at the first event whose line contains this text, or at a mark given as `host:name`.
     #[arg(long, value_name = "TEXT")]
     pub(crate) break_on: Option<String>,
-    /// End the run when it has used this many seconds of CPU time. Default: the scenario's own limit.
+    /// End the run as a hang when its virtual time stands still for this many seconds of CPU time, and as slow when it
+    /// has used six times as many (more if it is long or has many hosts). Default: the scenario's own limit.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) hang_after: Option<Duration>,
     /// Run the case once more with its system calls watched, and report what leaves the sandbox, even if the runs are

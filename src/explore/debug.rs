@@ -29,7 +29,8 @@ pub fn break_on(
     let mut worker = Worker::spawn(EntryPoint::Main, handler(scenarios.clone())).map_err(Error::Worker)?;
     // A run that has stopped uses no CPU time.
     let own = scenarios[scenario].run_limits();
-    let limits = ProcessLimits { cpu: own.hang_after * 3, wall: LONGEST, memory_bytes: own.memory_bytes };
+    let limits =
+        ProcessLimits { cpu: LONGEST, stuck: own.hang_after * 3, wall: LONGEST, memory_bytes: own.memory_bytes };
     // A case is always drawn in another process than the one that runs it.
     let case = case_ref.case(&scenarios[scenario], swarm);
     let job = job::encode_break(scenarios[scenario].name(), &CaseRef::Case(Box::new(case)), pattern);

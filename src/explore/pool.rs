@@ -223,9 +223,21 @@ impl Drop for Pool {
 
 fn limits(scenario: &Scenario, hang_after: Option<Duration>) -> ProcessLimits {
     let limits = scenario.run_limits();
-    let cpu = hang_after.unwrap_or(limits.hang_after);
+    let stuck = hang_after.unwrap_or(limits.hang_after);
+    let work = allowance(scenario);
+    let cpu = stuck.saturating_mul(6).saturating_add(work);
     // The wall-clock limit only ends a run that waits for ever, as a busy machine may give a run little time.
-    ProcessLimits { cpu, memory_bytes: limits.memory_bytes, wall: cpu.saturating_mul(12).max(Duration::from_secs(30)) }
+    let wall = stuck.saturating_mul(12).max(Duration::from_secs(30)).saturating_add(work.saturating_mul(2));
+    ProcessLimits { cpu, stuck, memory_bytes: limits.memory_bytes, wall }
+}
+
+/// The CPU time that the length of a run and its hosts may take by themselves: several times what idle hosts need in
+/// each step, for each host and for each link.
+fn allowance(scenario: &Scenario) -> Duration {
+    let steps = scenario.duration().div_duration_f64(scenario.step_of_run()).ceil();
+    let hosts = scenario.topology().hosts.len() as f64;
+    let micros = steps * hosts * (10.0 + 2.0 * hosts);
+    Duration::try_from_secs_f64(micros / 1e6).unwrap_or(Duration::MAX)
 }
 
 /// Drives one worker, always from the same thread: a child that the kernel kills with its parent is killed as soon as
@@ -262,6 +274,7 @@ impl Driver {
         let mut limits = limits(scenario, self.hang_after);
         if let Some(limit) = task.cpu_limit {
             limits.cpu = limit.min(limits.cpu);
+            limits.stuck = limit.min(limits.stuck);
             // A candidate that waits for ever must not use up the time of all the others.
             limits.wall = limits.cpu.saturating_mul(12).max(Duration::from_secs(5)).min(limits.wall);
         }

@@ -6,6 +6,9 @@ use crate::run::Outcome;
 /// The place of a promise that a run broke by taking too long.
 pub(super) const HANG: &str = "hang";
 
+/// The place of a promise that a run broke by using up its CPU time while its virtual time moved.
+const SLOW: &str = "slow";
+
 /// A broken promise: the check and, for failures without a check in the scenario, the place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Promise {
@@ -34,6 +37,7 @@ fn place(finding: &Finding, outcome: &Outcome) -> String {
     match finding.check.as_str() {
         // A hang is ended by a limit, which differs from run to run.
         "process" if why.starts_with(HANG) => HANG.to_owned(),
+        "process" if why.starts_with(SLOW) => SLOW.to_owned(),
         "process" => {
             [" on host ", " outside any host "].iter().fold(why.as_str(), |text, end| up_to(text, end)).to_owned()
         }

@@ -187,8 +187,17 @@ fn describe(scenario: &Scenario, limits: &ProcessLimits, finished: &Finished) ->
             (Termination::Hung, text)
         }
         End::CpuLimit => {
-            let cpu = duration_text(limits.cpu);
-            (Termination::Hung, format!("hang: the run used up its {cpu} of CPU time; it was last seen{place}"))
+            let (cpu, end) = (duration_text(limits.cpu), duration_text(scenario.duration()));
+            let text =
+                format!("slow: the run used up its {cpu} of CPU time before its end at {end}; it was last seen{place}");
+            (Termination::Hung, text)
+        }
+        End::Stuck => {
+            let cpu = duration_text(limits.stuck);
+            (
+                Termination::Hung,
+                format!("hang: virtual time stood still for {cpu} of CPU time; it was last seen{place}"),
+            )
         }
         End::Blocked => {
             (Termination::Hung, format!("hang: the program blocks its thread on something that never happens{place}"))

@@ -25,6 +25,8 @@ pub enum EntryPoint {
 pub struct ProcessLimits {
     /// CPU time.
     pub cpu: Duration,
+    /// CPU time in which the virtual time of a simulation must move.
+    pub stuck: Duration,
     /// Memory beyond the zygote's own, in bytes of address space.
     pub memory_bytes: u64,
     /// Wall-clock time. It only guards against a child that waits forever without using CPU time.
@@ -33,7 +35,8 @@ pub struct ProcessLimits {
 
 impl Default for ProcessLimits {
     fn default() -> ProcessLimits {
-        ProcessLimits { cpu: Duration::from_secs(10), memory_bytes: 1 << 30, wall: Duration::from_secs(120) }
+        let secs = Duration::from_secs;
+        ProcessLimits { cpu: secs(60), stuck: secs(10), memory_bytes: 1 << 30, wall: secs(120) }
     }
 }
 
@@ -81,6 +84,8 @@ pub enum End {
     ClockSpin,
     /// [`ProcessLimits::cpu`] was used up.
     CpuLimit,
+    /// Virtual time stood still for [`ProcessLimits::stuck`].
+    Stuck,
     /// It waited for something that could not happen, or ran longer than [`ProcessLimits::wall`].
     Blocked,
 }

@@ -11,7 +11,7 @@ use squall::trace::Event;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// All scenarios of the first table.
-pub const SCENARIOS: [fn() -> Scenario; 18] = [
+pub const SCENARIOS: [fn() -> Scenario; 20] = [
     echo,
     fragile,
     panics,
@@ -22,6 +22,8 @@ pub const SCENARIOS: [fn() -> Scenario; 18] = [
     spins,
     yields,
     computes,
+    plods,
+    crowd,
     differs,
     unknown,
     idle,
@@ -197,6 +199,27 @@ fn computes() -> Scenario {
         loop {
             std::hint::black_box(0);
         }
+    })
+}
+
+/// Needs far more CPU time than its virtual time should take, while that time moves.
+fn plods() -> Scenario {
+    on_request("plods", || {
+        tokio::spawn(async {
+            loop {
+                let mut number = 0_u64;
+                (0..40_000_000).for_each(|step| number = std::hint::black_box(number.wrapping_add(step)));
+                tokio::time::sleep(millis(10)).await;
+            }
+        });
+    })
+}
+
+/// Hosts that do nothing.
+fn crowd() -> Scenario {
+    let crowd = small("crowd").check(nothing_is_promised);
+    (0..24).fold(crowd, |crowd, number| {
+        crowd.host(&format!("idle-{number}"), |_| std::future::pending::<std::io::Result<()>>())
     })
 }
 

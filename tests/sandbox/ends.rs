@@ -22,10 +22,12 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 fn each_abnormal_end() {
-    let patient = ProcessLimits { cpu: Duration::from_secs(1), wall: Duration::from_secs(60), memory_bytes: 128 << 20 };
+    let secs = Duration::from_secs;
+    let patient = ProcessLimits { cpu: secs(6), stuck: secs(1), wall: secs(60), memory_bytes: 128 << 20 };
     // Only the job that waits forever should reach the wall-clock limit. On a busy machine, the others may take long to
     // use up their CPU time.
-    let impatient = ProcessLimits { wall: Duration::from_secs(3), ..patient.clone() };
+    let impatient = ProcessLimits { wall: secs(3), ..patient.clone() };
+    let frugal = ProcessLimits { cpu: secs(1), stuck: secs(6), ..patient.clone() };
     let mut worker = worker();
     for (job, expected) in [
         ("panic", End::Panicked),
@@ -36,11 +38,16 @@ fn each_abnormal_end() {
         ("exit 0", End::Exited { code: 0 }),
         ("exit 3", End::Exited { code: 3 }),
         ("clock-spin", End::ClockSpin),
+        ("cpu-spin", End::Stuck),
         ("cpu-spin", End::CpuLimit),
         ("deadlock", End::Blocked),
         ("blocked", End::Blocked),
     ] {
-        let limits = if job == "blocked" { &impatient } else { &patient };
+        let limits = match &expected {
+            End::CpuLimit => &frugal,
+            _ if job == "blocked" => &impatient,
+            _ => &patient,
+        };
         let start = Instant::now();
         let finished = worker.run(job.as_bytes(), limits).expect("the zygote runs the job");
         println!("{job}: {:?}, {:?} of CPU, {:?}", finished.end, finished.cpu, start.elapsed());

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use libc::{c_int, siginfo_t};
 
@@ -127,14 +128,14 @@ fn set_limits(command: &Command) {
             limit.rlim_cur = used.saturating_add(command.memory_bytes).min(limit.rlim_max);
             libc::setrlimit(libc::RLIMIT_AS, &limit);
         }
-        let micros = (command.cpu_nanos / 1_000).max(1);
-        let timer = libc::itimerval {
-            it_interval: libc::timeval { tv_sec: 0, tv_usec: 0 },
-            it_value: libc::timeval {
-                tv_sec: (micros / 1_000_000) as libc::time_t,
-                tv_usec: (micros % 1_000_000) as libc::suseconds_t,
-            },
+        let tick = command.cpu_nanos.min(command.stuck_nanos).max(1_000);
+        TICKS_LEFT.store(command.cpu_nanos.div_ceil(tick).max(1), Ordering::Relaxed);
+        let micros = tick / 1_000;
+        let period = libc::timeval {
+            tv_sec: (micros / 1_000_000) as libc::time_t,
+            tv_usec: (micros % 1_000_000) as libc::suseconds_t,
         };
+        let timer = libc::itimerval { it_interval: period, it_value: period };
         // The C library's wrapper does no more than this, and the `libc` crate does not bind it on every platform.
         call!(libc::SYS_setitimer, libc::ITIMER_PROF, &raw const timer, 0);
     }
@@ -180,21 +181,37 @@ fn install_signal_handlers() {
         install(libc::SIGSEGV, on_fault, 0, (*previous)[0].as_mut_ptr());
         install(libc::SIGBUS, on_fault, 0, (*previous)[1].as_mut_ptr());
         install(libc::SIGABRT, on_abort, 0, ptr::null_mut());
-        install(libc::SIGPROF, on_limit, 0, ptr::null_mut());
+        install(libc::SIGPROF, on_tick, libc::SA_RESTART, ptr::null_mut());
         let mut set: libc::sigset_t = mem::zeroed();
         libc::sigemptyset(&mut set);
         libc::sigprocmask(libc::SIG_SETMASK, &set, ptr::null_mut());
     }
 }
 
-/// Handles SIGPROF: the CPU time is used up, or the wall-clock limit is over and the zygote asks for the child's
-/// position.
-extern "C" fn on_limit(_signal: c_int, information: *mut siginfo_t, _context: *mut c_void) {
+/// How often the CPU time of one tick may pass before the CPU time of the run is used up.
+static TICKS_LEFT: AtomicU64 = AtomicU64::new(0);
+/// The virtual time at the last tick, in nanoseconds.
+static TIME_AT_LAST_TICK: AtomicU64 = AtomicU64::new(u64::MAX);
+
+/// Handles SIGPROF: the CPU time of a tick has passed, or the wall-clock limit is over and the zygote asks for the
+/// child's position. The run ends if its CPU time is used up, or if its virtual time did not move since the last tick.
+extern "C" fn on_tick(_signal: c_int, information: *mut siginfo_t, _context: *mut c_void) {
     let Some(shared_status) = shared_status() else { return };
     // SAFETY: the kernel passes valid information.
     let asked = unsafe { (*information).si_code } == libc::SI_USER;
+    let now = if simulated::simulation().is_some() { shared_status.shown_time() } else { u64::MAX };
+    let last = TIME_AT_LAST_TICK.swap(now, Ordering::Relaxed);
+    let end = if asked {
+        shared_status::BLOCKED
+    } else if now == last && now != u64::MAX {
+        shared_status::STUCK
+    } else if TICKS_LEFT.fetch_sub(1, Ordering::Relaxed) <= 1 {
+        shared_status::CPU_LIMIT
+    } else {
+        return;
+    };
     // This comes first, in case finding the host fails.
-    shared_status.set_end(if asked { shared_status::BLOCKED } else { shared_status::CPU_LIMIT });
+    shared_status.set_end(end);
     show_final_position(shared_status);
     // SAFETY: `_exit` only ends the process.
     unsafe { libc::_exit(0) }

@@ -25,6 +25,8 @@ pub(super) const KEPT_OUTPUT_BYTES: u64 = 128 * 1024;
 pub(super) struct Command {
     pub(super) magic: u64,
     pub(super) cpu_nanos: u64,
+    /// The CPU time in which the virtual time of a simulation must move.
+    pub(super) stuck_nanos: u64,
     pub(super) wall_nanos: u64,
     pub(super) memory_bytes: u64,
     pub(super) job_bytes: u64,

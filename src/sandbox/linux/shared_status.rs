@@ -26,6 +26,8 @@ pub(super) const CLOCK_SPIN: u32 = 4;
 pub(super) const BLOCKED: u32 = 5;
 /// The stack's guard page was hit.
 pub(super) const STACK_OVERFLOW: u32 = 6;
+/// Virtual time stood still for too much CPU time.
+pub(super) const STUCK: u32 = 7;
 
 const NO_HOST: u32 = u32::MAX;
 const PANICS_BYTES: usize = 60 * 1024;
@@ -115,6 +117,11 @@ impl SharedStatus {
     pub(super) fn position(&self) -> (Option<usize>, Duration) {
         let host = self.host.load(Ordering::Relaxed);
         ((host != NO_HOST).then_some(host as usize), Duration::from_nanos(self.at.load(Ordering::Relaxed)))
+    }
+
+    /// The virtual time that was shown last, in nanoseconds.
+    pub(super) fn shown_time(&self) -> u64 {
+        self.at.load(Ordering::Relaxed)
     }
 
     /// Appends a panic if there is room. Later ones are dropped, as the first panics are the most informative.

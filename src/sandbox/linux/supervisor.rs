@@ -170,6 +170,7 @@ impl Zygote {
         let command = Command {
             magic: MAGIC,
             cpu_nanos: nanos(limits.cpu),
+            stuck_nanos: nanos(limits.stuck),
             wall_nanos: nanos(limits.wall),
             memory_bytes: limits.memory_bytes,
             job_bytes: job.len() as u64,
@@ -203,6 +204,7 @@ impl Zygote {
             }
             shared_status::PANICKED => End::Panicked,
             shared_status::CPU_LIMIT => End::CpuLimit,
+            shared_status::STUCK => End::Stuck,
             shared_status::CLOCK_SPIN => End::ClockSpin,
             shared_status::BLOCKED => End::Blocked,
             shared_status::STACK_OVERFLOW => End::StackOverflow,
