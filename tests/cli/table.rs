@@ -208,7 +208,7 @@ fn plods() -> Scenario {
         tokio::spawn(async {
             loop {
                 let mut number = 0_u64;
-                (0..40_000_000).for_each(|step| number = std::hint::black_box(number.wrapping_add(step)));
+                (0..10_000_000).for_each(|step| number = std::hint::black_box(number.wrapping_add(step)));
                 tokio::time::sleep(millis(10)).await;
             }
         });
