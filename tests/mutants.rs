@@ -13,7 +13,7 @@ use squall::internal::run::{Detail, draw, run};
 use squall::prelude::*;
 
 /// The number of seeds within which a check must catch its mutant.
-const SEEDS: u64 = 12;
+const SEEDS: u64 = 20;
 
 /// Asserts that the check whose name starts with `promise` fails for the broken setup, and prints on which seed.
 fn assert_caught(promise: &str, make: fn(Setup) -> Scenario, break_it: fn(&mut Setup)) {

@@ -10,7 +10,7 @@ use super::{duration_text, text_duration};
 
 /// The most transmissions of one segment that can be lost: with Linux's default `tcp_retries2`, the kernel gives the
 /// connection up after them.
-pub const TRANSMISSIONS: u32 = 16;
+pub const TRANSMISSIONS: u32 = 17;
 
 /// What happens to one segment. A segment is named by its connection and its number there, so that the name means the
 /// same segment whichever other faults a plan has.
@@ -30,7 +30,7 @@ pub struct SegmentFate {
     pub back: bool,
     /// The ordinal of the segment among those of its sender on this connection, from 0.
     pub segment: u32,
-    /// The transmissions that are lost, counted from 0; each is below 16.
+    /// The transmissions that are lost, counted from 0; each is below 17.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<u32>,
     /// The delay beyond what the lost transmissions cause.

@@ -12,10 +12,14 @@ pub(super) const GIVES_UP_AFTER: Duration = Duration::from_millis(924_600);
 /// The same for a connection that its program has closed: 8 timeouts (`tcp_orphan_retries`).
 pub(super) const FORGOTTEN_AFTER: Duration = Duration::from_millis(102_200);
 
-/// The first transmission at or after `now` of a segment first sent at `sent_at`. The first retransmission follows
-/// after `timeout`, and each interval is twice the one before it (RFC 6298, section 5).
+/// The first transmission at or after `now` of a segment first sent at `sent_at`. The first retransmission is a tail loss
+/// probe, which Linux sends after `timeout` at the latest, and which does not double the timeout (RFC 8985, section 7).
+/// From then on each interval is twice the one before it (RFC 6298, section 5).
 pub(super) fn next_attempt(sent_at: Duration, now: Duration, timeout: Duration) -> Duration {
-    let (mut at, mut gap) = (sent_at, timeout);
+    if sent_at >= now {
+        return sent_at;
+    }
+    let (mut at, mut gap) = (sent_at + timeout, timeout);
     while at < now {
         at += gap;
         gap = (gap * 2).min(RETRANSMIT_CAP);
@@ -28,16 +32,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn attempts_double_from_the_first_transmission() {
+    fn attempts_double_after_the_probe() {
         let ms = Duration::from_millis;
         let sent = ms(1_000);
-        for (now, expected) in [(900, 1_000), (1_000, 1_000), (1_001, 1_250), (1_251, 1_750), (1_751, 2_750)] {
+        for (now, expected) in
+            [(900, 1_000), (1_000, 1_000), (1_001, 1_250), (1_251, 1_500), (1_501, 2_000), (2_001, 3_000)]
+        {
             assert_eq!(next_attempt(sent, ms(now), ms(250)), ms(expected), "at {now} ms");
         }
     }
 
     #[test]
-    fn a_kernel_gives_up_after_sixteen_transmissions() {
+    fn a_kernel_gives_up_at_the_first_timeout_after_its_limit() {
         let attempts = |limit: Duration| {
             let (mut at, mut count) = (Duration::ZERO, 0);
             while at < limit {
@@ -46,7 +52,7 @@ mod tests {
             }
             (at, count)
         };
-        assert_eq!(attempts(GIVES_UP_AFTER), (GIVES_UP_AFTER, crate::fault::TRANSMISSIONS));
-        assert_eq!(attempts(FORGOTTEN_AFTER), (FORGOTTEN_AFTER, 9));
+        assert_eq!(attempts(GIVES_UP_AFTER), (Duration::from_millis(924_800), crate::fault::TRANSMISSIONS));
+        assert_eq!(attempts(FORGOTTEN_AFTER), (Duration::from_millis(102_400), 10));
     }
 }

@@ -1,0 +1,286 @@
+//! The machines of the real kernel: two network namespaces, joined by a pair of virtual Ethernet devices.
+
+use std::fs::File;
+use std::future::Future;
+use std::io;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use super::{Machine, PORT, Seen, Trouble};
+
+const SERVER: &str = "10.77.0.1";
+const CLIENT: &str = "10.77.0.2";
+
+/// One of the two machines of a row.
+#[derive(Clone)]
+pub struct Real {
+    began: Instant,
+    notes: Arc<Mutex<Vec<String>>>,
+}
+
+impl Machine for Real {
+    type Stream = TcpStream;
+    type Listener = TcpListener;
+
+    async fn connect(&self) -> io::Result<TcpStream> {
+        TcpStream::connect((SERVER, PORT)).await
+    }
+
+    async fn listen(&self) -> io::Result<TcpListener> {
+        // As with tokio's own bind, but with the simulated kernel's backlog.
+        let socket = tokio::net::TcpSocket::new_v4()?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(std::net::SocketAddr::from(([0, 0, 0, 0], PORT)))?;
+        socket.listen(128)
+    }
+
+    async fn accept(&self, listener: &mut TcpListener) -> io::Result<TcpStream> {
+        listener.accept().await.map(|(stream, _)| stream)
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    fn note(&self, what: &str) {
+        self.notes.lock().unwrap().push(what.to_owned());
+    }
+}
+
+/// Why the real kernel cannot take part on this machine; `None` if it can.
+pub fn obstacle() -> Option<String> {
+    for tool in ["ip", "nft"] {
+        if Command::new(tool).arg("-V").output().is_err() {
+            return Some(format!("`{tool}` is not installed"));
+        }
+    }
+    delete_leftovers();
+    match Namespaces::new() {
+        Ok(namespaces) => namespaces.up().err().map(|error| format!("network namespaces cannot be made: {error}")),
+        Err(error) => Some(format!("network namespaces cannot be made: {error}")),
+    }
+}
+
+/// Deletes the namespaces of runs that were ended before they could.
+fn delete_leftovers() {
+    let Ok(entries) = std::fs::read_dir("/var/run/netns") else { return };
+    for name in entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()) {
+        let process = name.strip_prefix("squall-").and_then(|rest| rest.split('-').next());
+        if process.is_some_and(|process| !std::path::Path::new("/proc").join(process).exists()) {
+            let _ = ip(&["netns", "del", &name]);
+        }
+    }
+}
+
+/// Two namespaces, which are deleted with this value.
+struct Namespaces {
+    server: String,
+    client: String,
+}
+
+impl Namespaces {
+    fn new() -> io::Result<Namespaces> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = |side: &str| format!("squall-{}-{number}-{side}", std::process::id());
+        let namespaces = Namespaces { server: name("s"), client: name("c") };
+        ip(&["netns", "add", &namespaces.server])?;
+        ip(&["netns", "add", &namespaces.client])?;
+        Ok(namespaces)
+    }
+
+    /// Joins the two namespaces. Addresses of devices are fixed, so that a machine that returns is the same one.
+    fn up(&self) -> io::Result<()> {
+        let (server, client) = (self.server.as_str(), self.client.as_str());
+        ip(&[
+            "link",
+            "add",
+            "eth",
+            "address",
+            "02:00:00:00:00:01",
+            "netns",
+            server,
+            "type",
+            "veth",
+            "peer",
+            "name",
+            "eth",
+            "address",
+            "02:00:00:00:00:02",
+            "netns",
+            client,
+        ])?;
+        for (namespace, address) in [(server, SERVER), (client, CLIENT)] {
+            ip(&["-n", namespace, "addr", "add", &format!("{address}/24"), "dev", "eth"])?;
+            ip(&["-n", namespace, "link", "set", "eth", "up"])?;
+            ip(&["-n", namespace, "link", "set", "lo", "up"])?;
+        }
+        Ok(())
+    }
+
+    /// The server's machine loses power: everything that its kernel knew is gone.
+    fn replace_server(&self) -> io::Result<()> {
+        ip(&["netns", "del", &self.server])?;
+        ip(&["netns", "add", &self.server])?;
+        // The device of the other side disappears with its peer, some time later.
+        for _ in 0..100 {
+            if self.up().is_ok() {
+                return Ok(());
+            }
+            let _ = ip(&["-n", &self.client, "link", "del", "eth"]);
+            thread::sleep(Duration::from_millis(20));
+        }
+        Err(io::Error::other("the server's namespace cannot be joined again"))
+    }
+
+    fn filter(&self, namespace: &str, hook: &str, rule: &str) -> io::Result<()> {
+        let table = format!("table inet squall {{\nchain own {{\ntype filter hook {hook} priority 0;\n{rule}\n}}\n}}");
+        checked(Command::new("ip").args(["netns", "exec", namespace, "nft", &table]))
+    }
+
+    fn unfilter(&self, namespace: &str) -> io::Result<()> {
+        checked(Command::new("ip").args(["netns", "exec", namespace, "nft", "delete table inet squall"]))
+    }
+}
+
+impl Drop for Namespaces {
+    fn drop(&mut self) {
+        for namespace in [&self.server, &self.client] {
+            let _ = ip(&["netns", "del", namespace]);
+        }
+    }
+}
+
+fn ip(arguments: &[&str]) -> io::Result<()> {
+    checked(Command::new("ip").args(arguments))
+}
+
+fn checked(command: &mut Command) -> io::Result<()> {
+    let output = command.output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(io::Error::other(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim())))
+}
+
+/// Whether the server's process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    Up,
+    Down,
+    Over,
+}
+
+/// Runs a program in a namespace, in each life of its process, until the row is over.
+fn host<Fut: Future<Output = ()>>(namespace: String, mut life: watch::Receiver<Life>, program: impl Fn() -> Fut) {
+    loop {
+        let current = *life.borrow_and_update();
+        match current {
+            Life::Over => return,
+            Life::Down => {
+                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                runtime.block_on(life.changed()).ok();
+            }
+            Life::Up => {
+                let file = File::open(format!("/var/run/netns/{namespace}")).expect("the namespace exists");
+                let kind = Some(rustix::thread::LinkNameSpaceType::Network);
+                rustix::thread::move_into_link_name_space(std::os::fd::AsFd::as_fd(&file), kind)
+                    .expect("root may enter");
+                // Dropping the runtime closes all sockets, as the end of a process does.
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                let tasks = tokio::task::LocalSet::new();
+                tasks.block_on(&runtime, async {
+                    tokio::select! {
+                        () = async { program().await; std::future::pending().await } => {}
+                        _ = life.changed() => {}
+                    }
+                });
+            }
+        }
+    }
+}
+
+/// Runs the programs of a row for this long.
+pub fn observe<S, SFut, C, CFut>(server: S, client: C, troubles: &[Trouble], lasting: Duration) -> io::Result<Seen>
+where
+    S: Fn(Real) -> SFut + Send + Sync + 'static,
+    SFut: Future<Output = ()> + 'static,
+    C: Fn(Real) -> CFut + Send + Sync + 'static,
+    CFut: Future<Output = ()> + 'static,
+{
+    let namespaces = Namespaces::new()?;
+    namespaces.up()?;
+    let (of_server, of_client) = (Arc::<Mutex<Vec<String>>>::default(), Arc::<Mutex<Vec<String>>>::default());
+    let began = Instant::now();
+    let (server_life, server_lives) = watch::channel(Life::Up);
+    let (client_life, client_lives) = watch::channel(Life::Up);
+    let (namespace, real) = (namespaces.server.clone(), Real { began, notes: of_server.clone() });
+    let server = thread::spawn(move || host(namespace, server_lives, || server(real.clone())));
+    let (namespace, real) = (namespaces.client.clone(), Real { began, notes: of_client.clone() });
+    let client = thread::spawn(move || host(namespace, client_lives, || client(real.clone())));
+    let mut agenda: Vec<(u64, Trouble, bool)> = Vec::new();
+    for trouble in troubles.iter().copied() {
+        let (from, to) = span(trouble);
+        agenda.extend([(from, trouble, true), (to, trouble, false)]);
+    }
+    agenda.sort_by_key(|(at, ..)| *at);
+    for (at, trouble, begins) in agenda {
+        thread::sleep((began + Duration::from_millis(at)).saturating_duration_since(Instant::now()));
+        change(&namespaces, &server_life, trouble, begins)?;
+    }
+    thread::sleep((began + lasting).saturating_duration_since(Instant::now()));
+    let take = |notes: Arc<Mutex<Vec<String>>>| std::mem::take(&mut *notes.lock().unwrap());
+    let seen = Seen { server: take(of_server), client: take(of_client) };
+    server_life.send_replace(Life::Over);
+    client_life.send_replace(Life::Over);
+    server.join().and_then(|()| client.join()).map_err(|_| io::Error::other("a program panicked"))?;
+    Ok(seen)
+}
+
+fn span(trouble: Trouble) -> (u64, u64) {
+    use Trouble::{CutToClient, CutToServer, Kill, Partition, PowerOff, Reject};
+    match trouble {
+        Partition(from, to) | CutToServer(from, to) | CutToClient(from, to) => (from, to),
+        Reject(from, to) | Kill(from, to) | PowerOff(from, to) => (from, to),
+    }
+}
+
+fn change(namespaces: &Namespaces, life: &watch::Sender<Life>, trouble: Trouble, begins: bool) -> io::Result<()> {
+    let filter = |namespace: &str, hook: &str, rule: &str| match begins {
+        true => namespaces.filter(namespace, hook, rule),
+        false => namespaces.unfilter(namespace),
+    };
+    // Segments are lost on their way: a kernel would notice that its own output is dropped.
+    let drop_input_of = |namespace: &str| filter(namespace, "input", "ip protocol tcp drop");
+    let (server, client) = (namespaces.server.as_str(), namespaces.client.as_str());
+    match trouble {
+        Trouble::Partition(..) => {
+            drop_input_of(client)?;
+            drop_input_of(server)
+        }
+        Trouble::CutToServer(..) => drop_input_of(server),
+        Trouble::CutToClient(..) => drop_input_of(client),
+        Trouble::Reject(..) => filter(server, "input", "ip protocol tcp reject with tcp reset"),
+        Trouble::Kill(..) => {
+            life.send_replace(if begins { Life::Down } else { Life::Up });
+            Ok(())
+        }
+        Trouble::PowerOff(..) if begins => {
+            // Nothing leaves the machine when its process ends.
+            namespaces.filter(server, "output", "ip protocol tcp drop")?;
+            life.send_replace(Life::Down);
+            Ok(())
+        }
+        Trouble::PowerOff(..) => {
+            namespaces.replace_server()?;
+            life.send_replace(Life::Up);
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! One contract, two kernels: each row is a small socket program of a server and a client that notes what both ends
+//! see. The same program runs on Squall and on the real kernel, and `docs/fidelity.md` compares what they saw.
+//!
+//! `SQUALL_FIDELITY=write cargo test --test contract` writes that table again. Rows run in network namespaces of their
+//! own, which takes Linux, root, `ip` and `nft`; without them only Squall's side is checked, and the test says so.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+mod programs;
+#[cfg(target_os = "linux")]
+mod simulated;
+#[cfg(target_os = "linux")]
+mod table;
+
+use std::future::Future;
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// The port on which servers listen.
+pub const PORT: u16 = 80;
+
+/// A machine as a program sees it: its sockets, its clock, and the notes of the row.
+pub trait Machine: Clone + 'static {
+    /// A connection.
+    type Stream: AsyncRead + AsyncWrite + Unpin + 'static;
+    /// A listening socket.
+    type Listener: 'static;
+
+    /// Connects to the server's port.
+    fn connect(&self) -> impl Future<Output = io::Result<Self::Stream>>;
+    /// Listens on the server's port.
+    fn listen(&self) -> impl Future<Output = io::Result<Self::Listener>>;
+    /// Accepts the next connection.
+    fn accept(&self, listener: &mut Self::Listener) -> impl Future<Output = io::Result<Self::Stream>>;
+    /// The time since the row began.
+    fn elapsed(&self) -> Duration;
+    /// Notes what the program sees.
+    fn note(&self, what: &str);
+
+    /// Notes what the program sees, and when, to a tenth of a second.
+    fn note_time(&self, what: &str) {
+        self.note(&format!("{what} at {:.1}s", self.elapsed().as_secs_f64()));
+    }
+
+    /// Sleeps until this time of the row.
+    fn until(&self, at_ms: u64) -> impl Future<Output = ()> {
+        tokio::time::sleep(Duration::from_millis(at_ms).saturating_sub(self.elapsed()))
+    }
+}
+
+/// What goes wrong in a row, and from when to when, in milliseconds from its beginning.
+#[derive(Clone, Copy, Debug)]
+pub enum Trouble {
+    /// Nothing passes either way.
+    Partition(u64, u64),
+    /// Nothing passes from the client to the server.
+    CutToServer(u64, u64),
+    /// Nothing passes from the server to the client.
+    CutToClient(u64, u64),
+    /// A firewall resets what the client sends.
+    Reject(u64, u64),
+    /// The server's process dies, and another is started.
+    Kill(u64, u64),
+    /// The server's machine has no power.
+    PowerOff(u64, u64),
+}
+
+/// What the two ends of a row noted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// The notes of the server, over all lives of its process.
+    pub server: Vec<String>,
+    /// The notes of the client.
+    pub client: Vec<String>,
+}
+
+impl Seen {
+    /// Both sides in one line.
+    pub fn text(&self) -> String {
+        let side = |name: &str, notes: &[String]| (!notes.is_empty()).then(|| format!("{name}: {}", notes.join(", ")));
+        let sides = [side("client", &self.client), side("server", &self.server)];
+        sides.into_iter().flatten().collect::<Vec<_>>().join("; ")
+    }
+}
+
+fn main() {
+    #[cfg(target_os = "linux")]
+    table::check();
+    #[cfg(not(target_os = "linux"))]
+    println!("SKIPPED: the contract is that of Linux");
+}

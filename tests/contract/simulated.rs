@@ -1,0 +1,96 @@
+//! The machines that Squall simulates.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use squall::fault::{self, Fault};
+use squall::internal::run::{Detail, run};
+use squall::net::{TcpListener, TcpStream};
+use squall::prelude::*;
+
+use super::{Machine, PORT, Seen, Trouble};
+
+/// A host of a simulated world.
+#[derive(Clone)]
+pub struct Simulated {
+    cx: HostContext,
+    notes: Arc<Mutex<Vec<String>>>,
+}
+
+impl Machine for Simulated {
+    type Stream = TcpStream;
+    type Listener = TcpListener;
+
+    async fn connect(&self) -> io::Result<TcpStream> {
+        self.cx.connector().connect("server", PORT).await
+    }
+
+    async fn listen(&self) -> io::Result<TcpListener> {
+        let mut listener = self.cx.listener(PORT);
+        listener.bind()?;
+        Ok(listener)
+    }
+
+    async fn accept(&self, listener: &mut TcpListener) -> io::Result<TcpStream> {
+        listener.accept().await.map(|(stream, _)| stream)
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.cx.elapsed()
+    }
+
+    fn note(&self, what: &str) {
+        self.notes.lock().unwrap().push(what.to_owned());
+    }
+}
+
+/// The fault that makes this trouble.
+fn fault_of(trouble: Trouble) -> Fault {
+    let (generator, from, to) = match trouble {
+        Trouble::Partition(from, to) => (fault::partition("client", "server"), from, to),
+        Trouble::CutToServer(from, to) => (fault::partition_one_way("client", "server"), from, to),
+        Trouble::CutToClient(from, to) => (fault::partition_one_way("server", "client"), from, to),
+        Trouble::Reject(from, to) => (fault::partition_with_reset("client", "server").one_way(), from, to),
+        Trouble::Kill(from, to) => (fault::kill("server"), from, to),
+        Trouble::PowerOff(from, to) => (fault::power_off("server"), from, to),
+    };
+    generator.at(millis(from)).lasting(millis(to - from))
+}
+
+/// Runs the programs of a row for this long.
+pub fn observe<S, SFut, C, CFut>(server: S, client: C, troubles: &[Trouble], lasting: Duration) -> Seen
+where
+    S: Fn(Simulated) -> SFut + Send + Sync + 'static,
+    SFut: Future<Output = ()> + 'static,
+    C: Fn(Simulated) -> CFut + Send + Sync + 'static,
+    CFut: Future<Output = ()> + 'static,
+{
+    let (of_server, of_client) = (Arc::<Mutex<Vec<String>>>::default(), Arc::<Mutex<Vec<String>>>::default());
+    let (server_notes, client_notes) = (of_server.clone(), of_client.clone());
+    let scenario = Scenario::new("contract")
+        .host("server", move |cx| {
+            let run = server(Simulated { cx, notes: server_notes.clone() });
+            async move {
+                run.await;
+                std::future::pending::<io::Result<()>>().await
+            }
+        })
+        .host("client", move |cx| {
+            let run = client(Simulated { cx, notes: client_notes.clone() });
+            async move {
+                run.await;
+                std::future::pending::<io::Result<()>>().await
+            }
+        })
+        .latency(millis(1)..millis(1))
+        .step(millis(1))
+        .fault(fault::scripted("troubles", troubles.iter().copied().map(fault_of).collect()))
+        .check(|_: &Trace, _: &History| Verdict::Pass)
+        .run_for(lasting)
+        .settle_for(millis(1));
+    let run = run(&scenario, &scenario.case(Seed(1)), Detail::Lean);
+    assert!(run.outcome.verdict.is_pass(), "{:?}", run.outcome.findings);
+    let take = |notes: Arc<Mutex<Vec<String>>>| std::mem::take(&mut *notes.lock().unwrap());
+    Seen { server: take(of_server), client: take(of_client) }
+}
