@@ -63,12 +63,13 @@ impl Net {
         }
     }
 
-    /// A program drops its end: the kernel sends FIN, or RST if bytes were left unread (RFC 9293, section 3.6.1).
+    /// A program drops its end: the kernel sends FIN, or RST if bytes were left unread (RFC 9293, section 3.6.1) or the
+    /// program asked for it.
     pub(crate) fn close(&mut self, flow: FlowId, side: Side) {
         let Some(end) = self.take_end(flow, side) else { return };
         match end.state {
             EndState::Connecting | EndState::Gone => {}
-            EndState::Open if !end.received.is_empty() => self.send(flow, side, SegmentKind::Rst, Bytes::new(), 0),
+            EndState::Open if end.resets_on_close || !end.received.is_empty() => self.send(flow, side, SegmentKind::Rst, Bytes::new(), 0),
             EndState::Open if !end.finished => self.send(flow, side, SegmentKind::Fin, Bytes::new(), 0),
             EndState::Open => {}
         }

@@ -65,6 +65,8 @@ pub(crate) struct End {
     /// Whether bytes have arrived since bytes were last sent back.
     pub(crate) unanswered: bool,
     pub(crate) finished: bool,
+    /// Whether closing it resets the connection (`SO_LINGER` with a time of 0).
+    pub(crate) resets_on_close: bool,
     /// Bytes that may still be sent before the peer makes room.
     pub(crate) credit: usize,
     /// Bytes read since room was last announced to the peer.
@@ -83,6 +85,7 @@ impl End {
             accepted: false,
             unanswered: false,
             finished: false,
+            resets_on_close: false,
             credit: WINDOW,
             unannounced: 0,
             reader: None,

@@ -218,7 +218,7 @@ impl Drop for TcpListener {
     }
 }
 
-/// A connection. Dropping it sends FIN, or RST if bytes were left unread.
+/// A connection. Dropping it sends FIN, or RST if bytes were left unread or [`TcpStream::set_zero_linger`] was called.
 #[derive(Debug)]
 pub struct TcpStream {
     net: SharedNet,
@@ -265,6 +265,18 @@ impl TcpStream {
     /// # Errors
     /// Never fails.
     pub fn set_nodelay(&self, _nodelay: bool) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Makes closing the stream reset the connection at once, as `SO_LINGER` with a time of 0 does: what the peer has not
+    /// received yet is discarded, and its reads and writes fail with `ConnectionReset`.
+    ///
+    /// # Errors
+    /// Never fails; the signature matches tokio's stream.
+    pub fn set_zero_linger(&self) -> io::Result<()> {
+        if let Some(end) = self.net.lock().flow(self.flow).end(self.side) {
+            end.resets_on_close = true;
+        }
         Ok(())
     }
 
