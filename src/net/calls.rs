@@ -69,7 +69,9 @@ impl Net {
         let Some(end) = self.take_end(flow, side) else { return };
         match end.state {
             EndState::Connecting | EndState::Gone => {}
-            EndState::Open if end.resets_on_close || !end.received.is_empty() => self.send(flow, side, SegmentKind::Rst, Bytes::new(), 0),
+            EndState::Open if end.resets_on_close || !end.received.is_empty() => {
+                self.send(flow, side, SegmentKind::Rst, Bytes::new(), 0)
+            }
             EndState::Open if !end.finished => self.send(flow, side, SegmentKind::Fin, Bytes::new(), 0),
             EndState::Open => {}
         }

@@ -44,6 +44,10 @@ impl Machine for Real {
         listener.accept().await.map(|(stream, _)| stream)
     }
 
+    fn reset_on_close(&self, stream: &TcpStream) {
+        stream.set_zero_linger().expect("the kernel allows it");
+    }
+
     fn elapsed(&self) -> Duration {
         self.began.elapsed()
     }

@@ -35,6 +35,8 @@ pub trait Machine: Clone + 'static {
     fn listen(&self) -> impl Future<Output = io::Result<Self::Listener>>;
     /// Accepts the next connection.
     fn accept(&self, listener: &mut Self::Listener) -> impl Future<Output = io::Result<Self::Stream>>;
+    /// Makes the close of a connection reset it.
+    fn reset_on_close(&self, stream: &Self::Stream);
     /// The time since the row began.
     fn elapsed(&self) -> Duration;
     /// Notes what the program sees.
@@ -82,7 +84,8 @@ impl Seen {
     pub fn text(&self) -> String {
         let side = |name: &str, notes: &[String]| (!notes.is_empty()).then(|| format!("{name}: {}", notes.join(", ")));
         let sides = [side("client", &self.client), side("server", &self.server)];
-        sides.into_iter().flatten().collect::<Vec<_>>().join("; ")
+        let text = sides.into_iter().flatten().collect::<Vec<_>>().join("; ");
+        if text.is_empty() { "nothing, for as long as the row lasts".to_owned() } else { text }
     }
 }
 

@@ -549,3 +549,20 @@ pub async fn connect_and_read_timed<M: Machine>(machine: M) {
     read_all(&machine, &mut stream).await;
     machine.note_time("done");
 }
+
+/// Sends an answer, and resets the connection at 0.5 s.
+pub async fn answer_and_reset<M: Machine>(machine: M) {
+    let mut stream = accepted(&machine).await;
+    let _ = stream.write_all(b"answer").await;
+    machine.until(500).await;
+    machine.reset_on_close(&stream);
+}
+
+/// Sends an answer at 0.5 s, and resets the connection at once.
+pub async fn answer_at_half_and_reset<M: Machine>(machine: M) {
+    let mut stream = accepted(&machine).await;
+    machine.until(500).await;
+    machine.reset_on_close(&stream);
+    let _ = stream.write_all(b"answer").await;
+    machine.until(600).await;
+}

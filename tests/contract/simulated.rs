@@ -36,6 +36,10 @@ impl Machine for Simulated {
         listener.accept().await.map(|(stream, _)| stream)
     }
 
+    fn reset_on_close(&self, stream: &TcpStream) {
+        stream.set_zero_linger().expect("the simulated kernel allows it");
+    }
+
     fn elapsed(&self) -> Duration {
         self.cx.elapsed()
     }

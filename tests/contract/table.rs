@@ -93,6 +93,14 @@ fn rows() -> Vec<Row> {
             [],
             2
         ),
+        row!("an answer, then a close that resets", answer_and_reset, read_thrice_and_write, [], 2),
+        row!(
+            "a close that resets, and its answer is lost",
+            answer_at_half_and_reset,
+            connect_and_read,
+            [CutToClient(450, 580)],
+            2
+        ),
         row!("half a close by the server, which reads on", end_and_read, read_then_send_and_end, [], 2),
         row!("both sides end at once", end_and_read, request_end_and_read, [], 2),
         row!("a write after the own end", hold, end_and_write, [], 2),
