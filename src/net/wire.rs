@@ -188,8 +188,10 @@ impl Wire {
             let timer = next_attempt(sent_at, at, link.retransmission_timeout());
             if timer > at {
                 // The segment was lost on arrival, so its timer is still to expire.
-                net.timers.push(Reverse((timer, id)));
-                return self.gaps.lose(flow, side, packet.ordinal, id);
+                if is_from_program(packet.kind) {
+                    self.gaps.lose(flow, side, packet.ordinal, id);
+                }
+                return net.timers.push(Reverse((timer, id)));
             }
             if let Some(packet) = net.packets.get_mut(id) {
                 packet.attempt += 1;
