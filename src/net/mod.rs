@@ -38,9 +38,10 @@
 //! ```text
 //! TcpStream, TcpListener      held by code under test               (socket)
 //!   Kernel, one per host      connections, windows, backlogs        (kernel; calls: requests of programs;
+//!                                                                  arrivals: segments that reach it;
 //!                                                                  triggered: faults that begin inside a step)
 //!     a turmoil datagram      a ticket for each segment             (card, packets)
-//!       Wire                  decides each segment's fate, once     (wire)
+//!       Wire                  decides about each transmission       (wire)
 //! ```
 //!
 //! Each segment crosses turmoil's links as one datagram that carries a ticket. All links are on hold: the wire decides
