@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
-use squall::check::is_linearizable;
 use squall::check::linear::Model;
+use squall::check::{Decoded, is_linearizable};
 use squall::history::Operation;
 use squall::prelude::*;
 
@@ -147,8 +147,8 @@ impl Model for Values {
     }
 }
 
-fn typed(operation: &Operation) -> Option<(Request, Option<Found>)> {
-    Some((operation.input().ok()?, operation.answer().ok()?))
+fn typed(operation: &Operation) -> Decoded<(Request, Option<Found>)> {
+    Ok(Some((operation.input()?, operation.answer()?)))
 }
 
 fn a_write_took_effect_without_an_answer(_: &Trace, history: &History) -> bool {

@@ -4,7 +4,7 @@
 use squall::check;
 use squall::prelude::*;
 
-use crate::shop::simulated::{Setup, shop_with_promises};
+use crate::shop::simulated::{Setup, shop_without_retries};
 use crate::shop::situations;
 
 /// A rolling restart followed by a kill, and servers whose clocks are 90 seconds fast or slow.
@@ -14,7 +14,7 @@ pub fn scenario() -> Scenario {
 
 /// The same with another setup.
 pub fn with(setup: Setup) -> Scenario {
-    shop_with_promises("stateless_restarts", setup)
+    shop_without_retries("stateless_restarts", setup)
         .fault(
             fault::rolling_stop("api", secs(8))
                 .begins(secs(1)..secs(4))

@@ -64,6 +64,9 @@ pub struct Operation {
     pub host: HostId,
     /// The client's number on its host, from 0.
     pub client: u32,
+    /// The number of earlier lives of the client's program.
+    #[serde(default)]
+    pub life: u32,
     /// The name of the operation, for example `place_order`.
     pub name: String,
     /// Its argument as JSON text.
@@ -75,6 +78,12 @@ pub struct Operation {
 }
 
 impl Operation {
+    /// The session that the operation belongs to: a number for its host, client and life. A client that is started
+    /// again remembers nothing, so each of its lives is a session of its own.
+    pub fn session(&self) -> u64 {
+        u64::from(self.host.0) << 48 | u64::from(self.life & 0xffff) << 32 | u64::from(self.client)
+    }
+
     /// Decodes the argument.
     ///
     /// # Errors
@@ -150,6 +159,8 @@ impl History {
 pub(crate) struct Recording {
     pub(crate) trace: Trace,
     pub(crate) history: History,
+    /// What clients gave to the recorder that it cannot write as JSON, one line each. The run fails.
+    pub(crate) unrecorded: Vec<String>,
     pub(crate) trigger_points: TriggerPoints,
 }
 
@@ -162,6 +173,7 @@ impl SharedRecording {
         SharedRecording(Arc::new(Mutex::new(Recording {
             trace,
             history: History::default(),
+            unrecorded: Vec::new(),
             trigger_points: TriggerPoints::default(),
         })))
     }
@@ -181,11 +193,12 @@ pub struct Recorder {
     alive: AliveFlag,
     host: HostId,
     client: u32,
+    life: u32,
 }
 
 impl Recorder {
-    pub(crate) fn new(recording: SharedRecording, alive: AliveFlag, host: HostId, client: u32) -> Recorder {
-        Recorder { recording, alive, host, client }
+    pub(crate) fn new(recording: SharedRecording, alive: AliveFlag, host: HostId, client: u32, life: u32) -> Recorder {
+        Recorder { recording, alive, host, client, life }
     }
 
     /// Records a mark for the checks.
@@ -219,13 +232,13 @@ impl Recorder {
         self.client
     }
 
-    /// Records that an operation begins. An input that cannot be written as JSON is recorded as `null`.
+    /// Records that an operation begins. The run fails if the input cannot be written as JSON.
     pub fn invoke(&self, name: &str, input: &impl Serialize) -> Pending {
         if !self.alive.is_set() {
             return Pending { recorder: self.clone(), index: usize::MAX };
         }
         let at = sandbox::now();
-        let input = serde_json::to_string(input).unwrap_or_else(|_| "null".to_owned());
+        let input = serde_json::to_string(input).unwrap_or_else(|error| self.cannot_write("input", name, &error));
         let mut recording = self.recording.lock();
         recording.trace.digest(1, at, name.as_bytes());
         recording.trace.digest(2, at, input.as_bytes());
@@ -233,6 +246,7 @@ impl Recorder {
         let operation = Operation {
             host: self.host,
             client: self.client,
+            life: self.life,
             name: name.to_owned(),
             input,
             invoked_at: at,
@@ -241,6 +255,22 @@ impl Recorder {
         recording.trace.note(&Note::<_, Completion>::Invoked(&operation));
         recording.history.operations.push(operation);
         Pending { recorder: self.clone(), index }
+    }
+
+    fn name_of(&self, index: usize) -> String {
+        self.recording.lock().history.operations.get(index).map(|operation| operation.name.clone()).unwrap_or_default()
+    }
+
+    /// Notes that a value cannot be recorded, which fails the run, and returns the text that stands for the value.
+    fn cannot_write(&self, what: &str, operation: &str, error: &serde_json::Error) -> String {
+        let at = crate::fault::duration_text(sandbox::now());
+        let mut recording = self.recording.lock();
+        let host = recording.trace.name(self.host).to_owned();
+        recording.unrecorded.push(format!(
+            "the {what} of `{operation}` of client {} of {host} at {at} cannot be written as JSON: {error}",
+            self.client
+        ));
+        "null".to_owned()
     }
 }
 
@@ -252,10 +282,16 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// Records that the operation was acknowledged with this answer. An answer that cannot be written as JSON is
-    /// recorded as `null`.
+    /// Records that the operation was acknowledged with this answer. The run fails if the answer cannot be written as
+    /// JSON.
     pub fn ok(self, answer: &impl Serialize) {
-        let answer = serde_json::to_string(answer).unwrap_or_else(|_| "null".to_owned());
+        if !self.recorder.alive.is_set() {
+            return;
+        }
+        let answer = serde_json::to_string(answer).unwrap_or_else(|error| {
+            let name = self.recorder.name_of(self.index);
+            self.recorder.cannot_write("answer", &name, &error)
+        });
         self.complete(Completion::Ok(answer));
     }
 

@@ -145,7 +145,7 @@ impl HostContext {
 
     /// Creates a recorder of marks and operations.
     pub fn recorder(&self) -> Recorder {
-        Recorder::new(self.recording.clone(), self.alive.clone(), self.id, self.client)
+        Recorder::new(self.recording.clone(), self.alive.clone(), self.id, self.client, self.life)
     }
 
     /// Virtual time since the start of the run.

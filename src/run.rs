@@ -48,6 +48,9 @@ pub struct Outcome {
     /// Whether each situation was reached, in the scenario's order; empty if the run was ended before it returned an
     /// outcome.
     pub reached: Vec<bool>,
+    /// How many things each check judged, in the scenario's order; empty if the
+    /// run was ended before it returned an outcome.
+    pub judged: Vec<u64>,
     /// Escapes from the sandbox, without those that the scenario allows.
     pub escapes: Vec<Escape>,
     /// Panics in any task.
@@ -166,14 +169,19 @@ fn simulate_case(scenario: &Scenario, case: &Case, detail: Detail, trigger_count
 }
 
 fn judge(scenario: &Scenario, case: &Case, artifacts: RunArtifacts) -> Run {
-    let RunArtifacts { trace, history, effects, failures, notes, trigger_counts: _ } = artifacts;
+    let RunArtifacts { trace, history, effects, failures, unrecorded, notes, trigger_counts: _ } = artifacts;
     let mut findings: Vec<Finding> = failures.iter().map(|(host, error)| failure(&trace, *host, error)).collect();
     if !scenario.allows_panics {
         // The failure of a program whose main task panicked is reported already, but only the panic says where.
         findings.extend(notes.panics.iter().map(panicked));
     }
+    findings.extend(
+        unrecorded.into_iter().map(|why| Finding { check: "recorder".to_owned(), verdict: Verdict::Fail(why) }),
+    );
+    let mut judged = Vec::with_capacity(scenario.checks.len());
     for check in &scenario.checks {
-        let verdict = check.judge(&trace, &history);
+        let (verdict, count) = check.judge_counting(&trace, &history).into_parts();
+        judged.push(count);
         if !verdict.is_pass() {
             findings.push(Finding { check: check.name().to_owned(), verdict });
         }
@@ -194,6 +202,7 @@ fn judge(scenario: &Scenario, case: &Case, artifacts: RunArtifacts) -> Run {
         generators: by_generator(scenario, case, &effects),
         fault_effects: effects,
         reached: scenario.situations.iter().map(|situation| situation.is_reached(&trace, &history)).collect(),
+        judged,
         escapes: notes.escapes.into_iter().filter(|escape| !is_allowed(escape)).collect(),
         panics: notes.panics,
     };
@@ -224,4 +233,25 @@ fn by_generator(scenario: &Scenario, case: &Case, effects: &[u64]) -> Vec<Genera
         }
     }
     generators
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::{millis, secs};
+    use crate::host::HostContext;
+
+    /// An input that is not JSON, since JSON's keys are text, was once recorded as `null`.
+    #[test]
+    fn what_cannot_be_recorded_fails_the_run() {
+        let client = async |cx: HostContext| {
+            let unwritable = std::collections::BTreeMap::from([((1, 2), 3)]);
+            cx.recorder().invoke("put", &unwritable).ok(&unwritable);
+        };
+        let scenario = Scenario::new("s").host("client", client).run_for(millis(100)).settle_for(secs(0));
+        let findings = run(&scenario, &scenario.case(Seed(1)), Detail::Lean).outcome.findings;
+        let texts: Vec<String> = findings.iter().map(|found| format!("{} {}", found.check, found.verdict)).collect();
+        let end = "of `put` of client 0 of client at 0s cannot be written as JSON: key must be a string";
+        assert_eq!(texts, ["input", "answer"].map(|what| format!("recorder fail: the {what} {end}")));
+    }
 }

@@ -39,7 +39,7 @@ fn main() -> ExitCode {
     if is_table {
         return squall::main(table::SCENARIOS);
     }
-    let tests: [(&str, fn()); 44] = [
+    let tests: [(&str, fn()); 45] = [
         ("a_passing_exploration_exits_with_0_and_prints_a_table", passing),
         ("a_broken_promise_exits_with_1_and_explains_itself", broken_promise),
         ("a_failing_case_replays_in_a_fresh_process", replays_afresh),
@@ -49,6 +49,7 @@ fn main() -> ExitCode {
         ("a_run_that_differs_when_repeated_exits_with_3", not_deterministic),
         ("an_unknown_verdict_exits_with_3", unknown),
         ("a_fault_that_is_never_effective_fails_the_exploration", never_effective),
+        ("checks_without_anything_to_judge_fail", checks_without_anything_to_judge_fail),
         ("the_faults_of_a_run_are_drawn_or_selected", faults_are_chosen),
         ("an_unreached_situation_fails_once_there_are_enough_runs", never_reached),
         ("fingerprints_do_not_depend_on_jobs_or_invocation", fingerprints),
@@ -260,6 +261,26 @@ fn never_effective() {
     assert!(!silent(&["0..64", "--intensity", "1"]).contains("drew no fault"), "selected faults are not judged");
     let few = cli("idle", &["explore", "idle", "--seeds", "0..20"]);
     assert_eq!(code(&few), 0, "too few to judge");
+}
+
+fn checks_without_anything_to_judge_fail() {
+    let output = cli("unexercised", &["explore", "unexercised", "--seeds", "0..6", "--json", "out.json"]);
+    assert_eq!(code(&output), 1);
+    assert_contains(
+        &stdout(&output),
+        &[
+            "judged 7 in 7 runs: nothing_is_promised",
+            "judged 0 in 0 runs: nothing crashes twice",
+            "FAIL: `nothing crashes twice` judged nothing in 6 runs; what is not exercised is not caught",
+        ],
+    );
+    let text = std::fs::read_to_string(directory("unexercised").join("out.json")).unwrap();
+    let summary: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let idle = serde_json::json!({"check": "nothing crashes twice", "judged": 0, "runs": 0});
+    assert_eq!(summary[0]["checks"][1], idle);
+    let few = cli("unexercised", &["explore", "unexercised", "--seeds", "0..5"]);
+    assert_eq!(code(&few), 0);
+    assert_contains(&stdout(&few), &["not judged: `nothing crashes twice` had nothing to judge in 5 runs"]);
 }
 
 fn faults_are_chosen() {

@@ -13,7 +13,9 @@ use squall::check::linear::{
     HistoryEntry, InvalidHistory, Judgement, Model, SearchOptions, TypedHistory, judge, linearizable,
 };
 use squall::check::{self, Verdict};
-use squall::prelude::Seed;
+use squall::history::{Completion, History as RunHistory, Operation};
+use squall::prelude::{Seed, Trace, millis, secs};
+use squall::trace::HostId;
 
 use generate::{Draw, Mistake, small_register};
 
@@ -303,36 +305,33 @@ fn an_empty_history_is_linearizable() {
 
 #[test]
 fn a_run_is_judged() {
-    use squall::history::{Completion, History as RunHistory, Operation};
-    use squall::prelude::{Trace, millis, secs};
-    use squall::trace::HostId;
-
     let operation = |client, name: &str, input: &str, at, completed| Operation {
         host: HostId(0),
         client,
+        life: 0,
         name: name.into(),
         input: input.into(),
         invoked_at: millis(at),
         completed,
     };
     let ok = |at, answer: &str| Some((millis(at), Completion::Ok(answer.into())));
-    let check =
-        check::is_linearizable("the register is linearizable", Register::new(0_u8), |operation| {
-            match operation.name.as_str() {
-                "read" => Some((RegisterOp::Read, operation.answer().ok()?.map(RegisterOutput::Value))),
-                "write" => {
-                    let output = operation.is_ok().then_some(RegisterOutput::Done);
-                    Some((RegisterOp::Write(operation.input().ok()?), output))
-                }
-                _ => None,
+    let check = check::is_linearizable("the register is linearizable", Register::new(0_u8), |operation| {
+        Ok(match operation.name.as_str() {
+            "read" => Some((RegisterOp::Read, operation.answer()?.map(RegisterOutput::Value))),
+            "write" => {
+                let output = operation.is_ok().then_some(RegisterOutput::Done);
+                Some((RegisterOp::Write(operation.input()?), output))
             }
-        });
+            _ => None,
+        })
+    });
     let trace = Trace::new(vec!["client".into()], millis(10), secs(60), false);
     let mut history = RunHistory::default();
     let mut word = |operation| {
         history.operations.push(operation);
         check.judge(&trace, &history).word()
     };
+    assert_eq!(word(operation(1, "who", "null", 0, ok(1, "7"))), "unknown", "nothing is left to judge");
     assert_eq!(word(operation(0, "write", "1", 0, ok(10, "null"))), "pass");
     assert_eq!(word(operation(0, "write", "2", 20, Some((millis(30), Completion::Unknown("?".into()))))), "pass");
     assert_eq!(word(operation(0, "write", "3", 40, Some((millis(50), Completion::Fail("full".into()))))), "pass");
@@ -390,4 +389,30 @@ fn quoted_strings_and_field_orders_are_parsed() {
     assert_eq!((entry.op.key.as_str(), entry.call), ("a, b}", 0));
     assert_eq!(entry.op.action, KeyValueAction::Put("\"x\"\n".to_owned()));
     assert_eq!(entry.ret, Some((1, KeyValueOutput::Done)));
+}
+
+/// A decoder of the wrong type once left every operation out, so that a wrong register passed.
+#[test]
+fn an_operation_that_cannot_be_decoded_fails_and_is_named() {
+    let operation = |name: &str, input: &str, at, answer: &str| Operation {
+        host: HostId(0),
+        client: 3,
+        life: 0,
+        name: name.into(),
+        input: input.into(),
+        invoked_at: millis(at),
+        completed: Some((millis(at + 1), Completion::Ok(answer.into()))),
+    };
+    let judge = |check: &check::Check, operation: Operation| {
+        let history = RunHistory { operations: vec![operation] };
+        check.judge(&Trace::new(vec!["client".into()], millis(10), secs(60), false), &history).to_string()
+    };
+    let wrong_type = check::is_linearizable("register", Register::new(0_u8), |operation| {
+        Ok(Some((RegisterOp::Read, operation.answer::<bool>()?.map(|_| RegisterOutput::Value(0)))))
+    });
+    let verdict = judge(&wrong_type, operation("read", "null", 5, "7"));
+    assert!(verdict.starts_with("fail: the decoder of this check cannot read read null of client 3 (5ms"), "{verdict}");
+    let no_output = check::is_linearizable("register", Register::new(0_u8), |_| Ok(Some((RegisterOp::Read, None))));
+    let verdict = judge(&no_output, operation("read", "null", 5, "7"));
+    assert!(verdict.ends_with("it was acknowledged, but the decoder returned no output"), "{verdict}");
 }

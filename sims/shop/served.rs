@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use squall::check::{Check, Verdict};
+use squall::check::{Check, CountedVerdict};
 use squall::history::{Completion, Operation as Seen};
 use squall::prelude::*;
 
 use super::message::OrderReceipt;
+use super::simulated::{audited, reply};
 use super::workload::{Operation, Reply};
 
 /// D1: an order is acknowledged, read and audited as it was placed, and once acknowledged it is never reported missing.
@@ -15,28 +16,33 @@ pub fn served_right_or_refused() -> Check {
     Check::new("D1 what is served is right or refused", |_: &Trace, history: &History| {
         // Receipts by number; an order's number never changes.
         let mut placed = BTreeMap::new();
+        let mut judged = 0;
         for operation in &history.operations {
+            judged += u64::from(operation.is_ok());
             if let Err(why) = judge(operation, &mut placed) {
-                return Verdict::Fail(format!("D1: {why}: client {}, {}", operation.client, operation.name));
+                let why = format!("D1: {why}: client {}, {}", operation.client, operation.name);
+                return CountedVerdict::broken(judged, why);
             }
         }
-        Verdict::Pass
+        CountedVerdict::kept(judged, "no operation was acknowledged: let the clients order for longer")
     })
 }
 
 fn judge(operation: &Seen, placed: &mut BTreeMap<u64, OrderReceipt>) -> Result<(), String> {
-    if operation.name == "audit" {
-        let audited: Vec<OrderReceipt> = operation.answer().ok().flatten().unwrap_or_default();
+    if let Some(audited) = audited(operation).map_err(unreadable)? {
         return audited.iter().try_for_each(|order| as_placed(order, placed));
     }
-    let asked: Option<Operation> = serde_json::from_str(&operation.input).ok();
-    if let (Some(Operation::ReadOrder { .. }), Some((_, Completion::Fail(why)))) = (&asked, &operation.completed)
+    if operation.name == "audit" {
+        return Ok(());
+    }
+    let asked: Operation = operation.input().map_err(unreadable)?;
+    if let (Operation::ReadOrder { .. }, Some((_, Completion::Fail(why)))) = (&asked, &operation.completed)
         && why.contains("404")
     {
         return Err("an acknowledged order was reported missing".to_owned());
     }
-    match (asked, operation.answer::<Reply>().ok().flatten()) {
-        (Some(Operation::PlaceOrder { sku, quantity }), Some(Reply::Placed(receipt))) => {
+    match (asked, reply(operation).map_err(unreadable)?) {
+        (Operation::PlaceOrder { sku, quantity }, Some(Reply::Placed(receipt))) => {
             if (&receipt.sku, receipt.quantity) != (&sku, quantity) {
                 return Err(format!("{quantity} x {sku} was ordered, but {receipt:?} was acknowledged"));
             }
@@ -47,6 +53,10 @@ fn judge(operation: &Seen, placed: &mut BTreeMap<u64, OrderReceipt>) -> Result<(
         _ => {}
     }
     Ok(())
+}
+
+fn unreadable(error: impl std::fmt::Display) -> String {
+    format!("what was recorded cannot be read: {error}")
 }
 
 /// Checks that an order equals the one that was acknowledged under its number, if any.

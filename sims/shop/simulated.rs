@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
-use squall::check::{self, Check, Effects, HealthPolicy};
+use squall::check::{self, Check, Decoded, Effects, HealthPolicy};
 use squall::history::{Completion, Operation as Seen, Pending};
 use squall::prelude::*;
 
@@ -172,31 +172,38 @@ async fn audit(cx: HostContext, config: ClientConfig) {
 /// The acknowledged orders, and those in the books. Orders of one call are one effect, whatever their keys.
 pub fn orders() -> Effects {
     Effects::new(
-        |operation| match operation.answer().ok()?? {
-            Reply::Placed(receipt) => Some(receipt.call),
-            _ => None,
+        |operation| match reply(operation)? {
+            Some(Reply::Placed(receipt)) => Ok(Some(receipt.call)),
+            _ => Ok(None),
         },
-        |operation| {
-            let orders: Vec<OrderReceipt> = (operation.name == "audit").then(|| operation.answer().ok()?)??;
-            Some(orders.into_iter().map(|order| order.call).collect())
-        },
+        |operation| Ok(audited(operation)?.map(|orders| orders.into_iter().map(|order| order.call).collect())),
     )
 }
 
+/// The reply to an operation of a buyer; the audit is none.
+pub fn reply(operation: &Seen) -> Decoded<Reply> {
+    if operation.name == "audit" { Ok(None) } else { Ok(operation.answer()?) }
+}
+
+/// The orders that an audit found.
+pub fn audited(operation: &Seen) -> Decoded<Vec<OrderReceipt>> {
+    if operation.name == "audit" { Ok(operation.answer()?) } else { Ok(None) }
+}
+
 /// The facts about orders and tokens that operations report, for [`check::servers_are_interchangeable`].
-pub fn facts(operation: &Seen) -> Option<Result<(String, String), String>> {
+pub fn facts(operation: &Seen) -> Decoded<Result<(String, String), String>> {
     if operation.name == "who_am_i"
         && let Some((_, Completion::Fail(why))) = &operation.completed
         && why.contains("401")
     {
-        return Some(Err("a token that a server had issued was refused".to_owned()));
+        return Ok(Some(Err("a token that a server had issued was refused".to_owned())));
     }
-    match operation.answer().ok()?? {
-        Reply::Placed(receipt) | Reply::Order(receipt) => {
-            let contents = serde_json::to_string(&receipt).ok()?;
-            Some(Ok((format!("order {}", receipt.id), contents)))
+    match reply(operation)? {
+        Some(Reply::Placed(receipt) | Reply::Order(receipt)) => {
+            let contents = serde_json::to_string(&receipt)?;
+            Ok(Some(Ok((format!("order {}", receipt.id), contents))))
         }
-        _ => None,
+        _ => Ok(None),
     }
 }
 
@@ -212,18 +219,13 @@ pub fn health_policy(setup: &Setup) -> HealthPolicy {
     }
 }
 
-/// The checks of the promises that hold in every scenario.
-pub fn always(setup: &Setup) -> Vec<Check> {
-    // The promised limits, not those of a client that makes a mistake.
+/// The checks of the promises that every scenario exercises.
+pub fn always() -> Vec<Check> {
     let promised = Setup::default().client;
-    let window = secs(10);
-    let saved_and_granted = promised.retry_burst + promised.retry_minimum_per_second * window.as_secs_f64();
     vec![
         check::calls_end_within_their_deadline(),
         check::attempts_end_within_their_timeout(promised.attempt_timeout),
         check::attempts_at_most(promised.max_attempts),
-        check::retries_within_budget(window, promised.retry_ratio, saved_and_granted * f64::from(setup.buyers)),
-        check::only_safe_requests_are_retried(),
         orders().at_most_once(),
         orders().acknowledged_exactly_once(),
         check::servers_are_interchangeable(facts),
@@ -232,9 +234,27 @@ pub fn always(setup: &Setup) -> Vec<Check> {
     ]
 }
 
-/// A scenario of the shop with the checks that hold in every scenario.
+/// The checks of the promises about retries, for scenarios in which there are retries.
+fn about_retries(setup: &Setup) -> [Check; 2] {
+    // The promised limits, not those of a client that makes a mistake.
+    let promised = Setup::default().client;
+    let window = secs(10);
+    let saved_and_granted = promised.retry_burst + promised.retry_minimum_per_second * window.as_secs_f64();
+    [
+        check::retries_within_budget(window, promised.retry_ratio, saved_and_granted * f64::from(setup.buyers)),
+        check::only_safe_requests_are_retried(),
+    ]
+}
+
+/// A scenario of the shop with the checks that hold in every scenario, whether or not there are retries.
+#[track_caller]
+pub fn shop_without_retries(name: &str, setup: Setup) -> Scenario {
+    always().into_iter().fold(shop(name, setup), Scenario::check)
+}
+
+/// A scenario of the shop with the checks that hold in every scenario and those about retries.
 #[track_caller]
 pub fn shop_with_promises(name: &str, setup: Setup) -> Scenario {
-    let checks = always(&setup);
-    checks.into_iter().fold(shop(name, setup), Scenario::check)
+    let about_retries = about_retries(&setup);
+    about_retries.into_iter().fold(shop_without_retries(name, setup), Scenario::check)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::keyed_op::{KeyedOp, NotUnique, Op, WriteOrder, by_key, describe, keyed_ops, nanoseconds};
 use super::staleness::overwritten;
-use super::{Check, Verdict};
+use super::{Check, CountedVerdict, Decoded};
 use crate::history::Operation;
 
 /// Two operations that show that a key has not converged, as positions in the list.
@@ -81,26 +81,30 @@ pub fn converges_within<K: Ord + Debug + 'static, V: Ord + Debug + 'static>(
     name: &str,
     within: Duration,
     write_order: WriteOrder,
-    read: impl Fn(&Operation) -> Option<(K, Op<V>)> + Send + Sync + 'static,
+    read: impl Fn(&Operation) -> Decoded<(K, Op<V>)> + Send + Sync + 'static,
 ) -> Check {
     Check::new(name, move |trace, history| {
-        let ops = keyed_ops(history, &read);
+        let ops = match keyed_ops(history, &read) {
+            Ok(ops) => ops,
+            Err(unreadable) => return unreadable.into(),
+        };
         let line = |index: usize| describe(&ops[index]);
         match converged(&ops, nanoseconds(trace.run_for + within), write_order) {
-            Err(why) => Verdict::Unknown(why.to_string()),
+            Err(why) => CountedVerdict::unknown(0, why.to_string()),
             Ok(found) => match found.divergences.first() {
                 Some(KeyDivergence::Differ(one, other)) => {
-                    Verdict::Fail(format!("not converged: {}, but {}", line(*one), line(*other)))
+                    let why = format!("not converged: {}, but {}", line(*one), line(*other));
+                    CountedVerdict::broken(found.compared as u64, why)
                 }
-                Some(KeyDivergence::Overwritten(read, write)) => Verdict::Fail(format!(
-                    "a write is lost: {}, although it was overwritten by the {}",
-                    line(*read),
-                    line(*write)
-                )),
-                None if found.compared == 0 => Verdict::Unknown(
-                    "no key was read twice after the faults; read each key at least twice at the end".to_owned(),
+                Some(KeyDivergence::Overwritten(read, write)) => {
+                    let (read, write) = (line(*read), line(*write));
+                    let why = format!("a write is lost: {read}, although it was overwritten by the {write}");
+                    CountedVerdict::broken(found.compared as u64, why)
+                }
+                None => CountedVerdict::kept(
+                    found.compared as u64,
+                    "no key was read twice after the faults; read each key at least twice at the end",
                 ),
-                None => Verdict::Pass,
             },
         }
     })

@@ -3,16 +3,19 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::{Check, Verdict, life};
+use super::decoded::{Decoded, Unreadable, decode};
+use super::{Check, CountedVerdict, life};
+use crate::fault::duration_text as text;
 use crate::history::{Completion, History, Operation};
-use crate::trace::{Event, Trace};
+use crate::trace::{Event, Record, Trace};
 
 /// The key of an effect. Effects with the same key belong to the same request.
 pub type EffectKey = String;
 
-type ReadKey = dyn Fn(&Operation) -> Option<EffectKey> + Send + Sync;
-type ReadAudit = dyn Fn(&Operation) -> Option<Vec<EffectKey>> + Send + Sync;
+type ReadKey = dyn Fn(&Operation) -> Decoded<EffectKey> + Send + Sync;
+type ReadAudit = dyn Fn(&Operation) -> Decoded<Vec<EffectKey>> + Send + Sync;
 
 /// The outcome of a client's request for an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -100,104 +103,210 @@ pub struct Effects {
     audited: Arc<ReadAudit>,
 }
 
+/// The last audit of a run.
+struct Audit {
+    /// When it was invoked.
+    began: Duration,
+    /// How often each effect happened.
+    counts: BTreeMap<EffectKey, usize>,
+}
+
+impl Audit {
+    fn count(&self, key: &EffectKey) -> usize {
+        self.counts.get(key).copied().unwrap_or_default()
+    }
+
+    /// Why the audit says nothing about the end of the run: a crash followed it, or came while it was made.
+    fn outdated(&self, trace: &Trace) -> Option<CountedVerdict> {
+        let crash = crashes(trace).find(|record| record.at >= self.began)?;
+        let who = crash.host.map_or("a host", |host| trace.name(host));
+        let (began, at) = (text(self.began), text(crash.at));
+        let why = format!("the last audit began at {began}, but {who} crashed at {at}; audit at the end of the run");
+        Some(CountedVerdict::unknown(0, why))
+    }
+
+    fn is_before(&self, operation: &Operation) -> bool {
+        operation.completed.as_ref().is_some_and(|(at, _)| *at > self.began)
+    }
+}
+
+/// The crashes of programs and machines, in their order.
+fn crashes(trace: &Trace) -> impl Iterator<Item = &Record> {
+    trace.records.iter().filter(|record| matches!(record.event, Event::Killed | Event::PoweredOff))
+}
+
 impl Effects {
     /// `acknowledged` returns the key of the effect that was acknowledged to an operation. `audited` returns the keys
-    /// of all effects, each as often as it happened, if the operation is a successful audit. Only the last audit
-    /// counts.
+    /// of all effects, each as often as it happened, if the operation is a successful audit. Both return `Ok(None)` for
+    /// any other operation. Only the last audit counts. It must begin after the last crash, and it judges the effects
+    /// that were acknowledged before it began; the verdict is unknown if there are others.
     pub fn new(
-        acknowledged: impl Fn(&Operation) -> Option<EffectKey> + Send + Sync + 'static,
-        audited: impl Fn(&Operation) -> Option<Vec<EffectKey>> + Send + Sync + 'static,
+        acknowledged: impl Fn(&Operation) -> Decoded<EffectKey> + Send + Sync + 'static,
+        audited: impl Fn(&Operation) -> Decoded<Vec<EffectKey>> + Send + Sync + 'static,
     ) -> Effects {
         Effects { acknowledged: Arc::new(acknowledged), audited: Arc::new(audited) }
     }
 
-    /// How often each effect happened according to the last audit; `None` if no audit succeeded.
-    fn audit(&self, history: &History) -> Option<BTreeMap<EffectKey, usize>> {
-        let keys = history.operations.iter().rev().find_map(|operation| (self.audited)(operation))?;
-        let mut counts = BTreeMap::new();
-        for key in keys {
-            *counts.entry(key).or_default() += 1;
+    /// The last audit; without one, the verdict of every check.
+    fn audit(&self, history: &History) -> Result<Audit, CountedVerdict> {
+        for operation in history.operations.iter().rev() {
+            let Some(keys) = decode(operation, &*self.audited)? else { continue };
+            let mut counts = BTreeMap::new();
+            for key in keys {
+                *counts.entry(key).or_default() += 1;
+            }
+            return Ok(Audit { began: operation.invoked_at, counts });
         }
-        Some(counts)
+        Err(CountedVerdict::unknown(0, NO_AUDIT.to_owned()))
+    }
+
+    /// The acknowledged effects with their operations.
+    fn acknowledged<'a>(&self, history: &'a History) -> Result<Vec<(EffectKey, &'a Operation)>, Unreadable> {
+        let read = |operation| Ok(decode(operation, &*self.acknowledged)?.map(|key| (key, operation)));
+        history.operations.iter().map(read).filter_map(Result::transpose).collect()
     }
 
     /// I1: no effect happens twice.
     pub fn at_most_once(&self) -> Check {
         let this = self.clone();
-        Check::new("I1 no effect happens twice", move |_, history| {
-            let Some(counts) = this.audit(history) else { return no_audit() };
-            match counts.iter().find(|(_, count)| **count > 1) {
-                Some((key, count)) => Verdict::Fail(format!("I1: the effect of {key} happened {count} times")),
-                None => Verdict::Pass,
-            }
-        })
+        Check::new("I1 no effect happens twice", move |trace, history| judged(this.judge_twice(trace, history)))
+    }
+
+    fn judge_twice(&self, trace: &Trace, history: &History) -> Result<CountedVerdict, CountedVerdict> {
+        let audit = self.audit(history)?;
+        let judged = audit.counts.len() as u64;
+        if let Some((key, count)) = audit.counts.iter().find(|(_, count)| **count > 1) {
+            let why = format!("I1: the effect of {key} happened {count} times");
+            return Ok(CountedVerdict::broken(judged, why));
+        }
+        Ok(audit.outdated(trace).unwrap_or_else(|| CountedVerdict::kept(judged, NO_EFFECT)))
     }
 
     /// I2: every acknowledged effect happens exactly once.
     pub fn acknowledged_exactly_once(&self) -> Check {
         let this = self.clone();
-        Check::new("I2 acknowledged effects happen exactly once", move |_, history| {
-            let Some(counts) = this.audit(history) else { return no_audit() };
-            for operation in &history.operations {
-                let Some(key) = (this.acknowledged)(operation) else { continue };
-                let count = counts.get(&key).copied().unwrap_or_default();
-                if count != 1 {
-                    let operation = life::describe(operation);
-                    return Verdict::Fail(format!("I2: the effect of {key} happened {count} times: {operation}"));
-                }
-            }
-            Verdict::Pass
+        Check::new("I2 acknowledged effects happen exactly once", move |trace, history| {
+            judged(this.judge_acknowledged(trace, history))
         })
     }
 
-    /// I3: every effect happens as often as its outcome allows: acknowledged effects exactly once, refused ones never,
-    /// unknown ones at most once, and no effect that was not requested. `requested` returns the key of the effect that
+    fn judge_acknowledged(&self, trace: &Trace, history: &History) -> Result<CountedVerdict, CountedVerdict> {
+        let audit = self.audit(history)?;
+        if let Some(unknown) = audit.outdated(trace) {
+            return Ok(unknown);
+        }
+        let acknowledged = self.acknowledged(history)?;
+        let (late, early): (Vec<_>, Vec<_>) =
+            acknowledged.iter().partition(|(_, operation)| audit.is_before(operation));
+        for (judged, (key, operation)) in (1..).zip(&early) {
+            let count = audit.count(key);
+            if count != 1 {
+                let operation = life::describe(operation);
+                let why = format!("I2: the effect of {key} happened {count} times: {operation}");
+                return Ok(CountedVerdict::broken(judged, why));
+            }
+        }
+        if let Some((key, operation)) = late.first() {
+            return Ok(unaudited(early.len(), &audit, key, operation));
+        }
+        Ok(CountedVerdict::kept(early.len() as u64, NO_ACKNOWLEDGEMENT))
+    }
+
+    /// I3: every effect happens as often as its outcome allows: exactly once if it was acknowledged, at most once if its
+    /// outcome is unknown, and never if it was refused or never requested. `requested` returns the key of the effect that
     /// an operation requested, whatever its outcome.
-    pub fn match_outcomes(&self, requested: impl Fn(&Operation) -> Option<EffectKey> + Send + Sync + 'static) -> Check {
+    pub fn match_outcomes(
+        &self,
+        requested: impl Fn(&Operation) -> Decoded<EffectKey> + Send + Sync + 'static,
+    ) -> Check {
         let this = self.clone();
-        Check::new("I3 effects match the outcomes that clients saw", move |_, history| {
-            let Some(counts) = this.audit(history) else { return no_audit() };
-            let outcome = |operation: &Operation| match operation.completed {
+        Check::new("I3 effects match the outcomes that clients saw", move |trace, history| {
+            judged(this.judge_outcomes(trace, history, &requested))
+        })
+    }
+
+    fn judge_outcomes(
+        &self,
+        trace: &Trace,
+        history: &History,
+        requested: impl Fn(&Operation) -> Decoded<EffectKey>,
+    ) -> Result<CountedVerdict, CountedVerdict> {
+        let audit = self.audit(history)?;
+        if let Some(unknown) = audit.outdated(trace) {
+            return Ok(unknown);
+        }
+        let mut requests = Vec::new();
+        let mut late = None;
+        for operation in &history.operations {
+            let Some(key) = decode(operation, &requested)? else { continue };
+            let is_late = audit.is_before(operation);
+            let outcome = match operation.completed {
+                // The audit need not have seen what was acknowledged only after it began.
+                Some((_, Completion::Ok(_))) if is_late => ClientOutcome::Unknown,
                 Some((_, Completion::Ok(_))) => ClientOutcome::Acknowledged,
                 Some((_, Completion::Fail(_))) => ClientOutcome::Refused,
                 Some((_, Completion::Unknown(_))) | None => ClientOutcome::Unknown,
             };
-            let requested =
-                history.operations.iter().filter_map(|operation| Some((requested(operation)?, outcome(operation))));
-            let found = counts.into_iter().flat_map(|(key, count)| std::iter::repeat_n(key, count));
-            let wrong = wrong_effects(requested, found);
-            match wrong.as_slice() {
-                [] => Verdict::Pass,
-                [only] => Verdict::Fail(format!("I3: {only}")),
-                [first, others @ ..] => Verdict::Fail(format!("I3: {first}; {} more effects are wrong", others.len())),
+            if is_late && operation.is_ok() {
+                late = late.or_else(|| Some((key.clone(), operation)));
+            }
+            requests.push((key, outcome));
+        }
+        let judged = requests.len();
+        let found = audit.counts.iter().flat_map(|(key, count)| std::iter::repeat_n(key.clone(), *count));
+        Ok(match (wrong_effects(requests, found).as_slice(), late) {
+            ([], Some((key, operation))) => unaudited(judged, &audit, &key, operation),
+            ([], None) => CountedVerdict::kept(judged as u64, NO_REQUEST),
+            ([only], _) => CountedVerdict::broken(judged as u64, format!("I3: {only}")),
+            ([first, others @ ..], _) => {
+                let why = format!("I3: {first}; {} more effects are wrong", others.len());
+                CountedVerdict::broken(judged as u64, why)
             }
         })
     }
 
-    /// C2: every effect that was acknowledged before a crash is still there after it.
+    /// C2: every effect that was acknowledged before a crash is still there after it. A run without a crash passes, and
+    /// nothing is judged in it.
     pub fn acknowledged_survive_crashes(&self) -> Check {
         let this = self.clone();
-        Check::new("C2 acknowledged effects survive crashes", move |trace: &Trace, history| {
-            let Some(counts) = this.audit(history) else { return no_audit() };
-            let crashes: Vec<_> = trace
-                .records
-                .iter()
-                .filter(|record| matches!(record.event, Event::Killed | Event::PoweredOff))
-                .map(|record| record.at)
-                .collect();
-            let last = crashes.last().copied().unwrap_or_default();
-            for operation in &history.operations {
-                let Some(key) = (this.acknowledged)(operation) else { continue };
-                let acknowledged_at = operation.completed.as_ref().map_or(last, |(at, _)| *at);
-                if acknowledged_at <= last && !counts.contains_key(&key) {
-                    let crash = crashes.iter().find(|crash| **crash >= acknowledged_at).unwrap_or(&last);
-                    let (operation, crash) = (life::describe(operation), crate::fault::duration_text(*crash));
-                    return Verdict::Fail(format!("C2: {key} is gone; a crash at {crash} followed: {operation}"));
-                }
-            }
-            Verdict::Pass
+        Check::new("C2 acknowledged effects survive crashes", move |trace, history| {
+            judged(this.judge_crashes(trace, history))
         })
     }
+
+    fn judge_crashes(&self, trace: &Trace, history: &History) -> Result<CountedVerdict, CountedVerdict> {
+        let audit = self.audit(history)?;
+        if let Some(unknown) = audit.outdated(trace) {
+            return Ok(unknown);
+        }
+        let Some(last) = crashes(trace).last() else { return Ok(CountedVerdict::not_applicable()) };
+        let mut judged = 0;
+        for (key, operation) in self.acknowledged(history)? {
+            let acknowledged_at = operation.completed.as_ref().map_or(last.at, |(at, _)| *at);
+            // The audit began after the last crash, so it began after these acknowledgements as well.
+            let Some(crash) = crashes(trace).find(|crash| crash.at >= acknowledged_at) else { continue };
+            judged += 1;
+            if audit.count(&key) == 0 {
+                let (operation, crash) = (life::describe(operation), text(crash.at));
+                let why = format!("C2: {key} is gone; a crash at {crash} followed: {operation}");
+                return Ok(CountedVerdict::broken(judged, why));
+            }
+        }
+        Ok(CountedVerdict::kept(judged, NO_ACKNOWLEDGEMENT))
+    }
+}
+
+/// Either of the two is a verdict; an error ended the judging early.
+fn judged(verdict: Result<CountedVerdict, CountedVerdict>) -> CountedVerdict {
+    verdict.unwrap_or_else(|early| early)
+}
+
+fn unaudited(judged: usize, audit: &Audit, key: &EffectKey, operation: &Operation) -> CountedVerdict {
+    let (began, operation) = (text(audit.began), life::describe(operation));
+    let why = format!(
+        "the last audit began at {began}, before the effect of {key} was acknowledged: {operation}; audit at the end"
+    );
+    CountedVerdict::unknown(judged as u64, why)
 }
 
 impl std::fmt::Debug for Effects {
@@ -206,11 +315,12 @@ impl std::fmt::Debug for Effects {
     }
 }
 
-fn no_audit() -> Verdict {
-    Verdict::Unknown(
-        "no audit of the effects succeeded; end the run with an operation that reads all effects".to_owned(),
-    )
-}
+const NO_EFFECT: &str = "the audit found no effect: let the clients request some";
+const NO_ACKNOWLEDGEMENT: &str = "no effect was acknowledged before the faults that it must outlive: let the clients \
+                                  request effects earlier, or more often";
+const NO_REQUEST: &str = "no operation requested an effect: let the clients request some";
+
+const NO_AUDIT: &str = "no audit of the effects succeeded; end the run with an operation that reads all effects";
 
 #[cfg(test)]
 mod tests {
@@ -223,11 +333,16 @@ mod tests {
         Operation {
             host: HostId(0),
             client: 0,
+            life: 0,
             name: name.into(),
             input: "null".into(),
             invoked_at: millis(at),
             completed: Some((millis(at + 50), Completion::Ok(answer.into()))),
         }
+    }
+
+    fn answer_of<T: serde::de::DeserializeOwned>(name: &str, operation: &Operation) -> Decoded<T> {
+        if operation.name == name { Ok(operation.answer()?) } else { Ok(None) }
     }
 
     fn verdicts(acknowledged: &[&str], audited: &str) -> [&'static str; 3] {
@@ -236,13 +351,8 @@ mod tests {
         let mut history = History::default();
         history.operations.extend(acknowledged.iter().map(|key| operation("put", 100, &format!("\"{key}\""))));
         history.operations.push(operation("audit", 20_000, audited));
-        let effects = Effects::new(
-            |operation| (operation.name == "put").then(|| operation.answer().ok()?).flatten(),
-            |operation| (operation.name == "audit").then(|| operation.answer().ok()?).flatten(),
-        );
-        let checks =
-            [effects.at_most_once(), effects.acknowledged_exactly_once(), effects.acknowledged_survive_crashes()];
-        checks.map(|check| check.judge(&trace, &history).word())
+        let [twice, once, crashes, _] = checks();
+        [twice, once, crashes].map(|check| check.judge(&trace, &history).word())
     }
 
     #[test]
@@ -263,11 +373,8 @@ mod tests {
                 history.operations.push(Operation { input, completed, ..operation("put", 100, "null") });
             }
             history.operations.push(operation("audit", 20_000, audited));
-            let effects = Effects::new(
-                |_| None,
-                |operation| (operation.name == "audit").then(|| operation.answer().ok()?).flatten(),
-            );
-            let check = effects.match_outcomes(|op| (op.name == "put").then(|| op.input().ok())?);
+            let effects = Effects::new(|_| Ok(None), |operation| answer_of("audit", operation));
+            let check = effects.match_outcomes(|op| if op.name == "put" { Ok(op.input()?) } else { Ok(None) });
             check.judge(&Trace::new(vec![], millis(10), secs(60), false), &history).to_string()
         };
         let ok = || Some(Completion::Ok("null".into()));
@@ -289,6 +396,47 @@ mod tests {
 
     #[test]
     fn without_an_audit_the_verdict_is_unknown() {
-        assert_eq!(verdicts(&["a"], "17"), ["unknown", "unknown", "unknown"]);
+        let trace = Trace::new(vec!["store".into()], millis(10), secs(60), false);
+        let history = History { operations: vec![operation("put", 100, "\"a\"")] };
+        for check in checks() {
+            assert_eq!(check.judge(&trace, &history).word(), "unknown", "{}", check.name());
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_decoded_fails() {
+        assert_eq!(verdicts(&["a"], "17"), ["fail", "fail", "fail"]);
+    }
+
+    fn checks() -> [Check; 4] {
+        let effects = Effects::new(|operation| answer_of("put", operation), |operation| answer_of("audit", operation));
+        [
+            effects.at_most_once(),
+            effects.acknowledged_exactly_once(),
+            effects.acknowledged_survive_crashes(),
+            effects.match_outcomes(|operation| answer_of("put", operation)),
+        ]
+    }
+
+    /// The words of all checks for a crash, puts of `a`, `b`, .. and an audit, each at its second.
+    fn words_of(crash: u64, puts: &[u64], audit: u64, audited: &str) -> [&'static str; 4] {
+        let mut trace = Trace::new(vec!["store".into()], millis(10), secs(60), false);
+        trace.push(secs(crash), Some(HostId(0)), Event::PoweredOff);
+        let keys = ["\"a\"", "\"b\""];
+        let mut operations: Vec<_> = puts.iter().zip(keys).map(|(at, key)| operation("put", at * 1_000, key)).collect();
+        operations.push(operation("audit", audit * 1_000, audited));
+        let history = History { operations };
+        checks().map(|check| check.judge(&trace, &history).word())
+    }
+
+    /// Effects that were lost after the last audit once passed, and those acknowledged after it failed.
+    #[test]
+    fn an_audit_judges_what_came_before_it() {
+        assert_eq!(words_of(2, &[1], 3, r#"["a"]"#), ["pass", "pass", "pass", "pass"]);
+        assert_eq!(words_of(4, &[1], 3, r#"["a"]"#), ["unknown"; 4], "a crash came after the audit");
+        assert_eq!(words_of(4, &[1], 3, r#"["a", "a"]"#)[0], "fail", "whatever comes later, it happened twice");
+        assert_eq!(words_of(2, &[1, 5], 3, r#"["a"]"#), ["pass", "unknown", "pass", "unknown"], "b came later");
+        assert_eq!(words_of(2, &[1, 5], 3, "[]"), ["unknown", "fail", "fail", "fail"], "a is lost anyway");
+        assert_eq!(words_of(2, &[5], 3, "[]"), ["unknown", "unknown", "unknown", "unknown"]);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::life::is_death;
-use super::{Check, Verdict};
+use super::{Check, CountedVerdict};
 use crate::fault::duration_text as text;
 use crate::trace::{Event, HostId, Mark, Trace};
 
@@ -40,6 +40,7 @@ impl HealthPolicy {
     /// all of them.
     pub fn no_requests_to_dead_backends(self) -> Check {
         Check::new("H1 no requests to dead backends", move |trace, _| {
+            let mut judged = 0;
             let backends = self.ids(trace);
             let limit = (self.interval + self.timeout) * self.fall + self.slack + trace.step;
             let mut dead_since: BTreeMap<HostId, Duration> = BTreeMap::new();
@@ -68,6 +69,7 @@ impl HealthPolicy {
                     }
                     Event::Mark(Mark::Dispatched { to }) => {
                         balancer = balancer.or(Some(host));
+                        judged += 1;
                         let (dead, stalled) = (dead_since.get(to), stalled_since.get(to));
                         let Some(since) = dead.into_iter().chain(stalled).min() else { continue };
                         let since = (*since).max(balancer_since);
@@ -76,15 +78,18 @@ impl HealthPolicy {
                             let (at, since) = (text(record.at), text(since));
                             let (who, limit) = (trace.name(*to), text(limit));
                             let how = if dead.is_some() { "dead" } else { "hanging" };
-                            return Verdict::Fail(format!(
-                                "H1: {who}, {how} since {since}, was sent a request at {at}; the limit is {limit}"
-                            ));
+                            return CountedVerdict::broken(
+                                judged,
+                                format!(
+                                    "H1: {who}, {how} since {since}, was sent a request at {at}; the limit is {limit}"
+                                ),
+                            );
                         }
                     }
                     _ => {}
                 }
             }
-            Verdict::Pass
+            CountedVerdict::kept(judged, "no request was dispatched: emit `Mark::Dispatched` for each request")
         })
     }
 
@@ -97,7 +102,7 @@ impl HealthPolicy {
         Check::new("H2 requests to recovered backends", move |trace, _| {
             let limit = (self.interval + self.timeout) * (self.rise + 1) + self.slack + trace.step;
             let rounds = 4 * self.backends.len();
-            let mut judged = false;
+            let mut judged = 0;
             for backend in self.ids(trace) {
                 let mut own = trace.records.iter().filter(|record| record.host == Some(backend));
                 let life = own.rfind(|record| record.event == Event::Started || is_death(&record.event));
@@ -108,16 +113,17 @@ impl HealthPolicy {
                     _ => None,
                 });
                 let requests: Vec<HostId> = requests.take(rounds).collect();
-                judged |= requests.len() == rounds;
+                judged += u64::from(requests.len() == rounds);
                 if requests.len() == rounds && !requests.contains(&backend) {
                     let (who, from) = (trace.name(backend), text(from));
                     let alive = text(started.at);
-                    return Verdict::Fail(format!(
-                        "H2: {who}, alive since {alive}, gets none of the {rounds} requests from {from} on"
-                    ));
+                    return CountedVerdict::broken(
+                        judged,
+                        format!("H2: {who}, alive since {alive}, gets none of the {rounds} requests from {from} on"),
+                    );
                 }
             }
-            if judged { Verdict::Pass } else { Verdict::Unknown(TOO_FEW_REQUESTS.to_owned()) }
+            CountedVerdict::kept(judged, TOO_FEW_REQUESTS)
         })
     }
 }
@@ -125,6 +131,7 @@ impl HealthPolicy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::Verdict;
     use crate::fault::{millis, secs};
     use crate::history::History;
 

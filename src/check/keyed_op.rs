@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::decoded::{Decoded, Unreadable, decode};
 use crate::history::{Completion, History, Operation};
 
 /// A read or a write.
@@ -54,22 +55,28 @@ pub struct NotUnique {
 }
 
 /// Returns the reads and writes of a run, with virtual times in nanoseconds. `read` returns the key and what was read
-/// or written, or `None` to leave the operation out. Refused operations and unanswered reads are left out in any case.
-pub fn keyed_ops<K, V>(history: &History, read: impl Fn(&Operation) -> Option<(K, Op<V>)>) -> Vec<KeyedOp<K, V>> {
+/// or written, or `Ok(None)` to leave the operation out. Refused operations and unanswered reads are left out in any
+/// case.
+///
+/// # Errors
+/// Fails with the first operation that `read` cannot decode.
+pub fn keyed_ops<K, V>(
+    history: &History,
+    read: impl Fn(&Operation) -> Decoded<(K, Op<V>)>,
+) -> Result<Vec<KeyedOp<K, V>>, Unreadable> {
     let keyed_op = |operation: &Operation| {
         let ret = match &operation.completed {
-            Some((_, Completion::Fail(_))) => return None,
+            Some((_, Completion::Fail(_))) => return Ok(None),
             Some((at, Completion::Ok(_))) => Some(nanoseconds(*at)),
             Some((_, Completion::Unknown(_))) | None => None,
         };
-        let (key, op) = read(operation)?;
-        if ret.is_none() && matches!(op, Op::Read(_)) {
-            return None;
-        }
-        let session = u64::from(operation.host.0) << 32 | u64::from(operation.client);
-        Some(KeyedOp { session, key, op, call: nanoseconds(operation.invoked_at), ret })
+        let read = decode(operation, &read)?;
+        let Some((key, op)) = read.filter(|(_, op)| ret.is_some() || matches!(op, Op::Write(_))) else {
+            return Ok(None);
+        };
+        Ok(Some(KeyedOp { session: operation.session(), key, op, call: nanoseconds(operation.invoked_at), ret }))
     };
-    history.operations.iter().filter_map(keyed_op).collect()
+    history.operations.iter().map(keyed_op).filter_map(Result::transpose).collect()
 }
 
 pub(super) fn nanoseconds(time: Duration) -> u64 {
@@ -112,5 +119,47 @@ pub(super) fn describe<K: std::fmt::Debug, V: std::fmt::Debug>(keyed_op: &KeyedO
     match ret {
         Some(ret) => format!("{op} by session {session} ({call} to {ret})"),
         None => format!("{op} by session {session} (from {call} on, outcome unknown)"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::millis;
+    use crate::trace::HostId;
+
+    fn operation(life: u32, name: &str, answer: &str) -> Operation {
+        Operation {
+            host: HostId(1),
+            client: 2,
+            life,
+            name: name.into(),
+            input: "null".into(),
+            invoked_at: millis(5),
+            completed: Some((millis(6), Completion::Ok(answer.into()))),
+        }
+    }
+
+    fn read(operation: &Operation) -> Decoded<((), Op<u64>)> {
+        if operation.name == "read" { Ok(Some(((), Op::Read(operation.answer()?)))) } else { Ok(None) }
+    }
+
+    /// A decoder that could not read an operation once left it out.
+    #[test]
+    fn what_cannot_be_decoded_is_named_and_what_is_left_out_is_not() {
+        let history =
+            |answer: &str| History { operations: vec![operation(0, "who", "x"), operation(0, "read", answer)] };
+        assert_eq!(keyed_ops(&history("7"), read).map(|ops| ops.len()), Ok(1));
+        let error = keyed_ops(&history("\"seven\""), read).unwrap_err();
+        assert_eq!(error.operation, "read null of client 2 (5ms, answered at 6ms with \"seven\")");
+        assert!(error.reason.starts_with("invalid type: string \"seven\", expected u64"), "{error}");
+    }
+
+    /// A client that was started again has forgotten what it read.
+    #[test]
+    fn each_life_of_a_client_is_a_session() {
+        let operations = [0, 0, 1].map(|life| operation(life, "read", "7")).to_vec();
+        let ops = keyed_ops(&History { operations }, read).unwrap();
+        assert_eq!((ops[0].session == ops[1].session, ops[1].session == ops[2].session), (true, false));
     }
 }

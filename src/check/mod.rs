@@ -14,23 +14,25 @@
 //! use squall::prelude::*;
 //!
 //! /// Clients record `read` with the value as its answer, and `write` with a unique value as its input.
-//! fn register_call(operation: &Operation) -> Option<(RegisterOp<u64>, Option<RegisterOutput<u64>>)> {
-//!     match operation.name.as_str() {
-//!         "read" => Some((RegisterOp::Read, operation.answer().ok()?.map(RegisterOutput::Value))),
+//! fn register_call(operation: &Operation) -> Decoded<(RegisterOp<u64>, Option<RegisterOutput<u64>>)> {
+//!     Ok(match operation.name.as_str() {
+//!         "read" => Some((RegisterOp::Read, operation.answer()?.map(RegisterOutput::Value))),
 //!         "write" => {
 //!             let output = operation.is_ok().then_some(RegisterOutput::Done);
-//!             Some((RegisterOp::Write(operation.input().ok()?), output))
+//!             Some((RegisterOp::Write(operation.input()?), output))
 //!         }
 //!         _ => None,
-//!     }
+//!     })
 //! }
 //!
-//! fn read_or_write(operation: &Operation) -> Option<(&'static str, Op<u64>)> {
-//!     match register_call(operation)? {
-//!         (RegisterOp::Write(value), _) => Some(("the register", Op::Write(value))),
-//!         (_, Some(RegisterOutput::Value(value))) => Some(("the register", Op::Read((value > 0).then_some(value)))),
+//! fn read_or_write(operation: &Operation) -> Decoded<(&'static str, Op<u64>)> {
+//!     Ok(match register_call(operation)? {
+//!         Some((RegisterOp::Write(value), _)) => Some(("the register", Op::Write(value))),
+//!         Some((_, Some(RegisterOutput::Value(value)))) => {
+//!             Some(("the register", Op::Read((value > 0).then_some(value))))
+//!         }
 //!         _ => None,
-//!     }
+//!     })
 //! }
 //!
 //! let scenario = Scenario::new("register")
@@ -43,6 +45,8 @@
 //! ```
 
 pub mod convergence;
+mod counted_verdict;
+mod decoded;
 mod effects;
 mod health;
 pub mod keyed_op;
@@ -65,6 +69,8 @@ use crate::history::History;
 use crate::trace::Trace;
 
 pub use convergence::converges_within;
+pub use counted_verdict::CountedVerdict;
+pub use decoded::{Decoded, Unreadable};
 pub use effects::{ClientOutcome, EffectKey, Effects, WrongEffect, wrong_effects};
 pub use health::HealthPolicy;
 pub use linear::{is_linearizable, linearizable};
@@ -132,7 +138,7 @@ impl fmt::Display for Verdict {
     }
 }
 
-type Judge = dyn Fn(&Trace, &History) -> Verdict + Send + Sync;
+type Judge = dyn Fn(&Trace, &History) -> CountedVerdict + Send + Sync;
 
 /// A named check.
 #[derive(Clone)]
@@ -148,9 +154,15 @@ impl fmt::Debug for Check {
 }
 
 impl Check {
-    /// A check with this name. `judge` must depend only on its arguments.
-    pub fn new(name: &str, judge: impl Fn(&Trace, &History) -> Verdict + Send + Sync + 'static) -> Check {
-        Check { name: name.to_owned(), judge: Arc::new(judge) }
+    /// A check with this name. `judge` must depend only on its arguments. It returns a [`CountedVerdict`], which says how
+    /// many things were judged, or a [`Verdict`], which is one about one thing: the run.
+    ///
+    /// An exploration fails if one of its checks never judged anything.
+    pub fn new<V: Into<CountedVerdict>>(
+        name: &str,
+        judge: impl Fn(&Trace, &History) -> V + Send + Sync + 'static,
+    ) -> Check {
+        Check { name: name.to_owned(), judge: Arc::new(move |trace, history| judge(trace, history).into()) }
     }
 
     /// The same check under another name, for example to tell apart two checks that would otherwise share one.
@@ -166,12 +178,17 @@ impl Check {
 
     /// Judges a run.
     pub fn judge(&self, trace: &Trace, history: &History) -> Verdict {
+        self.judge_counting(trace, history).into_parts().0
+    }
+
+    /// Judges a run, and counts the things that were judged.
+    pub fn judge_counting(&self, trace: &Trace, history: &History) -> CountedVerdict {
         (self.judge)(trace, history)
     }
 }
 
 /// A function is a check named after itself.
-impl<F: Fn(&Trace, &History) -> Verdict + Send + Sync + 'static> From<F> for Check {
+impl<V: Into<CountedVerdict>, F: Fn(&Trace, &History) -> V + Send + Sync + 'static> From<F> for Check {
     fn from(judge: F) -> Check {
         let path = std::any::type_name::<F>();
         let name = path.split("::").filter(|part| !part.starts_with('{')).last().unwrap_or(path);
@@ -200,6 +217,60 @@ mod tests {
         assert_eq!(unknown().merge(fail()), fail());
         assert_eq!(fail().merge(unknown()), fail());
         assert_eq!(fail().merge(Verdict::Fail("later".into())), fail());
+    }
+
+    /// An empty run once passed most of these.
+    #[test]
+    fn no_check_of_squall_passes_a_run_in_which_nothing_happened() {
+        use crate::fault::{millis, secs};
+        use keyed_op::{Op, WriteOrder};
+        use linear::models::{Register, RegisterOp, RegisterOutput};
+
+        type Call = (RegisterOp<u64>, Option<RegisterOutput<u64>>);
+        let calls = |_: &crate::history::Operation| Decoded::<Call>::Ok(None);
+        let keyed = |_: &crate::history::Operation| Decoded::<(u8, Op<u64>)>::Ok(None);
+        let policy = HealthPolicy {
+            backends: vec!["a".to_owned()],
+            interval: secs(1),
+            timeout: secs(1),
+            fall: 1,
+            rise: 1,
+            slack: secs(0),
+        };
+        let effects = Effects::new(|_| Ok(None), |_| Ok(None));
+        let checks = [
+            calls_end_within_their_deadline(),
+            attempts_end_within_their_timeout(secs(1)),
+            recovers_within(secs(1)),
+            attempts_at_most(3),
+            retries_within_budget(secs(1), 0.2, 3.0),
+            only_safe_requests_are_retried(),
+            no_operation_fails(),
+            without_faults_no_operation_fails(),
+            servers_are_interchangeable(|_| Ok(None)),
+            policy.clone().no_requests_to_dead_backends(),
+            policy.requests_to_recovered_backends(),
+            effects.at_most_once(),
+            effects.acknowledged_exactly_once(),
+            effects.match_outcomes(|_| Ok(None)),
+            effects.acknowledged_survive_crashes().named("C2 without an audit"),
+            is_linearizable("linearizable", Register::new(0), calls),
+            is_sequentially_consistent("sequential", Register::new(0), calls),
+            sessions_keep("sessions", &session::Guarantee::ALL, WriteOrder::RealTime, keyed),
+            staleness_at_most("staleness", secs(1), WriteOrder::RealTime, keyed),
+            converges_within("convergence", secs(1), WriteOrder::RealTime, keyed),
+        ];
+        let trace = Trace::new(vec!["a".to_owned()], millis(10), secs(60), false);
+        for check in checks {
+            let counted = check.judge_counting(&trace, &History::default());
+            assert_eq!((counted.verdict().word(), counted.judged()), ("unknown", 0), "{}", check.name());
+        }
+    }
+
+    #[test]
+    fn a_plain_verdict_is_about_one_thing_the_run() {
+        let judged = |verdict: Verdict| CountedVerdict::from(verdict).judged();
+        assert_eq!([Verdict::Pass, Verdict::Fail("no".into()), Verdict::Unknown("?".into())].map(judged), [1, 1, 0]);
     }
 
     fn nothing_is_wrong(_: &Trace, _: &History) -> Verdict {

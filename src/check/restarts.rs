@@ -2,38 +2,55 @@
 
 use std::collections::BTreeMap;
 
-use super::{Check, Verdict, life};
-use crate::history::{Completion, Operation};
-use crate::trace::Event;
+use super::decoded::{Decoded, decode};
+use super::{Check, CountedVerdict, life};
+use crate::history::Operation;
+use crate::trace::{Event, Record, Trace};
+
+const NO_OPERATION: &str = "no operation completed: record operations with `Recorder::invoke`, and complete them";
 
 /// S1: no operation fails or has an unknown outcome while servers are restarted one after the other.
 ///
 /// This check is for scenarios whose faults a system must hide completely. An operation that is still open when the run
-/// ends is not judged.
+/// ends fails if another host was started again while it was open and its client lived on; otherwise it is not judged.
 pub fn no_operation_fails() -> Check {
-    Check::new("S1 no operation fails", |_, history| {
-        let failed = history
-            .operations
-            .iter()
-            .find(|operation| matches!(operation.completed, Some((_, Completion::Fail(_) | Completion::Unknown(_)))));
-        match failed {
-            Some(operation) => Verdict::Fail(format!("S1: {}", life::describe(operation))),
-            None => Verdict::Pass,
+    Check::new("S1 no operation fails", |trace, history| {
+        let mut judged = 0;
+        for operation in &history.operations {
+            if operation.completed.is_none() && !hangs_over_a_restart(trace, operation) {
+                continue;
+            }
+            judged += 1;
+            if !operation.is_ok() {
+                return CountedVerdict::broken(judged, format!("S1: {}", life::describe(operation)));
+            }
         }
+        CountedVerdict::kept(judged, NO_OPERATION)
     })
 }
 
-/// Control: in a run without faults, every operation is acknowledged. A run with faults passes.
+fn hangs_over_a_restart(trace: &Trace, operation: &Operation) -> bool {
+    let is_restart = |record: &Record| {
+        record.event == Event::Started && record.host != Some(operation.host) && record.at > operation.invoked_at
+    };
+    trace.records.iter().any(is_restart)
+        && !life::died_between(trace, operation.host, operation.invoked_at, trace.ended_at)
+}
+
+/// Control: in a run without faults, every operation is acknowledged. A run with faults passes, and nothing is judged in
+/// it.
 pub fn without_faults_no_operation_fails() -> Check {
     Check::new("control: without faults no operation fails", |trace, history| {
         if trace.records.iter().any(|record| matches!(record.event, Event::FaultBegan { .. })) {
-            return Verdict::Pass;
+            return CountedVerdict::not_applicable();
         }
+        let judged = history.operations.len() as u64;
         match history.operations.iter().find(|operation| !operation.is_ok()) {
             Some(operation) => {
-                Verdict::Fail(format!("not acknowledged, although there was no fault: {}", life::describe(operation)))
+                let operation = life::describe(operation);
+                CountedVerdict::broken(judged, format!("not acknowledged, although there was no fault: {operation}"))
             }
-            None => Verdict::Pass,
+            None => CountedVerdict::kept(judged, NO_OPERATION),
         }
     })
 }
@@ -44,28 +61,35 @@ pub fn without_faults_no_operation_fails() -> Check {
 /// `fact` returns the name and the value of the fact that an operation read, or an error that says what a server
 /// refused although another one had granted it. It returns `None` for any other operation.
 pub fn servers_are_interchangeable(
-    fact: impl Fn(&Operation) -> Option<Result<(String, String), String>> + Send + Sync + 'static,
+    fact: impl Fn(&Operation) -> Decoded<Result<(String, String), String>> + Send + Sync + 'static,
 ) -> Check {
     Check::new("S3 servers are interchangeable", move |_, history| {
+        let mut judged = 0;
         let mut known: BTreeMap<String, String> = BTreeMap::new();
         for operation in &history.operations {
-            match fact(operation) {
+            let read = match decode(operation, &fact) {
+                Ok(read) => read,
+                Err(unreadable) => return unreadable.into(),
+            };
+            judged += u64::from(read.is_some());
+            match read {
                 None => {}
                 Some(Err(refused)) => {
-                    return Verdict::Fail(format!("S3: {refused}: {}", life::describe(operation)));
+                    return CountedVerdict::broken(judged, format!("S3: {refused}: {}", life::describe(operation)));
                 }
                 Some(Ok((what, value))) => {
                     let before = known.entry(what.clone()).or_insert_with(|| value.clone());
                     if *before != value {
                         let operation = life::describe(operation);
-                        return Verdict::Fail(format!(
-                            "S3: {what} was {before} before and is {value} now: {operation}"
-                        ));
+                        return CountedVerdict::broken(
+                            judged,
+                            format!("S3: {what} was {before} before and is {value} now: {operation}"),
+                        );
                     }
                 }
             }
         }
-        Verdict::Pass
+        CountedVerdict::kept(judged, "no operation read a fact: let the clients read facts that servers share")
     })
 }
 
@@ -73,6 +97,7 @@ pub fn servers_are_interchangeable(
 mod tests {
     use super::*;
     use crate::fault::{millis, secs};
+    use crate::history::Completion;
     use crate::history::History;
     use crate::trace::{HostId, Trace};
 
@@ -80,6 +105,7 @@ mod tests {
         let operation = |completion: &Completion| Operation {
             host: HostId(0),
             client: 0,
+            life: 0,
             name: "read".into(),
             input: "1".into(),
             invoked_at: millis(1),
@@ -102,12 +128,36 @@ mod tests {
         }
     }
 
+    /// A call that hung while its server was started again once was not judged.
+    #[test]
+    fn a_call_that_hangs_over_a_restart_is_caught() {
+        let word = |events: &[(u64, u16, Event)]| {
+            let mut trace = Trace::new(vec!["client".into(), "server".into()], millis(10), secs(60), false);
+            trace.ended_at = secs(60);
+            for (at, host, event) in events {
+                trace.push(secs(*at), Some(HostId(*host)), event.clone());
+            }
+            let mut history = history(&[Completion::Ok("1".into()), Completion::Ok("1".into())]);
+            history.operations[1].completed = None;
+            let verdict = no_operation_fails().judge_counting(&trace, &history);
+            (verdict.verdict().word(), verdict.judged())
+        };
+        assert_eq!(word(&[(5, 1, Event::Killed), (6, 1, Event::Started)]), ("fail", 2));
+        assert_eq!(word(&[(5, 1, Event::Killed)]), ("pass", 1), "the server was not started again");
+        let client_died = (7, 0, Event::Killed);
+        assert_eq!(word(&[(5, 1, Event::Killed), (6, 1, Event::Started), client_died]), ("pass", 1));
+        assert_eq!(word(&[]), ("pass", 1));
+    }
+
     #[test]
     fn differing_answers_are_caught() {
-        let check = servers_are_interchangeable(|operation| match operation.completed.as_ref()?.1.clone() {
-            Completion::Ok(answer) => Some(Ok((operation.input.clone(), answer))),
-            Completion::Fail(why) => Some(Err(why)),
-            Completion::Unknown(_) => None,
+        let check = servers_are_interchangeable(|operation| {
+            let (_, completion) = operation.completed.clone().expect("completed");
+            Ok(match completion {
+                Completion::Ok(answer) => Some(Ok((operation.input.clone(), answer))),
+                Completion::Fail(why) => Some(Err(why)),
+                Completion::Unknown(_) => None,
+            })
         });
         let ok = |answer: &str| Completion::Ok(answer.into());
         assert_eq!(word(&check, &[ok("a"), ok("a"), Completion::Unknown("?".into())]), "pass");

@@ -3,25 +3,65 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::{Check, Verdict};
+use super::{Check, CountedVerdict};
 use crate::fault::duration_text as text;
-use crate::trace::{Mark, RetrySafety};
+use crate::trace::{HostId, Mark, RetrySafety};
 
-/// R1: no call makes more than `max` attempts.
+const NO_ATTEMPT: &str = "no attempt was started: emit `Mark::AttemptStarted` for each attempt";
+
+/// R1: no call makes more than `max` attempts. The marks of a call's attempts are counted, whatever numbers they have.
 pub fn attempts_at_most(max: u32) -> Check {
     Check::new("R1 attempts are limited", move |trace, _| {
+        let mut attempts = Attempts::default();
         for (at, host, mark) in trace.marks() {
-            if let Mark::AttemptStarted { call, attempt, .. } = mark
-                && *attempt > max
-            {
+            let Some((call, number)) = attempts.next(host, mark) else { continue };
+            if number > max {
                 let (who, at) = (trace.name(host), text(at));
-                return Verdict::Fail(format!(
-                    "R1: call {call} of {who} makes attempt {attempt} at {at}; the limit is {max}"
-                ));
+                let why = format!("R1: call {call} of {who} makes attempt {number} at {at}; the limit is {max}");
+                return CountedVerdict::broken(attempts.all, why);
             }
         }
-        Verdict::Pass
+        CountedVerdict::kept(attempts.all, NO_ATTEMPT)
     })
+}
+
+/// Counts the attempts of each call that has not ended, whatever numbers they give themselves.
+#[derive(Default)]
+struct Attempts {
+    open: BTreeMap<(HostId, u64), u32>,
+    /// The number of attempts of all calls.
+    all: u64,
+    /// How many of these were not the first of their call.
+    retries: u64,
+}
+
+impl Attempts {
+    /// The call and the number of its attempt that the mark starts, from 1.
+    fn next(&mut self, host: HostId, mark: &Mark) -> Option<(u64, u32)> {
+        match mark {
+            Mark::AttemptStarted { call, .. } => {
+                let count = self.open.entry((host, *call)).or_default();
+                *count += 1;
+                self.all += 1;
+                self.retries += u64::from(*count > 1);
+                Some((*call, *count))
+            }
+            // A client that is started again may give out the same numbers again.
+            Mark::CallStarted { call, .. } | Mark::CallEnded { call, .. } => {
+                self.open.remove(&(host, *call));
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// All retries kept a promise. Where no attempt is followed by another, the promise says nothing about the run.
+    fn kept(&self) -> CountedVerdict {
+        if self.all > 0 && self.retries == 0 {
+            return CountedVerdict::not_applicable();
+        }
+        CountedVerdict::kept(self.retries, NO_ATTEMPT)
+    }
 }
 
 /// R2: in every window, the retries of each client host are at most `ratio` times its calls in that window and the one
@@ -33,29 +73,28 @@ pub fn retries_within_budget(window: Duration, ratio: f64, minimum: f64) -> Chec
     Check::new("R2 retries stay within their budget", move |trace, _| {
         let mut calls: BTreeMap<_, VecDeque<Duration>> = BTreeMap::new();
         let mut retries: BTreeMap<_, VecDeque<Duration>> = BTreeMap::new();
+        let mut attempts = Attempts::default();
         for (at, host, mark) in trace.marks() {
-            match mark {
-                Mark::CallStarted { .. } => calls.entry(host).or_default().push_back(at),
-                Mark::AttemptStarted { attempt: 2.., .. } => {
-                    let retries = retries.entry(host).or_default();
-                    retries.push_back(at);
-                    forget_before(retries, at.saturating_sub(window));
-                    let calls = calls.entry(host).or_default();
-                    forget_before(calls, at.saturating_sub(window * 2));
-                    let allowed = ratio * calls.len() as f64 + minimum;
-                    if retries.len() as f64 > allowed {
-                        let (who, count, calls) = (trace.name(host), retries.len(), calls.len());
-                        let (at, window) = (text(at), text(window));
-                        return Verdict::Fail(format!(
-                            "R2: {who} made {count} retries in the {window} before {at}; \
-                             {calls} calls allow {allowed:.1}"
-                        ));
-                    }
-                }
-                _ => {}
+            if let Mark::CallStarted { .. } = mark {
+                calls.entry(host).or_default().push_back(at);
+            }
+            let Some((_, 2..)) = attempts.next(host, mark) else { continue };
+            let retries = retries.entry(host).or_default();
+            retries.push_back(at);
+            forget_before(retries, at.saturating_sub(window));
+            let calls = calls.entry(host).or_default();
+            forget_before(calls, at.saturating_sub(window * 2));
+            let allowed = ratio * calls.len() as f64 + minimum;
+            if retries.len() as f64 > allowed {
+                let (who, count, calls) = (trace.name(host), retries.len(), calls.len());
+                let (at, window) = (text(at), text(window));
+                let why = format!(
+                    "R2: {who} made {count} retries in the {window} before {at}; {calls} calls allow {allowed:.1}"
+                );
+                return CountedVerdict::broken(attempts.retries, why);
             }
         }
-        Verdict::Pass
+        attempts.kept()
     })
 }
 
@@ -68,16 +107,19 @@ fn forget_before(times: &mut VecDeque<Duration>, from: Duration) {
 /// R6: only requests that are idempotent, keyed or provably unsent are retried.
 pub fn only_safe_requests_are_retried() -> Check {
     Check::new("R6 only safe requests are retried", |trace, _| {
+        let mut attempts = Attempts::default();
         for (at, host, mark) in trace.marks() {
-            if let Mark::AttemptStarted { call, attempt: attempt @ 2.., safety: RetrySafety::Unsafe, .. } = mark {
+            let Some((call, attempt @ 2..)) = attempts.next(host, mark) else { continue };
+            if let Mark::AttemptStarted { safety: RetrySafety::Unsafe, .. } = mark {
                 let (who, at) = (trace.name(host), text(at));
-                return Verdict::Fail(format!(
+                let why = format!(
                     "R6: attempt {attempt} of call {call} of {who} at {at} repeats a request that has no key, is not \
                      idempotent, and may have been executed"
-                ));
+                );
+                return CountedVerdict::broken(attempts.retries, why);
             }
         }
-        Verdict::Pass
+        attempts.kept()
     })
 }
 
@@ -86,7 +128,7 @@ mod tests {
     use super::*;
     use crate::fault::{millis, secs};
     use crate::history::History;
-    use crate::trace::{Event, HostId, Trace};
+    use crate::trace::{Event, Trace};
 
     fn check(check: &Check, marks: Vec<(u64, Mark)>) -> &'static str {
         let mut trace = Trace::new(vec!["client".into()], millis(10), secs(60), false);
@@ -102,14 +144,20 @@ mod tests {
 
     #[test]
     fn r1_counts_attempts() {
-        assert_eq!(check(&attempts_at_most(3), vec![(0, attempt(3, RetrySafety::Keyed))]), "pass");
-        assert_eq!(check(&attempts_at_most(3), vec![(0, attempt(4, RetrySafety::Keyed))]), "fail");
+        let attempts =
+            |numbers: &[u32]| numbers.iter().map(|number| (0, attempt(*number, RetrySafety::Keyed))).collect();
+        assert_eq!(check(&attempts_at_most(3), attempts(&[1, 2, 3])), "pass");
+        assert_eq!(check(&attempts_at_most(3), attempts(&[1, 2, 3, 4])), "fail");
+        assert_eq!(check(&attempts_at_most(3), attempts(&[1, 1, 1, 1])), "fail", "numbers are not believed");
     }
 
     #[test]
     fn r2_counts_retries_in_any_window() {
         let r2 = retries_within_budget(secs(10), 0.2, 2.0);
-        let retries = |times: [u64; 3]| times.map(|at| (at, attempt(2, RetrySafety::Keyed))).to_vec();
+        let retries = |times: [u64; 3]| {
+            let first = (times[0], attempt(1, RetrySafety::Keyed));
+            [vec![first], times.map(|at| (at, attempt(2, RetrySafety::Keyed))).to_vec()].concat()
+        };
         assert_eq!(check(&r2, retries([0, 1_000, 12_000])), "pass");
         assert_eq!(check(&r2, retries([8_000, 9_000, 12_000])), "fail");
         let calls: Vec<_> = (0..5).map(|call| (0, Mark::CallStarted { call, deadline: secs(1) })).collect();
@@ -119,8 +167,10 @@ mod tests {
     #[test]
     fn r6_judges_only_retries() {
         let r6 = only_safe_requests_are_retried();
-        assert_eq!(check(&r6, vec![(0, attempt(1, RetrySafety::Unsafe))]), "pass");
-        assert_eq!(check(&r6, vec![(0, attempt(2, RetrySafety::Unsent))]), "pass");
-        assert_eq!(check(&r6, vec![(0, attempt(2, RetrySafety::Unsafe))]), "fail");
+        let first = (0, attempt(1, RetrySafety::Unsafe));
+        assert_eq!(check(&r6, vec![first.clone()]), "pass");
+        assert_eq!(check(&r6, vec![first.clone(), (0, attempt(2, RetrySafety::Unsent))]), "pass");
+        assert_eq!(check(&r6, vec![first.clone(), (0, attempt(2, RetrySafety::Unsafe))]), "fail");
+        assert_eq!(check(&r6, vec![first.clone(), first]), "fail", "numbers are not believed");
     }
 }

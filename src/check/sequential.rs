@@ -31,8 +31,8 @@ use std::fmt::Debug;
 use super::linear::core::{Attempt, Core, smallest};
 use super::linear::table::Interner;
 use super::linear::violation::{Stuck, describe, shortened, shortened_text};
-use super::linear::{Model, TypedHistory, gave_up};
-use super::{Check, Verdict};
+use super::linear::{Model, NOTHING_RETURNED, TypedHistory, gave_up};
+use super::{Check, CountedVerdict, Decoded, Verdict};
 use crate::history::Operation;
 
 /// The default budget: after this many configurations, the verdict is unknown. Each takes about 200 bytes.
@@ -124,9 +124,15 @@ pub fn judge<M: Model>(model: &M, history: &TypedHistory<M::Op, M::Output>, budg
 pub fn is_sequentially_consistent<M: Model + Send + Sync + 'static>(
     name: &str,
     model: M,
-    read: impl Fn(&Operation) -> Option<(M::Op, Option<M::Output>)> + Send + Sync + 'static,
+    read: impl Fn(&Operation) -> Decoded<(M::Op, Option<M::Output>)> + Send + Sync + 'static,
 ) -> Check {
-    Check::new(name, move |_, history| sequentially_consistent(&model, &TypedHistory::of_run(history, &read)))
+    Check::new(name, move |_, history| match TypedHistory::of_run(history, &read) {
+        Ok(history) => {
+            let verdict = sequentially_consistent(&model, &history);
+            CountedVerdict::of(verdict, history.returned(), NOTHING_RETURNED)
+        }
+        Err(unreadable) => unreadable.into(),
+    })
 }
 
 /// The set of ordered operations, with one bit for each operation.

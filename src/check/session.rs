@@ -23,12 +23,12 @@
 mod graph;
 mod guarantee;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
 use self::graph::{Graph, Label, Node};
 use super::keyed_op::{KeyedOp, NotUnique, Op, WriteOrder, by_key, describe, keyed_ops, writes};
-use super::{Check, Verdict};
+use super::{Check, CountedVerdict, Decoded};
 use crate::history::Operation;
 
 pub use guarantee::Guarantee;
@@ -84,17 +84,27 @@ pub fn sessions_keep<K: Ord + Debug + 'static, V: Ord + Debug + 'static>(
     name: &str,
     claimed: &[Guarantee],
     write_order: WriteOrder,
-    read: impl Fn(&Operation) -> Option<(K, Op<V>)> + Send + Sync + 'static,
+    read: impl Fn(&Operation) -> Decoded<(K, Op<V>)> + Send + Sync + 'static,
 ) -> Check {
     let claimed = claimed.to_vec();
     Check::new(name, move |_, history| {
-        let ops = keyed_ops(history, &read);
+        let ops = match keyed_ops(history, &read) {
+            Ok(ops) => ops,
+            Err(unreadable) => return unreadable.into(),
+        };
+        let judged = successors(&ops);
         match broken(&ops, write_order, &claimed) {
-            Err(why) => Verdict::Unknown(why.to_string()),
-            Ok(Some(broken)) => Verdict::Fail(broken.summary(&ops)),
-            Ok(None) => Verdict::Pass,
+            Err(why) => CountedVerdict::unknown(judged, why.to_string()),
+            Ok(Some(broken)) => CountedVerdict::broken(judged, broken.summary(&ops)),
+            Ok(None) => CountedVerdict::kept(judged, "no session used a key twice: let each client read what it wrote"),
         }
     })
+}
+
+/// The number of operations that follow another one of the same session on the same key, which guarantees can bind.
+fn successors<K: Ord, V>(ops: &[KeyedOp<K, V>]) -> u64 {
+    let sessions: BTreeSet<_> = ops.iter().map(|op| (op.session, &op.key)).collect();
+    (ops.len() - sessions.len()) as u64
 }
 
 fn broken_of_key<K: Ord + Debug, V: Ord + Debug>(

@@ -10,7 +10,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use super::keyed_op::{KeyedOp, NotUnique, Op, WriteOrder, by_key, describe, keyed_ops, nanoseconds, writes};
-use super::{Check, Verdict};
+use super::{Check, CountedVerdict, Decoded};
 use crate::fault::duration_text;
 use crate::history::Operation;
 
@@ -120,18 +120,23 @@ pub fn staleness_at_most<K: Ord + Debug + 'static, V: Ord + Debug + 'static>(
     name: &str,
     bound: Duration,
     write_order: WriteOrder,
-    read: impl Fn(&Operation) -> Option<(K, Op<V>)> + Send + Sync + 'static,
+    read: impl Fn(&Operation) -> Decoded<(K, Op<V>)> + Send + Sync + 'static,
 ) -> Check {
     Check::new(name, move |_, history| {
-        let ops = keyed_ops(history, &read);
+        let ops = match keyed_ops(history, &read) {
+            Ok(ops) => ops,
+            Err(unreadable) => return unreadable.into(),
+        };
+        let judged = ops.iter().filter(|op| matches!(op.op, Op::Read(_))).count() as u64;
         match worst(&ops, write_order) {
-            Err(why) => Verdict::Unknown(why.to_string()),
+            Err(why) => CountedVerdict::unknown(judged, why.to_string()),
             Ok(Some(stale)) if stale.by > nanoseconds(bound) => {
                 let (read, write) = (describe(&ops[stale.read]), describe(&ops[stale.overwritten_by]));
                 let (by, bound) = (duration_text(Duration::from_nanos(stale.by)), duration_text(bound));
-                Verdict::Fail(format!("stale by {by}; the limit is {bound}: {read}; overwritten by the {write}"))
+                let why = format!("stale by {by}; the limit is {bound}: {read}; overwritten by the {write}");
+                CountedVerdict::broken(judged, why)
             }
-            Ok(_) => Verdict::Pass,
+            Ok(_) => CountedVerdict::kept(judged, "no read returned: let the clients read"),
         }
     })
 }

@@ -14,7 +14,9 @@ use super::environment::{processors, seeds_from_environment};
 use super::regressions;
 use super::terminal::{describe, progress_bar, replay_line, say};
 use crate::case_file;
-use crate::explore::{self, Exploration, ExploreOptions, Observer, Pool, Reached, SeedRange, Size, Status, Verify};
+use crate::explore::{
+    self, CheckCoverage, Exploration, ExploreOptions, Observer, Pool, Reached, SeedRange, Size, Status, Verify,
+};
 use crate::fault::duration_text;
 use crate::report::{catalog, text};
 use crate::run::{GeneratorCounts, Outcome};
@@ -219,6 +221,7 @@ struct Summary<'a> {
     unknown: u64,
     generators: &'a [GeneratorCounts],
     sometimes: &'a [Reached],
+    checks: &'a [CheckCoverage],
     simulated_seconds: f64,
     wall_seconds: f64,
     outcomes: Vec<&'a Outcome>,
@@ -240,6 +243,7 @@ impl Watcher {
                 unknown: exploration.unknown,
                 generators: &exploration.generators,
                 sometimes: &exploration.coverage.reached,
+                checks: &exploration.coverage.checks,
                 simulated_seconds: exploration.simulated.as_secs_f64(),
                 wall_seconds: exploration.wall.as_secs_f64(),
                 outcomes: outcomes.iter().filter(|outcome| outcome.scenario == exploration.scenario).collect(),

@@ -1,4 +1,5 @@
-//! Counts how many runs of an exploration reached each situation of its scenario.
+//! Counts how many runs of an exploration reached each situation of its scenario, and how many things each of its
+//! checks judged.
 
 use serde::Serialize;
 
@@ -13,12 +14,25 @@ pub struct Reached {
     pub runs: u64,
 }
 
-/// The situations of a scenario and how often they were reached.
+/// A check and how many things it judged, controls included.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CheckCoverage {
+    /// The check's name.
+    pub check: String,
+    /// The number of things that it judged in all runs.
+    pub judged: u64,
+    /// The number of runs in which it judged something.
+    pub runs: u64,
+}
+
+/// The situations of a scenario and how often they were reached, and its checks and how much they judged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
     /// The situations, in the scenario's order.
     pub reached: Vec<Reached>,
-    /// An unreached situation counts as missed after at least this many runs.
+    /// The checks, in the scenario's order.
+    pub checks: Vec<CheckCoverage>,
+    /// An unreached situation counts as missed, and a check as idle, after at least this many runs.
     pub min_runs: u64,
 }
 
@@ -26,14 +40,34 @@ impl Coverage {
     /// The coverage before the first run.
     pub(crate) fn of(scenario: &Scenario) -> Coverage {
         let reached = scenario.situation_names().map(|name| Reached { situation: name.to_owned(), runs: 0 });
+        let checks = scenario.check_names().map(|name| CheckCoverage { check: name.to_owned(), judged: 0, runs: 0 });
         // An exploration without any run has missed nothing.
-        Coverage { reached: reached.collect(), min_runs: scenario.min_runs().max(1) }
+        Coverage { reached: reached.collect(), checks: checks.collect(), min_runs: scenario.min_runs().max(1) }
     }
 
-    pub(crate) fn add(&mut self, reached: &[bool]) {
+    /// Adds the situations that a run reached.
+    pub(crate) fn add_reached(&mut self, reached: &[bool]) {
         for (sum, reached) in self.reached.iter_mut().zip(reached) {
             sum.runs += u64::from(*reached);
         }
+    }
+
+    /// Adds how many things the checks judged in a run or a control.
+    pub(crate) fn add_judged(&mut self, judged: &[u64]) {
+        for (sum, judged) in self.checks.iter_mut().zip(judged) {
+            sum.judged += judged;
+            sum.runs += u64::from(*judged > 0);
+        }
+    }
+
+    /// The checks that judged nothing in any run. Not exercised is not caught.
+    pub fn unexercised(&self) -> impl Iterator<Item = &str> {
+        self.checks.iter().filter(|check| check.judged == 0).map(|check| check.check.as_str())
+    }
+
+    /// The checks that judged nothing in `runs` runs; empty if there were too few runs to say.
+    pub fn idle_checks(&self, runs: u64) -> Vec<&str> {
+        if runs < self.min_runs { Vec::new() } else { self.unexercised().collect() }
     }
 
     /// The situations that no run reached.
@@ -57,18 +91,31 @@ mod tests {
         let mut coverage = Coverage::of(&scenario);
         let check =
             |coverage: &Coverage, runs, expected: &[&str]| assert_eq!(coverage.missed(runs), expected, "{runs}");
-        coverage.add(&[true, false]);
+        coverage.add_reached(&[true, false]);
         check(&coverage, 2, &[]);
         check(&coverage, 3, &["b"]);
-        coverage.add(&[false, true]);
+        coverage.add_reached(&[false, true]);
         check(&coverage, 3, &[]);
         assert_eq!(coverage.reached.iter().map(|reached| reached.runs).collect::<Vec<_>>(), [1, 1]);
     }
 
     #[test]
+    fn a_check_that_judges_nothing_is_idle_once_there_are_enough_runs() {
+        let check = |name| crate::check::Check::new(name, |_, _| crate::check::Verdict::Pass);
+        let mut coverage = Coverage::of(&Scenario::new("s").check(check("a")).check(check("b")).seeds(2));
+        coverage.add_judged(&[3, 0]);
+        assert_eq!(coverage.idle_checks(1), [""; 0]);
+        coverage.add_judged(&[0, 0]);
+        assert_eq!(coverage.idle_checks(2), ["b"]);
+        assert_eq!((coverage.checks[0].judged, coverage.checks[0].runs), (3, 1));
+        coverage.add_judged(&[0, 1]);
+        assert_eq!(coverage.idle_checks(2), [""; 0]);
+    }
+
+    #[test]
     fn a_run_without_an_outcome_reached_nothing() {
         let mut coverage = Coverage::of(&Scenario::new("s").sometimes("a", |_, _| true).seeds(0));
-        coverage.add(&[]);
+        coverage.add_reached(&[]);
         assert_eq!(coverage.missed(0), [""; 0]);
         assert_eq!(coverage.missed(1), ["a"]);
     }

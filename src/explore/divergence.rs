@@ -153,7 +153,7 @@ pub(super) fn one_line(text: &str) -> String {
 
 /// An operation in one line.
 pub(super) fn operation_line(hosts: &[String], operation: &Operation) -> String {
-    let Operation { host, client, name: operation_name, input, invoked_at, completed } = operation;
+    let Operation { host, client, life: _, name: operation_name, input, invoked_at, completed } = operation;
     let end = match completed {
         None => "never completed".to_owned(),
         Some((at, completion)) => {

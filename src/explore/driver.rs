@@ -91,6 +91,7 @@ impl Driver<'_> {
             }
             let case_ref = CaseRef::Control(seed);
             let first = self.pool.run(self.scenario, &case_ref, JobKind::Outcome)?;
+            self.exploration.coverage.add_judged(&first.outcome.judged);
             if let Verdict::Unknown(why) = &first.outcome.verdict {
                 let note = format!("the control of seed {seed} (no faults) is unknown: {why}");
                 self.exploration.notes.push(note);

@@ -33,7 +33,7 @@ pub struct Exploration {
     pub failures: Vec<Failure>,
     /// Planned and effective faults by generator, over all runs.
     pub generators: Vec<GeneratorCounts>,
-    /// The situations that were reached, over all runs.
+    /// The situations that were reached, and how many things the checks judged, over all runs.
     pub coverage: Coverage,
     /// Observations that are not failures, one line each.
     pub notes: Vec<String>,
@@ -57,10 +57,11 @@ impl Exploration {
         self.generators.iter().filter(is_idle).map(line).collect()
     }
 
-    /// The status of the exploration: the worst of its runs, its generators and its situations.
+    /// The status of the exploration: the worst of its runs, its generators, its situations and its checks.
     pub fn status(&self) -> Status {
         let worst = self.failures.iter().map(Failure::status).max().unwrap_or(Status::Pass);
-        if !self.idle_generators().is_empty() || !self.coverage.missed(self.runs).is_empty() {
+        let is_idle = !self.coverage.missed(self.runs).is_empty() || !self.coverage.idle_checks(self.runs).is_empty();
+        if is_idle || !self.idle_generators().is_empty() {
             return Status::Fail;
         }
         if self.unknown > 0 { worst.max(Status::Unknown) } else { worst }
@@ -87,7 +88,8 @@ impl Exploration {
     pub(crate) fn add(&mut self, outcome: &Outcome) {
         self.runs += 1;
         self.simulated += outcome.simulated;
-        self.coverage.add(&outcome.reached);
+        self.coverage.add_reached(&outcome.reached);
+        self.coverage.add_judged(&outcome.judged);
         match outcome.verdict {
             Verdict::Pass => {}
             Verdict::Unknown(_) => {

@@ -86,6 +86,7 @@ impl RunResult {
                 .collect(),
             fault_effects: Vec::new(),
             reached: Vec::new(),
+            judged: Vec::new(),
             escapes: Vec::new(),
             panics: finished.panics.clone(),
         };

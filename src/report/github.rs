@@ -16,6 +16,10 @@ pub fn annotations(exploration: &Exploration) -> String {
     for line in exploration.idle_generators() {
         text.push_str(&error(&place, &format!("{name}: a fault generator without effect"), &line));
     }
+    for check in exploration.coverage.idle_checks(exploration.runs) {
+        let message = format!("judged nothing in {} runs: {check}", exploration.runs);
+        text.push_str(&error(&place, &format!("{name}: a check that never judged anything"), &message));
+    }
     for situation in exploration.coverage.missed(exploration.runs) {
         let message = format!("never reached in {} runs: {situation}", exploration.runs);
         text.push_str(&error(&place, &format!("{name}: a situation that was never reached"), &message));

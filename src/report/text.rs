@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::check::Verdict;
-use crate::explore::{Exploration, Failure, Repeat};
+use crate::explore::{CheckCoverage, Exploration, Failure, Repeat};
 use crate::run::Outcome;
 use crate::trace::Fingerprint;
 
@@ -65,16 +65,24 @@ fn long_time(duration: Duration) -> String {
     }
 }
 
-/// The number of runs that reached each situation, in one line each; empty for a scenario without situations.
+/// How many things each check judged, and how many runs reached each situation, in one line each. Empty if there is
+/// nothing to count.
 pub fn coverage(exploration: &Exploration) -> String {
     let mut text = String::new();
-    let situations = &exploration.coverage.reached;
-    if situations.is_empty() {
+    let (checks, situations) = (&exploration.coverage.checks, &exploration.coverage.reached);
+    if checks.is_empty() && situations.is_empty() {
         return text;
+    }
+    let _ = writeln!(text, "{}:", exploration.scenario);
+    let widest = |number: fn(&CheckCoverage) -> u64| {
+        checks.iter().map(|check| number(check).to_string().len()).max().unwrap_or_default()
+    };
+    let (judged, runs) = (widest(|check| check.judged), widest(|check| check.runs));
+    for check in checks {
+        let _ = writeln!(text, "  judged {:>judged$} in {:>runs$} runs: {}", check.judged, check.runs, check.check);
     }
     let runs = exploration.runs;
     let widest = runs.to_string().len();
-    let _ = writeln!(text, "{}:", exploration.scenario);
     for reached in situations {
         let _ = writeln!(text, "  reached in {:>widest$} of {runs} runs: {}", reached.runs, reached.situation);
     }
@@ -100,6 +108,18 @@ pub fn remarks(exploration: &Exploration) -> String {
             writeln!(
                 text,
                 "{name}: not judged: \"{situation}\" was not reached in {runs} runs (judged from {min_runs} runs on)"
+            )
+        };
+    }
+    let idle = exploration.coverage.idle_checks(exploration.runs);
+    for check in exploration.coverage.unexercised().filter(|_| exploration.runs > 0) {
+        let (runs, min_runs) = (exploration.runs, exploration.coverage.min_runs);
+        let _ = if idle.contains(&check) {
+            writeln!(text, "{name}: FAIL: `{check}` judged nothing in {runs} runs; what is not exercised is not caught")
+        } else {
+            writeln!(
+                text,
+                "{name}: not judged: `{check}` had nothing to judge in {runs} runs (fails from {min_runs} runs on)"
             )
         };
     }

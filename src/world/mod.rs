@@ -30,6 +30,8 @@ pub(crate) struct RunArtifacts {
     pub(crate) effects: Vec<u64>,
     /// Programs that failed without supervision: host and error.
     pub(crate) failures: Vec<(HostId, String)>,
+    /// What clients gave to the recorder that it cannot write, one line each.
+    pub(crate) unrecorded: Vec<String>,
     pub(crate) notes: Notes,
     /// The number of occurrences of each trigger point of `WorldSpec::trigger_counts` while faults could happen.
     pub(crate) trigger_counts: Vec<u32>,
@@ -53,7 +55,8 @@ pub(crate) fn simulate(spec: &WorldSpec<'_>) -> RunArtifacts {
     recording.trace.ended_at = end;
     recording.trace.unpack();
     let trace = recording.trace.take();
-    RunArtifacts { trace, history: std::mem::take(&mut recording.history), effects, failures, notes, trigger_counts }
+    let (history, unrecorded) = (std::mem::take(&mut recording.history), std::mem::take(&mut recording.unrecorded));
+    RunArtifacts { trace, history, effects, failures, unrecorded, notes, trigger_counts }
 }
 
 impl<'a> World<'a> {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use squall::check::keyed_op::{Op, WriteOrder};
 use squall::check::linear::models::*;
 use squall::check::session::Guarantee;
-use squall::check::{self, Check, Effects};
+use squall::check::{self, Check, Decoded, Effects};
 use squall::history::{Operation, Pending};
 use squall::internal::run::{Detail, run};
 use squall::prelude::*;
@@ -116,18 +116,18 @@ async fn audit(cx: HostContext) {
 }
 
 /// The words of the request and, if it was acknowledged, of the answer.
-fn words(operation: &Operation) -> Option<(Vec<String>, Option<Vec<String>>)> {
-    let request: Request = operation.input().ok()?;
-    let answer: Option<Answer> = operation.answer().ok()?;
-    Some((request.words, answer.map(|answer| answer.words)))
+fn words(operation: &Operation) -> serde_json::Result<(Vec<String>, Option<Vec<String>>)> {
+    let request: Request = operation.input()?;
+    let answer: Option<Answer> = operation.answer()?;
+    Ok((request.words, answer.map(|answer| answer.words)))
 }
 
 type RegisterCall = (RegisterOp<String>, Option<RegisterOutput<String>>);
 
-fn register(operation: &Operation) -> Option<RegisterCall> {
+fn register(operation: &Operation) -> Decoded<RegisterCall> {
     let (asked, answered) = words(operation)?;
     let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
-    match asked.as_slice() {
+    Ok(match asked.as_slice() {
         ["get", "r"] => Some((RegisterOp::Read, answered.map(|words| RegisterOutput::Value(words[2].clone())))),
         ["put", "r", new] => Some((RegisterOp::Write((*new).to_owned()), answered.map(|_| RegisterOutput::Done))),
         ["cas", "r", expected, new] => {
@@ -135,14 +135,14 @@ fn register(operation: &Operation) -> Option<RegisterCall> {
             Some((op, answered.map(|words| RegisterOutput::Swapped(words[0] == "ok"))))
         }
         _ => None,
-    }
+    })
 }
 
-fn list(operation: &Operation) -> Option<(KeyValueOp, Option<KeyValueOutput>)> {
+fn list(operation: &Operation) -> Decoded<(KeyValueOp, Option<KeyValueOutput>)> {
     let (asked, answered) = words(operation)?;
     let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
     let op = |action| KeyValueOp { key: "l".to_owned(), action };
-    match asked.as_slice() {
+    Ok(match asked.as_slice() {
         ["get", "l"] => {
             let text = answered.map(|words| KeyValueOutput::Text(words[2].trim_start_matches('-').to_owned()));
             Some((op(KeyValueAction::Get), text))
@@ -151,45 +151,48 @@ fn list(operation: &Operation) -> Option<(KeyValueOp, Option<KeyValueOutput>)> {
             Some((op(KeyValueAction::Append(format!(",{id}"))), answered.map(|_| KeyValueOutput::Done)))
         }
         _ => None,
-    }
+    })
 }
 
 /// Reads and writes of the register, with versions.
-fn versions(operation: &Operation) -> Option<(String, Op<u64>)> {
-    let (_, output) = register(operation)?;
-    let answered = words(operation)?.1?;
-    let version: u64 = answered[1].parse().ok()?;
-    let op = match output? {
+fn versions(operation: &Operation) -> Decoded<(String, Op<u64>)> {
+    let Some((_, Some(output))) = register(operation)? else { return Ok(None) };
+    let Some(answered) = words(operation)?.1 else { return Ok(None) };
+    let version: u64 = answered[1].parse()?;
+    let op = match output {
         RegisterOutput::Value(_) => Op::Read((version > 0).then_some(version)),
         RegisterOutput::Done | RegisterOutput::Swapped(true) => Op::Write(version),
-        RegisterOutput::Swapped(false) => return None,
+        RegisterOutput::Swapped(false) => return Ok(None),
     };
-    Some(("r".to_owned(), op))
+    Ok(Some(("r".to_owned(), op)))
 }
 
 /// Reads and writes of the register by their values, which are unique.
-fn values(operation: &Operation) -> Option<(String, Op<String>)> {
-    let op = match register(operation)? {
+fn values(operation: &Operation) -> Decoded<(String, Op<String>)> {
+    let Some(call) = register(operation)? else { return Ok(None) };
+    let op = match call {
         (RegisterOp::Read, Some(RegisterOutput::Value(value))) => Op::Read((value != "-").then_some(value)),
         (RegisterOp::Write(value), _) => Op::Write(value),
         (RegisterOp::CompareAndSet(_, value), None | Some(RegisterOutput::Swapped(true))) => Op::Write(value),
-        _ => return None,
+        _ => return Ok(None),
     };
-    Some(("r".to_owned(), op))
+    Ok(Some(("r".to_owned(), op)))
 }
 
 /// Compares the ids that were added with those in the list at the end.
 fn additions() -> Check {
     let found = |operation: &Operation| {
         let (asked, answered) = words(operation)?;
-        let ids = answered.filter(|_| asked[0] == "get" && asked[1] == "l")?[2].clone();
-        Some(ids.trim_start_matches('-').split(',').filter(|id| !id.is_empty()).map(str::to_owned).collect())
+        let Some(answered) = answered.filter(|_| asked[0] == "get" && asked[1] == "l") else { return Ok(None) };
+        let ids = answered[2].clone();
+        Ok(Some(ids.trim_start_matches('-').split(',').filter(|id| !id.is_empty()).map(str::to_owned).collect()))
     };
     let added = |operation: &Operation| {
         let (asked, _) = words(operation)?;
-        (asked[0] == "add").then(|| asked[2].clone())
+        Ok((asked[0] == "add").then(|| asked[2].clone()))
     };
-    Effects::new(move |operation| if operation.is_ok() { added(operation) } else { None }, found).match_outcomes(added)
+    Effects::new(move |operation| if operation.is_ok() { added(operation) } else { Ok(None) }, found)
+        .match_outcomes(added)
 }
 
 fn scenario(mistake: Mistake) -> Scenario {

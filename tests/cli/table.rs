@@ -3,7 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use squall::check::Check;
+use squall::check::{Check, CountedVerdict};
 use squall::history::Completion;
 use squall::prelude::*;
 use squall::scenario::RunLimits;
@@ -11,7 +11,7 @@ use squall::trace::Event;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// All scenarios of the first table.
-pub const SCENARIOS: [fn() -> Scenario; 20] = [
+pub const SCENARIOS: [fn() -> Scenario; 21] = [
     echo,
     fragile,
     panics,
@@ -26,6 +26,7 @@ pub const SCENARIOS: [fn() -> Scenario; 20] = [
     crowd,
     differs,
     unknown,
+    unexercised,
     idle,
     sometimes,
     drifts,
@@ -245,6 +246,14 @@ fn differs() -> Scenario {
 
 fn unknown() -> Scenario {
     small("unknown").check(Check::new("nobody looks", |_, _| Verdict::Unknown("nobody looked".to_owned())))
+}
+
+/// One check that is about every run, and one that is about none.
+fn unexercised() -> Scenario {
+    small("unexercised")
+        .check(nothing_is_promised)
+        .check(Check::new("nothing crashes twice", |_, _| CountedVerdict::not_applicable()))
+        .seeds(6)
 }
 
 fn idle() -> Scenario {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::check::decoded::{Decoded, Unreadable, decode};
 use crate::history::{Completion, History as RunHistory, Operation};
 
 /// One operation. Its interval is closed: it includes `call` and `ret`.
@@ -133,24 +134,37 @@ impl<Op, Output> TypedHistory<Op, Output> {
         self.events - 1
     }
 
-    /// The history that the clients of a run saw. `read` returns what an operation called and its output, or `None` to
-    /// leave the operation out. An operation without an output is left out if it was refused; otherwise its outcome is
-    /// unknown.
+    /// The history that the clients of a run saw. `read` returns what an operation called and its output, or `Ok(None)`
+    /// to leave the operation out. An operation without an output is left out if it was refused; otherwise its outcome
+    /// is unknown. An acknowledged operation needs an output.
     ///
     /// A run has one virtual time for all hosts, whatever their clocks show; events at the same time are concurrent.
-    pub fn of_run(history: &RunHistory, read: impl Fn(&Operation) -> Option<(Op, Option<Output>)>) -> Self {
+    ///
+    /// # Errors
+    /// Fails with the first operation that `read` cannot decode, or that was acknowledged but has no output.
+    pub fn of_run(
+        history: &RunHistory,
+        read: impl Fn(&Operation) -> Decoded<(Op, Option<Output>)>,
+    ) -> Result<Self, Unreadable> {
         let number = |time: std::time::Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let mut entries = Vec::new();
         for operation in &history.operations {
-            let Some((op, output)) = read(operation) else { continue };
+            let Some((op, output)) = decode(operation, &read)? else { continue };
             let ret = match (&operation.completed, output) {
+                (Some((_, Completion::Ok(_))), None) => {
+                    return Err(Unreadable::new(operation, "it was acknowledged, but the decoder returned no output"));
+                }
                 (Some((_, Completion::Fail(_))), None) => continue,
                 (Some((at, _)), Some(output)) => Some((number(*at).max(number(operation.invoked_at)), output)),
                 (Some(_), None) | (None, _) => None,
             };
-            let process = u64::from(operation.host.0) << 32 | u64::from(operation.client);
-            entries.push(HistoryEntry { process, call: number(operation.invoked_at), ret, op });
+            entries.push(HistoryEntry { process: operation.session(), call: number(operation.invoked_at), ret, op });
         }
-        Self::of_entries(entries)
+        Ok(Self::of_entries(entries))
+    }
+
+    /// The number of operations that returned; the others can take effect at any time, so they break nothing.
+    pub(crate) fn returned(&self) -> u64 {
+        self.entries.iter().filter(|entry| entry.ret.is_some()).count() as u64
     }
 }

@@ -10,7 +10,7 @@ use super::options::SearchOptions;
 use super::prepared::Prepared;
 use super::search::{self, SearchOutcome};
 use super::violation::Violation;
-use crate::check::{Check, Verdict};
+use crate::check::{Check, CountedVerdict, Decoded, Verdict};
 use crate::history::Operation;
 
 /// The budget of a check in a run, which must stay within the run's limits of memory and CPU time.
@@ -30,6 +30,8 @@ pub enum Judgement {
     /// The search gave up after this many configurations.
     GaveUp(u64),
 }
+
+pub(crate) const NOTHING_RETURNED: &str = "no operation of the model returned: let the clients record some";
 
 /// Judges a history. The verdict is unknown if the search gave up; a failure says how far an order gets and what cannot
 /// come next.
@@ -108,19 +110,21 @@ fn without_look_ahead<M: Model>(
 }
 
 /// A scenario check: what its clients saw is linearizable. `read` returns what an operation called and its output, or
-/// `None` to leave the operation out; see [`TypedHistory::of_run`]. The verdict is unknown if the history is too hard
+/// `Ok(None)` to leave the operation out; see [`TypedHistory::of_run`]. The verdict is unknown if the history is too hard
 /// to judge within the limits of a run.
 pub fn is_linearizable<M: Model + Send + Sync + 'static>(
     name: &str,
     model: M,
-    read: impl Fn(&Operation) -> Option<(M::Op, Option<M::Output>)> + Send + Sync + 'static,
+    read: impl Fn(&Operation) -> Decoded<(M::Op, Option<M::Output>)> + Send + Sync + 'static,
 ) -> Check {
     Check::new(name, move |_, history| {
-        let history = TypedHistory::of_run(history, &read);
-        verdict(
-            &history,
-            judge(&model, &history, &SearchOptions { budget: BUDGET_IN_A_RUN, ..SearchOptions::default() }),
-        )
+        let history = match TypedHistory::of_run(history, &read) {
+            Ok(history) => history,
+            Err(unreadable) => return unreadable.into(),
+        };
+        let options = SearchOptions { budget: BUDGET_IN_A_RUN, ..SearchOptions::default() };
+        let verdict = verdict(&history, judge(&model, &history, &options));
+        CountedVerdict::of(verdict, history.returned(), NOTHING_RETURNED)
     })
 }
 

@@ -40,8 +40,8 @@ pub(super) mod violation;
 
 pub use self::core::Core;
 pub use history::{HistoryEntry, InvalidHistory, TypedHistory};
-pub(crate) use judge::gave_up;
 pub use judge::{Judgement, is_linearizable, judge, linearizable};
+pub(crate) use judge::{NOTHING_RETURNED, gave_up};
 pub use model::Model;
 pub use options::SearchOptions;
 pub use violation::{Stuck, Violation};

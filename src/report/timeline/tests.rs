@@ -56,6 +56,7 @@ fn recording(records: Vec<Record>, operations: Vec<Operation>) -> Recording {
             simulated: secs(10),
             generators: Vec::new(),
             reached: Vec::new(),
+            judged: Vec::new(),
             fault_effects: vec![3],
             escapes: Vec::new(),
             panics: Vec::new(),
@@ -100,6 +101,7 @@ fn example() -> Recording {
     let operation = |client, completed| Operation {
         host: BUYER,
         client,
+        life: 0,
         name: "order".to_owned(),
         input: "1".to_owned(),
         invoked_at: millis(90),
