@@ -1,5 +1,6 @@
 //! Runs one case of one scenario and judges the run.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -186,6 +187,8 @@ fn judge(scenario: &Scenario, case: &Case, artifacts: RunArtifacts) -> Run {
             findings.push(Finding { check: check.name().to_owned(), verdict });
         }
     }
+    // What is broken comes first, and otherwise checks come in the scenario's order.
+    findings.sort_by_key(|finding| Reverse(finding.verdict.rank()));
     let verdict = findings.iter().map(|finding| finding.verdict.clone()).fold(Verdict::Pass, Verdict::merge);
     let is_allowed = |escape: &Escape| {
         let text = format!("{escape:?}");

@@ -9,7 +9,7 @@
 //! use squall::check::keyed_op::{Op, WriteOrder};
 //! use squall::check::linear::models::{Register, RegisterOp, RegisterOutput};
 //! use squall::check::session::Guarantee;
-//! use squall::check;
+//! use squall::check::{self, Decoded};
 //! use squall::history::Operation;
 //! use squall::prelude::*;
 //!
@@ -45,7 +45,6 @@
 //! ```
 
 pub mod convergence;
-mod counted_verdict;
 mod decoded;
 mod effects;
 mod health;
@@ -59,6 +58,7 @@ pub mod session;
 mod situation;
 pub mod staleness;
 mod timeouts;
+mod verdict;
 
 use std::fmt;
 use std::sync::Arc;
@@ -69,7 +69,6 @@ use crate::history::History;
 use crate::trace::Trace;
 
 pub use convergence::converges_within;
-pub use counted_verdict::CountedVerdict;
 pub use decoded::{Decoded, Unreadable};
 pub use effects::{ClientOutcome, EffectKey, Effects, WrongEffect, wrong_effects};
 pub use health::HealthPolicy;
@@ -81,62 +80,7 @@ pub use session::sessions_keep;
 pub use situation::Situation;
 pub use staleness::staleness_at_most;
 pub use timeouts::{attempts_end_within_their_timeout, calls_end_within_their_deadline, recovers_within};
-
-/// The result of a check of a run. Verdicts merge worst first: fail, then unknown, then pass.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Verdict {
-    /// The promise was kept.
-    Pass,
-    /// The run does not show whether the promise was kept, for this reason.
-    Unknown(String),
-    /// The promise was broken: which promise, with its numbers and the operation.
-    Fail(String),
-}
-
-impl Verdict {
-    /// Returns the worse of the two verdicts, or the first if they rank equally.
-    pub fn merge(self, other: Verdict) -> Verdict {
-        if other.rank() > self.rank() { other } else { self }
-    }
-
-    fn rank(&self) -> u8 {
-        match self {
-            Verdict::Pass => 0,
-            Verdict::Unknown(_) => 1,
-            Verdict::Fail(_) => 2,
-        }
-    }
-
-    /// Whether the promise was kept.
-    pub fn is_pass(&self) -> bool {
-        matches!(self, Verdict::Pass)
-    }
-
-    /// Whether the promise was broken.
-    pub fn is_fail(&self) -> bool {
-        matches!(self, Verdict::Fail(_))
-    }
-
-    /// `pass`, `unknown` or `fail`.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Verdict::Pass => "pass",
-            Verdict::Unknown(_) => "unknown",
-            Verdict::Fail(_) => "fail",
-        }
-    }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Verdict::Pass => write!(f, "pass"),
-            Verdict::Unknown(why) => write!(f, "unknown: {why}"),
-            Verdict::Fail(why) => write!(f, "fail: {why}"),
-        }
-    }
-}
+pub use verdict::{CountedVerdict, Verdict};
 
 type Judge = dyn Fn(&Trace, &History) -> CountedVerdict + Send + Sync;
 
@@ -209,16 +153,6 @@ pub struct Finding {
 mod tests {
     use super::*;
 
-    #[test]
-    fn verdicts_merge_worst_first() {
-        let unknown = || Verdict::Unknown("u".into());
-        let fail = || Verdict::Fail("f".into());
-        assert_eq!(Verdict::Pass.merge(unknown()), unknown());
-        assert_eq!(unknown().merge(fail()), fail());
-        assert_eq!(fail().merge(unknown()), fail());
-        assert_eq!(fail().merge(Verdict::Fail("later".into())), fail());
-    }
-
     /// An empty run once passed most of these.
     #[test]
     fn no_check_of_squall_passes_a_run_in_which_nothing_happened() {
@@ -265,12 +199,6 @@ mod tests {
             let counted = check.judge_counting(&trace, &History::default());
             assert_eq!((counted.verdict().word(), counted.judged()), ("unknown", 0), "{}", check.name());
         }
-    }
-
-    #[test]
-    fn a_plain_verdict_is_about_one_thing_the_run() {
-        let judged = |verdict: Verdict| CountedVerdict::from(verdict).judged();
-        assert_eq!([Verdict::Pass, Verdict::Fail("no".into()), Verdict::Unknown("?".into())].map(judged), [1, 1, 0]);
     }
 
     fn nothing_is_wrong(_: &Trace, _: &History) -> Verdict {

@@ -8,7 +8,7 @@ use console::style;
 use super::text::{determinism, duration_of, reasons};
 use super::timeline::{TimelineOptions, timeline_lines};
 use super::why::why_lines;
-use crate::check::Verdict;
+use crate::check::{Finding, Verdict};
 use crate::explore::{CaseRef, Exploration, Failure, SeedRange, Size, Status};
 use crate::fault::duration_text;
 use crate::run::Outcome;
@@ -131,7 +131,8 @@ impl Screen {
         for line in short.unwrap_or(why).lines().take(PROMISE_LINES) {
             self.paragraph(line, "    ", PROMISE_LINES);
         }
-        let others: Vec<&str> = broken.map(|finding| finding.check.as_str()).collect();
+        let is_alike = |finding: &&Finding| finding.verdict.is_fail() == first.verdict.is_fail();
+        let others: Vec<&str> = broken.filter(is_alike).map(|finding| finding.check.as_str()).collect();
         if !others.is_empty() {
             self.line(&format!("  also: {}", others.join(", ")));
         }

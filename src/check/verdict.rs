@@ -1,6 +1,64 @@
-//! A verdict together with the number of things that it rests on, so that a check cannot pass without judging any.
+//! Verdicts, also with the number of things that they rest on, so that a check cannot pass without judging any.
 
-use super::Verdict;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The result of a check of a run. Verdicts merge worst first: fail, then unknown, then pass.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// The promise was kept.
+    Pass,
+    /// The run does not show whether the promise was kept, for this reason.
+    Unknown(String),
+    /// The promise was broken: which promise, with its numbers and the operation.
+    Fail(String),
+}
+
+impl Verdict {
+    /// Returns the worse of the two verdicts, or the first if they rank equally.
+    pub fn merge(self, other: Verdict) -> Verdict {
+        if other.rank() > self.rank() { other } else { self }
+    }
+
+    pub(crate) fn rank(&self) -> u8 {
+        match self {
+            Verdict::Pass => 0,
+            Verdict::Unknown(_) => 1,
+            Verdict::Fail(_) => 2,
+        }
+    }
+
+    /// Whether the promise was kept.
+    pub fn is_pass(&self) -> bool {
+        matches!(self, Verdict::Pass)
+    }
+
+    /// Whether the promise was broken.
+    pub fn is_fail(&self) -> bool {
+        matches!(self, Verdict::Fail(_))
+    }
+
+    /// `pass`, `unknown` or `fail`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Verdict::Pass => "pass",
+            Verdict::Unknown(_) => "unknown",
+            Verdict::Fail(_) => "fail",
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Verdict::Pass => write!(f, "pass"),
+            Verdict::Unknown(why) => write!(f, "unknown: {why}"),
+            Verdict::Fail(why) => write!(f, "fail: {why}"),
+        }
+    }
+}
 
 /// A verdict and how many things were judged for it, for example calls or keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,5 +131,21 @@ mod tests {
         assert_eq!(CountedVerdict::kept(0, "emit marks").verdict(), &Verdict::Unknown("emit marks".to_owned()));
         assert_eq!(CountedVerdict::kept(1, "emit marks").verdict(), &Verdict::Pass);
         assert_eq!(CountedVerdict::of(Verdict::Pass, 0, "emit marks"), CountedVerdict::kept(0, "emit marks"));
+    }
+
+    #[test]
+    fn a_plain_verdict_is_about_one_thing_the_run() {
+        let judged = |verdict: Verdict| CountedVerdict::from(verdict).judged();
+        assert_eq!([Verdict::Pass, Verdict::Fail("no".into()), Verdict::Unknown("?".into())].map(judged), [1, 1, 0]);
+    }
+
+    #[test]
+    fn verdicts_merge_worst_first() {
+        let unknown = || Verdict::Unknown("u".into());
+        let fail = || Verdict::Fail("f".into());
+        assert_eq!(Verdict::Pass.merge(unknown()), unknown());
+        assert_eq!(unknown().merge(fail()), fail());
+        assert_eq!(fail().merge(unknown()), fail());
+        assert_eq!(fail().merge(Verdict::Fail("later".into())), fail());
     }
 }
