@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use squall::check::linear::models::{KeyValue, Queue, Register};
-use squall::check::linear::read::{jepsen_register, porcupine_key_value};
+use squall::check::linear::read::{self, Datum, FailedCas};
 use squall::check::linear::{Judgement, Model, SearchOptions, TypedHistory, judge, linearizable, queue};
 use squall::prelude::Seed;
 
@@ -54,10 +54,14 @@ fn etcd(histories: &Path) {
     paths.sort();
     let texts: Vec<_> =
         paths.iter().map(|path| std::fs::read_to_string(path).expect("the history is readable text")).collect();
-    let read =
-        || texts.iter().map(|text| jepsen_register(text).expect("the file is a valid history")).collect::<Vec<_>>();
+    let read = || {
+        texts
+            .iter()
+            .map(|text| read::register(text, FailedCas::FoundAnotherValue).expect("the file is a valid history"))
+            .collect::<Vec<_>>()
+    };
     let all = read();
-    let model = Register::new(None);
+    let model = Register::new(Datum::Nil);
     let mut linearizable = 0;
     let judging = milliseconds(101, || linearizable = all.iter().filter(|h| is_linearizable(&model, h)).count());
     let reading = milliseconds(101, || assert_eq!(read().len(), texts.len()));
@@ -75,10 +79,10 @@ fn key_value(histories: &Path) {
     for name in ["c01-ok", "c01-bad", "c10-ok", "c10-bad", "c50-ok"] {
         let text = std::fs::read_to_string(histories.join("kv").join(name).with_extension("txt"));
         let text = text.expect("the history is readable text");
-        let history = porcupine_key_value(&text).expect("the file is a valid history");
+        let history = read::key_value(&text).expect("the file is a valid history");
         let mut found = false;
         let judging = milliseconds(21, || found = is_linearizable(&KeyValue, &history));
-        let reading = milliseconds(21, || assert!(porcupine_key_value(&text).is_ok()));
+        let reading = milliseconds(21, || assert!(read::key_value(&text).is_ok()));
         println!("{name}: {judging:.2} ms to judge (linearizable: {found}), {reading:.2} ms to read");
     }
 }

@@ -4,11 +4,13 @@
 mod brute;
 #[path = "linear/generate.rs"]
 mod generate;
+#[path = "linear/reading.rs"]
+mod reading;
 
 use std::path::{Path, PathBuf};
 
 use squall::check::linear::models::*;
-use squall::check::linear::read::{jepsen_register, porcupine_key_value};
+use squall::check::linear::read::{self, Datum, FailedCas};
 use squall::check::linear::{
     HistoryEntry, InvalidHistory, Judgement, Model, SearchOptions, TypedHistory, judge, linearizable,
 };
@@ -81,8 +83,12 @@ fn all_known_verdicts_are_found() {
     for (path, expected) in known {
         let text = std::fs::read_to_string(&path).unwrap();
         let found = match path.extension().unwrap() == "log" {
-            true => judged(&Register::new(None), &jepsen_register(&text).unwrap(), &SearchOptions::default()),
-            false => judged(&KeyValue, &porcupine_key_value(&text).unwrap(), &SearchOptions::default()),
+            true => judged(
+                &Register::new(Datum::Nil),
+                &read::register(&text, FailedCas::FoundAnotherValue).unwrap(),
+                &SearchOptions::default(),
+            ),
+            false => judged(&KeyValue, &read::key_value(&text).unwrap(), &SearchOptions::default()),
         };
         assert_eq!(found, expected, "{}", path.display());
     }
@@ -339,56 +345,6 @@ fn a_run_is_judged() {
     assert_eq!(word(operation(1, "read", "null", 60, ok(70, "2"))), "pass");
     assert_eq!(word(operation(2, "read", "null", 70, ok(80, "1"))), "pass", "it starts when the first read ends");
     assert_eq!(word(operation(1, "read", "null", 90, ok(95, "3"))), "fail", "a refused write has no effect");
-}
-
-#[test]
-fn damaged_histories_are_refused_with_their_line() {
-    let etcd = |text: &str| jepsen_register(text).unwrap_err().to_string();
-    let line = |rest: &str| format!("INFO  jepsen.util - {rest}\n");
-    let call = line("0 :invoke :write 3");
-    for (text, expected) in [
-        (String::new(), "line 1: the history ends without any operation"),
-        (line("0 :ok :read 3"), "line 1: process 0 returns although it has no open call"),
-        (call.clone() + &line("0 :invoke :read nil"), "line 2: process 0 calls before its previous call has returned"),
-        (call.clone() + &line("0 :ok :read 3"), "line 2: process 0 called Write(Some(3)), but :read returns"),
-        (call.clone() + &line("0 :ok :write 4"), "line 2: process 0 called Write(Some(3)), but :write 4 returns"),
-        (call.clone() + &line("0 :ok :write :timed-out"), "line 2: `:timed-out` is not a value"),
-        (call.clone() + &line("0 :done :write 3"), "line 2: `:done` is not :invoke"),
-        (call.clone() + &line("0 :ok"), "line 2: the line is incomplete"),
-        (call.clone() + "INFO  jepsen.u", "line 2: `INFO  jepsen.u` is not a line"),
-        (line("x :invoke :read nil"), "line 1: `x` is not a process number"),
-        (line("0 :invoke :cas [1]"), "line 1: `[1]` is not a pair"),
-        (line("0 :invoke :push 1"), "line 1: `:push` is not :read"),
-    ] {
-        assert!(etcd(&text).starts_with(expected), "{}", etcd(&text));
-    }
-    let kv = |text: &str| porcupine_key_value(text).unwrap_err().to_string();
-    let call = "{:process 0, :type :invoke, :f :append, :key \"1\", :value \"x\"}\n";
-    for (text, expected) in [
-        ("{:process 0, :type :ok, :f :get, :key \"1\", :value \"\"}".to_owned(), "line 1: process 0 returns although"),
-        (call.repeat(2), "line 2: process 0 calls before"),
-        (call.replace("}", ""), "line 1: the line is incomplete"),
-        (call.replace("\"x\"", "\"x"), "line 1: a string has no closing quotation mark"),
-        (call.replace(":key \"1\", ", ""), "line 1: `:key` is missing"),
-        (call.replace("\"1\"", "1"), "line 1: `:key` is `1`, but a string"),
-        (call.replace(":f", ":type"), "line 1: `:type` occurs twice"),
-        (call.replace("append", "cut"), "line 1: `:cut` is not :get"),
-        (call.to_owned() + &call.replace("invoke", "ok").replace("\"x\"", "\"y\""), "line 2: process 0 called"),
-        ("hello".to_owned(), "line 1: `hello` does not begin with {"),
-    ] {
-        assert!(kv(&text).starts_with(expected), "{} instead of {expected}", kv(&text));
-    }
-}
-
-#[test]
-fn quoted_strings_and_field_orders_are_parsed() {
-    let text = r#"{:process 0, :type :invoke, :f :put, :key "a, b}", :value "\"x\"\n"}
-        {:value "\"x\"\n" :key "a, b}" :f :put :type :ok :process 0}"#;
-    let history = porcupine_key_value(text).unwrap();
-    let [entry] = history.entries() else { panic!("one operation") };
-    assert_eq!((entry.op.key.as_str(), entry.call), ("a, b}", 0));
-    assert_eq!(entry.op.action, KeyValueAction::Put("\"x\"\n".to_owned()));
-    assert_eq!(entry.ret, Some((1, KeyValueOutput::Done)));
 }
 
 /// A decoder of the wrong type once left every operation out, so that a wrong register passed.

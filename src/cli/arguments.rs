@@ -290,9 +290,16 @@ pub(crate) struct CheckHistory {
     /// The file that holds the history.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// The object that the history is about, and the format of the file.
+    /// The object that the history is about. The format of the file is told by how it begins.
     #[arg(long)]
     pub(crate) model: HistoryModel,
+    /// The initial value, in EDN: of a register, nil by default; of a mutex, `:held` or `:free`; of a multi-register, a
+    /// map; of a set or a queue, its values.
+    #[arg(long, value_name = "VALUE")]
+    pub(crate) initial: Option<String>,
+    /// What `:fail` says of a `:cas`. Every other `:fail` means that there was no effect.
+    #[arg(long, value_name = "MEANING", default_value = "did-not-happen")]
+    pub(crate) failed_cas: FailedCasMeaning,
     /// The number of configurations after which the search gives up.
     #[arg(long, value_name = "N")]
     pub(crate) budget: Option<u64>,
@@ -300,10 +307,28 @@ pub(crate) struct CheckHistory {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum HistoryModel {
-    /// A register with compare-and-set, absent at first: the log lines of a Jepsen test.
+    /// A register: `:read` and `:write`.
+    Register,
+    /// A register with compare-and-set: also `:cas [EXPECTED NEW]`.
     CasRegister,
-    /// A map from keys to texts with get, put and append: porcupine's key-value format.
+    /// A lock: `:acquire` and `:release`.
+    Mutex,
+    /// Registers with transactions: `:txn [[:read KEY nil] [:write KEY VALUE]]`.
+    MultiRegister,
+    /// A map from keys to texts: `:get`, `:put` and `:append`, each with a `:key`.
     Kv,
+    /// A set: `:add`, `:remove` and `:read`.
+    Set,
+    /// A first-in, first-out queue: `:enqueue`, `:dequeue` and `:drain`.
+    Queue,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum FailedCasMeaning {
+    /// It had no effect.
+    DidNotHappen,
+    /// It found another value than the expected one, as in Jepsen's early logs of etcd.
+    FoundAnotherValue,
 }
 
 fn jobs(text: &str) -> Result<NonZeroUsize, String> {

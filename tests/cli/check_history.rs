@@ -20,15 +20,17 @@ pub fn a_history_from_elsewhere_is_judged() {
     let parts =
         ["c01-bad.txt: not linearizable (key \"", "the longest order, ", "it cannot return Text(", "these suffice"];
     assert_contains(&stdout(&wrong), &parts);
-    assert_eq!(code(&check("etcd/etcd_000.log", "cas-register", &[])), 1);
-    assert_eq!(code(&check("etcd/etcd_002.log", "cas-register", &[])), 0);
+    let observed = ["--failed-cas", "found-another-value"];
+    assert_eq!(code(&check("etcd/etcd_000.log", "cas-register", &observed)), 1);
+    assert_eq!(code(&check("etcd/etcd_002.log", "cas-register", &observed)), 0);
+    assert_one_line(&check("etcd/etcd_002.log", "register", &[]), "there is a :cas; use --model cas-register", 2);
 
     let gave_up = check("kv/c50-ok.txt", "kv", &["--budget", "10"]);
     assert_eq!(code(&gave_up), 3);
     assert_contains(&stdout(&gave_up), &["unknown: the search for an order gave up after 10 configurations"]);
 
-    assert_one_line(&check("kv/c10-ok.txt", "cas-register", &[]), "c10-ok.txt: line 1: `{:process", 2);
-    assert_one_line(&check("etcd/etcd_000.log", "kv", &[]), "etcd_000.log: line 1: ", 2);
+    assert_one_line(&check("kv/c10-ok.txt", "cas-register", &[]), "c10-ok.txt: line 1: `:append` is not :read", 2);
+    assert_one_line(&check("etcd/etcd_000.log", "kv", &[]), "etcd_000.log: line 1: `:read` is not :get", 2);
     assert_one_line(&check("missing.txt", "kv", &[]), "missing.txt: No such file", 2);
     std::fs::write(directory(name).join("binary"), [0xff, 0xfe]).unwrap();
     assert_one_line(&cli(name, &["check", "binary", "--model", "kv"]), "binary: this is not a text file", 2);
@@ -37,4 +39,29 @@ pub fn a_history_from_elsewhere_is_judged() {
     std::fs::write(directory(name).join("damaged"), damaged).unwrap();
     let expected = "damaged: line 1: process 0 returns although it has no open call";
     assert_one_line(&cli(name, &["check", "damaged", "--model", "kv"]), expected, 2);
+
+    // Every model, with and without another initial value.
+    let judged = |model: &str, text: &str, more: &[&str]| {
+        std::fs::write(directory(name).join("history.txt"), text).unwrap();
+        cli(name, &[&["check", "history.txt", "--model", model], more].concat())
+    };
+    for (model, text, initial) in [
+        ("register", "0 :invoke :read nil\n0 :ok :read 1\n", "1"),
+        ("cas-register", "0 :invoke :cas [1 2]\n0 :ok :cas [1 2]\n", "1"),
+        ("mutex", "0 :invoke :release nil\n0 :ok :release nil\n", ":held"),
+        ("multi-register", "0 :invoke :txn [[:r :x nil]]\n0 :ok :txn [[:r :x 1]]\n", "{:x 1}"),
+        ("set", "0 :invoke :read nil\n0 :ok :read #{1}\n", "#{1}"),
+        ("queue", "0 :invoke :dequeue nil\n0 :ok :dequeue 1\n", "[1]"),
+    ] {
+        assert_eq!(code(&judged(model, text, &[])), 1, "{model}");
+        assert_eq!(code(&judged(model, text, &["--initial", initial])), 0, "{model}");
+        let none = judged(model, &text.replace(":ok", ":info"), &["--initial", initial]);
+        assert_eq!(code(&none), 3, "{model}");
+        assert_contains(&stdout(&none), &["none of 1 operations returned, so there is nothing to judge"]);
+    }
+    let wrong =
+        [("mutex", "7", "give :held or :free"), ("set", "7", "is not a list"), ("kv", "7", "takes no --initial")];
+    for (model, initial, expected) in wrong {
+        assert_one_line(&judged(model, "0 :invoke :read nil\n", &["--initial", initial]), expected, 2);
+    }
 }

@@ -1,289 +1,396 @@
-//! Parsers of histories that other tools recorded: the log of Jepsen's register tests, and porcupine's key-value
-//! format.
+//! Readers of histories that other tools recorded: Jepsen's `history.edn`, `history.txt` and `jepsen.log`, old and new,
+//! and what else has their form, as Knossos' and porcupine's examples.
+//!
+//! An operation begins with `:invoke`, whose value is what to write; the value of a called read says nothing. It ends
+//! with `:ok`, or with `:fail`, which means that it did not happen, or with `:info`, which leaves its outcome unknown, as
+//! the end of the file does. Events of `:nemesis` and of other processes without a number are skipped.
+//!
+//! What cannot be read is refused, with its line and the reason.
 
-use std::fmt::Display;
+mod datum;
+mod events;
+mod parse_error;
 
-use super::models::{KeyValueAction, KeyValueOp, KeyValueOutput, RegisterOp, RegisterOutput};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+
+use self::events::{Event, Kind, events};
+use self::parse_error::beginning;
+use super::models::{
+    KeyValueAction, KeyValueOp, KeyValueOutput, MultiRegisterAccess, MultiRegisterOp, MutexOp, QueueOp, QueueOutput,
+    RegisterOp, RegisterOutput, SetOp, SetOutput,
+};
 use super::{InvalidHistory, TypedHistory};
 
-/// Why a text is not a history, and in which line.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {reason}")]
-pub struct ParseError {
-    /// The line, counted from 1.
-    pub line: usize,
-    /// What is wrong with it.
-    pub reason: String,
+pub use datum::Datum;
+pub use parse_error::ParseError;
+
+/// What `:fail` says of a `:cas` in a history of a register.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FailedCas {
+    /// It did not happen, as any operation that fails.
+    #[default]
+    DidNotHappen,
+    /// It found another value than the expected one, unless an error stands in the place of its value. Jepsen's early
+    /// logs of etcd have this meaning.
+    FoundAnotherValue,
 }
 
-/// A history of a register whose value may be absent.
-pub type RegisterHistory = TypedHistory<RegisterOp<Option<i64>>, RegisterOutput<Option<i64>>>;
+/// A history of a register.
+pub type RegisterHistory = TypedHistory<RegisterOp<Datum>, RegisterOutput<Datum>>;
 
 /// A history of a map.
 pub type KeyValueHistory = TypedHistory<KeyValueOp, KeyValueOutput>;
 
-/// Parses Jepsen's log of a compare-and-set register: lines `INFO jepsen.util - PROCESS :TYPE :F VALUE`, in the order
-/// of the events. Lines of other loggers are skipped.
-///
-/// A `:fail` of a `:cas` means that the expected value was not there; every other `:fail` only means that there was no
-/// effect. `:info` and the end of the log leave the outcome of an operation unknown.
+/// Reads a value, for example the initial one of a register.
 ///
 /// # Errors
-/// Fails if a line cannot be parsed or cannot follow the lines before it, or if there is no operation at all.
-pub fn jepsen_register(text: &str) -> Result<RegisterHistory, ParseError> {
-    let mut history = TypedHistory::new();
-    each_line(text, |line| {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        match words.as_slice() {
-            [_, "jepsen.util", "-", process, kind, function, value @ ..] => {
-                jepsen_event(&mut history, number(process, "a process number")?, kind, function, &value.join(" "))?;
-                Ok(true)
-            }
-            [_, "jepsen.util", ..] => Err("the line is incomplete".to_owned()),
-            ["INFO" | "WARN" | "ERROR" | "DEBUG", logger, "-", ..] if logger.contains('.') => Ok(false),
-            _ => Err(format!("`{}` is not a line of Jepsen's log", beginning(line))),
-        }
-    })?;
-    Ok(history)
+/// Fails if the text is not one value in EDN.
+pub fn datum(text: &str) -> Result<Datum, String> {
+    let read = clojure_reader::edn::read_string(text);
+    read.map(|edn| Datum::of(&edn)).map_err(|_| format!("`{}` is not a value in EDN", beginning(text)))
 }
 
-fn jepsen_event(
-    history: &mut RegisterHistory,
-    process: u64,
-    kind: &str,
-    function: &str,
-    value: &str,
-) -> Result<(), String> {
-    if kind == ":invoke" {
-        let op = match function {
-            ":read" if value == "nil" => RegisterOp::Read,
-            ":read" => return Err(format!("the call of a read must have the value nil, not `{value}`")),
-            ":write" => RegisterOp::Write(Some(number(value, "a number")?)),
-            ":cas" => {
-                let (expected, new) = pair(value)?;
-                RegisterOp::CompareAndSet(Some(expected), Some(new))
-            }
-            _ => return Err(format!("`{function}` is not :read, :write or :cas")),
-        };
-        return history.call(process, op).map_err(text_of);
-    }
-    let called = history.open_call(process).ok_or_else(|| InvalidHistory::NoCall(process).to_string())?;
-    let is_same_function = matches!(
-        (called, function),
-        (RegisterOp::Read, ":read") | (RegisterOp::Write(_), ":write") | (RegisterOp::CompareAndSet(..), ":cas")
-    );
-    if !is_same_function {
-        return Err(format!("process {process} called {called:?}, but {function} returns"));
-    }
-    // In place of a value there may be the reason for a failure, such as `:timed-out`.
-    if !value.starts_with(':') {
-        let is_same_value = match called {
-            RegisterOp::Read => true,
-            RegisterOp::Write(written) => *written == Some(number(value, "a number")?),
-            RegisterOp::CompareAndSet(expected, new) => {
-                let (from, to) = pair(value)?;
-                (*expected, *new) == (Some(from), Some(to))
-            }
-        };
-        if !is_same_value {
-            return Err(format!("process {process} called {called:?}, but {function} {value} returns"));
-        }
-    }
-    match (kind, function) {
-        (":ok", ":read") => {
-            let value = if value == "nil" { None } else { Some(number(value, "a number")?) };
-            history.ret(process, RegisterOutput::Value(value)).map_err(text_of)
-        }
-        (":ok", _) if value.starts_with(':') => Err(format!("`{value}` is not a value")),
-        (":ok", ":write") => history.ret(process, RegisterOutput::Done).map_err(text_of),
-        (":ok", _) => history.ret(process, RegisterOutput::Swapped(true)).map_err(text_of),
-        (":fail", ":cas") if !value.starts_with(':') => {
-            history.ret(process, RegisterOutput::Swapped(false)).map_err(text_of)
-        }
-        (":fail", _) => history.fail(process).map_err(text_of),
-        (":info", _) => history.give_up(process).map_err(text_of),
-        _ => Err(format!("`{kind}` is not :invoke, :ok, :fail or :info")),
-    }
-}
-
-/// Parses porcupine's history of a map: lines `{:process 0, :type :invoke, :f :append, :key "3", :value "x"}`, in the
-/// order of the events. The types are `:invoke`, `:ok`, `:fail` (no effect) and `:info` (unknown outcome); the
-/// functions are `:get`, `:put` and `:append`.
+/// Reads a history of a register: `:read`, `:write` and, with compare-and-set, `:cas [EXPECTED NEW]`.
 ///
 /// # Errors
-/// Fails if a line cannot be parsed or cannot follow the lines before it, or if there is no operation at all.
-pub fn porcupine_key_value(text: &str) -> Result<KeyValueHistory, ParseError> {
-    let mut history = TypedHistory::new();
-    each_line(text, |line| {
-        let fields = fields(line)?;
-        let field = |name: &str| {
-            let found = fields.iter().find(|(key, _)| key == name).map(|(_, value)| value);
-            found.ok_or_else(|| format!("`{name}` is missing"))
+/// Fails if an event cannot be read or cannot follow those before it, or if there is no operation at all.
+pub fn register(text: &str, failed_cas: FailedCas) -> Result<RegisterHistory, ParseError> {
+    history(text, |history, event| {
+        let begin = |event: &Event<'_>| match &*event.function {
+            "read" => Ok(RegisterOp::Read),
+            "write" => Ok(RegisterOp::Write(value(event)?.clone())),
+            "cas" => {
+                let (expected, new) = pair(value(event)?)?;
+                Ok(RegisterOp::CompareAndSet(expected, new))
+            }
+            other => Err(format!("`:{other}` is not :read, :write or :cas")),
         };
-        let process = number(field(":process")?.word(), "a process number")?;
-        let op = |value: &str| {
-            let action = match field(":f")?.word() {
-                ":get" => KeyValueAction::Get,
-                ":put" => KeyValueAction::Put(value.to_owned()),
-                ":append" => KeyValueAction::Append(value.to_owned()),
-                other => return Err(format!("`{other}` is not :get, :put or :append")),
+        let Some(op) = called(history, event, begin)? else { return Ok(()) };
+        match (&op, event.kind) {
+            (RegisterOp::Read, Kind::Ok) => {
+                let value = value(event)?.clone();
+                history.ret(event.process, RegisterOutput::Value(value)).map_err(text_of)
+            }
+            (RegisterOp::Read, _) => without_output(history, event),
+            (RegisterOp::Write(written), kind) => {
+                repeats(event, &op, written)?;
+                if kind == Kind::Ok {
+                    return history.ret(event.process, RegisterOutput::Done).map_err(text_of);
+                }
+                without_output(history, event)
+            }
+            (RegisterOp::CompareAndSet(expected, new), kind) => {
+                let whole = Datum::List([expected.clone(), new.clone()].into());
+                repeats(event, &op, &whole)?;
+                let is_observed = failed_cas == FailedCas::FoundAnotherValue && event.value.as_ref() == Some(&whole);
+                match kind {
+                    Kind::Ok => history.ret(event.process, RegisterOutput::Swapped(true)).map_err(text_of),
+                    Kind::Fail if is_observed => {
+                        history.ret(event.process, RegisterOutput::Swapped(false)).map_err(text_of)
+                    }
+                    _ => without_output(history, event),
+                }
+            }
+        }
+    })
+}
+
+/// Reads a history of a lock: `:acquire` and `:release`, whose values are ignored.
+///
+/// # Errors
+/// Fails if an event cannot be read or cannot follow those before it, or if there is no operation at all.
+pub fn mutex(text: &str) -> Result<TypedHistory<MutexOp, ()>, ParseError> {
+    history(text, |history, event| {
+        let begin = |event: &Event<'_>| match &*event.function {
+            "acquire" => Ok(MutexOp::Acquire),
+            "release" => Ok(MutexOp::Release),
+            other => Err(format!("`:{other}` is not :acquire or :release")),
+        };
+        match called(history, event, begin)? {
+            Some(_) if event.kind == Kind::Ok => history.ret(event.process, ()).map_err(text_of),
+            Some(_) => without_output(history, event),
+            None => Ok(()),
+        }
+    })
+}
+
+/// A history of several registers.
+pub type MultiRegisterHistory = TypedHistory<MultiRegisterOp<Datum, Datum>, Vec<Option<Datum>>>;
+
+/// Reads a history of several registers, which transactions read and write: `:txn [[:read KEY VALUE] [:write KEY
+/// VALUE]]`, also as `:r` and `:w`. A register that was never written has the value `nil`.
+///
+/// # Errors
+/// Fails if an event cannot be read or cannot follow those before it, or if there is no operation at all.
+pub fn multi_register(text: &str) -> Result<MultiRegisterHistory, ParseError> {
+    history(text, |history, event| {
+        let begin = |event: &Event<'_>| match &*event.function {
+            "txn" => Ok(MultiRegisterOp(accesses(value(event)?)?.into_iter().map(|(access, _)| access).collect())),
+            other => Err(format!("`:{other}` is not :txn")),
+        };
+        let Some(op) = called(history, event, begin)? else { return Ok(()) };
+        if event.kind != Kind::Ok {
+            return without_output(history, event);
+        }
+        let (returned, values): (Vec<_>, Vec<_>) = accesses(value(event)?)?.into_iter().unzip();
+        let op = op.clone();
+        if returned != op.0 {
+            return Err(format!(
+                "process {} called {op:?}, but {:?} returns",
+                event.process,
+                MultiRegisterOp(returned)
+            ));
+        }
+        let reads = op.0.iter().zip(values).filter(|(access, _)| matches!(access, MultiRegisterAccess::Read(_)));
+        let reads = reads.map(|(_, value)| (value != Datum::Nil).then_some(value)).collect();
+        history.ret(event.process, reads).map_err(text_of)
+    })
+}
+
+/// The accesses of a transaction, each with its value.
+fn accesses(value: &Datum) -> Result<Vec<(MultiRegisterAccess<Datum, Datum>, Datum)>, String> {
+    let wrong =
+        || format!("`{}` is not a list of [:read KEY nil] and [:write KEY VALUE]", beginning(&value.to_string()));
+    let access = |access: &Datum| {
+        let Datum::List(parts) = access else { return Err(wrong()) };
+        let [Datum::Keyword(function), key, value] = &**parts else { return Err(wrong()) };
+        match &**function {
+            ":read" | ":r" => Ok((MultiRegisterAccess::Read(key.clone()), value.clone())),
+            ":write" | ":w" => Ok((MultiRegisterAccess::Write(key.clone(), value.clone()), value.clone())),
+            _ => Err(wrong()),
+        }
+    };
+    match value {
+        Datum::List(items) => items.iter().map(access).collect(),
+        _ => Err(wrong()),
+    }
+}
+
+/// Reads a history of a map from texts to texts: `:get`, `:put` and `:append` with a `:key`.
+///
+/// # Errors
+/// Fails if an event cannot be read or cannot follow those before it, or if there is no operation at all.
+pub fn key_value(text: &str) -> Result<KeyValueHistory, ParseError> {
+    history(text, |history, event| {
+        let begin = |event: &Event<'_>| {
+            let written = || string("value", event.value.as_ref());
+            let action = match &*event.function {
+                "get" => KeyValueAction::Get,
+                "put" => KeyValueAction::Put(written()?),
+                "append" => KeyValueAction::Append(written()?),
+                other => return Err(format!("`:{other}` is not :get, :put or :append")),
             };
-            Ok(KeyValueOp { key: field(":key")?.quoted(":key")?.to_owned(), action })
+            Ok(KeyValueOp { key: string("key", event.key.as_ref())?, action })
         };
-        let kind = field(":type")?.word();
-        let is_get = field(":f")?.word() == ":get";
-        if kind == ":invoke" {
-            let value = if is_get { "" } else { field(":value")?.quoted(":value")? };
-            return history.call(process, op(value)?).map_err(text_of).map(|()| true);
+        let Some(op) = called(history, event, begin)? else { return Ok(()) };
+        if string("key", event.key.as_ref())? != op.key {
+            return Err(format!("process {} called {op:?}, but key {:?} returns", event.process, event.key));
         }
-        let called = history.open_call(process).ok_or_else(|| InvalidHistory::NoCall(process).to_string())?;
-        // The value that a read returns is not part of its call, and a failure need not repeat the value of a write.
-        let repeated = match (&called.action, field(":value")) {
-            (KeyValueAction::Put(_) | KeyValueAction::Append(_), Ok(Field::Quoted(value))) => value,
-            (KeyValueAction::Put(value) | KeyValueAction::Append(value), _) if kind != ":ok" => value,
-            (KeyValueAction::Get, _) => "",
-            (_, value) => value?.quoted(":value")?,
-        };
-        let returning = op(repeated)?;
-        if *called != returning {
-            return Err(format!("process {process} called {called:?}, but {returning:?} returns"));
-        }
-        match kind {
-            ":ok" if is_get => {
-                history.ret(process, KeyValueOutput::Text(field(":value")?.quoted(":value")?.to_owned()))
+        let output = match &op.action {
+            KeyValueAction::Get if event.kind == Kind::Ok => {
+                KeyValueOutput::Text(string("value", event.value.as_ref())?)
             }
-            ":ok" => history.ret(process, KeyValueOutput::Done),
-            ":fail" => history.fail(process),
-            ":info" => history.give_up(process),
-            other => return Err(format!("`{other}` is not :invoke, :ok, :fail or :info")),
+            KeyValueAction::Get => return without_output(history, event),
+            KeyValueAction::Put(written) | KeyValueAction::Append(written) => {
+                repeats(event, &op, &Datum::Text(written.as_str().into()))?;
+                KeyValueOutput::Done
+            }
+        };
+        if event.kind == Kind::Ok {
+            history.ret(event.process, output).map_err(text_of)
+        } else {
+            without_output(history, event)
         }
-        .map_err(text_of)
-        .map(|()| true)
-    })?;
+    })
+}
+
+/// Reads a history of a set: `:add VALUE`, `:remove VALUE` and `:read`, which returns all values as a set or a list.
+///
+/// # Errors
+/// Fails if an event cannot be read or cannot follow those before it, or if there is no operation at all.
+pub fn set(text: &str) -> Result<TypedHistory<SetOp<Datum>, SetOutput<Datum>>, ParseError> {
+    history(text, |history, event| {
+        let begin = |event: &Event<'_>| match &*event.function {
+            "add" => Ok(SetOp::Add(value(event)?.clone())),
+            "remove" => Ok(SetOp::Remove(value(event)?.clone())),
+            "read" => Ok(SetOp::Read),
+            other => Err(format!("`:{other}` is not :add, :remove or :read")),
+        };
+        let Some(op) = called(history, event, begin)? else { return Ok(()) };
+        let output = match &op {
+            SetOp::Add(written) | SetOp::Remove(written) => {
+                repeats(event, &op, written)?;
+                SetOutput::Done
+            }
+            _ if event.kind == Kind::Ok => {
+                let found = value(event)?;
+                let items = found.items().ok_or_else(|| format!("`{}` is not a set", beginning(&found.to_string())))?;
+                SetOutput::Values(items.into_iter().collect::<BTreeSet<_>>())
+            }
+            _ => return without_output(history, event),
+        };
+        if event.kind == Kind::Ok {
+            history.ret(event.process, output).map_err(text_of)
+        } else {
+            without_output(history, event)
+        }
+    })
+}
+
+/// Reads a history of a queue: `:enqueue VALUE`; `:dequeue`, which returns a value, or `nil` if it found none; and
+/// `:drain`, which returns a list of values and stands for as many dequeues, one after the other.
+///
+/// # Errors
+/// Fails if an event cannot be read or cannot follow those before it, or if there is no operation at all.
+pub fn queue(text: &str) -> Result<TypedHistory<QueueOp<Datum>, QueueOutput<Datum>>, ParseError> {
+    let mut draining = BTreeSet::new();
+    history(text, |history, event| {
+        let process = event.process;
+        if event.function == "drain" {
+            return drain(history, event, &mut draining);
+        }
+        let begin = |event: &Event<'_>| match &*event.function {
+            "enqueue" => Ok(QueueOp::Enqueue(value(event)?.clone())),
+            "dequeue" => Ok(QueueOp::Dequeue),
+            other => Err(format!("`:{other}` is not :enqueue, :dequeue or :drain")),
+        };
+        let Some(op) = called(history, event, begin)? else { return Ok(()) };
+        let output = match &op {
+            QueueOp::Enqueue(written) => {
+                repeats(event, &op, written)?;
+                QueueOutput::Done
+            }
+            QueueOp::Dequeue if event.kind == Kind::Ok => {
+                let taken = value(event)?;
+                QueueOutput::Taken((*taken != Datum::Nil).then(|| taken.clone()))
+            }
+            QueueOp::Dequeue => return without_output(history, event),
+        };
+        if event.kind == Kind::Ok {
+            history.ret(process, output).map_err(text_of)
+        } else {
+            without_output(history, event)
+        }
+    })
+}
+
+fn drain(
+    history: &mut TypedHistory<QueueOp<Datum>, QueueOutput<Datum>>,
+    event: &Event<'_>,
+    draining: &mut BTreeSet<u64>,
+) -> Result<(), String> {
+    let process = event.process;
+    if event.kind == Kind::Invoke {
+        return if draining.insert(process) && history.open_call(process).is_none() {
+            Ok(())
+        } else {
+            Err(InvalidHistory::TwoCalls(process).to_string())
+        };
+    }
+    if !draining.remove(&process) {
+        return Err(InvalidHistory::NoCall(process).to_string());
+    }
+    match event.kind {
+        Kind::Info => Err("a :drain whose outcome is unknown cannot be judged".to_owned()),
+        Kind::Fail => Ok(()),
+        Kind::Invoke | Kind::Ok => {
+            let found = value(event)?;
+            let items = found.items().ok_or_else(|| format!("`{}` is not a list", beginning(&found.to_string())))?;
+            items.into_iter().try_for_each(|item| {
+                history.call(process, QueueOp::Dequeue).map_err(text_of)?;
+                history.ret(process, QueueOutput::Taken(Some(item))).map_err(text_of)
+            })
+        }
+    }
+}
+
+/// Reads a history event by event.
+fn history<Op, Output>(
+    text: &str,
+    mut add: impl FnMut(&mut TypedHistory<Op, Output>, &Event<'_>) -> Result<(), String>,
+) -> Result<TypedHistory<Op, Output>, ParseError> {
+    let mut history = TypedHistory::new();
+    let mut open: BTreeMap<u64, Cow<'_, str>> = BTreeMap::new();
+    let events = events(text)?;
+    for event in &events {
+        let refuse = |reason| ParseError { line: event.line, reason };
+        if event.kind == Kind::Invoke {
+            open.insert(event.process, event.function.clone());
+        } else if let Some(called) = open.remove(&event.process)
+            && called != event.function
+        {
+            let (process, returning) = (event.process, &event.function);
+            return Err(refuse(format!("process {process} called :{called}, but :{returning} returns")));
+        }
+        add(&mut history, event).map_err(refuse)?;
+    }
+    if events.is_empty() {
+        let reason = "the history ends without any operation".to_owned();
+        return Err(ParseError { line: text.lines().count().max(1), reason });
+    }
     Ok(history)
 }
 
-/// The value of a field: a quoted string or a bare word.
-#[derive(Debug)]
-enum Field {
-    Quoted(String),
-    Word(String),
+/// Adds a call; at a return, the operation that the process called.
+fn called<Op: Clone, Output>(
+    history: &mut TypedHistory<Op, Output>,
+    event: &Event<'_>,
+    begin: impl Fn(&Event<'_>) -> Result<Op, String>,
+) -> Result<Option<Op>, String> {
+    if event.kind == Kind::Invoke {
+        return history.call(event.process, begin(event)?).map_err(text_of).map(|()| None);
+    }
+    let called = history.open_call(event.process).cloned();
+    called.map(Some).ok_or_else(|| InvalidHistory::NoCall(event.process).to_string())
 }
 
-impl Field {
-    /// The text of the value, whether it is quoted or not.
-    fn word(&self) -> &str {
-        match self {
-            Field::Word(text) | Field::Quoted(text) => text,
-        }
+fn without_output<Op, Output>(history: &mut TypedHistory<Op, Output>, event: &Event<'_>) -> Result<(), String> {
+    match event.kind {
+        Kind::Fail => history.fail(event.process),
+        _ => history.give_up(event.process),
     }
-
-    fn quoted(&self, name: &str) -> Result<&str, String> {
-        match self {
-            Field::Quoted(text) => Ok(text),
-            Field::Word(word) => Err(format!("`{name}` is `{word}`, but a string in quotation marks is expected")),
-        }
-    }
+    .map_err(text_of)
 }
 
-/// Parses the fields of `{:name value, ...}`.
-fn fields(line: &str) -> Result<Vec<(String, Field)>, String> {
-    let inner = line.trim().strip_prefix('{').ok_or_else(|| format!("`{}` does not begin with {{", beginning(line)))?;
-    let mut words = Vec::new();
-    let mut rest = inner.trim_start();
-    loop {
-        if let Some(after) = rest.strip_prefix('"') {
-            let (text, after) = quoted(after)?;
-            words.push(Field::Quoted(text));
-            rest = after;
-        } else if let Some(after) = rest.strip_prefix('}') {
-            if !after.trim().is_empty() {
-                return Err(format!("`{}` follows the closing brace", beginning(after)));
-            }
-            break;
-        } else {
-            let end = rest.find(|c: char| c.is_whitespace() || ",}\"".contains(c)).unwrap_or(rest.len());
-            if end == 0 {
-                return Err("the line is incomplete".to_owned());
-            }
-            words.push(Field::Word(rest[..end].to_owned()));
-            rest = &rest[end..];
-        }
-        rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == ',');
-    }
-    let mut fields = Vec::new();
-    let mut words = words.into_iter();
-    while let Some(name) = words.next() {
-        let value = words.next().ok_or_else(|| format!("`{}` has no value", name.word()))?;
-        if fields.iter().any(|(other, _)| other == name.word()) {
-            return Err(format!("`{}` occurs twice", name.word()));
-        }
-        fields.push((name.word().to_owned(), value));
-    }
-    Ok(fields)
-}
-
-/// Parses a string up to its closing quotation mark, and returns it with the rest of the text.
-fn quoted(text: &str) -> Result<(String, &str), String> {
-    let mut parsed = String::new();
-    let mut chars = text.char_indices();
-    while let Some((at, c)) = chars.next() {
-        match c {
-            '"' => return Ok((parsed, &text[at + 1..])),
-            '\\' => match chars.next() {
-                Some((_, 'n')) => parsed.push('\n'),
-                Some((_, 't')) => parsed.push('\t'),
-                Some((_, 'r')) => parsed.push('\r'),
-                Some((_, c @ ('"' | '\\'))) => parsed.push(c),
-                Some((_, other)) => return Err(format!("`\\{other}` is not an escape sequence")),
-                None => break,
-            },
-            c => parsed.push(c),
-        }
-    }
-    Err("a string has no closing quotation mark".to_owned())
-}
-
-/// Parses all lines except empty ones; `parse` returns whether a line is part of the history.
-fn each_line(text: &str, mut parse: impl FnMut(&str) -> Result<bool, String>) -> Result<(), ParseError> {
-    let mut is_empty = true;
-    for (index, line) in text.lines().enumerate() {
-        if !line.trim().is_empty() {
-            let is_part = parse(line).map_err(|reason| ParseError { line: index + 1, reason })?;
-            is_empty &= !is_part;
-        }
-    }
-    match is_empty {
-        true => Err(ParseError {
-            line: text.lines().count().max(1),
-            reason: "the history ends without any operation".to_owned(),
-        }),
-        false => Ok(()),
+/// Checks that an operation returns with the value that it was called with. There may also be none, and, unless it is
+/// acknowledged, an error in its place.
+fn repeats(event: &Event<'_>, op: &impl Debug, called: &Datum) -> Result<(), String> {
+    match &event.value {
+        None | Some(Datum::Nil) => Ok(()),
+        Some(value) if value == called => Ok(()),
+        Some(Datum::Int(_) | Datum::List(_)) => Err(differs(event, op)),
+        Some(_) if event.kind == Kind::Ok => Err(differs(event, op)),
+        Some(_) => Ok(()),
     }
 }
 
-fn number<T: std::str::FromStr>(word: &str, what: &str) -> Result<T, String> {
-    word.parse().map_err(|_| format!("`{}` is not {what}", beginning(word)))
+fn differs(event: &Event<'_>, op: &impl Debug) -> String {
+    let (process, function) = (event.process, &event.function);
+    let value = event.value.as_ref().map(Datum::to_string).unwrap_or_default();
+    format!("process {process} called {op:?}, but :{function} {value} returns")
 }
 
-/// Parses a pair of numbers such as `[1 2]`.
-fn pair(text: &str) -> Result<(i64, i64), String> {
-    let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
-    match inner.map(|inner| inner.split_whitespace().collect::<Vec<_>>()).as_deref() {
-        Some([first, second]) => Ok((number(first, "a number")?, number(second, "a number")?)),
-        _ => Err(format!("`{}` is not a pair such as [1 2]", beginning(text))),
+fn value<'a>(event: &'a Event<'_>) -> Result<&'a Datum, String> {
+    event.value.as_ref().ok_or_else(|| "`:value` is missing".to_owned())
+}
+
+fn string(name: &str, value: Option<&Datum>) -> Result<String, String> {
+    match value {
+        Some(Datum::Text(text)) => Ok(text.to_string()),
+        Some(other) => Err(format!("`:{name}` is `{other}`, but a string in quotation marks is expected")),
+        None => Err(format!("`:{name}` is missing")),
     }
 }
 
-fn text_of(error: impl Display) -> String {
+fn pair(value: &Datum) -> Result<(Datum, Datum), String> {
+    match value {
+        Datum::List(items) if items.len() == 2 => Ok((items[0].clone(), items[1].clone())),
+        _ => Err(format!("`{}` is not a pair such as [1 2]", beginning(&value.to_string()))),
+    }
+}
+
+fn text_of(error: InvalidHistory) -> String {
     error.to_string()
-}
-
-/// The beginning of a text, short enough for one line.
-fn beginning(text: &str) -> String {
-    let mut shown: String = text.trim().chars().take(40).collect();
-    if text.trim().chars().count() > 40 {
-        shown.push('…');
-    }
-    shown
 }
