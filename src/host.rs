@@ -30,6 +30,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -123,9 +124,27 @@ impl HostContext {
         self.life
     }
 
-    /// Creates a listener on this port. It starts to listen when it is first polled.
+    /// Creates a listener on this port of all addresses of the host. It starts to listen when it is first polled. Port 0
+    /// stands for a free port, which [`TcpListener::local_addr`] tells.
     pub fn listener(&self, port: u16) -> TcpListener {
-        TcpListener::new(self.net.clone(), self.id, port, self.alive.clone())
+        TcpListener::new(self.net.clone(), self.id, None, port, self.alive.clone())
+    }
+
+    /// Creates a listener on this port of one address of the host: its own, or a loopback address, which no other host
+    /// reaches. An unspecified address stands for all.
+    pub fn listener_on(&self, address: impl Into<IpAddr>, port: u16) -> TcpListener {
+        let address = Some(address.into()).filter(|address| !address.is_unspecified());
+        TcpListener::new(self.net.clone(), self.id, address, port, self.alive.clone())
+    }
+
+    /// The host's IPv4 address.
+    pub fn address(&self) -> IpAddr {
+        crate::net::address(self.id.index())
+    }
+
+    /// The host's IPv6 address.
+    pub fn address_v6(&self) -> IpAddr {
+        crate::net::address_v6(self.id.index())
     }
 
     /// Creates a connector, which opens connections from this host.

@@ -10,7 +10,7 @@ use super::{duration_text, text_duration};
 
 /// The most transmissions of one segment that can be lost: with Linux's default `tcp_retries2`, the kernel gives the
 /// connection up after them.
-pub const TRANSMISSIONS: u32 = 17;
+pub const TRANSMISSIONS: u32 = 18;
 
 /// What happens to one segment. A segment is named by its connection and its number there, so that the name means the
 /// same segment whichever other faults a plan has.

@@ -18,6 +18,7 @@ impl Net {
             self.expire_handshakes(host, now);
         }
         self.process_arrivals(host, now);
+        self.probe_idle(host, now);
         self.kernels[host.index()].next_due()
     }
 
@@ -66,6 +67,14 @@ impl Net {
         let key = self.flows[flow as usize].key;
         let event = Event::Arrived { flow: key, forward: packet.side == Side::Client, kind: packet.kind };
         self.recording.lock().trace.push(now, Some(host), event);
+        self.heard(flow, side, now);
+        let is_open = |end: &End| end.state == EndState::Open;
+        if matches!(packet.kind, SegmentKind::Data | SegmentKind::Fin | SegmentKind::Window)
+            && self.flows[flow as usize].ends[side.index()].as_ref().is_some_and(is_open)
+        {
+            // The kernel acknowledges it, whether or not the program reads.
+            self.heard(flow, packet.side, now);
+        }
         match packet.kind {
             SegmentKind::Syn => return self.arrive_syn(host, flow, now),
             SegmentKind::Rst => {
@@ -90,7 +99,7 @@ impl Net {
             // still knows a connection that its program has closed.
             let is_answered = match packet.kind {
                 SegmentKind::Data | SegmentKind::SynAck => true,
-                SegmentKind::Ack | SegmentKind::Fin | SegmentKind::Window => is_forgotten,
+                SegmentKind::Ack | SegmentKind::Fin | SegmentKind::Window | SegmentKind::Probe => is_forgotten,
                 SegmentKind::Syn | SegmentKind::Rst => false,
             };
             if is_answered {
@@ -108,7 +117,9 @@ impl Net {
                 end.fail(error, &mut self.wake);
             }
             // The peer may not know: a firewall can reset one end only.
-            SegmentKind::Data | SegmentKind::Fin | SegmentKind::Window if end.state == EndState::Gone => {
+            SegmentKind::Data | SegmentKind::Fin | SegmentKind::Window | SegmentKind::Probe
+                if end.state == EndState::Gone =>
+            {
                 self.refuse(packet, now);
             }
             _ if end.state == EndState::Gone => {}
@@ -134,6 +145,7 @@ impl Net {
                 end.credit += packet.room as usize;
                 self.wake.extend(end.writer.take());
             }
+            SegmentKind::Probe => self.send(flow, side, SegmentKind::Ack, Bytes::new(), 0),
             SegmentKind::Syn | SegmentKind::Ack => {}
         }
     }
@@ -156,7 +168,7 @@ impl Net {
     }
 
     fn arrive_syn(&mut self, host: HostId, flow: FlowId, now: Duration) {
-        let port = self.flows[flow as usize].key.port;
+        let (port, address) = (self.flows[flow as usize].key.port, self.flows[flow as usize].address);
         match self.flows[flow as usize].ends[Side::Server.index()].as_ref().map(|end| end.state) {
             None => {}
             // A firewall reset this end while the client kept trying: the connection is gone.
@@ -165,7 +177,7 @@ impl Net {
             // way still.
             Some(_) => return self.send(flow, Side::Server, SegmentKind::SynAck, Bytes::new(), 0),
         }
-        match self.kernels[host.index()].listeners.request(port, flow, now) {
+        match self.kernels[host.index()].listeners.request(port, address, flow, now) {
             Request::Refused => self.send(flow, Side::Server, SegmentKind::Rst, Bytes::new(), 0),
             Request::RefusedUntil(opens_at) => {
                 self.all_host_faults.refused_at_start(host, port, opens_at, now);

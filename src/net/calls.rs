@@ -2,6 +2,7 @@
 //! written.
 
 use std::io;
+use std::net::IpAddr;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -10,34 +11,41 @@ use bytes::Bytes;
 use super::flow::{End, EndState, Flow, FlowId, Side};
 use super::kernel::Net;
 use super::limits::SocketLimits;
+use super::listening::Bound;
+use super::machine::Kernel;
 use crate::sandbox;
 use crate::trace::{FlowKey, HostId, SegmentKind};
 
 impl Net {
-    /// Opens a connection from `host`; the caller sends its SYN.
-    pub(crate) fn open(&mut self, host: HostId, to: HostId, port: u16) -> io::Result<FlowId> {
+    /// Opens a connection from `host` to an address of `to`; the caller sends its SYN.
+    pub(crate) fn open(&mut self, host: HostId, to: HostId, address: IpAddr, port: u16) -> io::Result<FlowId> {
         let kernel = &mut self.kernels[host.index()];
-        let client_port = kernel.ports.take(self.names.of(host))?;
+        let client_port = kernel.ports.take(self.names.of(host), (to, port), sandbox::now())?;
         let next = kernel.connects.entry((to, port)).or_default();
         let key = FlowKey { from: host, to, port, ordinal: *next };
         *next += 1;
         let id = self.flows.len() as FlowId;
-        let mut flow = Flow::new(key, client_port);
+        let mut flow = Flow::new(key, address, client_port);
         flow.ends[Side::Client.index()] = Some(End::new(EndState::Connecting));
         self.flows.push(flow);
         self.recording.lock().trace.counters.connects += 1;
         Ok(id)
     }
 
-    /// Starts to listen on a port.
-    pub(super) fn listen(&mut self, host: HostId, port: u16) -> io::Result<()> {
+    /// Starts to listen on a port of one address of the machine, or of all if there is none given. Port 0 stands for any
+    /// free port. Returns the port.
+    pub(super) fn listen(&mut self, host: HostId, on: Option<IpAddr>, port: u16) -> io::Result<u16> {
+        let Kernel { listeners, ports, .. } = &mut self.kernels[host.index()];
+        let free = if port == 0 { ports.take_for_listener(|port| listeners.is_used(port)) } else { Some(port) };
+        let port = free.ok_or(io::ErrorKind::AddrInUse)?;
         let delay = self.all_host_faults.listen_delay(host);
         let opens_at = if delay.is_zero() { Duration::ZERO } else { sandbox::now() + delay };
-        self.kernels[host.index()].listeners.listen(self.names.of(host), port, opens_at)
+        self.kernels[host.index()].listeners.listen(self.names.of(host), (port, on), opens_at)?;
+        Ok(port)
     }
 
     /// The next connection that waits on a port, or `None`, in which case `waker` is woken when one arrives.
-    pub(super) fn accept(&mut self, host: HostId, port: u16, waker: &Waker) -> Option<FlowId> {
+    pub(super) fn accept(&mut self, host: HostId, port: Bound, waker: &Waker) -> Option<FlowId> {
         let flow = self.kernels[host.index()].listeners.accept(port, waker)?;
         if let Some(end) = self.flows[flow as usize].end(Side::Server) {
             end.accepted = true;
@@ -49,7 +57,7 @@ impl Net {
     }
 
     /// Stops listening; connections that still wait to be accepted are reset.
-    pub(super) fn stop_listening(&mut self, host: HostId, port: u16) {
+    pub(super) fn stop_listening(&mut self, host: HostId, port: Bound) {
         let (waiting, requested) = self.kernels[host.index()].listeners.stop_listening(port);
         for flow in requested {
             self.flows[flow as usize].forget(Side::Server, sandbox::now());

@@ -2,11 +2,13 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::IpAddr;
 use std::task::Waker;
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::watch::Watch;
 use crate::trace::{FlowKey, HostId, SegmentKind};
 
 /// The most bytes that a sender may have in flight or unread at the receiver: Linux's initial receive window grows to
@@ -67,6 +69,10 @@ pub(crate) struct End {
     pub(crate) finished: bool,
     /// Whether closing it resets the connection (`SO_LINGER` with a time of 0).
     pub(crate) resets_on_close: bool,
+    /// Set if the kernel keeps the connection alive (`SO_KEEPALIVE`).
+    pub(super) keep_alive: Option<Watch>,
+    /// How long what was sent may stay unacknowledged (`TCP_USER_TIMEOUT`).
+    pub(crate) user_timeout: Option<Duration>,
     /// Bytes that may still be sent before the peer makes room.
     pub(crate) credit: usize,
     /// Bytes read since room was last announced to the peer.
@@ -86,11 +92,18 @@ impl End {
             unanswered: false,
             finished: false,
             resets_on_close: false,
+            keep_alive: None,
+            user_timeout: None,
             credit: WINDOW,
             unannounced: 0,
             reader: None,
             writer: None,
         }
+    }
+
+    /// Whether closing this end now closes the connection in order, and before the peer does.
+    pub(super) fn closes_first(&self) -> bool {
+        self.state == EndState::Open && !self.peer_finished && !self.resets_on_close && self.received.is_empty()
     }
 
     /// Whether a request is in flight on this connection, as far as the server's kernel can tell.
@@ -117,6 +130,8 @@ impl End {
 #[derive(Debug)]
 pub(crate) struct Flow {
     pub(crate) key: FlowKey,
+    /// The address that the client connected to.
+    pub(crate) address: IpAddr,
     /// The client's ephemeral port.
     pub(crate) client_port: u16,
     /// The client's end and the server's end.
@@ -132,9 +147,9 @@ pub(crate) struct Flow {
 }
 
 impl Flow {
-    pub(crate) fn new(key: FlowKey, client_port: u16) -> Flow {
+    pub(crate) fn new(key: FlowKey, address: IpAddr, client_port: u16) -> Flow {
         let (ends, sent, last_due, gone_at) = ([None, None], [0; 2], [Duration::ZERO; 2], [None; 2]);
-        Flow { key, client_port, ends, sent, last_due, gone_at, is_severed: false }
+        Flow { key, address, client_port, ends, sent, last_due, gone_at, is_severed: false }
     }
 
     pub(crate) fn host(&self, side: Side) -> HostId {
@@ -178,8 +193,8 @@ impl Packet {
     /// Whether a kernel sends a segment of this kind again only when its peer or program asks for it. An injected
     /// segment has no kernel that would.
     pub(crate) fn is_sent_once(&self) -> bool {
-        use SegmentKind::{Ack, Rst, Syn, SynAck};
-        matches!(self.kind, Syn | SynAck | Ack | Rst) || self.ordinal == u32::MAX
+        use SegmentKind::{Ack, Probe, Rst, Syn, SynAck};
+        matches!(self.kind, Syn | SynAck | Ack | Probe | Rst) || self.ordinal == u32::MAX
     }
 }
 

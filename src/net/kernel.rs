@@ -16,7 +16,7 @@ use super::headline::headline;
 use super::host_faults::AllHostFaults;
 use super::limits::Limits;
 use super::machine::Kernel;
-use super::names::{Names, address};
+use super::names::{Names, address, address_v6};
 use super::packets::Packets;
 use crate::history::SharedRecording;
 use crate::sandbox;
@@ -69,8 +69,14 @@ impl Net {
 
     pub(crate) fn local_address(&self, flow: FlowId, side: Side) -> SocketAddr {
         let flow = &self.flows[flow as usize];
-        let port = if side == Side::Client { flow.client_port } else { flow.key.port };
-        SocketAddr::new(address(flow.host(side).index()), port)
+        match side {
+            Side::Server => SocketAddr::new(flow.address, flow.key.port),
+            Side::Client if flow.address.is_loopback() => SocketAddr::new(flow.address, flow.client_port),
+            Side::Client if flow.address.is_ipv6() => {
+                SocketAddr::new(address_v6(flow.key.from.index()), flow.client_port)
+            }
+            Side::Client => SocketAddr::new(address(flow.key.from.index()), flow.client_port),
+        }
     }
 
     /// Removes an end that no program or accept queue holds any more.
@@ -78,7 +84,12 @@ impl Net {
         let flow = &mut self.flows[flow as usize];
         let end = flow.ends[side.index()].take()?;
         if side == Side::Client {
-            self.kernels[flow.key.from.index()].ports.release(flow.client_port);
+            let (ports, to) = (&mut self.kernels[flow.key.from.index()].ports, (flow.key.to, flow.key.port));
+            if end.closes_first() {
+                ports.release_later(to, flow.client_port, sandbox::now());
+            } else {
+                ports.release(to, flow.client_port);
+            }
         } else if end.is_in_flight() {
             self.all_host_faults.one_less_in_flight(flow.key.to);
         }

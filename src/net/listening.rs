@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::net::IpAddr;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -15,6 +16,9 @@ const BACKLOG: usize = 128;
 /// How often Linux sends a SYN-ACK again (`tcp_synack_retries`): after 1, 2, 4, 8 and 16 s. It forgets the connection
 /// 32 s later.
 const SYN_ACK_RETRIES: u32 = 5;
+
+/// A port, and the address of the machine on which a program listens; `None` for all addresses.
+pub(super) type Bound = (u16, Option<IpAddr>);
 
 /// A port on which a program listens.
 #[derive(Debug)]
@@ -35,7 +39,7 @@ impl Listening {
 /// A requested connection whose handshake is not complete: the kernel has sent a SYN-ACK.
 #[derive(Debug)]
 struct Handshake {
-    port: u16,
+    bound: Bound,
     retries: u32,
     /// When the kernel sends the SYN-ACK again, or forgets the connection.
     due: Duration,
@@ -68,7 +72,7 @@ pub(super) enum Completed {
 /// The ports of one machine on which its program listens.
 #[derive(Debug, Default)]
 pub(super) struct Listeners {
-    ports: BTreeMap<u16, Listening>,
+    ports: BTreeMap<Bound, Listening>,
     handshakes: BTreeMap<FlowId, Handshake>,
 }
 
@@ -76,24 +80,37 @@ impl Listeners {
     /// Listens on a port from `opens_at` on. `name` is the machine's name, for the error.
     ///
     /// # Errors
-    /// `AddrInUse` if the program already listens on the port.
-    pub(super) fn listen(&mut self, name: &str, port: u16, opens_at: Duration) -> io::Result<()> {
-        if self.ports.contains_key(&port) {
+    /// `AddrInUse` if the program already listens on the port, on the same address or on all.
+    pub(super) fn listen(&mut self, name: &str, (port, on): Bound, opens_at: Duration) -> io::Result<()> {
+        let is_taken = |(_, other): &Bound| on.is_none() || other.is_none() || *other == on;
+        if self.on_port(port).any(|bound| is_taken(&bound)) {
             let text = format!("{name} already listens on port {port}; drop its other listener first");
             return Err(io::Error::new(io::ErrorKind::AddrInUse, text));
         }
-        self.ports.insert(port, Listening { opens_at, queue: VecDeque::new(), acceptor: None });
+        self.ports.insert((port, on), Listening { opens_at, queue: VecDeque::new(), acceptor: None });
         Ok(())
     }
 
-    /// A client requests a connection.
-    pub(super) fn request(&mut self, port: u16, flow: FlowId, now: Duration) -> Request {
-        match self.ports.get_mut(&port) {
+    /// The addresses on which a program listens on this port.
+    fn on_port(&self, port: u16) -> impl Iterator<Item = Bound> {
+        self.ports.keys().copied().filter(move |(used, _)| *used == port)
+    }
+
+    /// Whether a program listens on this port of any address.
+    pub(super) fn is_used(&self, port: u16) -> bool {
+        self.on_port(port).next().is_some()
+    }
+
+    /// A client requests a connection to a port of this address.
+    pub(super) fn request(&mut self, port: u16, address: IpAddr, flow: FlowId, now: Duration) -> Request {
+        let bound = [Some(address), None].map(|on| (port, on)).into_iter().find(|bound| self.ports.contains_key(bound));
+        let Some(bound) = bound else { return Request::Refused };
+        match self.ports.get_mut(&bound) {
             None => Request::Refused,
             Some(listening) if listening.opens_at > now => Request::RefusedUntil(listening.opens_at),
             Some(listening) if listening.is_full() => Request::Dropped,
             Some(_) => {
-                let new = Handshake { port, retries: 0, due: now + Duration::from_secs(1) };
+                let new = Handshake { bound, retries: 0, due: now + Duration::from_secs(1) };
                 self.handshakes.entry(flow).or_insert(new);
                 Request::Granted
             }
@@ -103,7 +120,7 @@ impl Listeners {
     /// A segment arrived that acknowledges the SYN-ACK of a requested connection.
     pub(super) fn complete(&mut self, flow: FlowId) -> Completed {
         let Some(handshake) = self.handshakes.get(&flow) else { return Completed::Unknown };
-        let Some(listening) = self.ports.get_mut(&handshake.port) else { return Completed::Unknown };
+        let Some(listening) = self.ports.get_mut(&handshake.bound) else { return Completed::Unknown };
         if listening.is_full() {
             return Completed::Dropped;
         }
@@ -141,7 +158,7 @@ impl Listeners {
     }
 
     /// The next connection that waits on a port, or `None`, in which case `waker` is woken when one arrives.
-    pub(super) fn accept(&mut self, port: u16, waker: &Waker) -> Option<FlowId> {
+    pub(super) fn accept(&mut self, port: Bound, waker: &Waker) -> Option<FlowId> {
         let listening = self.ports.get_mut(&port)?;
         let flow = listening.queue.pop_front();
         if flow.is_none() {
@@ -151,16 +168,16 @@ impl Listeners {
     }
 
     /// Stops listening on a port; returns the connections that waited to be accepted, and those that were requested.
-    pub(super) fn stop_listening(&mut self, port: u16) -> (VecDeque<FlowId>, Vec<FlowId>) {
+    pub(super) fn stop_listening(&mut self, port: Bound) -> (VecDeque<FlowId>, Vec<FlowId>) {
         let waiting = self.ports.remove(&port).map(|listening| listening.queue).unwrap_or_default();
-        let requested = self.handshakes.iter().filter(|(_, handshake)| handshake.port == port);
+        let requested = self.handshakes.iter().filter(|(_, handshake)| handshake.bound == port);
         let requested: Vec<FlowId> = requested.map(|(flow, _)| *flow).collect();
-        self.handshakes.retain(|_, handshake| handshake.port != port);
+        self.handshakes.retain(|_, handshake| handshake.bound != port);
         (waiting, requested)
     }
 
     /// The ports on which the program listens.
-    pub(super) fn ports(&self) -> Vec<u16> {
+    pub(super) fn ports(&self) -> Vec<Bound> {
         self.ports.keys().copied().collect()
     }
 
@@ -174,22 +191,45 @@ impl Listeners {
 mod tests {
     use super::*;
 
+    const ALL: Bound = (80, None);
+    const OWN: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 168, 0, 1));
+    const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    #[test]
+    fn a_listener_on_one_address_is_not_reached_by_another() {
+        let mut listeners = Listeners::default();
+        listeners.listen("server", (80, Some(LOOPBACK)), Duration::ZERO).unwrap();
+        assert_eq!(listeners.request(80, OWN, 0, Duration::ZERO), Request::Refused);
+        assert_eq!(listeners.request(80, LOOPBACK, 1, Duration::ZERO), Request::Granted);
+        assert!(listeners.listen("server", ALL, Duration::ZERO).is_err(), "the port is taken");
+        assert!(listeners.listen("server", (80, Some(LOOPBACK)), Duration::ZERO).is_err());
+        listeners.listen("server", (80, Some(OWN)), Duration::ZERO).unwrap();
+        assert_eq!(listeners.request(80, OWN, 2, Duration::ZERO), Request::Granted);
+        assert!(matches!(listeners.complete(1), Completed::Yes(_)));
+        assert_eq!(listeners.accept((80, Some(OWN)), Waker::noop()), None);
+        assert_eq!(listeners.accept((80, Some(LOOPBACK)), Waker::noop()), Some(1));
+        listeners.stop_listening((80, Some(LOOPBACK)));
+        assert!(listeners.is_used(80));
+        listeners.stop_listening((80, Some(OWN)));
+        assert!(!listeners.is_used(80));
+    }
+
     #[test]
     fn one_more_connection_than_the_backlog_waits() {
         let mut listeners = Listeners::default();
-        listeners.listen("server", 80, Duration::ZERO).unwrap();
+        listeners.listen("server", ALL, Duration::ZERO).unwrap();
         for flow in 0..=BACKLOG as FlowId {
-            assert_eq!(listeners.request(80, flow, Duration::ZERO), Request::Granted);
+            assert_eq!(listeners.request(80, OWN, flow, Duration::ZERO), Request::Granted);
             assert!(matches!(listeners.complete(flow), Completed::Yes(_)));
         }
-        assert_eq!(listeners.request(80, 1_000, Duration::ZERO), Request::Dropped);
-        assert_eq!(listeners.accept(80, Waker::noop()), Some(0));
+        assert_eq!(listeners.request(80, OWN, 1_000, Duration::ZERO), Request::Dropped);
+        assert_eq!(listeners.accept(ALL, Waker::noop()), Some(0));
         // Two requests are granted while there is room for one.
-        assert_eq!(listeners.request(80, 1_000, Duration::ZERO), Request::Granted);
-        assert_eq!(listeners.request(80, 1_001, Duration::ZERO), Request::Granted);
+        assert_eq!(listeners.request(80, OWN, 1_000, Duration::ZERO), Request::Granted);
+        assert_eq!(listeners.request(80, OWN, 1_001, Duration::ZERO), Request::Granted);
         assert!(matches!(listeners.complete(1_000), Completed::Yes(_)));
         assert!(matches!(listeners.complete(1_001), Completed::Dropped));
-        assert_eq!(listeners.accept(80, Waker::noop()), Some(1));
+        assert_eq!(listeners.accept(ALL, Waker::noop()), Some(1));
         assert!(matches!(listeners.complete(1_001), Completed::Yes(_)));
         assert!(matches!(listeners.complete(1_001), Completed::Unknown));
     }
@@ -197,8 +237,8 @@ mod tests {
     #[test]
     fn a_syn_ack_is_sent_six_times_and_then_forgotten() {
         let mut listeners = Listeners::default();
-        listeners.listen("server", 80, Duration::ZERO).unwrap();
-        listeners.request(80, 7, Duration::ZERO);
+        listeners.listen("server", ALL, Duration::ZERO).unwrap();
+        listeners.request(80, OWN, 7, Duration::ZERO);
         let mut sent = Vec::new();
         while let Some(due) = listeners.next_due() {
             let (again, forgotten) = listeners.expire(due);

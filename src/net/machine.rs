@@ -1,13 +1,14 @@
 //! The state of one machine's kernel: power, the network card, ports, and the segments that wait there.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
 use turmoil::net::UdpSocket;
 
+use super::flow::FlowId;
 use super::listening::Listeners;
 use super::packets::Arrival;
 use super::ports::Ports;
@@ -32,6 +33,8 @@ pub(super) struct Kernel {
     /// How often the machine has connected to each port of each peer.
     pub(super) connects: BTreeMap<(HostId, u16), u32>,
     pub(super) ports: Ports,
+    /// When the kernel looks at the ends that it keeps alive: the connection, and the side.
+    pub(super) keep_alive: BTreeSet<(Duration, FlowId, usize)>,
     /// Segments that the card has received, ordered by arrival.
     pub(super) arrivals: BinaryHeap<Arrival>,
     /// Segments to send as soon as the machine's next program is polled.
@@ -44,16 +47,19 @@ impl Kernel {
         self.state == MachineState::On
     }
 
-    /// When this kernel next has something to do by itself: a segment arrives, or a handshake expires.
+    /// When this kernel next has something to do by itself: a segment arrives, a handshake expires, or an end may be idle.
     pub(super) fn next_due(&self) -> Option<Duration> {
         let arrival = self.arrivals.peek().map(|Reverse((due, ..))| *due);
-        arrival.into_iter().chain(self.listeners.next_due()).min()
+        let idle = self.keep_alive.first().map(|(due, ..)| *due);
+        arrival.into_iter().chain(self.listeners.next_due()).chain(idle).min()
     }
 
     pub(super) fn power_off(&mut self) {
         self.state = MachineState::Off;
         self.listeners.clear();
+        self.ports.clear();
         self.outbox.clear();
+        self.keep_alive.clear();
     }
 
     pub(super) fn power_on(&mut self) {

@@ -55,6 +55,7 @@ mod card;
 mod flow;
 mod headline;
 mod host_faults;
+mod keep_alive;
 mod kernel;
 mod limits;
 mod listening;
@@ -66,15 +67,17 @@ mod ports;
 mod shared;
 mod socket;
 mod triggered;
+mod watch;
 mod wire;
 
 #[cfg(feature = "tonic")]
 pub use adapters::Peer;
 pub use socket::{Connector, OwnedReadHalf, OwnedWriteHalf, TcpListener, TcpStream};
+pub use watch::KeepAlive;
 
 pub(crate) use card::run_kernel;
 pub(crate) use limits::SocketLimits;
-pub(crate) use names::{NameFault, NameTrouble, address};
+pub(crate) use names::{NameFault, NameTrouble, address, address_v6};
 pub(crate) use shared::SharedNet;
 pub(crate) use triggered::{ApplyToHost, Down, TriggerAction, TriggeredFault, Victims};
 pub(crate) use wire::{

@@ -1,7 +1,7 @@
 //! The names and addresses of the hosts, and the faults of name lookups. The world sets the active faults.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use crate::history::SharedRecording;
@@ -11,6 +11,12 @@ use crate::trace::{Event, HostId};
 pub(crate) fn address(index: usize) -> IpAddr {
     let [_, _, high, low] = (index as u32 + 1).to_be_bytes();
     IpAddr::V4(Ipv4Addr::new(192, 168, high, low))
+}
+
+/// The IPv6 address of the host with this index: from fd00::c0a8:1 on, beside its IPv4 address.
+pub(crate) fn address_v6(index: usize) -> IpAddr {
+    let [_, _, high, low] = (index as u32 + 1).to_be_bytes();
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0xc0a8, u16::from_be_bytes([high, low])))
 }
 
 /// The kinds of faults of a name lookup.
@@ -62,13 +68,25 @@ impl Names {
         &self.hosts[host.index()]
     }
 
-    /// The host with this name or address.
-    pub(super) fn host(&self, name: &str) -> Option<HostId> {
+    /// The host with this name or address as `from` sees it, and its address. `localhost`, the loopback addresses, and
+    /// the unspecified ones stand for `from` itself.
+    pub(super) fn host(&self, from: HostId, name: &str) -> Option<(HostId, IpAddr)> {
         if let Some(index) = self.hosts.iter().position(|known| known == name) {
-            return Some(HostId(index as u16));
+            return Some((HostId(index as u16), address(index)));
         }
-        let ip: IpAddr = name.parse().ok()?;
-        (0..self.hosts.len()).find(|index| address(*index) == ip).map(|index| HostId(index as u16))
+        if name == "localhost" {
+            return Some((from, Ipv4Addr::LOCALHOST.into()));
+        }
+        let ip: IpAddr = name.trim_start_matches('[').trim_end_matches(']').parse().ok()?;
+        match ip {
+            ip if ip.is_loopback() => Some((from, ip)),
+            IpAddr::V4(ip) if ip.is_unspecified() => Some((from, Ipv4Addr::LOCALHOST.into())),
+            IpAddr::V6(ip) if ip.is_unspecified() => Some((from, Ipv6Addr::LOCALHOST.into())),
+            ip => {
+                let index = (0..self.hosts.len()).find(|index| [address(*index), address_v6(*index)].contains(&ip))?;
+                Some((HostId(index as u16), ip))
+            }
+        }
     }
 
     /// How much later than usual a host receives the address of another.

@@ -112,6 +112,12 @@ impl Packets {
         packet.bytes = bytes.into();
     }
 
+    /// Whether something that this side sent, and would send again, has not arrived yet.
+    pub(super) fn is_unacknowledged(&self, flow: FlowId, side: Side) -> bool {
+        self.iter()
+            .any(|packet| (packet.flow, packet.side) == (flow, side) && !packet.dropped && !packet.is_sent_once())
+    }
+
     /// The connections with a segment in flight that is not lost.
     pub(super) fn busy(&self) -> BTreeSet<FlowId> {
         self.iter().filter(|packet| !packet.dropped).map(|packet| packet.flow).collect()

@@ -13,8 +13,9 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::flow::{EndState, FlowId, Side};
-use super::names::{Resolution, address};
+use super::names::{Resolution, address, address_v6};
 use super::shared::SharedNet;
+use super::watch::KeepAlive;
 use crate::alive::AliveFlag;
 use crate::sandbox;
 use crate::trace::{HostId, SegmentKind};
@@ -39,7 +40,8 @@ impl Connector {
         Connector { net, host, alive }
     }
 
-    /// Connects to a port of the host with this name or address.
+    /// Connects to a port of the host with this name, IPv4 or IPv6 address. `localhost`, 127.0.0.1, `::1`, 0.0.0.0, and the
+    /// host's own name and addresses stand for this host itself, which no fault of a link comes between.
     ///
     /// # Errors
     /// `NotFound` for a name that belongs to no host of the scenario, `ConnectionRefused` if no program listens on the
@@ -48,11 +50,11 @@ impl Connector {
     /// stable Rust.
     pub async fn connect(&self, host: &str, port: u16) -> io::Result<TcpStream> {
         self.pend_if_dead().await;
-        let (to, found) = self.look_up(host).await?;
+        let (to, address, found) = self.look_up(host).await?;
         let stream = {
             let mut net = self.net.lock();
             // A connect that finds no name counts too, so the ordinals of later connects do not depend on name faults.
-            let flow = net.open(self.host, to, port)?;
+            let flow = net.open(self.host, to, address, port)?;
             // From here on, dropping this future drops the stream, which abandons the connection and frees its port.
             TcpStream { net: self.net.clone(), alive: self.alive.clone(), flow, side: Side::Client }
         };
@@ -81,25 +83,25 @@ impl Connector {
     }
 
     /// The host with this name or address, and what a lookup of the name returns.
-    async fn look_up(&self, host: &str) -> io::Result<(HostId, Resolution)> {
-        let (to, delay) = {
+    async fn look_up(&self, host: &str) -> io::Result<(HostId, IpAddr, Resolution)> {
+        let (to, address, delay) = {
             let mut net = self.net.lock();
-            let Some(to) = net.names.host(host) else {
+            let Some((to, address)) = net.names.host(self.host, host) else {
                 return Err(io::Error::new(
                     io::ErrorKind::NotFound,
                     format!("no host is named `{host}`; add it to the scenario"),
                 ));
             };
-            if net.names.faults.is_empty() || host.parse::<IpAddr>().is_ok() {
-                return Ok((to, Resolution::Host));
+            if net.names.faults.is_empty() || to == self.host || host.parse::<IpAddr>().is_ok() {
+                return Ok((to, address, Resolution::Host));
             }
-            (to, net.names.lookup_delay(self.host, to, sandbox::now()))
+            (to, address, net.names.lookup_delay(self.host, to, sandbox::now()))
         };
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
         self.pend_if_dead().await;
-        Ok((to, self.net.lock().names.look_up(self.host, to, sandbox::now())))
+        Ok((to, address, self.net.lock().names.look_up(self.host, to, sandbox::now())))
     }
 
     /// Connects to `host:port`.
@@ -152,26 +154,39 @@ fn error_of(kind: io::ErrorKind) -> io::Error {
 pub struct TcpListener {
     net: SharedNet,
     host: HostId,
+    /// The address on which it listens; `None` for all addresses of the host.
+    on: Option<IpAddr>,
     port: u16,
     alive: AliveFlag,
     bound: bool,
 }
 
 impl TcpListener {
-    pub(crate) fn new(net: SharedNet, host: HostId, port: u16, alive: AliveFlag) -> TcpListener {
-        TcpListener { net, host, port, alive, bound: false }
+    pub(crate) fn new(net: SharedNet, host: HostId, on: Option<IpAddr>, port: u16, alive: AliveFlag) -> TcpListener {
+        let mut listener = TcpListener { net, host, on, port, alive, bound: false };
+        if port == 0 {
+            // The program asks for the port before it accepts. An error comes again when it does.
+            let _ = listener.bind();
+        }
+        listener
     }
 
     /// Starts to listen at once.
     ///
     /// # Errors
-    /// `AddrInUse` if the host already listens on this port, and `BrokenPipe` if the program has been killed.
+    /// `AddrInUse` if the host already listens on this port, `AddrNotAvailable` if the address is not one of the host's,
+    /// and `BrokenPipe` if the program has been killed.
     pub fn bind(&mut self) -> io::Result<()> {
         if !self.alive.is_set() {
             return Err(killed_error());
         }
         if !self.bound {
-            self.net.lock().listen(self.host, self.port)?;
+            let index = self.host.index();
+            let is_own = |on: IpAddr| on.is_loopback() || on == address(index) || on == address_v6(index);
+            if !self.on.is_none_or(is_own) {
+                return Err(io::Error::from(io::ErrorKind::AddrNotAvailable));
+            }
+            self.port = self.net.lock().listen(self.host, self.on, self.port)?;
             self.bound = true;
         }
         Ok(())
@@ -195,25 +210,26 @@ impl TcpListener {
         }
         self.bind()?;
         let mut net = self.net.lock();
-        let Some(flow) = net.accept(self.host, self.port, cx.waker()) else { return Poll::Pending };
+        let Some(flow) = net.accept(self.host, (self.port, self.on), cx.waker()) else { return Poll::Pending };
         let peer = net.local_address(flow, Side::Client);
         let stream = TcpStream { net: self.net.clone(), alive: self.alive.clone(), flow, side: Side::Server };
         Poll::Ready(Ok((stream, peer)))
     }
 
-    /// The address on which this listener listens.
+    /// The address on which this listener listens: the host's own IPv4 address if it listens on all. A listener on port 0
+    /// tells the port that it was given.
     ///
     /// # Errors
     /// Never fails today; the signature matches tokio's listener.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(SocketAddr::new(address(self.host.index()), self.port))
+        Ok(SocketAddr::new(self.on.unwrap_or_else(|| address(self.host.index())), self.port))
     }
 }
 
 impl Drop for TcpListener {
     fn drop(&mut self) {
         if self.bound && self.alive.is_set() {
-            self.net.lock().stop_listening(self.host, self.port);
+            self.net.lock().stop_listening(self.host, (self.port, self.on));
         }
     }
 }
@@ -276,6 +292,29 @@ impl TcpStream {
     pub fn set_zero_linger(&self) -> io::Result<()> {
         if let Some(end) = self.net.lock().flow(self.flow).end(self.side) {
             end.resets_on_close = true;
+        }
+        Ok(())
+    }
+
+    /// Probes the peer while nothing arrives, as `SO_KEEPALIVE` with its three numbers does, or stops doing so. If the
+    /// peer answers no probe, reads and writes fail with `TimedOut`; if it no longer knows the connection, with
+    /// `ConnectionReset`.
+    ///
+    /// # Errors
+    /// Never fails.
+    pub fn set_keep_alive(&self, keep_alive: Option<KeepAlive>) -> io::Result<()> {
+        self.net.lock().keep_alive(self.flow, self.side, keep_alive, sandbox::now());
+        Ok(())
+    }
+
+    /// Fails the connection with `TimedOut` once something that was sent has not been acknowledged for this long, as
+    /// `TCP_USER_TIMEOUT` does; `None` waits until the kernel gives up, for about a quarter of an hour.
+    ///
+    /// # Errors
+    /// Never fails.
+    pub fn set_user_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        if let Some(end) = self.net.lock().flow(self.flow).end(self.side) {
+            end.user_timeout = timeout;
         }
         Ok(())
     }

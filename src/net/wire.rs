@@ -33,7 +33,7 @@ pub(crate) use stream::{Stream, StreamKind};
 use gaps::{Filled, Gaps};
 use links::{Links, drop_packet, is_from_program};
 use release::ForeignSegments;
-use retransmit::{FORGOTTEN_AFTER, GIVES_UP_AFTER, next_attempt};
+use retransmit::{FORGOTTEN_AFTER, GIVES_UP_AFTER, gives_up_at, next_attempt};
 use stream::Piece;
 
 /// Decides the fate of all segments.
@@ -181,11 +181,15 @@ impl Wire {
         let Some(packet) = net.packets.get(id) else { return };
         let (flow, side, sent_at) = (packet.flow, packet.side, packet.sent_at);
         let state = &net.flows[flow as usize];
-        let limit = if state.ends[side.index()].is_some() { GIVES_UP_AFTER } else { FORGOTTEN_AFTER };
+        let limit = match &state.ends[side.index()] {
+            Some(end) => end.user_timeout.unwrap_or(GIVES_UP_AFTER),
+            None => FORGOTTEN_AFTER,
+        };
         let is_known = state.is_known(side, at);
-        if is_known && at < sent_at + limit {
-            let link = self.links.between(state.host(side), state.host(side.other()));
-            let timer = next_attempt(sent_at, at, link.retransmission_timeout());
+        let timeout = self.links.between(state.host(side), state.host(side.other())).retransmission_timeout();
+        let gives_up_at = gives_up_at(sent_at, limit, timeout);
+        if is_known && at < gives_up_at {
+            let timer = next_attempt(sent_at, at, timeout).min(gives_up_at);
             if timer > at {
                 // The segment was lost on arrival, so its timer is still to expire.
                 if is_from_program(packet.kind) {
@@ -243,7 +247,11 @@ impl Wire {
         let (flow, side, ordinal, sent_at) = (packet.flow, packet.side, packet.ordinal, packet.sent_at);
         let hosts = &net.flows[flow as usize];
         let timeout = self.links.between(hosts.host(side), hosts.host(side.other())).retransmission_timeout();
-        net.timers.push(Reverse((next_attempt(sent_at, at + Duration::from_nanos(1), timeout), id)));
+        let next = next_attempt(sent_at, at + Duration::from_nanos(1), timeout);
+        // The timer expires when the program's patience ends, if that is sooner.
+        let user_timeout = hosts.ends[side.index()].as_ref().and_then(|end| end.user_timeout);
+        let next = user_timeout.map_or(next, |limit| next.min(gives_up_at(sent_at, limit, timeout)));
+        net.timers.push(Reverse((next, id)));
         if is_from_program(packet.kind) {
             self.gaps.lose(flow, side, ordinal, id);
         }

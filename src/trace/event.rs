@@ -37,6 +37,8 @@ pub enum SegmentKind {
     Rst,
     /// Opens the receive window, so that the peer may send more.
     Window,
+    /// Asks whether the peer still knows the connection; it answers with an `Ack`, or with a `Rst`.
+    Probe,
 }
 
 /// Why it is safe to send a request again.

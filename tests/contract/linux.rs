@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -46,6 +47,18 @@ impl Machine for Real {
 
     fn reset_on_close(&self, stream: &TcpStream) {
         stream.set_zero_linger().expect("the kernel allows it");
+    }
+
+    fn keep_alive(&self, stream: &TcpStream, idle: u64, interval: u64, retries: u32) {
+        let settings = TcpKeepalive::new()
+            .with_time(Duration::from_secs(idle))
+            .with_interval(Duration::from_secs(interval))
+            .with_retries(retries);
+        SockRef::from(stream).set_tcp_keepalive(&settings).expect("the kernel allows it");
+    }
+
+    fn user_timeout(&self, stream: &TcpStream, timeout: Duration) {
+        SockRef::from(stream).set_tcp_user_timeout(Some(timeout)).expect("the kernel allows it");
     }
 
     fn elapsed(&self) -> Duration {

@@ -37,6 +37,10 @@ pub trait Machine: Clone + 'static {
     fn accept(&self, listener: &mut Self::Listener) -> impl Future<Output = io::Result<Self::Stream>>;
     /// Makes the close of a connection reset it.
     fn reset_on_close(&self, stream: &Self::Stream);
+    /// Probes an idle peer: after so many seconds, again after so many, so many times.
+    fn keep_alive(&self, stream: &Self::Stream, idle: u64, interval: u64, retries: u32);
+    /// Limits how long what was sent may stay unacknowledged.
+    fn user_timeout(&self, stream: &Self::Stream, timeout: Duration);
     /// The time since the row began.
     fn elapsed(&self) -> Duration;
     /// Notes what the program sees.

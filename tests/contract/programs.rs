@@ -566,3 +566,54 @@ pub async fn answer_at_half_and_reset<M: Machine>(machine: M) {
     let _ = stream.write_all(b"answer").await;
     machine.until(600).await;
 }
+
+/// Reads, and notes what it reads and when.
+async fn timed_read<M: Machine>(machine: &M, stream: &mut M::Stream) {
+    let mut buffer = [0; 4_096];
+    let result = stream.read(&mut buffer).await;
+    match &result {
+        Ok(0) => machine.note_time("EOF"),
+        Ok(length) => machine.note_time(&String::from_utf8_lossy(&buffer[..*length])),
+        Err(_) => machine.note_time(&word(&result, "")),
+    }
+}
+
+/// Keeps an idle connection alive (first probe after 1 s, another each second, three in all), and reads.
+pub async fn keep_alive_and_read<M: Machine>(machine: M) {
+    let mut stream = connected(&machine).await;
+    machine.keep_alive(&stream, 1, 1, 3);
+    timed_read(&machine, &mut stream).await;
+    write(&machine, &mut stream, "x").await;
+    std::future::pending().await
+}
+
+/// The same, with a user timeout of 1.5 s.
+pub async fn keep_alive_with_user_timeout<M: Machine>(machine: M) {
+    let mut stream = connected(&machine).await;
+    machine.keep_alive(&stream, 1, 1, 9);
+    machine.user_timeout(&stream, std::time::Duration::from_millis(1_500));
+    timed_read(&machine, &mut stream).await;
+    std::future::pending().await
+}
+
+/// Keeps a connection alive, sends a byte at 0.7 s, and reads.
+pub async fn keep_alive_and_send<M: Machine>(machine: M) {
+    let mut stream = connected(&machine).await;
+    machine.keep_alive(&stream, 1, 1, 3);
+    machine.until(700).await;
+    let _ = stream.write_all(b"a").await;
+    timed_read(&machine, &mut stream).await;
+    std::future::pending().await
+}
+
+/// Sends a byte at 0.5 s with a user timeout of 1 s, reads twice and writes.
+pub async fn user_timeout_and_send<M: Machine>(machine: M) {
+    let mut stream = connected(&machine).await;
+    machine.user_timeout(&stream, std::time::Duration::from_secs(1));
+    machine.until(500).await;
+    let _ = stream.write_all(b"a").await;
+    timed_read(&machine, &mut stream).await;
+    read(&machine, &mut stream).await;
+    write(&machine, &mut stream, "x").await;
+    std::future::pending().await
+}

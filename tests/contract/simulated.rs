@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use squall::fault::{self, Fault};
 use squall::internal::run::{Detail, run};
-use squall::net::{TcpListener, TcpStream};
+use squall::net::{KeepAlive, TcpListener, TcpStream};
 use squall::prelude::*;
 
 use super::{Machine, PORT, Seen, Trouble};
@@ -38,6 +38,15 @@ impl Machine for Simulated {
 
     fn reset_on_close(&self, stream: &TcpStream) {
         stream.set_zero_linger().expect("the simulated kernel allows it");
+    }
+
+    fn keep_alive(&self, stream: &TcpStream, idle: u64, interval: u64, retries: u32) {
+        let settings = KeepAlive { idle: secs(idle), interval: secs(interval), retries };
+        stream.set_keep_alive(Some(settings)).expect("the simulated kernel allows it");
+    }
+
+    fn user_timeout(&self, stream: &TcpStream, timeout: Duration) {
+        stream.set_user_timeout(Some(timeout)).expect("the simulated kernel allows it");
     }
 
     fn elapsed(&self) -> Duration {

@@ -166,6 +166,15 @@ fn rows() -> Vec<Row> {
             4,
             Some(SEVERAL)
         ),
+        row!("keep-alive: a peer that lives", hold, keep_alive_and_read, [], 6),
+        row!("keep-alive: a peer that cannot be reached", hold, keep_alive_and_read, [Partition(600, 7_900)], 8),
+        row!("keep-alive: a peer that was away for two probes", hold, keep_alive_and_read, [Partition(600, 2_700)], 8),
+        row!("keep-alive: only the way back is cut", hold, keep_alive_and_read, [CutToClient(600, 7_900)], 8),
+        row!("keep-alive: a peer that has forgotten", hold, keep_alive_and_read, [PowerOff(600, 1_600)], 6),
+        row!("keep-alive with a user timeout", hold, keep_alive_with_user_timeout, [Partition(600, 7_900)], 8),
+        row!("keep-alive waits while bytes are on their way", hold, keep_alive_and_send, [Partition(600, 5_900)], 9),
+        row!("a user timeout", hold, user_timeout_and_send, [Partition(400, 5_900)], 6),
+        row!("a user timeout that is not reached", hold, user_timeout_and_send, [Partition(400, 900)], 4),
         row!(
             "a reset through a cut of the way back is lost",
             close_unread,

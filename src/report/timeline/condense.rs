@@ -1,6 +1,7 @@
 //! Fits a timeline into a number of lines: the least important lines are left out first, and each gap says what it
 //! held.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::moment::{Category, Line, Weight};
@@ -9,6 +10,8 @@ use super::moment::{Category, Line, Weight};
 const ROUTINE_BEFORE: usize = 8;
 /// The number of routine lines that are kept after it.
 const ROUTINE_AFTER: usize = 3;
+/// Lines that differ in numbers only are folded if there are more of them than this.
+const REPEATED: usize = 2;
 /// The numbers of lines to keep besides the important ones, from the most to the least: lines at the beginning of a
 /// run, which show how the system works, and notable lines in each gap.
 const ROOMS: [(usize, usize); 8] = [(24, 6), (20, 4), (16, 3), (16, 2), (12, 1), (12, 0), (6, 0), (0, 0)];
@@ -74,31 +77,97 @@ fn choose(weight: Weight, mut beginning: usize, share: usize) -> impl FnMut(&Lin
     }
 }
 
-/// The lines that lead to a moment and those that directly follow it, without routine lines that are farther away.
+/// The lines that lead to a moment and those that directly follow it. What changed the state of the system, and its first
+/// symptom, stand wherever they are; of lines that repeat each other, the first and the last; and no routine lines that
+/// are farther away.
 fn nearest(lines: &[Line], limit: usize, around: Duration) -> Vec<String> {
     let after = lines.partition_point(|line| line.at <= around);
-    let is_routine = |line: &&Line| line.weight == Weight::Routine;
-    let routine_after = lines[after..].iter().filter(is_routine).count();
-    let routine_before = lines[..after].iter().filter(is_routine).count();
-    let first_kept = routine_before.saturating_sub(ROUTINE_BEFORE);
-    let last_kept = routine_before + routine_after.min(ROUTINE_AFTER);
-    let mut routine = 0;
-    let text = keep(lines, |line| {
-        if line.weight > Weight::Routine {
-            return true;
+    // The distance from the moment in lines: three quarters of them lead to it.
+    let distance = |index: usize| if index < after { after - 1 - index } else { (index - after + 1) * 3 };
+    let ranks = ranks(lines, after);
+    let mut order: Vec<usize> = (0..lines.len()).filter(|index| ranks[*index] != Rank::Hidden).collect();
+    order.sort_by_key(|index| (ranks[*index], distance(*index)));
+    // Each kept line may also cost a gap before it, so the number of lines that fit is found by trying.
+    for kept in (0..=order.len().min(limit)).rev() {
+        let kept: BTreeSet<usize> = order[..kept].iter().copied().collect();
+        let mut index = 0;
+        let text = keep(lines, |_| {
+            index += 1;
+            kept.contains(&(index - 1))
+        });
+        // A gap at either end says nothing that leads to the moment.
+        let is_gap = |kept: Option<&Kept>| kept.is_some_and(|kept| kept.holds > 0);
+        let (start, end) = (usize::from(is_gap(text.first())), text.len() - usize::from(is_gap(text.last())));
+        if start < end && end - start <= limit {
+            return text.into_iter().take(end).skip(start).map(|kept| kept.text).collect();
         }
-        routine += 1;
-        (first_kept + 1..=last_kept).contains(&routine)
+    }
+    Vec::new()
+}
+
+/// How much a line is worth around a moment; the first is worth most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// A change of the system's state, or its first symptom.
+    Standing,
+    /// Notable, and not a repetition.
+    Notable,
+    /// Routine, close to the moment.
+    Routine,
+    /// Never shown: a repetition, or routine that is far away.
+    Hidden,
+}
+
+/// The rank of each line; those from `after` on follow the moment.
+fn ranks(lines: &[Line], after: usize) -> Vec<Rank> {
+    let mut shapes: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (index, line) in lines.iter().enumerate().filter(|(_, line)| line.weight > Weight::Routine) {
+        shapes.entry(shape(&line.text)).or_default().push(index);
+    }
+    let mut repeats = vec![false; lines.len()];
+    for places in shapes.values().filter(|places| places.len() > REPEATED) {
+        // The last one before the moment, or the last one of all, shows that it goes on.
+        let last = places.iter().rfind(|place| **place < after).or(places.last()).copied();
+        for place in &places[1..] {
+            repeats[*place] = Some(*place) != last;
+        }
+    }
+    let is_change = |line: &Line| line.weight == Weight::Decisive && line.category == Category::Other;
+    let symptom = lines.iter().position(|line| match line.category {
+        Category::Operation => line.weight == Weight::Decisive,
+        Category::Attempt => line.weight >= Weight::Notable,
+        _ => false,
     });
-    let end_of_before = text.partition_point(|kept| kept.at <= around);
-    // Three quarters of the lines lead to the moment.
-    let start = end_of_before.saturating_sub(limit * 3 / 4).min(text.len().saturating_sub(limit));
-    text.into_iter().skip(start).take(limit).map(|kept| kept.text).collect()
+    let routine: Vec<usize> = (0..lines.len()).filter(|index| lines[*index].weight == Weight::Routine).collect();
+    let middle = routine.partition_point(|index| *index < after);
+    let near = middle.saturating_sub(ROUTINE_BEFORE)..(middle + ROUTINE_AFTER).min(routine.len());
+    let near: BTreeSet<usize> = routine[near].iter().copied().collect();
+    let rank = |(index, line): (usize, &Line)| match line.weight {
+        _ if Some(index) == symptom => Rank::Standing,
+        _ if repeats[index] => Rank::Hidden,
+        _ if is_change(line) => Rank::Standing,
+        Weight::Routine if near.contains(&index) => Rank::Routine,
+        Weight::Routine => Rank::Hidden,
+        Weight::Notable | Weight::Decisive => Rank::Notable,
+    };
+    lines.iter().enumerate().map(rank).collect()
+}
+
+/// The text of a line without its numbers: lines of one shape repeat each other.
+fn shape(text: &str) -> String {
+    let mut shape = String::with_capacity(text.len());
+    for c in text.chars() {
+        match (c.is_ascii_digit(), shape.ends_with('#')) {
+            (true, true) => {}
+            (true, false) => shape.push('#'),
+            (false, _) => shape.push(c),
+        }
+    }
+    shape
 }
 
 /// A line that is shown.
 struct Kept {
-    at: Duration,
     text: String,
     /// The number of lines that it stands for, if it is a gap; else 0.
     holds: usize,
@@ -111,7 +180,7 @@ fn keep(lines: &[Line], mut is_kept: impl FnMut(&Line) -> bool) -> Vec<Kept> {
     for line in lines {
         if is_kept(line) {
             close(&mut text, &mut gap);
-            text.push(Kept { at: line.at, text: draw(line), holds: 0 });
+            text.push(Kept { text: draw(line), holds: 0 });
         } else {
             gap.push(line);
         }
@@ -127,12 +196,16 @@ fn close(text: &mut Vec<Kept>, gap: &mut Vec<&Line>) {
         [only] => draw(only),
         lines => format!("{:>10}  {} … {}", "", last.lanes_alone, contents(lines)),
     };
-    text.push(Kept { at: last.at, text: drawn, holds: gap.len() });
+    text.push(Kept { text: drawn, holds: gap.len() });
     gap.clear();
 }
 
 /// The content of a gap in words.
 fn contents(lines: &[&Line]) -> String {
+    let first = shape(&lines[0].text);
+    if lines[0].weight > Weight::Routine && lines.iter().all(|line| shape(&line.text) == first) {
+        return format!("{} more like it", lines.len());
+    }
     let count = |category| lines.iter().filter(|line| line.category == category).count();
     let answers = count(Category::Answer);
     let unanswered = count(Category::Request).saturating_sub(answers);

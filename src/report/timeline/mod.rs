@@ -36,11 +36,13 @@ pub fn timeline(recording: &Recording, options: &TimelineOptions) -> String {
 
 /// The lines of [`timeline`].
 pub(crate) fn timeline_lines(recording: &Recording, options: &TimelineOptions) -> Vec<String> {
-    let mut lines = lanes::draw(&recording.hosts, story::moments(recording));
+    let moments = story::moments(recording);
+    let lanes = lanes::Lanes::of(&recording.hosts, &moments);
+    let mut lines = lanes.draw(moments);
     lines.retain(|line| options.from.is_none_or(|from| line.at >= from));
     lines.retain(|line| options.until.is_none_or(|until| line.at <= until));
     let limit = if options.max_lines == 0 { usize::MAX } else { options.max_lines };
-    let mut text = lanes::header(&recording.hosts);
+    let mut text = lanes.header();
     text.extend(condense::fit(&lines, limit, options.around));
     text
 }

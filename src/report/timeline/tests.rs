@@ -242,3 +242,55 @@ lanes: a buyer, b gateway, c api
     5.010s  │ │ ▲  api starts";
     assert_eq!(text.trim_end(), expected.trim(), "\n{text}");
 }
+
+/// A stuck system once showed ten equal lines, and neither the fault nor the first symptom.
+#[test]
+fn what_repeats_is_folded_and_what_began_it_stands() {
+    let mut records = vec![
+        record(1_000, None, Event::FaultBegan { fault: 0 }, "partition buyer - api at 1s"),
+        record(1_500, Some(GATEWAY), Event::Mark(Mark::HealthChanged { to: API, healthy: false }), ""),
+    ];
+    for call in 1..=60 {
+        let outcome = AttemptOutcome::TimedOut;
+        let ended = Event::Mark(Mark::AttemptEnded { call, attempt: 1, outcome });
+        records.push(record(
+            1_000 + call * 100,
+            Some(BUYER),
+            Event::Mark(Mark::CallStarted { call, deadline: secs(1) }),
+            "",
+        ));
+        records.push(record(1_050 + call * 100, Some(BUYER), ended, ""));
+    }
+    let options = TimelineOptions { around: Some(secs(7)), max_lines: 8, ..TimelineOptions::default() };
+    let text = timeline(&recording(records, Vec::new()), &options);
+    let expected = "
+lanes: a buyer, b gateway, c api
+      time  a b c
+    1.000s  │ │ │  f1 begins: partition buyer - api at 1s
+    1.150s  ● │ │  attempt 1 of call 1 times out
+            │ │ │  … 3 more like it
+    1.500s  │ ● │  gateway believes api dead
+            │ │ │  … 54 more like it
+    6.950s  ● │ │  attempt 1 of call 59 times out";
+    assert_eq!(text.trim_end(), expected.trim(), "\n{text}");
+}
+
+#[test]
+fn hosts_to_which_something_happens_have_lanes() {
+    let mut recording = example();
+    recording.hosts.extend((3..40).map(|host| format!("idle-{host}")));
+    let killed = record(500, Some(HostId(30)), Event::Killed, "");
+    recording.records.insert(3, killed);
+    let text = timeline(&recording, &TimelineOptions::default());
+    let header = text.lines().next().unwrap();
+    assert!(header.starts_with("lanes: a buyer, b gateway, c api, d idle-3, "), "{header}");
+    assert!(header.ends_with("k idle-10, l idle-30, and 28 hosts without a lane"), "{header}");
+    // A host without a lane is named.
+    for host in 3..12 {
+        recording.records.insert(3, record(400, Some(HostId(host)), Event::Killed, ""));
+    }
+    let logs = Event::Mark(Mark::Note { name: "note".to_owned(), detail: "hello".to_owned() });
+    recording.records.push(record(9_000, Some(HostId(39)), logs, ""));
+    let text = timeline(&recording, &TimelineOptions::default());
+    assert!(text.contains("idle-39: note hello"), "{text}");
+}
