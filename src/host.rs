@@ -152,6 +152,30 @@ impl HostContext {
         Connector::new(self.net.clone(), self.id, self.alive.clone())
     }
 
+    /// Lets a name of the scenario stand for these hosts from now on, as an operator does at a failover. Lookups that come
+    /// later find them; connections that are open stay where they are.
+    ///
+    /// # Errors
+    /// `NotFound` if no [`Scenario::alias`](crate::scenario::Scenario::alias) has this name, or no host one of the others.
+    pub fn point(&self, name: &str, hosts: &[&str]) -> std::io::Result<()> {
+        let unknown = |what: String| std::io::Error::new(std::io::ErrorKind::NotFound, what);
+        let recorder = self.recorder();
+        let mut ids = Vec::new();
+        for host in hosts {
+            match recorder.host_named(host) {
+                HostId::UNKNOWN => return Err(unknown(format!("no host is named `{host}`; add it to the scenario"))),
+                id => ids.push(id),
+            }
+        }
+        if self.alive.is_set() {
+            if !self.net.lock().point(name, ids) {
+                return Err(unknown(format!("no alias is named `{name}`; add it to the scenario")));
+            }
+            recorder.note("points", &format!("{name} to {}", hosts.join(", ")));
+        }
+        Ok(())
+    }
+
     /// The machine's disk.
     pub fn disk(&self) -> Disk {
         self.disk.clone()

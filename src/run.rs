@@ -161,6 +161,7 @@ fn simulate_case(scenario: &Scenario, case: &Case, detail: Detail, trigger_count
         topology: &topology,
         latency: scenario.latency.clone(),
         latencies: scenario.link_latencies(),
+        aliases: scenario.aliases_of_hosts(),
         step: scenario.step_of_run(),
         run_for: scenario.run_for,
         settle_for: scenario.settle_for,

@@ -134,6 +134,8 @@ pub struct Scenario {
     pub(crate) seeds: u64,
     pub(crate) latency: Range<Duration>,
     latencies: Vec<LinkLatency>,
+    /// Names for other hosts: the name, and the patterns of its hosts.
+    aliases: Vec<(String, Vec<String>)>,
     /// The length of a step, if it is set.
     step: Option<Duration>,
     supervised: Vec<(String, Duration)>,
@@ -167,6 +169,7 @@ impl Scenario {
             seeds: SEEDS,
             latency: millis(10)..millis(30),
             latencies: Vec::new(),
+            aliases: Vec::new(),
             step: None,
             supervised: Vec::new(),
             wall_offsets: Vec::new(),
@@ -314,6 +317,14 @@ impl Scenario {
     pub fn link_latency(mut self, a: &str, b: &str, range: Range<Duration>) -> Scenario {
         self.latencies.retain(|(x, y, _)| (x != a || y != b) && (x != b || y != a));
         self.latencies.push((a.to_owned(), b.to_owned(), range));
+        self
+    }
+
+    /// Gives a name to other hosts, in this order; each pattern is the name of a host or of a group. A connect to the name
+    /// tries their addresses one after the other. [`HostContext::point`] lets the name move.
+    pub fn alias(mut self, name: &str, hosts: &[&str]) -> Scenario {
+        self.aliases.retain(|(known, _)| known != name);
+        self.aliases.push((name.to_owned(), hosts.iter().map(|host| (*host).to_owned()).collect()));
         self
     }
 

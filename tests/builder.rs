@@ -51,6 +51,8 @@ fn all_problems_are_reported_at_once() {
         .host("my host", idle)
         .supervise("sevrer", secs(1))
         .link_latency("server", "clinet", millis(20)..millis(30))
+        .alias("server", &["servre"])
+        .alias("db", &[])
         .fault(fault::kill("sevrer"))
         .step(millis(20))
         .run_for(Duration::ZERO)
@@ -62,6 +64,9 @@ fn all_problems_are_reported_at_once() {
         "  - a host cannot be named `10.0.0.7`: it is read as an IP address and never looked up",
         "  - a host cannot be named `my host`: ' ' is neither a letter from a to z, a digit, `-`, `_` nor `.`",
         "  - two hosts are named `server`: give one of them another name",
+        "  - alias(`db`): name at least one host",
+        "  - alias(`server`): a host or group has this name: choose another",
+        &format!("  - alias(`server`): no host matches `servre`; did you mean `server`? {hosts}"),
         &format!("  - link_latency(`server`, `clinet`): no host matches `clinet` {hosts}"),
         &format!("  - supervise(`sevrer`): no host matches `sevrer`; did you mean `server`? {hosts}"),
         "  - a run has no length: set it with `.run_for(..)` and `.settle_for(..)`",

@@ -30,7 +30,7 @@ pub struct SegmentFate {
     pub back: bool,
     /// The ordinal of the segment among those of its sender on this connection, from 0.
     pub segment: u32,
-    /// The transmissions that are lost, counted from 0; each is below 17.
+    /// The transmissions that are lost, counted from 0; each is below 18.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<u32>,
     /// The delay beyond what the lost transmissions cause.

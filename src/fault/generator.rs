@@ -125,6 +125,8 @@ pub struct FaultGenerator {
     schedule: Schedule,
     /// The message or event with which its faults begin; `None` if they begin at a time.
     trigger_point: Option<Trigger>,
+    /// The most faults at trigger points that follow each other; `None` if each is drawn by itself.
+    in_turn: Option<usize>,
 }
 
 scheduled!(FaultGenerator);
@@ -143,7 +145,7 @@ impl FaultGenerator {
     }
 
     fn new(kind: FaultKind, target: Target) -> FaultGenerator {
-        FaultGenerator { kind, target, schedule: Schedule::default(), trigger_point: None }
+        FaultGenerator { kind, target, schedule: Schedule::default(), trigger_point: None, in_turn: None }
     }
 
     /// Affects only the direction from the first side to the second. A fault of hosts is unchanged.
@@ -173,6 +175,20 @@ impl FaultGenerator {
         self
     }
 
+    /// Its faults begin at messages or events that follow each other, `most` of them at most, from a drawn one on. They are
+    /// counted as the run goes, so faults also begin at those that only earlier faults bring about: each new leader is cut
+    /// off in turn.
+    ///
+    /// ```
+    /// use squall::prelude::*;
+    ///
+    /// let cut_off_each_leader = fault::partition(here(), "node-*").at_event("node-*", "leader").in_turn(4);
+    /// ```
+    pub fn in_turn(mut self, most: usize) -> FaultGenerator {
+        self.in_turn = Some(most.max(1));
+        self
+    }
+
     fn name(&self) -> String {
         let place = place(&self.kind, &self.target);
         let name = match self.kind.facts().generators_differ_by_parameters {
@@ -197,11 +213,16 @@ impl FaultGenerator {
         if seen == 0 {
             return Just(Vec::new()).boxed();
         }
-        let max = self.schedule.at_most.min(MAX_TRIGGER_POINTS);
+        let max = self.schedule.at_most.min(self.in_turn.unwrap_or(MAX_TRIGGER_POINTS));
         let draws = vec((1..=seen, uniform(&self.schedule.lasting), any::<[u64; 2]>()), max.min(1)..=max);
+        let follow_each_other = self.in_turn.is_some();
         let (this, topology, trigger_point) = (self.clone(), topology.clone(), trigger_point.clone());
         let kind = self.kind.scaled(topology.intensity);
         let faults = move |mut draws: Vec<(u32, Duration, [u64; 2])>| {
+            if follow_each_other {
+                let first = draws.first().map_or(1, |(nth, ..)| *nth);
+                draws.iter_mut().zip(first..).for_each(|(draw, nth)| draw.0 = nth);
+            }
             draws.sort_by_key(|(nth, ..)| *nth);
             draws.dedup_by_key(|(nth, ..)| *nth);
             let fault = |(nth, lasting, picks): (u32, Duration, [u64; 2])| Fault {

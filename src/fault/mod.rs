@@ -182,7 +182,7 @@ mod tests {
         let mixed = vec![fate().late(millis(7)), fate().corrupted([59]), fate().lost([0])];
         check(mixed, "1 segment lost, 1 late, 1 with flipped bits client ↔ server", None);
         check(vec![fate()], "segment 1 of client", Some("a segment's fate needs `lost`, `late` or `corrupted`"));
-        let never = "transmission 17 cannot be lost: only the first 17 can, counted from 0";
-        check(vec![fate().lost([17])], "segment 1 of client", Some(never));
+        let never = "transmission 18 cannot be lost: only the first 18 can, counted from 0";
+        check(vec![fate().lost([18])], "segment 1 of client", Some(never));
     }
 }

@@ -32,6 +32,11 @@ impl Net {
         Ok(id)
     }
 
+    /// Lets a name stand for other hosts; returns whether it is known.
+    pub(crate) fn point(&mut self, name: &str, hosts: Vec<HostId>) -> bool {
+        self.names.point(name, hosts)
+    }
+
     /// Starts to listen on a port of one address of the machine, or of all if there is none given. Port 0 stands for any
     /// free port. Returns the port.
     pub(super) fn listen(&mut self, host: HostId, on: Option<IpAddr>, port: u16) -> io::Result<u16> {

@@ -51,6 +51,8 @@ pub(super) enum Resolution {
 #[derive(Debug)]
 pub(crate) struct Names {
     hosts: Vec<String>,
+    /// Names for other hosts.
+    pub(crate) aliases: BTreeMap<String, Vec<HostId>>,
     /// The active faults, in the order of the plan.
     pub(crate) faults: Vec<NameFault>,
     /// How often each fault was effective here.
@@ -60,12 +62,26 @@ pub(crate) struct Names {
 
 impl Names {
     pub(super) fn new(hosts: Vec<String>, recording: SharedRecording) -> Names {
-        Names { hosts, faults: Vec::new(), effects: BTreeMap::new(), recording }
+        Names { hosts, aliases: BTreeMap::new(), faults: Vec::new(), effects: BTreeMap::new(), recording }
     }
 
     /// The name of a host.
     pub(super) fn of(&self, host: HostId) -> &str {
         &self.hosts[host.index()]
+    }
+
+    /// The hosts with this name or address as `from` sees them, with their addresses; none if nobody has it.
+    pub(super) fn hosts(&self, from: HostId, name: &str) -> Vec<(HostId, IpAddr)> {
+        match self.aliases.get(name) {
+            Some(hosts) => hosts.iter().map(|host| (*host, address(host.index()))).collect(),
+            None => self.host(from, name).into_iter().collect(),
+        }
+    }
+
+    /// Lets a name stand for other hosts from now on; returns whether it is one.
+    pub(super) fn point(&mut self, name: &str, hosts: Vec<HostId>) -> bool {
+        let known = self.aliases.get_mut(name);
+        known.map(|known| *known = hosts).is_some()
     }
 
     /// The host with this name or address as `from` sees it, and its address. `localhost`, the loopback addresses, and

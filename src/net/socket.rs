@@ -27,6 +27,18 @@ const LARGEST_SEGMENT: usize = 64 * 1024;
 /// (`tcp_syn_linear_timeouts` = 4, `tcp_syn_retries` = 6) gives up after 131 s.
 const SYN_GAPS: [u64; 11] = [1, 1, 1, 1, 1, 2, 4, 8, 16, 32, 64];
 
+/// An address that no host has, which faulty lookups return.
+const NOBODY: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 168, 255, 254));
+
+/// A host that a lookup found.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    host: HostId,
+    address: IpAddr,
+    /// What the lookup returned.
+    by: Resolution,
+}
+
 /// Opens connections from one host.
 #[derive(Clone, Debug)]
 pub struct Connector {
@@ -50,21 +62,32 @@ impl Connector {
     /// stable Rust.
     pub async fn connect(&self, host: &str, port: u16) -> io::Result<TcpStream> {
         self.pend_if_dead().await;
-        let (to, address, found) = self.look_up(host).await?;
+        let mut result = Err(unknown_name_error());
+        for found in self.look_up(host).await? {
+            // As with tokio, the first address that answers is taken, and the last one's error returned.
+            result = self.connect_once(found, host, port).await;
+            if result.is_ok() {
+                break;
+            }
+        }
+        result
+    }
+
+    async fn connect_once(&self, found: Found, host: &str, port: u16) -> io::Result<TcpStream> {
         let stream = {
             let mut net = self.net.lock();
             // A connect that finds no name counts too, so the ordinals of later connects do not depend on name faults.
-            let flow = net.open(self.host, to, address, port)?;
+            let flow = net.open(self.host, found.host, found.address, port)?;
             // From here on, dropping this future drops the stream, which abandons the connection and frees its port.
             TcpStream { net: self.net.clone(), alive: self.alive.clone(), flow, side: Side::Client }
         };
-        if found == Resolution::Nothing {
+        if found.by == Resolution::Nothing {
             return Err(unknown_name_error());
         }
         for gap in SYN_GAPS {
             self.pend_if_dead().await;
             // A SYN to an unused address reaches no host, so none is sent; the client waits for an answer all the same.
-            if found == Resolution::Host {
+            if found.by == Resolution::Host {
                 self.net.lock().send(stream.flow, Side::Client, SegmentKind::Syn, Bytes::new(), 0);
             }
             let answered = tokio::time::timeout(Duration::from_secs(gap), poll_fn(|cx| stream.poll_connected(cx)));
@@ -75,6 +98,22 @@ impl Connector {
         Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer from {host}:{port}")))
     }
 
+    /// Looks a name up, as a connect does first: the addresses of its hosts, in order. A program that keeps them does not
+    /// notice when the name moves.
+    ///
+    /// # Errors
+    /// Those of [`Connector::connect`] for names. A faulty lookup gives an address that no host has.
+    pub async fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+        self.pend_if_dead().await;
+        let found = self.look_up(host).await?;
+        let addresses: Vec<IpAddr> = found
+            .iter()
+            .filter(|found| found.by != Resolution::Nothing)
+            .map(|found| if found.by == Resolution::Host { found.address } else { NOBODY })
+            .collect();
+        if addresses.is_empty() { Err(unknown_name_error()) } else { Ok(addresses) }
+    }
+
     /// Pends forever if the program is dead: an error would let it act for the rest of the step.
     async fn pend_if_dead(&self) {
         if !self.alive.is_set() {
@@ -82,26 +121,42 @@ impl Connector {
         }
     }
 
-    /// The host with this name or address, and what a lookup of the name returns.
-    async fn look_up(&self, host: &str) -> io::Result<(HostId, IpAddr, Resolution)> {
-        let (to, address, delay) = {
+    /// The hosts with this name or address, and what a lookup of the name returns for each.
+    async fn look_up(&self, host: &str) -> io::Result<Vec<Found>> {
+        let (hosts, delay) = {
             let mut net = self.net.lock();
-            let Some((to, address)) = net.names.host(self.host, host) else {
+            let hosts = net.names.hosts(self.host, host);
+            if hosts.is_empty() && host.parse() == Ok(NOBODY) {
+                return Ok(vec![Found { host: self.host, address: NOBODY, by: Resolution::Nobody }]);
+            }
+            if hosts.is_empty() && net.names.aliases.contains_key(host) {
+                return Err(unknown_name_error());
+            }
+            if hosts.is_empty() {
                 return Err(io::Error::new(
                     io::ErrorKind::NotFound,
                     format!("no host is named `{host}`; add it to the scenario"),
                 ));
-            };
-            if net.names.faults.is_empty() || to == self.host || host.parse::<IpAddr>().is_ok() {
-                return Ok((to, address, Resolution::Host));
             }
-            (to, address, net.names.lookup_delay(self.host, to, sandbox::now()))
+            if net.names.faults.is_empty() || host.parse::<IpAddr>().is_ok() {
+                let found = |(host, address)| Found { host, address, by: Resolution::Host };
+                return Ok(hosts.into_iter().map(found).collect());
+            }
+            let late = |(to, _): &(HostId, IpAddr)| net.names.lookup_delay(self.host, *to, sandbox::now());
+            let delay = hosts.iter().map(late).max();
+            (hosts, delay.unwrap_or_default())
         };
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
         self.pend_if_dead().await;
-        Ok((to, address, self.net.lock().names.look_up(self.host, to, sandbox::now())))
+        let mut net = self.net.lock();
+        let mut found = |(host, address)| {
+            let by =
+                if host == self.host { Resolution::Host } else { net.names.look_up(self.host, host, sandbox::now()) };
+            Found { host, address, by }
+        };
+        Ok(hosts.into_iter().map(&mut found).collect())
     }
 
     /// Connects to `host:port`.

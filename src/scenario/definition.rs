@@ -66,6 +66,11 @@ impl Scenario {
         for latency in latencies {
             parts.add("link latency", &[latency]);
         }
+        let mut aliases: Vec<_> = self.aliases.iter().collect();
+        aliases.sort();
+        for alias in aliases {
+            parts.add("alias", &[alias]);
+        }
         parts.add("times", &[&self.step.unwrap_or(DEFAULT_STEP), &self.run_for, &self.settle_for]);
         parts.add("limits", &[&self.limits, &self.allows_panics, &sorted(self.allowed_escapes.iter())]);
         Definition(parts.0.finish())
@@ -109,6 +114,7 @@ mod tests {
             base().check(crate::check::Check::new("x", |_, _| Verdict::Pass)),
             base().latency(millis(1)..millis(2)),
             base().link_latency("a", "a", millis(1)..millis(2)),
+            base().alias("b", &["a"]),
             base().step(millis(2)),
             base().run_for(secs(1)),
             base().settle_for(secs(1)),

@@ -53,6 +53,13 @@ impl Scenario {
         latencies.filter_map(|(a, b, settings)| Some((a, b, settings.first()?.2.clone()))).collect()
     }
 
+    /// The names for other hosts, each with its hosts.
+    pub(crate) fn aliases_of_hosts(&self) -> Vec<(String, Vec<HostId>)> {
+        let topology = self.topology();
+        let hosts = |patterns: &[String]| patterns.iter().flat_map(|pattern| topology.matching(pattern)).collect();
+        self.aliases.iter().map(|(name, patterns)| (name.clone(), hosts(patterns))).collect()
+    }
+
     /// The most specific settings of each link.
     pub(super) fn settings_of_links(&self) -> Vec<(HostId, HostId, Vec<&LinkLatency>)> {
         let mut all = Vec::new();

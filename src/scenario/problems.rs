@@ -103,7 +103,16 @@ impl Scenario {
             }
             problems
         });
-        supervised.chain(offsets).chain(latencies).collect()
+        let aliases = self.aliases.iter().flat_map(|(name, hosts)| {
+            let what = format!("alias(`{name}`)");
+            let taken = topology.hosts.iter().any(|host| [&host.name, &host.group].contains(&name));
+            let taken = taken.then(|| format!("{what}: a host or group has this name: choose another"));
+            let defect = host_name_defect(name).map(|why| format!("{what}: {why}"));
+            let nobody = hosts.is_empty().then(|| format!("{what}: name at least one host"));
+            let unmatched = hosts.iter().filter_map(|host| wrong(&what, host)).collect::<Vec<_>>();
+            taken.into_iter().chain(defect).chain(nobody).chain(unmatched)
+        });
+        supervised.chain(offsets).chain(latencies).chain(aliases).collect()
     }
 
     /// Hosts and links for which two equally specific settings differ.

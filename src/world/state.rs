@@ -30,6 +30,8 @@ pub(crate) struct WorldSpec<'a> {
     pub(crate) topology: &'a Topology,
     pub(crate) latency: std::ops::Range<Duration>,
     pub(crate) latencies: Vec<(HostId, HostId, std::ops::Range<Duration>)>,
+    /// Names for other hosts.
+    pub(crate) aliases: Vec<(String, Vec<HostId>)>,
     pub(crate) step: Duration,
     pub(crate) run_for: Duration,
     pub(crate) settle_for: Duration,
@@ -101,6 +103,7 @@ impl<'a> World<'a> {
         let settings =
             WireSettings { seed: spec.seed, latency: spec.latency.clone(), latencies: spec.latencies.clone() };
         let net = SharedNet::new(recording.clone(), names);
+        net.lock().names.aliases = spec.aliases.iter().cloned().collect();
         World {
             spec,
             sim: turmoil::Builder::new()

@@ -3,9 +3,12 @@
 //!
 //! `SQUALL_FIDELITY=write cargo test --test contract` writes that table again. Rows run in network namespaces of their
 //! own, which takes Linux, root, `ip` and `nft`; without them only Squall's side is checked, and the test says so.
+//! `SQUALL_FIDELITY=simulated` checks only that side, and `SQUALL_FIDELITY=mutants` that planted mistakes change it.
 
 #[cfg(target_os = "linux")]
 mod linux;
+#[cfg(target_os = "linux")]
+mod mutants;
 #[cfg(target_os = "linux")]
 mod programs;
 #[cfg(target_os = "linux")]
@@ -95,7 +98,13 @@ impl Seen {
 
 fn main() {
     #[cfg(target_os = "linux")]
-    table::check();
+    match std::env::var("SQUALL_FIDELITY").as_deref() {
+        Err(_) => table::check(table::Mode::Compare),
+        Ok("write") => table::check(table::Mode::Write),
+        Ok("simulated") => table::check(table::Mode::Simulated),
+        Ok("mutants") => mutants::check(),
+        Ok(other) => panic!("SQUALL_FIDELITY={other}: expected write, simulated or mutants"),
+    }
     #[cfg(not(target_os = "linux"))]
     println!("SKIPPED: the contract is that of Linux");
 }

@@ -138,3 +138,59 @@ fn a_connect_that_finds_no_name_leaves_the_fate_of_others_unchanged() {
     assert_eq!((&all[..10], &all[13..]), (&some[..10], &some[13..]));
     assert!(all[13..].iter().collect::<std::collections::BTreeSet<_>>().len() > 1, "{all:?}");
 }
+
+#[test]
+fn a_name_of_several_hosts_is_tried_in_order_and_can_move() {
+    let standby = |cx: HostContext| echo(cx.listener(80));
+    let client = |cx: HostContext, seen: Seen| async move {
+        let connector = cx.connector();
+        let peer =
+            async || connector.connect("db", 80).await.map(|stream| stream.peer_addr().unwrap().ip().to_string());
+        assert_eq!(connector.resolve("db").await.unwrap().len(), 2);
+        note(&seen, &cx, format!("first {}", peer().await.unwrap()));
+        until(&cx, 2_000).await;
+        // The first host is dead, so its kernel refuses, and the second one answers.
+        note(&seen, &cx, format!("then {}", peer().await.unwrap()));
+        let kept = connector.resolve("db").await.unwrap()[0].to_string();
+        until(&cx, 4_000).await;
+        cx.point("db", &["standby"]).unwrap();
+        assert_eq!(connector.resolve("db").await.unwrap().len(), 1);
+        note(&seen, &cx, format!("moved {}", peer().await.unwrap()));
+        connector.connect(&kept, 80).await.unwrap();
+        note(&seen, &cx, "a kept address stays");
+        cx.point("db", &[]).unwrap();
+        note(&seen, &cx, format!("nobody: {}", peer().await.unwrap_err()));
+        assert_eq!(cx.point("dbb", &["standby"]).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(cx.point("db", &["standbyy"]).unwrap_err().kind(), io::ErrorKind::NotFound);
+    };
+    let (_, seen) = world_with(
+        20,
+        vec![on_server(fault::kinds::Kill {}, 1_000, 3_000)],
+        |cx| echo(cx.listener(80)),
+        client,
+        |s| s.host("standby", standby).alias("db", &["server", "standby"]),
+    );
+    assert!(saw(&seen, "first 192.168.0.1"), "{:?}", seen.lock().unwrap());
+    assert!(saw(&seen, "then 192.168.0.3"), "{:?}", seen.lock().unwrap());
+    assert!(saw(&seen, "moved 192.168.0.3"), "{:?}", seen.lock().unwrap());
+    assert!(saw(&seen, "a kept address stays"), "{:?}", seen.lock().unwrap());
+    assert!(
+        saw(&seen, "nobody: failed to lookup address information: Name or service not known"),
+        "{:?}",
+        seen.lock().unwrap()
+    );
+}
+
+/// A lookup that is answered wrongly gives an address that no host has, whether the program connects or keeps it.
+#[test]
+fn a_dead_address_stays_dead_when_it_is_kept() {
+    let dead = fault::dns_blackhole("client", "server").at(secs(1)).lasting(secs(1));
+    let (_, seen) = world(20, vec![dead], |cx, seen| async move {
+        until(&cx, 1_500).await;
+        let kept = cx.connector().resolve("server").await.unwrap()[0].to_string();
+        until(&cx, 3_000).await;
+        let hasty = tokio::time::timeout(secs(1), cx.connector().connect(&kept, 80)).await;
+        note(&seen, &cx, format!("{kept} answers: {}", hasty.is_ok()));
+    });
+    assert!(saw(&seen, "192.168.255.254 answers: false"), "{:?}", seen.lock().unwrap());
+}

@@ -381,3 +381,47 @@ fn every_kind_can_begin_with_a_message_or_an_event_and_ends() {
         }
     }
 }
+
+/// Nodes of which the first that lives longest without a leader becomes the leader; without faults, only one ever does.
+fn electing(in_turn: bool) -> Scenario {
+    let kill = fault::kill(here()).at_event("node-*", "leader").lasting(secs(5)..secs(6));
+    let leader = Arc::new(Mutex::new(Duration::ZERO));
+    Scenario::new("electing")
+        .hosts("node", 4, move |cx| {
+            let leader = leader.clone();
+            async move {
+                loop {
+                    // Each node has its own patience, so that they do not vote at once.
+                    tokio::time::sleep(millis(500 + 100 * cx.index() as u64)).await;
+                    let now = cx.elapsed();
+                    let heard = *leader.lock().unwrap();
+                    if heard > now || (now > secs(1) && heard + secs(1) < now) {
+                        break;
+                    }
+                }
+                cx.recorder().note("leader", "");
+                loop {
+                    *leader.lock().unwrap() = cx.elapsed();
+                    tokio::time::sleep(millis(100)).await;
+                }
+            }
+        })
+        .fault(if in_turn { kill.in_turn(4) } else { kill })
+        .check(|_: &Trace, _: &History| Verdict::Pass)
+        .run_for(secs(30))
+        .settle_for(secs(1))
+}
+
+#[test]
+fn each_new_leader_is_killed_in_turn() {
+    let most_kills = |in_turn| {
+        let kills = (0..20).map(Seed).map(|seed| {
+            let scenario = electing(in_turn);
+            let case = squall::internal::run::draw(&scenario, seed, &Swarm::whole());
+            run(&scenario, &case, Detail::Lean).outcome.fault_effects.iter().sum::<u64>()
+        });
+        kills.max().unwrap()
+    };
+    assert_eq!(most_kills(false), 1, "a run without faults has one leader");
+    assert_eq!(most_kills(true), 4);
+}

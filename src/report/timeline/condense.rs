@@ -84,7 +84,13 @@ fn nearest(lines: &[Line], limit: usize, around: Duration) -> Vec<String> {
     let after = lines.partition_point(|line| line.at <= around);
     // The distance from the moment in lines: three quarters of them lead to it.
     let distance = |index: usize| if index < after { after - 1 - index } else { (index - after + 1) * 3 };
-    let ranks = ranks(lines, after);
+    let mut ranks = ranks(lines, after);
+    let mut standing: Vec<usize> = (0..lines.len()).filter(|index| ranks[*index] == Rank::Standing).collect();
+    standing.sort_by_key(|index| distance(*index));
+    // Half of the lines are for what led to the moment itself.
+    for index in standing.into_iter().skip(limit / 2) {
+        ranks[index] = Rank::Notable;
+    }
     let mut order: Vec<usize> = (0..lines.len()).filter(|index| ranks[*index] != Rank::Hidden).collect();
     order.sort_by_key(|index| (ranks[*index], distance(*index)));
     // Each kept line may also cost a gap before it, so the number of lines that fit is found by trying.

@@ -176,10 +176,10 @@ fn lines_around_a_moment_are_kept() {
         "
 lanes: a buyer, b gateway, c api
       time  a b c
+    1.010s  │ │ ✕  api is killed
     1.030s  ● │ ·  loses the connection of r2 after 30ms (POST /orders)
     1.030s  ● │ ·  attempt 1 of call 1 fails
-    1.031s  ● │ ·  client 1: order ends unknown: the connection broke (after 941ms)
-    1.040s  │ ● ·  gateway finds api unhealthy",
+    1.031s  ● │ ·  client 1: order ends unknown: the connection broke (after 941ms)",
     );
 }
 
