@@ -42,7 +42,7 @@ use tokio::sync::Notify;
 use crate::alive::AliveFlag;
 use crate::disk::Disk;
 use crate::history::{Recorder, SharedRecording};
-use crate::net::{Connector, SharedNet, TcpListener};
+use crate::net::{Connector, SharedNet, TcpListener, UdpSocket};
 use crate::trace::HostId;
 
 /// The signal that asks a program to stop by itself. Clones share their state.
@@ -135,6 +135,23 @@ impl HostContext {
     pub fn listener_on(&self, address: impl Into<IpAddr>, port: u16) -> TcpListener {
         let address = Some(address.into()).filter(|address| !address.is_unspecified());
         TcpListener::new(self.net.clone(), self.id, address, port, self.alive.clone())
+    }
+
+    /// Binds a datagram socket to this port of all addresses of the host. Port 0 stands for a free port.
+    ///
+    /// # Errors
+    /// `AddrInUse` if the host already has a datagram socket on this port.
+    pub fn datagrams(&self, port: u16) -> std::io::Result<UdpSocket> {
+        UdpSocket::bind(self.net.clone(), self.id, None, port, self.alive.clone())
+    }
+
+    /// Binds a datagram socket to this port of one address of the host, as with [`HostContext::listener_on`].
+    ///
+    /// # Errors
+    /// `AddrInUse` if the port is taken, and `AddrNotAvailable` if the address is not one of the host's.
+    pub fn datagrams_on(&self, address: impl Into<IpAddr>, port: u16) -> std::io::Result<UdpSocket> {
+        let address = Some(address.into()).filter(|address| !address.is_unspecified());
+        UdpSocket::bind(self.net.clone(), self.id, address, port, self.alive.clone())
     }
 
     /// The host's IPv4 address.

@@ -3,6 +3,8 @@
 #[cfg(target_os = "linux")]
 #[path = "network/clocks.rs"]
 mod clocks;
+#[path = "network/datagrams.rs"]
+mod datagrams;
 #[path = "network/edges.rs"]
 mod edges;
 #[path = "network/generators.rs"]

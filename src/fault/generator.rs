@@ -182,7 +182,7 @@ impl FaultGenerator {
     /// ```
     /// use squall::prelude::*;
     ///
-    /// let cut_off_each_leader = fault::partition(here(), "node-*").at_event("node-*", "leader").in_turn(4);
+    /// let cut_off_each_leader = fault::partition(fault::here(), "node-*").at_event("node-*", "leader").in_turn(4);
     /// ```
     pub fn in_turn(mut self, most: usize) -> FaultGenerator {
         self.in_turn = Some(most.max(1));

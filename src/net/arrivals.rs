@@ -67,6 +67,9 @@ impl Net {
         let key = self.flows[flow as usize].key;
         let event = Event::Arrived { flow: key, forward: packet.side == Side::Client, kind: packet.kind };
         self.recording.lock().trace.push(now, Some(host), event);
+        if packet.kind == SegmentKind::Datagram {
+            return self.arrive_datagram(host, packet);
+        }
         self.heard(flow, side, now);
         let is_open = |end: &End| end.state == EndState::Open;
         if matches!(packet.kind, SegmentKind::Data | SegmentKind::Fin | SegmentKind::Window)
@@ -100,7 +103,7 @@ impl Net {
             let is_answered = match packet.kind {
                 SegmentKind::Data | SegmentKind::SynAck => true,
                 SegmentKind::Ack | SegmentKind::Fin | SegmentKind::Window | SegmentKind::Probe => is_forgotten,
-                SegmentKind::Syn | SegmentKind::Rst => false,
+                SegmentKind::Syn | SegmentKind::Rst | SegmentKind::Datagram => false,
             };
             if is_answered {
                 self.refuse(packet, now);
@@ -146,7 +149,7 @@ impl Net {
                 self.wake.extend(end.writer.take());
             }
             SegmentKind::Probe => self.send(flow, side, SegmentKind::Ack, Bytes::new(), 0),
-            SegmentKind::Syn | SegmentKind::Ack => {}
+            SegmentKind::Syn | SegmentKind::Ack | SegmentKind::Datagram => {}
         }
     }
 

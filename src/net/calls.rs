@@ -98,6 +98,7 @@ impl Net {
         for (flow, side) in self.ends_of(host) {
             self.close(flow, side);
         }
+        self.kernels[host.index()].inboxes.clear();
     }
 
     /// Sets the limits on the sockets of a machine from now on, for open connections too.

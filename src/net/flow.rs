@@ -193,8 +193,8 @@ impl Packet {
     /// Whether a kernel sends a segment of this kind again only when its peer or program asks for it. An injected
     /// segment has no kernel that would.
     pub(crate) fn is_sent_once(&self) -> bool {
-        use SegmentKind::{Ack, Probe, Rst, Syn, SynAck};
-        matches!(self.kind, Syn | SynAck | Ack | Probe | Rst) || self.ordinal == u32::MAX
+        use SegmentKind::{Ack, Datagram, Probe, Rst, Syn, SynAck};
+        matches!(self.kind, Syn | SynAck | Ack | Probe | Rst | Datagram) || self.ordinal == u32::MAX
     }
 }
 

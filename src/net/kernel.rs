@@ -2,9 +2,9 @@
 //! The wire decides about segments in flight.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::hash::Hasher;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -34,6 +34,8 @@ pub(crate) struct Net {
     pub(crate) recording: SharedRecording,
     pub(crate) names: Names,
     pub(crate) flows: Vec<Flow>,
+    /// The flows of datagrams: from which machine and port to which address and port.
+    pub(super) datagram_flows: BTreeMap<(HostId, u16, IpAddr, u16), FlowId>,
     pub(crate) packets: Packets,
     /// Segments that the wire has not decided about yet.
     pub(crate) undecided: Vec<u32>,
@@ -52,6 +54,7 @@ impl Net {
         Net {
             names: Names::new(names, recording.clone()),
             flows: Vec::new(),
+            datagram_flows: BTreeMap::new(),
             packets: Packets::default(),
             undecided: Vec::new(),
             timers: BinaryHeap::new(),

@@ -9,7 +9,8 @@ use std::time::Duration;
 use turmoil::net::UdpSocket;
 
 use super::flow::FlowId;
-use super::listening::Listeners;
+use super::inbox::Inbox;
+use super::listening::{Bound, Listeners};
 use super::packets::Arrival;
 use super::ports::Ports;
 use crate::trace::HostId;
@@ -33,6 +34,8 @@ pub(super) struct Kernel {
     /// How often the machine has connected to each port of each peer.
     pub(super) connects: BTreeMap<(HostId, u16), u32>,
     pub(super) ports: Ports,
+    /// The datagram sockets.
+    pub(super) inboxes: BTreeMap<Bound, Inbox>,
     /// When the kernel looks at the ends that it keeps alive: the connection, and the side.
     pub(super) keep_alive: BTreeSet<(Duration, FlowId, usize)>,
     /// Segments that the card has received, ordered by arrival.
@@ -60,6 +63,7 @@ impl Kernel {
         self.ports.clear();
         self.outbox.clear();
         self.keep_alive.clear();
+        self.inboxes.clear();
     }
 
     pub(super) fn power_on(&mut self) {

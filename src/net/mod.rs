@@ -52,9 +52,11 @@ mod adapters;
 mod arrivals;
 mod calls;
 mod card;
+mod datagram;
 mod flow;
 mod headline;
 mod host_faults;
+mod inbox;
 mod keep_alive;
 mod kernel;
 mod limits;
@@ -72,6 +74,7 @@ mod wire;
 
 #[cfg(feature = "tonic")]
 pub use adapters::Peer;
+pub use datagram::UdpSocket;
 pub use socket::{Connector, OwnedReadHalf, OwnedWriteHalf, TcpListener, TcpStream};
 pub use watch::KeepAlive;
 

@@ -94,6 +94,13 @@ impl Packets {
         })
     }
 
+    /// Copies a segment; the copy has no datagram, and may arrive before the original.
+    pub(super) fn twin(&mut self, id: u32) -> Option<u32> {
+        let packet = self.get(id)?;
+        let twin = Packet { bytes: packet.bytes.clone(), follows: Some(self.next_ticket()), ..*packet };
+        Some(self.push(twin))
+    }
+
     /// Splits a segment after its first `after` bytes; returns the ticket of the rest, which arrives behind it.
     pub(super) fn split(&mut self, id: u32, after: usize) -> Option<u32> {
         let packet = self.get_mut(id)?;

@@ -22,7 +22,7 @@ use std::time::Duration;
 use turmoil::Sim;
 
 use super::kernel::Net;
-use crate::trace::HostId;
+use crate::trace::{HostId, SegmentKind};
 
 pub(crate) use burst::Chain;
 pub(crate) use idle::IdleWatch;
@@ -30,8 +30,9 @@ pub(crate) use link::{BlockKind, Fate, Fates, LinkFault, WireSettings};
 pub(crate) use queue::Queue;
 pub(crate) use stream::{Stream, StreamKind};
 
+use connections::deliver_datagram;
 use gaps::{Filled, Gaps};
-use links::{Links, drop_packet, is_from_program};
+use links::{Links, drop_packet, is_from_program, is_output};
 use release::ForeignSegments;
 use retransmit::{FORGOTTEN_AFTER, GIVES_UP_AFTER, gives_up_at, next_attempt};
 use stream::Piece;
@@ -95,7 +96,7 @@ impl Wire {
         for id in stalled {
             let link = self.links.between_mut(from, to);
             let Some(packet) = net.packets.get_mut(id) else { continue };
-            if is_stalled && is_from_program(packet.kind) {
+            if is_stalled && is_output(packet.kind) {
                 link.stalled.push(id);
                 continue;
             }
@@ -120,7 +121,7 @@ impl Wire {
                 continue;
             }
             for id in std::mem::take(&mut link.stalled) {
-                if net.packets.get(id).is_some_and(|packet| is_from_program(packet.kind)) {
+                if net.packets.get(id).is_some_and(|packet| is_output(packet.kind)) {
                     drop_packet(net, id, now);
                 } else {
                     link.stalled.push(id);
@@ -216,7 +217,7 @@ impl Wire {
         let flow = &net.flows[packet.flow as usize];
         let (from, to, is_first) = (flow.host(packet.side), flow.host(packet.side.other()), packet.attempt == 0);
         // What a kernel sends again is no output of its program.
-        let block = self.links.between(from, to).block(is_first && is_from_program(packet.kind));
+        let block = self.links.between(from, to).block(is_first && is_output(packet.kind));
         let lost_by = match block {
             Some((fault, BlockKind::PartitionWithReset)) => {
                 self.links.record_block(net, id, fault, at);
@@ -260,7 +261,13 @@ impl Wire {
     /// A transmission gets through: its segment arrives after the link's latency, in order.
     fn carry(&mut self, net: &mut Net, id: u32, at: Duration) {
         let latency = self.links.delay(net, id, at);
+        if let Some((twin, latency)) = self.links.duplicate(net, id, at) {
+            deliver_datagram(net, twin, at + latency);
+        }
         let Some(packet) = net.packets.get_mut(id) else { return };
+        if packet.kind == SegmentKind::Datagram {
+            return deliver_datagram(net, id, at + latency);
+        }
         let (flow, side, ordinal) = (packet.flow, packet.side, packet.ordinal);
         let piece = Piece { id, at, due: at + latency };
         let filled =

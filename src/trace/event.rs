@@ -39,6 +39,8 @@ pub enum SegmentKind {
     Window,
     /// Asks whether the peer still knows the connection; it answers with an `Ack`, or with a `Rst`.
     Probe,
+    /// A datagram, which belongs to no connection.
+    Datagram,
 }
 
 /// Why it is safe to send a request again.

@@ -103,6 +103,7 @@ impl Injection<'_> {
             FaultKind::Trickle(trickle) => {
                 stream(|until| StreamKind::Trickle { bytes: trickle.bytes, every: trickle.every, until })
             }
+            FaultKind::Duplicate(twice) => link(|link| LinkFault::Duplicate { rate: twice.rate, until: link.until }),
             FaultKind::Corrupt(corrupt) => link(|link| LinkFault::Corrupt { rate: corrupt.rate, until: link.until }),
             FaultKind::CloseIdle(close) => link(|_| LinkFault::CloseIdle(IdleWatch::new(close.idle_for))),
             FaultKind::HalfOpen(_) => link(|_| LinkFault::HalfOpen),

@@ -274,7 +274,7 @@ fn generators_draw_from_the_trigger_points_of_a_run_without_faults() {
     assert_eq!(scenario(1).case(Seed(1)).plan.faults, [], "no trigger points were counted");
 }
 
-/// A program that uses everything: names, connections both ways, its disk, its wall clock.
+/// A program that uses everything: names, connections and datagrams both ways, its disk, its wall clock.
 async fn use_everything(cx: HostContext) -> io::Result<()> {
     let recorder = cx.recorder();
     let mut listener = cx.listener(80);
@@ -313,9 +313,20 @@ async fn use_everything(cx: HostContext) -> io::Result<()> {
             tokio::time::sleep(millis(50)).await;
         }
     };
+    let socket = cx.datagrams(53)?;
+    let sending = async {
+        let to = cx.connector().resolve(other).await.map_or(cx.address(), |found| found[0]);
+        loop {
+            let _ = socket.send_to(&[7; 100], (to, 53).into()).await;
+            tokio::time::sleep(millis(100)).await;
+        }
+    };
     tokio::select! {
+        // Two runs in one process would choose differently.
+        biased;
         served = serving => served,
         () = asking => Ok(()),
+        () = sending => Ok(()),
     }
 }
 
@@ -339,6 +350,7 @@ fn every_kind_can_begin_with_a_message_or_an_event_and_ends() {
         // Kinds that act by chance, or only on heavy traffic, must be effective on the little that is sent here.
         let kind = match kind.name() {
             "loss" => fault::kinds::Loss { rate: 0.5 }.into(),
+            "duplicate" => fault::kinds::Duplicate { rate: 0.5 }.into(),
             "stop" => fault::kinds::Stop { grace: millis(100) }.into(),
             "bandwidth" => fault::kinds::Bandwidth { bytes_per_second: 2_000, queue_bytes: 2_000 }.into(),
             "disk errors" => fault::kinds::DiskErrors { rate: 0.5, calls: fault::DiskCalls::All }.into(),

@@ -149,8 +149,11 @@ pub fn multi_register(text: &str) -> Result<MultiRegisterHistory, ParseError> {
     })
 }
 
+/// One access of a transaction, and its value.
+type AccessAndValue = (MultiRegisterAccess<Datum, Datum>, Datum);
+
 /// The accesses of a transaction, each with its value.
-fn accesses(value: &Datum) -> Result<Vec<(MultiRegisterAccess<Datum, Datum>, Datum)>, String> {
+fn accesses(value: &Datum) -> Result<Vec<AccessAndValue>, String> {
     let wrong =
         || format!("`{}` is not a list of [:read KEY nil] and [:write KEY VALUE]", beginning(&value.to_string()));
     let access = |access: &Datum| {

@@ -8,7 +8,7 @@ use super::{Facts, FaultKind, Kind, KindTarget, is_rate, scaled_rate};
 use crate::fault::{FaultGenerator, Intensity, Selector};
 
 /// Each segment on the link is lost with probability `rate` per transmission. Lost bytes are sent again after the
-/// retransmission timeout, a lost connection request after a second. The fate of each transmission is decided once: of
+/// retransmission timeout, a lost connection request after a second, a datagram never. The fate of each transmission is decided once: of
 /// two such faults on one link at the same time, the one with the higher rate applies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,7 +40,7 @@ impl Kind for Loss {
             effect_on_a_message: None,
             written: "fault::loss(rate, from, to)",
             seen: "bytes are late by a retransmission timeout (round trip plus 200 ms, doubled each time), a connect \
-             by a second",
+             by a second; a datagram never comes",
             parameters: &[("rate", "probability in [0, 1] that a transmission is lost")],
         }
     }

@@ -18,6 +18,7 @@ mod disk_slow;
 mod dns_blackhole;
 mod dns_not_found;
 mod dns_slow;
+mod duplicate;
 mod half_open;
 mod hold;
 mod kill;
@@ -167,6 +168,7 @@ kinds! {
     latency Latency,
     latency_wave LatencyWave,
     bandwidth Bandwidth,
+    duplicate Duplicate,
     segments Segments,
     partition Partition,
     partition_one_way PartitionOneWay,

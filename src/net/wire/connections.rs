@@ -171,6 +171,15 @@ fn arrive(net: &mut Net, piece: Piece) {
     }
 }
 
+/// Delivers a datagram at this time, whatever was sent before it.
+pub(super) fn deliver_datagram(net: &mut Net, id: u32, due: Duration) {
+    let Some(packet) = net.packets.get_mut(id) else { return };
+    packet.due = due;
+    if packet.follows.is_some() {
+        net.arrive_without_datagram(id);
+    }
+}
+
 /// Drops a piece.
 fn lose(net: &mut Net, piece: Piece) {
     drop_packet(net, piece.id, piece.due);

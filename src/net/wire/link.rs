@@ -78,6 +78,11 @@ pub(crate) enum LinkFault {
         queue: Queue,
         until: Duration,
     },
+    /// Datagrams arrive twice.
+    Duplicate {
+        rate: f64,
+        until: Duration,
+    },
     Segments(Arc<Fates>),
     Corrupt {
         rate: f64,
@@ -124,6 +129,17 @@ impl Link {
         self.latency.start + self.latency.end + RETRANSMIT_AFTER
     }
 
+    /// The fault that lets this datagram arrive twice, if any.
+    pub(super) fn duplicates(&self, seed: Seed, sent: &Transmission) -> Option<u32> {
+        let is_sent_twice = |what: &LinkFault| match what {
+            LinkFault::Duplicate { rate, until } => {
+                sent.at < *until && seed.decide_unit("arrives twice", &sent.name) < *rate
+            }
+            _ => false,
+        };
+        self.faults.iter().find_map(|(fault, what)| is_sent_twice(what).then_some(*fault))
+    }
+
     /// The fault that loses this transmission, if any.
     pub(super) fn lost(&mut self, seed: Seed, sent: &Transmission) -> Option<u32> {
         let Transmission { segment, name, at, bytes } = sent;
@@ -137,6 +153,7 @@ impl Link {
             LinkFault::Block(_)
             | LinkFault::Latency { .. }
             | LinkFault::Wave { .. }
+            | LinkFault::Duplicate { .. }
             | LinkFault::Corrupt { .. }
             | LinkFault::Stream(_)
             | LinkFault::CloseIdle(_)
@@ -169,6 +186,7 @@ impl LinkFault {
             LinkFault::Block(_)
             | LinkFault::Loss { .. }
             | LinkFault::Burst { .. }
+            | LinkFault::Duplicate { .. }
             | LinkFault::Corrupt { .. }
             | LinkFault::Stream(_)
             | LinkFault::CloseIdle(_)

@@ -58,13 +58,13 @@ impl Links {
     }
 
     /// A firewall in the middle of the link drops a segment and sends a reset to its sender: half the way there and
-    /// half the way back add up to one latency. A reset is not answered.
+    /// half the way back add up to one latency. A reset and a datagram are not answered.
     pub(super) fn answer_with_reset(&mut self, net: &mut Net, id: u32, at: Duration) {
         let Some(packet) = net.packets.get(id) else { return };
         let (flow_id, side, ordinal) = (packet.flow, packet.side, packet.ordinal);
-        let is_reset = packet.kind == SegmentKind::Rst;
+        let is_answered = !matches!(packet.kind, SegmentKind::Rst | SegmentKind::Datagram);
         drop_packet(net, id, at);
-        if is_reset {
+        if !is_answered {
             return;
         }
         let flow = &net.flows[flow_id as usize];
@@ -106,6 +106,11 @@ pub(super) fn decision(key: FlowKey, side: Side, ordinal: u32, attempt: u32) -> 
 /// Whether a segment of this kind carries the output of a program, or the end of it.
 pub(super) fn is_from_program(kind: SegmentKind) -> bool {
     matches!(kind, SegmentKind::Data | SegmentKind::Fin)
+}
+
+/// Whether a segment of this kind leaves its machine only when its program's output does.
+pub(super) fn is_output(kind: SegmentKind) -> bool {
+    is_from_program(kind) || kind == SegmentKind::Datagram
 }
 
 /// Drops a segment. If it has a datagram, that is still delivered, to be discarded.

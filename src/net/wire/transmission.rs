@@ -18,6 +18,20 @@ impl Links {
         if link.faults.is_empty() { None } else { link.lost(self.seed, &transmission(net, packet, at)) }
     }
 
+    /// A datagram that gets through may arrive a second time, after another latency: returns the ticket of the second one.
+    pub(super) fn duplicate(&mut self, net: &mut Net, id: u32, at: Duration) -> Option<(u32, Duration)> {
+        let packet = net.packets.get(id).filter(|packet| packet.kind == SegmentKind::Datagram)?;
+        let flow = &net.flows[packet.flow as usize];
+        let link = &self.by_host[flow.host(packet.side).index()][flow.host(packet.side.other()).index()];
+        let sent = transmission(net, packet, at);
+        let fault = link.duplicates(self.seed, &sent)?;
+        let latency = within(&link.latency, self.seed.decide_unit("latency of the second", &sent.name));
+        self.effects[fault as usize] += 1;
+        record(net, id, fault, at, Effect { late: Some(latency), ..Effect::default() });
+        let twin = net.packets.twin(id)?;
+        Some((twin, latency))
+    }
+
     /// How long a transmission that gets through takes. Faults delay it, and may corrupt its bytes.
     pub(super) fn delay(&mut self, net: &mut Net, id: u32, at: Duration) -> Duration {
         let Some(packet) = net.packets.get(id) else { return Duration::ZERO };
