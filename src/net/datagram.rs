@@ -12,7 +12,7 @@ use super::inbox::Inbox;
 use super::kernel::Net;
 use super::listening::Bound;
 use super::machine::Kernel;
-use super::names::{address, address_v6};
+use super::names::{address, is_own};
 use super::shared::SharedNet;
 use crate::alive::AliveFlag;
 use crate::trace::{FlowKey, HostId, SegmentKind};
@@ -90,8 +90,7 @@ impl UdpSocket {
         port: u16,
         alive: AliveFlag,
     ) -> io::Result<UdpSocket> {
-        let is_own = |on: IpAddr| on.is_loopback() || on == address(host.index()) || on == address_v6(host.index());
-        if !on.is_none_or(is_own) {
+        if !on.is_none_or(|on| is_own(host.index(), on)) {
             return Err(io::Error::from(io::ErrorKind::AddrNotAvailable));
         }
         let bound = if alive.is_set() { net.lock().bind_datagrams(host, on, port)? } else { (port, on) };

@@ -19,6 +19,11 @@ pub(crate) fn address_v6(index: usize) -> IpAddr {
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0xc0a8, u16::from_be_bytes([high, low])))
 }
 
+/// Whether an address is one of the host with this index: its own, or a loopback address.
+pub(super) fn is_own(index: usize, ip: IpAddr) -> bool {
+    ip.is_loopback() || ip == address(index) || ip == address_v6(index)
+}
+
 /// The kinds of faults of a name lookup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NameTrouble {

@@ -13,7 +13,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::flow::{EndState, FlowId, Side};
-use super::names::{Resolution, address, address_v6};
+use super::names::{Resolution, address, is_own};
 use super::shared::SharedNet;
 use super::watch::KeepAlive;
 use crate::alive::AliveFlag;
@@ -236,9 +236,7 @@ impl TcpListener {
             return Err(killed_error());
         }
         if !self.bound {
-            let index = self.host.index();
-            let is_own = |on: IpAddr| on.is_loopback() || on == address(index) || on == address_v6(index);
-            if !self.on.is_none_or(is_own) {
+            if !self.on.is_none_or(|on| is_own(self.host.index(), on)) {
                 return Err(io::Error::from(io::ErrorKind::AddrNotAvailable));
             }
             self.port = self.net.lock().listen(self.host, self.on, self.port)?;

@@ -74,12 +74,9 @@ pub fn register(text: &str, failed_cas: FailedCas) -> Result<RegisterHistory, Pa
                 history.ret(event.process, RegisterOutput::Value(value)).map_err(text_of)
             }
             (RegisterOp::Read, _) => without_output(history, event),
-            (RegisterOp::Write(written), kind) => {
+            (RegisterOp::Write(written), _) => {
                 repeats(event, &op, written)?;
-                if kind == Kind::Ok {
-                    return history.ret(event.process, RegisterOutput::Done).map_err(text_of);
-                }
-                without_output(history, event)
+                end(history, event, RegisterOutput::Done)
             }
             (RegisterOp::CompareAndSet(expected, new), kind) => {
                 let whole = Datum::List([expected.clone(), new.clone()].into());
@@ -109,8 +106,7 @@ pub fn mutex(text: &str) -> Result<TypedHistory<MutexOp, ()>, ParseError> {
             other => Err(format!("`:{other}` is not :acquire or :release")),
         };
         match called(history, event, begin)? {
-            Some(_) if event.kind == Kind::Ok => history.ret(event.process, ()).map_err(text_of),
-            Some(_) => without_output(history, event),
+            Some(_) => end(history, event, ()),
             None => Ok(()),
         }
     })
@@ -201,11 +197,7 @@ pub fn key_value(text: &str) -> Result<KeyValueHistory, ParseError> {
                 KeyValueOutput::Done
             }
         };
-        if event.kind == Kind::Ok {
-            history.ret(event.process, output).map_err(text_of)
-        } else {
-            without_output(history, event)
-        }
+        end(history, event, output)
     })
 }
 
@@ -234,11 +226,7 @@ pub fn set(text: &str) -> Result<TypedHistory<SetOp<Datum>, SetOutput<Datum>>, P
             }
             _ => return without_output(history, event),
         };
-        if event.kind == Kind::Ok {
-            history.ret(event.process, output).map_err(text_of)
-        } else {
-            without_output(history, event)
-        }
+        end(history, event, output)
     })
 }
 
@@ -250,7 +238,6 @@ pub fn set(text: &str) -> Result<TypedHistory<SetOp<Datum>, SetOutput<Datum>>, P
 pub fn queue(text: &str) -> Result<TypedHistory<QueueOp<Datum>, QueueOutput<Datum>>, ParseError> {
     let mut draining = BTreeSet::new();
     history(text, |history, event| {
-        let process = event.process;
         if event.function == "drain" {
             return drain(history, event, &mut draining);
         }
@@ -271,11 +258,7 @@ pub fn queue(text: &str) -> Result<TypedHistory<QueueOp<Datum>, QueueOutput<Datu
             }
             QueueOp::Dequeue => return without_output(history, event),
         };
-        if event.kind == Kind::Ok {
-            history.ret(process, output).map_err(text_of)
-        } else {
-            without_output(history, event)
-        }
+        end(history, event, output)
     })
 }
 
@@ -347,6 +330,14 @@ fn called<Op: Clone, Output>(
     }
     let called = history.open_call(event.process).cloned();
     called.map(Some).ok_or_else(|| InvalidHistory::NoCall(event.process).to_string())
+}
+
+/// Adds the return of an operation whose output is known if it was acknowledged.
+fn end<Op, Output>(history: &mut TypedHistory<Op, Output>, event: &Event<'_>, output: Output) -> Result<(), String> {
+    match event.kind {
+        Kind::Ok => history.ret(event.process, output).map_err(text_of),
+        _ => without_output(history, event),
+    }
 }
 
 fn without_output<Op, Output>(history: &mut TypedHistory<Op, Output>, event: &Event<'_>) -> Result<(), String> {
