@@ -84,15 +84,16 @@ fn nearest(lines: &[Line], limit: usize, around: Duration) -> Vec<String> {
     let after = lines.partition_point(|line| line.at <= around);
     // The distance from the moment in lines: three quarters of them lead to it.
     let distance = |index: usize| if index < after { after - 1 - index } else { (index - after + 1) * 3 };
-    let mut ranks = ranks(lines, after);
-    let mut standing: Vec<usize> = (0..lines.len()).filter(|index| ranks[*index] == Rank::Standing).collect();
-    standing.sort_by_key(|index| distance(*index));
+    let ranks = ranks(lines, after);
+    let of_rank = |rank: Rank| {
+        let mut places: Vec<usize> = (0..lines.len()).filter(|index| ranks[*index] == rank).collect();
+        places.sort_by_key(|index| distance(*index));
+        places
+    };
     // Half of the lines are for what led to the moment itself.
-    for index in standing.into_iter().skip(limit / 2) {
-        ranks[index] = Rank::Notable;
-    }
-    let mut order: Vec<usize> = (0..lines.len()).filter(|index| ranks[*index] != Rank::Hidden).collect();
-    order.sort_by_key(|index| (ranks[*index], distance(*index)));
+    let mut standing = of_rank(Rank::Standing);
+    standing.truncate(limit / 2);
+    let order: Vec<usize> = standing.iter().copied().chain(of_rank(Rank::Near)).collect();
     // Each kept line may also cost a gap before it, so the number of lines that fit is found by trying.
     for kept in (0..=order.len().min(limit)).rev() {
         let kept: BTreeSet<usize> = order[..kept].iter().copied().collect();
@@ -111,15 +112,13 @@ fn nearest(lines: &[Line], limit: usize, around: Duration) -> Vec<String> {
     Vec::new()
 }
 
-/// How much a line is worth around a moment; the first is worth most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// How much a line is worth around a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rank {
-    /// A change of the system's state, or its first symptom.
+    /// A change of the system's state before the moment, or its first symptom.
     Standing,
-    /// Notable, and not a repetition.
-    Notable,
-    /// Routine, close to the moment.
-    Routine,
+    /// Any other line that is worth showing if it is near enough.
+    Near,
     /// Never shown: a repetition, or routine that is far away.
     Hidden,
 }
@@ -151,10 +150,9 @@ fn ranks(lines: &[Line], after: usize) -> Vec<Rank> {
     let rank = |(index, line): (usize, &Line)| match line.weight {
         _ if Some(index) == symptom => Rank::Standing,
         _ if repeats[index] => Rank::Hidden,
-        _ if is_change(line) => Rank::Standing,
-        Weight::Routine if near.contains(&index) => Rank::Routine,
-        Weight::Routine => Rank::Hidden,
-        Weight::Notable | Weight::Decisive => Rank::Notable,
+        _ if index < after && is_change(line) => Rank::Standing,
+        Weight::Routine if !near.contains(&index) => Rank::Hidden,
+        Weight::Routine | Weight::Notable | Weight::Decisive => Rank::Near,
     };
     lines.iter().enumerate().map(rank).collect()
 }

@@ -64,12 +64,12 @@ impl Story<'_> {
         self.moments.push(Moment { at, weight, category, place, life: None, text });
     }
 
-    fn live(&mut self, at: Duration, host: Option<HostId>, life: Life, text: &str) {
+    fn live(&mut self, at: Duration, weight: Weight, host: Option<HostId>, life: Life, text: &str) {
         let Some(host) = host else { return };
         if let Some(alive) = self.alive.get_mut(host.index()) {
             *alive = life == Life::Begins;
         }
-        self.add(at, Weight::Decisive, Category::Other, Place::On(host), text);
+        self.add(at, weight, Category::Other, Place::On(host), text);
         if let Some(moment) = self.moments.last_mut() {
             moment.life = Some(life);
         }
@@ -84,13 +84,16 @@ impl Story<'_> {
         let (decisive, other) = (Weight::Decisive, Category::Other);
         match event {
             // Every host starts at the beginning; only later starts have a line.
-            Event::Started if at.is_zero() => self.live(at, *host, Life::Begins, ""),
-            Event::Started => self.live(at, *host, Life::Begins, &format!("{who} starts")),
-            Event::Returned => self.live(at, *host, Life::Ends, &format!("{who} returns")),
-            Event::Failed => self.live(at, *host, Life::Ends, &format!("{who} fails: {words}")),
-            Event::Killed if words.is_empty() => self.live(at, *host, Life::Ends, &format!("{who} is killed")),
-            Event::Killed => self.live(at, *host, Life::Ends, &format!("{who} is killed: {words}")),
-            Event::PoweredOff => self.live(at, *host, Life::Ends, &format!("{who} loses power")),
+            Event::Started if at.is_zero() => self.live(at, decisive, *host, Life::Begins, ""),
+            Event::Started => self.live(at, decisive, *host, Life::Begins, &format!("{who} starts")),
+            // A program that returns has done its work.
+            Event::Returned => self.live(at, Weight::Notable, *host, Life::Ends, &format!("{who} returns")),
+            Event::Failed => self.live(at, decisive, *host, Life::Ends, &format!("{who} fails: {words}")),
+            Event::Killed if words.is_empty() => {
+                self.live(at, decisive, *host, Life::Ends, &format!("{who} is killed"))
+            }
+            Event::Killed => self.live(at, decisive, *host, Life::Ends, &format!("{who} is killed: {words}")),
+            Event::PoweredOff => self.live(at, decisive, *host, Life::Ends, &format!("{who} loses power")),
             Event::Stopping => self.add(at, decisive, other, place, &format!("{who} is asked to stop")),
             Event::OutputStalled => self.add(at, decisive, other, place, &format!("{who} hangs: its output stalls")),
             Event::OutputResumed => self.add(at, decisive, other, place, &format!("{who} resumes its output")),
@@ -101,7 +104,7 @@ impl Story<'_> {
             Event::HostAffected { fault } => {
                 self.add(at, Weight::Notable, other, place, &format!("{who} {words} [f{}]", fault + 1));
             }
-            Event::FaultsOver => self.add(at, decisive, other, Place::World, "the faults are over"),
+            Event::FaultsOver => self.add(at, Weight::Notable, other, Place::World, "the faults are over"),
             Event::Mark(mark) => self.mark(at, &who, *host, mark),
             Event::Log { .. } => self.add(at, Weight::Notable, Category::Log, place, &format!("{who} logs {words}")),
             Event::Sent { .. }
