@@ -128,9 +128,10 @@ impl Explainer<'_> {
         let known = if broken_up_to == 0 { Reach::NotKnown } else { Reach::AtLeast(shifts[broken_up_to - 1]) };
         match found.get(broken_up_to) {
             None if broken_up_to == shifts.len() => return Ok(Reach::Anywhere(room)),
-            // There was no time, or the verdict is unknown.
-            None | Some(CandidateOutcome::Unknown | CandidateOutcome::Broken) => return Ok(known),
-            Some(CandidateOutcome::Passes | CandidateOutcome::Other(_)) => {}
+            // There was no time.
+            None | Some(CandidateOutcome::Broken) => return Ok(known),
+            // Where the verdict is unknown, for example as there is nothing left to judge, nothing is broken.
+            Some(CandidateOutcome::Passes | CandidateOutcome::Other(_) | CandidateOutcome::Unknown) => {}
         }
         let first_kept = broken_up_to;
         let mut broken = if first_kept == 0 { Duration::ZERO } else { shifts[first_kept - 1] };
@@ -139,7 +140,11 @@ impl Explainer<'_> {
             let middle = broken + step * ((kept - broken).div_duration_f64(step) / 2.0).max(1.0) as u32;
             match self.trials.until(&[self.moved(&[index], direction, middle)], |_| true)?.first() {
                 Some(CandidateOutcome::Broken) => broken = middle,
-                Some(CandidateOutcome::Passes | CandidateOutcome::Other(_)) if middle < kept => kept = middle,
+                Some(CandidateOutcome::Passes | CandidateOutcome::Other(_) | CandidateOutcome::Unknown)
+                    if middle < kept =>
+                {
+                    kept = middle;
+                }
                 _ if broken.is_zero() => return Ok(Reach::NotKnown),
                 _ => return Ok(Reach::AtLeast(broken)),
             }

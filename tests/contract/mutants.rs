@@ -64,9 +64,9 @@ const MUTANTS: [Mutant; 16] = [
     ),
     (
         "a user timeout is ignored",
-        "src/net/wire.rs",
-        "Some(end) => end.user_timeout.unwrap_or(GIVES_UP_AFTER),",
-        "Some(_) => GIVES_UP_AFTER,",
+        "src/net/socket.rs",
+        "end.user_timeout = timeout;",
+        "end.user_timeout = timeout.filter(|_| false);",
     ),
     (
         "a listener that stops leaves those who wait alone",
@@ -154,12 +154,15 @@ pub fn check() {
 
 /// Renames the copied package, so that its files in the target directory are not those of this one.
 fn rename(copy: &Path) {
-    for file in ["Cargo.toml", "Cargo.lock"] {
-        let path = copy.join(file);
-        let text = std::fs::read_to_string(&path).expect("the file is part of the copy");
-        let renamed = text.replacen("name = \"squall\"\n", "name = \"squall-with-a-mistake\"\n", 1);
-        std::fs::write(&path, renamed).expect("the copy can be written");
-    }
+    let rename = |file: &str, renamed: &dyn Fn(String) -> String| {
+        let text = std::fs::read_to_string(copy.join(file)).expect("the file is part of the copy");
+        std::fs::write(copy.join(file), renamed(text)).expect("the copy can be written");
+    };
+    rename("Cargo.lock", &|text| text.replace("\"squall\"", "\"squall-with-a-mistake\""));
+    rename("Cargo.toml", &|text| {
+        text.replacen("name = \"squall\"", "name = \"squall-with-a-mistake\"", 1)
+            .replace("squall = { path", "squall = { package = \"squall-with-a-mistake\", path")
+    });
 }
 
 /// Whether the table of the copy is as it should be, and what the test prints.

@@ -167,6 +167,14 @@ fn rows() -> Vec<Row> {
             4,
             Some(SEVERAL)
         ),
+        row!("a lost request is read before the next one", reader, send_two, [CutToServer(450, 550)], 3),
+        row!(
+            "an answer of a machine that then loses power never arrives",
+            answer_at_half_and_close,
+            connect_and_read,
+            [CutToClient(450, 1_100), PowerOff(600, 4_900)],
+            5
+        ),
         row!("keep-alive: a peer that lives", hold, keep_alive_and_read, [], 6),
         row!("keep-alive: a peer that cannot be reached", hold, keep_alive_and_read, [Partition(600, 7_900)], 8),
         row!("keep-alive: a peer that was away for two probes", hold, keep_alive_and_read, [Partition(600, 2_700)], 8),
