@@ -104,7 +104,7 @@ impl Story<'_> {
             Event::HostAffected { fault } => {
                 self.add(at, Weight::Notable, other, place, &format!("{who} {words} [f{}]", fault + 1));
             }
-            Event::FaultsOver => self.add(at, Weight::Notable, other, Place::World, "the faults are over"),
+            Event::FaultsOver => self.add(at, decisive, other, Place::World, "the faults are over"),
             Event::Mark(mark) => self.mark(at, &who, *host, mark),
             Event::Log { .. } => self.add(at, Weight::Notable, Category::Log, place, &format!("{who} logs {words}")),
             Event::Sent { .. }
