@@ -617,3 +617,25 @@ pub async fn user_timeout_and_send<M: Machine>(machine: M) {
     write(&machine, &mut stream, "x").await;
     std::future::pending().await
 }
+
+/// Sends `a` at 0.5 s and `b` at 0.6 s, and ends its side.
+pub async fn send_two_and_end<M: Machine>(machine: M) {
+    let mut stream = connected(&machine).await;
+    for (at_ms, bytes) in [(500, b"a"), (600, b"b")] {
+        machine.until(at_ms).await;
+        let _ = stream.write_all(bytes).await;
+    }
+    machine.until(1_500).await;
+    let _ = stream.shutdown().await;
+    std::future::pending().await
+}
+
+/// Sends a request at once and a byte at 0.6 s, and notes how reading ends and when.
+pub async fn request_write_and_timed_read<M: Machine>(machine: M) {
+    let mut stream = connected(&machine).await;
+    let _ = stream.write_all(b"request").await;
+    machine.until(600).await;
+    let _ = stream.write_all(b"x").await;
+    timed_read(&machine, &mut stream).await;
+    std::future::pending().await
+}

@@ -167,7 +167,14 @@ fn rows() -> Vec<Row> {
             4,
             Some(SEVERAL)
         ),
-        row!("a lost request is read before the next one", reader, send_two, [CutToServer(450, 550)], 3),
+        row!("a lost request is read before the next one", reader, send_two_and_end, [CutToServer(450, 550)], 3),
+        row!(
+            "a lost reset is sent again for each retransmission",
+            close_unread,
+            request_write_and_timed_read,
+            [CutToClient(450, 700)],
+            4
+        ),
         row!(
             "an answer of a machine that then loses power never arrives",
             answer_at_half_and_close,
