@@ -265,8 +265,8 @@ impl Effects {
         })
     }
 
-    /// C2: every effect that was acknowledged before a crash is still there after it. A run without a crash passes, and
-    /// nothing is judged in it.
+    /// C2: every effect that was acknowledged before a crash is still there after it. A run in which no crash follows an
+    /// acknowledgement passes, and nothing is judged in it.
     pub fn acknowledged_survive_crashes(&self) -> Check {
         let this = self.clone();
         Check::new("C2 acknowledged effects survive crashes", move |trace, history| {
@@ -281,16 +281,21 @@ impl Effects {
         }
         let Some(last) = crashes(trace).last() else { return Ok(CountedVerdict::not_applicable()) };
         let mut judged = 0;
-        for (key, operation) in self.acknowledged(history)? {
+        let acknowledged = self.acknowledged(history)?;
+        for (key, operation) in &acknowledged {
             let acknowledged_at = operation.completed.as_ref().map_or(last.at, |(at, _)| *at);
             // The audit began after the last crash, so it began after these acknowledgements as well.
             let Some(crash) = crashes(trace).find(|crash| crash.at >= acknowledged_at) else { continue };
             judged += 1;
-            if audit.count(&key) == 0 {
+            if audit.count(key) == 0 {
                 let (operation, crash) = (life::describe(operation), text(crash.at));
                 let why = format!("C2: {key} is gone; a crash at {crash} followed: {operation}");
                 return Ok(CountedVerdict::broken(judged, why));
             }
+        }
+        // All crashes came before the first acknowledgement.
+        if judged == 0 && !acknowledged.is_empty() {
+            return Ok(CountedVerdict::not_applicable());
         }
         Ok(CountedVerdict::kept(judged, NO_ACKNOWLEDGEMENT))
     }
@@ -437,6 +442,6 @@ mod tests {
         assert_eq!(words_of(4, &[1], 3, r#"["a", "a"]"#)[0], "fail", "whatever comes later, it happened twice");
         assert_eq!(words_of(2, &[1, 5], 3, r#"["a"]"#), ["pass", "unknown", "pass", "unknown"], "b came later");
         assert_eq!(words_of(2, &[1, 5], 3, "[]"), ["unknown", "fail", "fail", "fail"], "a is lost anyway");
-        assert_eq!(words_of(2, &[5], 3, "[]"), ["unknown", "unknown", "unknown", "unknown"]);
+        assert_eq!(words_of(2, &[5], 3, "[]"), ["unknown", "unknown", "pass", "unknown"], "no crash follows it");
     }
 }
