@@ -55,7 +55,8 @@ impl Net {
         let user_timeout = end.user_timeout;
         let watch = end.keep_alive.as_mut().filter(|watch| watch.due == due && end.state == EndState::Open)?;
         let KeepAlive { idle, interval, retries } = watch.settings;
-        let silent = due - watch.heard_at;
+        // A segment may have arrived in the same millisecond, after the time that was due.
+        let silent = due.saturating_sub(watch.heard_at);
         if is_busy || silent < idle {
             watch.due = if is_busy { due + idle } else { watch.heard_at + idle };
             return Some(watch.due);

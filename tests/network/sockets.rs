@@ -235,3 +235,59 @@ fn unknown_names_and_closed_ports_are_clear_errors() {
     });
     assert_between(at(&seen, "done"), 40, 42);
 }
+
+/// A connection that is kept alive, and whose server sends a byte each 100 ms for 10 s: how reading ends.
+fn kept_alive(keep_alive: squall::net::KeepAlive, latency: std::ops::Range<Duration>) -> Vec<String> {
+    let talk = |cx: HostContext| async move {
+        let (mut stream, _) = cx.listener(80).accept().await?;
+        for _ in 0..100 {
+            stream.write_all(b"x").await?;
+            tokio::time::sleep(millis(100)).await;
+        }
+        io::Result::Ok(())
+    };
+    let client = move |cx: HostContext, seen: Seen| async move {
+        let mut stream = cx.connector().connect("server", 80).await.unwrap();
+        stream.set_keep_alive(Some(keep_alive)).unwrap();
+        let mut all = Vec::new();
+        let end = stream.read_to_end(&mut all).await;
+        note(&seen, &cx, format!("{} bytes, {end:?}", all.len()));
+    };
+    let (_, seen) = world_with(20, vec![], talk, client, move |s| s.latency(latency.clone()).step(millis(1)));
+    let seen = seen.lock().unwrap();
+    seen.iter().map(|(text, _)| text.clone()).collect()
+}
+
+/// Bytes arrive at about the times at which the kernel looks, sometimes in the same millisecond; it once panicked.
+#[test]
+fn a_peer_that_talks_as_often_as_it_would_be_probed_is_not_given_up() {
+    for idle in [99_000, 99_500, 99_900, 100_000, 101_000].map(Duration::from_micros) {
+        let keep_alive = squall::net::KeepAlive { idle, interval: millis(100), retries: 1 };
+        let seen = kept_alive(keep_alive, Duration::from_micros(1_100)..Duration::from_micros(9_900));
+        assert_eq!(seen, ["100 bytes, Ok(100)"], "{idle:?}");
+    }
+}
+
+#[test]
+fn keep_alive_can_be_stopped() {
+    let partition = vec![on_link(fault::kinds::Partition {}, 500, 9_000)];
+    let client = |cx: HostContext, seen: Seen| async move {
+        let keep_alive = squall::net::KeepAlive { idle: secs(1), interval: secs(1), retries: 2 };
+        let mut streams = Vec::new();
+        for stops in [false, true] {
+            let stream = cx.connector().connect("server", 80).await.unwrap();
+            stream.set_keep_alive(Some(keep_alive)).unwrap();
+            if stops {
+                stream.set_keep_alive(None).unwrap();
+            }
+            streams.push(stream);
+        }
+        for mut stream in streams {
+            let end = tokio::time::timeout(secs(8).saturating_sub(cx.elapsed()), stream.read_u8()).await;
+            note(&seen, &cx, format!("{:?}", end.map(|read| read.unwrap_err().kind()).ok()));
+        }
+    };
+    let (_, seen) = world_with(20, partition, |cx| echo(cx.listener(80)), client, |s| s);
+    assert!(saw(&seen, "Some(TimedOut)"), "{:?}", seen.lock().unwrap());
+    assert!(saw(&seen, "None"), "{:?}", seen.lock().unwrap());
+}
