@@ -6,6 +6,8 @@
 
 #[path = "cli/check_history.rs"]
 mod check_history;
+#[path = "cli/explorations.rs"]
+mod explorations;
 #[path = "cli/kept.rs"]
 mod kept;
 #[path = "cli/replays.rs"]
@@ -20,6 +22,8 @@ mod sweeps;
 mod table;
 #[path = "support/trial.rs"]
 mod trial;
+#[path = "cli/usage.rs"]
+mod usage;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output, Stdio};
@@ -48,19 +52,19 @@ fn main() -> ExitCode {
         ("many_idle_hosts_are_no_hang", idle_hosts),
         ("a_run_that_differs_when_repeated_exits_with_3", not_deterministic),
         ("an_unknown_verdict_exits_with_3", unknown),
-        ("a_fault_that_is_never_effective_fails_the_exploration", never_effective),
-        ("checks_without_anything_to_judge_fail", checks_without_anything_to_judge_fail),
-        ("the_faults_of_a_run_are_drawn_or_selected", faults_are_chosen),
-        ("an_unreached_situation_fails_once_there_are_enough_runs", never_reached),
-        ("fingerprints_do_not_depend_on_jobs_or_invocation", fingerprints),
-        ("json_is_written", json),
-        ("bad_usage_is_one_line_and_exits_with_2", bad_usage),
-        ("a_damaged_case_file_is_one_line_and_exits_with_2", damaged_files),
+        ("a_fault_that_is_never_effective_fails_the_exploration", explorations::never_effective),
+        ("checks_without_anything_to_judge_fail", explorations::checks_without_anything_to_judge_fail),
+        ("the_faults_of_a_run_are_drawn_or_selected", explorations::faults_are_chosen),
+        ("an_unreached_situation_fails_once_there_are_enough_runs", explorations::never_reached),
+        ("fingerprints_do_not_depend_on_jobs_or_invocation", explorations::fingerprints),
+        ("json_is_written", explorations::json),
+        ("bad_usage_is_one_line_and_exits_with_2", usage::bad_usage),
+        ("a_damaged_case_file_is_one_line_and_exits_with_2", usage::damaged_files),
         ("it_works_as_a_libtest_executable", protocol),
-        ("the_number_of_seeds_comes_from_the_environment", seeds_from_environment),
-        ("help_is_shown", help),
-        ("the_catalog_of_faults_is_shown", catalog),
-        ("a_closed_pipe_is_not_an_error", broken_pipe),
+        ("the_number_of_seeds_comes_from_the_environment", usage::seeds_from_environment),
+        ("help_is_shown", usage::help),
+        ("the_catalog_of_faults_is_shown", usage::catalog),
+        ("a_closed_pipe_is_not_an_error", usage::broken_pipe),
         ("an_edited_case_is_replayed_as_it_is_and_not_changed", edited_case),
         ("an_interrupt_leaves_no_process", interrupt),
         ("a_kept_case_runs_first_and_must_pass", kept::a_kept_case_runs_first),
@@ -247,201 +251,11 @@ fn unknown() {
     assert_contains(&stdout(&output), &["unknown", "nobody looked"]);
 }
 
-fn never_effective() {
-    let output = cli("idle", &["explore", "idle", "--seeds", "0..40"]);
-    assert_eq!(code(&output), 1);
-    assert_contains(
-        &stdout(&output),
-        &["FAIL: fault generator `partition server ↔ bystander` was effective only 0 of 40 times"],
-    );
-    let silent = |flags: &[&str]| stdout(&cli("idle", &[&["explore", "misspelt", "--seeds"], flags].concat()));
-    let line = "fault generator `kill server at an event `misspelt` of server` drew no fault in 64 runs";
-    assert_contains(&silent(&["0..64"]), &[line]);
-    assert!(!silent(&["0..63"]).contains("drew no fault"), "too few to judge");
-    assert!(!silent(&["0..64", "--intensity", "1"]).contains("drew no fault"), "selected faults are not judged");
-    let few = cli("idle", &["explore", "idle", "--seeds", "0..20"]);
-    assert_eq!(code(&few), 0, "too few to judge");
-}
-
-fn checks_without_anything_to_judge_fail() {
-    let output = cli("unexercised", &["explore", "unexercised", "--seeds", "0..6", "--json", "out.json"]);
-    assert_eq!(code(&output), 1);
-    assert_contains(
-        &stdout(&output),
-        &[
-            "judged 7 in 7 runs: nothing_is_promised",
-            "judged 0 in 0 runs: nothing crashes twice",
-            "FAIL: `nothing crashes twice` judged nothing in 6 runs; what is not exercised is not caught",
-        ],
-    );
-    let text = std::fs::read_to_string(directory("unexercised").join("out.json")).unwrap();
-    let summary: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let idle = serde_json::json!({"check": "nothing crashes twice", "judged": 0, "runs": 0});
-    assert_eq!(summary[0]["checks"][1], idle);
-    let few = cli("unexercised", &["explore", "unexercised", "--seeds", "0..5"]);
-    assert_eq!(code(&few), 0);
-    assert_contains(&stdout(&few), &["not judged: `nothing crashes twice` had nothing to judge in 5 runs"]);
-}
-
-fn faults_are_chosen() {
-    let planned = |flags: &[&str]| -> Vec<[u64; 2]> {
-        let arguments = [&["explore", "echo", "--seeds", "0..24", "--json", "out.json"], flags].concat();
-        assert_eq!(code(&cli("faults", &arguments)), 0);
-        let text = std::fs::read_to_string(directory("faults").join("out.json")).unwrap();
-        let summary: serde_json::Value = serde_json::from_str(&text).unwrap();
-        let outcomes = summary[0]["outcomes"].as_array().unwrap().iter();
-        outcomes
-            .map(|outcome| [0, 1].map(|generator| outcome["generators"][generator]["planned"].as_u64().unwrap()))
-            .collect()
-    };
-    let kinds = |runs: &[[u64; 2]]| -> std::collections::BTreeSet<[bool; 2]> {
-        runs.iter().map(|run| run.map(|planned| planned > 0)).collect()
-    };
-    assert_eq!(kinds(&planned(&[])), [[false, true], [true, false], [true, true]].into(), "runs differ in kind");
-    assert_eq!(kinds(&planned(&["--faults", "loss"])), [[false, true]].into());
-    let total = |runs: Vec<[u64; 2]>| runs.iter().map(|run| run[0]).sum::<u64>();
-    let kills = |intensity| total(planned(&["--faults", "kill,loss", "--intensity", intensity]));
-    let (few, many) = (kills("0.25"), kills("2"));
-    assert!(few * 2 < many, "{few} and {many}");
-}
-
-fn never_reached() {
-    let missed = "\"the server was killed\"";
-    let output = cli("sometimes", &["explore", "sometimes", "--seeds", "0..6", "--json", "out.json"]);
-    assert_eq!(code(&output), 1);
-    assert_contains(
-        &stdout(&output),
-        &[
-            &format!("sometimes: FAIL: never reached: {missed} in 6 runs\n"),
-            "  reached in 6 of 6 runs: somebody was answered\n",
-            "  reached in 0 of 6 runs: the server was killed\n",
-        ],
-    );
-    let text = std::fs::read_to_string(directory("sometimes").join("out.json")).unwrap();
-    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(json[0]["status"], "fail");
-    assert_eq!(json[0]["sometimes"][0], serde_json::json!({ "situation": "somebody was answered", "runs": 6 }));
-    let few = cli("sometimes", &["explore", "sometimes", "--seeds", "0..5"]);
-    assert_eq!(code(&few), 0, "too few to judge");
-    let line = format!("sometimes: not judged: {missed} was not reached in 5 runs (judged from 6 runs on)\n");
-    assert_contains(&stdout(&few), &[&line]);
-    assert!(!stdout(&few).contains("not judged: \"somebody"), "a reached situation is always judged");
-    let list = cli("sometimes", &["list"]);
-    assert_contains(&stdout(&list), &["    sometimes  somebody was answered\n"]);
-}
-
-fn fingerprints() {
-    let write = |file: &str, jobs: &str| {
-        let arguments = ["explore", "echo", "fragile", "--keep-going", "--seeds", "0..40", "--jobs", jobs];
-        cli("fingerprints", &[&arguments[..], &["--fingerprints", file]].concat());
-        std::fs::read_to_string(directory("fingerprints").join(file)).unwrap()
-    };
-    let first = write("one", "1");
-    assert_eq!(first.lines().count(), 80);
-    assert_eq!(first.lines().nth(5).unwrap().split(' ').next_chunk_of_two(), ["echo", "0x5"]);
-    assert_eq!(first, write("two", "2"));
-    assert_eq!(first, write("again", "2"));
-}
-
-/// The first two words of a line.
-trait FirstWords<'a> {
-    fn next_chunk_of_two(self) -> [&'a str; 2];
-}
-
-impl<'a, I: Iterator<Item = &'a str>> FirstWords<'a> for I {
-    fn next_chunk_of_two(mut self) -> [&'a str; 2] {
-        [self.next().unwrap(), self.next().unwrap()]
-    }
-}
-
-fn json() {
-    let output = cli("json", &["explore", "echo", "--seeds", "3..5", "--json", "out.json"]);
-    assert_eq!(code(&output), 0);
-    let text = std::fs::read_to_string(directory("json").join("out.json")).unwrap();
-    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(json[0]["scenario"], "echo");
-    assert_eq!(json[0]["outcomes"][1]["seed"], "0x4");
-    assert_eq!(json[0]["outcomes"][1]["verdict"], "pass");
-}
-
-fn bad_usage() {
-    let lines: [(&[&str], &str); 15] = [
-        (&["explore", "ecko"], "no scenario is named `ecko`; did you mean `echo`?"),
-        (&["explore", "echo", "--seeds", "9..5"], "the range of seeds `9..5` is empty"),
-        (&["explore", "echo", "--seeds", "5..5"], "the range of seeds `5..5` is empty"),
-        (&["explore", "echo", "--seeds", "x..y"], "`x` is not a seed"),
-        (&["explore", "echo", "--jobs", "0"], "at least 1"),
-        (&["explore", "echo", "--for", "soon"], "expected a time such as 60s or 5m"),
-        (&["explore", "echo", "--json", "no/such/directory"], "no/such/directory: No such file"),
-        (&["replay", "echo"], "which seed of `echo`?"),
-        (&["replay", "echo", "--seed", "0xfoo"], "`0xfoo` is not a seed"),
-        (&["replay", "missing.json"], "missing.json: No such file"),
-        (
-            &["explore", "idle", "--faults", "flood"],
-            "no fault generator matches `flood`; there are: partition server ↔ bystander",
-        ),
-        (&["explore", "idle", "--intensity", "0"], "`0` is not an intensity: give a number between 0.01 and 10"),
-        (&["replay", "idle", "--seed", "0", "--faults", "loss"], "no fault generator matches `loss`"),
-        (&["replay", "x.json", "--faults", "kill"], "a case file has its own faults"),
-        (&["frobnicate"], "no scenario is named `frobnicate`"),
-    ];
-    for (arguments, expected) in lines {
-        assert_one_line(&cli("usage", arguments), expected, 2);
-    }
-}
-
 #[track_caller]
 fn assert_one_line(output: &Output, expected: &str, expected_code: i32) {
     let text = stderr(output);
     assert_eq!((text.lines().count(), code(output)), (1, expected_code), "{text}{}", stdout(output));
     assert_contains(&text, &[expected]);
-}
-
-fn damaged_files() {
-    let name = "damaged";
-    forget_cases(name);
-    cli(name, &["explore", "fragile", "--seeds", "21..50"]);
-    let whole = std::fs::read_to_string(saved_case(name)).unwrap();
-    let check = |from: &str, to: &str, expected: &str| {
-        assert!(whole.contains(from), "{from} is not in {whole}");
-        std::fs::write(directory(name).join("damaged.json"), whole.replacen(from, to, 1)).unwrap();
-        assert_one_line(&cli(name, &["replay", "damaged.json"]), expected, 2);
-    };
-    check("\"squall\": 3", "\"squall\": 9", "damaged.json: squall: the case format is 9, and this build reads 3");
-    check("\"version\": ", "\"version\": 7, \"x\": ", "version: invalid type: integer `7`");
-    check("\"definition\": \"", "\"definition\": \"z", "definition: `z");
-    check("\"fingerprint\": \"", "\"fingerprint\": \"z", "fingerprint: `z");
-    check("\"events\": ", "\"events\": 0", "this is not JSON");
-    check("\"events\": ", "\"events\": 1, \"x\": ", "unknown field `x`");
-    check("\"events\": ", "\"events\": -", "events: invalid value: integer `-");
-    check("\"checkpoints\": \"", "\"checkpoints\": \"000000", "checkpoints: they are not those of a run of ");
-    check("\"checkpoints\": \"", "\"checkpoints\": \"z", "checkpoints: `z");
-    check("\"fail\": ", "\"failed\": ", "unknown variant `failed`");
-    check("\"case\": ", "\"cases\": ", "cases: unknown field `cases`");
-    check("\"scenario\": \"fragile\"", "\"scenario\": \"fragil\"", "did you mean `fragile`?");
-    check("\"seed\": \"", "\"seed\": \"z", "case.seed: `z");
-    check("\"is\": \"kill\"", "\"is\": \"maim\"", "unknown variant `maim`");
-    check("\"at\": \"", "\"at\": \"x", "case.plan[0].trigger.at: `x");
-    check("\"generator\": \"", "\"generator\": 7, \"x\": \"", "case.plan[0].generator: invalid type: integer `7`");
-    check("\"server\"", "\"sever\"", "the scenario has no host named `sever`");
-    check("\"lasting\": \"", "\"lasting\": \"x", "case.plan[0].lasting");
-    check("\"client\": [", "\"clients\": [", "the scenario has no clients named `clients`");
-    check(
-        "\"client\": [",
-        "\"client\": [[7], ",
-        "case.input.client: there is input for 2 clients, but the scenario has 1",
-    );
-    check("\"client\": [", "\"client\": [\"seven\"], \"x\": [", "case.input.client[0]: invalid type: string \"seven\"");
-    check(
-        "\"names\": [\"server\"]",
-        "\"one\": \"sever\"",
-        "no host of the scenario matches `one of sever`: name a host",
-    );
-    check("\"build\": ", "\"built\": ", "unknown field `built`");
-    std::fs::write(directory(name).join("damaged.json"), &whole[..whole.len() / 2]).unwrap();
-    assert_one_line(&cli(name, &["replay", "damaged.json"]), "the file is cut off", 2);
-    std::fs::write(directory(name).join("damaged.json"), [0xff, 0xfe]).unwrap();
-    assert_one_line(&cli(name, &["replay", "damaged.json"]), "not a text file", 2);
 }
 
 fn protocol() {
@@ -456,51 +270,6 @@ fn protocol() {
     let failing = as_table(&["aborts", "--exact"]);
     assert_ne!(code(&failing), 0);
     assert_contains(&stdout(&failing), &["FAILED: aborts, seed 0x", "replay: cargo sims replay"]);
-}
-
-fn seeds_from_environment() {
-    let explore =
-        |seeds: &str| command("seeds").env("SQUALL_SEEDS", seeds).args(["cli", "explore", "echo"]).output().unwrap();
-    assert_contains(&stderr(&explore("5")), &["seeds 0x0..0x5"]);
-    assert_contains(&stderr(&explore("0x10..0x12")), &["seeds 0x10..0x12"]);
-    assert_one_line(&explore("many"), "SQUALL_SEEDS: `many` is not a seed", 2);
-}
-
-fn help() {
-    for arguments in [&["--help"][..], &["explore", "--help"], &["replay", "--help"]] {
-        let output = cli("help", arguments);
-        assert_eq!(code(&output), 0);
-        assert_contains(&stdout(&output), &["Usage: cargo sims"]);
-    }
-}
-
-fn catalog() {
-    let output = cli("catalog", &["faults"]);
-    assert_eq!(code(&output), 0);
-    let bandwidth = "\nbandwidth             fault::bandwidth(bytes_per_second, queue_bytes, from, to)\n";
-    let queue = "      queue_bytes       bytes that may wait in the queue; beyond it, segments are lost\n";
-    assert_contains(&stdout(&output), &[bandwidth, queue, "\nswizzle               fault::swizzle(hosts)\n"]);
-    let (blackhole, looping) = (
-        "\ndns blackhole         fault::dns_blackhole(from, to)\n",
-        "\nrestart loop          fault::restart_loop(times, up, hosts)\n",
-    );
-    assert_contains(
-        &stdout(&output),
-        &[blackhole, looping, "in_flight      unanswered requests on accepted connections at which it dies"],
-    );
-    assert!(stdout(&output).lines().all(|line| line.chars().count() <= 120), "{}", stdout(&output));
-}
-
-fn broken_pipe() {
-    let mut child = command("pipe")
-        .args(["cli", "replay", "echo", "--seed", "0", "--trace"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    drop(child.stdout.take());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!((code(&output), stderr(&output).contains("panicked")), (0, false), "{}", stderr(&output));
 }
 
 fn edited_case() {

@@ -23,6 +23,8 @@ pub struct CheckCoverage {
     pub judged: u64,
     /// The number of runs in which it judged something.
     pub runs: u64,
+    /// The number of runs that came to an end, and so were given to the check.
+    pub of_runs: u64,
 }
 
 /// The situations of a scenario and how often they were reached, and its checks and how much they judged.
@@ -40,7 +42,8 @@ impl Coverage {
     /// The coverage before the first run.
     pub(crate) fn of(scenario: &Scenario) -> Coverage {
         let reached = scenario.situation_names().map(|name| Reached { situation: name.to_owned(), runs: 0 });
-        let checks = scenario.check_names().map(|name| CheckCoverage { check: name.to_owned(), judged: 0, runs: 0 });
+        let checks =
+            scenario.check_names().map(|name| CheckCoverage { check: name.to_owned(), judged: 0, runs: 0, of_runs: 0 });
         // An exploration without any run has missed nothing.
         Coverage { reached: reached.collect(), checks: checks.collect(), min_runs: scenario.min_runs().max(1) }
     }
@@ -57,6 +60,7 @@ impl Coverage {
         for (sum, judged) in self.checks.iter_mut().zip(judged) {
             sum.judged += judged;
             sum.runs += u64::from(*judged > 0);
+            sum.of_runs += 1;
         }
     }
 
@@ -107,7 +111,8 @@ mod tests {
         assert_eq!(coverage.idle_checks(1), [""; 0]);
         coverage.add_judged(&[0, 0]);
         assert_eq!(coverage.idle_checks(2), ["b"]);
-        assert_eq!((coverage.checks[0].judged, coverage.checks[0].runs), (3, 1));
+        let CheckCoverage { judged, runs, of_runs, .. } = coverage.checks[0];
+        assert_eq!((judged, runs, of_runs), (3, 1, 2));
         coverage.add_judged(&[0, 1]);
         assert_eq!(coverage.idle_checks(2), [""; 0]);
     }
