@@ -11,7 +11,8 @@ mod hyper_util_adapter {
     use hyper_util::client::legacy::connect::{Connected, Connection};
     use hyper_util::rt::TokioIo;
 
-    use super::super::socket::{Connector, TcpStream};
+    use super::super::connector::Connector;
+    use super::super::socket::TcpStream;
 
     /// A connector for `hyper_util::client::legacy::Client` and for tonic's `Endpoint::connect_with_connector`. The
     /// host of a URI is the name of a host of the scenario; the port defaults to 443 for `https` and to 80 otherwise.

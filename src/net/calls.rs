@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::bound::Bound;
 use super::flow::{End, EndState, Flow, FlowId, Side};
 use super::kernel::Net;
 use super::limits::SocketLimits;
-use super::listening::Bound;
 use super::machine::Kernel;
 use crate::sandbox;
 use crate::trace::{FlowKey, HostId, SegmentKind};

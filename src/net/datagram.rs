@@ -7,10 +7,10 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
+use super::bound::{Bound, is_conflict, receivers};
 use super::flow::{Flow, FlowId, Packet, Side};
 use super::inbox::Inbox;
 use super::kernel::Net;
-use super::listening::Bound;
 use super::machine::Kernel;
 use super::names::{address, is_own};
 use super::shared::SharedNet;
@@ -23,6 +23,12 @@ const LARGEST: usize = 65_507;
 /// Set in the number of a flow of datagrams, beside the port of its sender, so that it is none of a connection.
 const DATAGRAMS: u32 = 1 << 31;
 
+/// Set beside it if they go to an IPv6 address, so that they have decisions of their own.
+const IPV6: u32 = 1 << 16;
+
+/// Linux's number of the error for a message that is too long.
+const EMSGSIZE: i32 = 90;
+
 impl Net {
     /// Binds a datagram socket to a port of one address of the machine, or of all. Port 0 stands for any free port.
     fn bind_datagrams(&mut self, host: HostId, on: Option<IpAddr>, port: u16) -> io::Result<Bound> {
@@ -30,8 +36,7 @@ impl Net {
         let is_used = |port| inboxes.keys().any(|(used, _)| *used == port);
         let free = if port == 0 { ports.take_for_listener(is_used) } else { Some(port) };
         let port = free.ok_or(io::ErrorKind::AddrInUse)?;
-        let is_taken = |(used, other): &Bound| *used == port && (on.is_none() || other.is_none() || *other == on);
-        if inboxes.keys().any(is_taken) {
+        if inboxes.keys().any(|other| is_conflict((port, on), *other)) {
             let text = format!("{} already has a datagram socket on port {port}", self.names.of(host));
             return Err(io::Error::new(io::ErrorKind::AddrInUse, text));
         }
@@ -52,9 +57,12 @@ impl Net {
         let next = self.flows.len() as FlowId;
         let flow = *self.datagram_flows.entry((from, from_port, address, port)).or_insert(next);
         if flow == next {
-            let key = FlowKey { from, to, port, ordinal: DATAGRAMS | u32::from(from_port) };
+            let kind = if address.is_ipv6() { DATAGRAMS | IPV6 } else { DATAGRAMS };
+            let key = FlowKey { from, to, port, ordinal: kind | u32::from(from_port) };
             self.flows.push(Flow::new(key, address, from_port));
         }
+        // An earlier life of the machine may have sent some, too.
+        self.flows[flow as usize].gone_at = [None; 2];
         self.send(flow, Side::Client, SegmentKind::Datagram, bytes, 0);
     }
 
@@ -63,7 +71,7 @@ impl Net {
         let flow = &self.flows[packet.flow as usize];
         let (port, on, from) = (flow.key.port, flow.address, self.local_address(packet.flow, Side::Client));
         let inboxes = &mut self.kernels[host.index()].inboxes;
-        let bound = [Some(on), None].map(|on| (port, on)).into_iter().find(|bound| inboxes.contains_key(bound));
+        let bound = receivers(port, on).into_iter().find(|bound| inboxes.contains_key(bound));
         let Some(inbox) = bound.and_then(|bound| inboxes.get_mut(&bound)) else { return };
         self.wake.extend(inbox.receive(packet.bytes, from));
     }
@@ -100,7 +108,7 @@ impl UdpSocket {
     /// Sends a datagram to an address, for example the one that another came from. Returns its length.
     ///
     /// # Errors
-    /// `InvalidInput` (Linux's `EMSGSIZE`) if it has more than 65,507 bytes, and `NetworkUnreachable` if no host has the
+    /// Linux's `EMSGSIZE` if it has more than 65,507 bytes, and `NetworkUnreachable` if no host has the
     /// address.
     pub async fn send_to(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {
         if !self.alive.is_set() {
@@ -108,7 +116,7 @@ impl UdpSocket {
             std::future::pending::<()>().await;
         }
         if bytes.len() > LARGEST {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the message is too long for a datagram"));
+            return Err(io::Error::from_raw_os_error(EMSGSIZE));
         }
         let mut net = self.net.lock();
         let found = net.names.hosts(self.host, &to.ip().to_string());

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::task::Waker;
 use std::time::Duration;
 
+use super::bound::{Bound, is_conflict, receivers};
 use super::flow::FlowId;
 
 /// The backlog of every listener; Linux's `net.core.somaxconn` was 128 for decades. As on Linux, one more connection
@@ -16,9 +17,6 @@ const BACKLOG: usize = 128;
 /// How often Linux sends a SYN-ACK again (`tcp_synack_retries`): after 1, 2, 4, 8 and 16 s. It forgets the connection
 /// 32 s later.
 const SYN_ACK_RETRIES: u32 = 5;
-
-/// A port, and the address of the machine on which a program listens; `None` for all addresses.
-pub(super) type Bound = (u16, Option<IpAddr>);
 
 /// A port on which a program listens.
 #[derive(Debug)]
@@ -81,29 +79,24 @@ impl Listeners {
     ///
     /// # Errors
     /// `AddrInUse` if the program already listens on the port, on the same address or on all.
-    pub(super) fn listen(&mut self, name: &str, (port, on): Bound, opens_at: Duration) -> io::Result<()> {
-        let is_taken = |(_, other): &Bound| on.is_none() || other.is_none() || *other == on;
-        if self.on_port(port).any(|bound| is_taken(&bound)) {
+    pub(super) fn listen(&mut self, name: &str, bound: Bound, opens_at: Duration) -> io::Result<()> {
+        if self.ports.keys().any(|other| is_conflict(bound, *other)) {
+            let port = bound.0;
             let text = format!("{name} already listens on port {port}; drop its other listener first");
             return Err(io::Error::new(io::ErrorKind::AddrInUse, text));
         }
-        self.ports.insert((port, on), Listening { opens_at, queue: VecDeque::new(), acceptor: None });
+        self.ports.insert(bound, Listening { opens_at, queue: VecDeque::new(), acceptor: None });
         Ok(())
-    }
-
-    /// The addresses on which a program listens on this port.
-    fn on_port(&self, port: u16) -> impl Iterator<Item = Bound> {
-        self.ports.keys().copied().filter(move |(used, _)| *used == port)
     }
 
     /// Whether a program listens on this port of any address.
     pub(super) fn is_used(&self, port: u16) -> bool {
-        self.on_port(port).next().is_some()
+        self.ports.keys().any(|(used, _)| *used == port)
     }
 
     /// A client requests a connection to a port of this address.
     pub(super) fn request(&mut self, port: u16, address: IpAddr, flow: FlowId, now: Duration) -> Request {
-        let bound = [Some(address), None].map(|on| (port, on)).into_iter().find(|bound| self.ports.contains_key(bound));
+        let bound = receivers(port, address).into_iter().find(|bound| self.ports.contains_key(bound));
         let Some(bound) = bound else { return Request::Refused };
         match self.ports.get_mut(&bound) {
             None => Request::Refused,

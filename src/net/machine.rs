@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use turmoil::net::UdpSocket;
 
+use super::bound::Bound;
 use super::flow::FlowId;
 use super::inbox::Inbox;
-use super::listening::{Bound, Listeners};
+use super::listening::Listeners;
 use super::packets::Arrival;
 use super::ports::Ports;
 use crate::trace::HostId;

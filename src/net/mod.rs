@@ -50,8 +50,10 @@
 
 mod adapters;
 mod arrivals;
+mod bound;
 mod calls;
 mod card;
+mod connector;
 mod datagram;
 mod flow;
 mod headline;
@@ -74,8 +76,9 @@ mod wire;
 
 #[cfg(feature = "tonic")]
 pub use adapters::Peer;
+pub use connector::Connector;
 pub use datagram::UdpSocket;
-pub use socket::{Connector, OwnedReadHalf, OwnedWriteHalf, TcpListener, TcpStream};
+pub use socket::{OwnedReadHalf, OwnedWriteHalf, TcpListener, TcpStream};
 pub use watch::KeepAlive;
 
 pub(crate) use card::run_kernel;

@@ -19,6 +19,11 @@ pub(crate) fn address_v6(index: usize) -> IpAddr {
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0xc0a8, u16::from_be_bytes([high, low])))
 }
 
+/// The address that a text writes out, with or without the brackets of a URL.
+pub(super) fn literal(text: &str) -> Option<IpAddr> {
+    text.trim_start_matches('[').trim_end_matches(']').parse().ok()
+}
+
 /// Whether an address is one of the host with this index: its own, or a loopback address.
 pub(super) fn is_own(index: usize, ip: IpAddr) -> bool {
     ip.is_loopback() || ip == address(index) || ip == address_v6(index)
@@ -98,8 +103,7 @@ impl Names {
         if name == "localhost" {
             return Some((from, Ipv4Addr::LOCALHOST.into()));
         }
-        let ip: IpAddr = name.trim_start_matches('[').trim_end_matches(']').parse().ok()?;
-        match ip {
+        match literal(name)? {
             ip if ip.is_loopback() => Some((from, ip)),
             IpAddr::V4(ip) if ip.is_unspecified() => Some((from, Ipv4Addr::LOCALHOST.into())),
             IpAddr::V6(ip) if ip.is_unspecified() => Some((from, Ipv6Addr::LOCALHOST.into())),
