@@ -258,4 +258,18 @@ mod tests {
         let end = "of `put` of client 0 of client at 0s cannot be written as JSON: key must be a string";
         assert_eq!(texts, ["input", "answer"].map(|what| format!("recorder fail: the {what} {end}")));
     }
+
+    #[test]
+    fn operations_tell_in_which_life_of_their_client_they_were_invoked() {
+        let client = async |cx: HostContext| {
+            cx.recorder().invoke("ask", &()).ok(&());
+            std::future::pending::<()>().await
+        };
+        let scenario = Scenario::new("s").host("client", client).run_for(secs(1)).settle_for(secs(0));
+        let kills = [200, 600].map(|at| crate::fault::kill("client").at(millis(at)).lasting(millis(100)));
+        let case = kills.into_iter().fold(Case::new("s", Seed(1)), Case::fault);
+        let run = run(&scenario, &case, Detail::Lean);
+        let lives: Vec<u32> = run.history.operations.iter().map(|operation| operation.life).collect();
+        assert_eq!(lives, [0, 1, 2]);
+    }
 }

@@ -125,7 +125,8 @@ impl Audit {
         Some(CountedVerdict::unknown(0, why))
     }
 
-    fn is_before(&self, operation: &Operation) -> bool {
+    /// Whether the operation completed only after the audit began, so that the audit need not have seen its effect.
+    fn is_too_early_for(&self, operation: &Operation) -> bool {
         operation.completed.as_ref().is_some_and(|(at, _)| *at > self.began)
     }
 }
@@ -197,7 +198,7 @@ impl Effects {
         }
         let acknowledged = self.acknowledged(history)?;
         let (late, early): (Vec<_>, Vec<_>) =
-            acknowledged.iter().partition(|(_, operation)| audit.is_before(operation));
+            acknowledged.iter().partition(|(_, operation)| audit.is_too_early_for(operation));
         for (judged, (key, operation)) in (1..).zip(&early) {
             let count = audit.count(key);
             if count != 1 {
@@ -239,7 +240,7 @@ impl Effects {
         let mut late = None;
         for operation in &history.operations {
             let Some(key) = decode(operation, &requested)? else { continue };
-            let is_late = audit.is_before(operation);
+            let is_late = audit.is_too_early_for(operation);
             let outcome = match operation.completed {
                 // The audit need not have seen what was acknowledged only after it began.
                 Some((_, Completion::Ok(_))) if is_late => ClientOutcome::Unknown,

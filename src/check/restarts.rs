@@ -164,4 +164,13 @@ mod tests {
         assert_eq!(word(&check, &[ok("a"), ok("b")]), "fail");
         assert_eq!(word(&check, &[ok("a"), Completion::Fail("401".into())]), "fail");
     }
+
+    #[test]
+    fn a_fact_that_cannot_be_read_fails() {
+        let check =
+            servers_are_interchangeable(|operation| Ok(Some(Ok((operation.answer()?.unwrap(), String::new())))));
+        let trace = Trace::new(vec!["client".into()], millis(10), secs(60), false);
+        let verdict = check.judge(&trace, &history(&[Completion::Ok("7".into())])).to_string();
+        assert!(verdict.starts_with("fail: the decoder of this check cannot read read 1 of client 0"), "{verdict}");
+    }
 }

@@ -10,6 +10,8 @@ use crate::trace::{Mark, Trace};
 
 const NO_CALL_ENDED: &str =
     "no call ended or came to its deadline: emit `Mark::CallStarted` and `Mark::CallEnded` for each call";
+const NO_LATE_OPERATION: &str =
+    "no operation had the time to end so long after the end of the faults: let the clients run for longer";
 const NO_ATTEMPT: &str =
     "no attempt of a known call was started: emit `Mark::CallStarted` and `Mark::AttemptStarted` for each attempt";
 
@@ -186,8 +188,7 @@ pub fn recovers_within(within: Duration) -> Check {
                 );
             }
         }
-        let none = format!("no operation had the time to end after {}; let the clients run for longer", text(from));
-        CountedVerdict::kept(judged, &none)
+        CountedVerdict::kept(judged, NO_LATE_OPERATION)
     })
 }
 
