@@ -161,6 +161,15 @@ impl Effects {
         Err(CountedVerdict::unknown(0, NO_AUDIT.to_owned()))
     }
 
+    /// The last audit, if it tells how the run ended.
+    fn final_audit(&self, trace: &Trace, history: &History) -> Result<Audit, CountedVerdict> {
+        let audit = self.audit(history)?;
+        match audit.outdated(trace) {
+            Some(unknown) => Err(unknown),
+            None => Ok(audit),
+        }
+    }
+
     /// The acknowledged effects with their operations.
     fn acknowledged<'a>(&self, history: &'a History) -> Result<Vec<(EffectKey, &'a Operation)>, Unreadable> {
         let read = |operation| Ok(decode(operation, &*self.acknowledged)?.map(|key| (key, operation)));
@@ -192,10 +201,7 @@ impl Effects {
     }
 
     fn judge_acknowledged(&self, trace: &Trace, history: &History) -> Result<CountedVerdict, CountedVerdict> {
-        let audit = self.audit(history)?;
-        if let Some(unknown) = audit.outdated(trace) {
-            return Ok(unknown);
-        }
+        let audit = self.final_audit(trace, history)?;
         let acknowledged = self.acknowledged(history)?;
         let (late, early): (Vec<_>, Vec<_>) =
             acknowledged.iter().partition(|(_, operation)| audit.is_too_early_for(operation));
@@ -232,10 +238,7 @@ impl Effects {
         history: &History,
         requested: impl Fn(&Operation) -> Decoded<EffectKey>,
     ) -> Result<CountedVerdict, CountedVerdict> {
-        let audit = self.audit(history)?;
-        if let Some(unknown) = audit.outdated(trace) {
-            return Ok(unknown);
-        }
+        let audit = self.final_audit(trace, history)?;
         let mut requests = Vec::new();
         let mut late = None;
         for operation in &history.operations {
@@ -276,10 +279,7 @@ impl Effects {
     }
 
     fn judge_crashes(&self, trace: &Trace, history: &History) -> Result<CountedVerdict, CountedVerdict> {
-        let audit = self.audit(history)?;
-        if let Some(unknown) = audit.outdated(trace) {
-            return Ok(unknown);
-        }
+        let audit = self.final_audit(trace, history)?;
         let Some(last) = crashes(trace).last() else { return Ok(CountedVerdict::not_applicable()) };
         let mut judged = 0;
         let acknowledged = self.acknowledged(history)?;

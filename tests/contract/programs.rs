@@ -5,7 +5,7 @@ mod servers;
 
 use std::io;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use super::Machine;
 
@@ -28,12 +28,21 @@ pub(super) fn word<T>(result: &io::Result<T>, good: &str) -> String {
 
 /// Reads once, and notes the bytes, the end of the stream or the error.
 pub(super) async fn read<M: Machine>(machine: &M, stream: &mut M::Stream) {
+    machine.note(&what_is_read(stream).await);
+}
+
+/// The same, with the time.
+pub(super) async fn timed_read<M: Machine>(machine: &M, stream: &mut M::Stream) {
+    machine.note_time(&what_is_read(stream).await);
+}
+
+async fn what_is_read(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut buffer = [0; 4_096];
     let result = stream.read(&mut buffer).await;
-    match &result {
-        Ok(0) => machine.note("EOF"),
-        Ok(length) => machine.note(&String::from_utf8_lossy(&buffer[..*length])),
-        Err(_) => machine.note(&word(&result, "")),
+    match result {
+        Ok(0) => "EOF".to_owned(),
+        Ok(length) => String::from_utf8_lossy(&buffer[..length]).into_owned(),
+        Err(_) => word(&result, ""),
     }
 }
 
@@ -89,15 +98,4 @@ pub(super) async fn exchange<M: Machine>(machine: &M, stream: M::Stream) {
     let (sent, received) = tokio::join!(sending, receiving);
     machine.note(&word(&sent, "sent"));
     machine.note(&received.map_or_else(|error| error.kind().to_string(), |length| format!("{length} bytes")));
-}
-
-/// Reads, and notes what it reads and when.
-pub(super) async fn timed_read<M: Machine>(machine: &M, stream: &mut M::Stream) {
-    let mut buffer = [0; 4_096];
-    let result = stream.read(&mut buffer).await;
-    match &result {
-        Ok(0) => machine.note_time("EOF"),
-        Ok(length) => machine.note_time(&String::from_utf8_lossy(&buffer[..*length])),
-        Err(_) => machine.note_time(&word(&result, "")),
-    }
 }
