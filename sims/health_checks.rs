@@ -5,8 +5,8 @@ use squall::prelude::*;
 use crate::shop::simulated::{Setup, health_policy, shop_with_promises};
 use crate::shop::situations;
 
-/// Servers that die, with or without notice to their peers, and come back; and servers that hang: they accept and never
-/// answer.
+/// Servers that die, with or without notice to their peers, and come back; and servers that hang or are paused: they
+/// accept and do not answer.
 pub fn scenario() -> Scenario {
     with(Setup::default())
 }
@@ -25,6 +25,7 @@ pub fn with(setup: Setup) -> Scenario {
         )
         .fault(fault::flapping(secs(2), "gateway", one("api")).every(secs(8)..secs(30)).lasting(secs(4)..secs(10)))
         .fault(fault::output_stall(one("api")).every(secs(5)..secs(30)).lasting(secs(4)..secs(12)))
+        .fault(fault::pause(one("api")).every(secs(5)..secs(30)).lasting(secs(1)..secs(12)))
         .check(policy.clone().no_requests_to_dead_backends())
         .check(policy.requests_to_recovered_backends())
         .sometimes("a server was ejected and came back", situations::a_server_was_ejected_and_came_back)

@@ -15,6 +15,9 @@ mod kinds;
 mod machines;
 #[path = "network/names.rs"]
 mod names;
+#[cfg(target_os = "linux")]
+#[path = "network/pauses.rs"]
+mod pauses;
 #[path = "network/senders.rs"]
 mod senders;
 #[path = "network/sockets.rs"]

@@ -93,9 +93,12 @@ pub fn a_server_was_ejected_and_came_back(trace: &Trace, _: &History) -> bool {
 /// The gateway ejected a server whose program hung: it still accepted, but did not answer.
 pub fn a_server_that_hung_was_ejected(trace: &Trace, _: &History) -> bool {
     let hangs = |server: HostId, at: Duration| {
-        let mut own = trace.records.iter().filter(|record| record.host == Some(server) && record.at <= at);
-        let last = own.rfind(|record| matches!(record.event, Event::OutputStalled | Event::OutputResumed));
-        last.is_some_and(|record| record.event == Event::OutputStalled) && !is_down(trace, server, at)
+        let own = trace.records.iter().filter(|record| record.host == Some(server) && record.at <= at);
+        let last = |of: &[Event]| own.clone().rfind(|record| of.contains(&record.event)).map(|last| &last.event);
+        let stalls = last(&[Event::OutputStalled, Event::OutputResumed]) == Some(&Event::OutputStalled);
+        // A process that is started again is not paused.
+        let is_paused = last(&[Event::Paused, Event::Resumed, Event::Started]) == Some(&Event::Paused);
+        (stalls || is_paused) && !is_down(trace, server, at)
     };
     health_changes(trace).any(|(at, server, healthy)| !healthy && hangs(server, at))
 }

@@ -33,7 +33,7 @@ impl HealthPolicy {
         self.backends.iter().filter_map(|name| trace.host(name)).collect()
     }
 
-    /// H1: a backend that has been dead or hanging since t gets no ordinary request after
+    /// H1: a backend that has been dead, paused or hanging since t gets no ordinary request after
     /// t + fall x (interval + timeout) + slack.
     ///
     /// Requests are not judged while fewer than half of the backends are believed healthy, as the balancer then uses
@@ -44,6 +44,8 @@ impl HealthPolicy {
             let backends = self.ids(trace);
             let limit = (self.interval + self.timeout) * self.fall + self.slack + trace.step;
             let mut dead_since: BTreeMap<HostId, Duration> = BTreeMap::new();
+            let mut paused_since: BTreeMap<HostId, Duration> = BTreeMap::new();
+            // Unlike a pause, it outlives the process.
             let mut stalled_since: BTreeMap<HostId, Duration> = BTreeMap::new();
             let mut healthy: BTreeMap<HostId, bool> = backends.iter().map(|id| (*id, true)).collect();
             let mut balancer_since = Duration::ZERO;
@@ -58,10 +60,13 @@ impl HealthPolicy {
                     }
                     Event::Started => {
                         dead_since.remove(&host);
+                        paused_since.remove(&host);
                     }
                     event if is_death(event) => {
                         dead_since.entry(host).or_insert(record.at);
                     }
+                    Event::Paused => drop(paused_since.insert(host, record.at)),
+                    Event::Resumed => drop(paused_since.remove(&host)),
                     Event::OutputStalled => drop(stalled_since.insert(host, record.at)),
                     Event::OutputResumed => drop(stalled_since.remove(&host)),
                     Event::Mark(Mark::HealthChanged { to, healthy: now }) => {
@@ -70,14 +75,16 @@ impl HealthPolicy {
                     Event::Mark(Mark::Dispatched { to }) => {
                         balancer = balancer.or(Some(host));
                         judged += 1;
-                        let (dead, stalled) = (dead_since.get(to), stalled_since.get(to));
-                        let Some(since) = dead.into_iter().chain(stalled).min() else { continue };
+                        let states = [(&dead_since, "dead"), (&paused_since, "paused"), (&stalled_since, "hanging")];
+                        let since = states.iter().filter_map(|(since, _)| since.get(to)).min();
+                        let Some(since) = since else { continue };
                         let since = (*since).max(balancer_since);
                         let believed = healthy.values().filter(|healthy| **healthy).count();
                         if record.at > since + limit && believed * 2 >= backends.len() {
                             let (at, since) = (text(record.at), text(since));
                             let (who, limit) = (trace.name(*to), text(limit));
-                            let how = if dead.is_some() { "dead" } else { "hanging" };
+                            let how =
+                                states.iter().find(|(since, _)| since.contains_key(to)).map_or("", |(_, how)| how);
                             return CountedVerdict::broken(
                                 judged,
                                 format!(
@@ -188,6 +195,19 @@ mod tests {
         // The output stays stalled across a restart.
         let restarted = [(2_000, 0, Event::Killed), (3_000, 0, Event::Started)];
         assert!(judge(&restarted, 5_700).is_fail());
+    }
+
+    #[test]
+    fn h1_treats_a_paused_backend_as_dead_until_it_goes_on_or_starts_again() {
+        let judge = |events: &[(u64, u16, Event)], at: u64| {
+            let events = [&[(0, 0, Event::Started), (1_000, 0, Event::Paused)], events, &[(at, 2, to(0))]].concat();
+            policy().no_requests_to_dead_backends().judge(&trace(&events), &History::default())
+        };
+        let why = "H1: a, paused since 1s, was sent a request at 5.7s; the limit is 4.61s";
+        assert_eq!(judge(&[], 5_700), Verdict::Fail(why.to_owned()));
+        assert_eq!(judge(&[(5_600, 0, Event::Resumed)], 5_700), Verdict::Pass);
+        assert_eq!(judge(&[(2_000, 0, Event::Killed), (5_600, 0, Event::Started)], 5_700), Verdict::Pass);
+        assert!(judge(&[(2_000, 0, Event::Killed)], 5_700).is_fail());
     }
 
     #[test]

@@ -44,6 +44,8 @@ pub(super) struct Kernel {
     /// Segments to send as soon as the machine's next program is polled.
     pub(super) outbox: Vec<u32>,
     pub(super) task: Option<Waker>,
+    /// Whether the world runs this kernel, because nothing on the machine runs.
+    pub(super) is_frozen: bool,
 }
 
 impl Kernel {

@@ -56,6 +56,7 @@ mod card;
 mod connector;
 mod datagram;
 mod flow;
+mod frozen;
 mod headline;
 mod host_faults;
 mod inbox;

@@ -34,6 +34,13 @@ impl Packets {
         ticket
     }
 
+    /// The tickets of the segments in flight for which `is_meant` holds.
+    pub(super) fn tickets(&self, is_meant: impl Fn(&Packet) -> bool) -> Vec<u32> {
+        let slots = self.slots.iter().enumerate();
+        let meant = slots.filter(|(_, slot)| slot.as_ref().is_some_and(&is_meant));
+        meant.map(|(place, _)| self.first + place as u32).collect()
+    }
+
     /// The segments in flight.
     fn iter(&self) -> impl Iterator<Item = &Packet> {
         self.slots.iter().flatten()

@@ -131,6 +131,7 @@ mod tests {
             .fault(fault::short_writes("a", 7).at(secs(5)).lasting(secs(1)))
             .fault(fault::small_window("a", 65_536).at(secs(5)).lasting(secs(1)))
             .fault(fault::output_stall("a").at(secs(5)).lasting(secs(1)))
+            .fault(fault::pause("a").at(secs(5)).lasting(secs(1)))
             .fault(fault::slow_start(millis(1_500), "a").at(secs(5)).lasting(secs(1)))
             .fault(fault::out_of_memory(8, secs(2), "a").at(secs(5)).lasting(secs(1)))
             .fault(fault::clock_skew(-3_600_000, "a").at(secs(5)).lasting(secs(1)))

@@ -30,6 +30,8 @@ struct HostClock {
     /// The latest virtual time that was shown or that a blocking wait ran ahead to. Time never goes below this, so the
     /// time that a wait added is absorbed once tokio catches up.
     floor: Cell<u64>,
+    /// While the host is frozen, the virtual time that its clock shows.
+    frozen: Cell<Option<u64>>,
     /// The wall clock's offset in nanoseconds.
     wall_offset: Cell<i64>,
     /// The wall clock's error in addition to the offset.
@@ -116,6 +118,7 @@ impl Clocks {
             paused: Cell::new(true),
             zero: Cell::new(ORIGIN + ROUNDING),
             floor: Cell::new(0),
+            frozen: Cell::new(None),
             wall_offset: Cell::new(0),
             wall_error: Cell::new(WallError::default()),
             wrong_reads: Cell::new(0),
@@ -195,6 +198,7 @@ impl Clocks {
             }
         }
         let clock = &self.hosts[host];
+        clock.frozen.set(None);
         clock.runtime.set(Some(id));
         self.last_runtime.set(Some((id, host)));
         // A running clock reads the time from here, a paused one does not. `quiet` keeps that read from asking tokio.
@@ -208,6 +212,21 @@ impl Clocks {
             clock.zero.set(tokio_now.saturating_sub(self.step.get()));
         }
         clock.paused.get()
+    }
+
+    /// Sets whether the time of the host's runtime is paused. Call it before that changes.
+    pub(super) fn set_paused(&self, host: usize, is_paused: bool) {
+        self.hosts[host].paused.set(is_paused);
+    }
+
+    /// Whether the time of the host's runtime is paused.
+    pub(super) fn is_paused(&self, host: usize) -> bool {
+        self.hosts[host].paused.get()
+    }
+
+    /// Lets the host's clock, which must not be paused, show this virtual time, whatever it was. `None` lets it go on.
+    pub(super) fn set_frozen(&self, host: usize, virtual_nanos: Option<u64>) {
+        self.hosts[host].frozen.set(virtual_nanos);
     }
 
     /// The slot of the host that runs now: the current runtime's, or that of the host whose destructors run outside
@@ -236,7 +255,10 @@ impl Clocks {
                     let tokio_now = self.instant_nanos(tokio::time::Instant::now().into_std());
                     (slot, tokio_now.saturating_sub(clock.zero.get()), clock.zero.get())
                 }
-                Some(slot) => (slot, self.step.get(), ORIGIN + ROUNDING),
+                Some(slot) => match self.hosts[slot].frozen.get() {
+                    Some(virtual_nanos) => return Reading { slot, virtual_nanos, frame: ORIGIN + ROUNDING },
+                    None => (slot, self.step.get(), ORIGIN + ROUNDING),
+                },
                 None => (outside.unwrap_or(self.outside_slot()), self.step.get(), ORIGIN + ROUNDING),
             },
             Err(_) => match outside {
@@ -248,6 +270,11 @@ impl Clocks {
         let virtual_nanos = found.max(floor.get());
         floor.set(virtual_nanos);
         Reading { slot, virtual_nanos, frame }
+    }
+
+    /// The virtual time of the current runtime, which must be the paused one of this host, by tokio's clock alone.
+    pub(super) fn tokio_nanos(&self, host: usize) -> u64 {
+        self.instant_nanos(tokio::time::Instant::now().into_std()).saturating_sub(self.hosts[host].zero.get())
     }
 
     /// The latest virtual time that `slot` is known to have reached, without asking tokio.

@@ -171,6 +171,10 @@ pub enum Event {
     OutputStalled,
     /// The host's output leaves the machine again.
     OutputResumed,
+    /// The process is paused: it does nothing at all, while its machine goes on.
+    Paused,
+    /// The process goes on.
+    Resumed,
     /// A fault of the plan began.
     FaultBegan {
         /// Its index in the plan.

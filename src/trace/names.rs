@@ -35,6 +35,8 @@ impl Event {
             Event::Mark(mark) => Some(mark.name()),
             Event::OutputStalled => Some("output-stalled"),
             Event::OutputResumed => Some("output-resumed"),
+            Event::Paused => Some("paused"),
+            Event::Resumed => Some("resumed"),
             Event::FaultBegan { .. }
             | Event::HostAffected { .. }
             | Event::FaultEnded { .. }

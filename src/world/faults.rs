@@ -24,6 +24,7 @@ impl World<'_> {
         for (from, to, link_fault) in self.link_faults(index) {
             self.wire.begin(&mut self.net.lock(), from, to, index as u32, link_fault, start.at);
         }
+        self.pause_by(index);
     }
 
     /// Updates the hosts and names of a fault that has just begun or ended. `change_life` takes down or releases each
@@ -89,6 +90,7 @@ impl World<'_> {
         for (from, to, _) in self.link_faults(index) {
             self.wire.end(&mut self.net.lock(), from, to, index as u32, self.now);
         }
+        self.resume_by(index);
     }
 
     pub(super) fn release_host(&mut self, host: HostId, index: usize) {

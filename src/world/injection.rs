@@ -24,6 +24,8 @@ pub(super) enum Injection<'a> {
     Clock(ClockError),
     /// Stalls the output of a host: nothing that its programs send leaves the machine.
     OutputStall,
+    /// Pauses the process of a host.
+    Pause,
     /// Makes programs that start on a host listen this much later.
     SlowStart(Duration),
     /// Kills programs that have this many requests in flight, and restarts them after a time.
@@ -129,6 +131,7 @@ impl Injection<'_> {
             FaultKind::DiskCorruption(corruption) => Injection::Disk(Trouble::Corruption { rate: corruption.rate }),
             FaultKind::LostSyncs(_) => Injection::Disk(Trouble::LostSyncs),
             FaultKind::OutputStall(_) => Injection::OutputStall,
+            FaultKind::Pause(_) => Injection::Pause,
             FaultKind::SlowStart(slow) => Injection::SlowStart(slow.by),
             FaultKind::OutOfMemory(memory) => {
                 Injection::OutOfMemory { in_flight: memory.in_flight, restart_after: memory.restart_after }
@@ -172,6 +175,7 @@ mod tests {
                 | Injection::Sockets(_)
                 | Injection::Clock(_)
                 | Injection::OutputStall
+                | Injection::Pause
                 | Injection::SlowStart(_)
                 | Injection::OutOfMemory { .. } => (true, false, false),
             };

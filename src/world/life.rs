@@ -4,6 +4,8 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
+use tokio::runtime::Handle;
+
 use crate::alive::AliveFlag;
 use crate::host::{HostContext, Program, Shutdown};
 use crate::net::{SharedNet, run_kernel};
@@ -36,6 +38,8 @@ pub(crate) struct Slot {
     pub(crate) alive: AliveFlag,
     pub(crate) shutdown: Shutdown,
     pub(crate) exit: Option<Exit>,
+    /// The runtime of the program that runs.
+    pub(crate) runtime: Option<Handle>,
 }
 
 /// Runs one life until the world ends it. To turmoil, no host ever finishes.
@@ -44,6 +48,7 @@ pub(crate) async fn run_life(slot: Arc<Mutex<Slot>>, net: SharedNet, host: HostI
     let kernel = tokio::task::spawn_local(run_kernel(net, host));
     let life = std::mem::take(&mut slot.lock().unwrap_or_else(PoisonError::into_inner).life);
     if let Life::Program { program, context } = life {
+        slot.lock().unwrap_or_else(PoisonError::into_inner).runtime = Some(Handle::current());
         let alive = context.alive.clone();
         let own_alive = alive.clone();
         let running = tokio::task::spawn_local(async move {

@@ -28,6 +28,7 @@ impl World<'_> {
             | Injection::Disk(_)
             | Injection::Sockets(_)
             | Injection::Clock(_)
+            | Injection::Pause
             | Injection::SlowStart(_)
             | Injection::OutOfMemory { .. }
             | Injection::Names(_) => return Vec::new(),

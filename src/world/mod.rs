@@ -6,6 +6,7 @@ mod injection;
 mod life;
 mod links;
 mod log;
+mod pauses;
 mod state;
 mod trigger_points;
 
@@ -101,6 +102,7 @@ impl<'a> World<'a> {
     fn step(&mut self) {
         let step_end = self.now + self.spec.step;
         sandbox::set_step(self.now);
+        self.freeze_hosts();
         self.begin_triggered_faults();
         self.wire.decide(&mut self.net.lock(), self.now);
         self.handle_exits();
@@ -123,6 +125,7 @@ impl<'a> World<'a> {
         }
         self.wire.decide(&mut self.net.lock(), self.now);
         self.wire.release(&self.net.lock(), &self.sim, self.now, step_end);
+        self.run_frozen_kernels(step_end);
         // Turmoil reports an error only if a host's future ends with one, and no life ends by itself.
         if let Err(error) = self.sim.step() {
             self.failures.push((HostId::UNKNOWN, error.to_string()));

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::life::{Exit, Life, Slot};
+use super::pauses::Paused;
 use crate::alive::AliveFlag;
 use crate::disk::DiskImage;
 use crate::fault::{Plan, Topology, Trigger};
@@ -86,6 +87,8 @@ pub(super) struct World<'a> {
     pub(super) agenda: BTreeMap<(Duration, u64), Action>,
     pub(super) agenda_entries: u64,
     pub(super) active: Vec<usize>,
+    /// The hosts whose process is paused, or is about to be.
+    pub(super) paused: BTreeMap<HostId, Paused>,
     /// The hosts whose output is stalled.
     pub(super) stalled: BTreeSet<HostId>,
     /// The faults that make the wall clock of a host wrong.
@@ -124,6 +127,7 @@ impl<'a> World<'a> {
             agenda: BTreeMap::new(),
             agenda_entries: 0,
             active: Vec::new(),
+            paused: BTreeMap::new(),
             stalled: BTreeSet::new(),
             wrong_clocks: BTreeMap::new(),
             reported_clocks: BTreeSet::new(),
@@ -253,6 +257,7 @@ impl<'a> World<'a> {
 
     /// Ends the current life and begins one without a program.
     pub(super) fn idle(&mut self, host: HostId) {
+        self.end_pause(host);
         self.slot(host).life = Life::Idle;
         let name = self.spec.hosts[host.index()].name.as_str();
         sandbox::set_outside_host(Some(host.index()));

@@ -194,8 +194,22 @@ enum Life {
     Over,
 }
 
+/// Stops the whole process of a server, which has one thread, in each of these spans of time.
+async fn stop_for(began: Instant, spans: Vec<(u64, u64)>) {
+    for (from, to) in spans {
+        let at = |ms: u64| began + Duration::from_millis(ms);
+        tokio::time::sleep_until(at(from).into()).await;
+        thread::sleep(at(to).saturating_duration_since(Instant::now()));
+    }
+}
+
 /// Runs a program in a namespace, in each life of its process, until the row is over.
-fn host<Fut: Future<Output = ()>>(namespace: String, mut life: watch::Receiver<Life>, program: impl Fn() -> Fut) {
+fn host<Fut: Future<Output = ()>, Stops: Future<Output = ()> + 'static>(
+    namespace: String,
+    mut life: watch::Receiver<Life>,
+    program: impl Fn() -> Fut,
+    stops: impl Fn() -> Stops,
+) {
     loop {
         let current = *life.borrow_and_update();
         match current {
@@ -213,6 +227,7 @@ fn host<Fut: Future<Output = ()>>(namespace: String, mut life: watch::Receiver<L
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
                 let tasks = tokio::task::LocalSet::new();
                 tasks.block_on(&runtime, async {
+                    tokio::task::spawn_local(stops());
                     tokio::select! {
                         () = async { program().await; std::future::pending().await } => {}
                         _ = life.changed() => {}
@@ -238,9 +253,12 @@ where
     let (server_life, server_lives) = watch::channel(Life::Up);
     let (client_life, client_lives) = watch::channel(Life::Up);
     let (namespace, real) = (namespaces.server.clone(), Real { began, notes: of_server.clone() });
-    let server = thread::spawn(move || host(namespace, server_lives, || server(real.clone())));
+    let pauses = troubles.iter().filter(|trouble| matches!(trouble, Trouble::Pause(..))).copied().map(span);
+    let pauses: Vec<(u64, u64)> = pauses.collect();
+    let stops = move || stop_for(began, pauses.clone());
+    let server = thread::spawn(move || host(namespace, server_lives, || server(real.clone()), stops));
     let (namespace, real) = (namespaces.client.clone(), Real { began, notes: of_client.clone() });
-    let client = thread::spawn(move || host(namespace, client_lives, || client(real.clone())));
+    let client = thread::spawn(move || host(namespace, client_lives, || client(real.clone()), || async {}));
     let mut agenda: Vec<(u64, Trouble, bool)> = Vec::new();
     for trouble in troubles.iter().copied() {
         let (from, to) = span(trouble);
@@ -261,10 +279,10 @@ where
 }
 
 fn span(trouble: Trouble) -> (u64, u64) {
-    use Trouble::{CutToClient, CutToServer, Kill, Partition, PowerOff, Reject};
+    use Trouble::{CutToClient, CutToServer, Kill, Partition, Pause, PowerOff, Reject};
     match trouble {
         Partition(from, to) | CutToServer(from, to) | CutToClient(from, to) => (from, to),
-        Reject(from, to) | Kill(from, to) | PowerOff(from, to) => (from, to),
+        Reject(from, to) | Kill(from, to) | PowerOff(from, to) | Pause(from, to) => (from, to),
     }
 }
 
@@ -284,6 +302,8 @@ fn change(namespaces: &Namespaces, life: &watch::Sender<Life>, trouble: Trouble,
         Trouble::CutToServer(..) => drop_input_of(server),
         Trouble::CutToClient(..) => drop_input_of(client),
         Trouble::Reject(..) => filter(server, "input", "ip protocol tcp reject with tcp reset"),
+        // The process itself stops, in `stop_for`.
+        Trouble::Pause(..) => Ok(()),
         Trouble::Kill(..) => {
             life.send_replace(if begins { Life::Down } else { Life::Up });
             Ok(())

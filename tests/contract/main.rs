@@ -75,6 +75,8 @@ pub enum Trouble {
     Kill(u64, u64),
     /// The server's machine has no power.
     PowerOff(u64, u64),
+    /// The server's process does nothing.
+    Pause(u64, u64),
 }
 
 /// What the two ends of a row noted.

@@ -67,6 +67,7 @@ fn fault_of(trouble: Trouble) -> Fault {
         Trouble::Reject(from, to) => (fault::partition_with_reset("client", "server").one_way(), from, to),
         Trouble::Kill(from, to) => (fault::kill("server"), from, to),
         Trouble::PowerOff(from, to) => (fault::power_off("server"), from, to),
+        Trouble::Pause(from, to) => (fault::pause("server"), from, to),
     };
     generator.at(millis(from)).lasting(millis(to - from))
 }

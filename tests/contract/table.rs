@@ -44,7 +44,7 @@ const SEVERAL: &str = "with several segments in flight Linux probes after two ro
                        at other times";
 
 fn rows() -> Vec<Row> {
-    use Trouble::{CutToClient, CutToServer, Kill, Partition, PowerOff, Reject};
+    use Trouble::{CutToClient, CutToServer, Kill, Partition, Pause, PowerOff, Reject};
     vec![
         row!("a connect to a port on which nobody listens", nothing, connect_once, [], 2),
         row!("a connect to a port on which nobody accepts", listen, connect_once, [], 2),
@@ -206,6 +206,19 @@ fn rows() -> Vec<Row> {
             3
         ),
         row!("a connect refused again and again", nothing, refused_thrice, [], 2),
+        row!("a connect while the server's process is paused", note_accepts, connect_once, [Pause(100, 1_600)], 3),
+        row!("a refused connect while the server's process is paused", nothing, connect_once, [Pause(100, 1_600)], 3),
+        row!("a question to a paused process", echo, ping_timed, [Pause(400, 2_000)], 4),
+        row!("what a paused process finds", timed_reader, send_two_and_end, [Pause(400, 2_000)], 4),
+        row!(
+            "a peer that closes while the process is paused",
+            timed_reader,
+            send_one_and_close,
+            [Pause(400, 2_000)],
+            4
+        ),
+        row!("timers of a paused process", note_timers, nothing, [Pause(300, 2_000)], 4),
+        row!("keep-alive: a peer whose process is paused", hold, keep_alive_and_read, [Pause(600, 7_900)], 9),
     ]
 }
 

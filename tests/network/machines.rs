@@ -372,6 +372,7 @@ fn all_faults_of_machines_together_give_equal_lean_and_rich_runs() {
         })
         .latency(millis(5)..millis(20))
         .fault(fault::output_stall(one("node")).every(millis(500)..secs(4)))
+        .fault(fault::pause(one("node")).every(millis(500)..secs(4)))
         .fault(fault::slow_restart(millis(600), one("node")).every(millis(500)..secs(4)))
         .fault(fault::out_of_memory(2, millis(300), "node").every(millis(500)..secs(4)))
         .fault(fault::clock_skew(-5_000, one("*")).every(millis(500)..secs(2)))
@@ -390,6 +391,6 @@ fn all_faults_of_machines_together_give_equal_lean_and_rich_runs() {
             *effective.entry(fault.kind.name()).or_insert(0) += u64::from(effects > 0);
         }
     }
-    assert_eq!(effective.len(), 9, "{effective:?}");
+    assert_eq!(effective.len(), 10, "{effective:?}");
     assert!(effective.values().all(|count| *count > 5), "{effective:?}");
 }

@@ -32,6 +32,7 @@ mod partition;
 mod partition_one_way;
 mod partition_with_reset;
 mod parts;
+mod pause;
 mod power_off;
 mod reset;
 mod segments;
@@ -193,6 +194,7 @@ kinds! {
     disk_corruption DiskCorruption,
     lost_syncs LostSyncs,
     output_stall OutputStall,
+    pause Pause,
     slow_start SlowStart,
     out_of_memory OutOfMemory,
     clock_skew ClockSkew,

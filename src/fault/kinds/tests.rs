@@ -136,6 +136,8 @@ fn faults_of_machines_have_a_text_and_round_trip() {
         assert_eq!(serde_json::from_str::<Fault>(&text).unwrap(), fault);
     };
     check(output_stall(one("api")).at_start(), "output stall one of api");
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    check(pause(one("api")).at_start(), "pause one of api");
     check(slow_start(millis(1_500), "a").at_start(), "slow start by 1.5s a");
     check(out_of_memory(8, secs(2), "a").at_start(), "out of memory at 8 requests in flight (restart after 2s) a");
     check(clock_skew(-3_600_000, "a").at_start(), "clock skew -3600s a");

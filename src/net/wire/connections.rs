@@ -168,6 +168,8 @@ fn arrive(net: &mut Net, piece: Piece) {
         // Of several pieces that follow the same segment, the one with the lower ticket arrives first.
         let id = net.packets.push(packet);
         net.arrive_without_datagram(id);
+    } else if net.goes_to_frozen(piece.id) {
+        net.arrive_without_datagram(piece.id);
     }
 }
 
@@ -175,7 +177,7 @@ fn arrive(net: &mut Net, piece: Piece) {
 pub(super) fn deliver_datagram(net: &mut Net, id: u32, due: Duration) {
     let Some(packet) = net.packets.get_mut(id) else { return };
     packet.due = due;
-    if packet.follows.is_some() {
+    if packet.follows.is_some() || net.goes_to_frozen(id) {
         net.arrive_without_datagram(id);
     }
 }

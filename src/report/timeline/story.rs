@@ -97,6 +97,10 @@ impl Story<'_> {
             Event::Stopping => self.add(at, decisive, other, place, &format!("{who} is asked to stop")),
             Event::OutputStalled => self.add(at, decisive, other, place, &format!("{who} hangs: its output stalls")),
             Event::OutputResumed => self.add(at, decisive, other, place, &format!("{who} resumes its output")),
+            Event::Paused => {
+                self.add(at, decisive, other, place, &format!("{who} is paused: its process does nothing"))
+            }
+            Event::Resumed => self.add(at, decisive, other, place, &format!("{who} goes on, and its timers are late")),
             Event::FaultBegan { fault } => {
                 self.add(at, decisive, other, Place::World, &format!("f{} begins: {words}", fault + 1));
             }

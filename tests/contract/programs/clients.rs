@@ -156,6 +156,15 @@ pub async fn ping_twice<M: Machine>(machine: M) {
     }
 }
 
+/// Sends `ping` at 0.5 s, and notes when the answer comes.
+pub async fn ping_timed<M: Machine>(machine: M) {
+    let mut stream = connected(&machine).await;
+    machine.until(500).await;
+    let _ = stream.write_all(b"ping").await;
+    timed_read(&machine, &mut stream).await;
+    std::future::pending().await
+}
+
 /// Sends 64 MB; notes when not all could be sent by 1 s, and when all were sent.
 pub async fn send_much<M: Machine>(machine: M) {
     let mut stream = connected(&machine).await;

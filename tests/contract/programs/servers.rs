@@ -182,3 +182,20 @@ pub async fn answer_at_half_and_reset<M: Machine>(machine: M) {
     let _ = stream.write_all(b"answer").await;
     machine.until(600).await;
 }
+
+/// Notes when each of several timers fires, and what a tick every 0.44 s does that must not fall behind.
+pub async fn note_timers<M: Machine>(machine: M) {
+    for at in [500, 1_000, 1_500, 2_500] {
+        let own = machine.clone();
+        tokio::task::spawn_local(async move {
+            own.until(at).await;
+            own.note_time(&format!("timer of {at} ms"));
+        });
+    }
+    let mut ticks = tokio::time::interval(std::time::Duration::from_millis(440));
+    for _ in 0..7 {
+        ticks.tick().await;
+        machine.note_time("tick");
+    }
+    std::future::pending().await
+}
