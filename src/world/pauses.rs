@@ -3,19 +3,10 @@
 use std::time::Duration;
 
 use super::injection::Injection;
-use super::state::World;
+use super::state::{Paused, World};
 use crate::fault::{Fault, Target};
 use crate::sandbox::{self, Freeze};
 use crate::trace::{Event, HostId};
-
-/// A host whose process is about to be paused, or is.
-#[derive(Debug)]
-pub(super) struct Paused {
-    freeze: Freeze,
-    is_frozen: bool,
-    /// The faults that pause it.
-    by: Vec<usize>,
-}
 
 impl World<'_> {
     /// Prepares to pause the processes that a fault which has just begun pauses. They stop after one more step.

@@ -5,14 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::life::{Exit, Life, Slot};
-use super::pauses::Paused;
 use crate::alive::AliveFlag;
 use crate::disk::DiskImage;
 use crate::fault::{Plan, Topology, Trigger};
 use crate::history::SharedRecording;
 use crate::host::{HostContext, HostSpec, Shutdown};
 use crate::net::{SharedNet, Wire, WireSettings};
-use crate::sandbox;
+use crate::sandbox::{self, Freeze};
 use crate::seed::Seed;
 use crate::trace::{Event, HostId};
 
@@ -70,6 +69,15 @@ pub(super) struct FaultStart {
     pub(super) at: Duration,
     /// The host at which its trigger point was reached, if it began with one.
     pub(super) here: Option<HostId>,
+}
+
+/// A host whose process is about to be paused, or is.
+#[derive(Debug)]
+pub(super) struct Paused {
+    pub(super) freeze: Freeze,
+    pub(super) is_frozen: bool,
+    /// The faults that pause it.
+    pub(super) by: Vec<usize>,
 }
 
 pub(super) struct World<'a> {
