@@ -75,6 +75,7 @@ use crate::history::History;
 use crate::host::{HostContext, HostSpec, Program, Termination};
 use crate::seed::Seed;
 use crate::trace::Trace;
+use crate::trace::exchange::KeptHeaders;
 
 pub use case::{Case, Input};
 pub use definition::Definition;
@@ -145,6 +146,7 @@ pub struct Scenario {
     pub(crate) limits: RunLimits,
     pub(crate) allows_panics: bool,
     pub(crate) allowed_escapes: Vec<String>,
+    pub(crate) kept_headers: KeptHeaders,
     declared_at: &'static Location<'static>,
 }
 
@@ -178,6 +180,7 @@ impl Scenario {
             limits: RunLimits::default(),
             allows_panics: false,
             allowed_escapes: Vec::new(),
+            kept_headers: KeptHeaders::default(),
             declared_at: Location::caller(),
         }
     }
@@ -367,6 +370,17 @@ impl Scenario {
     pub fn allow_escape(mut self, text: &str) -> Scenario {
         self.allowed_escapes.push(text.to_owned());
         self
+    }
+
+    /// Keeps this header of requests and responses in [`Trace::exchanges`], besides those that Squall's checks read.
+    pub fn keep_header(mut self, name: &str) -> Scenario {
+        self.kept_headers.add(name);
+        self
+    }
+
+    /// Whether a check reads exchanges.
+    pub(crate) fn observes_exchanges(&self) -> bool {
+        self.checks.iter().any(Check::reads_exchanges)
     }
 
     /// The scenario's name.

@@ -34,6 +34,7 @@
 
 mod capture;
 mod event;
+pub mod exchange;
 mod fingerprint;
 mod host_id;
 mod names;
@@ -50,6 +51,8 @@ use serde::{Deserialize, Serialize};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 use capture::Captured;
+use exchange::{Exchange, KeptHeaders, Observed, WireLog};
+
 pub use event::{AttemptOutcome, Event, FlowKey, Mark, RetrySafety, SegmentKind};
 pub use fingerprint::{Fingerprint, ParseFingerprintError};
 pub use host_id::HostId;
@@ -86,6 +89,9 @@ pub struct Trace {
     pub records: Vec<Record>,
     /// Counts of what happened.
     pub counters: Counters,
+    observed: Observed,
+    kept_headers: KeptHeaders,
+    wire_log: WireLog,
     captured: Captured,
     digest: SipHasher13,
 }
@@ -113,9 +119,50 @@ impl Trace {
             ended_at: Duration::ZERO,
             records,
             counters: Counters::default(),
+            observed: Observed::default(),
+            kept_headers: KeptHeaders::default(),
+            wire_log: WireLog::new(rich),
             captured,
             digest,
         }
+    }
+
+    /// The same trace, which also observes exchanges, and keeps these headers of them. A rich trace observes anyway.
+    pub(crate) fn observing(mut self, is_on: bool, kept_headers: KeptHeaders) -> Trace {
+        self.wire_log = WireLog::new(is_on || self.is_rich());
+        self.kept_headers = kept_headers;
+        self
+    }
+
+    /// The same trace with these exchanges, for tests of checks.
+    #[cfg(test)]
+    pub(crate) fn with_exchanges(mut self, exchanges: Vec<Exchange>, ended_at: Duration) -> Trace {
+        self.observed = Observed { is_observed: true, exchanges, ..Observed::default() };
+        self.ended_at = ended_at;
+        self
+    }
+
+    /// The HTTP exchanges that were read off the wire, in the order in which their requests began. Only a run with a
+    /// check over exchanges is observed ([`Check::over_exchanges`](crate::check::Check::over_exchanges)).
+    pub fn exchanges(&self) -> &[Exchange] {
+        &self.observed.exchanges
+    }
+
+    /// The exchanges, and what could not be read.
+    pub fn observed(&self) -> &Observed {
+        &self.observed
+    }
+
+    /// Logs a segment that one side of a connection sends, for exchanges.
+    #[inline]
+    pub(crate) fn log_sent(&mut self, at: Duration, flow: FlowKey, forward: bool, kind: SegmentKind, bytes: &[u8]) {
+        self.wire_log.sent(at, flow, forward, kind, bytes);
+    }
+
+    /// Logs a segment that arrives, for exchanges.
+    #[inline]
+    pub(crate) fn log_arrived(&mut self, at: Duration, flow: FlowKey, forward: bool, kind: SegmentKind, length: usize) {
+        self.wire_log.arrived(at, flow, forward, kind, length);
     }
 
     /// Whether the trace keeps texts and low-level events.
@@ -151,8 +198,8 @@ impl Trace {
 
     /// Returns the trace and moves its records out of `self` instead of copying them.
     pub(crate) fn take(&mut self) -> Trace {
-        let records = std::mem::take(&mut self.records);
-        Trace { records, ..self.clone() }
+        let (records, observed) = (std::mem::take(&mut self.records), std::mem::take(&mut self.observed));
+        Trace { records, observed, ..self.clone() }
     }
 
     /// Ends the run: decodes everything that a rich trace captured into its records, and frees the memory.
@@ -161,6 +208,8 @@ impl Trace {
             self.records = self.captured.records();
         }
         self.captured.release();
+        self.observed = exchange::observe(&self.wire_log, &self.records, &self.kept_headers);
+        self.wire_log.release();
     }
 
     /// Keeps data of the run that is not an event, in a rich trace, in case the run dies. It is not digested.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{AUTHORIZATION, HeaderMap, RETRY_AFTER};
+use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
 use hyper::http::uri::Authority;
 use hyper::{Method, Request, StatusCode};
 
@@ -68,13 +68,13 @@ async fn route<C: Connect>(api: Arc<Api<C>>, request: Request<Incoming>) -> Answ
         (&Method::GET, "/ready") => return api.ready(),
         _ if expiry.left().is_none() => return problem(StatusCode::GATEWAY_TIMEOUT, "too late to begin"),
         (&Method::GET, "/whoami") => return api.whoami(request.headers()),
-        (&Method::GET, "/orders") => return api.read_store(path, expiry).await,
+        (&Method::GET, "/orders") => return api.read_store(path, request.headers(), expiry).await,
         (&Method::GET, _) => {
             if let Some(sku) = path.strip_prefix("/catalogue/") {
                 return api.catalogue.answer(sku, expiry).await;
             }
             return match path.strip_prefix("/orders/").map(str::parse::<u64>) {
-                Some(Ok(_)) => api.read_store(path, expiry).await,
+                Some(Ok(_)) => api.read_store(path, request.headers(), expiry).await,
                 Some(Err(_)) => problem(StatusCode::BAD_REQUEST, "an order has a number"),
                 None => problem(StatusCode::NOT_FOUND, "no such page"),
             };
@@ -99,7 +99,7 @@ impl<C: Connect> Api<C> {
     async fn health(&self) -> Answer {
         if self.config.mistakes.health_asks_store {
             let expiry = Expiry::from_headers(&HeaderMap::new(), self.config.request_limit);
-            let answer = self.ask_store(Method::GET, "/health", Bytes::new(), expiry).await;
+            let answer = self.ask_store(Method::GET, "/health", Bytes::new(), "", expiry).await;
             if answer.status() != StatusCode::OK {
                 return answer;
             }
@@ -162,23 +162,30 @@ impl<C: Connect> Api<C> {
             _ => return problem(StatusCode::BAD_REQUEST, "an order needs an idempotency key of 1 to 255 bytes"),
         };
         let call = text(headers, CALL_HEADER).unwrap_or_default().to_owned();
-        let order = KeyedOrder { key, call, sku: order.sku, quantity: order.quantity };
+        let order = KeyedOrder { key, call: call.clone(), sku: order.sku, quantity: order.quantity };
         let body = serde_json::to_vec(&order).expect("an order serializes to JSON");
-        self.ask_store(Method::POST, "/orders", body.into(), expiry).await
+        self.ask_store(Method::POST, "/orders", body.into(), &call, expiry).await
     }
 
-    async fn read_store(&self, path: &str, expiry: Expiry) -> Answer {
-        self.ask_store(Method::GET, path, Bytes::new(), expiry).await
+    async fn read_store(&self, path: &str, headers: &HeaderMap, expiry: Expiry) -> Answer {
+        let call = text(headers, CALL_HEADER).unwrap_or_default();
+        self.ask_store(Method::GET, path, Bytes::new(), call, expiry).await
     }
 
     /// Sends one request to the store and passes its answer on.
-    async fn ask_store(&self, method: Method, path: &str, body: Bytes, expiry: Expiry) -> Answer {
+    async fn ask_store(&self, method: Method, path: &str, body: Bytes, call: &str, expiry: Expiry) -> Answer {
         let left = if self.config.mistakes.ignores_deadline { Some(self.config.request_limit) } else { expiry.left() };
         let Some(left) = left else { return problem(StatusCode::GATEWAY_TIMEOUT, "too late to begin") };
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
         *request.uri_mut() = address(&self.store, path);
         request.headers_mut().insert(DEADLINE_HEADER, deadline_value(left));
+        // The call's name travels with it, so that whoever reads a log or the wire can follow it.
+        if let Ok(call) = HeaderValue::from_str(call)
+            && !call.is_empty()
+        {
+            request.headers_mut().insert(CALL_HEADER, call);
+        }
         match exchange(&self.client, request, left).await {
             Ok((parts, body)) if parts.status == StatusCode::INTERNAL_SERVER_ERROR => {
                 json_bytes(StatusCode::BAD_GATEWAY, body)

@@ -17,7 +17,7 @@ pub const DEADLINE_HEADER: &str = "x-deadline-ms";
 /// The header with the idempotency key: the same in all attempts of a call, which the store executes once.
 pub const KEY_HEADER: &str = "idempotency-key";
 /// The header that identifies the user's call in every program, even if its attempts carry different keys.
-pub const CALL_HEADER: &str = "x-call-id";
+pub const CALL_HEADER: &str = "x-request-id";
 
 /// The longest request body that a server reads.
 const BODY_LIMIT_BYTES: usize = 64 * 1024;

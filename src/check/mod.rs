@@ -48,6 +48,7 @@ pub mod convergence;
 mod decoded;
 mod effects;
 mod health;
+pub mod http;
 pub mod keyed_op;
 mod life;
 pub mod linear;
@@ -89,6 +90,8 @@ type Judge = dyn Fn(&Trace, &History) -> CountedVerdict + Send + Sync;
 pub struct Check {
     name: String,
     judge: Arc<Judge>,
+    reads_exchanges: bool,
+    is_optional: bool,
 }
 
 impl fmt::Debug for Check {
@@ -106,7 +109,49 @@ impl Check {
         name: &str,
         judge: impl Fn(&Trace, &History) -> V + Send + Sync + 'static,
     ) -> Check {
-        Check { name: name.to_owned(), judge: Arc::new(move |trace, history| judge(trace, history).into()) }
+        let judge: Arc<Judge> = Arc::new(move |trace, history| judge(trace, history).into());
+        Check { name: name.to_owned(), judge, reads_exchanges: false, is_optional: false }
+    }
+
+    /// A check of this name over [`Trace::exchanges`], which the network then reads off the wire.
+    ///
+    /// ```
+    /// use squall::check::Check;
+    /// use squall::prelude::*;
+    ///
+    /// /// No response reports a failure of the server.
+    /// fn no_server_fails(trace: &Trace, _: &History) -> Verdict {
+    ///     match trace.exchanges().iter().find(|exchange| exchange.status.is_some_and(|status| status >= 500)) {
+    ///         Some(exchange) => Verdict::Fail(format!("{exchange}, of {}", trace.name(exchange.server()))),
+    ///         None => Verdict::Pass,
+    ///     }
+    /// }
+    ///
+    /// let check = Check::over_exchanges("no server fails", no_server_fails);
+    /// # assert_eq!(check.name(), "no server fails");
+    /// ```
+    pub fn over_exchanges<V: Into<CountedVerdict>>(
+        name: &str,
+        judge: impl Fn(&Trace, &History) -> V + Send + Sync + 'static,
+    ) -> Check {
+        Check { reads_exchanges: true, ..Check::new(name, judge) }
+    }
+
+    /// The same check, for a promise that not every system makes: a run or an exploration in which it finds nothing to
+    /// judge is left to the other checks, and the report says that this one judged nothing.
+    pub fn if_any(mut self) -> Check {
+        self.is_optional = true;
+        self
+    }
+
+    /// Whether it may find nothing to judge.
+    pub(crate) fn is_optional(&self) -> bool {
+        self.is_optional
+    }
+
+    /// Whether it reads exchanges.
+    pub(crate) fn reads_exchanges(&self) -> bool {
+        self.reads_exchanges
     }
 
     /// The same check under another name, for example to tell apart two checks that would otherwise share one.

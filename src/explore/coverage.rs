@@ -19,6 +19,8 @@ pub struct Reached {
 pub struct CheckCoverage {
     /// The check's name.
     pub check: String,
+    /// Whether it may find nothing to judge ([`Check::if_any`](crate::check::Check::if_any)).
+    pub is_optional: bool,
     /// The number of things that it judged in all runs.
     pub judged: u64,
     /// The number of runs in which it judged something.
@@ -42,8 +44,13 @@ impl Coverage {
     /// The coverage before the first run.
     pub(crate) fn of(scenario: &Scenario) -> Coverage {
         let reached = scenario.situation_names().map(|name| Reached { situation: name.to_owned(), runs: 0 });
-        let checks =
-            scenario.check_names().map(|name| CheckCoverage { check: name.to_owned(), judged: 0, runs: 0, of_runs: 0 });
+        let checks = scenario.checks.iter().map(|check| CheckCoverage {
+            check: check.name().to_owned(),
+            is_optional: check.is_optional(),
+            judged: 0,
+            runs: 0,
+            of_runs: 0,
+        });
         // An exploration without any run has missed nothing.
         Coverage { reached: reached.collect(), checks: checks.collect(), min_runs: scenario.min_runs().max(1) }
     }
@@ -64,9 +71,10 @@ impl Coverage {
         }
     }
 
-    /// The checks that judged nothing in any run. Not exercised is not caught.
+    /// The checks that judged nothing in any run, and that must. Not exercised is not caught.
     pub fn unexercised(&self) -> impl Iterator<Item = &str> {
-        self.checks.iter().filter(|check| check.judged == 0).map(|check| check.check.as_str())
+        let judged_nothing = self.checks.iter().filter(|check| check.judged == 0 && !check.is_optional);
+        judged_nothing.map(|check| check.check.as_str())
     }
 
     /// The checks that judged nothing in `runs` runs; empty if there were too few runs to say.
@@ -106,14 +114,15 @@ mod tests {
     #[test]
     fn a_check_that_judges_nothing_is_idle_once_there_are_enough_runs() {
         let check = |name| crate::check::Check::new(name, |_, _| crate::check::Verdict::Pass);
-        let mut coverage = Coverage::of(&Scenario::new("s").check(check("a")).check(check("b")).seeds(2));
-        coverage.add_judged(&[3, 0]);
+        let mut coverage =
+            Coverage::of(&Scenario::new("s").check(check("a")).check(check("b")).check(check("c").if_any()).seeds(2));
+        coverage.add_judged(&[3, 0, 0]);
         assert_eq!(coverage.idle_checks(1), [""; 0]);
-        coverage.add_judged(&[0, 0]);
+        coverage.add_judged(&[0, 0, 0]);
         assert_eq!(coverage.idle_checks(2), ["b"]);
         let CheckCoverage { judged, runs, of_runs, .. } = coverage.checks[0];
         assert_eq!((judged, runs, of_runs), (3, 1, 2));
-        coverage.add_judged(&[0, 1]);
+        coverage.add_judged(&[0, 1, 0]);
         assert_eq!(coverage.idle_checks(2), [""; 0]);
     }
 

@@ -66,7 +66,11 @@ impl Net {
         let side = packet.side.other();
         let key = self.flows[flow as usize].key;
         let event = Event::Arrived { flow: key, forward: packet.side == Side::Client, kind: packet.kind };
-        self.recording.lock().trace.push(now, Some(host), event);
+        {
+            let trace = &mut self.recording.lock().trace;
+            trace.log_arrived(now, key, packet.side == Side::Client, packet.kind, packet.bytes.len());
+            trace.push(now, Some(host), event);
+        }
         if packet.kind == SegmentKind::Datagram {
             return self.arrive_datagram(host, packet);
         }

@@ -168,6 +168,7 @@ impl Net {
         let mut recording = self.recording.lock();
         recording.trace.counters.segments += 1;
         recording.trace.counters.bytes += bytes.len() as u64;
+        recording.trace.log_sent(now, key, side == Side::Client, kind, bytes);
         recording.trace.push_with(now, Some(from), event, |text| text.write_str(headline(bytes).unwrap_or_default()));
     }
 

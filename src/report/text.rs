@@ -79,7 +79,7 @@ pub fn coverage(exploration: &Exploration) -> String {
     };
     let (judged, runs) = (widest(|check| check.judged), widest(|check| check.runs));
     for check in checks {
-        let CheckCoverage { check, judged: count, runs: in_runs, of_runs } = check;
+        let CheckCoverage { check, judged: count, runs: in_runs, of_runs, .. } = check;
         let _ = writeln!(text, "  judged {count:>judged$} in {in_runs:>runs$} of {of_runs} runs: {check}");
     }
     let runs = exploration.runs;

@@ -42,7 +42,8 @@ pub(crate) struct RunArtifacts {
 pub(crate) fn simulate(spec: &WorldSpec<'_>) -> RunArtifacts {
     let names: Vec<String> = spec.hosts.iter().map(|host| host.name.clone()).collect();
     sandbox::enter(sandbox::Settings { seed: spec.seed, epoch: EPOCH, hosts: names.clone() });
-    let recording = SharedRecording::new(Trace::new(names.clone(), spec.step, spec.run_for, spec.rich));
+    let trace = Trace::new(names.clone(), spec.step, spec.run_for, spec.rich);
+    let recording = SharedRecording::new(trace.observing(spec.observes, spec.kept_headers.clone()));
     let logging = log::capture(&recording);
     let mut world = World::build(spec, recording.clone(), names);
     let end = spec.run_for + spec.settle_for;

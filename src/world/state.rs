@@ -13,6 +13,7 @@ use crate::host::{HostContext, HostSpec, Shutdown};
 use crate::net::{SharedNet, Wire, WireSettings};
 use crate::sandbox::{self, Freeze};
 use crate::seed::Seed;
+use crate::trace::exchange::KeptHeaders;
 use crate::trace::{Event, HostId};
 
 /// Where simulated wall clocks start: 2026-01-01T00:00:00Z, in seconds since the Unix epoch.
@@ -36,6 +37,9 @@ pub(crate) struct WorldSpec<'a> {
     pub(crate) run_for: Duration,
     pub(crate) settle_for: Duration,
     pub(crate) rich: bool,
+    /// Whether checks read exchanges, and which headers of these they need.
+    pub(crate) observes: bool,
+    pub(crate) kept_headers: KeptHeaders,
     /// The trigger points to count, besides those that the plan waits for.
     pub(crate) trigger_counts: &'a [Trigger],
 }

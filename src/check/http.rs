@@ -1,0 +1,30 @@
+//! Promises about HTTP that are judged by what passes over the wire, for any system and without instrumentation.
+//!
+//! ```
+//! use squall::check::http::HttpPolicy;
+//! use squall::prelude::*;
+//!
+//! # let server = |cx: HostContext| async move { cx.listener(80).accept().await.map(drop) };
+//! let policy = HttpPolicy { most_attempts: 4, ..HttpPolicy::default() };
+//! let scenario = Scenario::new("my service")
+//!     .host("server", server)
+//!     .fault(fault::loss(0.1, "*", "*").throughout())
+//!     .http_promises(&policy);
+//! # assert_eq!(scenario.check_names().count(), policy.checks().len());
+//! ```
+//!
+//! Attempts of one call are recognised by [`calls`]: by
+//! idempotency key, by trace, or because they are alike. A check says which.
+
+mod attempts;
+mod bodies;
+mod budgets;
+mod keys;
+mod observed;
+mod policy;
+
+#[cfg(test)]
+mod tests;
+
+pub use crate::trace::exchange::{Call, CallIdentity, calls};
+pub use policy::HttpPolicy;

@@ -1,0 +1,184 @@
+//! How often, when and what is sent again.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use super::observed::{check, group_of, trace_of, words};
+use super::{CallIdentity, HttpPolicy, calls};
+use crate::check::Check;
+use crate::fault::duration_text as text;
+use crate::trace::exchange::{Ending, Exchange};
+
+const NO_RETRY: &str = "no request was sent again";
+
+/// How the attempts of a call were recognised, in words.
+fn recognised(by: CallIdentity) -> &'static str {
+    match by {
+        CallIdentity::IdempotencyKey => "the same idempotency key",
+        CallIdentity::Trace => "the same trace",
+        CallIdentity::Likeness => "the same method, path and body",
+    }
+}
+
+pub(super) fn limited(policy: HttpPolicy) -> Check {
+    check("R1 attempts are limited on the wire", "no request was sent", move |trace, judged| {
+        for call in calls(trace.exchanges(), policy.alike_within) {
+            *judged += call.attempts.len() as u64;
+            if let Some(extra) = call.attempts.get(policy.most_attempts as usize) {
+                let (what, max) = (words(trace, &trace.exchanges()[*extra]), policy.most_attempts);
+                let (count, how) = (call.attempts.len(), recognised(call.by));
+                return Err(format!("R1: {what} is attempt {} of {count} with {how}; the limit is {max}", max + 1));
+            }
+        }
+        Ok(())
+    })
+}
+
+pub(super) fn within_budget(policy: HttpPolicy) -> Check {
+    check("R2 retries stay within their budget on the wire", NO_RETRY, move |trace, judged| {
+        let exchanges = trace.exchanges();
+        let mut firsts = vec![true; exchanges.len()];
+        for call in calls(exchanges, policy.alike_within) {
+            call.attempts[1..].iter().for_each(|attempt| firsts[*attempt] = false);
+        }
+        let mut by_host: BTreeMap<_, [VecDeque<Duration>; 2]> = BTreeMap::new();
+        for (exchange, is_first) in exchanges.iter().zip(firsts) {
+            let at = exchange.request.first_sent;
+            let [first, again] = by_host.entry(exchange.client()).or_default();
+            if is_first {
+                first.push_back(at);
+                continue;
+            }
+            *judged += 1;
+            again.push_back(at);
+            forget_before(again, at.saturating_sub(policy.budget_window));
+            forget_before(first, at.saturating_sub(policy.budget_window * 2));
+            let allowed = policy.budget_ratio * first.len() as f64 + policy.budget_minimum;
+            if again.len() as f64 > allowed {
+                let (who, count, calls) = (trace.name(exchange.client()), again.len(), first.len());
+                let (at, window) = (text(at), text(policy.budget_window));
+                return Err(format!(
+                    "R2: {who} sent {count} requests again in the {window} before {at}; {calls} calls allow {allowed:.1}"
+                ));
+            }
+        }
+        Ok(())
+    })
+}
+
+fn forget_before(times: &mut VecDeque<Duration>, from: Duration) {
+    while times.front().is_some_and(|at| *at < from) {
+        times.pop_front();
+    }
+}
+
+pub(super) fn limited_at_a_hop(policy: HttpPolicy) -> Check {
+    let needs = "no request carries a trace: let every hop pass on `traceparent` or `x-request-id`";
+    check("R3 retries do not multiply over hops", needs, move |trace, judged| {
+        let mut counts: BTreeMap<(&str, &str, &str, &str), u32> = BTreeMap::new();
+        for exchange in trace.exchanges() {
+            let Some(name) = trace_of(exchange) else { continue };
+            *judged += 1;
+            let group = group_of(trace, exchange.server());
+            let count = counts.entry((name, group, &exchange.method, exchange.path_only())).or_default();
+            *count += 1;
+            if *count > policy.most_attempts_at_a_hop {
+                let (what, max) = (words(trace, exchange), policy.most_attempts_at_a_hop);
+                return Err(format!("R3: {what} is request {count} of trace {name} to {group}; the limit is {max}"));
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Calls `judge` with each attempt but the first of each call, the attempt before it, and how they were recognised.
+fn pairs<'a>(
+    exchanges: &'a [Exchange],
+    policy: &HttpPolicy,
+    mut judge: impl FnMut(&'a Exchange, &'a Exchange, CallIdentity) -> Result<(), String>,
+) -> Result<(), String> {
+    for call in calls(exchanges, policy.alike_within) {
+        for pair in call.attempts.windows(2) {
+            judge(&exchanges[pair[0]], &exchanges[pair[1]], call.by)?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn retry_after(policy: HttpPolicy) -> Check {
+    let needs = "no response with `Retry-After` in seconds was followed by another attempt";
+    check("R5 Retry-After is kept", needs, move |trace, judged| {
+        pairs(trace.exchanges(), &policy, |before, next, _| {
+            let (Some(response), Some(ended_at)) = (&before.response, before.ended_at) else { return Ok(()) };
+            let wait = response.header("retry-after").and_then(|value| value.trim().parse().ok());
+            // An attempt that began before the response had come is a hedge.
+            let Some(wait) = wait.filter(|_| before.is_complete() && ended_at <= next.request.first_sent) else {
+                return Ok(());
+            };
+            *judged += 1;
+            let waited = next.request.first_sent - ended_at;
+            if waited + policy.slack < Duration::from_secs(wait) {
+                let (what, waited) = (words(trace, next), text(waited));
+                let server = trace.name(before.server());
+                return Err(format!("R5: {what} came after {waited}; {server} had asked for {wait}s (Retry-After)"));
+            }
+            Ok(())
+        })
+    })
+}
+
+/// Whether a request that is sent twice has the effect of one (RFC 9110, 9.2.2).
+fn is_idempotent(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE")
+}
+
+pub(super) fn only_safe(policy: HttpPolicy) -> Check {
+    check("R6 only safe requests are sent again", NO_RETRY, move |trace, judged| {
+        pairs(trace.exchanges(), &policy, |before, next, by| {
+            if next.is_grpc {
+                return Ok(());
+            }
+            *judged += 1;
+            let is_safe = is_idempotent(&next.method) || next.header("idempotency-key").is_some();
+            let is_unsent = before.ending == Ending::Refused || before.request.first_arrived.is_none();
+            if !is_safe && !is_unsent {
+                let (what, how) = (words(trace, next), recognised(by));
+                let (first, ending) = (words(trace, before), before.ending);
+                return Err(format!(
+                    "R6: {what} repeats {first} ({ending}; {how}), which has no key, is not idempotent, and reached the \
+                     server"
+                ));
+            }
+            Ok(())
+        })
+    })
+}
+
+pub(super) fn client_errors(policy: HttpPolicy) -> Check {
+    let needs = "no attempt of a call with a key or a trace was answered with 4xx";
+    check("R7 client errors are final", needs, move |trace, judged| {
+        let exchanges = trace.exchanges();
+        for call in calls(exchanges, policy.alike_within) {
+            for (place, attempt) in call.attempts.iter().enumerate() {
+                let before = &exchanges[*attempt];
+                let is_running = before.status == Some(409) && call.by == CallIdentity::IdempotencyKey;
+                let Some(status @ 400..=499) = before.status.filter(|_| before.is_complete()) else { continue };
+                if matches!(status, 408 | 425 | 429) || is_running || call.by == CallIdentity::Likeness {
+                    continue;
+                }
+                *judged += 1;
+                let later = call.attempts[place + 1..].iter().map(|next| &exchanges[*next]);
+                let ended_at = before.ended_at.unwrap_or_default();
+                // Another body is another request.
+                let again = later.into_iter().find(|next| {
+                    next.request.first_sent >= ended_at && next.request.body_digest == before.request.body_digest
+                });
+                if let Some(next) = again {
+                    let (what, first, how) = (words(trace, next), words(trace, before), recognised(call.by));
+                    return Err(format!("R7: {what} repeats {first} ({how})"));
+                }
+            }
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,61 @@
+//! What an idempotency key stands for.
+
+use std::collections::BTreeMap;
+
+use super::observed::{check, group_of, trace_of, words};
+use crate::check::Check;
+use crate::trace::exchange::Exchange;
+
+pub(super) fn one_answer() -> Check {
+    let needs = "no idempotency key was used twice with a whole response each time";
+    check("I3 one key means one body and one answer", needs, |trace, judged| {
+        // The first accepted exchange of each key, method, path and group of servers.
+        let mut accepted: BTreeMap<(&str, &str, &str, &str), &Exchange> = BTreeMap::new();
+        for exchange in trace.exchanges() {
+            let Some(key) = exchange.header("idempotency-key") else { continue };
+            let (Some(200..=299), Some(response), true) = (exchange.status, &exchange.response, exchange.is_complete())
+            else {
+                continue;
+            };
+            let group = group_of(trace, exchange.server());
+            let name = (key, group, exchange.method.as_str(), exchange.path_only());
+            let Some(first) = accepted.get(&name) else {
+                accepted.insert(name, exchange);
+                continue;
+            };
+            *judged += 1;
+            let what = || format!("{} and {}", words(trace, first), words(trace, exchange));
+            if first.request.body_digest != exchange.request.body_digest {
+                return Err(format!("I3: {} have the same key {key} and other bodies, and were both accepted", what()));
+            }
+            let answer = first.response.as_ref().map(|response| response.body_digest);
+            if answer != Some(response.body_digest) {
+                return Err(format!("I3: {} have the same key {key} and body, and got other responses", what()));
+            }
+        }
+        Ok(())
+    })
+}
+
+pub(super) fn one_key() -> Check {
+    let needs = "no two requests with idempotency keys belong to one trace";
+    check("I5 one key for a call", needs, |trace, judged| {
+        let mut keys: BTreeMap<(&str, _, &str, &str, u64), &Exchange> = BTreeMap::new();
+        for exchange in trace.exchanges() {
+            let (Some(key), Some(name)) = (exchange.header("idempotency-key"), trace_of(exchange)) else { continue };
+            let body = exchange.request.body_digest;
+            let call = (name, exchange.client(), exchange.method.as_str(), exchange.path.as_str(), body);
+            let Some(first) = keys.get(&call) else {
+                keys.insert(call, exchange);
+                continue;
+            };
+            *judged += 1;
+            let other = first.header("idempotency-key").unwrap_or_default();
+            if other != key {
+                let (first, next) = (words(trace, first), words(trace, exchange));
+                return Err(format!("I5: {first} has the key {other}, and {next} of the same call has the key {key}"));
+            }
+        }
+        Ok(())
+    })
+}

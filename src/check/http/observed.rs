@@ -1,0 +1,70 @@
+//! What the checks of this module share: exchanges with their names, and verdicts about them.
+
+use std::time::Duration;
+
+use crate::check::{Check, CountedVerdict};
+use crate::fault::duration_text as text;
+use crate::trace::exchange::Exchange;
+use crate::trace::{HostId, Trace};
+
+/// A check over exchanges. `judge` returns how many things it judged, or what is broken; `if_none` says what it needs.
+pub(super) fn check(
+    name: &str,
+    if_none: &'static str,
+    judge: impl Fn(&Trace, &mut u64) -> Result<(), String> + Send + Sync + 'static,
+) -> Check {
+    Check::over_exchanges(name, move |trace, _| {
+        let mut judged = 0;
+        if let Err(why) = judge(trace, &mut judged) {
+            return CountedVerdict::broken(judged, why);
+        }
+        let observed = trace.observed();
+        if observed.is_incomplete {
+            return CountedVerdict::unknown(judged, "the run sent more bytes than are logged: shorten it".to_owned());
+        }
+        match observed.exchanges.is_empty() {
+            true => CountedVerdict::kept(0, &observed.why_none()),
+            false => CountedVerdict::kept(judged, if_none),
+        }
+    })
+}
+
+/// An exchange in words, for example ``` `POST /orders 503` of api-1 to store at 1.2s ```.
+pub(super) fn words(trace: &Trace, exchange: &Exchange) -> String {
+    let (client, server) = (trace.name(exchange.client()), trace.name(exchange.server()));
+    format!("`{exchange}` of {client} to {server} at {}", text(exchange.request.first_sent))
+}
+
+/// The time that a request states for itself.
+pub(super) fn stated_timeout(exchange: &Exchange) -> Option<Duration> {
+    if let Some(value) = exchange.header("grpc-timeout") {
+        let (number, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
+        let number: u64 = number.parse().ok()?;
+        return Some(match unit {
+            "H" => Duration::from_secs(number.saturating_mul(3_600)),
+            "M" => Duration::from_secs(number.saturating_mul(60)),
+            "S" => Duration::from_secs(number),
+            "m" => Duration::from_millis(number),
+            "u" => Duration::from_micros(number),
+            "n" => Duration::from_nanos(number),
+            _ => return None,
+        });
+    }
+    let names = ["x-deadline-ms", "x-request-timeout-ms", "x-envoy-expected-rq-timeout-ms"];
+    let stated = names.iter().find_map(|name| exchange.header(name))?;
+    stated.parse().ok().map(Duration::from_millis)
+}
+
+/// What names the trace of an exchange.
+pub(super) fn trace_of(exchange: &Exchange) -> Option<&str> {
+    crate::trace::exchange::trace_of(exchange)
+}
+
+/// The name of the group of a host: its own without a number at the end.
+pub(super) fn group_of(trace: &Trace, host: HostId) -> &str {
+    let name = trace.name(host);
+    match name.rsplit_once('-') {
+        Some((group, number)) if number.bytes().all(|byte| byte.is_ascii_digit()) => group,
+        _ => name,
+    }
+}

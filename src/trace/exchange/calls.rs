@@ -1,0 +1,90 @@
+//! Which exchanges are attempts of one call.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::data::Exchange;
+use crate::trace::host_id::HostId;
+
+/// How the attempts of a call were recognised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CallIdentity {
+    /// They carry the same `idempotency-key`.
+    IdempotencyKey,
+    /// They have the same method and path, and the same `x-request-id` or trace.
+    Trace,
+    /// They have the same method, path and body, and each began soon after the one before it had failed.
+    Likeness,
+}
+
+/// The attempts of one call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// How they were recognised.
+    pub by: CallIdentity,
+    /// Their places among the exchanges, in order.
+    pub attempts: Vec<usize>,
+}
+
+type Alike<'a> = (HostId, u16, &'a str, &'a str, u64);
+
+/// Groups exchanges, which must be in order, into calls. Without a key or a trace, an exchange belongs to the call of an
+/// earlier one that it equals (client, port, method, path, body) if that one has ended without an answer (status below
+/// 500), at most `window` before.
+///
+/// Calls come in the order of their first attempts.
+pub fn calls(exchanges: &[Exchange], window: Duration) -> Vec<Call> {
+    let mut calls: Vec<Call> = Vec::new();
+    let mut by_name: BTreeMap<(HostId, u16, &str, &str, &str), usize> = BTreeMap::new();
+    let mut by_likeness: BTreeMap<Alike<'_>, Vec<usize>> = BTreeMap::new();
+    for (place, exchange) in exchanges.iter().enumerate() {
+        let (client, port) = (exchange.client(), exchange.connection.port);
+        let (method, path) = (exchange.method.as_str(), exchange.path.as_str());
+        let named = match (exchange.header("idempotency-key"), trace_of(exchange)) {
+            (Some(key), _) => Some((CallIdentity::IdempotencyKey, (client, port, method, "", key))),
+            (None, Some(trace)) => Some((CallIdentity::Trace, (client, port, method, path, trace))),
+            (None, None) => None,
+        };
+        let begin = |calls: &mut Vec<Call>, by: CallIdentity| {
+            calls.push(Call { by, attempts: vec![place] });
+            calls.len() - 1
+        };
+        if let Some((by, name)) = named {
+            match by_name.get(&name) {
+                Some(call) => calls[*call].attempts.push(place),
+                None => drop(by_name.insert(name, begin(&mut calls, by))),
+            }
+            continue;
+        }
+        let open = by_likeness.entry((client, port, method, path, exchange.request.body_digest)).or_default();
+        let began = exchange.request.first_sent;
+        let goes_on = open.iter().position(|call| {
+            let last = calls[*call].attempts.last().map(|last| &exchanges[*last]);
+            last.is_some_and(|last| {
+                let failed_at = last.ended_at.filter(|_| !last.is_answered());
+                failed_at.is_some_and(|failed_at| failed_at <= began && began <= failed_at + window)
+            })
+        });
+        match goes_on {
+            Some(number) => {
+                let call = open[number];
+                calls[call].attempts.push(place);
+            }
+            None => open.push(begin(&mut calls, CallIdentity::Likeness)),
+        }
+        // A call that can no longer go on is not looked at again.
+        open.retain(|call| {
+            let last = calls[*call].attempts.last().map(|last| &exchanges[*last]);
+            last.is_some_and(|last| {
+                !last.is_answered() && last.ended_at.is_none_or(|ended_at| began <= ended_at + window)
+            })
+        });
+    }
+    calls
+}
+
+/// What names the trace that an exchange belongs to: the trace id of `traceparent` (W3C Trace Context), or the request id.
+pub(crate) fn trace_of(exchange: &Exchange) -> Option<&str> {
+    let trace = exchange.header("traceparent").and_then(|parent| parent.split('-').nth(1));
+    trace.or_else(|| exchange.header("x-request-id"))
+}
