@@ -69,6 +69,7 @@ use proptest::strategy::{Strategy, ValueTree};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::check::http::HttpPolicy;
 use crate::check::{Check, Situation};
 use crate::fault::{self, Generator, Plan, Swarm, Topology, Trigger, millis, secs};
 use crate::history::History;
@@ -370,6 +371,11 @@ impl Scenario {
     pub fn allow_escape(mut self, text: &str) -> Scenario {
         self.allowed_escapes.push(text.to_owned());
         self
+    }
+
+    /// Adds all promises about HTTP that Squall can judge by what passes over the wire (see [`HttpPolicy`]).
+    pub fn http_promises(self, policy: &HttpPolicy) -> Scenario {
+        policy.checks().into_iter().fold(self, Scenario::check)
     }
 
     /// Keeps this header of requests and responses in [`Trace::exchanges`], besides those that Squall's checks read.

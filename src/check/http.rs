@@ -22,6 +22,7 @@ mod budgets;
 mod keys;
 mod observed;
 mod policy;
+mod promises;
 
 #[cfg(test)]
 mod tests;

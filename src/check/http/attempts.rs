@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::observed::{check, group_of, trace_of, words};
-use super::{CallIdentity, HttpPolicy, calls};
+use super::policy::HttpPolicy;
 use crate::check::Check;
 use crate::fault::duration_text as text;
-use crate::trace::exchange::{Ending, Exchange};
+use crate::trace::exchange::{CallIdentity, Ending, Exchange, calls};
 
 const NO_RETRY: &str = "no request was sent again";
 

@@ -1,7 +1,7 @@
 //! Whole requests, the right responses, and connections that are still good.
 
-use super::HttpPolicy;
 use super::observed::{check, words};
+use super::policy::HttpPolicy;
 use crate::check::Check;
 use crate::fault::duration_text as text;
 

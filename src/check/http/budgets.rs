@@ -1,7 +1,7 @@
 //! The time that requests state for themselves.
 
-use super::HttpPolicy;
 use super::observed::{check, stated_timeout, trace_of, words};
+use super::policy::HttpPolicy;
 use crate::check::Check;
 use crate::fault::duration_text as text;
 use crate::trace::exchange::Exchange;

@@ -1,11 +1,8 @@
-//! The numbers of the promises, and the list of the checks.
+//! The numbers of the promises.
 
 use std::time::Duration;
 
-use super::{attempts, bodies, budgets, keys};
-use crate::check::Check;
 use crate::fault::{millis, secs};
-use crate::scenario::Scenario;
 
 /// The numbers of the promises about HTTP. The defaults are those of well-known systems.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,106 +35,5 @@ impl Default for HttpPolicy {
             alike_within: secs(5),
             slack: millis(50),
         }
-    }
-}
-
-impl HttpPolicy {
-    /// All promises. A check that finds nothing to judge in a run leaves that run to the others, and the report says that
-    /// it judged nothing.
-    pub fn checks(&self) -> Vec<Check> {
-        let checks = [
-            self.attempts_are_limited(),
-            self.retries_stay_within_their_budget(),
-            self.attempts_at_a_hop_are_limited(),
-            self.retry_after_is_kept(),
-            self.only_safe_requests_are_sent_again(),
-            self.client_errors_are_final(),
-            self.one_key_means_one_body_and_one_answer(),
-            self.one_key_for_a_call(),
-            self.stated_timeouts_are_kept(),
-            self.timeouts_shrink_over_hops(),
-            self.closing_connections_are_not_used(),
-            self.truncated_requests_are_not_accepted(),
-            self.responses_belong_to_their_requests(),
-        ];
-        checks.into_iter().map(Check::if_any).collect()
-    }
-
-    /// R1: no call makes more than `most_attempts` attempts.
-    pub fn attempts_are_limited(&self) -> Check {
-        attempts::limited(self.clone())
-    }
-
-    /// R2: in every window, retries stay within the budget of their client host.
-    pub fn retries_stay_within_their_budget(&self) -> Check {
-        attempts::within_budget(self.clone())
-    }
-
-    /// R3: retries do not multiply over hops. Needs a trace: `traceparent` or `x-request-id`, passed on by every hop.
-    pub fn attempts_at_a_hop_are_limited(&self) -> Check {
-        attempts::limited_at_a_hop(self.clone())
-    }
-
-    /// R5: after a response with `Retry-After` in seconds, the next attempt of its call comes no earlier.
-    pub fn retry_after_is_kept(&self) -> Check {
-        attempts::retry_after(self.clone())
-    }
-
-    /// R6: a request is sent again only if its method is idempotent, if it carries an idempotency key, or if no byte of it
-    /// reached a server. Calls of gRPC are left out: the wire does not tell which are idempotent.
-    pub fn only_safe_requests_are_sent_again(&self) -> Check {
-        attempts::only_safe(self.clone())
-    }
-
-    /// R7: a response of 4xx other than 408, 425 and 429 is final. Needs a key or a trace. 409 to a request with a key is
-    /// left out: it says that the first attempt is still running.
-    pub fn client_errors_are_final(&self) -> Check {
-        attempts::client_errors(self.clone())
-    }
-
-    /// I3: requests with the same idempotency key and body get the same response, if they are accepted; with another body,
-    /// they are not accepted.
-    pub fn one_key_means_one_body_and_one_answer(&self) -> Check {
-        keys::one_answer()
-    }
-
-    /// I5: all attempts of a call carry the same idempotency key. Needs a trace.
-    pub fn one_key_for_a_call(&self) -> Check {
-        keys::one_key()
-    }
-
-    /// T2: an exchange whose request states a timeout (`grpc-timeout`, `x-deadline-ms`, `x-request-timeout-ms`,
-    /// `x-envoy-expected-rq-timeout-ms`) has ended for its client by then.
-    pub fn stated_timeouts_are_kept(&self) -> Check {
-        budgets::kept(self.clone())
-    }
-
-    /// T3: what a server asks of others while it serves a request states no more time than is left of that request's own.
-    /// Needs a trace and stated timeouts.
-    pub fn timeouts_shrink_over_hops(&self) -> Check {
-        budgets::shrink(self.clone())
-    }
-
-    /// P1: no request is sent on a connection whose end its client has seen: a FIN, a `GOAWAY`, or a response with
-    /// `Connection: close`.
-    pub fn closing_connections_are_not_used(&self) -> Check {
-        bodies::closing(self.clone())
-    }
-
-    /// C3: a request whose body was cut off is not answered with success.
-    pub fn truncated_requests_are_not_accepted(&self) -> Check {
-        bodies::truncated()
-    }
-
-    /// P5: a response that repeats the `x-request-id` of its request repeats the right one.
-    pub fn responses_belong_to_their_requests(&self) -> Check {
-        bodies::mixed_up()
-    }
-}
-
-impl Scenario {
-    /// Adds all promises about HTTP that Squall can judge by what passes over the wire (see [`HttpPolicy`]).
-    pub fn http_promises(self, policy: &HttpPolicy) -> Scenario {
-        policy.checks().into_iter().fold(self, Scenario::check)
     }
 }

@@ -274,9 +274,9 @@ impl Http2 {
             return Ok(());
         }
         let reader = self.reader(from);
-        let Some(mut block) = reader.block.take() else { return Ok(()) };
+        let Some(block) = reader.block.take() else { return Ok(()) };
         // Every block changes the decoder's table, so none may be left out.
-        let fields = decode(&mut reader.decoder, &mut block.bytes)?;
+        let fields = decode(&mut reader.decoder, &block.bytes)?;
         if block.is_promise {
             return Ok(());
         }
@@ -369,24 +369,59 @@ fn fields_of(frame: Frame, mut payload: &[u8]) -> Result<&[u8], Stop> {
     payload.get(before..end).ok_or(Stop::NotHttp)
 }
 
-/// Decompresses a block of headers.
-fn decode(decoder: &mut Decoder<'_>, block: &mut Vec<u8>) -> Result<Fields, Stop> {
-    // The decoder reads behind the end of a block that is cut off. It finds zeros there, and the block is refused.
-    const BEHIND: [u8; 8] = [0; 8];
-    block.extend_from_slice(&BEHIND);
+/// Decompresses a block of headers (RFC 7541).
+fn decode(decoder: &mut Decoder<'_>, mut block: &[u8]) -> Result<Fields, Stop> {
     let (mut fields, mut length) = (Fields::new(), 0);
-    while block.len() > BEHIND.len() {
-        // One header at a time, so that a small block cannot become large without notice.
-        let mut next = Vec::with_capacity(1);
-        let before = block.len();
-        decoder.decode_exact(block, &mut next).map_err(|_| Stop::NotHttp)?;
+    let mut next = Vec::with_capacity(1);
+    while !block.is_empty() {
+        // One field at a time, so that a small block cannot become large without notice, and only whole ones, as the
+        // decoder reads past the end of others.
+        let (field, rest) = block.split_at_checked(field_length(block).ok_or(Stop::NotHttp)?).ok_or(Stop::NotHttp)?;
+        block = rest;
+        let mut field = field.to_vec();
+        decoder.decode_exact(&mut field, &mut next).map_err(|_| Stop::NotHttp)?;
         length += next.iter().map(|(name, value, _)| name.len() + value.len() + 32).sum::<usize>();
-        if length > LONGEST_HEADERS || block.len() >= before || block.len() < BEHIND.len() {
+        if length > LONGEST_HEADERS || !field.is_empty() {
             return Err(Stop::NotHttp);
         }
-        fields.extend(next.into_iter().map(|(name, value, _)| (name, value)));
+        fields.extend(next.drain(..).map(|(name, value, _)| (name, value)));
     }
     Ok(fields)
+}
+
+/// The length of the field at the beginning of a block; `None` if it is cut off within a number.
+fn field_length(block: &[u8]) -> Option<usize> {
+    let first = *block.first()?;
+    let string = |at: usize| {
+        let (length, bytes) = integer(block.get(at..)?, 7)?;
+        Some(at + bytes + length)
+    };
+    let prefix = match first {
+        0x80.. => return integer(block, 7).map(|(_, bytes)| bytes),
+        0x40.. => 6,
+        0x20.. => return integer(block, 5).map(|(_, bytes)| bytes),
+        _ => 4,
+    };
+    let (index, bytes) = integer(block, prefix)?;
+    string(if index == 0 { string(bytes)? } else { bytes })
+}
+
+/// The number at the beginning of these bytes, of which the first holds so many bits, and its length in bytes.
+fn integer(bytes: &[u8], bits: u32) -> Option<(usize, usize)> {
+    let most = (1 << bits) - 1;
+    let first = usize::from(*bytes.first()?) & most;
+    if first < most {
+        return Some((first, 1));
+    }
+    let (mut value, mut shift) = (first, 0);
+    for (place, byte) in bytes.iter().enumerate().skip(1).take(4) {
+        value += usize::from(byte & 0x7f) << shift;
+        shift += 7;
+        if byte & 0x80 == 0 {
+            return Some((value, place + 1));
+        }
+    }
+    None
 }
 
 /// The four bytes at this place, as a number.
