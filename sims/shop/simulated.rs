@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
+use squall::check::http::HttpPolicy;
 use squall::check::{self, Check, Decoded, Effects, HealthPolicy};
 use squall::history::{Completion, Operation as Seen, Pending};
 use squall::prelude::*;
@@ -249,7 +250,24 @@ fn about_retries(setup: &Setup) -> [Check; 2] {
 /// A scenario of the shop with the checks that hold in every scenario, whether or not there are retries.
 #[track_caller]
 pub fn shop_without_retries(name: &str, setup: Setup) -> Scenario {
-    always().into_iter().fold(shop(name, setup), Scenario::check)
+    let http = http_policy(&setup);
+    always().into_iter().fold(shop(name, setup), Scenario::check).http_promises(&http)
+}
+
+/// The promises about HTTP that are judged off the wire, with the numbers of the right client.
+fn http_policy(setup: &Setup) -> HttpPolicy {
+    let promised = Setup::default().client;
+    let window = secs(10);
+    let saved_and_granted = promised.retry_burst + promised.retry_minimum_per_second * window.as_secs_f64();
+    HttpPolicy {
+        most_attempts: promised.max_attempts,
+        most_attempts_at_a_hop: promised.max_attempts,
+        also_safe: vec!["POST /login".to_owned()],
+        budget_window: window,
+        budget_ratio: promised.retry_ratio,
+        budget_minimum: saved_and_granted * f64::from(setup.buyers),
+        ..HttpPolicy::default()
+    }
 }
 
 /// A scenario of the shop with the checks that hold in every scenario and those about retries.

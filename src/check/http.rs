@@ -27,5 +27,5 @@ mod promises;
 #[cfg(test)]
 mod tests;
 
-pub use crate::trace::exchange::{Call, CallIdentity, calls};
+pub use crate::trace::exchange::{Call, CallIdentity, calls, possible_causes};
 pub use policy::HttpPolicy;

@@ -16,7 +16,7 @@ mod observed;
 mod wire_log;
 
 pub(crate) use calls::trace_of;
-pub use calls::{Call, CallIdentity, calls};
+pub use calls::{Call, CallIdentity, calls, possible_causes};
 pub use data::{Ending, Exchange, HttpMessage, HttpVersion};
 pub use kept::KeptHeaders;
 pub(super) use observed::observe;

@@ -7,7 +7,7 @@ use super::observed::{check, group_of, trace_of, words};
 use super::policy::HttpPolicy;
 use crate::check::Check;
 use crate::fault::duration_text as text;
-use crate::trace::exchange::{CallIdentity, Ending, Exchange, calls};
+use crate::trace::exchange::{CallIdentity, Ending, Exchange};
 
 const NO_RETRY: &str = "no request was sent again";
 
@@ -22,7 +22,7 @@ fn recognised(by: CallIdentity) -> &'static str {
 
 pub(super) fn limited(policy: HttpPolicy) -> Check {
     check("R1 attempts are limited on the wire", "no request was sent", move |trace, judged| {
-        for call in calls(trace.exchanges(), policy.alike_within) {
+        for call in policy.calls(trace.exchanges()) {
             *judged += call.attempts.len() as u64;
             if let Some(extra) = call.attempts.get(policy.most_attempts as usize) {
                 let (what, max) = (words(trace, &trace.exchanges()[*extra]), policy.most_attempts);
@@ -38,7 +38,7 @@ pub(super) fn within_budget(policy: HttpPolicy) -> Check {
     check("R2 retries stay within their budget on the wire", NO_RETRY, move |trace, judged| {
         let exchanges = trace.exchanges();
         let mut firsts = vec![true; exchanges.len()];
-        for call in calls(exchanges, policy.alike_within) {
+        for call in policy.calls(exchanges) {
             call.attempts[1..].iter().for_each(|attempt| firsts[*attempt] = false);
         }
         let mut by_host: BTreeMap<_, [VecDeque<Duration>; 2]> = BTreeMap::new();
@@ -97,7 +97,7 @@ fn pairs<'a>(
     policy: &HttpPolicy,
     mut judge: impl FnMut(&'a Exchange, &'a Exchange, CallIdentity) -> Result<(), String>,
 ) -> Result<(), String> {
-    for call in calls(exchanges, policy.alike_within) {
+    for call in policy.calls(exchanges) {
         for pair in call.attempts.windows(2) {
             judge(&exchanges[pair[0]], &exchanges[pair[1]], call.by)?;
         }
@@ -139,7 +139,11 @@ pub(super) fn only_safe(policy: HttpPolicy) -> Check {
                 return Ok(());
             }
             *judged += 1;
-            let is_safe = is_idempotent(&next.method) || next.header("idempotency-key").is_some();
+            let is_named = policy
+                .also_safe
+                .iter()
+                .any(|safe| safe.split_once(' ') == Some((next.method.as_str(), next.path_only())));
+            let is_safe = is_named || is_idempotent(&next.method) || next.header("idempotency-key").is_some();
             let is_unsent = before.ending == Ending::Refused || before.request.first_arrived.is_none();
             if !is_safe && !is_unsent {
                 let (what, how) = (words(trace, next), recognised(by));
@@ -158,7 +162,7 @@ pub(super) fn client_errors(policy: HttpPolicy) -> Check {
     let needs = "no attempt of a call with a key or a trace was answered with 4xx";
     check("R7 client errors are final", needs, move |trace, judged| {
         let exchanges = trace.exchanges();
-        for call in calls(exchanges, policy.alike_within) {
+        for call in policy.calls(exchanges) {
             for (place, attempt) in call.attempts.iter().enumerate() {
                 let before = &exchanges[*attempt];
                 let is_running = before.status == Some(409) && call.by == CallIdentity::IdempotencyKey;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::fault::{millis, secs};
+use crate::trace::exchange::{Call, Exchange, calls};
 
 /// The numbers of the promises about HTTP. The defaults are those of well-known systems.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +19,10 @@ pub struct HttpPolicy {
     /// R3: how many requests of one trace with the same method and path the hosts of one group receive at most. The default
     /// is that of `most_attempts`: only one layer retries.
     pub most_attempts_at_a_hop: u32,
+    /// Requests that may be sent again although their method does not say so: method and path, for example `POST /login`.
+    pub also_safe: Vec<String>,
+    /// The paths of probes, which are repeated for ever and are no calls.
+    pub probes: Vec<String>,
     /// Attempts without a key or a trace belong to one call if they are alike and no further apart than this.
     pub alike_within: Duration,
     /// How much later than stated things may happen, for code that rounds its timers and for the way to the other host.
@@ -32,8 +37,22 @@ impl Default for HttpPolicy {
             budget_ratio: 0.2,
             budget_minimum: 100.0,
             most_attempts_at_a_hop: 3,
+            also_safe: Vec::new(),
+            probes: ["/health", "/healthz", "/live", "/livez", "/ready", "/readyz"].map(str::to_owned).to_vec(),
             alike_within: secs(5),
             slack: millis(50),
         }
+    }
+}
+
+impl HttpPolicy {
+    /// The calls that these exchanges are attempts of, without probes.
+    pub(super) fn calls(&self, exchanges: &[Exchange]) -> Vec<Call> {
+        let mut calls = calls(exchanges, self.alike_within);
+        calls.retain(|call| {
+            let first = call.attempts.first().map(|first| &exchanges[*first]);
+            first.is_some_and(|first| !self.probes.iter().any(|probe| probe == first.path_only()))
+        });
+        calls
     }
 }

@@ -22,6 +22,7 @@ fn exchange(from_ms: u64, to_ms: u64, request: &str, response: &str) -> Exchange
     let mut exchange = observe_bytes(pieces.iter().copied()).remove(0);
     exchange.request.first_sent = millis(from_ms);
     exchange.request.first_arrived = Some(millis(from_ms + 1));
+    exchange.request.last_arrived = Some(millis(from_ms + 1));
     exchange.ended_at = Some(millis(to_ms));
     if status == "-" {
         exchange.ending = Ending::Abandoned;
@@ -165,13 +166,39 @@ fn t2_ends_an_exchange_within_its_stated_timeout() {
 }
 
 #[test]
-fn t3_leaves_no_more_time_than_there_is() {
-    let check = HttpPolicy::default().timeouts_shrink_over_hops();
+fn t3_states_no_more_time_than_there_is() {
+    let check = HttpPolicy::default().timeouts_do_not_grow_over_hops();
     let outer = exchange(0, 500, "GET /a|x-request-id: t|x-deadline-ms: 400", "200");
-    let inner =
-        |ms: u64| between(exchange(101, 400, &format!("GET /s|x-request-id: t|x-deadline-ms: {ms}"), "200"), 1, 3);
-    passes(&check, 1, &[outer.clone(), inner(300)]);
-    fails(&check, "states 400ms, but `GET /a 200` of client to api-1 at 0s left only 300ms", &[outer, inner(400)]);
+    let inner = |at_ms: u64, ms: u64| {
+        between(exchange(at_ms, 400, &format!("GET /s|x-request-id: t|x-deadline-ms: {ms}"), "200"), 1, 3)
+    };
+    passes(&check, 1, &[outer.clone(), inner(101, 400)]);
+    fails(&check, "states 451ms, although `GET /a 200` of client to api-1 at 0s", &[outer.clone(), inner(101, 451)]);
+    fails(&check, "was sent 51ms after the time of", &[outer, inner(452, 100)]);
+}
+
+#[test]
+fn what_a_server_asks_for_each_attempt_of_another_are_calls_of_its_own() {
+    let ask = |at: u64| exchange(at, at + 90, "POST /a|x-request-id: t", "-");
+    let passed_on = |at: u64| between(exchange(at, at + 50, "POST /s|x-request-id: t", "201"), 1, 3);
+    let exchanges = [ask(0), passed_on(10), ask(100), passed_on(110)];
+    assert_eq!(possible_causes(&exchanges), [vec![], vec![0], vec![], vec![0, 2]]);
+    let attempts = |exchanges: &[Exchange]| -> Vec<Vec<usize>> {
+        HttpPolicy::default().calls(exchanges).into_iter().map(|call| call.attempts).collect()
+    };
+    assert_eq!(attempts(&exchanges), [vec![0, 2], vec![1], vec![3]]);
+    // One more than it was asked for.
+    let exchanges = [&exchanges[..], &[passed_on(160)]].concat();
+    assert_eq!(attempts(&exchanges), [vec![0, 2], vec![1], vec![3, 4]]);
+}
+
+#[test]
+fn probes_are_no_calls_and_some_posts_are_safe() {
+    let check = HttpPolicy::default().attempts_are_limited();
+    assert_eq!(judge(&check, &attempts(9, "GET /health?verbose", "503")).1, 0);
+    let policy = HttpPolicy { also_safe: vec!["POST /login".to_owned()], ..HttpPolicy::default() };
+    passes(&policy.only_safe_requests_are_sent_again(), 1, &attempts(2, "POST /login\nme", "-"));
+    fails(&policy.only_safe_requests_are_sent_again(), "R6", &attempts(2, "POST /logins\nme", "-"));
 }
 
 #[test]

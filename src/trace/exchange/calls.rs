@@ -11,7 +11,7 @@ use crate::trace::host_id::HostId;
 pub enum CallIdentity {
     /// They carry the same `idempotency-key`.
     IdempotencyKey,
-    /// They have the same method and path, and the same `x-request-id` or trace.
+    /// They belong to the same trace (`traceparent`, or `x-request-id`), and have the same method and path.
     Trace,
     /// They have the same method, path and body, and each began soon after the one before it had failed.
     Likeness,
@@ -28,14 +28,38 @@ pub struct Call {
 
 type Alike<'a> = (HostId, u16, &'a str, &'a str, u64);
 
-/// Groups exchanges, which must be in order, into calls. Without a key or a trace, an exchange belongs to the call of an
+/// For each exchange, which must be in order, the places of those that its client may have been serving when it asked: those
+/// with the same trace or idempotency key that it had received by then.
+pub fn possible_causes(exchanges: &[Exchange]) -> Vec<Vec<usize>> {
+    let mut received: BTreeMap<(HostId, &str), Vec<usize>> = BTreeMap::new();
+    let mut causes = Vec::with_capacity(exchanges.len());
+    for (place, exchange) in exchanges.iter().enumerate() {
+        let names = || trace_of(exchange).into_iter().chain(exchange.header("idempotency-key"));
+        let began = exchange.request.first_sent;
+        let arrived = |place: &&usize| exchanges[**place].request.first_arrived.is_some_and(|at| at <= began);
+        let known = names().filter_map(|name| received.get(&(exchange.client(), name)));
+        let mut own: Vec<usize> = known.flat_map(|places| places.iter().filter(arrived).copied()).collect();
+        own.sort_unstable();
+        own.dedup();
+        causes.push(own);
+        for name in names() {
+            received.entry((exchange.server(), name)).or_default().push(place);
+        }
+    }
+    causes
+}
+
+/// Groups exchanges, which must be in order, into calls. What a host asks once for each attempt of somebody else is a call each time: only what
+/// it asks more often than it was asked is an attempt of a call that it has made before. Without a key or a trace, an exchange belongs to the call of an
 /// earlier one that it equals (client, port, method, path, body) if that one has ended without an answer (status below
 /// 500), at most `window` before.
 ///
 /// Calls come in the order of their first attempts.
 pub fn calls(exchanges: &[Exchange], window: Duration) -> Vec<Call> {
     let mut calls: Vec<Call> = Vec::new();
-    let mut by_name: BTreeMap<(HostId, u16, &str, &str, &str), usize> = BTreeMap::new();
+    let causes = possible_causes(exchanges);
+    // The latest call of each name, and how many there have been.
+    let mut by_name: BTreeMap<(HostId, u16, &str, &str, &str), (usize, usize)> = BTreeMap::new();
     let mut by_likeness: BTreeMap<Alike<'_>, Vec<usize>> = BTreeMap::new();
     for (place, exchange) in exchanges.iter().enumerate() {
         let (client, port) = (exchange.client(), exchange.connection.port);
@@ -50,9 +74,12 @@ pub fn calls(exchanges: &[Exchange], window: Duration) -> Vec<Call> {
             calls.len() - 1
         };
         if let Some((by, name)) = named {
-            match by_name.get(&name) {
-                Some(call) => calls[*call].attempts.push(place),
-                None => drop(by_name.insert(name, begin(&mut calls, by))),
+            match by_name.get(&name).copied() {
+                Some((call, count)) if count >= causes[place].len().max(1) => calls[call].attempts.push(place),
+                known => {
+                    let count = known.map_or(0, |(_, count)| count);
+                    by_name.insert(name, (begin(&mut calls, by), count + 1));
+                }
             }
             continue;
         }

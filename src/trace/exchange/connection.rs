@@ -30,10 +30,11 @@ struct Direction {
     /// The number of bytes that had arrived at each time.
     arrivals: Vec<(u64, Duration)>,
     finished_at: Option<Duration>,
-    reset_at: Option<Duration>,
+    /// When this side sent resets: also to refuse a connect that was tried again.
+    resets: Vec<Duration>,
     finish_arrived_at: Option<Duration>,
-    /// When a reset arrived that seems to come from this side.
-    reset_arrived_at: Option<Duration>,
+    /// When resets arrived that seem to come from this side.
+    arrived_resets: Vec<Duration>,
 }
 
 impl Direction {
@@ -93,7 +94,7 @@ impl Connection {
                 }
             }
             Happened::Reset => {
-                direction.reset_at.get_or_insert(at);
+                direction.resets.push(at);
             }
             Happened::Arrived(length) => {
                 direction.arrived += u64::from(length);
@@ -103,7 +104,7 @@ impl Connection {
                 direction.finish_arrived_at.get_or_insert(at);
             }
             Happened::ResetArrived => {
-                direction.reset_arrived_at.get_or_insert(at);
+                direction.arrived_resets.push(at);
             }
         }
     }
@@ -194,27 +195,26 @@ fn ending(
     server: &Direction,
     client_gone_at: Option<Duration>,
 ) -> (Ending, Option<Duration>) {
+    let began = draft.request.message.first_sent;
+    let since = |times: &[Duration]| times.iter().copied().find(|at| *at >= began);
     let whole_at = draft.response.as_ref().and_then(|response| response.message.last_arrived);
     // A client that has only finished sending still receives.
-    let gave_up_at = [client.reset_at, client_gone_at].into_iter().flatten().min();
+    let gave_up_at = [since(&client.resets), client_gone_at].into_iter().flatten().min();
     if let Some(whole_at) = whole_at
         && gave_up_at.is_none_or(|gave_up_at| gave_up_at > whole_at)
     {
         return (Ending::Complete, Some(whole_at));
     }
-    let began = draft.request.message.first_sent;
-    let cut_at = match (server.reset_at, client.reset_at) {
-        // A reset that a side sent is its own.
-        (None, _) => server.reset_arrived_at,
-        _ => None,
-    };
     let ends = [
         draft.reset,
         client.finished_at.map(|at| (at, Ending::Abandoned)),
         gave_up_at.map(|at| (at, Ending::Abandoned)),
-        server.finished_at.map(|at| (at, Ending::Closed)),
-        server.reset_at.map(|at| (at, Ending::Reset)),
-        cut_at.map(|at| (at, Ending::Cut)),
+        // The request may have crossed the end of the stream.
+        server.finished_at.map(|at| (at.max(began), Ending::Closed)),
+        since(&server.resets).map(|at| (at, Ending::Reset)),
+        // What the server has sent came first, so this is of nobody.
+        since(&server.arrived_resets).map(|at| (at, Ending::Cut)),
+        server.finish_arrived_at.filter(|at| *at >= began).map(|at| (at, Ending::Cut)),
     ];
     let first = ends.into_iter().flatten().filter(|(at, _)| *at >= began).min_by_key(|(at, _)| *at);
     first.map_or((Ending::Open, None), |(at, ending)| (ending, Some(at)))
