@@ -11,6 +11,7 @@ use crate::history::History;
 use crate::sandbox::{Escape, PanicNote};
 use crate::scenario::{Case, Scenario};
 use crate::seed::Seed;
+use crate::trace::exchange::Observed;
 use crate::trace::{Counters, Fingerprint, HostId, Record, Trace};
 use crate::world::{RunArtifacts, WorldSpec, simulate};
 
@@ -73,6 +74,7 @@ impl Run {
     /// The run as plain data, together with its case.
     pub fn into_recording(self, case: Case) -> Recording {
         let Run { outcome, trace, history } = self;
+        let observed = trace.observed().clone();
         Recording {
             outcome,
             case,
@@ -81,6 +83,7 @@ impl Run {
             run_for: trace.run_for,
             records: trace.records,
             history,
+            observed,
         }
     }
 }
@@ -102,6 +105,9 @@ pub struct Recording {
     pub records: Vec<Record>,
     /// What the clients saw.
     pub history: History,
+    /// What was read off the wire; nothing of a run that died.
+    #[serde(default)]
+    pub observed: Observed,
 }
 
 /// Whether a run keeps low-level events and texts, for a report. This never changes its fingerprint.

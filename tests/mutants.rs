@@ -52,7 +52,7 @@ fn t1_catches_a_client_without_a_deadline() {
 
 #[test]
 fn t2_catches_attempts_that_ignore_the_deadline() {
-    assert_caught("T2", timeouts::with, |setup| setup.client.mistakes.attempt_ignores_deadline = true);
+    assert_caught("T2 attempts end", timeouts::with, |setup| setup.client.mistakes.attempt_ignores_deadline = true);
 }
 
 #[test]
@@ -65,6 +65,19 @@ fn r2_catches_a_client_without_a_budget() {
     assert_caught("R2", retries::with, |setup| setup.client.mistakes.no_budget = true);
 }
 
+/// What passes over the wire is enough to catch these, without a word from the shop.
+#[test]
+fn the_wire_alone_catches_six_mistakes() {
+    assert_caught("R1 attempts are limited on the wire", retries::with, |setup| {
+        setup.client.mistakes.unlimited_retries = true;
+    });
+    assert_caught("R3", retries::with, |setup| setup.gateway.mistakes.retries_at_each_layer = true);
+    assert_caught("R5", partitions::with, |setup| setup.client.respects_retry_after = false);
+    assert_caught("R6 only safe requests are sent again", retries::with, retry_without_a_key);
+    assert_caught("I5", retries::with, |setup| setup.client.mistakes.new_key_per_attempt = true);
+    assert_caught("T3", timeouts::with, |setup| setup.api.mistakes.ignores_deadline = true);
+}
+
 fn retry_without_a_key(setup: &mut Setup) {
     setup.client.mistakes.retry_unkeyed_posts = true;
     setup.api.requires_key = false;
@@ -72,7 +85,7 @@ fn retry_without_a_key(setup: &mut Setup) {
 
 #[test]
 fn r6_catches_retries_of_orders_without_a_key() {
-    assert_caught("R6", retries::with, retry_without_a_key);
+    assert_caught("R6 only safe requests are retried", retries::with, retry_without_a_key);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::history::History;
 use crate::run::{GeneratorCounts, Outcome, Recording};
 use crate::sandbox::{End, Finished, ProcessLimits};
 use crate::scenario::{Case, Scenario};
+use crate::trace::exchange::Observed;
 use crate::trace::{self, Counters, Event, Fingerprint, Record};
 
 /// How a run's process ended.
@@ -110,6 +111,7 @@ impl RunResult {
             step: scenario.step_of_run(),
             run_for: scenario.run_for,
             history: History::from_notes(&notes),
+            observed: Observed::default(),
             records,
         }))
     }

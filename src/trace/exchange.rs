@@ -17,7 +17,7 @@ mod wire_log;
 
 pub(crate) use calls::trace_of;
 pub use calls::{Call, CallIdentity, calls, possible_causes};
-pub use data::{Ending, Exchange, HttpMessage, HttpVersion};
+pub use data::{Ending, Exchange, Goaway, HttpMessage, HttpVersion};
 pub use kept::KeptHeaders;
 pub(super) use observed::observe;
 pub use observed::{Observed, observe_bytes};

@@ -6,6 +6,7 @@ mod lanes;
 mod moment;
 mod requests;
 mod story;
+mod streams;
 
 use std::time::Duration;
 

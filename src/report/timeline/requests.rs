@@ -95,12 +95,20 @@ impl Requests {
         Requests { open: BTreeMap::new(), given_up: BTreeMap::new(), sent: 0, effects, failing_probes: BTreeSet::new() }
     }
 
+    /// The number of the next request.
+    pub(super) fn next_number(&mut self) -> u64 {
+        self.sent += 1;
+        self.sent
+    }
+
+    /// What faults did to the segment that this host sent at this time, in brackets; empty for nothing.
+    pub(super) fn effect_of(&self, flow: FlowKey, from: HostId, at: Duration) -> String {
+        with(self.effects.get(&(flow, from, at)))
+    }
+
     /// A request was sent.
     pub(super) fn request(&mut self, at: Duration, flow: FlowKey, words: &str) -> Option<Moment> {
-        let number = (!is_probe(words)).then(|| {
-            self.sent += 1;
-            self.sent
-        });
+        let number = (!is_probe(words)).then(|| self.next_number());
         let open = Open { at, number, words: words.to_owned() };
         let effect = self.effects.get(&(flow, flow.from, at));
         let moment = open.number.map(|_| Moment {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::moment::{Category, Life, Moment, Place, Weight};
 use super::requests::{Requests, effect};
+use super::streams::{StreamEvent, What};
 use crate::fault::duration_text;
 use crate::history::{Completion, Operation};
 use crate::run::Recording;
@@ -18,6 +19,7 @@ pub(super) fn moments(recording: &Recording) -> Vec<Moment> {
         held_links: BTreeSet::new(),
         alive: vec![false; recording.hosts.len()],
         calls: BTreeMap::new(),
+        streams: BTreeMap::new(),
         moments: Vec::new(),
     };
     // Fates are recorded at the end of a step, but with the time at which they were decided.
@@ -28,15 +30,23 @@ pub(super) fn moments(recording: &Recording) -> Vec<Moment> {
         completed.filter_map(|operation| Some((operation.completed.as_ref()?.0, operation))).collect();
     ends.sort_by_key(|(at, _)| *at);
     let mut ends = VecDeque::from(ends);
+    let mut streams = VecDeque::from(StreamEvent::of(recording));
     for record in records {
         while let Some((at, operation)) = ends.front().copied().filter(|(at, _)| *at < record.at) {
             ends.pop_front();
             story.operation_ended(at, operation);
         }
+        while let Some(event) = streams.front().copied().filter(|event| event.at <= record.at) {
+            streams.pop_front();
+            story.stream(&event);
+        }
         story.record(record);
     }
     for (at, operation) in ends {
         story.operation_ended(at, operation);
+    }
+    for event in streams {
+        story.stream(&event);
     }
     story.end();
     story.moments
@@ -51,6 +61,8 @@ struct Story<'a> {
     /// The position of each call in the order in which calls began, by the call's own number, which is unique but not
     /// consecutive.
     calls: BTreeMap<u64, usize>,
+    /// The number of each request of HTTP/2, by its place among the exchanges.
+    streams: BTreeMap<usize, u64>,
     moments: Vec<Moment>,
 }
 
@@ -165,6 +177,28 @@ impl Story<'_> {
             }
             _ => {}
         }
+    }
+
+    /// Adds what happened on a stream of HTTP/2, whose frames no line of text shows.
+    fn stream(&mut self, event: &StreamEvent<'_>) {
+        let at = event.at;
+        let moment = match event.what {
+            What::Asked(place, exchange) => {
+                let number = self.requests.next_number();
+                self.streams.insert(place, number);
+                let effect = self.requests.effect_of(exchange.connection, exchange.client(), at);
+                event.asked(number, exchange, &effect)
+            }
+            What::Ended(place, exchange) => {
+                let Some(number) = self.streams.get(&place) else { return };
+                event.ended(*number, exchange)
+            }
+            What::Goaway(goaway) => {
+                let (server, client) = (self.name(goaway.connection.to), self.name(goaway.connection.from));
+                event.goaway(goaway, server, client)
+            }
+        };
+        self.moments.push(moment);
     }
 
     fn mark(&mut self, at: Duration, who: &str, host: Option<HostId>, mark: &Mark) {

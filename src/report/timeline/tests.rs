@@ -7,6 +7,7 @@ use crate::history::{Completion, History, Operation};
 use crate::run::Outcome;
 use crate::scenario::Case;
 use crate::seed::Seed;
+use crate::trace::exchange::{Goaway, Observed, observe_bytes};
 use crate::trace::{AttemptOutcome, Counters, Event, Fingerprint, FlowKey, HostId, Mark, Record, SegmentKind};
 
 const BUYER: HostId = HostId(0);
@@ -67,6 +68,7 @@ fn recording(records: Vec<Record>, operations: Vec<Operation>) -> Recording {
         run_for: secs(8),
         records: starts.chain(records).collect(),
         history: History { operations },
+        observed: Observed::default(),
     }
 }
 
@@ -293,4 +295,39 @@ fn hosts_to_which_something_happens_have_lanes() {
     recording.records.push(record(9_000, Some(HostId(39)), logs, ""));
     let text = timeline(&recording, &TimelineOptions::default());
     assert!(text.contains("idle-39: note hello"), "{text}");
+}
+
+#[test]
+fn streams_of_http2_have_lines_of_their_own() {
+    let frame = |kind: u8, flags: u8, stream: u8, payload: &[u8]| {
+        [&[0, 0, payload.len() as u8, kind, flags, 0, 0, 0, stream], payload].concat()
+    };
+    // `:method: POST` and a path without compression; `:status: 200`; `grpc-status: 14`.
+    let post = |stream: u8| frame(1, 5, stream, b"\x83\x04\x02/m");
+    let client = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), post(1), post(3), post(5)].concat();
+    let unavailable = frame(1, 5, 1, b"\x88\x00\x0bgrpc-status\x0214");
+    let exchanges = observe_bytes([
+        (true, &client[..]),
+        (false, &unavailable),
+        (true, &frame(3, 0, 3, &[0, 0, 0, 8])),
+        (false, &frame(7, 0, 0, &[0, 0, 0, 3, 0, 0, 0, 0])),
+    ]);
+    let mut recording = recording(Vec::new(), Vec::new());
+    let goaway = Goaway { at: millis(3), connection: exchanges[0].connection, last_stream: 3 };
+    recording.observed = Observed { is_observed: true, exchanges, goaways: vec![goaway], ..Observed::default() };
+    let timeline = timeline(&recording, &TimelineOptions::default());
+    let expected = [
+        "r1 POST /m",
+        "r2 POST /m",
+        "r3 POST /m",
+        "r1 grpc-status 14 after 1ms (to POST /m)",
+        "gives up r2 after 2ms (POST /m)",
+        "refuses r3 after 3ms (POST /m)",
+        "gateway takes no more streams from buyer (GOAWAY)",
+    ];
+    let lines: Vec<&str> = timeline.lines().filter(|line| line.contains('●') || line.contains('◀')).collect();
+    assert_eq!(lines.len(), expected.len(), "{timeline}");
+    for (line, expected) in lines.iter().zip(expected) {
+        assert!(line.ends_with(expected), "{line} does not end with {expected}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::data::{Ending, Exchange};
+use super::data::{Ending, Exchange, Goaway};
 use super::draft::{Draft, From, MessageDraft, Point};
 use super::http1::{Http1, Stop};
 use super::http2::{Http2, PREFACE};
@@ -143,11 +143,19 @@ impl Connection {
         self.drafts.is_empty() && self.client.sent + self.server.sent > 0
     }
 
+    /// The times at which the server said that it will process no more streams.
+    pub(super) fn goaways(&self) -> Vec<Goaway> {
+        let Protocol::Http2(http2) = &self.protocol else { return Vec::new() };
+        let goaway =
+            |(end, last_stream): &(Point, u32)| Goaway { at: end.at, connection: self.key, last_stream: *last_stream };
+        http2.goaways.iter().map(goaway).collect()
+    }
+
     /// Its exchanges. `client_gone_at` is when the client's machine lost its power.
     pub(super) fn into_exchanges(self, client_gone_at: impl Fn(Duration) -> Option<Duration>) -> Vec<Exchange> {
         let Connection { key, client, server, drafts, protocol } = self;
         let goaway = match protocol {
-            Protocol::Http2(http2) => http2.goaway_ends.and_then(|end| server.arrived_at(end)),
+            Protocol::Http2(http2) => http2.goaways.first().and_then(|(end, _)| server.arrived_at(end.offset)),
             _ => None,
         };
         let mut closing = [server.finish_arrived_at, goaway].into_iter().flatten().min();

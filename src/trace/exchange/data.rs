@@ -113,6 +113,17 @@ pub struct Exchange {
     pub ended_at: Option<Duration>,
 }
 
+/// A server of HTTP/2 said that it will process no more streams on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Goaway {
+    /// When it said so.
+    pub at: Duration,
+    /// The connection.
+    pub connection: FlowKey,
+    /// The last stream that it will process, or 2^31 - 1 if it does not know yet.
+    pub last_stream: u32,
+}
+
 impl Exchange {
     /// The host that asked.
     pub fn client(&self) -> HostId {

@@ -93,8 +93,8 @@ pub(super) struct Http2 {
     client: Reader,
     server: Reader,
     streams: BTreeMap<u32, usize>,
-    /// The offset behind the server's first `GOAWAY`.
-    pub(super) goaway_ends: Option<u64>,
+    /// Each `GOAWAY` of the server: the point behind it, and the last stream that it will process.
+    pub(super) goaways: Vec<(Point, u32)>,
 }
 
 impl Http2 {
@@ -103,7 +103,7 @@ impl Http2 {
             client: Reader::new(PREFACE.len()),
             server: Reader::new(0),
             streams: BTreeMap::new(),
-            goaway_ends: None,
+            goaways: Vec::new(),
         }
     }
 
@@ -249,8 +249,8 @@ impl Http2 {
                 }
             }
             GOAWAY if from == From::Server => {
-                self.goaway_ends.get_or_insert(end.offset);
                 let last = number(&payload, 0).ok_or(Stop::NotHttp)? & 0x7fff_ffff;
+                self.goaways.push((end, last));
                 for (_, draft) in self.streams.range(last.saturating_add(1)..) {
                     if let Some(draft) = drafts.get_mut(*draft) {
                         draft.reset.get_or_insert((end.at, Ending::Refused));
