@@ -8,6 +8,9 @@ use super::notes::PanicNote;
 /// The capacity of a job's ledger in bytes.
 pub(super) const LEDGER_BYTES: usize = 64 << 20;
 
+/// The memory that a run reserves for what its network logs, and that its limit does not count.
+pub(crate) const WIRE_LOG_BYTES: usize = 64 << 20;
+
 /// Computes the outcome of a job, both as bytes. It runs in the forked child, on its only thread.
 pub type Handler = Arc<dyn Fn(&[u8]) -> Vec<u8> + Send + Sync>;
 

@@ -58,6 +58,7 @@ pub use clock::WallError;
 pub use debugger::trap_if_debugged;
 pub use entering::{enter, enter_host};
 pub use freeze::{CAN_FREEZE, Freeze};
+pub(crate) use job::WIRE_LOG_BYTES;
 pub use job::{End, EntryPoint, Finished, Handler, ProcessLimits};
 pub(crate) use ledger::Ledger;
 pub use notes::{Escape, EscapeKind, Notes, PanicNote};

@@ -31,7 +31,9 @@ pub fn checks_without_anything_to_judge_fail() {
     );
     let text = std::fs::read_to_string(directory("unexercised").join("out.json")).unwrap();
     let summary: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let idle = serde_json::json!({"check": "nothing crashes twice", "judged": 0, "runs": 0, "of_runs": 7});
+    let idle = serde_json::json!(
+        {"check": "nothing crashes twice", "is_optional": false, "judged": 0, "runs": 0, "of_runs": 7}
+    );
     assert_eq!(summary[0]["checks"][1], idle);
     let few = cli("unexercised", &["explore", "unexercised", "--seeds", "0..5"]);
     assert_eq!(code(&few), 0);

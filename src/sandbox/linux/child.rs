@@ -14,6 +14,7 @@ use super::protocol::{COMMAND_FD, Command, JOB_FD, OUTCOME_FD, OUTPUT_FD, RESULT
 use super::raw::call;
 use super::shared_status::{self, SharedStatus};
 use super::watch;
+use crate::sandbox::job::WIRE_LOG_BYTES;
 use crate::sandbox::simulated::{self, Simulation, leave, record_panics};
 
 /// The previous actions for SIGSEGV and SIGBUS: those of the Rust runtime, whose handler prints what happened.
@@ -125,7 +126,8 @@ fn set_limits(command: &Command) {
         if let Some(used) = address_space() {
             let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
             libc::getrlimit(libc::RLIMIT_AS, &mut limit);
-            limit.rlim_cur = used.saturating_add(command.memory_bytes).min(limit.rlim_max);
+            let allowed = command.memory_bytes.saturating_add(WIRE_LOG_BYTES as u64);
+            limit.rlim_cur = used.saturating_add(allowed).min(limit.rlim_max);
             libc::setrlimit(libc::RLIMIT_AS, &limit);
         }
         let tick = command.cpu_nanos.min(command.stuck_nanos).max(1_000);

@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
+use crate::sandbox::WIRE_LOG_BYTES;
 use crate::trace::event::{FlowKey, SegmentKind};
 use crate::trace::host_id::HostId;
 
 /// The most bytes that are logged. The memory is reserved for every run and touched by none that is not observed.
-const LOG_BYTES: usize = 64 << 20;
+const LOG_BYTES: usize = WIRE_LOG_BYTES;
 
 /// The length of an entry without its bytes.
 const HEADER_BYTES: usize = 8 + 2 + 2 + 2 + 4 + 1 + 4;
