@@ -33,7 +33,7 @@ pub struct Pause {}
 ///
 /// let scenario = Scenario::new("stale lease")
 ///     .host("holder", holder)
-///     .fault(fault::pause("holder").at(secs(5)).lasting(secs(10)))
+///     .fault(fault::pause("holder").every(secs(2)..secs(5)).lasting(secs(4)..secs(10)))
 /// #   .check(|_: &Trace, _: &History| Verdict::Pass)
 ///     .run_for(secs(30));
 /// # use squall::internal::run::{Detail, run};
