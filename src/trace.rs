@@ -129,7 +129,7 @@ impl Trace {
 
     /// The same trace, which also observes exchanges, and keeps these headers of them. A rich trace observes anyway.
     pub(crate) fn observing(mut self, is_on: bool, kept_headers: KeptHeaders) -> Trace {
-        self.wire_log = WireLog::new(is_on || self.is_rich());
+        self.wire_log.switch(is_on || self.is_rich());
         self.kept_headers = kept_headers;
         self
     }

@@ -98,7 +98,8 @@ pub fn retries_within_budget(window: Duration, ratio: f64, minimum: f64) -> Chec
     })
 }
 
-fn forget_before(times: &mut VecDeque<Duration>, from: Duration) {
+/// Forgets the times before this one.
+pub(super) fn forget_before(times: &mut VecDeque<Duration>, from: Duration) {
     while times.front().is_some_and(|at| *at < from) {
         times.pop_front();
     }

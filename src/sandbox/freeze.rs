@@ -35,14 +35,14 @@ impl Freeze {
         if !clocks.is_paused(host) {
             return None;
         }
-        let freeze = {
+        let since = {
             let _entered = runtime.enter();
-            let since = clocks.peek().virtual_nanos;
+            let now = clocks.peek().virtual_nanos;
             clocks.set_paused(host, false);
             tokio::time::resume();
-            since
+            now
         };
-        Some(Freeze { host, runtime, since: freeze })
+        Some(Freeze { host, runtime, since })
     }
 
     /// Freezes the host, after the step that [`Freeze::prepare`] asks for.

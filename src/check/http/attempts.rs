@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::observed::{check, group_of, trace_of, words};
 use super::policy::HttpPolicy;
 use crate::check::Check;
+use crate::check::retries::forget_before;
 use crate::fault::duration_text as text;
 use crate::trace::exchange::{CallIdentity, Ending, Exchange};
 
@@ -64,12 +65,6 @@ pub(super) fn within_budget(policy: HttpPolicy) -> Check {
         }
         Ok(())
     })
-}
-
-fn forget_before(times: &mut VecDeque<Duration>, from: Duration) {
-    while times.front().is_some_and(|at| *at < from) {
-        times.pop_front();
-    }
 }
 
 pub(super) fn limited_at_a_hop(policy: HttpPolicy) -> Check {

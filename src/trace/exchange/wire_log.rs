@@ -54,6 +54,11 @@ impl WireLog {
         WireLog { is_on, is_full: false, bytes: Vec::with_capacity(LOG_BYTES) }
     }
 
+    /// Switches logging on or off, before anything is logged.
+    pub(in crate::trace) fn switch(&mut self, is_on: bool) {
+        self.is_on = is_on;
+    }
+
     pub(in crate::trace) fn is_on(&self) -> bool {
         self.is_on
     }
