@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::watch;
 
 use super::{Machine, PORT, Seen, Trouble};
@@ -28,6 +29,7 @@ pub struct Real {
 impl Machine for Real {
     type Stream = TcpStream;
     type Listener = TcpListener;
+    type Datagrams = UdpSocket;
 
     async fn connect(&self) -> io::Result<TcpStream> {
         TcpStream::connect((SERVER, PORT)).await
@@ -43,6 +45,22 @@ impl Machine for Real {
 
     async fn accept(&self, listener: &mut TcpListener) -> io::Result<TcpStream> {
         listener.accept().await.map(|(stream, _)| stream)
+    }
+
+    async fn datagrams(&self, port: u16) -> io::Result<UdpSocket> {
+        UdpSocket::bind(("0.0.0.0", port)).await
+    }
+
+    async fn send_to(&self, socket: &UdpSocket, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {
+        socket.send_to(bytes, to).await
+    }
+
+    async fn receive(&self, socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        socket.recv_from(buffer).await
+    }
+
+    fn server(&self) -> SocketAddr {
+        SocketAddr::new(SERVER.parse().expect("it is an address"), PORT)
     }
 
     fn reset_on_close(&self, stream: &TcpStream) {
@@ -292,7 +310,7 @@ fn change(namespaces: &Namespaces, life: &watch::Sender<Life>, trouble: Trouble,
         false => namespaces.unfilter(namespace),
     };
     // Segments are lost on their way: a kernel would notice that its own output is dropped.
-    let drop_input_of = |namespace: &str| filter(namespace, "input", "ip protocol tcp drop");
+    let drop_input_of = |namespace: &str| filter(namespace, "input", "ip protocol { tcp, udp } drop");
     let (server, client) = (namespaces.server.as_str(), namespaces.client.as_str());
     match trouble {
         Trouble::Partition(..) => {
@@ -310,7 +328,7 @@ fn change(namespaces: &Namespaces, life: &watch::Sender<Life>, trouble: Trouble,
         }
         Trouble::PowerOff(..) if begins => {
             // Nothing leaves the machine when its process ends.
-            namespaces.filter(server, "output", "ip protocol tcp drop")?;
+            namespaces.filter(server, "output", "ip protocol { tcp, udp } drop")?;
             life.send_replace(Life::Down);
             Ok(())
         }

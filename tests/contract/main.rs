@@ -18,6 +18,7 @@ mod table;
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -31,6 +32,8 @@ pub trait Machine: Clone + 'static {
     type Stream: AsyncRead + AsyncWrite + Unpin + 'static;
     /// A listening socket.
     type Listener: 'static;
+    /// A datagram socket.
+    type Datagrams: 'static;
 
     /// Connects to the server's port.
     fn connect(&self) -> impl Future<Output = io::Result<Self::Stream>>;
@@ -38,6 +41,23 @@ pub trait Machine: Clone + 'static {
     fn listen(&self) -> impl Future<Output = io::Result<Self::Listener>>;
     /// Accepts the next connection.
     fn accept(&self, listener: &mut Self::Listener) -> impl Future<Output = io::Result<Self::Stream>>;
+    /// Binds a datagram socket to this port; 0 stands for any.
+    fn datagrams(&self, port: u16) -> impl Future<Output = io::Result<Self::Datagrams>>;
+    /// Sends a datagram.
+    fn send_to(
+        &self,
+        socket: &Self::Datagrams,
+        bytes: &[u8],
+        to: SocketAddr,
+    ) -> impl Future<Output = io::Result<usize>>;
+    /// Receives a datagram.
+    fn receive(
+        &self,
+        socket: &Self::Datagrams,
+        buffer: &mut [u8],
+    ) -> impl Future<Output = io::Result<(usize, SocketAddr)>>;
+    /// The server's address and port.
+    fn server(&self) -> SocketAddr;
     /// Makes the close of a connection reset it.
     fn reset_on_close(&self, stream: &Self::Stream);
     /// Probes an idle peer: after so many seconds, again after so many, so many times.

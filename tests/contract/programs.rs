@@ -1,6 +1,7 @@
 //! The programs of the rows: what both sides do with their sockets and note of it, and the two sides themselves.
 
 mod clients;
+mod datagrams;
 mod servers;
 
 use std::io;
@@ -10,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use super::Machine;
 
 pub use clients::*;
+pub use datagrams::*;
 pub use servers::*;
 
 /// What a read, a write or a connect returned, in a word.
@@ -21,6 +23,8 @@ pub(super) fn word<T>(result: &io::Result<T>, good: &str) -> String {
             io::ErrorKind::ConnectionRefused => "ECONNREFUSED".to_owned(),
             io::ErrorKind::BrokenPipe => "EPIPE".to_owned(),
             io::ErrorKind::TimedOut => "ETIMEDOUT".to_owned(),
+            io::ErrorKind::AddrInUse => "EADDRINUSE".to_owned(),
+            _ if error.raw_os_error() == Some(90) => "EMSGSIZE".to_owned(),
             kind => format!("{kind:?}"),
         },
     }

@@ -1,12 +1,13 @@
 //! The machines that Squall simulates.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use squall::fault::{self, Fault};
 use squall::internal::run::{Detail, run};
-use squall::net::{KeepAlive, TcpListener, TcpStream};
+use squall::net::{KeepAlive, TcpListener, TcpStream, UdpSocket};
 use squall::prelude::*;
 
 use super::{Machine, PORT, Seen, Trouble};
@@ -21,6 +22,7 @@ pub struct Simulated {
 impl Machine for Simulated {
     type Stream = TcpStream;
     type Listener = TcpListener;
+    type Datagrams = UdpSocket;
 
     async fn connect(&self) -> io::Result<TcpStream> {
         self.cx.connector().connect("server", PORT).await
@@ -34,6 +36,23 @@ impl Machine for Simulated {
 
     async fn accept(&self, listener: &mut TcpListener) -> io::Result<TcpStream> {
         listener.accept().await.map(|(stream, _)| stream)
+    }
+
+    async fn datagrams(&self, port: u16) -> io::Result<UdpSocket> {
+        self.cx.datagrams(port)
+    }
+
+    async fn send_to(&self, socket: &UdpSocket, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {
+        socket.send_to(bytes, to).await
+    }
+
+    async fn receive(&self, socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        socket.recv_from(buffer).await
+    }
+
+    fn server(&self) -> SocketAddr {
+        // The first host of the scenario.
+        SocketAddr::from(([192, 168, 0, 1], PORT))
     }
 
     fn reset_on_close(&self, stream: &TcpStream) {

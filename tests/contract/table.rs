@@ -218,6 +218,17 @@ fn rows() -> Vec<Row> {
             4
         ),
         row!("timers of a paused process", note_timers, nothing, [Pause(300, 2_000)], 4),
+        row!("a datagram is sent back", echo_datagrams, one_datagram, [], 2),
+        row!("datagrams keep their bounds, and one may be empty", echo_datagrams, three_datagrams, [], 2),
+        row!("datagrams that are long, and too long", echo_datagrams, long_datagrams, [], 2),
+        row!("datagrams that are longer than the buffer", short_buffer, three_datagrams, [], 2),
+        row!("a datagram to a port that nobody has bound", nothing, one_datagram, [], 2),
+        row!("a port that is bound twice", bind_twice, nothing, [], 1),
+        row!("datagrams and a partition", echo_datagrams, datagrams_twice, [Partition(400, 900)], 3),
+        row!("datagrams and a cut of the way back", echo_datagrams, datagrams_twice, [CutToClient(400, 900)], 3),
+        row!("datagrams and a process that is killed", echo_datagrams, datagrams_twice, [Kill(400, 900)], 3),
+        row!("datagrams and a machine without power", echo_datagrams, datagrams_twice, [PowerOff(400, 900)], 3),
+        row!("datagrams and a paused process", echo_datagrams, datagrams_twice, [Pause(400, 900)], 3),
         row!("keep-alive: a peer whose process is paused", hold, keep_alive_and_read, [Pause(600, 7_900)], 9),
     ]
 }
