@@ -26,6 +26,10 @@ pub struct Call {
     pub attempts: Vec<usize>,
 }
 
+/// Client, port, method, path, and key or trace.
+type Named<'a> = (HostId, u16, &'a str, &'a str, &'a str);
+
+/// Client, port, method, path, and digest of the body.
 type Alike<'a> = (HostId, u16, &'a str, &'a str, u64);
 
 /// For each exchange, which must be in order, the places of those that its client may have been serving when it asked: those
@@ -59,7 +63,7 @@ pub fn calls(exchanges: &[Exchange], window: Duration) -> Vec<Call> {
     let mut calls: Vec<Call> = Vec::new();
     let causes = possible_causes(exchanges);
     // The latest call of each name, and how many there have been.
-    let mut by_name: BTreeMap<(HostId, u16, &str, &str, &str), (usize, usize)> = BTreeMap::new();
+    let mut by_name: BTreeMap<Named<'_>, (usize, usize)> = BTreeMap::new();
     let mut by_likeness: BTreeMap<Alike<'_>, Vec<usize>> = BTreeMap::new();
     for (place, exchange) in exchanges.iter().enumerate() {
         let (client, port) = (exchange.client(), exchange.connection.port);
