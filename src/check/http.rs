@@ -19,6 +19,7 @@
 mod attempts;
 mod bodies;
 mod budgets;
+mod connections;
 mod keys;
 mod observed;
 mod policy;

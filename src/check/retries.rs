@@ -71,35 +71,56 @@ impl Attempts {
 /// largest budget that can be saved up, and the retries that a window grants regardless of calls.
 pub fn retries_within_budget(window: Duration, ratio: f64, minimum: f64) -> Check {
     Check::new("R2 retries stay within their budget", move |trace, _| {
-        let mut calls: BTreeMap<_, VecDeque<Duration>> = BTreeMap::new();
-        let mut retries: BTreeMap<_, VecDeque<Duration>> = BTreeMap::new();
+        let mut budget = RetryBudget::new(window, ratio, minimum);
         let mut attempts = Attempts::default();
         for (at, host, mark) in trace.marks() {
             if let Mark::CallStarted { .. } = mark {
-                calls.entry(host).or_default().push_back(at);
+                budget.call(host, at);
             }
             let Some((_, 2..)) = attempts.next(host, mark) else { continue };
-            let retries = retries.entry(host).or_default();
-            retries.push_back(at);
-            forget_before(retries, at.saturating_sub(window));
-            let calls = calls.entry(host).or_default();
-            forget_before(calls, at.saturating_sub(window * 2));
-            let allowed = ratio * calls.len() as f64 + minimum;
-            if retries.len() as f64 > allowed {
-                let (who, count, calls) = (trace.name(host), retries.len(), calls.len());
-                let (at, window) = (text(at), text(window));
-                let why = format!(
-                    "R2: {who} made {count} retries in the {window} before {at}; {calls} calls allow {allowed:.1}"
-                );
-                return CountedVerdict::broken(attempts.retries, why);
+            if let Err(why) = budget.retry(host, at) {
+                return CountedVerdict::broken(attempts.retries, format!("R2: {} {why}", trace.name(host)));
             }
         }
         attempts.kept()
     })
 }
 
-/// Forgets the times before this one.
-pub(super) fn forget_before(times: &mut VecDeque<Duration>, from: Duration) {
+/// What each host may retry: in every window, a share of its calls in that window and the one before it, and a minimum.
+pub(super) struct RetryBudget {
+    window: Duration,
+    ratio: f64,
+    minimum: f64,
+    /// The times of the calls and of the retries of each host.
+    by_host: BTreeMap<HostId, [VecDeque<Duration>; 2]>,
+}
+
+impl RetryBudget {
+    pub(super) fn new(window: Duration, ratio: f64, minimum: f64) -> RetryBudget {
+        RetryBudget { window, ratio, minimum, by_host: BTreeMap::new() }
+    }
+
+    /// A call of this host began.
+    pub(super) fn call(&mut self, host: HostId, at: Duration) {
+        self.by_host.entry(host).or_default()[0].push_back(at);
+    }
+
+    /// This host retried. The error says by how much that was more than it may.
+    pub(super) fn retry(&mut self, host: HostId, at: Duration) -> Result<(), String> {
+        let [calls, retries] = self.by_host.entry(host).or_default();
+        retries.push_back(at);
+        forget_before(retries, at.saturating_sub(self.window));
+        forget_before(calls, at.saturating_sub(self.window * 2));
+        let allowed = self.ratio * calls.len() as f64 + self.minimum;
+        if retries.len() as f64 <= allowed {
+            return Ok(());
+        }
+        let (count, calls, at, window) = (retries.len(), calls.len(), text(at), text(self.window));
+        Err(format!("made {count} retries in the {window} before {at}; {calls} calls allow {allowed:.1}"))
+    }
+}
+
+fn forget_before(times: &mut VecDeque<Duration>, from: Duration) {
     while times.front().is_some_and(|at| *at < from) {
         times.pop_front();
     }

@@ -15,6 +15,7 @@ mod kept;
 mod observed;
 mod wire_log;
 
+pub(super) use calls::KnownCalls;
 pub(crate) use calls::trace_of;
 pub use calls::{Call, CallIdentity, calls, possible_causes};
 pub use data::{Ending, Exchange, Goaway, HttpMessage, HttpVersion};

@@ -1,14 +1,15 @@
 //! How often, when and what is sent again.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::observed::{check, group_of, trace_of, words};
+use super::observed::{check, group_of, words};
 use super::policy::HttpPolicy;
 use crate::check::Check;
-use crate::check::retries::forget_before;
+use crate::check::retries::RetryBudget;
 use crate::fault::duration_text as text;
-use crate::trace::exchange::{CallIdentity, Ending, Exchange};
+use crate::trace::Trace;
+use crate::trace::exchange::{CallIdentity, Ending, Exchange, trace_of};
 
 const NO_RETRY: &str = "no request was sent again";
 
@@ -23,7 +24,7 @@ fn recognised(by: CallIdentity) -> &'static str {
 
 pub(super) fn limited(policy: HttpPolicy) -> Check {
     check("R1 attempts are limited on the wire", "no request was sent", move |trace, judged| {
-        for call in policy.calls(trace.exchanges()) {
+        for call in policy.calls(trace) {
             *judged += call.attempts.len() as u64;
             if let Some(extra) = call.attempts.get(policy.most_attempts as usize) {
                 let (what, max) = (words(trace, &trace.exchanges()[*extra]), policy.most_attempts);
@@ -39,29 +40,18 @@ pub(super) fn within_budget(policy: HttpPolicy) -> Check {
     check("R2 retries stay within their budget on the wire", NO_RETRY, move |trace, judged| {
         let exchanges = trace.exchanges();
         let mut firsts = vec![true; exchanges.len()];
-        for call in policy.calls(exchanges) {
+        for call in policy.calls(trace) {
             call.attempts[1..].iter().for_each(|attempt| firsts[*attempt] = false);
         }
-        let mut by_host: BTreeMap<_, [VecDeque<Duration>; 2]> = BTreeMap::new();
+        let mut budget = RetryBudget::new(policy.budget_window, policy.budget_ratio, policy.budget_minimum);
         for (exchange, is_first) in exchanges.iter().zip(firsts) {
-            let at = exchange.request.first_sent;
-            let [first, again] = by_host.entry(exchange.client()).or_default();
+            let (host, at) = (exchange.client(), exchange.request.first_sent);
             if is_first {
-                first.push_back(at);
+                budget.call(host, at);
                 continue;
             }
             *judged += 1;
-            again.push_back(at);
-            forget_before(again, at.saturating_sub(policy.budget_window));
-            forget_before(first, at.saturating_sub(policy.budget_window * 2));
-            let allowed = policy.budget_ratio * first.len() as f64 + policy.budget_minimum;
-            if again.len() as f64 > allowed {
-                let (who, count, calls) = (trace.name(exchange.client()), again.len(), first.len());
-                let (at, window) = (text(at), text(policy.budget_window));
-                return Err(format!(
-                    "R2: {who} sent {count} requests again in the {window} before {at}; {calls} calls allow {allowed:.1}"
-                ));
-            }
+            budget.retry(host, at).map_err(|why| format!("R2: {} {why}", trace.name(host)))?;
         }
         Ok(())
     })
@@ -87,12 +77,13 @@ pub(super) fn limited_at_a_hop(policy: HttpPolicy) -> Check {
 }
 
 /// Calls `judge` with each attempt but the first of each call, the attempt before it, and how they were recognised.
-fn pairs<'a>(
-    exchanges: &'a [Exchange],
+fn pairs(
+    trace: &Trace,
     policy: &HttpPolicy,
-    mut judge: impl FnMut(&'a Exchange, &'a Exchange, CallIdentity) -> Result<(), String>,
+    mut judge: impl FnMut(&Exchange, &Exchange, CallIdentity) -> Result<(), String>,
 ) -> Result<(), String> {
-    for call in policy.calls(exchanges) {
+    let exchanges = trace.exchanges();
+    for call in policy.calls(trace) {
         for pair in call.attempts.windows(2) {
             judge(&exchanges[pair[0]], &exchanges[pair[1]], call.by)?;
         }
@@ -103,7 +94,7 @@ fn pairs<'a>(
 pub(super) fn retry_after(policy: HttpPolicy) -> Check {
     let needs = "no response with `Retry-After` in seconds was followed by another attempt";
     check("R5 Retry-After is kept", needs, move |trace, judged| {
-        pairs(trace.exchanges(), &policy, |before, next, _| {
+        pairs(trace, &policy, |before, next, _| {
             let (Some(response), Some(ended_at)) = (&before.response, before.ended_at) else { return Ok(()) };
             let wait = response.header("retry-after").and_then(|value| value.trim().parse().ok());
             // An attempt that began before the response had come is a hedge.
@@ -129,7 +120,7 @@ fn is_idempotent(method: &str) -> bool {
 
 pub(super) fn only_safe(policy: HttpPolicy) -> Check {
     check("R6 only safe requests are sent again", NO_RETRY, move |trace, judged| {
-        pairs(trace.exchanges(), &policy, |before, next, by| {
+        pairs(trace, &policy, |before, next, by| {
             if next.is_grpc {
                 return Ok(());
             }
@@ -157,7 +148,7 @@ pub(super) fn client_errors(policy: HttpPolicy) -> Check {
     let needs = "no attempt of a call with a key or a trace was answered with 4xx";
     check("R7 client errors are final", needs, move |trace, judged| {
         let exchanges = trace.exchanges();
-        for call in policy.calls(exchanges) {
+        for call in policy.calls(trace) {
             for (place, attempt) in call.attempts.iter().enumerate() {
                 let before = &exchanges[*attempt];
                 let is_running = before.status == Some(409) && call.by == CallIdentity::IdempotencyKey;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::observed::{check, group_of, trace_of, words};
+use super::observed::{check, group_of, words};
 use crate::check::Check;
-use crate::trace::exchange::Exchange;
+use crate::trace::exchange::{Exchange, trace_of};
 
 pub(super) fn one_answer() -> Check {
     let needs = "no idempotency key was used twice with a whole response each time";

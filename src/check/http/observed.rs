@@ -59,11 +59,6 @@ pub(super) fn stated_timeout(exchange: &Exchange) -> Option<Duration> {
     stated.parse().ok().map(Duration::from_millis)
 }
 
-/// What names the trace of an exchange.
-pub(super) fn trace_of(exchange: &Exchange) -> Option<&str> {
-    crate::trace::exchange::trace_of(exchange)
-}
-
 /// The name of the group of a host: its own without a number at the end.
 pub(super) fn group_of(trace: &Trace, host: HostId) -> &str {
     let name = trace.name(host);

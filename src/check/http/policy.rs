@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::fault::{millis, secs};
-use crate::trace::exchange::{Call, Exchange, calls};
+use crate::trace::Trace;
+use crate::trace::exchange::Call;
 
 /// The numbers of the promises about HTTP. The defaults are those of well-known systems.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,13 +47,13 @@ impl Default for HttpPolicy {
 }
 
 impl HttpPolicy {
-    /// The calls that these exchanges are attempts of, without probes.
-    pub(super) fn calls(&self, exchanges: &[Exchange]) -> Vec<Call> {
-        let mut calls = calls(exchanges, self.alike_within);
-        calls.retain(|call| {
-            let first = call.attempts.first().map(|first| &exchanges[*first]);
-            first.is_some_and(|first| !self.probes.iter().any(|probe| probe == first.path_only()))
-        });
-        calls
+    /// The calls that a run's exchanges are attempts of, without probes.
+    pub(super) fn calls(&self, trace: &Trace) -> Vec<Call> {
+        let exchanges = trace.exchanges();
+        let is_probe = |call: &&Call| {
+            let first = call.attempts.first().map(|first| exchanges[*first].path_only());
+            self.probes.iter().any(|probe| Some(probe.as_str()) == first)
+        };
+        trace.calls(self.alike_within).iter().filter(|call| !is_probe(call)).cloned().collect()
     }
 }

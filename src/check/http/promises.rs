@@ -1,7 +1,7 @@
 //! The list of the promises, each of which is a check.
 
 use super::policy::HttpPolicy;
-use super::{attempts, bodies, budgets, keys};
+use super::{attempts, bodies, budgets, connections, keys};
 use crate::check::Check;
 
 impl HttpPolicy {
@@ -85,7 +85,7 @@ impl HttpPolicy {
     /// P1: no request is sent on a connection whose end its client has seen: a FIN, a `GOAWAY`, or a response with
     /// `Connection: close`.
     pub fn closing_connections_are_not_used(&self) -> Check {
-        bodies::closing(self.clone())
+        connections::closing(self.clone())
     }
 
     /// C3: a request whose body was cut off is not answered with success.
@@ -95,6 +95,6 @@ impl HttpPolicy {
 
     /// P5: a response that repeats the `x-request-id` of its request repeats the right one.
     pub fn responses_belong_to_their_requests(&self) -> Check {
-        bodies::mixed_up()
+        connections::mixed_up()
     }
 }

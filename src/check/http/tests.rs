@@ -5,7 +5,7 @@ use crate::check::Check;
 use crate::fault::millis;
 use crate::history::History;
 use crate::trace::Trace;
-use crate::trace::exchange::{Ending, Exchange, observe_bytes};
+use crate::trace::exchange::{Ending, Exchange, Observed, observe_bytes};
 
 /// An exchange of `client` (host 0) with `api-1` (host 1): begun and ended at these times, in milliseconds.
 fn exchange(from_ms: u64, to_ms: u64, request: &str, response: &str) -> Exchange {
@@ -36,11 +36,16 @@ fn between(mut exchange: Exchange, from: u16, to: u16) -> Exchange {
     exchange
 }
 
+/// A run of a minute with these exchanges.
+fn trace(exchanges: &[Exchange]) -> Trace {
+    let hosts = ["client", "api-1", "api-2", "store"].map(str::to_owned).to_vec();
+    let observed = Observed { is_observed: true, exchanges: exchanges.to_vec(), ..Observed::default() };
+    Trace::new(hosts, millis(1), millis(60_000), false).with_observed(observed, millis(60_000))
+}
+
 /// The verdict and the number of judged things for these exchanges.
 fn judge(check: &Check, exchanges: &[Exchange]) -> (String, u64) {
-    let hosts = ["client", "api-1", "api-2", "store"].map(str::to_owned).to_vec();
-    let trace = Trace::new(hosts, millis(1), millis(60_000), false).with_exchanges(exchanges.to_vec(), millis(60_000));
-    let verdict = check.judge_counting(&trace, &History::default());
+    let verdict = check.judge_counting(&trace(exchanges), &History::default());
     (verdict.verdict().to_string(), verdict.judged())
 }
 
@@ -72,11 +77,7 @@ fn r1_counts_the_attempts_of_a_call() {
 fn r2_holds_retries_to_a_share_of_the_calls() {
     let check = HttpPolicy { budget_minimum: 1.0, ..HttpPolicy::default() }.retries_stay_within_their_budget();
     passes(&check, 1, &attempts(2, "GET /a", "503"));
-    fails(
-        &check,
-        "client sent 2 requests again in the 10s before 2s; 1 calls allow 1.2",
-        &attempts(3, "GET /a", "503"),
-    );
+    fails(&check, "client made 2 retries in the 10s before 2s; 1 calls allow 1.2", &attempts(3, "GET /a", "503"));
 }
 
 #[test]
@@ -184,7 +185,7 @@ fn what_a_server_asks_for_each_attempt_of_another_are_calls_of_its_own() {
     let exchanges = [ask(0), passed_on(10), ask(100), passed_on(110)];
     assert_eq!(possible_causes(&exchanges), [vec![], vec![0], vec![], vec![0, 2]]);
     let attempts = |exchanges: &[Exchange]| -> Vec<Vec<usize>> {
-        HttpPolicy::default().calls(exchanges).into_iter().map(|call| call.attempts).collect()
+        HttpPolicy::default().calls(&trace(exchanges)).into_iter().map(|call| call.attempts).collect()
     };
     assert_eq!(attempts(&exchanges), [vec![0, 2], vec![1], vec![3]]);
     // One more than it was asked for.
@@ -236,5 +237,15 @@ fn without_exchanges_nothing_is_judged_and_the_reason_is_given() {
         assert!(check.is_optional() && check.reads_exchanges());
         let (verdict, judged) = judge(&check, &[]);
         assert_eq!((verdict.as_str(), judged), ("unknown: no connection carried a byte", 0), "{}", check.name());
+    }
+}
+
+#[test]
+fn a_run_of_which_something_is_missing_is_unknown_although_the_check_is_optional() {
+    let observed = Observed { is_observed: true, is_incomplete: true, ..Observed::default() };
+    let trace = Trace::new(Vec::new(), millis(1), millis(60_000), false).with_observed(observed, millis(60_000));
+    for check in HttpPolicy::default().checks() {
+        let verdict = check.judge_counting(&trace, &History::default());
+        assert_eq!((verdict.verdict().word(), verdict.judged()), ("unknown", 1), "{}", check.name());
     }
 }

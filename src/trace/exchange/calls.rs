@@ -1,6 +1,7 @@
 //! Which exchanges are attempts of one call.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::data::Exchange;
@@ -31,6 +32,17 @@ type Named<'a> = (HostId, u16, &'a str, &'a str, &'a str);
 
 /// Client, port, method, path, and digest of the body.
 type Alike<'a> = (HostId, u16, &'a str, &'a str, u64);
+
+/// The calls of one run by the window with which they were grouped, because many checks ask for the same. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub(in crate::trace) struct KnownCalls(Arc<Mutex<BTreeMap<Duration, Arc<[Call]>>>>);
+
+impl KnownCalls {
+    pub(in crate::trace) fn within(&self, window: Duration, exchanges: &[Exchange]) -> Arc<[Call]> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.entry(window).or_insert_with(|| calls(exchanges, window).into()).clone()
+    }
+}
 
 /// For each exchange, which must be in order, the places of those that its client may have been serving when it asked: those
 /// with the same trace or idempotency key that it had received by then.

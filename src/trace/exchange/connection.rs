@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::data::{Ending, Exchange, Goaway};
-use super::draft::{Draft, From, MessageDraft, Point};
+use super::draft::{Draft, MessageDraft, Point, Sender, Sides};
 use super::http1::{Http1, Stop};
 use super::http2::{Http2, PREFACE};
 use super::kept::KeptHeaders;
@@ -55,31 +55,17 @@ impl Direction {
 pub(super) struct Connection {
     key: FlowKey,
     protocol: Protocol,
-    client: Direction,
-    server: Direction,
+    directions: Sides<Direction>,
     drafts: Vec<Draft>,
 }
 
 impl Connection {
     pub(super) fn new(key: FlowKey) -> Connection {
-        Connection {
-            key,
-            protocol: Protocol::Unknown(Vec::new()),
-            client: Direction::default(),
-            server: Direction::default(),
-            drafts: Vec::new(),
-        }
+        Connection { key, protocol: Protocol::Unknown(Vec::new()), directions: Sides::default(), drafts: Vec::new() }
     }
 
-    fn direction(&mut self, from: From) -> &mut Direction {
-        match from {
-            From::Client => &mut self.client,
-            From::Server => &mut self.server,
-        }
-    }
-
-    pub(super) fn take_in(&mut self, at: Duration, from: From, happened: Happened<'_>, kept: &KeptHeaders) {
-        let direction = self.direction(from);
+    pub(super) fn take_in(&mut self, at: Duration, from: Sender, happened: Happened<'_>, kept: &KeptHeaders) {
+        let direction = self.directions.of(from);
         match happened {
             Happened::Sent(bytes) => {
                 let start = Point { at, offset: direction.sent };
@@ -109,9 +95,9 @@ impl Connection {
         }
     }
 
-    fn read(&mut self, from: From, bytes: &[u8], start: Point, kept: &KeptHeaders) {
+    fn read(&mut self, from: Sender, bytes: &[u8], start: Point, kept: &KeptHeaders) {
         let result = match &mut self.protocol {
-            Protocol::Unknown(_) if from == From::Server => Err(Stop::NotHttp),
+            Protocol::Unknown(_) if from == Sender::Server => Err(Stop::NotHttp),
             Protocol::Unknown(before) => {
                 before.extend_from_slice(bytes);
                 let before = std::mem::take(before);
@@ -140,7 +126,7 @@ impl Connection {
 
     /// Whether nothing of it could be read, although bytes were sent.
     pub(super) fn is_unread(&self) -> bool {
-        self.drafts.is_empty() && self.client.sent + self.server.sent > 0
+        self.drafts.is_empty() && self.directions.client.sent + self.directions.server.sent > 0
     }
 
     /// The times at which the server said that it will process no more streams.
@@ -153,7 +139,7 @@ impl Connection {
 
     /// Its exchanges. `client_gone_at` is when the client's machine lost its power.
     pub(super) fn into_exchanges(self, client_gone_at: impl Fn(Duration) -> Option<Duration>) -> Vec<Exchange> {
-        let Connection { key, client, server, drafts, protocol } = self;
+        let Connection { key, directions: Sides { client, server }, drafts, protocol } = self;
         let goaway = match protocol {
             Protocol::Http2(http2) => http2.goaways.first().and_then(|(end, _)| server.arrived_at(end.offset)),
             _ => None,

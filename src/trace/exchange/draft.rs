@@ -8,11 +8,27 @@ use siphasher::sip::SipHasher13;
 use super::data::{Ending, Exchange, HttpMessage, HttpVersion};
 use crate::trace::event::FlowKey;
 
-/// The client's side of a connection, or the server's.
+/// Who sends: the client of a connection, or its server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum From {
+pub(super) enum Sender {
     Client,
     Server,
+}
+
+/// Something for each sender of a connection.
+#[derive(Debug, Default)]
+pub(super) struct Sides<T> {
+    pub(super) client: T,
+    pub(super) server: T,
+}
+
+impl<T> Sides<T> {
+    pub(super) fn of(&mut self, sender: Sender) -> &mut T {
+        match sender {
+            Sender::Client => &mut self.client,
+            Sender::Server => &mut self.server,
+        }
+    }
 }
 
 /// A point in the stream of one side: the time, and the number of bytes before it.
@@ -81,10 +97,10 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    pub(super) fn message(&mut self, from: From) -> Option<&mut MessageDraft> {
+    pub(super) fn message(&mut self, from: Sender) -> Option<&mut MessageDraft> {
         match from {
-            From::Client => Some(&mut self.request),
-            From::Server => self.response.as_mut(),
+            Sender::Client => Some(&mut self.request),
+            Sender::Server => self.response.as_mut(),
         }
     }
 

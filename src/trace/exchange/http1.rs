@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use httparse::{EMPTY_HEADER, Header, Request, Response, Status};
 
 use super::data::HttpVersion;
-use super::draft::{Draft, From, MessageDraft, Point};
+use super::draft::{Draft, MessageDraft, Point, Sender, Sides};
 use super::kept::KeptHeaders;
 
 /// The longest head that is read, in bytes.
@@ -64,8 +64,7 @@ impl Default for Reader {
 /// A connection that speaks HTTP/1.
 #[derive(Debug, Default)]
 pub(super) struct Http1 {
-    client: Reader,
-    server: Reader,
+    readers: Sides<Reader>,
     /// The exchanges whose response has not begun, in order.
     waiting: VecDeque<usize>,
 }
@@ -111,7 +110,7 @@ impl Http1 {
     /// Reads bytes that one side sent; `start` is where they begin.
     pub(super) fn read(
         &mut self,
-        from: From,
+        from: Sender,
         mut bytes: &[u8],
         start: Point,
         drafts: &mut Vec<Draft>,
@@ -120,7 +119,7 @@ impl Http1 {
         let end = start.offset + bytes.len() as u64;
         while !bytes.is_empty() {
             let here = Point { at: start.at, offset: end - bytes.len() as u64 };
-            let reader = self.reader(from);
+            let reader = self.readers.of(from);
             let taken = match reader.next {
                 Next::Head => self.read_head(from, bytes, here, drafts, kept)?,
                 Next::Length(left) | Next::Chunk(left) => {
@@ -156,29 +155,22 @@ impl Http1 {
     }
 
     /// One side sends nothing more.
-    pub(super) fn end(&mut self, from: From, end: Point, drafts: &mut [Draft]) {
-        if self.reader(from).next == Next::UntilEnd {
+    pub(super) fn end(&mut self, from: Sender, end: Point, drafts: &mut [Draft]) {
+        if self.readers.of(from).next == Next::UntilEnd {
             self.finish(from, end.offset, end, drafts);
-        }
-    }
-
-    fn reader(&mut self, from: From) -> &mut Reader {
-        match from {
-            From::Client => &mut self.client,
-            From::Server => &mut self.server,
         }
     }
 
     /// Reads a head, or the part of it that is there. Returns how many of the bytes belong to it.
     fn read_head(
         &mut self,
-        from: From,
+        from: Sender,
         bytes: &[u8],
         here: Point,
         drafts: &mut Vec<Draft>,
         kept: &KeptHeaders,
     ) -> Result<usize, Stop> {
-        let reader = self.reader(from);
+        let reader = self.readers.of(from);
         let began = *reader.began.get_or_insert(here);
         let mut partial = std::mem::take(&mut reader.partial);
         let known = partial.len();
@@ -196,12 +188,12 @@ impl Http1 {
         let mut headers = [EMPTY_HEADER; MOST_HEADERS];
         let length = match from {
             _ if !is_worth_a_look => None,
-            From::Client => self.read_request(head, began, &mut headers, drafts, kept)?,
-            From::Server => self.read_response(head, began, &mut headers, drafts, kept)?,
+            Sender::Client => self.read_request(head, began, &mut headers, drafts, kept)?,
+            Sender::Server => self.read_response(head, began, &mut headers, drafts, kept)?,
         };
         if let Some(length) = length {
-            self.reader(from).began = None;
-            if self.reader(from).next == Next::Head {
+            self.readers.of(from).began = None;
+            if self.readers.of(from).next == Next::Head {
                 self.finish(from, began.offset + length as u64, here, drafts);
             }
             return Ok(length.saturating_sub(known).min(bytes.len()));
@@ -209,7 +201,7 @@ impl Http1 {
         if head.len() >= LONGEST_HEAD {
             return Err(Stop::NotHttp);
         }
-        self.reader(from).partial = if known == 0 { head.to_vec() } else { partial };
+        self.readers.of(from).partial = if known == 0 { head.to_vec() } else { partial };
         Ok(bytes.len())
     }
 
@@ -241,10 +233,10 @@ impl Http1 {
             reset: None,
         });
         self.waiting.push_back(number);
-        self.client.current = Some(number);
-        self.client.next = framing.next();
+        self.readers.client.current = Some(number);
+        self.readers.client.next = framing.next();
         if method == "CONNECT" {
-            self.client.next = Next::Unknown;
+            self.readers.client.next = Next::Unknown;
             drafts[number].request.finish(Point { offset: began.offset + length as u64, ..began });
         }
         Ok(Some(length))
@@ -264,19 +256,19 @@ impl Http1 {
         let framing = Framing::of(response.headers).ok_or(Stop::NotHttp)?;
         if (100..200).contains(&status) && status != 101 {
             // An interim response, such as 100 Continue: the final one is still to come.
-            self.server.current = None;
+            self.readers.server.current = None;
             return Ok(Some(length));
         }
         // A server may answer without a request, for example with 408 on an idle connection.
         let number = self.waiting.pop_front();
-        self.server.current = number;
+        self.readers.server.current = number;
         let draft = number.and_then(|number| drafts.get_mut(number));
         let mut message = MessageDraft::new(began);
         keep(&mut message, response.headers, kept);
         let method = draft.as_ref().map_or("", |draft| draft.method.as_str());
         let is_tunnel = status == 101 && framing.has_upgrade || method == "CONNECT" && (200..300).contains(&status);
         let has_no_body = method == "HEAD" || matches!(status, 101 | 204 | 304);
-        self.server.next = match framing.next() {
+        self.readers.server.next = match framing.next() {
             _ if has_no_body => Next::Head,
             Next::Head if framing.length.is_none() => Next::UntilEnd,
             next => next,
@@ -292,8 +284,8 @@ impl Http1 {
     }
 
     /// Reads a line: the size of a chunk, the end of one, or a trailer.
-    fn read_line(&mut self, from: From, bytes: &[u8], here: Point, drafts: &mut [Draft]) -> Result<usize, Stop> {
-        let reader = self.reader(from);
+    fn read_line(&mut self, from: Sender, bytes: &[u8], here: Point, drafts: &mut [Draft]) -> Result<usize, Stop> {
+        let reader = self.readers.of(from);
         let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {
             if reader.partial.len() + bytes.len() > LONGEST_LINE {
                 return Err(Stop::NotHttp);
@@ -323,8 +315,8 @@ impl Http1 {
     }
 
     /// The message that one side sends is whole.
-    fn finish(&mut self, from: From, offset: u64, here: Point, drafts: &mut [Draft]) {
-        let reader = self.reader(from);
+    fn finish(&mut self, from: Sender, offset: u64, here: Point, drafts: &mut [Draft]) {
+        let reader = self.readers.of(from);
         reader.next = Next::Head;
         if let Some(message) = message(drafts, reader.current.take(), from) {
             message.finish(Point { offset, ..here });
@@ -338,7 +330,7 @@ fn path_of(target: &str) -> &str {
     rest.find('/').map_or("/", |at| &rest[at..])
 }
 
-fn message(drafts: &mut [Draft], number: Option<usize>, from: From) -> Option<&mut MessageDraft> {
+fn message(drafts: &mut [Draft], number: Option<usize>, from: Sender) -> Option<&mut MessageDraft> {
     drafts.get_mut(number?)?.message(from)
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use httlib_hpack::Decoder;
 
 use super::data::{Ending, HttpVersion};
-use super::draft::{Draft, From, MessageDraft, Point};
+use super::draft::{Draft, MessageDraft, Point, Sender, Sides};
 use super::http1::Stop;
 use super::kept::KeptHeaders;
 
@@ -90,8 +90,7 @@ impl Reader {
 /// A connection that speaks HTTP/2.
 #[derive(Debug)]
 pub(super) struct Http2 {
-    client: Reader,
-    server: Reader,
+    readers: Sides<Reader>,
     streams: BTreeMap<u32, usize>,
     /// Each `GOAWAY` of the server: the point behind it, and the last stream that it will process.
     pub(super) goaways: Vec<(Point, u32)>,
@@ -100,8 +99,7 @@ pub(super) struct Http2 {
 impl Http2 {
     pub(super) fn new() -> Http2 {
         Http2 {
-            client: Reader::new(PREFACE.len()),
-            server: Reader::new(0),
+            readers: Sides { client: Reader::new(PREFACE.len()), server: Reader::new(0) },
             streams: BTreeMap::new(),
             goaways: Vec::new(),
         }
@@ -110,7 +108,7 @@ impl Http2 {
     /// Reads bytes that one side sent; `start` is where they begin.
     pub(super) fn read(
         &mut self,
-        from: From,
+        from: Sender,
         mut bytes: &[u8],
         start: Point,
         drafts: &mut Vec<Draft>,
@@ -118,7 +116,7 @@ impl Http2 {
     ) -> Result<(), Stop> {
         let end = start.offset + bytes.len() as u64;
         loop {
-            let reader = self.reader(from);
+            let reader = self.readers.of(from);
             if reader.preface_left > 0 {
                 let taken = reader.preface_left.min(bytes.len());
                 reader.preface_left -= taken;
@@ -143,7 +141,7 @@ impl Http2 {
             };
             let taken = frame.left.min(bytes.len());
             let (payload, rest) = bytes.split_at(taken);
-            let reader = self.reader(from);
+            let reader = self.readers.of(from);
             if let Some(frame) = &mut reader.frame {
                 frame.left -= taken;
             }
@@ -156,18 +154,11 @@ impl Http2 {
             if frame.left > taken {
                 return Ok(());
             }
-            let frame = self.reader(from).frame.take();
+            let frame = self.readers.of(from).frame.take();
             let end_of_frame = Point { at: start.at, offset: end - bytes.len() as u64 };
             if let Some(frame) = frame {
                 self.end_of_frame(from, frame, end_of_frame, drafts, kept)?;
             }
-        }
-    }
-
-    fn reader(&mut self, from: From) -> &mut Reader {
-        match from {
-            From::Client => &mut self.client,
-            From::Server => &mut self.server,
         }
     }
 
@@ -176,8 +167,8 @@ impl Http2 {
     }
 
     /// Takes in a part of a frame of data.
-    fn data(&mut self, from: From, mut payload: &[u8], drafts: &mut [Draft]) {
-        let Some(frame) = &mut self.reader(from).frame else { return };
+    fn data(&mut self, from: Sender, mut payload: &[u8], drafts: &mut [Draft]) {
+        let Some(frame) = &mut self.readers.of(from).frame else { return };
         if frame.flags & PADDED != 0
             && !frame.is_padding_known
             && let Some((padding, rest)) = payload.split_first()
@@ -195,14 +186,14 @@ impl Http2 {
 
     fn end_of_frame(
         &mut self,
-        from: From,
+        from: Sender,
         frame: Frame,
         end: Point,
         drafts: &mut Vec<Draft>,
         kept: &KeptHeaders,
     ) -> Result<(), Stop> {
-        let payload = std::mem::take(&mut self.reader(from).payload);
-        if self.reader(from).block.is_some() != (frame.kind == CONTINUATION) {
+        let payload = std::mem::take(&mut self.readers.of(from).payload);
+        if self.readers.of(from).block.is_some() != (frame.kind == CONTINUATION) {
             return Err(Stop::NotHttp);
         }
         match frame.kind {
@@ -210,14 +201,14 @@ impl Http2 {
             HEADERS | PUSH_PROMISE => {
                 let is_promise = frame.kind == PUSH_PROMISE;
                 let fields = fields_of(frame, &payload)?;
-                let began = self.reader(from).began;
+                let began = self.readers.of(from).began;
                 let ends_stream = !is_promise && frame.flags & END_STREAM != 0;
                 let block = Block { stream: frame.stream, ends_stream, is_promise, began, bytes: fields.to_vec() };
-                self.reader(from).block = Some(block);
+                self.readers.of(from).block = Some(block);
                 self.block_if_whole(from, frame, end, drafts, kept)?;
             }
             CONTINUATION => {
-                let reader = self.reader(from);
+                let reader = self.readers.of(from);
                 let Some(block) = reader.block.as_mut().filter(|block| block.stream == frame.stream) else {
                     return Err(Stop::NotHttp);
                 };
@@ -231,24 +222,24 @@ impl Http2 {
                 let code = number(&payload, 0).ok_or(Stop::NotHttp)?;
                 if let Some(draft) = self.draft(frame.stream, drafts) {
                     let ending = match from {
-                        From::Client => Ending::Abandoned,
-                        From::Server if code == REFUSED_STREAM => Ending::Refused,
-                        From::Server => Ending::Reset,
+                        Sender::Client => Ending::Abandoned,
+                        Sender::Server if code == REFUSED_STREAM => Ending::Refused,
+                        Sender::Server => Ending::Reset,
                     };
                     draft.reset.get_or_insert((end.at, ending));
                 }
             }
             SETTINGS if frame.flags & ACK == 0 => {
                 // What one side allows holds for the blocks of the other.
-                let other = if from == From::Client { From::Server } else { From::Client };
+                let other = if from == Sender::Client { Sender::Server } else { Sender::Client };
                 for setting in payload.chunks_exact(6) {
                     if setting[..2] == HEADER_TABLE_SIZE.to_be_bytes() {
                         let size = number(setting, 2).unwrap_or_default().min(LARGEST_TABLE);
-                        self.reader(other).decoder.set_max_dynamic_size(size);
+                        self.readers.of(other).decoder.set_max_dynamic_size(size);
                     }
                 }
             }
-            GOAWAY if from == From::Server => {
+            GOAWAY if from == Sender::Server => {
                 let last = number(&payload, 0).ok_or(Stop::NotHttp)? & 0x7fff_ffff;
                 self.goaways.push((end, last));
                 for (_, draft) in self.streams.range(last.saturating_add(1)..) {
@@ -264,7 +255,7 @@ impl Http2 {
 
     fn block_if_whole(
         &mut self,
-        from: From,
+        from: Sender,
         frame: Frame,
         end: Point,
         drafts: &mut Vec<Draft>,
@@ -273,7 +264,7 @@ impl Http2 {
         if frame.flags & END_HEADERS == 0 {
             return Ok(());
         }
-        let reader = self.reader(from);
+        let reader = self.readers.of(from);
         let Some(block) = reader.block.take() else { return Ok(()) };
         // Every block changes the decoder's table, so none may be left out.
         let fields = decode(&mut reader.decoder, &block.bytes)?;
@@ -281,8 +272,8 @@ impl Http2 {
             return Ok(());
         }
         match from {
-            From::Client => self.request_fields(&block, &fields, drafts, kept),
-            From::Server => self.response_fields(&block, &fields, drafts, kept),
+            Sender::Client => self.request_fields(&block, &fields, drafts, kept),
+            Sender::Server => self.response_fields(&block, &fields, drafts, kept),
         }
         if block.ends_stream {
             self.end_of_stream(from, block.stream, end, drafts);
@@ -333,7 +324,7 @@ impl Http2 {
         keep(draft.response.get_or_insert_with(|| MessageDraft::new(block.began)), fields, kept);
     }
 
-    fn end_of_stream(&self, from: From, stream: u32, end: Point, drafts: &mut [Draft]) {
+    fn end_of_stream(&self, from: Sender, stream: u32, end: Point, drafts: &mut [Draft]) {
         if let Some(message) = self.draft(stream, drafts).and_then(|draft| draft.message(from)) {
             message.finish(end);
         }

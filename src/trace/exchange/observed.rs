@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::connection::Connection;
 use super::data::{Exchange, Goaway};
-use super::draft::From;
+use super::draft::Sender;
 use super::kept::KeptHeaders;
 use super::wire_log::{Happened, WireLog};
 use crate::trace::event::{Event, FlowKey};
@@ -58,7 +58,7 @@ pub(in crate::trace) fn observe(log: &WireLog, records: &[Record], kept: &KeptHe
     let mut connections: BTreeMap<FlowKey, Connection> = BTreeMap::new();
     for entry in log.entries() {
         let connection = connections.entry(entry.connection).or_insert_with(|| Connection::new(entry.connection));
-        let from = if entry.forward { From::Client } else { From::Server };
+        let from = if entry.forward { Sender::Client } else { Sender::Server };
         connection.take_in(entry.at, from, entry.happened, kept);
     }
     let mut observed = Observed { is_observed: log.is_on(), is_incomplete: log.is_full(), ..Observed::default() };
@@ -84,7 +84,7 @@ pub fn observe_bytes<'a>(pieces: impl IntoIterator<Item = (bool, &'a [u8])>) -> 
     let key = FlowKey { from: HostId(0), to: HostId(1), port: 80, ordinal: 0 };
     let (mut connection, kept) = (Connection::new(key), KeptHeaders::default());
     for (number, (forward, bytes)) in pieces.into_iter().enumerate() {
-        let from = if forward { From::Client } else { From::Server };
+        let from = if forward { Sender::Client } else { Sender::Server };
         let at = Duration::from_millis(number as u64);
         connection.take_in(at, from, Happened::Sent(bytes), &kept);
         connection.take_in(at, from, Happened::Arrived(bytes.len() as u32), &kept);

@@ -247,3 +247,19 @@ fn attempts_belong_to_a_call_by_key_by_trace_or_because_they_are_alike() {
     let expected = [vec![0, 1, 3], vec![2], vec![4], vec![5], vec![6]].map(|attempts| (Likeness, attempts));
     assert_eq!(attempts(&exchanges), expected);
 }
+
+#[test]
+fn a_log_that_is_full_says_so_and_keeps_its_beginning() {
+    use crate::trace::{FlowKey, HostId, SegmentKind};
+    let observed = |megabytes: usize| {
+        let mut log = WireLog::new(true);
+        let connection = FlowKey { from: HostId(0), to: HostId(1), port: 80, ordinal: 0 };
+        let mut send = |bytes: &[u8]| log.sent(std::time::Duration::ZERO, connection, true, SegmentKind::Data, bytes);
+        send(b"PUT / HTTP/1.1\r\ncontent-length: 99999999\r\n\r\n");
+        (0..megabytes).for_each(|_| send(&[7; 1 << 20]));
+        observe(&log, &[], &KeptHeaders::default())
+    };
+    let (some, all) = (observed(2), observed(70));
+    assert_eq!((some.is_incomplete, some.exchanges[0].request.body_length), (false, 2 << 20));
+    assert_eq!((all.is_incomplete, all.exchanges[0].request.body_length), (true, 63 << 20));
+}
