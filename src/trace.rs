@@ -45,13 +45,14 @@ pub(crate) use capture::read as read_captured;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 use capture::Captured;
-use exchange::{Exchange, KeptHeaders, Observed, WireLog};
+use exchange::{Call, Exchange, KeptHeaders, KnownCalls, Observed, WireLog};
 
 pub use event::{AttemptOutcome, Event, FlowKey, Mark, RetrySafety, SegmentKind};
 pub use fingerprint::{Fingerprint, ParseFingerprintError};
@@ -90,6 +91,7 @@ pub struct Trace {
     /// Counts of what happened.
     pub counters: Counters,
     observed: Observed,
+    known_calls: KnownCalls,
     kept_headers: KeptHeaders,
     wire_log: WireLog,
     captured: Captured,
@@ -120,6 +122,7 @@ impl Trace {
             records,
             counters: Counters::default(),
             observed: Observed::default(),
+            known_calls: KnownCalls::default(),
             kept_headers: KeptHeaders::default(),
             wire_log: WireLog::new(rich),
             captured,
@@ -134,10 +137,10 @@ impl Trace {
         self
     }
 
-    /// The same trace with these exchanges, for tests of checks.
+    /// The same trace with what was read off the wire, for tests of checks.
     #[cfg(test)]
-    pub(crate) fn with_exchanges(mut self, exchanges: Vec<Exchange>, ended_at: Duration) -> Trace {
-        self.observed = Observed { is_observed: true, exchanges, ..Observed::default() };
+    pub(crate) fn with_observed(mut self, observed: Observed, ended_at: Duration) -> Trace {
+        self.observed = observed;
         self.ended_at = ended_at;
         self
     }
@@ -146,6 +149,11 @@ impl Trace {
     /// check over exchanges is observed ([`Check::over_exchanges`](crate::check::Check::over_exchanges)).
     pub fn exchanges(&self) -> &[Exchange] {
         &self.observed.exchanges
+    }
+
+    /// The calls that the exchanges are attempts of, as [`exchange::calls`] groups them. They are grouped once.
+    pub fn calls(&self, window: Duration) -> Arc<[Call]> {
+        self.known_calls.within(window, self.exchanges())
     }
 
     /// The exchanges, and what could not be read.

@@ -123,3 +123,94 @@ fn each_mistake_breaks_its_promise_and_no_other() {
         assert!(others.is_empty(), "{promise}: {:?}", run.outcome.findings);
     }
 }
+
+/// A server that answers what it reads with these bytes, one after the other, and closes its side after the last if it is
+/// to; and a client that sends these bytes at these times, in milliseconds, on one connection. Neither knows HTTP.
+fn script(answers: &[&[u8]], closes: bool, sends: &[(u64, &[u8])]) -> Run {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let answers: Vec<Vec<u8>> = answers.iter().map(|answer| answer.to_vec()).collect();
+    let sends: Vec<(u64, Vec<u8>)> = sends.iter().map(|(at, bytes)| (*at, bytes.to_vec())).collect();
+    observed(
+        Scenario::new("script")
+            .host("server", move |cx: HostContext| {
+                let answers = answers.clone();
+                async move {
+                    let (mut stream, _) = cx.listener(80).accept().await?;
+                    for answer in answers {
+                        let _ = stream.read(&mut [0; 1_000]).await?;
+                        stream.write_all(&answer).await?;
+                    }
+                    if closes {
+                        stream.shutdown().await?;
+                    }
+                    std::future::pending::<()>().await;
+                    std::io::Result::Ok(())
+                }
+            })
+            .host("client", move |cx: HostContext| {
+                let sends = sends.clone();
+                async move {
+                    let mut stream = cx.connector().connect("server", 80).await?;
+                    for (at, bytes) in sends {
+                        tokio::time::sleep(millis(at).saturating_sub(cx.elapsed())).await;
+                        stream.write_all(&bytes).await?;
+                    }
+                    std::future::pending::<()>().await;
+                    std::io::Result::Ok(())
+                }
+            })
+            .keep_header("X-Mine")
+            .latency(millis(5)..millis(5))
+            .run_for(secs(5)),
+    )
+}
+
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nx-mine: 1\r\n\r\n";
+const GET: &[u8] = b"GET / HTTP/1.1\r\nX-Mine: 2\r\nx-other: 3\r\n\r\n";
+
+#[test]
+fn a_connection_whose_end_was_seen_must_not_be_used() {
+    let twice = &[(100, GET), (1_000, GET)];
+    let right = script(&[OK, OK], true, twice);
+    assert_eq!(broken(&right), [""; 0]);
+    let header = |exchange: &Exchange, name: &str| exchange.header(name).map(str::to_owned);
+    let first = &right.trace.exchanges()[0];
+    assert_eq!((header(first, "x-mine").as_deref(), header(first, "x-other")), (Some("2"), None));
+    assert_eq!(first.response.as_ref().and_then(|response| response.header("x-mine")), Some("1"));
+
+    assert_eq!(broken(&script(&[OK], true, twice)), ["P1"], "the server had closed its side");
+    let last: &[u8] = b"HTTP/1.1 200 OK\r\nConnection: Close\r\ncontent-length: 0\r\n\r\n";
+    assert_eq!(broken(&script(&[last], false, twice)), ["P1"], "the server had said that it would close");
+
+    // `:method: GET` and `:path: /` on streams 1 and 3, and a `GOAWAY` after the first.
+    let first = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x02\x01\x05\0\0\0\x01\x82\x84";
+    let second = b"\0\0\x02\x01\x05\0\0\0\x03\x82\x84";
+    let streams = &[(100, &first[..]), (1_000, &second[..])];
+    let ok = b"\0\0\x01\x01\x05\0\0\0\x01\x88";
+    let goaway = b"\0\0\x01\x01\x05\0\0\0\x01\x88\0\0\x08\x07\0\0\0\0\0\0\0\0\x01\0\0\0\0";
+    assert_eq!(broken(&script(&[ok], false, streams)), [""; 0]);
+    let run = script(&[goaway], false, streams);
+    assert_eq!(broken(&run), ["P1"]);
+    assert_eq!(run.trace.observed().goaways.iter().map(|goaway| goaway.last_stream).collect::<Vec<_>>(), [1]);
+}
+
+#[test]
+fn bodies_keys_and_ids_are_judged_as_servers_answer_them() {
+    let created: &[u8] = b"HTTP/1.1 201 Created\r\ncontent-length: 2\r\nx-request-id: 1\r\n\r\n{}";
+    let cut: &[(u64, &[u8])] = &[(100, b"PUT /a HTTP/1.1\r\ncontent-length: 10\r\n\r\nhalf")];
+    assert_eq!(broken(&script(&[created], false, cut)), ["C3"]);
+    let refused: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n";
+    assert_eq!(broken(&script(&[refused], false, cut)), [""; 0]);
+
+    let other: &[(u64, &[u8])] = &[(100, b"GET / HTTP/1.1\r\nx-request-id: 2\r\n\r\n")];
+    assert_eq!(broken(&script(&[created], false, other)), ["P5"]);
+    let same: &[(u64, &[u8])] = &[(100, b"GET / HTTP/1.1\r\nx-request-id: 1\r\n\r\n")];
+    assert_eq!(broken(&script(&[created], false, same)), [""; 0]);
+
+    const ONE: &[u8] = b"POST /a HTTP/1.1\r\nidempotency-key: k\r\ncontent-length: 1\r\n\r\n1";
+    const TWO: &[u8] = b"POST /a HTTP/1.1\r\nidempotency-key: k\r\ncontent-length: 1\r\n\r\n2";
+    let another: &[u8] = b"HTTP/1.1 201 Created\r\ncontent-length: 2\r\n\r\n[]";
+    assert_eq!(broken(&script(&[created, created], false, &[(100, ONE), (500, ONE)])), [""; 0]);
+    assert_eq!(broken(&script(&[created, another], false, &[(100, ONE), (500, ONE)])), ["I3"]);
+    assert_eq!(broken(&script(&[created, created], false, &[(100, ONE), (500, TWO)])), ["I3"]);
+}

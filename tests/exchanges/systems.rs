@@ -230,3 +230,39 @@ fn connections_that_are_not_http_are_counted() {
     let verdict = check.judge(&run.trace, &run.history).to_string();
     assert!(verdict.starts_with("unknown: 2 connections speak TLS, which cannot be read"), "{verdict}");
 }
+
+#[test]
+fn a_goaway_of_hyper_is_read_and_stands_in_the_timeline() {
+    let scenario = Scenario::new("goaway")
+        .host("server", |cx: HostContext| async move {
+            let (stream, _) = cx.listener(80).accept().await?;
+            let service = hyper::service::service_fn(|_: Request<Incoming>| async {
+                tokio::time::sleep(secs(2)).await;
+                Ok::<_, std::convert::Infallible>(Response::new(Full::new(Bytes::from_static(b"late"))))
+            });
+            let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+            tokio::select! {
+                _ = &mut connection => {}
+                () = tokio::time::sleep(secs(1)) => connection.as_mut().graceful_shutdown(),
+            }
+            let _ = connection.await;
+            std::io::Result::Ok(())
+        })
+        .host("client", |cx: HostContext| async move {
+            let mut sender = http2(&cx, "server").await?;
+            let response = sender.send_request(request("GET", "/slow", &[], "")).await;
+            assert_eq!(read(response.unwrap()).await, "late");
+            std::io::Result::Ok(())
+        })
+        .run_for(secs(5))
+        .settle_for(secs(1));
+    let case = scenario.case(Seed(1));
+    let recording = run(&scenario, &case, Detail::Rich).into_recording(case);
+    assert!(recording.outcome.verdict.is_pass(), "{:?}", recording.outcome.findings);
+    assert!(recording.observed.goaways.iter().any(|goaway| goaway.at >= secs(1)), "{:?}", recording.observed);
+    let timeline = squall::internal::report::timeline(&recording, &Default::default());
+    for line in ["r1 GET /slow", "r1 200 after 2.", "server takes no more streams from client (GOAWAY)"] {
+        assert!(timeline.contains(line), "{line} is missing in\n{timeline}");
+    }
+}
