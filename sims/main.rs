@@ -1,6 +1,7 @@
-//! The simulations of the shop: the table of scenarios. `cargo sims --help` lists what can be done with them.
+//! The simulations of the shop: the table of scenarios, and that of the mistakes that they catch. `cargo sims --help` lists what can be done with them.
 
 // The explicit path makes `scenarios.rs` look for its modules next to itself, as it does in the tests.
+mod mistakes;
 #[path = "scenarios.rs"]
 mod scenarios;
 mod shop;
@@ -8,7 +9,7 @@ mod shop;
 use scenarios::*;
 
 fn main() -> std::process::ExitCode {
-    squall::main([
+    let scenarios = [
         timeouts::scenario as fn() -> squall::prelude::Scenario,
         retries::scenario,
         health_checks::scenario,
@@ -18,5 +19,6 @@ fn main() -> std::process::ExitCode {
         bad_disks::scenario,
         linearizable::scenario,
         lost_answers::scenario,
-    ])
+    ];
+    squall::main_with_mistakes(scenarios, mistakes::all())
 }

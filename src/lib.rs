@@ -72,7 +72,7 @@ pub mod trace;
 mod trigger_point;
 mod world;
 
-pub use cli::main;
+pub use cli::{main, main_with_mistakes};
 
 /// The names that most scenarios need.
 pub mod prelude {

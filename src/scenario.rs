@@ -56,6 +56,7 @@ mod definition;
 mod derived;
 mod draw;
 mod fit;
+mod mistake;
 mod nearest;
 mod problems;
 
@@ -81,6 +82,7 @@ use crate::trace::exchange::KeptHeaders;
 
 pub use case::{Case, Input};
 pub use definition::Definition;
+pub use mistake::Mistake;
 pub(crate) use nearest::nearest;
 pub use problems::ScenarioError;
 

@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Shrink(Shrink),
     /// Tries every single fault at each message and each named event of a run, one at a time.
     Sweep(Sweep),
+    /// Looks for the runs that catch each planted mistake (all mistakes if none is named).
+    Mistakes(Mistakes),
     /// Moves a failing case to sims/regressions, whose cases run first and must pass.
     Keep(Keep),
     /// Prints a case as a Rust test to paste.
@@ -169,6 +171,30 @@ pub(crate) struct Explore {
     /// How long to spend on explaining the first failure; `0` turns the explanation off.
     #[arg(long, value_name = "TIME", value_parser = time_or_none, default_value = "5s")]
     pub(crate) explain_for: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Mistakes {
+    /// The mistakes, as `list` shows them; all if none is named.
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// The largest number of runs from each start.
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..=0x1_0000))]
+    pub(crate) seeds: u64,
+    /// How many times to look for each mistake, each time with other seeds.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    pub(crate) starts: u64,
+    /// Write all results to this file, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// How long to shrink the first run that caught a mistake; `0` turns shrinking off.
+    #[arg(long, value_name = "TIME", value_parser = time_or_none, default_value = "5s")]
+    pub(crate) shrink_for: Duration,
+    /// The largest number of runs that shrinking may make.
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub(crate) shrink_runs: u64,
+    #[command(flatten)]
+    pub(crate) workers: Workers,
 }
 
 #[derive(Debug, Args)]

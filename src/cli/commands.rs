@@ -1,17 +1,16 @@
 //! Dispatches the commands of the command line, and carries out `list` and `explore`.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
 
 use super::arguments::{Arguments, Command, Explore};
 use super::environment::{processors, seeds_from_environment};
 use super::regressions;
+use super::table::Table;
 use super::terminal::{describe, progress_bar, replay_line, say};
 use crate::case_file;
 use crate::explore::{
@@ -21,7 +20,7 @@ use crate::fault::duration_text;
 use crate::report::{catalog, text};
 use crate::run::{GeneratorCounts, Outcome};
 use crate::sandbox::EntryPoint;
-use crate::scenario::Scenario;
+use crate::scenario::Mistake;
 
 /// The exit code for wrong usage and for failures of the harness itself.
 pub(super) const USAGE: u8 = 2;
@@ -30,7 +29,7 @@ pub(super) const USAGE: u8 = 2;
 const SEEDS: u64 = 64;
 
 /// Carries out a command and returns the exit code.
-pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &[String]) -> u8 {
+pub(super) fn run(table: &Table, arguments: &[String]) -> u8 {
     let words = std::iter::once("cargo sims".to_owned()).chain(arguments.iter().cloned());
     let arguments = match Arguments::try_parse_from(words) {
         Ok(arguments) => arguments,
@@ -40,20 +39,22 @@ pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &[String]) -> u8 {
             return 0;
         }
     };
+    let scenarios = table.all.clone();
     let result = match arguments.command {
-        Some(Command::List) => list(&scenarios),
+        Some(Command::List) => list(table),
         Some(Command::Faults) => {
             say(&catalog());
             Ok(0)
         }
-        Some(Command::Explore(explore)) => explore_all(scenarios, &explore),
+        Some(Command::Explore(explore)) => explore_all(table, &explore),
         Some(Command::Replay(replay)) => super::replay::run(scenarios, &replay),
         Some(Command::Shrink(shrink)) => super::shrink::run(scenarios, &shrink),
         Some(Command::Sweep(sweep)) => super::sweep::run(scenarios, &sweep),
+        Some(Command::Mistakes(mistakes)) => super::mistakes::run(table, &mistakes),
         Some(Command::Keep(keep)) => super::keep::keep(&scenarios, &keep),
         Some(Command::Rust { file }) => super::keep::print_rust(&scenarios, &file),
         Some(Command::Check(check)) => super::check_history::run(&check),
-        None => explore_all(scenarios, &arguments.explore),
+        None => explore_all(table, &arguments.explore),
     };
     result.unwrap_or_else(|error| refuse(&error))
 }
@@ -70,7 +71,8 @@ fn first_line(error: &clap::Error) -> String {
     format!("{} (`--help` shows the usage)", first.strip_prefix("error: ").unwrap_or(first))
 }
 
-fn list(scenarios: &[Scenario]) -> Result<u8, String> {
+fn list(table: &Table) -> Result<u8, String> {
+    let scenarios = table.scenarios();
     for scenario in scenarios {
         say(&format!("{} ({} simulated)\n", scenario.name(), duration_text(scenario.duration())));
         for generator in scenario.generator_names() {
@@ -83,19 +85,24 @@ fn list(scenarios: &[Scenario]) -> Result<u8, String> {
             say(&format!("    sometimes  {situation}\n"));
         }
     }
+    for planted in &*table.mistakes {
+        let Mistake { name, right, breaks, .. } = &planted.mistake;
+        say(&format!("mistake {name} (breaks {} in {})\n", breaks.join(", "), right.name()));
+    }
     let wrong: Vec<String> =
         scenarios.iter().filter_map(|scenario| scenario.validate().err()).map(|error| error.to_string()).collect();
     if wrong.is_empty() { Ok(0) } else { Err(wrong.join("\n")) }
 }
 
-fn explore_all(scenarios: Arc<[Scenario]>, arguments: &Explore) -> Result<u8, String> {
+fn explore_all(table: &Table, arguments: &Explore) -> Result<u8, String> {
+    let scenarios = table.all.clone();
     let seeds = match (arguments.seeds, arguments.duration) {
         (Some(seeds), _) => seeds,
         (None, Some(_)) => SeedRange::endless(),
         (None, None) => seeds_from_environment(SEEDS)?,
     };
     let chosen: Vec<usize> = match arguments.names.as_slice() {
-        [] => (0..scenarios.len()).collect(),
+        [] => (0..table.scenarios().len()).collect(),
         names => names.iter().map(|name| case_file::find(&scenarios, name)).collect::<Result<_, _>>()?,
     };
     let swarm = arguments.drawing.swarm(&chosen.iter().map(|index| &scenarios[*index]).collect::<Vec<_>>())?;
@@ -121,7 +128,7 @@ fn explore_all(scenarios: Arc<[Scenario]>, arguments: &Explore) -> Result<u8, St
     eprintln!("seeds {seeds}, {jobs} at once");
     let pool = Pool::new(scenarios, jobs, EntryPoint::Main, arguments.workers.hang_after);
     let pool = pool.drawing(swarm);
-    let (report, kept) = regressions::run(&pool, &chosen)?;
+    let (report, kept) = regressions::run(&pool, &chosen, arguments.names.is_empty())?;
     say(&report);
     let mut explorations = Vec::new();
     for index in &chosen {

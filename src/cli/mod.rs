@@ -6,11 +6,13 @@ mod check_history;
 mod commands;
 mod environment;
 mod keep;
+mod mistakes;
 mod plain_test;
 mod regressions;
 mod replay;
 mod shrink;
 mod sweep;
+mod table;
 mod terminal;
 
 use std::num::NonZeroUsize;
@@ -21,11 +23,12 @@ use libtest_mimic::{Failed, Trial};
 
 use self::commands::USAGE;
 use self::environment::{processors, seeds_from_environment};
+use self::table::Table;
 use self::terminal::{describe, replay_line};
 use crate::explore::{self, ExploreOptions, Pool, SeedRange, Status, Verify, handler};
 use crate::report::text;
 use crate::sandbox::{self, EntryPoint};
-use crate::scenario::Scenario;
+use crate::scenario::{Mistake, Scenario};
 
 /// The number of seeds that a test explores unless `SQUALL_SEEDS` is set.
 const SEEDS_IN_TESTS: u64 = 16;
@@ -38,29 +41,37 @@ const SEEDS_IN_TESTS: u64 = 16;
 /// Exit codes of the command line: 0 if all promises were kept, 1 if one was broken, 2 for wrong usage or a failure of
 /// the harness, 3 if the verdict of a run is unknown or a run is not deterministic.
 pub fn main(scenarios: impl IntoIterator<Item = fn() -> Scenario>) -> ExitCode {
+    main_with_mistakes(scenarios, [])
+}
+
+/// The same for a table of scenarios and a table of mistakes that their checks must catch: `cargo sims mistakes` looks for
+/// the runs that catch each of them, and so does a test `mistakes::NAME`.
+pub fn main_with_mistakes(
+    scenarios: impl IntoIterator<Item = fn() -> Scenario>,
+    mistakes: impl IntoIterator<Item = fn() -> Mistake>,
+) -> ExitCode {
     // The panic itself has been printed. The exit code must not look like a broken promise.
-    let built = scenarios.into_iter().map(|scenario| std::panic::catch_unwind(scenario)).collect::<Result<Vec<_>, _>>();
-    let Ok(scenarios) = built else {
+    let scenarios = scenarios.into_iter().map(|scenario| std::panic::catch_unwind(scenario)).collect::<Result<_, _>>();
+    let mistakes = mistakes.into_iter().map(|mistake| std::panic::catch_unwind(mistake)).collect::<Result<_, _>>();
+    let (Ok(scenarios), Ok(mistakes)) = (scenarios, mistakes) else {
         eprintln!("squall: a function of the table panicked while it built its scenario: fix the panic printed above");
         return ExitCode::from(USAGE);
     };
-    let scenarios: Arc<[Scenario]> = scenarios.into();
-    let serve = handler(scenarios.clone());
+    let table = Table::new(scenarios, mistakes);
+    let serve = handler(table.all.clone());
     sandbox::serve_if_zygote(move |job| serve(job));
-    for (index, scenario) in scenarios.iter().enumerate() {
-        if scenarios[..index].iter().any(|other| other.name() == scenario.name()) {
-            eprintln!("squall: two scenarios are named `{}`: rename one of them", scenario.name());
-            return ExitCode::from(USAGE);
-        }
+    if let Some(problem) = table.problem() {
+        eprintln!("squall: {problem}");
+        return ExitCode::from(USAGE);
     }
     let arguments: Vec<String> = std::env::args().collect();
     if arguments.get(1).map(String::as_str) == Some("cli") {
-        return ExitCode::from(commands::run(scenarios, &arguments[2..]));
+        return ExitCode::from(commands::run(&table, &arguments[2..]));
     }
-    run_as_tests(scenarios)
+    run_as_tests(&table)
 }
 
-fn run_as_tests(scenarios: Arc<[Scenario]>) -> ExitCode {
+fn run_as_tests(table: &Table) -> ExitCode {
     let arguments = libtest_mimic::Arguments::from_args();
     let seeds = match seeds_from_environment(SEEDS_IN_TESTS) {
         Ok(seeds) => seeds,
@@ -69,7 +80,7 @@ fn run_as_tests(scenarios: Arc<[Scenario]>) -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    let kept = match regressions::kept(&scenarios) {
+    let kept = match regressions::kept(&table.all) {
         Ok(kept) => kept,
         Err(error) => {
             eprintln!("squall: {error}");
@@ -77,14 +88,15 @@ fn run_as_tests(scenarios: Arc<[Scenario]>) -> ExitCode {
         }
     };
     let jobs = arguments.test_threads.and_then(NonZeroUsize::new).unwrap_or_else(processors);
-    let pool = Arc::new(Pool::new(scenarios.clone(), jobs, EntryPoint::Main, None));
+    let pool = Arc::new(Pool::new(table.all.clone(), jobs, EntryPoint::Main, None));
     let trial = |(index, scenario): (usize, &Scenario)| {
         let pool = pool.clone();
         Trial::test(scenario.name(), move || test(&pool, index, seeds))
     };
     // Cases that failed once come first.
     let mut trials = regressions::trials(&pool, kept);
-    trials.extend(scenarios.iter().enumerate().map(trial));
+    trials.extend(table.scenarios().iter().enumerate().map(trial));
+    trials.extend(mistakes::trials(&pool, &table.mistakes));
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 

@@ -109,13 +109,12 @@ pub(super) fn trials(pool: &Arc<Pool>, kept: Vec<Kept>) -> Vec<Trial> {
     kept.into_iter().map(trial).collect()
 }
 
-/// Runs the kept cases of the chosen scenarios; returns a report and the worst status.
+/// Runs the kept cases of the chosen scenarios, which may be all; returns a report and the worst status.
 ///
 /// # Errors
 /// If one of them cannot be run.
-pub(super) fn run(pool: &Pool, chosen: &[usize]) -> Result<(String, Status), String> {
+pub(super) fn run(pool: &Pool, chosen: &[usize], is_everything: bool) -> Result<(String, Status), String> {
     let scenarios = pool.scenarios();
-    let is_everything = chosen.len() == scenarios.len();
     let is_chosen = |kept: &Kept| match &kept.case {
         Ok((index, _)) => chosen.contains(index),
         // Only its directory says which scenario it belongs to.

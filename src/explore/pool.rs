@@ -292,7 +292,10 @@ impl Driver {
         let drawn = run(&task.case_ref, JobKind::Case)?;
         let End::Returned(reply) = &drawn.end else { return Ok(drawn) };
         match serde_json::from_slice(reply) {
-            Ok(Reply::Case(case)) => run(&CaseRef::Case(case), task.kind),
+            Ok(Reply::Case(case)) => {
+                let finished = run(&CaseRef::Case(case), task.kind)?;
+                Ok(Finished { cpu: drawn.cpu + finished.cpu, ..finished })
+            }
             // A refusal goes to the caller as it is.
             _ => Ok(drawn),
         }

@@ -2,6 +2,7 @@
 
 mod catalog;
 mod github;
+mod mistakes;
 mod rust;
 mod screen;
 mod sweep;
@@ -11,6 +12,7 @@ mod why;
 
 pub use catalog::catalog;
 pub use github::{annotation, annotations};
+pub use mistakes::{complaint, mistakes_table};
 pub use rust::rust_test;
 pub use screen::{ScreenStyle, failure_line, screen};
 pub use sweep::sweep_text;

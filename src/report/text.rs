@@ -11,16 +11,21 @@ use crate::trace::Fingerprint;
 /// The table of explorations: scenario, seeds, verdict, faults and speed, in one line for each.
 pub fn table(explorations: &[Exploration]) -> String {
     let header = ["scenario", "seeds", "verdict", "effective faults", "simulated", "wall", "ratio"];
-    let mut rows = vec![header.map(str::to_owned)];
-    rows.extend(explorations.iter().map(row));
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    rows.extend(explorations.iter().map(|exploration| row(exploration).to_vec()));
+    aligned(&rows, 3)
+}
+
+/// Rows of equally many cells as lines of columns; the cells from column `numbers` on are aligned to the right.
+pub(super) fn aligned(rows: &[Vec<String>], numbers: usize) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> =
-        (0..header.len()).map(|column| rows.iter().map(|row| width(&row[column])).max().unwrap_or(0)).collect();
+        (0..columns).map(|column| rows.iter().map(|row| width(&row[column])).max().unwrap_or(0)).collect();
     let mut text = String::new();
     for row in rows {
         let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| {
             let space = " ".repeat(width - self::width(cell));
-            // Numbers are aligned to the right.
-            if column >= 3 { format!("{space}{cell}") } else { format!("{cell}{space}") }
+            if column >= numbers { format!("{space}{cell}") } else { format!("{cell}{space}") }
         });
         let line = cells.collect::<Vec<_>>().join("  ");
         let _ = writeln!(text, "{}", line.trim_end());

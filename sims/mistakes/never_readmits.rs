@@ -1,0 +1,12 @@
+//! A backend that failed once is never used again.
+
+use squall::scenario::Mistake;
+
+use super::changed;
+use crate::scenarios::health_checks;
+
+pub fn mistake() -> Mistake {
+    changed("never_readmits", health_checks::with, |setup| setup.gateway.mistakes.never_readmits = true)
+        .breaks("H2")
+        .in_part("the gateway's health counts")
+}

@@ -1,0 +1,12 @@
+//! A probe is content with a connection, which the kernel of a hanging process accepts as well.
+
+use squall::scenario::Mistake;
+
+use super::changed;
+use crate::scenarios::health_checks;
+
+pub fn mistake() -> Mistake {
+    changed("probes_only_connect", health_checks::with, |setup| setup.gateway.mistakes.probes_only_connect = true)
+        .breaks("H1")
+        .in_part("the gateway's probes")
+}

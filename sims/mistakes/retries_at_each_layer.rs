@@ -1,0 +1,12 @@
+//! The gateway sends failed requests again, as the client does, so that attempts multiply.
+
+use squall::scenario::Mistake;
+
+use super::changed;
+use crate::scenarios::retries;
+
+pub fn mistake() -> Mistake {
+    changed("retries_at_each_layer", retries::with, |setup| setup.gateway.mistakes.retries_at_each_layer = true)
+        .breaks("R3")
+        .in_part("the gateway's retries")
+}
