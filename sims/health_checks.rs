@@ -27,6 +27,7 @@ pub fn with(setup: Setup) -> Scenario {
         .fault(fault::output_stall(one("api")).every(secs(5)..secs(30)).lasting(secs(4)..secs(12)))
         .fault(fault::pause(one("api")).every(secs(5)..secs(30)).lasting(secs(1)..secs(12)))
         .check(policy.clone().no_requests_to_dead_backends())
+        .check(policy.clone().some_backend_is_tried())
         .check(policy.requests_to_recovered_backends())
         .sometimes("a server was ejected and came back", situations::a_server_was_ejected_and_came_back)
         .sometimes("a server that hung was ejected", situations::a_server_that_hung_was_ejected)

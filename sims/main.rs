@@ -1,4 +1,5 @@
-//! The simulations of the shop: the table of scenarios, and that of the mistakes that they catch. `cargo sims --help` lists what can be done with them.
+//! The simulations of the shop: the table of scenarios, and that of the mistakes that they catch. `cargo sims --help` lists
+//! what can be done with them.
 
 // The explicit path makes `scenarios.rs` look for its modules next to itself, as it does in the tests.
 mod mistakes;
@@ -19,6 +20,10 @@ fn main() -> std::process::ExitCode {
         bad_disks::scenario,
         linearizable::scenario,
         lost_answers::scenario,
+        idempotency::scenario,
+        degradation::scenario,
+        graceful_shutdown::scenario,
+        pooling::scenario,
     ];
     squall::main_with_mistakes(scenarios, mistakes::all())
 }

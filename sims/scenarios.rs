@@ -5,11 +5,15 @@
 #![allow(dead_code)]
 
 pub mod bad_disks;
+pub mod degradation;
 pub mod durability;
+pub mod graceful_shutdown;
 pub mod health_checks;
+pub mod idempotency;
 pub mod linearizable;
 pub mod lost_answers;
 pub mod partitions;
+pub mod pooling;
 pub mod retries;
 pub mod stateless_restarts;
 pub mod timeouts;

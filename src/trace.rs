@@ -52,7 +52,7 @@ use serde::{Deserialize, Serialize};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 use capture::Captured;
-use exchange::{Call, Exchange, KeptHeaders, KnownCalls, Observed, WireLog};
+use exchange::{Call, Exchange, KeptHeaders, KnownCalls, Observed, TcpConnection, WireLog};
 
 pub use event::{AttemptOutcome, Event, FlowKey, Mark, RetrySafety, SegmentKind};
 pub use fingerprint::{Fingerprint, ParseFingerprintError};
@@ -149,6 +149,18 @@ impl Trace {
     /// check over exchanges is observed ([`Check::over_exchanges`](crate::check::Check::over_exchanges)).
     pub fn exchanges(&self) -> &[Exchange] {
         &self.observed.exchanges
+    }
+
+    /// The TCP connections of the run, in the order of their keys. Only an observed run has them, as with exchanges.
+    pub fn connections(&self) -> &[TcpConnection] {
+        &self.observed.connections
+    }
+
+    /// The TCP connection with this key.
+    pub fn connection(&self, key: FlowKey) -> Option<&TcpConnection> {
+        let connections = self.connections();
+        let place = connections.binary_search_by_key(&key, |connection| connection.connection).ok()?;
+        connections.get(place)
     }
 
     /// The calls that the exchanges are attempts of, as [`exchange::calls`] groups them. They are grouped once.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use scenarios::*;
+use shop::client_config::Keys;
 use shop::simulated::Setup;
 use squall::fault::Plan;
 use squall::internal::explore::{self, CaseRef, ExploreOptions, Pool, investigate};
@@ -27,9 +28,9 @@ fn broken(name: &str, make: fn(Setup) -> Scenario, break_it: fn(&mut Setup)) -> 
 
 fn no_deadline() -> Scenario {
     broken("no_deadline", timeouts::with, |setup| {
-        setup.client.mistakes.no_deadline = true;
-        setup.client.mistakes.unlimited_retries = true;
-        setup.client.mistakes.no_budget = true;
+        setup.client.deadline = secs(24 * 60 * 60);
+        setup.client.max_attempts = u32::MAX;
+        setup.client.retry_burst = f64::INFINITY;
     })
 }
 
@@ -38,27 +39,28 @@ fn attempt_ignores_deadline() -> Scenario {
 }
 
 fn unlimited_retries() -> Scenario {
-    broken("unlimited_retries", retries::with, |setup| setup.client.mistakes.unlimited_retries = true)
+    broken("unlimited_retries", retries::with, |setup| setup.client.max_attempts = u32::MAX)
 }
 
 fn no_budget() -> Scenario {
-    broken("no_budget", retries::with, |setup| setup.client.mistakes.no_budget = true)
+    broken("no_budget", retries::with, |setup| setup.client.retry_burst = f64::INFINITY)
 }
 
 fn retries_without_a_key() -> Scenario {
     broken("retries_without_a_key", retries::with, |setup| {
-        setup.client.mistakes.retry_unkeyed_posts = true;
+        setup.client.keys = Keys::None;
+        setup.client.mistakes.retries_unsafe_requests = true;
         setup.api.requires_key = false;
     })
 }
 
 fn new_key_per_attempt() -> Scenario {
-    broken("new_key_per_attempt", retries::with, |setup| setup.client.mistakes.new_key_per_attempt = true)
+    broken("new_key_per_attempt", retries::with, |setup| setup.client.keys = Keys::OfTheAttempt)
 }
 
 fn new_key_per_attempt_in_partitions() -> Scenario {
     let name = "new_key_per_attempt_in_partitions";
-    broken(name, partitions::with, |setup| setup.client.mistakes.new_key_per_attempt = true)
+    broken(name, partitions::with, |setup| setup.client.keys = Keys::OfTheAttempt)
 }
 
 fn caches_health_forever() -> Scenario {
@@ -66,12 +68,12 @@ fn caches_health_forever() -> Scenario {
 }
 
 fn never_readmits() -> Scenario {
-    broken("never_readmits", partitions::with, |setup| setup.gateway.mistakes.never_readmits = true)
+    broken("never_readmits", partitions::with, |setup| setup.gateway.rise = u32::MAX)
 }
 
 fn no_drain() -> Scenario {
     broken("no_drain", stateless_restarts::with, |setup| {
-        setup.api.mistakes.no_drain = true;
+        setup.api.serve.drain_delay = Duration::ZERO;
         setup.api.serve.drain_limit = Some(Duration::ZERO);
         setup.client.max_attempts = 1;
     })

@@ -4,21 +4,37 @@
 mod acknowledges_before_the_sync;
 mod acknowledges_despite_errors;
 mod attempt_ignores_the_deadline;
+mod breaker_never_recovers;
+mod cancelled_attempt_keeps_its_stream;
+mod client_idle_limit_above_the_servers;
 mod deadline_not_passed_on;
+mod drain_without_a_limit;
 mod health_cached_for_ever;
+mod jitter_vanishes_at_the_cap;
+mod key_of_the_body;
+mod liveness_asks_the_store;
 mod never_readmits;
 mod new_key_for_each_attempt;
 mod no_attempt_limit;
+mod no_backoff;
 mod no_deadline;
 mod no_drain_delay;
+mod no_idle_limit;
+mod no_jitter;
+mod no_panic_threshold;
 mod no_retry_budget;
 mod post_retried_without_a_key;
 mod probes_only_connect;
 mod retries_at_each_layer;
+mod retries_on_client_errors;
+mod retry_after_beyond_the_deadline;
 mod retry_after_ignored;
+mod reuses_a_closed_connection;
 mod session_in_memory;
+mod timer_stops_at_the_head;
 mod tokens_expire_within_the_clock_skew;
 mod trusts_its_disk;
+mod unmarked_fallback;
 
 use squall::prelude::*;
 use squall::scenario::Mistake;
@@ -26,26 +42,42 @@ use squall::scenario::Mistake;
 use crate::shop::simulated::Setup;
 
 /// All mistakes, in the order of the table.
-pub fn all() -> [fn() -> Mistake; 18] {
+pub fn all() -> [fn() -> Mistake; 34] {
     [
         post_retried_without_a_key::mistake,
         new_key_for_each_attempt::mistake,
+        key_of_the_body::mistake,
+        no_jitter::mistake,
+        jitter_vanishes_at_the_cap::mistake,
+        no_backoff::mistake,
         no_deadline::mistake,
         attempt_ignores_the_deadline::mistake,
+        timer_stops_at_the_head::mistake,
         no_attempt_limit::mistake,
         no_retry_budget::mistake,
         retries_at_each_layer::mistake,
         retry_after_ignored::mistake,
+        retry_after_beyond_the_deadline::mistake,
+        retries_on_client_errors::mistake,
         deadline_not_passed_on::mistake,
+        cancelled_attempt_keeps_its_stream::mistake,
+        reuses_a_closed_connection::mistake,
+        client_idle_limit_above_the_servers::mistake,
+        no_idle_limit::mistake,
+        breaker_never_recovers::mistake,
+        never_readmits::mistake,
         health_cached_for_ever::mistake,
         probes_only_connect::mistake,
-        never_readmits::mistake,
+        liveness_asks_the_store::mistake,
+        no_panic_threshold::mistake,
         no_drain_delay::mistake,
+        drain_without_a_limit::mistake,
         session_in_memory::mistake,
         tokens_expire_within_the_clock_skew::mistake,
         acknowledges_before_the_sync::mistake,
-        trusts_its_disk::mistake,
         acknowledges_despite_errors::mistake,
+        trusts_its_disk::mistake,
+        unmarked_fallback::mistake,
     ]
 }
 

@@ -1,5 +1,7 @@
 //! A call has no deadline: it goes on for as long as its attempts do.
 
+use std::time::Duration;
+
 use squall::scenario::Mistake;
 
 use super::changed;
@@ -7,9 +9,9 @@ use crate::scenarios::timeouts;
 
 pub fn mistake() -> Mistake {
     changed("no_deadline", timeouts::with, |setup| {
-        setup.client.mistakes.no_deadline = true;
+        setup.client.deadline = Duration::from_secs(24 * 60 * 60);
         setup.client.max_attempts = u32::MAX;
-        setup.client.retry_ratio = f64::INFINITY;
+        setup.client.retry_burst = f64::INFINITY;
     })
     .breaks("T1")
     .in_part("the client's deadline")

@@ -5,14 +5,11 @@ use std::time::Duration;
 use squall::scenario::Mistake;
 
 use super::changed;
-use crate::scenarios::stateless_restarts;
+use crate::scenarios::graceful_shutdown;
 
 pub fn mistake() -> Mistake {
-    changed("no_drain_delay", stateless_restarts::with, |setup| {
-        setup.api.serve.drain_delay = Duration::ZERO;
-        setup.api.serve.drain_limit = Some(Duration::ZERO);
-        setup.client.max_attempts = 1;
-    })
-    .breaks("S1")
-    .in_part("the api servers' shutdown")
+    changed("no_drain_delay", graceful_shutdown::with, |setup| setup.api.serve.drain_delay = Duration::ZERO)
+        .breaks("S1")
+        .breaks("S4")
+        .in_part("the api servers' shutdown")
 }

@@ -4,10 +4,12 @@ use squall::scenario::Mistake;
 
 use super::changed;
 use crate::scenarios::retries;
+use crate::shop::client_config::Keys;
 
 pub fn mistake() -> Mistake {
     changed("post_retried_without_a_key", retries::with, |setup| {
-        setup.client.mistakes.retry_unkeyed_posts = true;
+        setup.client.keys = Keys::None;
+        setup.client.mistakes.retries_unsafe_requests = true;
         setup.api.requires_key = false;
     })
     .breaks("R6")

@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -34,10 +33,7 @@ pub async fn run<L: Listen, C: Connect>(
     shutdown: Shutdown,
     observer: Observer,
 ) -> io::Result<()> {
-    let mut serve_config = config.serve.clone();
-    if config.mistakes.no_drain {
-        serve_config.drain_delay = Duration::ZERO;
-    }
+    let serve_config = config.serve.clone();
     let client = http_client(connector, &config.pool);
     let api = Arc::new(Api {
         store: authority(&config.store.0, config.store.1),

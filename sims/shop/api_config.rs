@@ -40,8 +40,6 @@ pub struct Config {
 pub struct Mistakes {
     /// A token is valid only at the server that issued it, and only until that server dies.
     pub session_in_memory: bool,
-    /// When asked to stop, it stops accepting at once.
-    pub no_drain: bool,
     /// It reports itself unhealthy when the store is unhealthy.
     pub health_asks_store: bool,
     /// A stale price is not marked as degraded.

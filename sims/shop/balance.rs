@@ -30,10 +30,19 @@ impl Backend {
 pub struct Pool {
     members: Vec<Member>,
     turn: AtomicUsize,
-    fall: u32,
-    rise: u32,
-    never_readmits: bool,
+    rules: HealthRules,
     observer: Observer,
+}
+
+/// When the health of a backend changes, and when it no longer counts.
+#[derive(Clone, Copy, Debug)]
+pub struct HealthRules {
+    /// This many failed probes in a row eject a backend.
+    pub fall: u32,
+    /// This many successful probes in a row bring it back.
+    pub rise: u32,
+    /// When fewer than this share of the backends is healthy, all are used.
+    pub panic_threshold: f64,
 }
 
 /// One backend and its health.
@@ -54,13 +63,13 @@ struct Health {
 
 impl Pool {
     /// A pool that considers all backends healthy until probes say otherwise.
-    pub fn new(backends: &[Backend], fall: u32, rise: u32, never_readmits: bool, observer: Observer) -> Pool {
+    pub fn new(backends: &[Backend], rules: HealthRules, observer: Observer) -> Pool {
         let members = backends.iter().map(|backend| Member {
             name: backend.name.clone(),
             authority: authority(&backend.name, backend.port),
             health: Mutex::new(Health { healthy: true, contradictions: 0 }),
         });
-        Pool { members: members.collect(), turn: AtomicUsize::new(0), fall, rise, never_readmits, observer }
+        Pool { members: members.collect(), turn: AtomicUsize::new(0), rules, observer }
     }
 
     /// The number of backends, healthy or not.
@@ -75,11 +84,11 @@ impl Pool {
 
     /// The backend whose turn it is; the one to avoid only if there is no other.
     ///
-    /// When fewer than half are healthy, all are used: it is then more likely that the probes are wrong than that
-    /// most servers are down, and wrong probes must not overload the few that are left (Envoy's panic threshold).
+    /// When fewer than the panic threshold are healthy, all are used: it is then more likely that the probes are wrong than
+    /// that most servers are down, and wrong probes must not overload the few that are left (as in Envoy).
     pub fn next(&self, avoid: Option<usize>) -> Option<usize> {
         let healthy = self.members.iter().filter(|member| member.is_healthy()).count();
-        let panics = healthy * 2 < self.members.len();
+        let panics = (healthy as f64) < self.rules.panic_threshold * self.members.len() as f64;
         let usable = if panics { self.members.len() } else { healthy };
         // Turns count only usable backends; otherwise the neighbour of an ejected one would get its share as well.
         let turn = self.turn.fetch_add(1, Ordering::Relaxed).checked_rem(usable)?;
@@ -99,8 +108,8 @@ impl Pool {
             return;
         }
         health.contradictions += 1;
-        let needed = if ok { self.rise } else { self.fall };
-        if health.contradictions < needed || (ok && self.never_readmits) {
+        let needed = if ok { self.rules.rise } else { self.rules.fall };
+        if health.contradictions < needed {
             return;
         }
         *health = Health { healthy: ok, contradictions: 0 };

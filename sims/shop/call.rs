@@ -12,7 +12,7 @@ use hyper::{Method, Request};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::client_config::ClientConfig;
+use super::client_config::{ClientConfig, Keys};
 use super::message::{CALL_HEADER, DEADLINE_HEADER, KEY_HEADER, deadline_value, new_key};
 use super::net::Connect;
 use super::observe::{AttemptOutcome, Observer, RetrySafety};
@@ -197,9 +197,6 @@ impl<'a, C: Connect> Call<'a, C> {
 
     /// The time left until the deadline; `None` if it has passed.
     fn left(&self) -> Option<Duration> {
-        if self.shared.config.mistakes.no_deadline {
-            return Some(Duration::from_secs(24 * 60 * 60));
-        }
         let left = self.shared.config.deadline.saturating_sub(self.started.elapsed());
         (left >= Duration::from_millis(1)).then_some(left)
     }
@@ -230,9 +227,8 @@ impl<'a, C: Connect> Call<'a, C> {
         {
             return Err(CallError::Rejected { status, effect: self.effect() });
         }
-        let safe = self.safety() != RetrySafety::Unsafe || mistakes.retry_unkeyed_posts;
-        let attempt_left = self.attempts < config.max_attempts || mistakes.unlimited_retries;
-        if safe && attempt_left && (mistakes.no_budget || self.shared.budget.withdraw()) {
+        let safe = self.safety() != RetrySafety::Unsafe || mistakes.retries_unsafe_requests;
+        if safe && self.attempts < config.max_attempts && self.shared.budget.withdraw() {
             return Ok(());
         }
         Err(CallError::Unavailable { attempts: self.attempts, last: failure.outcome, effect: self.effect() })
@@ -291,16 +287,13 @@ impl<'a, C: Connect> Call<'a, C> {
     }
 
     fn fill_headers(&self, headers: &mut HeaderMap, limit: Duration) {
-        let mistakes = &self.shared.config.mistakes;
         headers.insert(CALL_HEADER, header(&format!("{:x}", self.number)));
-        if !mistakes.no_deadline {
-            headers.insert(DEADLINE_HEADER, deadline_value(limit));
-        }
+        headers.insert(DEADLINE_HEADER, deadline_value(limit));
         if !self.request.body.is_empty() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         if let Some(key) = &self.request.key {
-            let key = if mistakes.new_key_per_attempt { &new_key() } else { key };
+            let key = if self.shared.config.keys == Keys::OfTheAttempt { &new_key() } else { key };
             headers.insert(KEY_HEADER, header(key));
         }
         if let Some(authorization) = &self.request.authorization {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::de::DeserializeOwned;
 
 use super::call::{Call, Shared, ShopRequest};
-use super::client_config::ClientConfig;
+use super::client_config::{ClientConfig, Keys};
 use super::message::{Order, OrderReceipt, Price, Token, User, is_sku, new_key};
 use super::net::Connect;
 use super::observe::Observer;
@@ -45,8 +45,11 @@ impl<C: Connect> ShopClient<C> {
 
     /// Places an order once, however many attempts it takes.
     pub async fn place_order(&self, order: &Order) -> Result<OrderReceipt, CallError> {
-        let mistakes = &self.shared.config.mistakes;
-        let key = (!mistakes.retry_unkeyed_posts).then(new_key);
+        let key = match self.shared.config.keys {
+            Keys::OfTheCall | Keys::OfTheAttempt => Some(new_key()),
+            Keys::OfTheBody => Some(format!("{} x {}", order.quantity, order.sku)),
+            Keys::None => None,
+        };
         self.call(ShopRequest::post("/orders", order).with_key(key)).await
     }
 

@@ -36,8 +36,24 @@ pub struct ClientConfig {
     pub respects_retry_after: bool,
     /// How connections are kept.
     pub pool: PoolConfig,
+    /// Which idempotency keys orders carry.
+    pub keys: Keys,
     /// The deliberate mistakes.
     pub mistakes: Mistakes,
+}
+
+/// Which idempotency keys orders carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Keys {
+    /// One for each call, over all its attempts.
+    #[default]
+    OfTheCall,
+    /// Another one for each attempt (a mistake).
+    OfTheAttempt,
+    /// A digest of the order, so that two equal orders have one (a mistake).
+    OfTheBody,
+    /// None.
+    None,
 }
 
 impl Default for ClientConfig {
@@ -57,6 +73,7 @@ impl Default for ClientConfig {
             retry_burst: 10.0,
             respects_retry_after: true,
             pool: PoolConfig::default(),
+            keys: Keys::default(),
             mistakes: Mistakes::default(),
         }
     }
@@ -65,16 +82,8 @@ impl Default for ClientConfig {
 /// The mistakes that a client can make.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mistakes {
-    /// Orders carry no key and are retried nevertheless. It needs api servers with `requires_key: false`.
-    pub retry_unkeyed_posts: bool,
-    /// Each attempt carries a new key.
-    pub new_key_per_attempt: bool,
-    /// A call has no deadline.
-    pub no_deadline: bool,
-    /// `max_attempts` is ignored.
-    pub unlimited_retries: bool,
-    /// The retry budget is ignored.
-    pub no_budget: bool,
+    /// Orders are retried whether or not they carry a key.
+    pub retries_unsafe_requests: bool,
     /// An attempt gets its whole timeout, even if less time is left until the deadline.
     pub attempt_ignores_deadline: bool,
     /// An attempt's timer stops at the answer's head.

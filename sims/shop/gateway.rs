@@ -17,7 +17,7 @@ use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode};
 use tokio::task::JoinSet;
 
-use super::balance::{Backend, Pool};
+use super::balance::{Backend, HealthRules, Pool};
 use super::message::{Answer, DEADLINE_HEADER, Expiry, deadline_value, problem, read_body, status_page};
 use super::net::{Connect, Listen};
 use super::observe::Observer;
@@ -37,6 +37,8 @@ pub struct Config {
     pub fall: u32,
     /// This many successful probes in a row bring it back.
     pub rise: u32,
+    /// When fewer than this share of the backends is healthy, all are used (Envoy's panic threshold).
+    pub panic_threshold: f64,
     /// The path that probes request.
     pub health_path: String,
     /// Whether probes reuse connections. A new connection also shows whether the server still accepts.
@@ -58,8 +60,6 @@ pub struct Mistakes {
     pub caches_health_forever: bool,
     /// A probe only connects, which also succeeds when the server's program hangs, because the kernel accepts.
     pub probes_only_connect: bool,
-    /// An ejected backend is never used again.
-    pub never_readmits: bool,
     /// The gateway retries failed requests too, up to three times.
     pub retries_at_each_layer: bool,
 }
@@ -72,6 +72,7 @@ impl Default for Config {
             health_timeout: Duration::from_millis(500),
             fall: 3,
             rise: 2,
+            panic_threshold: 0.5,
             health_path: "/health".to_owned(),
             probes_reuse_connections: false,
             request_limit: Duration::from_secs(5),
@@ -90,8 +91,8 @@ pub async fn run<L: Listen, C: Connect>(
     shutdown: Shutdown,
     observer: Observer,
 ) -> io::Result<()> {
-    let never_readmits = config.mistakes.never_readmits;
-    let backends = Pool::new(&config.backends, config.fall, config.rise, never_readmits, observer.clone());
+    let rules = HealthRules { fall: config.fall, rise: config.rise, panic_threshold: config.panic_threshold };
+    let backends = Pool::new(&config.backends, rules, observer.clone());
     let serve_config = config.serve.clone();
     let idle_probes = if config.probes_reuse_connections { 1 } else { 0 };
     let probe_pool = PoolConfig { idle_per_host: idle_probes, ..config.pool.clone() };

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -18,6 +19,50 @@ pub trait Connect: Clone + Send + Sync + 'static {
 
     /// Connects to a host by name and port; the caller limits how long it may take.
     fn connect(&self, host: &str, port: u16) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+}
+
+/// Bytes in both directions.
+pub trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Duplex for S {}
+
+/// What a connect returns.
+type Connecting = Pin<Box<dyn Future<Output = io::Result<Box<dyn Duplex>>> + Send>>;
+
+/// Any connector, for programs that choose theirs when they start.
+#[derive(Clone)]
+pub struct AnyConnector {
+    connect: Arc<dyn Fn(&str, u16) -> Connecting + Send + Sync>,
+}
+
+impl AnyConnector {
+    /// Connects as `connector` does.
+    pub fn new<C: Connect>(connector: C) -> AnyConnector {
+        AnyConnector::wrapping(connector, |stream| stream)
+    }
+
+    /// Connects as `connector` does, and puts something around each connection.
+    pub fn wrapping<C: Connect, S: Duplex + 'static>(
+        connector: C,
+        wrap: impl Fn(C::Stream) -> S + Clone + Send + Sync + 'static,
+    ) -> AnyConnector {
+        let connect = move |host: &str, port: u16| -> Connecting {
+            let (connector, wrap, host) = (connector.clone(), wrap.clone(), host.to_owned());
+            Box::pin(async move {
+                let stream = connector.connect(&host, port).await?;
+                Ok(Box::new(wrap(stream)) as Box<dyn Duplex>)
+            })
+        };
+        AnyConnector { connect: Arc::new(connect) }
+    }
+}
+
+impl Connect for AnyConnector {
+    type Stream = Box<dyn Duplex>;
+
+    fn connect(&self, host: &str, port: u16) -> impl Future<Output = io::Result<Self::Stream>> + Send {
+        (self.connect)(host, port)
+    }
 }
 
 /// Accepts connections.

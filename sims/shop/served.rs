@@ -1,10 +1,12 @@
-//! The check that served orders are correct: compares what buyers and the auditor received with what buyers ordered.
+//! The checks that what is served is correct: compare what buyers and the auditor received with what buyers ordered, and with
+//! what passed over the wire.
 
 use std::collections::BTreeMap;
 
 use squall::check::{Check, CountedVerdict};
 use squall::history::{Completion, Operation as Seen};
 use squall::prelude::*;
+use squall::trace::exchange::Exchange;
 
 use super::message::OrderReceipt;
 use super::simulated::{audited, reply};
@@ -25,6 +27,86 @@ pub fn served_right_or_refused() -> Check {
             }
         }
         CountedVerdict::kept(judged, "no operation was acknowledged: let the clients order for longer")
+    })
+}
+
+/// I2: every order that was acknowledged is an order of its own, and no two of them share a number: the same body under two
+/// keys is two orders.
+pub fn every_order_is_its_own() -> Check {
+    Check::new("I2 every order is its own", |_: &Trace, history: &History| {
+        let mut numbers = BTreeMap::new();
+        for operation in history.named("place_order") {
+            let receipt = match reply(operation) {
+                Ok(Some(Reply::Placed(receipt))) => receipt,
+                Ok(_) => continue,
+                Err(error) => return CountedVerdict::broken(1, unreadable(error)),
+            };
+            if let Some(first) = numbers.insert(receipt.id, operation) {
+                let judged = numbers.len() as u64;
+                let why = format!(
+                    "I2: two orders were acknowledged as order {}: client {} placed one at {:?}, and client {} at {:?}",
+                    receipt.id, first.client, first.invoked_at, operation.client, operation.invoked_at
+                );
+                return CountedVerdict::broken(judged, why);
+            }
+        }
+        CountedVerdict::kept(numbers.len() as u64, "no order was acknowledged: let the clients order for longer")
+    })
+}
+
+/// I3: a key that is used again stands for its first order: the same order is answered as before, and another one is refused.
+pub fn a_key_stands_for_one_order() -> Check {
+    Check::new("I3 a key stands for one order", |_: &Trace, history: &History| {
+        let mut judged = 0;
+        for operation in history.named("order_again") {
+            let (asked, reply) = match read(operation) {
+                Ok((asked, Some(reply))) => (asked, reply),
+                Ok((_, None)) => continue,
+                Err(why) => return CountedVerdict::broken(1, why),
+            };
+            judged += u64::from(reply != Reply::Skipped);
+            if let (Operation::OrderAgain { quantity, .. }, Reply::Placed(receipt)) = (asked, reply)
+                && receipt.quantity != quantity
+            {
+                let why = format!(
+                    "I3: {quantity} pieces were ordered under the key of order {}, which has {}, and this was not refused",
+                    receipt.id, receipt.quantity
+                );
+                return CountedVerdict::broken(judged, why);
+            }
+        }
+        CountedVerdict::kept(judged, "no key was used again: let the clients order again")
+    })
+}
+
+/// D1: a price that is not fresh is marked, and no older than the limit. A fresh one was asked for while its buyer waited.
+pub fn fallbacks_are_marked(oldest: std::time::Duration) -> Check {
+    Check::over_exchanges("D1 fallbacks are marked", move |trace: &Trace, history: &History| {
+        let mut judged = 0;
+        for operation in history.named("price") {
+            let (sku, price) = match read(operation) {
+                Ok((Operation::Price { sku }, Some(Reply::Price(price)))) => (sku, price),
+                Ok(_) => continue,
+                Err(why) => return CountedVerdict::broken(1, why),
+            };
+            judged += 1;
+            let (asked_at, path) = (operation.invoked_at, format!("/price/{sku}"));
+            let is_answer = |exchange: &&Exchange| exchange.path == path && exchange.status == Some(200);
+            let mut answers = trace.exchanges().iter().filter(is_answer);
+            let is_fresh =
+                answers.any(|exchange| exchange.ended_at.is_some_and(|at| at >= asked_at) && exchange.is_complete());
+            let age_ms = u128::from(price.age_ms);
+            let why = match price.degraded {
+                false if !is_fresh => "is an old one that is not marked".to_owned(),
+                true if age_ms > oldest.as_millis() => format!("is {age_ms} ms old; the limit is {oldest:?}"),
+                _ => continue,
+            };
+            let (client, price) = (operation.client, price.cents);
+            let why =
+                format!("D1: the price of {sku} that client {client} asked for at {asked_at:?}, {price} cents, {why}");
+            return CountedVerdict::broken(judged, why);
+        }
+        CountedVerdict::kept(judged, "no price was answered: let the clients ask for prices")
     })
 }
 
@@ -53,6 +135,11 @@ fn judge(operation: &Seen, placed: &mut BTreeMap<u64, OrderReceipt>) -> Result<(
         _ => {}
     }
     Ok(())
+}
+
+/// What a buyer did, and the reply, if there is one.
+fn read(operation: &Seen) -> Result<(Operation, Option<Reply>), String> {
+    Ok((operation.input().map_err(unreadable)?, reply(operation).map_err(unreadable)?))
 }
 
 fn unreadable(error: impl std::fmt::Display) -> String {

@@ -18,6 +18,8 @@ use super::balance::Backend;
 use super::client::{CallError, Effect, ShopClient};
 use super::client_config::ClientConfig;
 use super::message::OrderReceipt;
+use super::net::AnyConnector;
+use super::served::every_order_is_its_own;
 use super::workload::{self, Operation, Reply, User};
 use super::{api, gateway, pricing, store};
 use machine::{observer, shutdown};
@@ -39,6 +41,10 @@ pub struct Setup {
     pub store_cache_bytes: usize,
     /// The number of buyers.
     pub buyers: u32,
+    /// Draws what buyers do.
+    pub operations: fn() -> SBoxedStrategy<Operation>,
+    /// How buyers connect.
+    pub connect: fn(&HostContext) -> AnyConnector,
     /// The time between the starts of a buyer's successive operations, in milliseconds.
     pub thinking_ms: std::ops::Range<u64>,
 }
@@ -53,6 +59,8 @@ impl Default for Setup {
             store: store::Mistakes::default(),
             store_cache_bytes: store::Config::default().cache_bytes,
             buyers: 4,
+            operations: || workload::operation().sboxed(),
+            connect: |cx| AnyConnector::new(cx.connector()),
             thinking_ms: 300..2_000,
         }
     }
@@ -83,7 +91,10 @@ pub struct Step {
 /// The shortest pause between two operations of a buyer.
 pub const PAUSE: Duration = millis(100);
 
-fn steps(thinking_ms: std::ops::Range<u64>) -> impl Strategy<Value = Vec<Step>> {
+fn steps(
+    thinking_ms: std::ops::Range<u64>,
+    operation: SBoxedStrategy<Operation>,
+) -> impl Strategy<Value = Vec<Step>> + Send + Sync {
     let add_up = |steps: Vec<(u64, Operation)>| {
         let mut at_ms = 0;
         let step = |(thinking_ms, operation)| {
@@ -92,7 +103,7 @@ fn steps(thinking_ms: std::ops::Range<u64>) -> impl Strategy<Value = Vec<Step>> 
         };
         steps.into_iter().map(step).collect()
     };
-    proptest::collection::vec((thinking_ms, workload::operation()), 60..=60).prop_map(add_up)
+    proptest::collection::vec((thinking_ms, operation), 60..=60).prop_map(add_up)
 }
 
 /// How long before the end of the run the auditor reads the books; buyers stop before that.
@@ -101,10 +112,13 @@ const AUDIT: Duration = secs(6);
 /// A scenario in which buyers use the shop until shortly before the end, when an auditor reads all orders.
 #[track_caller]
 pub fn shop(name: &str, setup: Setup) -> Scenario {
-    let Setup { client, gateway, api, store, store_cache_bytes: cache_bytes, buyers, thinking_ms } = setup;
+    let Setup { client, gateway, api, store, store_cache_bytes: cache_bytes, buyers, operations, connect, thinking_ms } =
+        setup;
     let auditing = ClientConfig { client_number: 1_000, ..ClientConfig::default() };
     Scenario::new(name)
-        .clients("buyer", buyers, steps(thinking_ms), move |cx, steps| buy(cx, steps, client.clone()))
+        .clients("buyer", buyers, steps(thinking_ms, operations()), move |cx, steps| {
+            buy(connect(&cx), cx, steps, client.clone())
+        })
         .host("gateway", move |cx| {
             let signal = shutdown(&cx);
             gateway::run(cx.listener(80), cx.connector(), gateway.clone(), signal, observer(&cx))
@@ -121,9 +135,9 @@ pub fn shop(name: &str, setup: Setup) -> Scenario {
         .settle_for(secs(25))
 }
 
-async fn buy(cx: HostContext, steps: Vec<Step>, config: ClientConfig) {
+async fn buy(connector: AnyConnector, cx: HostContext, steps: Vec<Step>, config: ClientConfig) {
     let config = ClientConfig { client_number: cx.client(), ..config };
-    let mut user = User::new(ShopClient::new(cx.connector(), config, observer(&cx)));
+    let mut user = User::new(ShopClient::new(connector, config, observer(&cx)));
     let (run_for, settle_for) = cx.phases();
     let last_start = (run_for + settle_for).saturating_sub(AUDIT + secs(5));
     for step in steps {
@@ -144,6 +158,8 @@ fn name_of(operation: &Operation) -> &'static str {
         Operation::Price { .. } => "price",
         Operation::Login { .. } => "login",
         Operation::WhoAmI => "who_am_i",
+        Operation::OrderAgain { .. } => "order_again",
+        Operation::PlaceBadOrder { .. } => "place_bad_order",
     }
 }
 
@@ -224,11 +240,12 @@ pub fn health_policy(setup: &Setup) -> HealthPolicy {
 pub fn always() -> Vec<Check> {
     let promised = Setup::default().client;
     vec![
-        check::calls_end_within_their_deadline(),
+        check::calls_end_within(promised.deadline),
         check::attempts_end_within_their_timeout(promised.attempt_timeout),
         check::attempts_at_most(promised.max_attempts),
         orders().at_most_once(),
         orders().acknowledged_exactly_once(),
+        every_order_is_its_own(),
         check::servers_are_interchangeable(facts),
         check::recovers_within(secs(8)),
         check::without_faults_no_operation_fails(),
@@ -266,6 +283,9 @@ fn http_policy(setup: &Setup) -> HttpPolicy {
         budget_window: window,
         budget_ratio: promised.retry_ratio,
         budget_minimum: saved_and_granted * f64::from(setup.buyers),
+        // hyper-util looks for idle connections as often as the limit is long.
+        idle_limit: Setup::default().client.pool.idle_limit.unwrap_or_default() * 2,
+        quiet_after: secs(15),
         ..HttpPolicy::default()
     }
 }

@@ -242,3 +242,30 @@ pub fn power_was_lost_after_the_disk_had_failed(trace: &Trace, _: &History) -> b
 pub fn an_order_met_a_full_disk(trace: &Trace, _: &History) -> bool {
     attempts(trace).iter().any(|attempt| attempt.outcome() == Some(&AttemptOutcome::Status(507)))
 }
+
+/// An order whose key stood for another order was refused.
+pub fn another_body_was_refused(_: &Trace, history: &History) -> bool {
+    was_refused(history, "order_again", 422)
+}
+
+/// An order for no pieces was refused.
+pub fn an_order_for_nothing_was_refused(_: &Trace, history: &History) -> bool {
+    was_refused(history, "place_bad_order", 400)
+}
+
+fn was_refused(history: &History, name: &str, status: u16) -> bool {
+    history.named(name).any(|operation| operation.answer::<Reply>().ok().flatten() == Some(Reply::Refused(status)))
+}
+
+/// The breaker of an api server opened, and closed again later.
+pub fn a_breaker_opened_and_closed(trace: &Trace, _: &History) -> bool {
+    let changes = || {
+        trace.marks().filter_map(|(at, host, mark)| match mark {
+            Mark::BreakerChanged { open } => Some((at, host, *open)),
+            _ => None,
+        })
+    };
+    changes()
+        .filter(|(.., open)| *open)
+        .any(|(opened, host, _)| changes().any(|(at, other, open)| !open && other == host && at > opened))
+}

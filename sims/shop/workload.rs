@@ -38,6 +38,18 @@ pub enum Operation {
     },
     /// Asks which user the last login's token belongs to.
     WhoAmI,
+    /// Uses the idempotency key of an earlier order again, for as many pieces of the same article.
+    OrderAgain {
+        /// The index of the order, modulo the number of orders placed so far.
+        choice: u32,
+        /// The number of pieces; another one than before makes it another order, which must be refused.
+        quantity: u32,
+    },
+    /// Places an order for no pieces, which must be refused.
+    PlaceBadOrder {
+        /// The name of the article.
+        sku: String,
+    },
 }
 
 /// The reply to an operation.
@@ -55,6 +67,8 @@ pub enum Reply {
     User(String),
     /// There was nothing to do: no order or no login yet.
     Skipped,
+    /// The shop refused what it must refuse, with this status.
+    Refused(u16),
 }
 
 /// Draws an article from a few, so that users share articles.
@@ -78,6 +92,22 @@ pub fn operation() -> impl Strategy<Value = Operation> {
     ]
 }
 
+/// Draws an operation of a user who also makes mistakes: some orders use a key again, and some are no orders.
+pub fn careless_operation() -> SBoxedStrategy<Operation> {
+    let careless = prop_oneof![
+        4 => operation(),
+        2 => (any::<u32>(), 1..10_u32).prop_map(|(choice, quantity)| Operation::OrderAgain { choice, quantity }),
+        1 => sku().prop_map(|sku| Operation::PlaceBadOrder { sku }),
+    ];
+    careless.sboxed()
+}
+
+/// Draws an operation of a user who mostly asks for prices.
+pub fn price_or_order() -> SBoxedStrategy<Operation> {
+    let asking = prop_oneof![6 => sku().prop_map(|sku| Operation::Price { sku }), 1 => operation()];
+    asking.sboxed()
+}
+
 /// Draws all operations of one user.
 pub fn operations(count: Range<usize>) -> impl Strategy<Value = Vec<Operation>> {
     proptest::collection::vec(operation(), count)
@@ -86,7 +116,7 @@ pub fn operations(count: Range<usize>) -> impl Strategy<Value = Vec<Operation>> 
 /// A user: a client, and its orders and token so far.
 pub struct User<C: Connect> {
     client: ShopClient<C>,
-    placed: Vec<u64>,
+    placed: Vec<OrderReceipt>,
     token: Option<String>,
 }
 
@@ -101,13 +131,12 @@ impl<C: Connect> User<C> {
         match operation {
             Operation::PlaceOrder { sku, quantity } => {
                 let receipt = self.client.place_order(&Order { sku: sku.clone(), quantity: *quantity }).await?;
-                self.placed.push(receipt.id);
+                self.placed.push(receipt.clone());
                 Ok(Reply::Placed(receipt))
             }
             Operation::ReadOrder { choice } => {
-                let choice = usize::try_from(*choice).unwrap_or_default();
-                let Some(count) = std::num::NonZeroUsize::new(self.placed.len()) else { return Ok(Reply::Skipped) };
-                self.client.get_order(self.placed[choice % count]).await.map(Reply::Order)
+                let Some(placed) = self.placed(*choice) else { return Ok(Reply::Skipped) };
+                self.client.get_order(placed.id).await.map(Reply::Order)
             }
             Operation::Price { sku } => self.client.price(sku).await.map(Reply::Price),
             Operation::Login { user } => {
@@ -118,6 +147,27 @@ impl<C: Connect> User<C> {
                 Some(token) => self.client.whoami(token).await.map(Reply::User),
                 None => Ok(Reply::Skipped),
             },
+            Operation::OrderAgain { choice, quantity } => {
+                let Some(OrderReceipt { key, sku, .. }) = self.placed(*choice) else { return Ok(Reply::Skipped) };
+                let order = Order { sku: sku.clone(), quantity: *quantity };
+                refused_or(self.client.place_order_with_key(&order, key).await, 422)
+            }
+            Operation::PlaceBadOrder { sku } => {
+                refused_or(self.client.place_order(&Order { sku: sku.clone(), quantity: 0 }).await, 400)
+            }
         }
+    }
+
+    fn placed(&self, choice: u32) -> Option<&OrderReceipt> {
+        let choice = usize::try_from(choice).unwrap_or_default();
+        std::num::NonZeroUsize::new(self.placed.len()).map(|count| &self.placed[choice % count])
+    }
+}
+
+/// The reply to an order that may have to be refused with this status.
+fn refused_or(answer: Result<OrderReceipt, CallError>, expected: u16) -> Result<Reply, CallError> {
+    match answer {
+        Err(CallError::Rejected { status, .. }) if status == expected => Ok(Reply::Refused(status)),
+        answer => answer.map(Reply::Placed),
     }
 }

@@ -1,11 +1,12 @@
 //! Checks of load balancing: dead backends get no requests, and recovered ones get them again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::life::is_death;
+use super::life::{died_between, is_death};
 use super::{Check, CountedVerdict};
 use crate::fault::duration_text as text;
+use crate::trace::exchange::Exchange;
 use crate::trace::{Event, HostId, Mark, Trace};
 
 const TOO_FEW_REQUESTS: &str =
@@ -100,6 +101,59 @@ impl HealthPolicy {
         })
     }
 
+    /// H4: the balancer never says that there is no backend while one lives: when it answers 503, it has connected to one or
+    /// asked one meanwhile. Answers with `Retry-After` are left out, as they refuse work.
+    ///
+    /// The balancer is whoever asks a backend. A backend lives if its process has not ended.
+    pub fn some_backend_is_tried(self) -> Check {
+        Check::over_exchanges("H4 some backend is tried", move |trace, _| {
+            let backends = self.ids(trace);
+            let balancers: BTreeSet<HostId> = trace
+                .exchanges()
+                .iter()
+                .filter(|exchange| backends.contains(&exchange.server()))
+                .map(Exchange::client)
+                .collect();
+            let tries = |balancer: HostId, from: Duration, to: Duration| {
+                let is_within = |at: Duration| (from..=to).contains(&at);
+                let asked = trace.exchanges().iter().any(|inner| {
+                    inner.client() == balancer
+                        && backends.contains(&inner.server())
+                        && is_within(inner.request.first_sent)
+                });
+                asked
+                    || trace.connections().iter().any(|connection| {
+                        let is_theirs = connection.client() == balancer && backends.contains(&connection.server());
+                        is_theirs && is_within(connection.asked_at)
+                    })
+            };
+            let mut judged = 0;
+            for exchange in trace.exchanges().iter().filter(|exchange| balancers.contains(&exchange.server())) {
+                let (Some(status), Some(response)) = (exchange.status, &exchange.response) else { continue };
+                let Some(received) = exchange.request.first_arrived else { continue };
+                judged += 1;
+                let answered = response.first_sent;
+                if status != 503
+                    || response.header("retry-after").is_some()
+                    || tries(exchange.server(), received, answered)
+                {
+                    continue;
+                }
+                let alive = backends.iter().find(|backend| is_alive_over(trace, **backend, received, answered));
+                if let Some(alive) = alive {
+                    let (who, alive, at) = (trace.name(exchange.server()), trace.name(*alive), text(answered));
+                    return CountedVerdict::broken(
+                        judged,
+                        format!(
+                            "H4: {who} answered 503 at {at} without having tried a backend, although {alive} lives"
+                        ),
+                    );
+                }
+            }
+            CountedVerdict::kept(judged, "no request reached a host that asks the backends")
+        })
+    }
+
     /// H2: a backend that has been alive since t gets requests again after t + (rise + 1) x (interval + timeout) +
     /// slack. If t lies before the end of the faults, that end takes the place of t, so that the backend is reachable.
     ///
@@ -133,6 +187,13 @@ impl HealthPolicy {
             CountedVerdict::kept(judged, TOO_FEW_REQUESTS)
         })
     }
+}
+
+/// Whether a process runs on a host throughout this time.
+fn is_alive_over(trace: &Trace, host: HostId, from: Duration, to: Duration) -> bool {
+    let mut before = trace.records.iter().filter(|record| record.host == Some(host) && record.at <= from);
+    let last = before.rfind(|record| record.event == Event::Started || is_death(&record.event));
+    last.is_some_and(|record| record.event == Event::Started) && !died_between(trace, host, from, to)
 }
 
 #[cfg(test)]

@@ -23,7 +23,9 @@ mod connections;
 mod keys;
 mod observed;
 mod policy;
+mod probes;
 mod promises;
+mod spread;
 
 #[cfg(test)]
 mod tests;

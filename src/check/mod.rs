@@ -44,6 +44,7 @@
 //! # assert_eq!(scenario.check_names().count(), 5);
 //! ```
 
+mod breakers;
 pub mod convergence;
 mod decoded;
 mod effects;
@@ -56,6 +57,7 @@ mod restarts;
 mod retries;
 pub mod sequential;
 pub mod session;
+mod shutdown;
 mod situation;
 pub mod staleness;
 mod timeouts;
@@ -69,6 +71,7 @@ use serde::{Deserialize, Serialize};
 use crate::history::History;
 use crate::trace::Trace;
 
+pub use breakers::breakers_close_within;
 pub use convergence::converges_within;
 pub use decoded::{Decoded, Unreadable};
 pub use effects::{ClientOutcome, EffectKey, Effects, WrongEffect, wrong_effects};
@@ -78,9 +81,12 @@ pub use restarts::{no_operation_fails, servers_are_interchangeable, without_faul
 pub use retries::{attempts_at_most, only_safe_requests_are_retried, retries_within_budget};
 pub use sequential::is_sequentially_consistent;
 pub use session::sessions_keep;
+pub use shutdown::{servers_stop_within, stopping_servers_accept_for};
 pub use situation::Situation;
 pub use staleness::staleness_at_most;
-pub use timeouts::{attempts_end_within_their_timeout, calls_end_within_their_deadline, recovers_within};
+pub use timeouts::{
+    attempts_end_within_their_timeout, calls_end_within, calls_end_within_their_deadline, recovers_within,
+};
 pub use verdict::{CountedVerdict, Verdict};
 
 type Judge = dyn Fn(&Trace, &History) -> CountedVerdict + Send + Sync;
@@ -228,7 +234,11 @@ mod tests {
             without_faults_no_operation_fails(),
             servers_are_interchangeable(|_| Ok(None)),
             policy.clone().no_requests_to_dead_backends(),
-            policy.requests_to_recovered_backends(),
+            policy.clone().requests_to_recovered_backends(),
+            policy.some_backend_is_tried(),
+            breakers_close_within(secs(1), "/"),
+            servers_stop_within(secs(1)),
+            stopping_servers_accept_for(secs(1)),
             effects.at_most_once(),
             effects.acknowledged_exactly_once(),
             effects.match_outcomes(|_| Ok(None)),

@@ -24,13 +24,18 @@ pub(crate) fn tolerance(trace: &Trace) -> Duration {
 ///
 /// A call whose client died, or whose deadline lies beyond the end of the run, is not judged.
 pub fn calls_end_within_their_deadline() -> Check {
-    Check::new("T1 calls end within their deadline", |trace, _| {
+    calls_end_within(Duration::MAX)
+}
+
+/// T1: the same for calls that end within `limit`, whatever deadline they state.
+pub fn calls_end_within(limit: Duration) -> Check {
+    Check::new("T1 calls end within their deadline", move |trace, _| {
         let mut judged = 0;
         let mut open = BTreeMap::new();
         for (at, host, mark) in trace.marks() {
             match mark {
                 Mark::CallStarted { call, deadline } => {
-                    open.insert((host, *call), (at, *deadline));
+                    open.insert((host, *call), (at, limit.min(*deadline)));
                 }
                 Mark::CallEnded { call, .. } => {
                     let Some((started, deadline)) = open.remove(&(host, *call)) else { continue };

@@ -18,7 +18,7 @@ mod wire_log;
 pub(super) use calls::KnownCalls;
 pub(crate) use calls::trace_of;
 pub use calls::{Call, CallIdentity, calls, possible_causes};
-pub use data::{Ending, Exchange, Goaway, HttpMessage, HttpVersion};
+pub use data::{Ending, Exchange, Goaway, HttpMessage, HttpVersion, TcpConnection};
 pub use kept::KeptHeaders;
 pub(super) use observed::observe;
 pub use observed::{Observed, observe_bytes};

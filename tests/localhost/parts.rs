@@ -14,7 +14,7 @@ use hyper::{Request, StatusCode};
 use tokio::time::Instant;
 
 use crate::fixture::{Client, order};
-use crate::shop::balance::{Backend, Pool};
+use crate::shop::balance::{Backend, HealthRules, Pool};
 use crate::shop::breaker::{Breaker, BreakerConfig};
 use crate::shop::client::{CallError, Effect, ShopClient};
 use crate::shop::client_config::ClientConfig;
@@ -168,10 +168,12 @@ async fn an_open_breaker_lets_one_probe_through_and_survives_losing_it() {
     }
 }
 
+const RULES: HealthRules = HealthRules { fall: 3, rise: 2, panic_threshold: 0.5 };
+
 #[test]
 fn the_gateway_takes_turns_and_panics_when_most_are_ejected() {
     let backends: Vec<Backend> = (0..4).map(|number| Backend::new(format!("api-{number}"), 80)).collect();
-    let pool = Pool::new(&backends, 3, 2, false, no_observer());
+    let pool = Pool::new(&backends, RULES, no_observer());
     let used = |count: usize| {
         (0..count).map(|_| pool.next(None).unwrap()).fold([0; 4], |mut used, index| {
             used[index] += 1;
@@ -188,7 +190,7 @@ fn the_gateway_takes_turns_and_panics_when_most_are_ejected() {
     assert_eq!(used(12), [3, 3, 3, 3], "only one of four is healthy, so the probes are ignored");
     (0..2).for_each(|_| pool.record_probe(0, true));
     assert_eq!(used(12), [6, 0, 0, 6]);
-    assert_eq!(Pool::new(&[], 3, 2, false, no_observer()).next(None), None);
+    assert_eq!(Pool::new(&[], RULES, no_observer()).next(None), None);
 }
 
 #[test]

@@ -1,39 +1,56 @@
 //! The time that requests state for themselves.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::observed::{check, stated_timeout, words};
+use super::observed::{Pauses, check, stated_timeout, words};
 use super::policy::HttpPolicy;
 use crate::check::Check;
 use crate::fault::duration_text as text;
+use crate::trace::Trace;
 use crate::trace::exchange::{Exchange, possible_causes};
-use crate::trace::{Event, HostId, Trace};
 
 const NO_TIMEOUT: &str = "no request states a timeout, for example in `grpc-timeout` or `x-deadline-ms`";
 
 pub(super) fn kept(policy: HttpPolicy) -> Check {
     check("T2 stated timeouts are kept", NO_TIMEOUT, move |trace, judged| {
-        let pauses = Pauses::of(trace);
-        for exchange in trace.exchanges() {
-            let Some(timeout) = stated_timeout(exchange) else { continue };
-            let limit = exchange.request.first_sent + timeout + policy.slack + trace.step;
-            let began = exchange.request.first_sent;
-            // A process that does nothing keeps no time.
-            if limit > trace.ended_at || pauses.overlap(exchange.client(), began, limit) {
-                continue;
-            }
-            *judged += 1;
-            if exchange.ended_at.is_none_or(|ended_at| ended_at > limit) {
-                let (what, timeout) = (words(trace, exchange), text(timeout));
-                let end = exchange.ended_at.map_or("had not ended when the run did".to_owned(), |at| {
-                    format!("ended after {}", text(at - exchange.request.first_sent))
-                });
-                return Err(format!("T2: {what} states a timeout of {timeout}, and {end}"));
-            }
-        }
-        Ok(())
+        ended_in_time(trace, judged, &policy, "T2", |_| true)
     })
+}
+
+pub(super) fn bodies(policy: HttpPolicy) -> Check {
+    let needs = "no request states a timeout and gets a response";
+    let has_begun =
+        |exchange: &Exchange| exchange.response.as_ref().is_some_and(|response| response.first_arrived.is_some());
+    check("T4 bodies end in time", needs, move |trace, judged| ended_in_time(trace, judged, &policy, "T4", has_begun))
+}
+
+/// Judges whether those exchanges have ended that state a timeout and for which `is_judged` holds.
+fn ended_in_time(
+    trace: &Trace,
+    judged: &mut u64,
+    policy: &HttpPolicy,
+    promise: &str,
+    is_judged: impl Fn(&Exchange) -> bool,
+) -> Result<(), String> {
+    let pauses = Pauses::of(trace);
+    for exchange in trace.exchanges().iter().filter(|exchange| is_judged(exchange)) {
+        let Some(timeout) = stated_timeout(exchange) else { continue };
+        let began = exchange.request.first_sent;
+        let limit = began + timeout + policy.slack + trace.step;
+        // A process that does nothing keeps no time.
+        if limit > trace.ended_at || pauses.overlap(exchange.client(), began, limit) {
+            continue;
+        }
+        *judged += 1;
+        if exchange.ended_at.is_none_or(|ended_at| ended_at > limit) {
+            let (what, timeout) = (words(trace, exchange), text(timeout));
+            let end = exchange
+                .ended_at
+                .map_or("had not ended when the run did".to_owned(), |at| format!("ended after {}", text(at - began)));
+            return Err(format!("{promise}: {what} states a timeout of {timeout}, and {end}"));
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn grow(policy: HttpPolicy) -> Check {
@@ -80,31 +97,4 @@ pub(super) fn grow(policy: HttpPolicy) -> Check {
         }
         Ok(())
     })
-}
-
-/// When processes were paused.
-struct Pauses(BTreeMap<HostId, Vec<(Duration, Duration)>>);
-
-impl Pauses {
-    fn of(trace: &Trace) -> Pauses {
-        let mut pauses: BTreeMap<HostId, Vec<(Duration, Duration)>> = BTreeMap::new();
-        for record in &trace.records {
-            let Some(host) = record.host else { continue };
-            match record.event {
-                Event::Paused => pauses.entry(host).or_default().push((record.at, Duration::MAX)),
-                Event::Resumed | Event::Started => {
-                    if let Some((_, end)) = pauses.get_mut(&host).and_then(|pauses| pauses.last_mut()) {
-                        *end = (*end).min(record.at);
-                    }
-                }
-                _ => {}
-            }
-        }
-        Pauses(pauses)
-    }
-
-    /// Whether the process of a host was paused within this span of time.
-    fn overlap(&self, host: HostId, from: Duration, to: Duration) -> bool {
-        self.0.get(&host).is_some_and(|pauses| pauses.iter().any(|(begin, end)| *begin <= to && from <= *end))
-    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::fault::{millis, secs};
 use crate::trace::Trace;
-use crate::trace::exchange::Call;
+use crate::trace::exchange::{Call, Exchange};
 
 /// The numbers of the promises about HTTP. The defaults are those of well-known systems.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,13 +17,23 @@ pub struct HttpPolicy {
     pub budget_ratio: f64,
     /// ... plus this many. The defaults (10 s, 20 %, 100) are Finagle's: 20 %, and 10 in each second.
     pub budget_minimum: f64,
+    /// R4: retries after the same number of failures are spread: a twentieth of their range holds at most this share of them. The default of 10 % lets waits be anywhere in the upper half of their range ("equal jitter").
+    pub most_retries_at_once: f64,
     /// R3: how many requests of one trace with the same method and path the hosts of one group receive at most. The default
     /// is that of `most_attempts`: only one layer retries.
     pub most_attempts_at_a_hop: u32,
     /// Requests that may be sent again although their method does not say so: method and path, for example `POST /login`.
     pub also_safe: Vec<String>,
-    /// The paths of probes, which are repeated for ever and are no calls.
+    /// The paths of probes, which are repeated for ever and are no calls. Those that have `ready` in their names may depend on
+    /// other services (H5).
     pub probes: Vec<String>,
+    /// The paths of responses that never end, for example streams of events (P3).
+    pub endless: Vec<String>,
+    /// P2: how long a client keeps a connection on which nothing is asked. The default is twice the 90 s of reqwest and
+    /// hyper-util, which look for idle connections only that often.
+    pub idle_limit: Duration,
+    /// P3: an exchange that began so long before the end of the run has ended by then.
+    pub quiet_after: Duration,
     /// Attempts without a key or a trace belong to one call if they are alike and no further apart than this.
     pub alike_within: Duration,
     /// How much later than stated things may happen, for code that rounds its timers and for the way to the other host.
@@ -37,9 +47,13 @@ impl Default for HttpPolicy {
             budget_window: secs(10),
             budget_ratio: 0.2,
             budget_minimum: 100.0,
+            most_retries_at_once: 0.1,
             most_attempts_at_a_hop: 3,
             also_safe: Vec::new(),
             probes: ["/health", "/healthz", "/live", "/livez", "/ready", "/readyz"].map(str::to_owned).to_vec(),
+            endless: Vec::new(),
+            idle_limit: secs(180),
+            quiet_after: secs(60),
             alike_within: secs(5),
             slack: millis(50),
         }
@@ -50,10 +64,12 @@ impl HttpPolicy {
     /// The calls that a run's exchanges are attempts of, without probes.
     pub(super) fn calls(&self, trace: &Trace) -> Vec<Call> {
         let exchanges = trace.exchanges();
-        let is_probe = |call: &&Call| {
-            let first = call.attempts.first().map(|first| exchanges[*first].path_only());
-            self.probes.iter().any(|probe| Some(probe.as_str()) == first)
-        };
+        let is_probe = |call: &&Call| call.attempts.first().is_some_and(|first| self.is_probe(&exchanges[*first]));
         trace.calls(self.alike_within).iter().filter(|call| !is_probe(call)).cloned().collect()
+    }
+
+    /// Whether an exchange is a probe.
+    pub(super) fn is_probe(&self, exchange: &Exchange) -> bool {
+        self.probes.iter().any(|probe| probe == exchange.path_only())
     }
 }

@@ -1,7 +1,7 @@
 //! The list of the promises, each of which is a check.
 
 use super::policy::HttpPolicy;
-use super::{attempts, bodies, budgets, connections, keys};
+use super::{attempts, bodies, budgets, connections, keys, probes, spread};
 use crate::check::Check;
 
 impl HttpPolicy {
@@ -12,6 +12,7 @@ impl HttpPolicy {
             self.attempts_are_limited(),
             self.retries_stay_within_their_budget(),
             self.attempts_at_a_hop_are_limited(),
+            self.retries_are_spread(),
             self.retry_after_is_kept(),
             self.only_safe_requests_are_sent_again(),
             self.client_errors_are_final(),
@@ -19,7 +20,11 @@ impl HttpPolicy {
             self.one_key_for_a_call(),
             self.stated_timeouts_are_kept(),
             self.timeouts_do_not_grow_over_hops(),
+            self.bodies_end_in_time(),
+            self.liveness_depends_on_nobody(),
             self.closing_connections_are_not_used(),
+            self.idle_connections_are_closed(),
+            self.nothing_is_left_open(),
             self.truncated_requests_are_not_accepted(),
             self.responses_belong_to_their_requests(),
         ];
@@ -39,6 +44,14 @@ impl HttpPolicy {
     /// R3: retries do not multiply over hops. Needs a trace: `traceparent` or `x-request-id`, passed on by every hop.
     pub fn attempts_at_a_hop_are_limited(&self) -> Check {
         attempts::limited_at_a_hop(self.clone())
+    }
+
+    /// R4: many calls that failed do not retry at the same time after their failures. Of the retries of one group of hosts
+    /// that follow the same number of failures, no twentieth of their range (of twice their median, or the longest delay if that
+    /// is less) holds more than `most_retries_at_once`, so many more that chance explains it in fewer than one of 10^12
+    /// cases. Retries after `Retry-After` are left out.
+    pub fn retries_are_spread(&self) -> Check {
+        spread::spread(self.clone())
     }
 
     /// R5: after a response with `Retry-After` in seconds, the next attempt of its call comes no earlier.
@@ -82,10 +95,33 @@ impl HttpPolicy {
         budgets::grow(self.clone())
     }
 
+    /// T4: a response whose request states a timeout, and which has begun to arrive, has arrived whole by then, or its client
+    /// has given it up.
+    pub fn bodies_end_in_time(&self) -> Check {
+        budgets::bodies(self.clone())
+    }
+
+    /// H5: a server that was not asked to stop answers probes of its liveness without an error: whether it lives does not
+    /// depend on other services. Probes with `ready` in their paths are left out.
+    pub fn liveness_depends_on_nobody(&self) -> Check {
+        probes::liveness(self.clone())
+    }
+
     /// P1: no request is sent on a connection whose end its client has seen: a FIN, a `GOAWAY`, or a response with
     /// `Connection: close`.
     pub fn closing_connections_are_not_used(&self) -> Check {
         connections::closing(self.clone())
+    }
+
+    /// P2: a client closes a connection on which nothing is asked for `idle_limit`.
+    pub fn idle_connections_are_closed(&self) -> Check {
+        connections::idle(self.clone())
+    }
+
+    /// P3: when the run ends, no exchange is open that began more than `quiet_after` before, unless it is `endless`: what a
+    /// client gave up has left nothing behind.
+    pub fn nothing_is_left_open(&self) -> Check {
+        connections::left_open(self.clone())
     }
 
     /// C3: a request whose body was cut off is not answered with success.

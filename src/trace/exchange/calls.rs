@@ -65,10 +65,18 @@ pub fn possible_causes(exchanges: &[Exchange]) -> Vec<Vec<usize>> {
     causes
 }
 
-/// Groups exchanges, which must be in order, into calls. What a host asks once for each attempt of somebody else is a call each time: only what
-/// it asks more often than it was asked is an attempt of a call that it has made before. Without a key or a trace, an exchange belongs to the call of an
-/// earlier one that it equals (client, port, method, path, body) if that one has ended without an answer (status below
-/// 500), at most `window` before.
+/// Whether an exchange with the key of a call is another call: it belongs to another trace, and the last attempt of the call
+/// was answered.
+fn is_another_call(call: &Call, exchanges: &[Exchange], exchange: &Exchange) -> bool {
+    let last = call.attempts.last().map(|last| &exchanges[*last]);
+    last.is_some_and(|last| last.is_answered() && trace_of(last).zip(trace_of(exchange)).is_some_and(|(a, b)| a != b))
+}
+
+/// Groups exchanges, which must be in order, into calls. What a host asks once for each attempt of somebody else is a call
+/// each time: only what it asks more often than it was asked is an attempt of a call that it has made before. A key that was
+/// answered and is used again in another trace begins another call. Without a key or a trace, an exchange belongs to the
+/// call of an earlier one that it equals (client, port, method, path, body) if that one has ended without an answer (status
+/// below 500), at most `window` before.
 ///
 /// Calls come in the order of their first attempts.
 pub fn calls(exchanges: &[Exchange], window: Duration) -> Vec<Call> {
@@ -91,7 +99,11 @@ pub fn calls(exchanges: &[Exchange], window: Duration) -> Vec<Call> {
         };
         if let Some((by, name)) = named {
             match by_name.get(&name).copied() {
-                Some((call, count)) if count >= causes[place].len().max(1) => calls[call].attempts.push(place),
+                Some((call, count))
+                    if count >= causes[place].len().max(1) && !is_another_call(&calls[call], exchanges, exchange) =>
+                {
+                    calls[call].attempts.push(place);
+                }
                 known => {
                     let count = known.map_or(0, |(_, count)| count);
                     by_name.insert(name, (begin(&mut calls, by), count + 1));

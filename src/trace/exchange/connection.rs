@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::data::{Ending, Exchange, Goaway};
+use super::data::{Ending, Exchange, Goaway, TcpConnection};
 use super::draft::{Draft, MessageDraft, Point, Sender, Sides};
 use super::http1::{Http1, Stop};
 use super::http2::{Http2, PREFACE};
@@ -54,6 +54,8 @@ impl Direction {
 #[derive(Debug)]
 pub(super) struct Connection {
     key: FlowKey,
+    asked_at: Option<Duration>,
+    opened_at: Option<Duration>,
     protocol: Protocol,
     directions: Sides<Direction>,
     drafts: Vec<Draft>,
@@ -61,7 +63,14 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn new(key: FlowKey) -> Connection {
-        Connection { key, protocol: Protocol::Unknown(Vec::new()), directions: Sides::default(), drafts: Vec::new() }
+        Connection {
+            key,
+            asked_at: None,
+            opened_at: None,
+            protocol: Protocol::Unknown(Vec::new()),
+            directions: Sides::default(),
+            drafts: Vec::new(),
+        }
     }
 
     pub(super) fn take_in(&mut self, at: Duration, from: Sender, happened: Happened<'_>, kept: &KeptHeaders) {
@@ -91,6 +100,12 @@ impl Connection {
             }
             Happened::ResetArrived => {
                 direction.arrived_resets.push(at);
+            }
+            Happened::Asked => {
+                self.asked_at.get_or_insert(at);
+            }
+            Happened::AcceptArrived => {
+                self.opened_at.get_or_insert(at);
             }
         }
     }
@@ -137,9 +152,25 @@ impl Connection {
         http2.goaways.iter().map(goaway).collect()
     }
 
+    /// When it was asked for, and how it ended; `None` if the log does not say when it was asked for.
+    pub(super) fn as_tcp(&self) -> Option<TcpConnection> {
+        let Sides { client, server } = &self.directions;
+        let first = |times: [Option<Duration>; 2]| times.into_iter().flatten().min();
+        let refused_at = server.resets.first().copied().filter(|_| self.opened_at.is_none());
+        Some(TcpConnection {
+            connection: self.key,
+            asked_at: self.asked_at?,
+            opened_at: self.opened_at,
+            refused_at,
+            closed_by_client_at: first([client.finished_at, client.resets.first().copied()]),
+            closed_by_server_at: first([server.finished_at, server.resets.first().copied()]),
+            end_seen_by_client_at: first([server.finish_arrived_at, server.arrived_resets.first().copied()]),
+        })
+    }
+
     /// Its exchanges. `client_gone_at` is when the client's machine lost its power.
     pub(super) fn into_exchanges(self, client_gone_at: impl Fn(Duration) -> Option<Duration>) -> Vec<Exchange> {
-        let Connection { key, directions: Sides { client, server }, drafts, protocol } = self;
+        let Connection { key, directions: Sides { client, server }, drafts, protocol, .. } = self;
         let goaway = match protocol {
             Protocol::Http2(http2) => http2.goaways.first().and_then(|(end, _)| server.arrived_at(end.offset)),
             _ => None,

@@ -124,6 +124,43 @@ pub struct Goaway {
     pub last_stream: u32,
 }
 
+/// A TCP connection: when it was asked for, and how it ended. All times are those at which its hosts sent or received
+/// something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TcpConnection {
+    /// The connection; its `from` is the client, and its `to` the server.
+    pub connection: FlowKey,
+    /// When the client asked for it.
+    pub asked_at: Duration,
+    /// When the client learnt that it was accepted.
+    pub opened_at: Option<Duration>,
+    /// When the server's machine refused it, if it never opened.
+    pub refused_at: Option<Duration>,
+    /// When the client closed or reset it.
+    pub closed_by_client_at: Option<Duration>,
+    /// When the server closed or reset it.
+    pub closed_by_server_at: Option<Duration>,
+    /// When the client learnt that it had ended: by a FIN or a reset.
+    pub end_seen_by_client_at: Option<Duration>,
+}
+
+impl TcpConnection {
+    /// The host that asked for it.
+    pub fn client(&self) -> HostId {
+        self.connection.from
+    }
+
+    /// The host that was asked.
+    pub fn server(&self) -> HostId {
+        self.connection.to
+    }
+
+    /// When it was over for its client: it had closed it, or learnt of its end.
+    pub fn over_for_client_at(&self) -> Option<Duration> {
+        [self.closed_by_client_at, self.end_seen_by_client_at, self.refused_at].into_iter().flatten().min()
+    }
+}
+
 impl Exchange {
     /// The host that asked.
     pub fn client(&self) -> HostId {

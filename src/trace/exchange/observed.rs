@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::connection::Connection;
-use super::data::{Exchange, Goaway};
+use super::data::{Exchange, Goaway, TcpConnection};
 use super::draft::Sender;
 use super::kept::KeptHeaders;
 use super::wire_log::{Happened, WireLog};
@@ -21,6 +21,8 @@ pub struct Observed {
     pub is_observed: bool,
     /// The exchanges, in the order in which their requests began.
     pub exchanges: Vec<Exchange>,
+    /// The TCP connections, in the order of their keys.
+    pub connections: Vec<TcpConnection>,
     /// The times at which servers of HTTP/2 said that they process no more streams, by connection.
     pub goaways: Vec<Goaway>,
     /// How many connections spoke TLS, which cannot be read.
@@ -71,6 +73,7 @@ pub(in crate::trace) fn observe(log: &WireLog, records: &[Record], kept: &KeptHe
         let offs = power_offs.get(&key.from).map(Vec::as_slice).unwrap_or_default();
         let gone_at = |began: Duration| offs.iter().copied().find(|off| *off >= began);
         observed.goaways.extend(connection.goaways());
+        observed.connections.extend(connection.as_tcp());
         observed.exchanges.extend(connection.into_exchanges(gone_at));
     }
     observed.exchanges.sort_by_key(|exchange| exchange.request.first_sent);

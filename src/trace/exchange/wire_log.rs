@@ -28,6 +28,10 @@ pub(super) enum Happened<'a> {
     FinishArrived,
     /// A reset arrived that seems to come from one side.
     ResetArrived,
+    /// The client asked for the connection.
+    Asked,
+    /// The server's answer to that arrived.
+    AcceptArrived,
 }
 
 /// One entry.
@@ -83,6 +87,7 @@ impl WireLog {
             SegmentKind::Data => self.append(at, connection, forward, 0, bytes.len() as u32, bytes),
             SegmentKind::Fin => self.append(at, connection, forward, 1, 0, &[]),
             SegmentKind::Rst => self.append(at, connection, forward, 2, 0, &[]),
+            SegmentKind::Syn => self.append(at, connection, forward, 6, 0, &[]),
             _ => {}
         }
     }
@@ -103,6 +108,7 @@ impl WireLog {
             SegmentKind::Data => self.append(at, connection, forward, 3, length as u32, &[]),
             SegmentKind::Rst => self.append(at, connection, forward, 4, 0, &[]),
             SegmentKind::Fin => self.append(at, connection, forward, 5, 0, &[]),
+            SegmentKind::SynAck => self.append(at, connection, forward, 7, 0, &[]),
             _ => {}
         }
     }
@@ -158,7 +164,9 @@ fn next_entry(bytes: &[u8]) -> Option<(Entry<'_>, &[u8])> {
         2 => (Happened::Reset, rest),
         3 => (Happened::Arrived(length), rest),
         4 => (Happened::ResetArrived, rest),
-        _ => (Happened::FinishArrived, rest),
+        5 => (Happened::FinishArrived, rest),
+        6 => (Happened::Asked, rest),
+        _ => (Happened::AcceptArrived, rest),
     };
     Some((Entry { at, connection, forward: kind & 1 == 1, happened }, rest))
 }

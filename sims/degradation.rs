@@ -1,0 +1,39 @@
+//! Degradation: while pricing is unwell, prices are old and marked, or refused; soon after it has recovered they are fresh again.
+
+use squall::check;
+use squall::prelude::*;
+
+use crate::shop::breaker::BreakerConfig;
+use crate::shop::served::fallbacks_are_marked;
+use crate::shop::simulated::{Setup, shop_without_retries};
+use crate::shop::situations;
+use crate::shop::workload;
+
+/// A pricing service that dies, hangs, or is slow or unreachable, while gateways come and go.
+pub fn scenario() -> Scenario {
+    with(Setup::default())
+}
+
+/// The same with another setup, but for the load and for breakers that open sooner and wait for less.
+pub fn with(mut setup: Setup) -> Scenario {
+    let longest_backoff = secs(4);
+    setup.operations = workload::price_or_order;
+    setup.thinking_ms = 200..1_200;
+    setup.api.stale_limit = secs(20);
+    setup.api.breaker =
+        BreakerConfig { failures: 3, backoff_min: secs(1), backoff_max: longest_backoff, ..setup.api.breaker };
+    shop_without_retries("degradation", setup)
+        .fault(fault::kill("pricing").every(secs(4)..secs(10)).lasting(secs(1)..secs(6)))
+        .fault(fault::output_stall("pricing").every(secs(4)..secs(10)).lasting(secs(1)..secs(6)))
+        .fault(fault::partition(one("api"), "pricing").every(secs(4)..secs(10)).lasting(secs(1)..secs(6)))
+        .fault(
+            fault::latency(millis(200)..millis(900), "api", "pricing")
+                .every(secs(5)..secs(12))
+                .lasting(secs(1)..secs(4)),
+        )
+        .fault(fault::kill("gateway").every(secs(2)..secs(6)).lasting(millis(200)..secs(1)))
+        .check(fallbacks_are_marked(secs(20)))
+        .check(check::breakers_close_within(longest_backoff, "/catalogue/"))
+        .sometimes("a stale price was served instead of a fresh one", situations::an_old_price_stood_in)
+        .sometimes("a breaker opened and closed again", situations::a_breaker_opened_and_closed)
+}

@@ -1,0 +1,63 @@
+//! A check of circuit breakers: what has healed is used again.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{Check, CountedVerdict};
+use crate::fault::duration_text as text;
+use crate::trace::{Event, HostId, Mark, Trace};
+
+/// B3: a breaker that opened is closed again within `longest_backoff` after the end of the faults, and one request more.
+///
+/// Breakers are known by [`Mark::BreakerChanged`], one for each host. A breaker needs a request as its probe: it is judged
+/// after the first request whose path begins with `path` that reaches its host after that time and ends.
+pub fn breakers_close_within(longest_backoff: Duration, path: &str) -> Check {
+    let path = path.to_owned();
+    Check::over_exchanges("B3 breakers close again", move |trace, _| {
+        let from = trace.run_for + longest_backoff;
+        let mut judged = 0;
+        for (host, states) in breakers(trace) {
+            let probes = trace.exchanges().iter().filter(|exchange| {
+                let arrived = exchange.request.first_arrived;
+                exchange.server() == host && exchange.path.starts_with(&path) && arrived.is_some_and(|at| at >= from)
+            });
+            // A request that was given up says nothing.
+            let Some(probed_at) = probes.filter(|probe| probe.is_complete()).filter_map(|probe| probe.ended_at).min()
+            else {
+                continue;
+            };
+            judged += 1;
+            let before = states.iter().rev().find(|(at, _)| *at <= probed_at);
+            if let Some((since, true)) = before {
+                let (who, since, from, at) = (trace.name(host), text(*since), text(from), text(probed_at));
+                return CountedVerdict::broken(
+                    judged,
+                    format!(
+                        "B3: the breaker of {who}, open since {since}, should close by {from}; it is open after a request that ended at {at}"
+                    ),
+                );
+            }
+        }
+        let needs = "no breaker opened and was asked after the faults: emit `Mark::BreakerChanged`";
+        CountedVerdict::kept(judged, needs)
+    })
+}
+
+/// For each host whose breaker ever opened: when it changed, and whether it was open from then on.
+fn breakers(trace: &Trace) -> BTreeMap<HostId, Vec<(Duration, bool)>> {
+    let mut breakers: BTreeMap<HostId, Vec<(Duration, bool)>> = BTreeMap::new();
+    for record in &trace.records {
+        let Some(host) = record.host else { continue };
+        match &record.event {
+            Event::Mark(Mark::BreakerChanged { open }) => breakers.entry(host).or_default().push((record.at, *open)),
+            // A new process begins with a closed breaker.
+            Event::Started => {
+                if let Some(states) = breakers.get_mut(&host) {
+                    states.push((record.at, false));
+                }
+            }
+            _ => {}
+        }
+    }
+    breakers
+}

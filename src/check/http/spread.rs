@@ -1,0 +1,122 @@
+//! Whether retries are spread over time.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::observed::{check, group_of};
+use super::policy::HttpPolicy;
+use crate::check::Check;
+use crate::fault::{duration_text as text, millis};
+use crate::trace::Trace;
+use crate::trace::exchange::Exchange;
+
+/// How rare it must be that a right client looks wrong.
+const RARE: f64 = 1e-12;
+
+pub(super) fn spread(policy: HttpPolicy) -> Check {
+    let needs = "no request was sent again for a reason other than `Retry-After`";
+    check("R4 retries are spread", needs, move |trace, judged| {
+        for ((clients, servers, failures), mut delays) in delays(trace, &policy) {
+            *judged += delays.len() as u64;
+            delays.sort_unstable();
+            let slice = slice_of(&delays);
+            let (count, from) = most_within(&delays, slice);
+            if tail(delays.len(), count, policy.most_retries_at_once) < RARE {
+                let (all, from, to) = (delays.len(), text(from), text(from + slice));
+                let failures = if failures == 1 { "1 failure".to_owned() } else { format!("{failures} failures") };
+                return Err(format!(
+                    "R4: of the {all} retries of {clients} to {servers} after {failures}, {count} waited between {from} and {to}"
+                ));
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Groups of clients and of servers, and the number of failures.
+type Retries<'a> = (&'a str, &'a str, usize);
+
+/// How long retries waited.
+fn delays<'a>(trace: &'a Trace, policy: &HttpPolicy) -> BTreeMap<Retries<'a>, Vec<Duration>> {
+    let exchanges = trace.exchanges();
+    let mut firsts: BTreeMap<_, usize> = BTreeMap::new();
+    for (place, exchange) in exchanges.iter().enumerate() {
+        firsts.entry(exchange.connection).or_insert(place);
+    }
+    let mut delays: BTreeMap<Retries<'a>, Vec<Duration>> = BTreeMap::new();
+    for call in policy.calls(trace) {
+        for (index, pair) in call.attempts.windows(2).enumerate() {
+            let (failed, retry) = (&exchanges[pair[0]], &exchanges[pair[1]]);
+            let Some(failed_at) = failed.ended_at else { continue };
+            let asked_to_wait =
+                failed.response.as_ref().is_some_and(|response| response.header("retry-after").is_some());
+            let began = began(trace, retry, firsts.get(&retry.connection) == Some(&pair[1]), failed_at);
+            if asked_to_wait || began < failed_at {
+                continue;
+            }
+            let group = (group_of(trace, retry.client()), group_of(trace, retry.server()), index + 1);
+            delays.entry(group).or_default().push(began - failed_at);
+        }
+    }
+    delays
+}
+
+/// When an attempt began: with the connect, if it is the first request of a connection that was asked for after the failure.
+fn began(trace: &Trace, retry: &Exchange, is_first: bool, failed_at: Duration) -> Duration {
+    let sent = retry.request.first_sent;
+    let connection = trace.connection(retry.connection).filter(|_| is_first);
+    connection.map(|connection| connection.asked_at).filter(|asked_at| *asked_at >= failed_at).unwrap_or(sent)
+}
+
+/// A twentieth of the range over which these sorted delays should be spread: of twice their median, as the longest may have
+/// waited for something else, too.
+fn slice_of(delays: &[Duration]) -> Duration {
+    let Some(longest) = delays.last().copied() else { return Duration::ZERO };
+    (longest.min(delays[delays.len() / 2] * 2) / 20).max(millis(1))
+}
+
+/// The most of these sorted times that lie within a slice of this length, and where it begins.
+fn most_within(times: &[Duration], slice: Duration) -> (usize, Duration) {
+    let counts = times.iter().enumerate().map(|(place, from)| {
+        let behind = times.partition_point(|time| *time <= *from + slice);
+        (behind - place, *from)
+    });
+    // The earliest of the fullest.
+    counts.rev().max_by_key(|(count, _)| *count).unwrap_or_default()
+}
+
+/// The probability that at least `count` of `all` independent events happen that each have the probability `share`: the
+/// upper tail of the binomial distribution.
+fn tail(all: usize, count: usize, share: f64) -> f64 {
+    // The logarithm of the term for k = count, then each next term from the one before it.
+    let choose = (0..count).map(|k| ((all - k) as f64 / (count - k) as f64).ln()).sum::<f64>();
+    let mut term = (choose + count as f64 * share.ln() + (all - count) as f64 * (1.0 - share).ln()).exp();
+    let mut sum = 0.0;
+    for k in count..=all {
+        sum += term;
+        term *= (all - k) as f64 / (k + 1) as f64 * share / (1.0 - share);
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tail_of_the_binomial_distribution() {
+        let is_close = |found: f64, expected: f64| (found / expected - 1.0).abs() < 1e-9;
+        assert!(is_close(tail(3, 0, 0.1), 1.0));
+        assert!(is_close(tail(3, 1, 0.1), 1.0 - 0.9_f64.powi(3)));
+        assert!(is_close(tail(13, 13, 0.1), 1e-13));
+        // From the table of any statistics package: P(X >= 5) for n = 20, p = 0.1.
+        assert!((tail(20, 5, 0.1) - 0.043_174_5).abs() < 1e-7);
+    }
+
+    #[test]
+    fn the_fullest_slice() {
+        let times = [1, 2, 10, 11, 12, 30].map(millis);
+        assert_eq!(most_within(&times, millis(2)), (3, millis(10)));
+        assert_eq!(most_within(&[], millis(2)), (0, millis(0)));
+    }
+}
