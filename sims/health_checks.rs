@@ -13,7 +13,7 @@ pub fn scenario() -> Scenario {
 
 /// The same with another setup.
 pub fn with(setup: Setup) -> Scenario {
-    let policy = health_policy(&setup);
+    let policy = health_policy();
     shop_with_promises("health_checks", setup)
         .fault(fault::kill(one("api")).every(secs(2)..secs(20)).lasting(secs(2)..secs(12)))
         .fault(fault::power_off(one("api")).every(secs(5)..secs(30)).lasting(secs(6)..secs(14)))

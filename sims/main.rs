@@ -24,6 +24,7 @@ fn main() -> std::process::ExitCode {
         degradation::scenario,
         graceful_shutdown::scenario,
         pooling::scenario,
+        trust::scenario,
     ];
     squall::main_with_mistakes(scenarios, mistakes::all())
 }

@@ -13,7 +13,7 @@ pub fn scenario() -> Scenario {
 
 /// The same with another setup.
 pub fn with(setup: Setup) -> Scenario {
-    let policy = health_policy(&setup);
+    let policy = health_policy();
     shop_with_promises("partitions", setup)
         .fault(fault::partition("gateway", minority("api")).every(secs(3)..secs(8)).lasting(millis(500)..secs(6)))
         .fault(fault::partition(one("api"), "store").every(secs(3)..secs(8)).lasting(millis(300)..secs(5)))

@@ -16,8 +16,9 @@ pub fn with(mut setup: Setup) -> Scenario {
     setup.buyers = 8;
     setup.thinking_ms = 200..9_000;
     setup.client.max_attempts = 1;
+    setup.api.pricing_timeout = millis(700);
     shop_without_retries("pooling", setup)
-        .latency(millis(40)..millis(80))
+        .latency(millis(30)..millis(60))
         .fault(
             fault::latency(millis(20)..millis(60), "gateway", "api").every(secs(3)..secs(9)).lasting(secs(1)..secs(4)),
         )

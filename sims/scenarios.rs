@@ -17,3 +17,4 @@ pub mod pooling;
 pub mod retries;
 pub mod stateless_restarts;
 pub mod timeouts;
+pub mod trust;

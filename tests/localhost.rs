@@ -8,16 +8,20 @@ mod parts;
 #[path = "../sims/shop/mod.rs"]
 mod shop;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
 use fixture::{Fixture, Traffic, assert_booked_once, order};
+use hyper::StatusCode;
 use shop::client::{CallError, Effect};
+use shop::message::problem;
 use shop::net::{Connect, TokioConnector};
 use shop::pool::Protocol;
 use shop::pricing::cents_of;
+use shop::serve::Layer;
 
 #[tokio::test]
 async fn a_key_makes_one_order() {
@@ -179,11 +183,17 @@ async fn an_http_1_0_client_gets_one_answer_and_a_closed_connection() {
 }
 
 #[tokio::test]
-async fn a_session_kept_in_memory_is_unknown_to_other_servers() {
-    let change = |config: &mut shop::localhost::ShopConfig| config.api.mistakes.session_in_memory = true;
-    let fixture = Fixture::start_with(Protocol::Http1, change).await;
-    let token = fixture.client_of("api-1").login("ann").await.unwrap();
-    assert_eq!(fixture.client_of("api-1").whoami(&token).await.unwrap(), "ann");
-    let refusal = fixture.client_of("api-2").whoami(&token).await.unwrap_err();
-    assert_eq!(refusal, CallError::Rejected { status: 401, effect: Effect::None });
+async fn a_layer_comes_before_the_routes() {
+    let closed: fn() -> Layer = || {
+        Arc::new(|request, routes| {
+            let is_closed = request.uri().path() == "/login";
+            Box::pin(async move {
+                if is_closed { problem(StatusCode::FORBIDDEN, "no logins today") } else { routes(request).await }
+            })
+        })
+    };
+    let fixture = Fixture::start_with(Protocol::Http1, |config| config.api.serve.layer = Some(closed)).await;
+    let refusal = fixture.client_of("api-1").login("ann").await.unwrap_err();
+    assert_eq!(refusal, CallError::Rejected { status: 403, effect: Effect::None });
+    fixture.client_of("api-1").price("teapot").await.unwrap();
 }

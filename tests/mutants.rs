@@ -1,4 +1,4 @@
-//! Mutants of the shop: every promise has a shop that breaks it on purpose, which the promise's check must catch.
+//! Mutants of the shop beyond those of `sims/mistakes`: other faults, particular plans, and promises that no shop can keep.
 
 #[path = "../sims/scenarios.rs"]
 mod scenarios;
@@ -6,6 +6,7 @@ mod scenarios;
 mod shop;
 
 use scenarios::*;
+use shop::client_config::Keys;
 use shop::simulated::Setup;
 use squall::check::Verdict;
 use squall::fault::{DiskCalls, Plan, Swarm};
@@ -42,129 +43,9 @@ fn assert_caught_in(promise: &str, scenario: &Scenario, narrow: fn(Plan) -> Plan
 }
 
 #[test]
-fn t1_catches_a_client_without_a_deadline() {
-    assert_caught("T1", timeouts::with, |setup| {
-        setup.client.mistakes.no_deadline = true;
-        setup.client.mistakes.unlimited_retries = true;
-        setup.client.mistakes.no_budget = true;
-    });
-}
-
-#[test]
-fn t2_catches_attempts_that_ignore_the_deadline() {
-    assert_caught("T2 attempts end", timeouts::with, |setup| setup.client.mistakes.attempt_ignores_deadline = true);
-}
-
-#[test]
-fn r1_catches_unlimited_retries() {
-    assert_caught("R1", retries::with, |setup| setup.client.mistakes.unlimited_retries = true);
-}
-
-#[test]
-fn r2_catches_a_client_without_a_budget() {
-    assert_caught("R2", retries::with, |setup| setup.client.mistakes.no_budget = true);
-}
-
-/// What passes over the wire is enough to catch these, without a word from the shop.
-#[test]
-fn the_wire_alone_catches_six_mistakes() {
-    assert_caught("R1 attempts are limited on the wire", retries::with, |setup| {
-        setup.client.mistakes.unlimited_retries = true;
-    });
-    assert_caught("R3", retries::with, |setup| setup.gateway.mistakes.retries_at_each_layer = true);
-    assert_caught("R5", partitions::with, |setup| setup.client.respects_retry_after = false);
-    assert_caught("R6 only safe requests are sent again", retries::with, retry_without_a_key);
-    assert_caught("I5", retries::with, |setup| setup.client.mistakes.new_key_per_attempt = true);
-    assert_caught("T3", timeouts::with, |setup| setup.api.mistakes.ignores_deadline = true);
-}
-
-fn retry_without_a_key(setup: &mut Setup) {
-    setup.client.mistakes.retry_unkeyed_posts = true;
-    setup.api.requires_key = false;
-}
-
-#[test]
-fn r6_catches_retries_of_orders_without_a_key() {
-    assert_caught("R6 only safe requests are retried", retries::with, retry_without_a_key);
-}
-
-#[test]
-fn i1_catches_a_new_key_for_each_attempt() {
-    assert_caught("I1", retries::with, |setup| setup.client.mistakes.new_key_per_attempt = true);
-}
-
-#[test]
 fn lost_answers_catch_new_keys_and_hasty_acknowledgements() {
-    assert_caught("I1", lost_answers::with, |setup| setup.client.mistakes.new_key_per_attempt = true);
+    assert_caught("I1", lost_answers::with, |setup| setup.client.keys = Keys::OfTheAttempt);
     assert_caught("C2", lost_answers::with, |setup| setup.store.acknowledge_before_sync = true);
-}
-
-#[test]
-fn i2_catches_orders_that_are_placed_twice() {
-    assert_caught("I2", retries::with, retry_without_a_key);
-}
-
-#[test]
-fn h1_catches_health_that_is_cached_for_ever() {
-    assert_caught("H1", health_checks::with, |setup| setup.gateway.mistakes.caches_health_forever = true);
-}
-
-#[test]
-fn h1_catches_probes_that_only_connect() {
-    let hanging = |plan: Plan| {
-        let stalls = plan.faults.into_iter().filter(|fault| fault.kind.name() == "output stall");
-        Plan::new(stalls.collect())
-    };
-    let only_connect = |setup: &mut Setup| setup.gateway.mistakes.probes_only_connect = true;
-    assert_caught_with("H1", health_checks::with, only_connect, hanging);
-}
-
-#[test]
-fn h2_catches_a_gateway_that_never_readmits() {
-    // With two of three servers ejected for good, fewer than half are healthy and all are used again, so the plan keeps
-    // only one fault.
-    let long_enough = |plan: Plan| {
-        let outage = plan.faults.into_iter().find(|fault| fault.lasting > secs(6));
-        Plan::new(outage.into_iter().collect())
-    };
-    let never_readmits = |setup: &mut Setup| setup.gateway.mistakes.never_readmits = true;
-    assert_caught_with("H2", health_checks::with, never_readmits, long_enough);
-}
-
-#[test]
-fn s1_catches_servers_that_stop_without_a_drain() {
-    assert_caught("S1", stateless_restarts::with, |setup| {
-        setup.api.mistakes.no_drain = true;
-        setup.api.serve.drain_limit = Some(std::time::Duration::ZERO);
-        setup.client.max_attempts = 1;
-    });
-}
-
-#[test]
-fn s3_catches_sessions_that_live_in_one_server() {
-    assert_caught("S3", stateless_restarts::with, |setup| setup.api.mistakes.session_in_memory = true);
-}
-
-#[test]
-fn s3_catches_tokens_that_expire_within_the_clock_skew() {
-    assert_caught("S3", stateless_restarts::with, |setup| {
-        setup.api.token_lifetime = std::time::Duration::from_secs(60);
-    });
-}
-
-#[test]
-fn c2_catches_a_store_that_acknowledges_before_its_sync() {
-    assert_caught("C2", durability::with, |setup| setup.store.acknowledge_before_sync = true);
-}
-
-#[test]
-fn d1_catches_a_store_that_trusts_its_disk() {
-    assert_caught("D1", bad_disks::with, |setup| setup.store.trusts_its_disk = true);
-}
-
-#[test]
-fn i2_catches_a_store_that_acknowledges_despite_errors() {
-    assert_caught("I2", bad_disks::with, |setup| setup.store.acknowledges_despite_errors = true);
 }
 
 /// Syncs that fail for half a second, and a power loss half a second later, five times.

@@ -35,7 +35,7 @@ fn no_deadline() -> Scenario {
 }
 
 fn attempt_ignores_deadline() -> Scenario {
-    broken("attempt_ignores_deadline", timeouts::with, |setup| setup.client.mistakes.attempt_ignores_deadline = true)
+    broken("attempt_ignores_deadline", timeouts::with, |setup| setup.client.attempt_limit = |timeout, _| timeout)
 }
 
 fn unlimited_retries() -> Scenario {
@@ -49,7 +49,7 @@ fn no_budget() -> Scenario {
 fn retries_without_a_key() -> Scenario {
     broken("retries_without_a_key", retries::with, |setup| {
         setup.client.keys = Keys::None;
-        setup.client.mistakes.retries_unsafe_requests = true;
+        setup.client.may_be_repeated = |_| true;
         setup.api.requires_key = false;
     })
 }
@@ -64,7 +64,7 @@ fn new_key_per_attempt_in_partitions() -> Scenario {
 }
 
 fn caches_health_forever() -> Scenario {
-    broken("caches_health_forever", health_checks::with, |setup| setup.gateway.mistakes.caches_health_forever = true)
+    broken("caches_health_forever", health_checks::with, |setup| setup.gateway.health_interval = secs(24 * 60 * 60))
 }
 
 fn never_readmits() -> Scenario {

@@ -7,7 +7,7 @@ use crate::scenarios::timeouts;
 
 pub fn mistake() -> Mistake {
     changed("attempt_ignores_the_deadline", timeouts::with, |setup| {
-        setup.client.mistakes.attempt_ignores_deadline = true;
+        setup.client.attempt_limit = |timeout, _| timeout;
     })
     .breaks("T2")
     .in_part("the client's attempts")

@@ -1,5 +1,7 @@
 //! A backend that was healthy once is never probed again.
 
+use std::time::Duration;
+
 use squall::scenario::Mistake;
 
 use super::changed;
@@ -7,7 +9,7 @@ use crate::scenarios::health_checks;
 
 pub fn mistake() -> Mistake {
     changed("health_cached_for_ever", health_checks::with, |setup| {
-        setup.gateway.mistakes.caches_health_forever = true;
+        setup.gateway.health_interval = Duration::from_secs(24 * 60 * 60);
     })
     .breaks("H1")
     .in_part("the gateway's probes")

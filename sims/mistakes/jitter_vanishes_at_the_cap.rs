@@ -13,9 +13,10 @@ pub fn mistake() -> Mistake {
         .in_part("the client's waits at their cap")
 }
 
-/// With a cap that the second wait reaches.
+/// With many buyers, and a cap that the second wait reaches.
 fn with(jitter: Jitter) -> Scenario {
     retries::with(Setup::changed(|setup| {
+        setup.buyers = 10;
         setup.client.backoff_cap = setup.client.backoff_base * 2;
         setup.client.jitter = jitter;
     }))

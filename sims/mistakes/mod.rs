@@ -6,6 +6,7 @@ mod acknowledges_despite_errors;
 mod attempt_ignores_the_deadline;
 mod breaker_never_recovers;
 mod cancelled_attempt_keeps_its_stream;
+mod claims_are_believed;
 mod client_idle_limit_above_the_servers;
 mod deadline_not_passed_on;
 mod drain_without_a_limit;
@@ -42,7 +43,7 @@ use squall::scenario::Mistake;
 use crate::shop::simulated::Setup;
 
 /// All mistakes, in the order of the table.
-pub fn all() -> [fn() -> Mistake; 34] {
+pub fn all() -> [fn() -> Mistake; 35] {
     [
         post_retried_without_a_key::mistake,
         new_key_for_each_attempt::mistake,
@@ -78,6 +79,7 @@ pub fn all() -> [fn() -> Mistake; 34] {
         acknowledges_despite_errors::mistake,
         trusts_its_disk::mistake,
         unmarked_fallback::mistake,
+        claims_are_believed::mistake,
     ]
 }
 

@@ -9,7 +9,7 @@ use crate::shop::client_config::Keys;
 pub fn mistake() -> Mistake {
     changed("post_retried_without_a_key", retries::with, |setup| {
         setup.client.keys = Keys::None;
-        setup.client.mistakes.retries_unsafe_requests = true;
+        setup.client.may_be_repeated = |_| true;
         setup.api.requires_key = false;
     })
     .breaks("R6")

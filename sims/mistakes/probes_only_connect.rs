@@ -4,9 +4,10 @@ use squall::scenario::Mistake;
 
 use super::changed;
 use crate::scenarios::health_checks;
+use crate::shop::gateway::Probe;
 
 pub fn mistake() -> Mistake {
-    changed("probes_only_connect", health_checks::with, |setup| setup.gateway.mistakes.probes_only_connect = true)
+    changed("probes_only_connect", health_checks::with, |setup| setup.gateway.probe = Probe::Connection)
         .breaks("H1")
         .in_part("the gateway's probes")
 }

@@ -6,7 +6,7 @@ use super::changed;
 use crate::scenarios::retries;
 
 pub fn mistake() -> Mistake {
-    changed("retries_at_each_layer", retries::with, |setup| setup.gateway.mistakes.retries_at_each_layer = true)
+    changed("retries_at_each_layer", retries::with, |setup| setup.gateway.upstream_attempts = 4)
         .breaks("R3")
         .in_part("the gateway's retries")
 }

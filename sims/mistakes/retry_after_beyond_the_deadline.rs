@@ -7,7 +7,7 @@ use crate::scenarios::partitions;
 
 pub fn mistake() -> Mistake {
     changed("retry_after_beyond_the_deadline", partitions::with, |setup| {
-        setup.client.mistakes.retry_after_beats_deadline = true;
+        setup.client.may_wait = |_, _| true;
     })
     .breaks("T1")
     .in_part("the client's waits")

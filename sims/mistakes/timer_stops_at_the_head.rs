@@ -4,9 +4,10 @@ use squall::scenario::Mistake;
 
 use super::changed;
 use crate::scenarios::timeouts;
+use crate::shop::client_config::Timed;
 
 pub fn mistake() -> Mistake {
-    changed("timer_stops_at_the_head", timeouts::with, |setup| setup.client.mistakes.timer_stops_at_head = true)
+    changed("timer_stops_at_the_head", timeouts::with, |setup| setup.client.timed = Timed::Head)
         .breaks("T4")
         .in_part("the client's timer")
 }

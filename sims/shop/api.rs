@@ -2,9 +2,8 @@
 //!
 //! Owns the routes that clients see and their authorization. It reaches the store and pricing by name, over HTTP.
 
-use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -39,7 +38,6 @@ pub async fn run<L: Listen, C: Connect>(
         store: authority(&config.store.0, config.store.1),
         catalogue: Catalogue::new(client.clone(), &config, observer.clone()),
         client,
-        sessions: Mutex::default(),
         draining: shutdown.clone(),
         config,
     });
@@ -50,8 +48,6 @@ struct Api<C: Connect> {
     client: HttpClient<C>,
     store: Authority,
     catalogue: Catalogue<C>,
-    /// Always empty, unless the server makes the mistake `session_in_memory`.
-    sessions: Mutex<BTreeMap<String, String>>,
     draining: Shutdown,
     config: Config,
 }
@@ -93,7 +89,7 @@ impl<C: Connect> Api<C> {
     /// Reports whether this server is alive, and nothing about others: if the store's health counted, one failing store
     /// would make the balancer eject every api server.
     async fn health(&self) -> Answer {
-        if self.config.mistakes.health_asks_store {
+        if self.config.health_covers_store {
             let expiry = Expiry::from_headers(&HeaderMap::new(), self.config.request_limit);
             let answer = self.ask_store(Method::GET, "/health", Bytes::new(), "", expiry).await;
             if answer.status() != StatusCode::OK {
@@ -118,31 +114,18 @@ impl<C: Connect> Api<C> {
         if user.is_empty() || user.len() > token::USER_LIMIT_BYTES {
             return problem(StatusCode::BAD_REQUEST, "a user has a name of 1 to 64 bytes");
         }
-        let token = if self.config.mistakes.session_in_memory {
-            let token = new_key();
-            self.sessions.lock().expect("no holder of the sessions panics").insert(token.clone(), user);
-            token
-        } else {
-            token::sign(&self.config.token_secret, &user, self.config.token_lifetime)
-        };
+        let token = token::sign(&self.config.token_secret, &user, self.config.token_lifetime);
         json(StatusCode::OK, &Token { token })
     }
 
     fn whoami(&self, headers: &HeaderMap) -> Answer {
         match text(headers, AUTHORIZATION.as_str()).and_then(|value| value.strip_prefix("Bearer ")) {
-            Some(token) => match self.user_of(token) {
+            Some(token) => match token::verify(&self.config.token_secret, token) {
                 Some(user) => json(StatusCode::OK, &User { user }),
                 None => problem(StatusCode::UNAUTHORIZED, "the token is not valid"),
             },
             None => problem(StatusCode::UNAUTHORIZED, "there is no bearer token"),
         }
-    }
-
-    fn user_of(&self, token: &str) -> Option<String> {
-        if self.config.mistakes.session_in_memory {
-            return self.sessions.lock().expect("no holder of the sessions panics").get(token).cloned();
-        }
-        token::verify(&self.config.token_secret, token)
     }
 
     async fn place_order(&self, headers: &HeaderMap, body: &[u8], expiry: Expiry) -> Answer {
@@ -170,8 +153,7 @@ impl<C: Connect> Api<C> {
 
     /// Sends one request to the store and passes its answer on.
     async fn ask_store(&self, method: Method, path: &str, body: Bytes, call: &str, expiry: Expiry) -> Answer {
-        let left = if self.config.mistakes.ignores_deadline { Some(self.config.request_limit) } else { expiry.left() };
-        let Some(left) = left else { return problem(StatusCode::GATEWAY_TIMEOUT, "too late to begin") };
+        let Some(left) = expiry.left() else { return problem(StatusCode::GATEWAY_TIMEOUT, "too late to begin") };
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
         *request.uri_mut() = address(&self.store, path);

@@ -1,4 +1,4 @@
-//! The configuration of an api server: its limits, its upstream services, and its deliberate mistakes.
+//! The configuration of an api server: its limits and its upstream services.
 
 use std::time::Duration;
 
@@ -31,21 +31,8 @@ pub struct Config {
     pub pool: PoolConfig,
     /// How connections from the gateway are treated.
     pub serve: ServeConfig,
-    /// The deliberate mistakes.
-    pub mistakes: Mistakes,
-}
-
-/// The mistakes that an api server can make.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Mistakes {
-    /// A token is valid only at the server that issued it, and only until that server dies.
-    pub session_in_memory: bool,
-    /// It reports itself unhealthy when the store is unhealthy.
-    pub health_asks_store: bool,
-    /// A stale price is not marked as degraded.
-    pub unmarked_fallback: bool,
-    /// It waits for the store up to its own limit, even after its caller's deadline.
-    pub ignores_deadline: bool,
+    /// Whether its health covers the store's. Then one failing store makes the balancer eject every api server.
+    pub health_covers_store: bool,
 }
 
 impl Default for Config {
@@ -62,7 +49,7 @@ impl Default for Config {
             breaker: BreakerConfig::default(),
             pool: PoolConfig::default(),
             serve: ServeConfig::default(),
-            mistakes: Mistakes::default(),
+            health_covers_store: false,
         }
     }
 }

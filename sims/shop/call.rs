@@ -12,12 +12,12 @@ use hyper::{Method, Request};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::client_config::{ClientConfig, Keys};
+use super::client_config::{ClientConfig, Keys, Timed};
 use super::message::{CALL_HEADER, DEADLINE_HEADER, KEY_HEADER, deadline_value, new_key};
 use super::net::Connect;
 use super::observe::{AttemptOutcome, Observer, RetrySafety};
 use super::pool::{ExchangeError, HttpClient, address, exchange, exchange_timing_the_head_only};
-use super::retry::{RetryBudget, backoff, is_refusal, is_transient, retry_after, up_to};
+use super::retry::{RetryBudget, backoff, is_refusal, retry_after, up_to};
 
 /// What is known about the effect of a failed call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +83,7 @@ pub struct Shared<C: Connect> {
     pub http: HttpClient<C>,
     /// The gateway.
     pub authority: Authority,
-    /// Limits and mistakes.
+    /// Limits and policies.
     pub config: ClientConfig,
     /// The retry budget.
     pub budget: RetryBudget,
@@ -167,10 +167,7 @@ impl<'a, C: Connect> Call<'a, C> {
         let mut failures_in_a_row = 0;
         loop {
             let Some(left) = self.left() else { return Err(self.deadline_exceeded()) };
-            let limit = match config.mistakes.attempt_ignores_deadline {
-                true => config.attempt_timeout,
-                false => config.attempt_timeout.min(left),
-            };
+            let limit = (config.attempt_limit)(config.attempt_timeout, left);
             let failure = match self.attempt(limit).await {
                 Ok(body) => return Ok(body),
                 Err(failure) => failure,
@@ -187,7 +184,7 @@ impl<'a, C: Connect> Call<'a, C> {
                     backoff(config.backoff_base, config.backoff_cap, failures_in_a_row, config.jitter)
                 }
             };
-            if self.left().is_none_or(|left| wait >= left) && !config.mistakes.retry_after_beats_deadline {
+            if !(config.may_wait)(wait, self.left().unwrap_or_default()) {
                 // The deadline would pass during the wait, so the call fails now.
                 return Err(self.deadline_exceeded());
             }
@@ -220,15 +217,15 @@ impl<'a, C: Connect> Call<'a, C> {
     /// The error that ends the call, if no retry may follow.
     fn allow_retry(&self, failure: &Failure) -> Result<(), CallError> {
         let config = &self.shared.config;
-        let mistakes = &config.mistakes;
         if let AttemptOutcome::Status(status) = failure.outcome
-            && !is_transient(status)
-            && !(mistakes.retries_rejections && matches!(status, 400 | 422))
+            && !(config.retried_statuses)(status)
         {
             return Err(CallError::Rejected { status, effect: self.effect() });
         }
-        let safe = self.safety() != RetrySafety::Unsafe || mistakes.retries_unsafe_requests;
-        if safe && self.attempts < config.max_attempts && self.shared.budget.withdraw() {
+        if (config.may_be_repeated)(self.safety())
+            && self.attempts < config.max_attempts
+            && self.shared.budget.withdraw()
+        {
             return Ok(());
         }
         Err(CallError::Unavailable { attempts: self.attempts, last: failure.outcome, effect: self.effect() })
@@ -254,9 +251,9 @@ impl<'a, C: Connect> Call<'a, C> {
         self.attempts += 1;
         shared.observer.attempt_started(self.number, self.attempts, limit, safety);
         let request = self.http_request(limit);
-        let exchanged = match shared.config.mistakes.timer_stops_at_head {
-            true => exchange_timing_the_head_only(&shared.http, request, limit).await,
-            false => exchange(&shared.http, request, limit).await,
+        let exchanged = match shared.config.timed {
+            Timed::Whole => exchange(&shared.http, request, limit).await,
+            Timed::Head => exchange_timing_the_head_only(&shared.http, request, limit).await,
         };
         let mut server_wait = None;
         let (outcome, body) = match exchanged {

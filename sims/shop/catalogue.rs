@@ -30,7 +30,6 @@ pub struct Catalogue<C: Connect> {
     breaker: Breaker,
     timeout: Duration,
     stale_limit: Duration,
-    marks_fallback: bool,
     remembered: Mutex<BTreeMap<String, (u64, Instant)>>,
 }
 
@@ -50,7 +49,6 @@ impl<C: Connect> Catalogue<C> {
             breaker: Breaker::new(config.breaker.clone(), observer),
             timeout: config.pricing_timeout,
             stale_limit: config.stale_limit,
-            marks_fallback: !config.mistakes.unmarked_fallback,
             remembered: Mutex::default(),
         }
     }
@@ -106,8 +104,7 @@ impl<C: Connect> Catalogue<C> {
         match remembered.map(|(cents, since)| (cents, since.elapsed())) {
             Some((cents, age)) if age <= self.stale_limit => {
                 let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
-                let (degraded, age_ms) = if self.marks_fallback { (true, age_ms) } else { (false, 0) };
-                json(StatusCode::OK, &Price { sku: sku.to_owned(), cents, degraded, age_ms })
+                json(StatusCode::OK, &Price { sku: sku.to_owned(), cents, degraded: true, age_ms })
             }
             _ => {
                 let mut answer = problem(StatusCode::SERVICE_UNAVAILABLE, "the price is not known at the moment");

@@ -1,9 +1,10 @@
-//! The configuration of a client: its limits, its retry policy, and its deliberate mistakes.
+//! The configuration of a client: its limits and its retry policy.
 
 use std::time::Duration;
 
+use super::observe::RetrySafety;
 use super::pool::PoolConfig;
-use super::retry::Jitter;
+use super::retry::{Jitter, is_transient};
 
 /// How calls are made.
 #[derive(Clone, Debug)]
@@ -18,6 +19,10 @@ pub struct ClientConfig {
     pub deadline: Duration,
     /// The limit for one attempt: the connect, the head and the whole body.
     pub attempt_timeout: Duration,
+    /// What an attempt may take, from `attempt_timeout` and what is left of the deadline: the less of both.
+    pub attempt_limit: fn(Duration, Duration) -> Duration,
+    /// What of an attempt is timed.
+    pub timed: Timed,
     /// The most attempts per call, including the first.
     pub max_attempts: u32,
     /// The upper bound of the first wait; it doubles with each failure.
@@ -32,14 +37,28 @@ pub struct ClientConfig {
     pub retry_minimum_per_second: f64,
     /// How many retries may be saved up.
     pub retry_burst: f64,
+    /// The statuses after which another attempt may help.
+    pub retried_statuses: fn(u16) -> bool,
+    /// Whether a request of this kind may be sent again.
+    pub may_be_repeated: fn(RetrySafety) -> bool,
     /// Whether the client waits as long as a server's `Retry-After` asks.
     pub respects_retry_after: bool,
+    /// Whether a wait may begin, by its length and what is left of the deadline: only if it ends before.
+    pub may_wait: fn(Duration, Duration) -> bool,
     /// How connections are kept.
     pub pool: PoolConfig,
     /// Which idempotency keys orders carry.
     pub keys: Keys,
-    /// The deliberate mistakes.
-    pub mistakes: Mistakes,
+}
+
+/// What of an attempt is timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Timed {
+    /// All of it, up to the last byte of the answer's body.
+    #[default]
+    Whole,
+    /// Only up to the answer's head (a mistake).
+    Head,
 }
 
 /// Which idempotency keys orders carry.
@@ -64,6 +83,8 @@ impl Default for ClientConfig {
             client_number: 0,
             deadline: Duration::from_secs(4),
             attempt_timeout: Duration::from_secs(1),
+            attempt_limit: Duration::min,
+            timed: Timed::default(),
             max_attempts: 4,
             backoff_base: Duration::from_millis(50),
             backoff_cap: Duration::from_secs(1),
@@ -71,25 +92,12 @@ impl Default for ClientConfig {
             retry_ratio: 0.2,
             retry_minimum_per_second: 1.0,
             retry_burst: 10.0,
+            retried_statuses: is_transient,
+            may_be_repeated: |safety| safety != RetrySafety::Unsafe,
             respects_retry_after: true,
+            may_wait: |wait, left| wait < left,
             pool: PoolConfig::default(),
             keys: Keys::default(),
-            mistakes: Mistakes::default(),
         }
     }
-}
-
-/// The mistakes that a client can make.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Mistakes {
-    /// Orders are retried whether or not they carry a key.
-    pub retries_unsafe_requests: bool,
-    /// An attempt gets its whole timeout, even if less time is left until the deadline.
-    pub attempt_ignores_deadline: bool,
-    /// An attempt's timer stops at the answer's head.
-    pub timer_stops_at_head: bool,
-    /// Permanent rejections (400, 422) are retried.
-    pub retries_rejections: bool,
-    /// The client waits as long as `Retry-After` asks, even beyond the deadline.
-    pub retry_after_beats_deadline: bool,
 }

@@ -39,6 +39,8 @@ pub struct Config {
     pub rise: u32,
     /// When fewer than this share of the backends is healthy, all are used (Envoy's panic threshold).
     pub panic_threshold: f64,
+    /// What a probe asks.
+    pub probe: Probe,
     /// The path that probes request.
     pub health_path: String,
     /// Whether probes reuse connections. A new connection also shows whether the server still accepts.
@@ -49,19 +51,19 @@ pub struct Config {
     pub pool: PoolConfig,
     /// How connections from clients are treated.
     pub serve: ServeConfig,
-    /// The deliberate mistakes.
-    pub mistakes: Mistakes,
+    /// How often a request is sent to backends, at most. More than once is rarely right: the client retries, and retries at
+    /// several layers multiply.
+    pub upstream_attempts: u32,
 }
 
-/// The mistakes that a gateway can make.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Mistakes {
-    /// After one successful probe, a backend is never probed again.
-    pub caches_health_forever: bool,
-    /// A probe only connects, which also succeeds when the server's program hangs, because the kernel accepts.
-    pub probes_only_connect: bool,
-    /// The gateway retries failed requests too, up to three times.
-    pub retries_at_each_layer: bool,
+/// What a probe asks of a backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Probe {
+    /// An answer to a request.
+    #[default]
+    Answer,
+    /// A connection, which also succeeds when the server's program hangs, because the kernel accepts.
+    Connection,
 }
 
 impl Default for Config {
@@ -73,12 +75,13 @@ impl Default for Config {
             fall: 3,
             rise: 2,
             panic_threshold: 0.5,
+            probe: Probe::default(),
             health_path: "/health".to_owned(),
             probes_reuse_connections: false,
             request_limit: Duration::from_secs(5),
             pool: PoolConfig::default(),
             serve: ServeConfig { in_flight_limit: 1024, ..ServeConfig::default() },
-            mistakes: Mistakes::default(),
+            upstream_attempts: 1,
         }
     }
 }
@@ -158,7 +161,7 @@ impl<C: Connect> Gateway<C> {
                 Err(error) => failure(&error),
             };
             failures += 1;
-            if self.config.mistakes.retries_at_each_layer && answer.status().is_server_error() && failures < 4 {
+            if answer.status().is_server_error() && failures < self.config.upstream_attempts {
                 continue;
             }
             return answer;
@@ -171,9 +174,6 @@ impl<C: Connect> Gateway<C> {
         loop {
             let ok = self.probe(index).await;
             self.backends.record_probe(index, ok);
-            if ok && self.config.mistakes.caches_health_forever {
-                return;
-            }
             tokio::time::sleep(self.config.health_interval).await;
         }
     }
@@ -181,7 +181,7 @@ impl<C: Connect> Gateway<C> {
     async fn probe(&self, index: usize) -> bool {
         let backend = self.backends.member(index);
         let limit = self.config.health_timeout;
-        if self.config.mistakes.probes_only_connect {
+        if self.config.probe == Probe::Connection {
             let connecting = self.connector.connect(&backend.name, backend.authority.port_u16().unwrap_or(80));
             return matches!(tokio::time::timeout(limit, connecting).await, Ok(Ok(_)));
         }

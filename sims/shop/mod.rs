@@ -16,7 +16,7 @@
 //! | [`message`] | bodies, headers and deadlines on the wire |
 //! | [`serve`] | the accept loop and graceful shutdown |
 //! | [`retry`] | backoff, the retry budget, and which answers deserve a retry |
-//! | [`call`], [`client`], [`client_config`] | the attempts of a call; the operations of users; limits and mistakes |
+//! | [`call`], [`client`], [`client_config`] | the attempts of a call; the operations of users; limits and policies |
 //! | [`balance`], [`gateway`] | health and round-robin turns; probing and forwarding |
 //! | [`token`], [`breaker`], [`api_config`], [`catalogue`], [`api`] | the stateless servers |
 //! | [`values`] | plain values in the store, with compare-and-set |
@@ -31,7 +31,7 @@
 //!
 //! Rules that hold everywhere: 503 and 4xx mean that the request was not executed; 502, 504 and 507 mean that the
 //! outcome is unknown; only the client retries; the time in `x-deadline-ms` shrinks on its way; only the store has
-//! state. A `Mistakes` struct in each configuration makes its program break a promise on purpose.
+//! state. Some settings are mistakes, for `sims/mistakes`; the others of its mistakes are layers around these programs.
 
 // Each program that includes this module uses a different part of it.
 #![allow(dead_code, unreachable_pub)]

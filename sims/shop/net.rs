@@ -29,10 +29,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Duplex for S {}
 /// What a connect returns.
 type Connecting = Pin<Box<dyn Future<Output = io::Result<Box<dyn Duplex>>> + Send>>;
 
+/// Connects to a host by name and port.
+type Open = dyn Fn(&str, u16) -> Connecting + Send + Sync;
+
 /// Any connector, for programs that choose theirs when they start.
 #[derive(Clone)]
 pub struct AnyConnector {
-    connect: Arc<dyn Fn(&str, u16) -> Connecting + Send + Sync>,
+    connect: Arc<Open>,
 }
 
 impl AnyConnector {

@@ -5,6 +5,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -41,7 +42,18 @@ pub struct ServeConfig {
     pub unlimited_paths: &'static [&'static str],
     /// The protocol that the clients speak.
     pub protocol: Protocol,
+    /// Makes what comes between the server and its routes, once for each start.
+    pub layer: Option<fn() -> Layer>,
 }
+
+/// What comes between a server and its routes: it is given each request and the routes, and answers.
+pub type Layer = Arc<dyn Fn(Request<Incoming>, Routes) -> Answering + Send + Sync>;
+
+/// The routes, for one request.
+pub type Routes = Box<dyn FnOnce(Request<Incoming>) -> Answering + Send>;
+
+/// An answer to come.
+pub type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
 impl Default for ServeConfig {
     fn default() -> ServeConfig {
@@ -52,6 +64,7 @@ impl Default for ServeConfig {
             in_flight_limit: 256,
             unlimited_paths: &["/health", "/ready", "/gateway/health"],
             protocol: Protocol::Http1,
+            layer: None,
         }
     }
 }
@@ -116,7 +129,8 @@ where
     F: Future<Output = Answer> + Send + 'static,
 {
     let answer = move |request| handler(state.clone(), request);
-    let server = Server { config, draining: shutdown, closing: Shutdown::new(), in_flight: Arc::default() };
+    let layer = config.layer.map(|make| make());
+    let server = Server { config, layer, draining: shutdown, closing: Shutdown::new(), in_flight: Arc::default() };
     // A `JoinSet` aborts its tasks when it is dropped, so no connection outlives its server.
     let mut connections = JoinSet::new();
     observer.ready(true);
@@ -177,6 +191,7 @@ async fn accept_while<L, H, F>(
 #[derive(Clone)]
 struct Server {
     config: ServeConfig,
+    layer: Option<Layer>,
     draining: Shutdown,
     closing: Shutdown,
     in_flight: Arc<AtomicUsize>,
@@ -230,8 +245,8 @@ impl Server {
     /// Answers one request, unless there are too many already.
     async fn answer<H, F>(self, request: Request<Incoming>, handler: H) -> Answer
     where
-        H: Fn(Request<Incoming>) -> F,
-        F: Future<Output = Answer>,
+        H: Fn(Request<Incoming>) -> F + Send + 'static,
+        F: Future<Output = Answer> + Send + 'static,
     {
         let version = request.version();
         let slot = Slot::take(&self.in_flight);
@@ -240,6 +255,8 @@ impl Server {
             let mut refusal = problem(StatusCode::SERVICE_UNAVAILABLE, "too many requests in flight");
             refusal.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
             refusal
+        } else if let Some(layer) = &self.layer {
+            layer(request, Box::new(move |request| Box::pin(handler(request)))).await
         } else {
             handler(request).await
         };

@@ -79,6 +79,26 @@ pub fn a_key_stands_for_one_order() -> Check {
     })
 }
 
+/// X2: a token in which somebody has put another name is refused.
+pub fn forged_tokens_are_refused() -> Check {
+    Check::new("X2 forged tokens are refused", |_: &Trace, history: &History| {
+        let mut judged = 0;
+        for operation in history.named("forge_token") {
+            let reply = match read(operation) {
+                Ok((_, reply)) => reply,
+                Err(why) => return CountedVerdict::broken(1, why),
+            };
+            judged += u64::from(matches!(reply, Some(Reply::Refused(_) | Reply::User(_))));
+            if let Some(Reply::User(user)) = reply {
+                let (client, at) = (operation.client, operation.invoked_at);
+                let why = format!("X2: client {client} put the name {user} into its token at {at:?} and was believed");
+                return CountedVerdict::broken(judged, why);
+            }
+        }
+        CountedVerdict::kept(judged, "no forged token was answered: let the clients forge tokens")
+    })
+}
+
 /// D1: a price that is not fresh is marked, and no older than the limit. A fresh one was asked for while its buyer waited.
 pub fn fallbacks_are_marked(oldest: std::time::Duration) -> Check {
     Check::over_exchanges("D1 fallbacks are marked", move |trace: &Trace, history: &History| {

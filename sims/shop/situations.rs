@@ -269,3 +269,11 @@ pub fn a_breaker_opened_and_closed(trace: &Trace, _: &History) -> bool {
         .filter(|(.., open)| *open)
         .any(|(opened, host, _)| changes().any(|(at, other, open)| !open && other == host && at > opened))
 }
+
+/// A forged token was refused after a server had been restarted.
+pub fn a_forged_token_was_refused(trace: &Trace, history: &History) -> bool {
+    let restarted = trace.records.iter().filter(|record| record.event == Event::Started && record.at > Duration::ZERO);
+    let restarted = restarted.map(|record| record.at).min();
+    let refused = |operation: &&Operation| operation.answer::<Reply>().ok().flatten() == Some(Reply::Refused(401));
+    history.named("forge_token").filter(refused).any(|operation| restarted.is_some_and(|at| at < operation.invoked_at))
+}

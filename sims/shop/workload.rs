@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::client::{CallError, ShopClient};
 use super::message::{Order, OrderReceipt, Price};
 use super::net::Connect;
+use super::token;
 
 /// One operation of a user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +45,11 @@ pub enum Operation {
         choice: u32,
         /// The number of pieces; another one than before makes it another order, which must be refused.
         quantity: u32,
+    },
+    /// Asks which user a token belongs to in which this user has put the name of another one, which must be refused.
+    ForgeToken {
+        /// The other user's name.
+        user: String,
     },
     /// Places an order for no pieces, which must be refused.
     PlaceBadOrder {
@@ -102,6 +108,17 @@ pub fn careless_operation() -> SBoxedStrategy<Operation> {
     careless.sboxed()
 }
 
+/// Draws an operation of a user who also tries to be somebody else.
+pub fn dishonest_operation() -> SBoxedStrategy<Operation> {
+    let forge = Just(Operation::ForgeToken { user: "admin".to_owned() });
+    let dishonest = prop_oneof![
+        2 => operation(),
+        1 => (0..8_u32).prop_map(|number| Operation::Login { user: format!("user-{number}") }),
+        2 => forge,
+    ];
+    dishonest.sboxed()
+}
+
 /// Draws an operation of a user who mostly asks for prices.
 pub fn price_or_order() -> SBoxedStrategy<Operation> {
     let asking = prop_oneof![6 => sku().prop_map(|sku| Operation::Price { sku }), 1 => operation()];
@@ -151,6 +168,17 @@ impl<C: Connect> User<C> {
                 let Some(OrderReceipt { key, sku, .. }) = self.placed(*choice) else { return Ok(Reply::Skipped) };
                 let order = Order { sku: sku.clone(), quantity: *quantity };
                 refused_or(self.client.place_order_with_key(&order, key).await, 422)
+            }
+            Operation::ForgeToken { user } => {
+                // The claim of a token is readable; only its signature is not.
+                let Some((_, rest)) = self.token.as_ref().and_then(|token| token.split_once('.')) else {
+                    return Ok(Reply::Skipped);
+                };
+                let forged = format!("{}.{rest}", token::hex(user.as_bytes()));
+                match self.client.whoami(&forged).await {
+                    Err(CallError::Rejected { status: 401, .. }) => Ok(Reply::Refused(401)),
+                    answer => answer.map(Reply::User),
+                }
             }
             Operation::PlaceBadOrder { sku } => {
                 refused_or(self.client.place_order(&Order { sku: sku.clone(), quantity: 0 }).await, 400)

@@ -281,4 +281,36 @@ mod tests {
         assert_eq!(judge(1), "pass");
         assert_eq!(judge(0), "fail");
     }
+
+    #[test]
+    fn h4_wants_a_backend_to_be_tried_while_one_lives() {
+        use crate::trace::exchange::{Exchange, Observed, observe_bytes};
+
+        /// An exchange between two hosts, answered with this status 100 ms after it was sent.
+        fn exchange(from: u16, to: u16, at: u64, status: u16) -> Exchange {
+            let answer = format!("HTTP/1.1 {status} x\r\ncontent-length: 0\r\n\r\n");
+            let pieces = [(true, &b"GET /a HTTP/1.1\r\n\r\n"[..]), (false, answer.as_bytes())];
+            let mut exchange = observe_bytes(pieces).remove(0);
+            (exchange.connection.from, exchange.connection.to) = (HostId(from), HostId(to));
+            exchange.request.first_sent = millis(at);
+            exchange.request.first_arrived = Some(millis(at + 10));
+            exchange.response.as_mut().unwrap().first_sent = millis(at + 100);
+            exchange
+        }
+
+        // A client (3) asks the gateway (2), which has asked `a` (0) before.
+        let judge = |inner: Option<Exchange>, events: &[(u64, u16, Event)]| {
+            let exchanges = [exchange(2, 0, 100, 200), exchange(3, 2, 1_000, 503)];
+            let exchanges = exchanges.into_iter().chain(inner).collect();
+            let observed = Observed { is_observed: true, exchanges, ..Observed::default() };
+            let trace = trace(events).with_observed(observed, secs(60));
+            policy().some_backend_is_tried().judge(&trace, &History::default())
+        };
+        let alive = [(0, 0, Event::Started), (0, 1, Event::Started)];
+        let why = "H4: gateway answered 503 at 1.1s without having tried a backend, although a lives";
+        assert_eq!(judge(None, &alive), Verdict::Fail(why.to_owned()));
+        assert_eq!(judge(Some(exchange(2, 0, 1_050, 503)), &alive), Verdict::Pass);
+        let dead = [&alive[..], &[(900, 0, Event::Killed), (900, 1, Event::Killed)]].concat();
+        assert_eq!(judge(None, &dead), Verdict::Pass);
+    }
 }

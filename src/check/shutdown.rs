@@ -36,7 +36,8 @@ pub fn servers_stop_within(grace: Duration) -> Check {
                 );
             }
         }
-        CountedVerdict::kept(judged, "no process was asked to stop and had the time to: add `fault::stop`")
+        // A run in which no process was asked to stop, or none had the time to, says nothing.
+        CountedVerdict::kept_if_any(judged)
     })
 }
 
@@ -70,7 +71,8 @@ pub fn stopping_servers_accept_for(drain_delay: Duration) -> Check {
                 }
             }
         }
-        CountedVerdict::kept(judged, "no process was asked to stop and then for a connection: add `fault::stop`")
+        // A run in which no process was asked to stop, or none had the time to, says nothing.
+        CountedVerdict::kept_if_any(judged)
     })
 }
 
@@ -78,4 +80,69 @@ pub fn stopping_servers_accept_for(drain_delay: Duration) -> Check {
 fn stops(trace: &Trace) -> Vec<(HostId, Duration)> {
     let stops = trace.records.iter().filter(|record| record.event == Event::Stopping);
     stops.filter_map(|record| Some((record.host?, record.at))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::{millis, secs};
+    use crate::history::History;
+    use crate::trace::FlowKey;
+    use crate::trace::exchange::{Observed, TcpConnection};
+
+    fn trace(events: &[(u64, Event)], connections: Vec<TcpConnection>) -> Trace {
+        let observed = Observed { is_observed: true, connections, ..Observed::default() };
+        let mut trace = Trace::new(vec!["api".into(), "client".into()], millis(10), secs(30), false);
+        for (at, event) in events {
+            trace.push(millis(*at), Some(HostId(0)), event.clone());
+        }
+        trace.with_observed(observed, secs(60))
+    }
+
+    #[test]
+    fn s2_limits_the_time_to_stop() {
+        let judge = |events: &[(u64, Event)]| {
+            let events = [&[(0, Event::Started), (1_000, Event::Stopping)], events].concat();
+            let verdict = servers_stop_within(secs(5)).judge_counting(&trace(&events, Vec::new()), &History::default());
+            (verdict.verdict().to_string(), verdict.judged())
+        };
+        let pass = |judged| ("pass".to_owned(), judged);
+        assert_eq!(judge(&[(5_900, Event::Returned)]), pass(1));
+        assert_eq!(judge(&[(5_900, Event::Killed)]), pass(0), "a kill in time says nothing");
+        assert_eq!(judge(&[(5_900, Event::Paused), (9_000, Event::Resumed), (9_010, Event::Returned)]), pass(0));
+        let late = "fail: S2: api was asked to stop at 1s and stopped at 6.2s; the limit is 5s";
+        assert_eq!(judge(&[(6_200, Event::Returned)]), (late.to_owned(), 1));
+        assert!(judge(&[(6_200, Event::Killed)]).0.starts_with("fail"));
+        assert!(judge(&[]).0.ends_with("never stopped; the limit is 5s"));
+    }
+
+    #[test]
+    fn s4_lets_connections_be_refused_only_after_the_delay() {
+        let connect = |asked: u64, answered: u64, is_refused: bool| {
+            let answered = Some(millis(answered));
+            TcpConnection {
+                connection: FlowKey { from: HostId(1), to: HostId(0), port: 80, ordinal: 0 },
+                asked_at: millis(asked),
+                opened_at: answered.filter(|_| !is_refused),
+                refused_at: answered.filter(|_| is_refused),
+                closed_by_client_at: None,
+                closed_by_server_at: None,
+                end_seen_by_client_at: None,
+            }
+        };
+        let judge = |end: Event, connection| {
+            let events = [(0, Event::Started), (1_000, Event::Stopping), (2_000, end)];
+            let check = stopping_servers_accept_for(secs(5));
+            let verdict = check.judge_counting(&trace(&events, vec![connection]), &History::default());
+            (verdict.verdict().to_string(), verdict.judged())
+        };
+        let pass = |judged| ("pass".to_owned(), judged);
+        assert_eq!(judge(Event::Returned, connect(1_500, 1_510, false)), pass(1));
+        assert_eq!(judge(Event::Returned, connect(500, 510, true)), pass(0), "before it was asked to stop");
+        assert_eq!(judge(Event::Returned, connect(6_500, 6_510, true)), pass(0), "after the delay");
+        assert_eq!(judge(Event::Killed, connect(2_500, 2_510, true)), pass(0), "the dead refuse");
+        let refused = "fail: S4: api refused a connection of client 1.51s after it was asked to stop; \
+                       it should accept for 5s";
+        assert_eq!(judge(Event::Returned, connect(2_500, 2_510, true)), (refused.to_owned(), 1));
+    }
 }

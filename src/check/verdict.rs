@@ -90,6 +90,11 @@ impl CountedVerdict {
         CountedVerdict { verdict: Verdict::Pass, judged: 0 }
     }
 
+    /// The promise was kept by the `judged` things, or says nothing about this run, if there are none.
+    pub(crate) fn kept_if_any(judged: u64) -> CountedVerdict {
+        CountedVerdict { verdict: Verdict::Pass, judged }
+    }
+
     /// The same judgement of `judged` things, where a plain verdict is about those. Without any, a pass is unknown.
     pub(crate) fn of(verdict: Verdict, judged: u64, if_none: &str) -> CountedVerdict {
         match verdict {

@@ -157,6 +157,9 @@ fn an_exchange_ends_as_its_client_sees_it() {
         assert_eq!(ended_at, Some(secs(1)));
         let (ending, ended_at, _) = slow(version, vec![], secs(1));
         assert_eq!((ending, ended_at), (Ending::Abandoned, Some(secs(1))), "{version:?}");
+        // The response is on its way: it was sent after 2.03 s, and arrives after 2.04 s.
+        let (ending, ended_at, has_response) = slow(version, vec![], millis(2_035));
+        assert_eq!((ending, ended_at, has_response), (Ending::Abandoned, Some(millis(2_035)), true), "{version:?}");
         let off = fault::power_off("server").at(secs(1)).lasting(secs(100));
         assert_eq!(slow(version, vec![off], never).0, Ending::Open, "{version:?}");
         let off = fault::power_off("client").at(secs(1)).lasting(secs(100));

@@ -17,7 +17,7 @@ use crate::fixture::{Client, order};
 use crate::shop::balance::{Backend, HealthRules, Pool};
 use crate::shop::breaker::{Breaker, BreakerConfig};
 use crate::shop::client::{CallError, Effect, ShopClient};
-use crate::shop::client_config::ClientConfig;
+use crate::shop::client_config::{ClientConfig, Keys};
 use crate::shop::message::{Answer, User, json, problem};
 use crate::shop::net::{TokioConnector, listen};
 use crate::shop::observe::{AttemptOutcome, no_observer};
@@ -121,7 +121,8 @@ async fn retries_end_at_the_attempt_limit_the_budget_or_a_final_answer() {
     // A client retries orders without keys only if it is configured to make that mistake.
     let unkeyed = |config: &mut ClientConfig| {
         quick(config);
-        config.mistakes.retry_unkeyed_posts = true;
+        config.keys = Keys::None;
+        config.may_be_repeated = |_| true;
     };
     let (address, requests) = scripted(unwell).await;
     client_of(address, unkeyed).place_order(&order("teapot", 1)).await.unwrap_err();

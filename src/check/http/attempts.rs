@@ -1,9 +1,8 @@
 //! How often, when and what is sent again.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use super::observed::{check, group_of, words};
+use super::observed::{asked_wait, check, group_of, words};
 use super::policy::HttpPolicy;
 use crate::check::Check;
 use crate::check::retries::RetryBudget;
@@ -92,21 +91,22 @@ fn pairs(
 }
 
 pub(super) fn retry_after(policy: HttpPolicy) -> Check {
-    let needs = "no response with `Retry-After` in seconds was followed by another attempt";
+    let needs =
+        "no response with `Retry-After` in seconds, or `grpc-retry-pushback-ms`, was followed by another attempt";
     check("R5 Retry-After is kept", needs, move |trace, judged| {
         pairs(trace, &policy, |before, next, _| {
-            let (Some(response), Some(ended_at)) = (&before.response, before.ended_at) else { return Ok(()) };
-            let wait = response.header("retry-after").and_then(|value| value.trim().parse().ok());
+            let Some(ended_at) = before.ended_at else { return Ok(()) };
+            let wait = asked_wait(before);
             // An attempt that began before the response had come is a hedge.
             let Some(wait) = wait.filter(|_| before.is_complete() && ended_at <= next.request.first_sent) else {
                 return Ok(());
             };
             *judged += 1;
             let waited = next.request.first_sent - ended_at;
-            if waited + policy.slack < Duration::from_secs(wait) {
-                let (what, waited) = (words(trace, next), text(waited));
+            if waited + policy.slack < wait {
+                let (what, waited, wait) = (words(trace, next), text(waited), text(wait));
                 let server = trace.name(before.server());
-                return Err(format!("R5: {what} came after {waited}; {server} had asked for {wait}s (Retry-After)"));
+                return Err(format!("R5: {what} came after {waited}; {server} had asked for {wait} (Retry-After)"));
             }
             Ok(())
         })
@@ -144,16 +144,24 @@ pub(super) fn only_safe(policy: HttpPolicy) -> Check {
     })
 }
 
+/// Whether a whole response says that the request itself is wrong, and will be when it is sent again: 4xx but 408, 425 and
+/// 429; in gRPC, the codes that its documentation calls errors of the client.
+fn is_client_error(exchange: &Exchange) -> bool {
+    let is_http =
+        exchange.status.is_some_and(|status| (400..=499).contains(&status) && !matches!(status, 408 | 425 | 429));
+    let is_grpc = matches!(exchange.grpc_status, Some(3 | 5 | 6 | 7 | 9 | 11 | 12 | 16));
+    (is_http || is_grpc) && exchange.is_complete()
+}
+
 pub(super) fn client_errors(policy: HttpPolicy) -> Check {
-    let needs = "no attempt of a call with a key or a trace was answered with 4xx";
+    let needs = "no attempt of a call with a key or a trace was answered with 4xx, or an error of the client in gRPC";
     check("R7 client errors are final", needs, move |trace, judged| {
         let exchanges = trace.exchanges();
         for call in policy.calls(trace) {
             for (place, attempt) in call.attempts.iter().enumerate() {
                 let before = &exchanges[*attempt];
                 let is_running = before.status == Some(409) && call.by == CallIdentity::IdempotencyKey;
-                let Some(status @ 400..=499) = before.status.filter(|_| before.is_complete()) else { continue };
-                if matches!(status, 408 | 425 | 429) || is_running || call.by == CallIdentity::Likeness {
+                if !is_client_error(before) || is_running || call.by == CallIdentity::Likeness {
                     continue;
                 }
                 *judged += 1;

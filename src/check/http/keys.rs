@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::observed::{check, group_of, words};
+use super::observed::{check, group_of, is_accepted, words};
 use crate::check::Check;
 use crate::trace::exchange::{Exchange, trace_of};
 
@@ -13,10 +13,7 @@ pub(super) fn one_answer() -> Check {
         let mut accepted: BTreeMap<(&str, &str, &str, &str), &Exchange> = BTreeMap::new();
         for exchange in trace.exchanges() {
             let Some(key) = exchange.header("idempotency-key") else { continue };
-            let (Some(200..=299), Some(response), true) = (exchange.status, &exchange.response, exchange.is_complete())
-            else {
-                continue;
-            };
+            let Some(response) = exchange.response.as_ref().filter(|_| is_accepted(exchange)) else { continue };
             let group = group_of(trace, exchange.server());
             let name = (key, group, exchange.method.as_str(), exchange.path_only());
             let Some(first) = accepted.get(&name) else {

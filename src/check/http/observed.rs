@@ -60,6 +60,22 @@ pub(super) fn stated_timeout(exchange: &Exchange) -> Option<Duration> {
     stated.parse().ok().map(Duration::from_millis)
 }
 
+/// How long the response of an exchange asks its client to wait before another attempt: by `Retry-After` in seconds, or by
+/// `grpc-retry-pushback-ms` (gRPC A6).
+pub(super) fn asked_wait(exchange: &Exchange) -> Option<Duration> {
+    let response = exchange.response.as_ref()?;
+    let number = |name: &str| response.header(name).and_then(|value| value.trim().parse().ok());
+    number("retry-after")
+        .map(Duration::from_secs)
+        .or_else(|| number("grpc-retry-pushback-ms").map(Duration::from_millis))
+}
+
+/// Whether the whole response reports success.
+pub(super) fn is_accepted(exchange: &Exchange) -> bool {
+    let is_success = matches!(exchange.status, Some(200..=299)) && matches!(exchange.grpc_status, None | Some(0));
+    is_success && exchange.is_complete()
+}
+
 /// The name of the group of a host: its own without a number at the end.
 pub(super) fn group_of(trace: &Trace, host: HostId) -> &str {
     let name = trace.name(host);

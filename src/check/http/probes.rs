@@ -25,7 +25,7 @@ pub(super) fn liveness(policy: HttpPolicy) -> Check {
 
 /// Whether the process that ran on a host at this time had been asked to stop.
 fn was_asked_to_stop(trace: &Trace, host: HostId, at: std::time::Duration) -> bool {
-    let own = trace.records.iter().filter(|record| record.host == Some(host) && record.at <= at);
-    let last = own.filter(|record| matches!(record.event, Event::Started | Event::Stopping)).last();
+    let mut own = trace.records.iter().filter(|record| record.host == Some(host) && record.at <= at);
+    let last = own.rfind(|record| matches!(record.event, Event::Started | Event::Stopping));
     last.is_some_and(|record| record.event == Event::Stopping)
 }

@@ -54,7 +54,8 @@ impl HttpPolicy {
         spread::spread(self.clone())
     }
 
-    /// R5: after a response with `Retry-After` in seconds, the next attempt of its call comes no earlier.
+    /// R5: after a response with `Retry-After` in seconds, or with gRPC's `grpc-retry-pushback-ms`, the next attempt of its call
+    /// comes no earlier.
     pub fn retry_after_is_kept(&self) -> Check {
         attempts::retry_after(self.clone())
     }
@@ -65,7 +66,8 @@ impl HttpPolicy {
         attempts::only_safe(self.clone())
     }
 
-    /// R7: a response of 4xx other than 408, 425 and 429 is final. Needs a key or a trace. 409 to a request with a key is
+    /// R7: a response of 4xx other than 408, 425 and 429 is final, and so are the errors of the client in gRPC (for example
+    /// `INVALID_ARGUMENT`). Needs a key or a trace. 409 to a request with a key is
     /// left out: it says that the first attempt is still running.
     pub fn client_errors_are_final(&self) -> Check {
         attempts::client_errors(self.clone())

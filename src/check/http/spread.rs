@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::observed::{check, group_of};
+use super::observed::{asked_wait, check, group_of};
 use super::policy::HttpPolicy;
 use crate::check::Check;
 use crate::fault::{duration_text as text, millis};
@@ -48,10 +48,8 @@ fn delays<'a>(trace: &'a Trace, policy: &HttpPolicy) -> BTreeMap<Retries<'a>, Ve
         for (index, pair) in call.attempts.windows(2).enumerate() {
             let (failed, retry) = (&exchanges[pair[0]], &exchanges[pair[1]]);
             let Some(failed_at) = failed.ended_at else { continue };
-            let asked_to_wait =
-                failed.response.as_ref().is_some_and(|response| response.header("retry-after").is_some());
             let began = began(trace, retry, firsts.get(&retry.connection) == Some(&pair[1]), failed_at);
-            if asked_to_wait || began < failed_at {
+            if asked_wait(failed).is_some() || began < failed_at {
                 continue;
             }
             let group = (group_of(trace, retry.client()), group_of(trace, retry.server()), index + 1);

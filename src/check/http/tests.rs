@@ -249,3 +249,136 @@ fn a_run_of_which_something_is_missing_is_unknown_although_the_check_is_optional
         assert_eq!((verdict.verdict().word(), verdict.judged()), ("unknown", 1), "{}", check.name());
     }
 }
+
+#[test]
+fn t4_counts_the_body_as_well() {
+    let check = HttpPolicy::default().bodies_end_in_time();
+    let late = |from, to| {
+        let mut exchange = exchange(from, to, "GET /a|x-deadline-ms: 100", "200");
+        exchange.response.as_mut().unwrap().first_arrived = Some(millis(from + 20));
+        exchange
+    };
+    passes(&check, 1, &[late(0, 150)]);
+    fails(&check, "states a timeout of 100ms, and ended after 200ms", &[late(0, 200)]);
+    let mut without_a_head = late(0, 200);
+    without_a_head.response = None;
+    let (verdict, judged) = judge(&check, &[without_a_head]);
+    assert!(verdict.starts_with("unknown") && judged == 0, "{verdict}");
+}
+
+/// Failures with the retries that follow them after these waits, in milliseconds, each of its own call.
+fn waits(waits: impl IntoIterator<Item = u64>) -> Vec<Exchange> {
+    let pair = |(call, wait): (u64, u64)| {
+        let (began, request) = (call * 100, format!("GET /a|x-request-id: {call}"));
+        [exchange(began, began + 10, &request, "503"), exchange(began + 10 + wait, began + 20 + wait, &request, "200")]
+    };
+    let mut exchanges: Vec<Exchange> = (0..).zip(waits).flat_map(pair).collect();
+    exchanges.sort_by_key(|exchange| exchange.request.first_sent);
+    exchanges
+}
+
+#[test]
+fn r4_finds_retries_that_come_together() {
+    let check = HttpPolicy::default().retries_are_spread();
+    // From 0 to 95 ms, and from 50 to 97 ms.
+    passes(&check, 20, &waits((0..20).map(|n| n * 5)));
+    passes(&check, 48, &waits(50..98));
+    let together = "of the 20 retries of client to api after 1 failure, 20 waited between 50ms and 5";
+    fails(&check, together, &waits([50; 20]));
+    fails(&check, "20 waited between 0s and 1ms", &waits([0; 20]));
+    // Too few to say, and with outliers.
+    passes(&check, 5, &waits([50; 5]));
+    fails(&check, "20 waited between 50ms", &waits([50; 20].into_iter().chain([3_000, 4_000])));
+    let asked: Vec<Exchange> = waits([50; 20])
+        .into_iter()
+        .map(|mut exchange| {
+            exchange.response.as_mut().unwrap().headers.push(("retry-after".to_owned(), "1".to_owned()));
+            exchange
+        })
+        .collect();
+    assert!(judge(&check, &asked).0.starts_with("unknown"));
+}
+
+#[test]
+fn h5_knows_servers_that_were_asked_to_stop() {
+    use crate::trace::{Event, HostId};
+    let check = HttpPolicy::default().liveness_depends_on_nobody();
+    let probe = |status| [exchange(1_000, 1_010, "GET /health", status)];
+    passes(&check, 1, &probe("200"));
+    passes(&check, 1, &probe("404"));
+    fails(&check, "`GET /health 503` of client to api-1 at 1s was answered with an error", &probe("503"));
+    assert!(judge(&check, &[exchange(1_000, 1_010, "GET /ready", "503")]).0.starts_with("unknown"));
+    let judge = |event| {
+        let mut trace = trace(&probe("503"));
+        trace.push(millis(0), Some(HostId(1)), Event::Started);
+        trace.push(millis(0), Some(HostId(1)), event);
+        check.judge(&trace, &History::default()).word()
+    };
+    assert_eq!([judge(Event::Stopping), judge(Event::Started)], ["pass", "fail"]);
+}
+
+#[test]
+fn p2_counts_the_time_between_exchanges_and_after_them() {
+    let check = HttpPolicy { idle_limit: millis(10_000), ..HttpPolicy::default() }.idle_connections_are_closed();
+    let at = |from| exchange(from, from + 10, "GET /a", "200");
+    // The run ends at 60 s, and the connection with it.
+    passes(&check, 3, &[at(40_000), at(45_000), at(55_000)]);
+    fails(&check, "idle since 40.01s for 14.99s; the limit is 10s", &[at(40_000), at(55_000)]);
+    fails(&check, "client kept a connection to api-1 that was idle since 45.01s", &[at(40_000), at(45_000)]);
+    let mut open = at(40_000);
+    open.ended_at = None;
+    assert!(judge(&check, &[open, at(41_000)]).0.starts_with("unknown"), "it is busy");
+}
+
+#[test]
+fn p3_finds_what_is_still_open() {
+    let check = HttpPolicy { quiet_after: millis(10_000), ..HttpPolicy::default() }.nothing_is_left_open();
+    let open = |from, path: &str| {
+        let mut open = exchange(from, from, &format!("GET {path}"), "-");
+        (open.ending, open.ended_at) = (Ending::Open, None);
+        open
+    };
+    passes(&check, 1, &[exchange(1_000, 2_000, "GET /a", "200"), open(55_000, "/a")]);
+    fails(&check, "`GET /a` of client to api-1 at 1s is still open when the run ends at 60s", &[open(1_000, "/a")]);
+    let patient = HttpPolicy { endless: vec!["/events".to_owned()], ..HttpPolicy::default() }.nothing_is_left_open();
+    passes(&patient, 1, &[open(1_000, "/events"), exchange(0, 5, "GET /a", "200")]);
+}
+
+#[test]
+fn a_key_in_two_traces_is_two_calls_if_traces_name_calls() {
+    let check = HttpPolicy::default().attempts_are_limited();
+    let keyed = |at, trace: &str, status| {
+        exchange(at, at + 5, &format!("POST /a|idempotency-key: k|x-request-id: {trace}"), status)
+    };
+    let twice = [keyed(0, "t", "503"), keyed(10, "t", "503"), keyed(20, "u", "503"), keyed(30, "u", "503")];
+    passes(&check, 4, &twice);
+    // Here they may name attempts.
+    let once = [keyed(0, "t", "503"), keyed(10, "u", "503"), keyed(20, "v", "503"), keyed(30, "w", "503")];
+    fails(&check, "attempt 4 of 4 with the same idempotency key", &once);
+    let answered = [keyed(0, "t", "200"), keyed(10, "u", "422"), keyed(20, "v", "422"), keyed(30, "w", "422")];
+    passes(&check, 4, &answered);
+}
+
+#[test]
+fn statuses_of_grpc_count_like_those_of_http() {
+    let grpc = |at, grpc_status| {
+        let mut exchange = exchange(at, at + 5, "POST /a|idempotency-key: k\nbody", "200");
+        (exchange.is_grpc, exchange.grpc_status) = (true, Some(grpc_status));
+        exchange
+    };
+    let policy = HttpPolicy::default();
+    // INVALID_ARGUMENT is final, UNAVAILABLE is not.
+    fails(&policy.client_errors_are_final(), "`POST /a grpc-status 3`", &[grpc(0, 3), grpc(100, 0)]);
+    assert!(judge(&policy.client_errors_are_final(), &[grpc(0, 14), grpc(100, 0)]).0.starts_with("unknown"));
+    // What was not accepted need not be answered alike.
+    let mut other = grpc(100, 0);
+    other.response.as_mut().unwrap().body_digest += 1;
+    assert!(
+        judge(&policy.one_key_means_one_body_and_one_answer(), &[grpc(0, 14), other.clone()]).0.starts_with("unknown")
+    );
+    fails(&policy.one_key_means_one_body_and_one_answer(), "got other responses", &[grpc(0, 0), other]);
+    let mut asked = grpc(0, 14);
+    asked.response.as_mut().unwrap().headers.push(("grpc-retry-pushback-ms".to_owned(), "300".to_owned()));
+    fails(&policy.retry_after_is_kept(), "api-1 had asked for 300ms", &[asked.clone(), grpc(100, 0)]);
+    passes(&policy.retry_after_is_kept(), 1, &[asked, grpc(400, 0)]);
+}

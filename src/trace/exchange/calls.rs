@@ -1,6 +1,6 @@
 //! Which exchanges are attempts of one call.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub struct Call {
     pub attempts: Vec<usize>,
 }
 
-/// Client, port, method, path, and key or trace.
+/// Client, port, method; path and trace, or trace and key.
 type Named<'a> = (HostId, u16, &'a str, &'a str, &'a str);
 
 /// Client, port, method, path, and digest of the body.
@@ -72,9 +72,18 @@ fn is_another_call(call: &Call, exchanges: &[Exchange], exchange: &Exchange) -> 
     last.is_some_and(|last| last.is_answered() && trace_of(last).zip(trace_of(exchange)).is_some_and(|(a, b)| a != b))
 }
 
+/// The clients whose traces name calls and not attempts: those that sent a key twice in one trace.
+fn clients_that_trace_calls(exchanges: &[Exchange]) -> BTreeSet<HostId> {
+    let mut known = BTreeSet::new();
+    let named = exchanges.iter().filter_map(|exchange| {
+        Some((exchange.client(), exchange.method.as_str(), exchange.header("idempotency-key")?, trace_of(exchange)?))
+    });
+    named.filter(|name| !known.insert(*name)).map(|(client, ..)| client).collect()
+}
+
 /// Groups exchanges, which must be in order, into calls. What a host asks once for each attempt of somebody else is a call
-/// each time: only what it asks more often than it was asked is an attempt of a call that it has made before. A key that was
-/// answered and is used again in another trace begins another call. Without a key or a trace, an exchange belongs to the
+/// each time: only what it asks more often than it was asked is an attempt of a call that it has made before. A key that is
+/// used again in another trace begins another call, if it was answered before or if the client's traces name calls. Without a key or a trace, an exchange belongs to the
 /// call of an earlier one that it equals (client, port, method, path, body) if that one has ended without an answer (status
 /// below 500), at most `window` before.
 ///
@@ -82,6 +91,7 @@ fn is_another_call(call: &Call, exchanges: &[Exchange], exchange: &Exchange) -> 
 pub fn calls(exchanges: &[Exchange], window: Duration) -> Vec<Call> {
     let mut calls: Vec<Call> = Vec::new();
     let causes = possible_causes(exchanges);
+    let tracing = clients_that_trace_calls(exchanges);
     // The latest call of each name, and how many there have been.
     let mut by_name: BTreeMap<Named<'_>, (usize, usize)> = BTreeMap::new();
     let mut by_likeness: BTreeMap<Alike<'_>, Vec<usize>> = BTreeMap::new();
@@ -89,7 +99,10 @@ pub fn calls(exchanges: &[Exchange], window: Duration) -> Vec<Call> {
         let (client, port) = (exchange.client(), exchange.connection.port);
         let (method, path) = (exchange.method.as_str(), exchange.path.as_str());
         let named = match (exchange.header("idempotency-key"), trace_of(exchange)) {
-            (Some(key), _) => Some((CallIdentity::IdempotencyKey, (client, port, method, "", key))),
+            (Some(key), trace) => {
+                let trace = trace.filter(|_| tracing.contains(&client)).unwrap_or_default();
+                Some((CallIdentity::IdempotencyKey, (client, port, method, trace, key)))
+            }
             (None, Some(trace)) => Some((CallIdentity::Trace, (client, port, method, path, trace))),
             (None, None) => None,
         };

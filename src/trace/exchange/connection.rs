@@ -224,7 +224,8 @@ fn ending(
     let since = |times: &[Duration]| times.iter().copied().find(|at| *at >= began);
     let whole_at = draft.response.as_ref().and_then(|response| response.message.last_arrived);
     // A client that has only finished sending still receives.
-    let gave_up_at = [since(&client.resets), client_gone_at].into_iter().flatten().min();
+    let cancelled_at = draft.reset.filter(|(_, ending)| *ending == Ending::Abandoned).map(|(at, _)| at);
+    let gave_up_at = [since(&client.resets), client_gone_at, cancelled_at].into_iter().flatten().min();
     if let Some(whole_at) = whole_at
         && gave_up_at.is_none_or(|gave_up_at| gave_up_at > whole_at)
     {

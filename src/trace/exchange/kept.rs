@@ -5,12 +5,13 @@ use std::hash::Hasher;
 use siphasher::sip::SipHasher13;
 
 /// Those that promises need.
-const DEFAULT: [&str; 16] = [
+const DEFAULT: [&str; 17] = [
     "age",
     "connection",
     "content-length",
     "content-type",
     "grpc-message",
+    "grpc-retry-pushback-ms",
     "grpc-status",
     "grpc-timeout",
     "idempotency-key",
