@@ -5,6 +5,7 @@
 #![allow(dead_code)]
 
 pub mod bad_disks;
+pub mod balancing;
 pub mod degradation;
 pub mod durability;
 pub mod graceful_shutdown;

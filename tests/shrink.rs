@@ -79,8 +79,8 @@ fn no_drain() -> Scenario {
     })
 }
 
-fn session_in_memory() -> Scenario {
-    broken("session_in_memory", stateless_restarts::with, |setup| setup.api.mistakes.session_in_memory = true)
+fn key_of_the_body() -> Scenario {
+    broken("key_of_the_body", idempotency::with, |setup| setup.client.keys = Keys::OfTheBody)
 }
 
 fn acknowledges_before_sync() -> Scenario {
@@ -107,7 +107,7 @@ const BROKEN: [fn() -> Scenario; 14] = [
     caches_health_forever,
     never_readmits,
     no_drain,
-    session_in_memory,
+    key_of_the_body,
     acknowledges_before_sync,
     trusts_its_disk,
     acknowledges_despite_errors,

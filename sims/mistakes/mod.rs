@@ -13,6 +13,7 @@ mod drain_without_a_limit;
 mod health_cached_for_ever;
 mod jitter_vanishes_at_the_cap;
 mod key_of_the_body;
+mod least_request_feeds_the_failing_host;
 mod liveness_asks_the_store;
 mod never_readmits;
 mod new_key_for_each_attempt;
@@ -43,7 +44,7 @@ use squall::scenario::Mistake;
 use crate::shop::simulated::Setup;
 
 /// All mistakes, in the order of the table.
-pub fn all() -> [fn() -> Mistake; 35] {
+pub fn all() -> [fn() -> Mistake; 36] {
     [
         post_retried_without_a_key::mistake,
         new_key_for_each_attempt::mistake,
@@ -71,6 +72,7 @@ pub fn all() -> [fn() -> Mistake; 35] {
         probes_only_connect::mistake,
         liveness_asks_the_store::mistake,
         no_panic_threshold::mistake,
+        least_request_feeds_the_failing_host::mistake,
         no_drain_delay::mistake,
         drain_without_a_limit::mistake,
         session_in_memory::mistake,

@@ -1,11 +1,14 @@
 //! The gateway's view of its backends: which are healthy, and which is next.
 //!
-//! Owns the probe counts, the panic threshold and the round-robin turn. It sends nothing itself.
+//! Owns the probe counts, the panic threshold, the round-robin turn and the load. It sends nothing itself.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use hyper::http::uri::Authority;
+use rand_0_9::seq::IndexedRandom;
+use tokio::time::Instant;
 
 use super::observe::Observer;
 use super::pool::authority;
@@ -30,13 +33,31 @@ impl Backend {
 pub struct Pool {
     members: Vec<Member>,
     turn: AtomicUsize,
-    rules: HealthRules,
+    rules: PoolRules,
     observer: Observer,
 }
 
-/// When the health of a backend changes, and when it no longer counts.
+/// How a backend is chosen among those that may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Balancing {
+    /// One after the other.
+    #[default]
+    RoundRobin,
+    /// Of some at random, the one with the fewest requests in flight.
+    LeastRequest {
+        /// Among how many it chooses; two are enough to spread load well ("power of two choices").
+        choices: usize,
+        /// For this long after a failure, a backend is only chosen when the others have failed as well: a backend that fails
+        /// at once has nothing in flight.
+        shun_failed_for: Duration,
+    },
+}
+
+/// How backends are chosen, when the health of one changes, and when it no longer counts.
 #[derive(Clone, Copy, Debug)]
-pub struct HealthRules {
+pub struct PoolRules {
+    /// How a backend is chosen.
+    pub balancing: Balancing,
     /// This many failed probes in a row eject a backend.
     pub fall: u32,
     /// This many successful probes in a row bring it back.
@@ -52,6 +73,26 @@ pub struct Member {
     /// Where to send requests.
     pub authority: Authority,
     health: Mutex<Health>,
+    in_flight: AtomicUsize,
+    failed_at: Mutex<Option<Instant>>,
+}
+
+/// A request to a backend; dropping it, however it ends, takes it off the backend's load.
+pub struct InFlight<'a> {
+    member: &'a Member,
+}
+
+impl InFlight<'_> {
+    /// Notes that the request failed.
+    pub fn failed(&self) {
+        *self.member.failed_at.lock().expect("no holder of a failure panics") = Some(Instant::now());
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.member.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -63,11 +104,13 @@ struct Health {
 
 impl Pool {
     /// A pool that considers all backends healthy until probes say otherwise.
-    pub fn new(backends: &[Backend], rules: HealthRules, observer: Observer) -> Pool {
+    pub fn new(backends: &[Backend], rules: PoolRules, observer: Observer) -> Pool {
         let members = backends.iter().map(|backend| Member {
             name: backend.name.clone(),
             authority: authority(&backend.name, backend.port),
             health: Mutex::new(Health { healthy: true, contradictions: 0 }),
+            in_flight: AtomicUsize::new(0),
+            failed_at: Mutex::new(None),
         });
         Pool { members: members.collect(), turn: AtomicUsize::new(0), rules, observer }
     }
@@ -82,7 +125,14 @@ impl Pool {
         &self.members[index]
     }
 
-    /// The backend whose turn it is; the one to avoid only if there is no other.
+    /// Counts a request to a backend until the result is dropped.
+    pub fn begin(&self, index: usize) -> InFlight<'_> {
+        let member = &self.members[index];
+        member.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight { member }
+    }
+
+    /// The backend that is chosen next; the one to avoid only if there is no other.
     ///
     /// When fewer than the panic threshold are healthy, all are used: it is then more likely that the probes are wrong than
     /// that most servers are down, and wrong probes must not overload the few that are left (as in Envoy).
@@ -90,12 +140,28 @@ impl Pool {
         let healthy = self.members.iter().filter(|member| member.is_healthy()).count();
         let panics = (healthy as f64) < self.rules.panic_threshold * self.members.len() as f64;
         let usable = if panics { self.members.len() } else { healthy };
+        let candidates = (0..self.members.len()).filter(|&index| panics || self.members[index].is_healthy());
+        if let Balancing::LeastRequest { choices, shun_failed_for } = self.rules.balancing {
+            let candidates: Vec<usize> = candidates.filter(|index| usable == 1 || Some(*index) != avoid).collect();
+            return self.least_loaded(&candidates, choices, shun_failed_for);
+        }
         // Turns count only usable backends; otherwise the neighbour of an ejected one would get its share as well.
         let turn = self.turn.fetch_add(1, Ordering::Relaxed).checked_rem(usable)?;
-        let candidates = (0..self.members.len()).filter(|&index| panics || self.members[index].is_healthy());
         let mut candidates = candidates.cycle().skip(turn).take(usable);
         let first = candidates.next()?;
         if Some(first) == avoid { Some(candidates.next().unwrap_or(first)) } else { Some(first) }
+    }
+
+    /// Of some of these backends at random, the one with the least load.
+    fn least_loaded(&self, candidates: &[usize], choices: usize, shun_failed_for: Duration) -> Option<usize> {
+        let (now, mut rng) = (Instant::now(), rand_0_9::rng());
+        let load = |index: &usize| {
+            let member = &self.members[*index];
+            let failed_at = *member.failed_at.lock().expect("no holder of a failure panics");
+            let is_shunned = failed_at.is_some_and(|at| now.duration_since(at) < shun_failed_for);
+            (is_shunned, member.in_flight.load(Ordering::Relaxed))
+        };
+        candidates.choose_multiple(&mut rng, choices).min_by_key(|index| load(index)).copied()
     }
 
     /// Records a probe's result.

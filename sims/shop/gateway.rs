@@ -17,7 +17,7 @@ use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode};
 use tokio::task::JoinSet;
 
-use super::balance::{Backend, HealthRules, Pool};
+use super::balance::{Backend, Balancing, Pool, PoolRules};
 use super::message::{Answer, DEADLINE_HEADER, Expiry, deadline_value, problem, read_body, status_page};
 use super::net::{Connect, Listen};
 use super::observe::Observer;
@@ -29,6 +29,8 @@ use super::serve::{ServeConfig, Shutdown, serve};
 pub struct Config {
     /// The api servers.
     pub backends: Vec<Backend>,
+    /// How a backend is chosen for a request.
+    pub balancing: Balancing,
     /// The pause between two probes of a backend.
     pub health_interval: Duration,
     /// How long a probe may take.
@@ -70,6 +72,7 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             backends: Vec::new(),
+            balancing: Balancing::default(),
             health_interval: Duration::from_secs(1),
             health_timeout: Duration::from_millis(500),
             fall: 3,
@@ -94,7 +97,8 @@ pub async fn run<L: Listen, C: Connect>(
     shutdown: Shutdown,
     observer: Observer,
 ) -> io::Result<()> {
-    let rules = HealthRules { fall: config.fall, rise: config.rise, panic_threshold: config.panic_threshold };
+    let Config { balancing, fall, rise, panic_threshold, .. } = config;
+    let rules = PoolRules { balancing, fall, rise, panic_threshold };
     let backends = Pool::new(&config.backends, rules, observer.clone());
     let serve_config = config.serve.clone();
     let idle_probes = if config.probes_reuse_connections { 1 } else { 0 };
@@ -152,14 +156,19 @@ impl<C: Connect> Gateway<C> {
             *outgoing.uri_mut() =
                 address(&backend.authority, request.uri.path_and_query().map_or("/", |path| path.as_str()));
             self.observer.dispatched(&backend.name);
+            let in_flight = self.backends.begin(index);
             let answer = match exchange(&self.client, outgoing, left).await {
                 Ok((parts, body)) => answer_with(parts, body),
                 Err(ExchangeError::Refused) if avoid.is_none() && self.backends.len() > 1 => {
+                    in_flight.failed();
                     avoid = Some(index);
                     continue;
                 }
                 Err(error) => failure(&error),
             };
+            if answer.status().is_server_error() {
+                in_flight.failed();
+            }
             failures += 1;
             if answer.status().is_server_error() && failures < self.config.upstream_attempts {
                 continue;

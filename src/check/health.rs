@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::chance::tail;
 use super::life::{died_between, is_death};
 use super::{Check, CountedVerdict};
 use crate::fault::duration_text as text;
@@ -151,6 +152,56 @@ impl HealthPolicy {
                 }
             }
             CountedVerdict::kept(judged, "no request reached a host that asks the backends")
+        })
+    }
+
+    /// H6: a backend that fails at once gets at most one and a half times its fair share: it has no requests in flight, but
+    /// that does not make it a good choice.
+    ///
+    /// Windows of 4 s are summed up in which a backend answered at least three requests and at least half of its requests with 5xx, while all
+    /// others answered some without. It fails if chance explains the difference in fewer than one of 10^9 runs.
+    pub fn failing_backends_are_not_preferred(self) -> Check {
+        const WINDOW: Duration = Duration::from_secs(4);
+        const RARE: f64 = 1e-9;
+        Check::over_exchanges("H6 failing backends are not preferred", move |trace, _| {
+            let backends = self.ids(trace);
+            // How many requests of a host in a window each backend got, and how many of these it answered with 5xx.
+            let mut windows: BTreeMap<(HostId, u128), BTreeMap<HostId, (usize, usize, usize)>> = BTreeMap::new();
+            for exchange in trace.exchanges().iter().filter(|exchange| backends.contains(&exchange.server())) {
+                let window = (exchange.client(), exchange.request.first_sent.as_nanos() / WINDOW.as_nanos());
+                let counts = windows.entry(window).or_default().entry(exchange.server()).or_default();
+                counts.0 += 1;
+                match exchange.status.filter(|_| exchange.is_complete()) {
+                    Some(500..) => counts.1 += 1,
+                    Some(_) => counts.2 += 1,
+                    None => {}
+                }
+            }
+            let most = 1.5 / backends.len() as f64;
+            // The requests of all windows in which a backend failed: its own, and those of all backends.
+            let mut judged = 0;
+            let mut failing: BTreeMap<HostId, (usize, usize)> = BTreeMap::new();
+            for counts in windows.values().filter(|counts| counts.len() == backends.len()) {
+                let all: usize = counts.values().map(|(requests, ..)| requests).sum();
+                for (backend, (requests, failed, _)) in counts {
+                    let is_failing = *failed >= 3 && failed * 2 >= *requests;
+                    let others_work = counts.iter().all(|(other, (.., well))| other == backend || *well > 0);
+                    if is_failing && others_work {
+                        judged += 1;
+                        let sums = failing.entry(*backend).or_default();
+                        *sums = (sums.0 + requests, sums.1 + all);
+                    }
+                }
+            }
+            for (backend, (requests, all)) in failing {
+                if most < 1.0 && tail(all, requests, most) < RARE {
+                    let who = trace.name(backend);
+                    let why = format!("H6: {who} got {requests} of {all} requests while it failed most of them");
+                    return CountedVerdict::broken(judged, why);
+                }
+            }
+            // A run in which no backend failed while the others worked says nothing.
+            CountedVerdict::kept_if_any(judged)
         })
     }
 
@@ -312,5 +363,34 @@ mod tests {
         assert_eq!(judge(Some(exchange(2, 0, 1_050, 503)), &alive), Verdict::Pass);
         let dead = [&alive[..], &[(900, 0, Event::Killed), (900, 1, Event::Killed)]].concat();
         assert_eq!(judge(None, &dead), Verdict::Pass);
+    }
+
+    #[test]
+    fn h6_finds_the_backend_that_gets_more_because_it_fails() {
+        use crate::trace::exchange::{Exchange, Observed, observe_bytes};
+
+        fn exchange(to: u16, status: u16) -> Exchange {
+            let answer = format!("HTTP/1.1 {status} x\r\ncontent-length: 0\r\n\r\n");
+            let pieces = [(true, &b"GET /a HTTP/1.1\r\n\r\n"[..]), (false, answer.as_bytes())];
+            let mut exchange = observe_bytes(pieces).remove(0);
+            (exchange.connection.from, exchange.connection.to) = (HostId(3), HostId(to));
+            exchange
+        }
+
+        // Of three backends, the first fails.
+        let policy = HealthPolicy { backends: vec!["a".into(), "b".into(), "gateway".into()], ..policy() };
+        let judge = |requests: usize, status: u16| {
+            let failing = (0..requests).map(|_| exchange(0, status));
+            let exchanges = failing.chain([1, 2, 1, 2].map(|to| exchange(to, 200))).collect();
+            let observed = Observed { is_observed: true, exchanges, ..Observed::default() };
+            let trace = trace(&[]).with_observed(observed, secs(60));
+            let verdict =
+                policy.clone().failing_backends_are_not_preferred().judge_counting(&trace, &History::default());
+            (verdict.verdict().to_string(), verdict.judged())
+        };
+        let why = "fail: H6: a got 60 of 64 requests while it failed most of them";
+        assert_eq!(judge(60, 503), (why.to_owned(), 1));
+        assert_eq!(judge(6, 503), ("pass".to_owned(), 1));
+        assert_eq!(judge(60, 200), ("pass".to_owned(), 0), "it does not fail");
     }
 }

@@ -45,6 +45,7 @@
 //! ```
 
 mod breakers;
+mod chance;
 pub mod convergence;
 mod decoded;
 mod effects;

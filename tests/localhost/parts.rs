@@ -14,7 +14,7 @@ use hyper::{Request, StatusCode};
 use tokio::time::Instant;
 
 use crate::fixture::{Client, order};
-use crate::shop::balance::{Backend, HealthRules, Pool};
+use crate::shop::balance::{Backend, Balancing, Pool, PoolRules};
 use crate::shop::breaker::{Breaker, BreakerConfig};
 use crate::shop::client::{CallError, Effect, ShopClient};
 use crate::shop::client_config::{ClientConfig, Keys};
@@ -169,7 +169,7 @@ async fn an_open_breaker_lets_one_probe_through_and_survives_losing_it() {
     }
 }
 
-const RULES: HealthRules = HealthRules { fall: 3, rise: 2, panic_threshold: 0.5 };
+const RULES: PoolRules = PoolRules { balancing: Balancing::RoundRobin, fall: 3, rise: 2, panic_threshold: 0.5 };
 
 #[test]
 fn the_gateway_takes_turns_and_panics_when_most_are_ejected() {
@@ -192,6 +192,24 @@ fn the_gateway_takes_turns_and_panics_when_most_are_ejected() {
     (0..2).for_each(|_| pool.record_probe(0, true));
     assert_eq!(used(12), [6, 0, 0, 6]);
     assert_eq!(Pool::new(&[], RULES, no_observer()).next(None), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_least_loaded_is_chosen_unless_it_has_failed() {
+    let backends: Vec<Backend> = (0..2).map(|number| Backend::new(format!("api-{number}"), 80)).collect();
+    let balancing = Balancing::LeastRequest { choices: 2, shun_failed_for: Duration::from_secs(1) };
+    let pool = Pool::new(&backends, PoolRules { balancing, ..RULES }, no_observer());
+    let always = |pool: &Pool| (0..50).map(|_| pool.next(None).unwrap()).collect::<std::collections::BTreeSet<_>>();
+    assert_eq!(always(&pool).len(), 2, "they are equal");
+    let busy = pool.begin(0);
+    assert_eq!(always(&pool), [1].into());
+    pool.begin(1).failed();
+    assert_eq!(always(&pool), [0].into(), "what fails has nothing in flight");
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert_eq!(always(&pool), [1].into());
+    drop(busy);
+    assert_eq!(always(&pool).len(), 2);
+    assert_eq!((0..50).filter(|_| pool.next(Some(0)) == Some(0)).count(), 0);
 }
 
 #[test]
