@@ -26,7 +26,7 @@
 //! | [`workload`] | what users do |
 //! | [`localhost`] | the whole shop in one process, on real sockets |
 //! | [`simulated`] | the whole shop in a scenario, on simulated sockets and disks |
-//! | [`served`] | the check that answers are correct |
+//! | [`recorded`], [`served`] | what operations recorded; the checks that answers are correct |
 //! | [`situations`] | the situations in which promises are at stake |
 //!
 //! Rules that hold everywhere: 503 and 4xx mean that the request was not executed; 502, 504 and 507 mean that the
@@ -51,6 +51,7 @@ pub mod net;
 pub mod observe;
 pub mod pool;
 pub mod pricing;
+pub mod recorded;
 pub mod retry;
 pub mod serve;
 pub mod served;

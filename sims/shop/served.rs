@@ -9,7 +9,7 @@ use squall::prelude::*;
 use squall::trace::exchange::Exchange;
 
 use super::message::OrderReceipt;
-use super::simulated::{audited, reply};
+use super::recorded::{audited, reply};
 use super::workload::{Operation, Reply};
 
 /// D1: an order is acknowledged, read and audited as it was placed, and once acknowledged it is never reported missing.

@@ -17,8 +17,8 @@ use squall::prelude::*;
 use super::balance::Backend;
 use super::client::{CallError, Effect, ShopClient};
 use super::client_config::ClientConfig;
-use super::message::OrderReceipt;
 use super::net::AnyConnector;
+use super::recorded::{audited, reply};
 use super::served::every_order_is_its_own;
 use super::workload::{self, Operation, Reply, User};
 use super::{api, gateway, pricing, store};
@@ -196,16 +196,6 @@ pub fn orders() -> Effects {
         },
         |operation| Ok(audited(operation)?.map(|orders| orders.into_iter().map(|order| order.call).collect())),
     )
-}
-
-/// The reply to an operation of a buyer; the audit is none.
-pub fn reply(operation: &Seen) -> Decoded<Reply> {
-    if operation.name == "audit" { Ok(None) } else { Ok(operation.answer()?) }
-}
-
-/// The orders that an audit found.
-pub fn audited(operation: &Seen) -> Decoded<Vec<OrderReceipt>> {
-    if operation.name == "audit" { Ok(operation.answer()?) } else { Ok(None) }
 }
 
 /// The facts about orders and tokens that operations report, for [`check::servers_are_interchangeable`].

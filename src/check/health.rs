@@ -165,15 +165,15 @@ impl HealthPolicy {
         const RARE: f64 = 1e-9;
         Check::over_exchanges("H6 failing backends are not preferred", move |trace, _| {
             let backends = self.ids(trace);
-            // How many requests of a host in a window each backend got, and how many of these it answered with 5xx.
-            let mut windows: BTreeMap<(HostId, u128), BTreeMap<HostId, (usize, usize, usize)>> = BTreeMap::new();
+            // By the host that asked, and the window.
+            let mut windows: BTreeMap<(HostId, u128), BTreeMap<HostId, Answers>> = BTreeMap::new();
             for exchange in trace.exchanges().iter().filter(|exchange| backends.contains(&exchange.server())) {
                 let window = (exchange.client(), exchange.request.first_sent.as_nanos() / WINDOW.as_nanos());
                 let counts = windows.entry(window).or_default().entry(exchange.server()).or_default();
-                counts.0 += 1;
+                counts.requests += 1;
                 match exchange.status.filter(|_| exchange.is_complete()) {
-                    Some(500..) => counts.1 += 1,
-                    Some(_) => counts.2 += 1,
+                    Some(500..) => counts.failed += 1,
+                    Some(_) => counts.well += 1,
                     None => {}
                 }
             }
@@ -182,10 +182,10 @@ impl HealthPolicy {
             let mut judged = 0;
             let mut failing: BTreeMap<HostId, (usize, usize)> = BTreeMap::new();
             for counts in windows.values().filter(|counts| counts.len() == backends.len()) {
-                let all: usize = counts.values().map(|(requests, ..)| requests).sum();
-                for (backend, (requests, failed, _)) in counts {
+                let all: usize = counts.values().map(|answers| answers.requests).sum();
+                for (backend, Answers { requests, failed, .. }) in counts {
                     let is_failing = *failed >= 3 && failed * 2 >= *requests;
-                    let others_work = counts.iter().all(|(other, (.., well))| other == backend || *well > 0);
+                    let others_work = counts.iter().all(|(other, answers)| other == backend || answers.well > 0);
                     if is_failing && others_work {
                         judged += 1;
                         let sums = failing.entry(*backend).or_default();
@@ -238,6 +238,17 @@ impl HealthPolicy {
             CountedVerdict::kept(judged, TOO_FEW_REQUESTS)
         })
     }
+}
+
+/// How a backend answered in a window.
+#[derive(Clone, Copy, Default)]
+struct Answers {
+    /// The requests that it got.
+    requests: usize,
+    /// Those that it answered with 5xx.
+    failed: usize,
+    /// Those that it answered otherwise.
+    well: usize,
 }
 
 /// Whether a process runs on a host throughout this time.
