@@ -1,7 +1,7 @@
 //! The command line and libtest's protocol, with small scenarios that end in every possible way.
 //!
 //! This executable is itself a table of scenarios: if its first argument is `cli`, or `SQUALL_TABLE` is set (`other`
-//! for a second table), it acts as a user's table would. Otherwise it runs the tests, which start it again in these
+//! for a second table, `mistakes` for one of mistakes), it acts as a user's table would. Otherwise it runs the tests, which start it again in these
 //! ways.
 
 #[path = "cli/check_history.rs"]
@@ -10,6 +10,8 @@ mod check_history;
 mod explorations;
 #[path = "cli/kept.rs"]
 mod kept;
+#[path = "cli/mistakes.rs"]
+mod mistakes;
 #[path = "cli/replays.rs"]
 mod replays;
 #[path = "cli/selection.rs"]
@@ -35,15 +37,21 @@ fn main() -> ExitCode {
     let is_table = std::env::args().nth(1).as_deref() == Some("cli") || std::env::var_os("SQUALL_TABLE").is_some();
     if squall::internal::sandbox::is_zygote() {
         // A zygote does not know which table it serves.
-        return squall::main(table::SCENARIOS.into_iter().chain(selection::SCENARIOS));
+        return squall::main_with_mistakes(
+            table::SCENARIOS.into_iter().chain(selection::SCENARIOS),
+            mistakes::MISTAKES,
+        );
     }
     if std::env::var_os("SQUALL_TABLE").is_some_and(|table| table == "other") {
         return squall::main(selection::SCENARIOS);
     }
+    if std::env::var_os("SQUALL_TABLE").is_some_and(|table| table == "mistakes") {
+        return squall::main_with_mistakes([], mistakes::MISTAKES);
+    }
     if is_table {
         return squall::main(table::SCENARIOS);
     }
-    let tests: [(&str, fn()); 45] = [
+    let tests: [(&str, fn()); 48] = [
         ("a_passing_exploration_exits_with_0_and_prints_a_table", passing),
         ("a_broken_promise_exits_with_1_and_explains_itself", broken_promise),
         ("a_failing_case_replays_in_a_fresh_process", replays_afresh),
@@ -94,6 +102,9 @@ fn main() -> ExitCode {
         ("an_invalid_scenario_is_refused_before_any_run", selection::an_invalid_scenario_is_refused_before_any_run),
         ("an_invalid_scenario_fails_only_its_own_test", selection::an_invalid_scenario_fails_only_its_own_test),
         ("generators_are_selected_by_name_or_kind", selection::generators_are_selected_by_name_or_kind),
+        ("each_mistake_is_caught_or_told_why_not", mistakes::each_mistake_is_caught_or_told_why_not),
+        ("mistakes_are_chosen_and_written_as_json", mistakes::mistakes_are_chosen_and_written_as_json),
+        ("each_mistake_is_a_test", mistakes::each_mistake_is_a_test),
         ("a_debugger_stops_in_the_code_under_test", replays::a_debugger_stops_in_the_code_under_test),
     ];
     let trials = tests.map(|(name, test)| trial(name, test));

@@ -57,7 +57,7 @@ async fn ask(cx: &HostContext, number: u8) -> io::Result<u8> {
 }
 
 /// Asks until there is an answer.
-async fn ask_patiently(cx: HostContext, numbers: Vec<u8>) {
+pub async fn ask_patiently(cx: HostContext, numbers: Vec<u8>) {
     for number in numbers {
         let operation = cx.recorder().invoke("ask", &number);
         let answer = loop {
@@ -71,7 +71,7 @@ async fn ask_patiently(cx: HostContext, numbers: Vec<u8>) {
 }
 
 /// Asks each number once, whether an answer comes or not.
-async fn ask_once(cx: HostContext, numbers: Vec<u8>) {
+pub async fn ask_once(cx: HostContext, numbers: Vec<u8>) {
     for number in numbers {
         let operation = cx.recorder().invoke("ask", &number);
         match ask(&cx, number).await {
@@ -82,7 +82,7 @@ async fn ask_once(cx: HostContext, numbers: Vec<u8>) {
     }
 }
 
-fn every_answer_comes(_: &Trace, history: &History) -> Verdict {
+pub fn every_answer_comes(_: &Trace, history: &History) -> Verdict {
     let wrong = history.operations.iter().find(
         |operation| !matches!(&operation.completed, Some((_, Completion::Ok(answer))) if *answer == operation.input),
     );
@@ -93,15 +93,15 @@ fn every_answer_comes(_: &Trace, history: &History) -> Verdict {
 }
 
 /// The check of scenarios for which only the end of the process matters.
-fn nothing_is_promised(_: &Trace, _: &History) -> Verdict {
+pub fn nothing_is_promised(_: &Trace, _: &History) -> Verdict {
     Verdict::Pass
 }
 
-fn numbers() -> impl proptest::strategy::Strategy<Value = Vec<u8>> + Send + Sync {
+pub fn numbers() -> impl proptest::strategy::Strategy<Value = Vec<u8>> + Send + Sync {
     proptest::collection::vec(proptest::num::u8::ANY, 5..8)
 }
 
-fn small(name: &str) -> Scenario {
+pub fn small(name: &str) -> Scenario {
     Scenario::new(name).host("server", serve).run_for(secs(6)).settle_for(secs(4))
 }
 
