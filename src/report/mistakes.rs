@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::text::aligned;
+use super::text::{aligned, count};
 use crate::explore::{Hunt, HuntVerdict};
 
 /// The table of mistakes, in one line for each, and a line for each that was not caught as it should be.
@@ -18,10 +18,6 @@ pub fn mistakes_table(hunts: &[Hunt]) -> String {
         let _ = writeln!(text, "{}", complaint(hunt));
     }
     text
-}
-
-fn count(number: usize, thing: &str) -> String {
-    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
 fn row(hunt: &Hunt) -> Vec<String> {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::text::count;
 use crate::explore::{Row, Sweep};
 use crate::fault::duration_text;
 
@@ -49,9 +50,4 @@ pub fn sweep_text(sweep: &Sweep) -> String {
     let wall = duration_text(crate::fault::millis(wall.as_millis() as u64));
     let _ = writeln!(text, "{runs} runs in {wall}{known}");
     text
-}
-
-/// A number of things, for example `1 event` or `3 events`.
-fn count(number: usize, thing: &str) -> String {
-    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }

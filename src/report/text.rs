@@ -56,6 +56,11 @@ fn row(exploration: &Exploration) -> [String; 7] {
     ]
 }
 
+/// A number of things, for example `1 event` or `3 events`.
+pub(super) fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
 /// A wall-clock time, to a tenth of a second.
 pub(super) fn duration_of(wall: Duration) -> String {
     format!("{:.1}s", wall.as_secs_f64())
