@@ -158,8 +158,9 @@ impl HealthPolicy {
     /// H6: a backend that fails at once gets at most one and a half times its fair share: it has no requests in flight, but
     /// that does not make it a good choice.
     ///
-    /// Windows of 4 s are summed up in which a backend answered at least three requests and at least half of its requests with 5xx, while all
-    /// others answered some without. It fails if chance explains the difference in fewer than one of 10^9 runs.
+    /// Windows of 4 s are summed up in which a backend answered at least three requests, and at least half of its requests, with
+    /// 5xx, while all others answered some without. It fails if chance explains the difference in fewer than one of 10^9
+    /// runs.
     pub fn failing_backends_are_not_preferred(self) -> Check {
         const WINDOW: Duration = Duration::from_secs(4);
         const RARE: f64 = 1e-9;
@@ -264,6 +265,7 @@ mod tests {
     use crate::check::Verdict;
     use crate::fault::{millis, secs};
     use crate::history::History;
+    use crate::trace::exchange::{Observed, observe_bytes};
 
     fn policy() -> HealthPolicy {
         HealthPolicy {
@@ -283,6 +285,18 @@ mod tests {
             trace.push(millis(*at), Some(HostId(*host)), event.clone());
         }
         trace
+    }
+
+    /// An exchange between two hosts, answered with this status 100 ms after it was sent.
+    fn exchange(from: u16, to: u16, at: u64, status: u16) -> Exchange {
+        let answer = format!("HTTP/1.1 {status} x\r\ncontent-length: 0\r\n\r\n");
+        let pieces = [(true, &b"GET /a HTTP/1.1\r\n\r\n"[..]), (false, answer.as_bytes())];
+        let mut exchange = observe_bytes(pieces).remove(0);
+        (exchange.connection.from, exchange.connection.to) = (HostId(from), HostId(to));
+        exchange.request.first_sent = millis(at);
+        exchange.request.first_arrived = Some(millis(at + 10));
+        exchange.response.as_mut().unwrap().first_sent = millis(at + 100);
+        exchange
     }
 
     fn to(backend: u16) -> Event {
@@ -346,20 +360,6 @@ mod tests {
 
     #[test]
     fn h4_wants_a_backend_to_be_tried_while_one_lives() {
-        use crate::trace::exchange::{Exchange, Observed, observe_bytes};
-
-        /// An exchange between two hosts, answered with this status 100 ms after it was sent.
-        fn exchange(from: u16, to: u16, at: u64, status: u16) -> Exchange {
-            let answer = format!("HTTP/1.1 {status} x\r\ncontent-length: 0\r\n\r\n");
-            let pieces = [(true, &b"GET /a HTTP/1.1\r\n\r\n"[..]), (false, answer.as_bytes())];
-            let mut exchange = observe_bytes(pieces).remove(0);
-            (exchange.connection.from, exchange.connection.to) = (HostId(from), HostId(to));
-            exchange.request.first_sent = millis(at);
-            exchange.request.first_arrived = Some(millis(at + 10));
-            exchange.response.as_mut().unwrap().first_sent = millis(at + 100);
-            exchange
-        }
-
         // A client (3) asks the gateway (2), which has asked `a` (0) before.
         let judge = |inner: Option<Exchange>, events: &[(u64, u16, Event)]| {
             let exchanges = [exchange(2, 0, 100, 200), exchange(3, 2, 1_000, 503)];
@@ -378,21 +378,11 @@ mod tests {
 
     #[test]
     fn h6_finds_the_backend_that_gets_more_because_it_fails() {
-        use crate::trace::exchange::{Exchange, Observed, observe_bytes};
-
-        fn exchange(to: u16, status: u16) -> Exchange {
-            let answer = format!("HTTP/1.1 {status} x\r\ncontent-length: 0\r\n\r\n");
-            let pieces = [(true, &b"GET /a HTTP/1.1\r\n\r\n"[..]), (false, answer.as_bytes())];
-            let mut exchange = observe_bytes(pieces).remove(0);
-            (exchange.connection.from, exchange.connection.to) = (HostId(3), HostId(to));
-            exchange
-        }
-
         // Of three backends, the first fails.
         let policy = HealthPolicy { backends: vec!["a".into(), "b".into(), "gateway".into()], ..policy() };
         let judge = |requests: usize, status: u16| {
-            let failing = (0..requests).map(|_| exchange(0, status));
-            let exchanges = failing.chain([1, 2, 1, 2].map(|to| exchange(to, 200))).collect();
+            let failing = (0..requests).map(|_| exchange(3, 0, 0, status));
+            let exchanges = failing.chain([1, 2, 1, 2].map(|to| exchange(3, to, 0, 200))).collect();
             let observed = Observed { is_observed: true, exchanges, ..Observed::default() };
             let trace = trace(&[]).with_observed(observed, secs(60));
             let verdict =

@@ -120,7 +120,8 @@ impl Check {
         Check { name: name.to_owned(), judge, reads_exchanges: false, is_optional: false }
     }
 
-    /// A check of this name over [`Trace::exchanges`], which the network then reads off the wire.
+    /// A check of this name over [`Trace::exchanges`] and [`Trace::connections`], which the network then reads off the wire. If
+    /// the run sent more than is logged, what would pass is unknown.
     ///
     /// ```
     /// use squall::check::Check;
@@ -141,6 +142,17 @@ impl Check {
         name: &str,
         judge: impl Fn(&Trace, &History) -> V + Send + Sync + 'static,
     ) -> Check {
+        let judge = move |trace: &Trace, history: &History| {
+            let counted: CountedVerdict = judge(trace, history).into();
+            // Even if nothing was found to judge: it may be among what is missing.
+            match trace.observed().is_incomplete && !counted.verdict().is_fail() {
+                true => CountedVerdict::unknown(
+                    counted.judged().max(1),
+                    "the run sent more bytes than are logged: shorten it".to_owned(),
+                ),
+                false => counted,
+            }
+        };
         Check { reads_exchanges: true, ..Check::new(name, judge) }
     }
 
@@ -252,6 +264,20 @@ mod tests {
             let counted = check.judge_counting(&trace, &History::default());
             assert_eq!((counted.verdict().word(), counted.judged()), ("unknown", 0), "{}", check.name());
         }
+    }
+
+    #[test]
+    fn no_check_over_exchanges_passes_a_run_of_which_some_are_missing() {
+        use crate::fault::{millis, secs};
+        use crate::trace::exchange::Observed;
+        let observed = Observed { is_observed: true, is_incomplete: true, ..Observed::default() };
+        let trace = Trace::new(vec!["a".to_owned()], millis(10), secs(60), false).with_observed(observed, secs(60));
+        let word = |verdict: Verdict| {
+            let check = Check::over_exchanges("any", move |_, _| verdict.clone());
+            check.judge(&trace, &History::default()).word()
+        };
+        assert_eq!(word(Verdict::Pass), "unknown");
+        assert_eq!(word(Verdict::Fail("what was seen is enough".to_owned())), "fail");
     }
 
     fn nothing_is_wrong(_: &Trace, _: &History) -> Verdict {

@@ -15,16 +15,16 @@ pub fn servers_stop_within(grace: Duration) -> Check {
         let mut judged = 0;
         for (host, asked_at) in stops(trace) {
             let limit = asked_at + grace + tolerance(trace);
-            let mut own = trace.records.iter().filter(|record| record.host == Some(host) && record.at >= asked_at);
-            let end = own.find(|record| life::is_death(&record.event) || record.event == Event::Paused);
-            let is_late = match end {
-                Some(end) if matches!(end.event, Event::Returned | Event::Failed) => end.at > limit,
-                Some(end) if end.at <= limit => continue,
-                None if trace.ended_at <= limit => continue,
-                _ => true,
-            };
+            let own = || trace.records.iter().filter(|record| record.host == Some(host) && record.at >= asked_at);
+            let end = own().find(|record| life::is_death(&record.event));
+            let is_paused = own().any(|record| record.event == Event::Paused && record.at <= limit);
+            let in_time = end.filter(|end| end.at <= limit);
+            let has_returned = in_time.is_some_and(|end| matches!(end.event, Event::Returned | Event::Failed));
+            if !has_returned && (in_time.is_some() || is_paused || trace.ended_at <= limit) {
+                continue;
+            }
             judged += 1;
-            if is_late {
+            if !has_returned {
                 let (who, asked_at, grace) = (trace.name(host), text(asked_at), text(grace));
                 let end = match end {
                     Some(end) => format!("stopped at {}", text(end.at)),
@@ -113,6 +113,11 @@ mod tests {
         let late = "fail: S2: api was asked to stop at 1s and stopped at 6.2s; the limit is 5s";
         assert_eq!(judge(&[(6_200, Event::Returned)]), (late.to_owned(), 1));
         assert!(judge(&[(6_200, Event::Killed)]).0.starts_with("fail"));
+        assert!(
+            judge(&[(7_000, Event::Paused), (8_000, Event::Resumed), (9_000, Event::Returned)])
+                .0
+                .contains("stopped at 9s")
+        );
         assert!(judge(&[]).0.ends_with("never stopped; the limit is 5s"));
     }
 

@@ -85,6 +85,9 @@ impl Mistake {
             return Some(format!("the mistake `{name}` breaks no promise: add `.breaks(..)`"));
         }
         let checks = || self.wrong.checks.iter().map(Check::name);
+        if !checks().eq(self.right.checks.iter().map(Check::name)) {
+            return Some(format!("the two scenarios of the mistake `{name}` have other checks: give both the same"));
+        }
         let unknown = self.breaks.iter().find(|promise| !checks().any(|check| is_named(check, promise)))?;
         let all: Vec<&str> = checks().collect();
         Some(format!(
@@ -117,6 +120,8 @@ mod tests {
         assert_eq!(mistake().breaks("R6 only safe requests").problem(), None);
         let why = "the mistake `m` breaks `R`, but no check has that name; there are: R6 only safe requests";
         assert_eq!(mistake().breaks("R6").breaks("R").problem().unwrap(), why);
+        let another = Mistake::new("m", Scenario::new("s"), scenario()).breaks("R6");
+        assert!(another.problem().unwrap().ends_with("have other checks: give both the same"));
         assert!(mistake().breaks("R6").is_caught_by("R6 only safe requests"));
         assert!(!mistake().breaks("R6").is_caught_by("R61 others"));
     }

@@ -17,7 +17,8 @@ pub struct HttpPolicy {
     pub budget_ratio: f64,
     /// ... plus this many. The defaults (10 s, 20 %, 100) are Finagle's: 20 %, and 10 in each second.
     pub budget_minimum: f64,
-    /// R4: retries after the same number of failures are spread: a twentieth of their range holds at most this share of them. The default of 10 % lets waits be anywhere in the upper half of their range ("equal jitter").
+    /// R4: retries after the same number of failures are spread: a twentieth of their range holds at most this share of them.
+    /// The default of 10 % lets waits be anywhere in the upper half of their range ("equal jitter").
     pub most_retries_at_once: f64,
     /// R3: how many requests of one trace with the same method and path the hosts of one group receive at most. The default
     /// is that of `most_attempts`: only one layer retries.

@@ -49,7 +49,7 @@ impl HttpPolicy {
     /// R4: many calls that failed do not retry at the same time after their failures. Of the retries of one group of hosts
     /// that follow the same number of failures, no twentieth of their range (of twice their median, or the longest delay if that
     /// is less) holds more than `most_retries_at_once`, so many more that chance explains it in fewer than one of 10^12
-    /// cases. Retries after `Retry-After` are left out.
+    /// cases. Fewer retries than could show that (13 by default) are not judged, and those after `Retry-After` are left out.
     pub fn retries_are_spread(&self) -> Check {
         spread::spread(self.clone())
     }

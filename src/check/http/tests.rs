@@ -286,8 +286,9 @@ fn r4_finds_retries_that_come_together() {
     let together = "of the 20 retries of client to api after 1 failure, 20 waited between 50ms and 5";
     fails(&check, together, &waits([50; 20]));
     fails(&check, "20 waited between 0s and 1ms", &waits([0; 20]));
-    // Too few to say, and with outliers.
-    passes(&check, 5, &waits([50; 5]));
+    // Too few to say, just enough, and with outliers.
+    assert!(judge(&check, &waits([50; 12])).0.starts_with("unknown: too few requests"));
+    fails(&check, "13 waited between 50ms", &waits([50; 13]));
     fails(&check, "20 waited between 50ms", &waits([50; 20].into_iter().chain([3_000, 4_000])));
     let asked: Vec<Exchange> = waits([50; 20])
         .into_iter()

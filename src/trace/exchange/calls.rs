@@ -83,9 +83,10 @@ fn clients_that_trace_calls(exchanges: &[Exchange]) -> BTreeSet<HostId> {
 
 /// Groups exchanges, which must be in order, into calls. What a host asks once for each attempt of somebody else is a call
 /// each time: only what it asks more often than it was asked is an attempt of a call that it has made before. A key that is
-/// used again in another trace begins another call, if it was answered before or if the client's traces name calls. Without a key or a trace, an exchange belongs to the
-/// call of an earlier one that it equals (client, port, method, path, body) if that one has ended without an answer (status
-/// below 500), at most `window` before.
+/// used again in another trace begins another call, if it was answered before or if the client's traces name calls.
+///
+/// Without a key or a trace, an exchange belongs to the call of an earlier one that it equals (client, port, method, path,
+/// body) if that one has ended without an answer (status below 500), at most `window` before.
 ///
 /// Calls come in the order of their first attempts.
 pub fn calls(exchanges: &[Exchange], window: Duration) -> Vec<Call> {
