@@ -1,4 +1,4 @@
-//! An attempt that is given up leaves its connection open behind it.
+//! A gateway that gives a request up leaves its connection open behind it.
 
 use std::io;
 use std::pin::Pin;
@@ -8,16 +8,15 @@ use squall::scenario::Mistake;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::changed;
-use crate::scenarios::timeouts;
+use crate::scenarios::health_checks;
 use crate::shop::net::AnyConnector;
 
 pub fn mistake() -> Mistake {
-    changed("cancelled_attempt_keeps_its_stream", timeouts::with, |setup| {
-        setup.connect = |cx| AnyConnector::wrapping(cx.connector(), |stream| Kept { stream: Some(stream) });
+    changed("cancelled_attempt_keeps_its_stream", health_checks::with, |setup| {
+        setup.gateway_connects = |cx| AnyConnector::wrapping(cx.connector(), |stream| Kept { stream: Some(stream) });
     })
     .breaks("P3")
-    .breaks("P2")
-    .in_part("what the client does with an attempt that timed out")
+    .in_part("what the gateway does with a request that timed out")
 }
 
 /// A connection that outlives its owner.

@@ -13,6 +13,7 @@ mod drain_without_a_limit;
 mod health_cached_for_ever;
 mod jitter_vanishes_at_the_cap;
 mod key_of_the_body;
+mod key_without_the_body;
 mod least_request_feeds_the_failing_host;
 mod liveness_asks_the_store;
 mod never_readmits;
@@ -44,11 +45,12 @@ use squall::scenario::Mistake;
 use crate::shop::simulated::Setup;
 
 /// All mistakes, in the order of the table.
-pub fn all() -> [fn() -> Mistake; 36] {
+pub fn all() -> [fn() -> Mistake; 37] {
     [
         post_retried_without_a_key::mistake,
         new_key_for_each_attempt::mistake,
         key_of_the_body::mistake,
+        key_without_the_body::mistake,
         no_jitter::mistake,
         jitter_vanishes_at_the_cap::mistake,
         no_backoff::mistake,

@@ -13,7 +13,7 @@ use crate::shop::net::AnyConnector;
 
 pub fn mistake() -> Mistake {
     changed("reuses_a_closed_connection", retries::with, |setup| {
-        setup.connect =
+        setup.buyer_connects =
             |cx| AnyConnector::wrapping(cx.connector(), |stream| DeafToTheEnd { stream, has_written: true });
     })
     .breaks("P1")

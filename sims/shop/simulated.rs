@@ -44,7 +44,9 @@ pub struct Setup {
     /// Draws what buyers do.
     pub operations: fn() -> SBoxedStrategy<Operation>,
     /// How buyers connect.
-    pub connect: fn(&HostContext) -> AnyConnector,
+    pub buyer_connects: fn(&HostContext) -> AnyConnector,
+    /// How the gateway connects.
+    pub gateway_connects: fn(&HostContext) -> AnyConnector,
     /// The time between the starts of a buyer's successive operations, in milliseconds.
     pub thinking_ms: std::ops::Range<u64>,
 }
@@ -60,7 +62,8 @@ impl Default for Setup {
             store_cache_bytes: store::Config::default().cache_bytes,
             buyers: 4,
             operations: || workload::operation().sboxed(),
-            connect: |cx| AnyConnector::new(cx.connector()),
+            buyer_connects: |cx| AnyConnector::new(cx.connector()),
+            gateway_connects: |cx| AnyConnector::new(cx.connector()),
             thinking_ms: 300..2_000,
         }
     }
@@ -112,16 +115,26 @@ const AUDIT: Duration = secs(6);
 /// A scenario in which buyers use the shop until shortly before the end, when an auditor reads all orders.
 #[track_caller]
 pub fn shop(name: &str, setup: Setup) -> Scenario {
-    let Setup { client, gateway, api, store, store_cache_bytes: cache_bytes, buyers, operations, connect, thinking_ms } =
-        setup;
+    let Setup {
+        client,
+        gateway,
+        api,
+        store,
+        store_cache_bytes: cache_bytes,
+        buyers,
+        operations,
+        buyer_connects,
+        gateway_connects,
+        thinking_ms,
+    } = setup;
     let auditing = ClientConfig { client_number: 1_000, ..ClientConfig::default() };
     Scenario::new(name)
         .clients("buyer", buyers, steps(thinking_ms, operations()), move |cx, steps| {
-            buy(connect(&cx), cx, steps, client.clone())
+            buy(buyer_connects(&cx), cx, steps, client.clone())
         })
         .host("gateway", move |cx| {
             let signal = shutdown(&cx);
-            gateway::run(cx.listener(80), cx.connector(), gateway.clone(), signal, observer(&cx))
+            gateway::run(cx.listener(80), gateway_connects(&cx), gateway.clone(), signal, observer(&cx))
         })
         .hosts("api", BACKENDS.len(), move |cx| {
             api::run(cx.listener(80), cx.connector(), api.clone(), shutdown(&cx), observer(&cx))

@@ -195,6 +195,37 @@ fn a_connection_whose_end_was_seen_must_not_be_used() {
 }
 
 #[test]
+fn what_nobody_ends_is_left_open() {
+    let policy = HttpPolicy { quiet_after: secs(2), ..HttpPolicy::default() };
+    // The server reads and says nothing. The client waits for ever, or closes its connection.
+    let judge = |closes_at: Option<Duration>| {
+        let scenario = Scenario::new("silence")
+            .host("server", |cx: HostContext| async move {
+                let (_stream, _) = cx.listener(80).accept().await?;
+                std::future::pending::<std::io::Result<()>>().await
+            })
+            .host("client", move |cx: HostContext| async move {
+                use tokio::io::AsyncWriteExt;
+                let mut stream = cx.connector().connect("server", 80).await?;
+                stream.write_all(GET).await?;
+                match closes_at {
+                    Some(closes_at) => tokio::time::sleep(closes_at).await,
+                    None => std::future::pending().await,
+                }
+                drop(stream);
+                std::future::pending::<std::io::Result<()>>().await
+            })
+            .check(policy.nothing_is_left_open())
+            .run_for(secs(5))
+            .settle_for(secs(1));
+        run(&scenario, &scenario.case(Seed(1)), Detail::Lean)
+    };
+    assert_eq!(broken(&judge(None)), ["P3"]);
+    let closed = judge(Some(secs(1)));
+    assert_eq!((broken(&closed), &closed.outcome.judged), (vec![""; 0], &vec![1]));
+}
+
+#[test]
 fn bodies_keys_and_ids_are_judged_as_servers_answer_them() {
     let created: &[u8] = b"HTTP/1.1 201 Created\r\ncontent-length: 2\r\nx-request-id: 1\r\n\r\n{}";
     let cut: &[(u64, &[u8])] = &[(100, b"PUT /a HTTP/1.1\r\ncontent-length: 10\r\n\r\nhalf")];
