@@ -1,8 +1,8 @@
 //! The command line and libtest's protocol, with small scenarios that end in every possible way.
 //!
 //! This executable is itself a table of scenarios: if its first argument is `cli`, or `SQUALL_TABLE` is set (`other`
-//! for a second table, `mistakes` for one of mistakes), it acts as a user's table would. Otherwise it runs the tests, which start it again in these
-//! ways.
+//! for a second table, `mistakes` for one of mistakes), it acts as a user's table would. Otherwise it runs the tests,
+//! which start it again in these ways.
 
 #[path = "cli/check_history.rs"]
 mod check_history;

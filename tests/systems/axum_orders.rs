@@ -21,7 +21,7 @@ use squall::check::http::HttpPolicy;
 use squall::net::Connector;
 use squall::prelude::*;
 
-use crate::judged::{Judged, assert_breaks, assert_judged, judge};
+use crate::judged::{Judged, assert_breaks, assert_judged, judge, with_faults};
 
 type Http = Client<Connector, Full<Bytes>>;
 
@@ -218,17 +218,12 @@ async fn probe(connector: Connector) {
 }
 
 fn scenario(wrong: Wrong) -> Scenario {
-    Scenario::new("orders")
+    let scenario = Scenario::new("orders")
         .host("orders", move |cx| async move { axum::serve(cx.listener(80), orders(cx.connector(), wrong)).await })
         .host("stock", |cx| async move { axum::serve(cx.listener(80), stock()).await })
         .host("monitor", |cx| probe(cx.connector()))
-        .hosts("buyer", 3, move |cx| buy(cx.connector(), cx.name().to_owned(), wrong))
-        .fault(fault::loss(0.1, "*", "orders").every(secs(3)..secs(8)).lasting(secs(2)..secs(5)))
-        .fault(fault::kill("stock").every(secs(4)..secs(10)).lasting(millis(200)..secs(2)))
-        .fault(fault::reset(200, "buyer", "orders").every(secs(4)..secs(10)).lasting(millis(100)..secs(1)))
-        .fault(fault::hold("orders", "stock").every(secs(4)..secs(10)).lasting(millis(300)..secs(1)))
-        .run_for(secs(30))
-        .settle_for(secs(20))
+        .hosts("buyer", 3, move |cx| buy(cx.connector(), cx.name().to_owned(), wrong));
+    with_faults(scenario, "buyer", "orders", "stock")
 }
 
 fn policy() -> HttpPolicy {

@@ -18,6 +18,17 @@ pub struct Judged {
     pub why: Vec<String>,
 }
 
+/// Adds faults between clients, the service that they ask, and the one behind it, and time for all of it.
+pub fn with_faults(scenario: Scenario, clients: &str, front: &str, back: &str) -> Scenario {
+    scenario
+        .fault(fault::loss(0.1, clients, front).every(secs(3)..secs(8)).lasting(secs(2)..secs(5)))
+        .fault(fault::kill(back).every(secs(4)..secs(10)).lasting(millis(200)..secs(2)))
+        .fault(fault::reset(200, clients, front).every(secs(4)..secs(10)).lasting(millis(100)..secs(1)))
+        .fault(fault::hold(front, back).every(secs(4)..secs(10)).lasting(millis(300)..secs(1)))
+        .run_for(secs(30))
+        .settle_for(secs(20))
+}
+
 /// Runs a scenario with the promises of this policy, and nothing else.
 pub fn judge(scenario: Scenario, policy: &HttpPolicy) -> Judged {
     let scenario = scenario.http_promises(policy);

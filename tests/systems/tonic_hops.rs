@@ -17,7 +17,7 @@ use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
-use crate::judged::{Judged, assert_breaks, assert_judged, judge};
+use crate::judged::{Judged, assert_breaks, assert_judged, judge, with_faults};
 
 const PUSHBACK: &str = "grpc-retry-pushback-ms";
 
@@ -194,7 +194,7 @@ fn scenario(wrong: Wrong) -> Scenario {
         last_id: Mutex::default(),
         wrong,
     };
-    Scenario::new("hops")
+    let scenario = Scenario::new("hops")
         .host("front", move |cx| async move {
             let service = HealthServer::from_arc(Arc::new(front(cx.connector())));
             Server::builder().add_service(service).serve_with_incoming(cx.listener(80)).await
@@ -203,13 +203,8 @@ fn scenario(wrong: Wrong) -> Scenario {
             let service = HealthServer::new(Back::default());
             Server::builder().add_service(service).serve_with_incoming(cx.listener(80)).await
         })
-        .hosts("client", 3, move |cx| call(cx.connector(), cx.name().to_owned(), wrong))
-        .fault(fault::loss(0.1, "client", "front").every(secs(3)..secs(8)).lasting(secs(2)..secs(5)))
-        .fault(fault::kill("back").every(secs(4)..secs(10)).lasting(millis(200)..secs(2)))
-        .fault(fault::reset(200, "client", "front").every(secs(4)..secs(10)).lasting(millis(100)..secs(1)))
-        .fault(fault::hold("front", "back").every(secs(4)..secs(10)).lasting(millis(300)..secs(1)))
-        .run_for(secs(30))
-        .settle_for(secs(20))
+        .hosts("client", 3, move |cx| call(cx.connector(), cx.name().to_owned(), wrong));
+    with_faults(scenario, "client", "front", "back")
 }
 
 fn found(wrong: Wrong) -> Judged {

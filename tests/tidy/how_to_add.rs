@@ -131,3 +131,19 @@ fn a_subcommand_is_named_where_it_is_listed() {
     }
     assert!(count >= 5, "{count}");
 }
+
+#[test]
+fn every_mistake_is_in_the_table() {
+    let sources = files(&["sims/mistakes"]);
+    let is_table = |path: &std::path::Path| path.ends_with("mod.rs");
+    let table = &sources.iter().find(|(path, _)| is_table(path)).expect("there is a table").1;
+    let mistakes: Vec<String> =
+        sources.iter().filter(|(path, _)| !is_table(path)).map(|(path, _)| stem(&path.display().to_string())).collect();
+    assert!(mistakes.len() > 30, "{mistakes:?}");
+    for name in &mistakes {
+        for line in [format!("\nmod {name};\n"), format!(" {name}::mistake,\n")] {
+            assert!(table.contains(&line), "sims/mistakes/mod.rs has no `{}`", line.trim());
+        }
+    }
+    assert_eq!(listed("mistake").len(), 2, "ARCHITECTURE.md lists the two files");
+}
