@@ -109,12 +109,16 @@ pub fn fallbacks_are_marked(oldest: std::time::Duration) -> Check {
                 Ok(_) => continue,
                 Err(why) => return CountedVerdict::broken(1, why),
             };
+            let Some((answered_at, _)) = operation.completed else { continue };
             judged += 1;
             let (asked_at, path) = (operation.invoked_at, format!("/price/{sku}"));
-            let is_answer = |exchange: &&Exchange| exchange.path == path && exchange.status == Some(200);
-            let mut answers = trace.exchanges().iter().filter(is_answer);
-            let is_fresh =
-                answers.any(|exchange| exchange.ended_at.is_some_and(|at| at >= asked_at) && exchange.is_complete());
+            let is_meanwhile = |at: std::time::Duration| (asked_at..=answered_at).contains(&at);
+            let is_fresh = trace.exchanges().iter().any(|exchange: &Exchange| {
+                exchange.path == path
+                    && exchange.status == Some(200)
+                    && exchange.is_complete()
+                    && exchange.ended_at.is_some_and(is_meanwhile)
+            });
             let age_ms = u128::from(price.age_ms);
             let why = match price.degraded {
                 false if !is_fresh => "is an old one that is not marked".to_owned(),
