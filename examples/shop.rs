@@ -136,7 +136,7 @@ async fn order(count: u32, gateway: SocketAddr, sku: String) -> Result<(), Strin
     let config = ClientConfig { gateway: host, port, client_number, ..ClientConfig::default() };
     let client = ShopClient::new(TokioConnector::new(), config, no_observer());
     for _ in 0..count {
-        let receipt = client.place_order(&Order { sku: sku.clone(), quantity: 1 }).await;
+        let receipt = client.place_order(&Order::new(&sku, 1)).await;
         let receipt = receipt.map_err(|error| match error {
             CallError::Unavailable { last: AttemptOutcome::Refused, .. } => format!(
                 "nothing listens at {gateway}; start the shop with: cargo run --example shop -- up --gateway {gateway}"

@@ -1,13 +1,13 @@
-//! Trust: what a client claims to be is checked by every server, also by one that has just started or whose clock is wrong.
+//! Trust: what a client claims, about itself or a price, is checked by every server, also by one that has just started or whose clock is wrong.
 
 use squall::prelude::*;
 
-use crate::shop::served::forged_tokens_are_refused;
+use crate::shop::served::{buyers_set_no_prices, forged_tokens_are_refused};
 use crate::shop::simulated::{Setup, shop_without_retries};
 use crate::shop::situations;
 use crate::shop::workload;
 
-/// Buyers who put other names into their tokens, while servers die and clocks go wrong.
+/// Buyers who put other names into their tokens and make up prices, while servers die and clocks go wrong.
 pub fn scenario() -> Scenario {
     with(Setup::default())
 }
@@ -19,6 +19,7 @@ pub fn with(setup: Setup) -> Scenario {
         .fault(fault::clock_skew(90_000, one("api")).every(secs(5)..secs(15)).lasting(secs(2)..secs(10)))
         .fault(fault::partition(one("api"), "store").every(secs(5)..secs(15)).lasting(millis(300)..secs(3)))
         .check(forged_tokens_are_refused())
+        .check(buyers_set_no_prices())
         .sometimes(
             "a forged token was refused after a server had been restarted",
             situations::a_forged_token_was_refused,

@@ -27,6 +27,7 @@ mod no_jitter;
 mod no_panic_threshold;
 mod no_retry_budget;
 mod post_retried_without_a_key;
+mod price_of_the_client;
 mod probes_only_connect;
 mod retries_at_each_layer;
 mod retries_on_client_errors;
@@ -45,7 +46,7 @@ use squall::scenario::Mistake;
 use crate::shop::simulated::Setup;
 
 /// All mistakes, in the order of the table.
-pub fn all() -> [fn() -> Mistake; 37] {
+pub fn all() -> [fn() -> Mistake; 38] {
     [
         post_retried_without_a_key::mistake,
         new_key_for_each_attempt::mistake,
@@ -84,6 +85,7 @@ pub fn all() -> [fn() -> Mistake; 37] {
         trusts_its_disk::mistake,
         unmarked_fallback::mistake,
         claims_are_believed::mistake,
+        price_of_the_client::mistake,
     ]
 }
 

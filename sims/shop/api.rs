@@ -6,15 +6,15 @@ use std::io;
 use std::sync::Arc;
 
 use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Bytes;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
 use hyper::http::uri::Authority;
 use hyper::{Method, Request, StatusCode};
 
 use super::catalogue::Catalogue;
 use super::message::{
-    Answer, CALL_HEADER, DEADLINE_HEADER, Expiry, KEY_HEADER, KeyedOrder, Order, Token, User, deadline_value, json,
-    json_bytes, new_key, problem, read_body, status_page,
+    Answer, Body, CALL_HEADER, DEADLINE_HEADER, Expiry, KEY_HEADER, KeyedOrder, Order, Token, User, deadline_value,
+    json, json_bytes, new_key, problem, read_body, status_page,
 };
 use super::net::{Connect, Listen};
 use super::observe::Observer;
@@ -52,7 +52,7 @@ struct Api<C: Connect> {
     config: Config,
 }
 
-async fn route<C: Connect>(api: Arc<Api<C>>, request: Request<Incoming>) -> Answer {
+async fn route<C: Connect>(api: Arc<Api<C>>, request: Request<Body>) -> Answer {
     let expiry = Expiry::from_headers(request.headers(), api.config.request_limit);
     let path = request.uri().path();
     match (request.method(), path) {
@@ -140,8 +140,17 @@ impl<C: Connect> Api<C> {
             None if !self.config.requires_key => new_key(),
             _ => return problem(StatusCode::BAD_REQUEST, "an order needs an idempotency key of 1 to 255 bytes"),
         };
+        // What a buyer says about a price is compared with what this server finds out itself.
+        if let Some(agreed) = order.cents {
+            match self.catalogue.price(&order.sku, expiry).await {
+                Ok(price) if agreed.abs_diff(price.cents) <= self.config.price_tolerance_cents => {}
+                Ok(_) => return problem(StatusCode::CONFLICT, "the price is another one"),
+                Err(answer) => return answer,
+            }
+        }
         let call = text(headers, CALL_HEADER).unwrap_or_default().to_owned();
-        let order = KeyedOrder { key, call: call.clone(), sku: order.sku, quantity: order.quantity };
+        let order =
+            KeyedOrder { key, call: call.clone(), sku: order.sku, quantity: order.quantity, cents: order.cents };
         let body = serde_json::to_vec(&order).expect("an order serializes to JSON");
         self.ask_store(Method::POST, "/orders", body.into(), &call, expiry).await
     }

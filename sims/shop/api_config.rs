@@ -25,6 +25,8 @@ pub struct Config {
     pub pricing_timeout: Duration,
     /// The greatest age of a remembered price that may replace a fresh one.
     pub stale_limit: Duration,
+    /// An order is accepted if the price that its buyer agreed to differs from today's by at most this much.
+    pub price_tolerance_cents: u64,
     /// The circuit breaker for pricing.
     pub breaker: BreakerConfig,
     /// How connections to the store and to pricing are kept.
@@ -46,6 +48,7 @@ impl Default for Config {
             request_limit: Duration::from_secs(5),
             pricing_timeout: Duration::from_millis(300),
             stale_limit: Duration::from_secs(5 * 60),
+            price_tolerance_cents: 0,
             breaker: BreakerConfig::default(),
             pool: PoolConfig::default(),
             serve: ServeConfig::default(),

@@ -55,15 +55,26 @@ impl<C: Connect> Catalogue<C> {
 
     /// Answers with the price of an article.
     pub async fn answer(&self, sku: &str, expiry: Expiry) -> Answer {
+        match self.price(sku, expiry).await {
+            Ok(price) => json(StatusCode::OK, &price),
+            Err(answer) => answer,
+        }
+    }
+
+    /// Finds the price of an article.
+    ///
+    /// # Errors
+    /// The answer to give if there is none.
+    pub async fn price(&self, sku: &str, expiry: Expiry) -> Result<Price, Answer> {
         if !is_sku(sku) {
-            return problem(StatusCode::BAD_REQUEST, "not the name of an article");
+            return Err(problem(StatusCode::BAD_REQUEST, "not the name of an article"));
         }
         match self.ask(sku, expiry).await {
             Quote::Cents(cents) => {
                 self.remember(sku, cents);
-                json(StatusCode::OK, &Price { sku: sku.to_owned(), cents, degraded: false, age_ms: 0 })
+                Ok(Price { sku: sku.to_owned(), cents, degraded: false, age_ms: 0 })
             }
-            Quote::NoSuchArticle => problem(StatusCode::NOT_FOUND, "no such article"),
+            Quote::NoSuchArticle => Err(problem(StatusCode::NOT_FOUND, "no such article")),
             Quote::Unavailable => self.fall_back(sku),
         }
     }
@@ -99,17 +110,17 @@ impl<C: Connect> Catalogue<C> {
         remembered.insert(sku.to_owned(), (cents, Instant::now()));
     }
 
-    fn fall_back(&self, sku: &str) -> Answer {
+    fn fall_back(&self, sku: &str) -> Result<Price, Answer> {
         let remembered = self.remembered.lock().expect("no holder of the prices panics").get(sku).copied();
         match remembered.map(|(cents, since)| (cents, since.elapsed())) {
             Some((cents, age)) if age <= self.stale_limit => {
                 let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
-                json(StatusCode::OK, &Price { sku: sku.to_owned(), cents, degraded: true, age_ms })
+                Ok(Price { sku: sku.to_owned(), cents, degraded: true, age_ms })
             }
             _ => {
                 let mut answer = problem(StatusCode::SERVICE_UNAVAILABLE, "the price is not known at the moment");
                 answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-                answer
+                Err(answer)
             }
         }
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Bytes;
 use hyper::header::{
     CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
     TRANSFER_ENCODING, UPGRADE,
@@ -18,7 +18,7 @@ use hyper::{Request, Response, StatusCode};
 use tokio::task::JoinSet;
 
 use super::balance::{Backend, Balancing, Pool, PoolRules};
-use super::message::{Answer, DEADLINE_HEADER, Expiry, deadline_value, problem, read_body, status_page};
+use super::message::{Answer, Body, DEADLINE_HEADER, Expiry, deadline_value, problem, read_body, status_page};
 use super::net::{Connect, Listen};
 use super::observe::Observer;
 use super::pool::{ExchangeError, HttpClient, PoolConfig, address, exchange, http_client};
@@ -124,7 +124,7 @@ struct Gateway<C: Connect> {
     observer: Observer,
 }
 
-async fn route<C: Connect>(gateway: Arc<Gateway<C>>, request: Request<Incoming>) -> Answer {
+async fn route<C: Connect>(gateway: Arc<Gateway<C>>, request: Request<Body>) -> Answer {
     if request.uri().path() == "/gateway/health" {
         return status_page(StatusCode::OK, "ok");
     }

@@ -4,8 +4,9 @@
 
 use std::time::Duration;
 
+use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Response, StatusCode};
 use rand_0_9::Rng;
@@ -22,6 +23,9 @@ pub const CALL_HEADER: &str = "x-request-id";
 /// The longest request body that a server reads.
 const BODY_LIMIT_BYTES: usize = 64 * 1024;
 
+/// The body of a request, read while it arrives.
+pub type Body = BoxBody<Bytes, hyper::Error>;
+
 /// An answer whose body is complete before it is sent.
 pub type Answer = Response<Full<Bytes>>;
 
@@ -32,9 +36,17 @@ pub struct Order {
     pub sku: String,
     /// The number of pieces, 1 to 1000.
     pub quantity: u32,
+    /// The price of one piece that the buyer agrees to; the order is refused at any other. `None`: at any price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cents: Option<u64>,
 }
 
 impl Order {
+    /// An order at any price.
+    pub fn new(sku: impl Into<String>, quantity: u32) -> Order {
+        Order { sku: sku.into(), quantity, cents: None }
+    }
+
     /// Checks the order.
     ///
     /// # Errors
@@ -66,6 +78,9 @@ pub struct KeyedOrder {
     pub sku: String,
     /// The number of pieces.
     pub quantity: u32,
+    /// The agreed price of one piece, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cents: Option<u64>,
 }
 
 /// An accepted order; also the record that the store keeps.
@@ -81,6 +96,9 @@ pub struct OrderReceipt {
     pub sku: String,
     /// The number of pieces.
     pub quantity: u32,
+    /// The agreed price of one piece, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cents: Option<u64>,
 }
 
 /// The price of an article.
@@ -153,7 +171,7 @@ pub fn deadline_value(left: Duration) -> HeaderValue {
 ///
 /// # Errors
 /// The answer to give if the body is late, incomplete or too long.
-pub async fn read_body(body: Incoming, expiry: Expiry) -> Result<Bytes, Answer> {
+pub async fn read_body(body: Body, expiry: Expiry) -> Result<Bytes, Answer> {
     match expiry.limit(Limited::new(body, BODY_LIMIT_BYTES).collect()).await {
         Some(Ok(whole)) => Ok(whole.to_bytes()),
         Some(Err(error)) if error.is::<LengthLimitError>() => {

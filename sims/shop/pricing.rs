@@ -7,11 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use hyper::body::Incoming;
 use hyper::{Method, Request, StatusCode};
 use rand_0_9::Rng;
 
-use super::message::{Answer, Price, json, problem};
+use super::message::{Answer, Body, Price, json, problem};
 use super::net::Listen;
 use super::observe::Observer;
 use super::serve::{ServeConfig, Shutdown, serve};
@@ -65,7 +64,7 @@ pub fn cents_of(sku: &str) -> u64 {
     100 + hash % 9_900
 }
 
-async fn route(impairment: Impairment, request: Request<Incoming>) -> Answer {
+async fn route(impairment: Impairment, request: Request<Body>) -> Answer {
     let delay_ms = impairment.shared.0.load(Ordering::Relaxed);
     if delay_ms > 0 {
         tokio::time::sleep(Duration::from_millis(delay_ms)).await;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HeaderValue, RETRY_AFTER};
 use hyper::server::conn::{http1, http2};
@@ -20,7 +21,7 @@ use hyper_util::server::graceful::GracefulConnection;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::message::{Answer, problem};
+use super::message::{Answer, Body, problem};
 use super::net::Listen;
 use super::observe::Observer;
 use super::pool::Protocol;
@@ -47,10 +48,10 @@ pub struct ServeConfig {
 }
 
 /// What comes between a server and its routes: it is given each request and the routes, and answers.
-pub type Layer = Arc<dyn Fn(Request<Incoming>, Routes) -> Answering + Send + Sync>;
+pub type Layer = Arc<dyn Fn(Request<Body>, Routes) -> Answering + Send + Sync>;
 
 /// The routes, for one request.
-pub type Routes = Box<dyn FnOnce(Request<Incoming>) -> Answering + Send>;
+pub type Routes = Box<dyn FnOnce(Request<Body>) -> Answering + Send>;
 
 /// An answer to come.
 pub type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
@@ -125,7 +126,7 @@ pub async fn serve<L, S, H, F>(
 where
     L: Listen,
     S: Clone + Send + Sync + 'static,
-    H: Fn(S, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    H: Fn(S, Request<Body>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Answer> + Send + 'static,
 {
     let answer = move |request| handler(state.clone(), request);
@@ -164,7 +165,7 @@ async fn accept_while<L, H, F>(
     until: impl Future<Output = ()>,
 ) where
     L: Listen,
-    H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    H: Fn(Request<Body>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Answer> + Send + 'static,
 {
     let mut until = std::pin::pin!(until);
@@ -202,12 +203,12 @@ impl Server {
     async fn serve_connection<I, H, F>(self, stream: I, handler: H)
     where
         I: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
-        H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+        H: Fn(Request<Body>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Answer> + Send + 'static,
     {
         let service = service_fn(|request: Request<Incoming>| {
             let (server, handler) = (self.clone(), handler.clone());
-            async move { Ok::<_, Infallible>(server.answer(request, handler).await) }
+            async move { Ok::<_, Infallible>(server.answer(request.map(BodyExt::boxed), handler).await) }
         });
         let stream = TokioIo::new(stream);
         // An error here means that the peer went away or broke the protocol; nobody is left to report it to.
@@ -243,9 +244,9 @@ impl Server {
     }
 
     /// Answers one request, unless there are too many already.
-    async fn answer<H, F>(self, request: Request<Incoming>, handler: H) -> Answer
+    async fn answer<H, F>(self, request: Request<Body>, handler: H) -> Answer
     where
-        H: Fn(Request<Incoming>) -> F + Send + 'static,
+        H: Fn(Request<Body>) -> F + Send + 'static,
         F: Future<Output = Answer> + Send + 'static,
     {
         let version = request.version();

@@ -9,6 +9,7 @@ use squall::prelude::*;
 use squall::trace::exchange::Exchange;
 
 use super::message::OrderReceipt;
+use super::pricing::cents_of;
 use super::recorded::{audited, reply};
 use super::workload::{Operation, Reply};
 
@@ -96,6 +97,41 @@ pub fn forged_tokens_are_refused() -> Check {
             }
         }
         CountedVerdict::kept(judged, "no forged token was answered: let the clients forge tokens")
+    })
+}
+
+/// X1: no order has a price that its buyer has made up, neither when it is acknowledged nor in the books.
+pub fn buyers_set_no_prices() -> Check {
+    Check::new("X1 buyers set no prices", |_: &Trace, history: &History| {
+        let mut judged = 0;
+        for operation in &history.operations {
+            let orders = match priced(operation) {
+                Ok(orders) => orders,
+                Err(error) => return CountedVerdict::broken(judged + 1, unreadable(error)),
+            };
+            for OrderReceipt { id, sku, cents, .. } in &orders {
+                let (Some(cents), right) = (*cents, cents_of(sku)) else { continue };
+                judged += 1;
+                if cents != right {
+                    let (client, at) = (operation.client, operation.invoked_at);
+                    let why = format!(
+                        "X1: order {id} has a price of {cents} cents, but {sku} costs {right}: {} of client {client} at {at:?}",
+                        operation.name
+                    );
+                    return CountedVerdict::broken(judged, why);
+                }
+            }
+        }
+        CountedVerdict::kept(judged, "no order had a price: let the clients order at a price")
+    })
+}
+
+/// The orders that an operation found or placed, of which some may have prices.
+fn priced(operation: &Seen) -> Result<Vec<OrderReceipt>, Box<dyn std::error::Error + Send + Sync>> {
+    Ok(match (audited(operation)?, reply(operation)?) {
+        (Some(orders), _) => orders,
+        (None, Some(Reply::Placed(receipt) | Reply::Order(receipt))) => vec![receipt],
+        _ => Vec::new(),
     })
 }
 

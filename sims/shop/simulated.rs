@@ -173,6 +173,7 @@ fn name_of(operation: &Operation) -> &'static str {
         Operation::WhoAmI => "who_am_i",
         Operation::OrderAgain { .. } => "order_again",
         Operation::ForgeToken { .. } => "forge_token",
+        Operation::OrderAtPrice { .. } => "order_at_price",
         Operation::PlaceBadOrder { .. } => "place_bad_order",
     }
 }

@@ -11,13 +11,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use hyper::body::Incoming;
 use hyper::{Method, Request, StatusCode};
 use redb::backends::FileBackend;
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
 use sha2::{Digest, Sha256};
 
-use super::message::{Answer, Expiry, KeyedOrder, OrderReceipt, json, json_bytes, problem, read_body, status_page};
+use super::message::{
+    Answer, Body, Expiry, KeyedOrder, OrderReceipt, json, json_bytes, problem, read_body, status_page,
+};
 use super::net::Listen;
 use super::observe::Observer;
 use super::serve::{ServeConfig, Shutdown, serve};
@@ -201,7 +202,7 @@ enum Placed {
 }
 
 /// Answers a request. Once the disk has failed, the database is not used any more.
-async fn route(store: Arc<Store>, request: Request<Incoming>) -> Answer {
+async fn route(store: Arc<Store>, request: Request<Body>) -> Answer {
     let expiry = Expiry::from_headers(request.headers(), store.config.request_limit);
     let path = request.uri().path();
     if store.failed.is_requested() {
@@ -257,7 +258,7 @@ impl Store {
     }
 
     /// Answers a request for a value, once the disk is done.
-    async fn answer_value(&self, request: Request<Incoming>, expiry: Expiry) -> Answer {
+    async fn answer_value(&self, request: Request<Body>, expiry: Expiry) -> Answer {
         let answer = match values::parse(request, expiry).await {
             Err(answer) => return answer,
             Ok(values::KeyedOp::Read { key }) => {
@@ -287,8 +288,8 @@ impl Store {
     }
 
     async fn place(&self, order: KeyedOrder) -> Answer {
-        let KeyedOrder { key, call, sku, quantity } = order;
-        let receipt = OrderReceipt { id: 0, key, call, sku, quantity };
+        let KeyedOrder { key, call, sku, quantity, cents } = order;
+        let receipt = OrderReceipt { id: 0, key, call, sku, quantity, cents };
         match self.commit(&receipt) {
             Ok(Placed::New(id, record)) => {
                 self.observer.order_applied(&receipt.key, id);
@@ -364,5 +365,10 @@ fn digest(order: &OrderReceipt) -> [u8; 32] {
     let mut hasher = Sha256::new();
     hasher.update(order.quantity.to_be_bytes());
     hasher.update(order.sku.as_bytes());
+    if let Some(cents) = order.cents {
+        // No article's name contains this byte.
+        hasher.update([0]);
+        hasher.update(cents.to_be_bytes());
+    }
     hasher.finalize().into()
 }

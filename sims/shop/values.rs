@@ -6,13 +6,12 @@
 
 use std::time::Duration;
 
-use hyper::body::Incoming;
 use hyper::header::{ETAG, HeaderMap, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use hyper::{Method, Request, StatusCode};
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition, TableError};
 use serde::{Deserialize, Serialize};
 
-use super::message::{Answer, Expiry, is_sku, json, problem, read_body};
+use super::message::{Answer, Body, Expiry, is_sku, json, problem, read_body};
 
 /// The path of a value, up to its key.
 pub const PATH: &str = "/values/";
@@ -61,7 +60,7 @@ pub(super) struct Write {
 ///
 /// # Errors
 /// The answer to give if the request is invalid or too late.
-pub(super) async fn parse(request: Request<Incoming>, expiry: Expiry) -> Result<KeyedOp, Answer> {
+pub(super) async fn parse(request: Request<Body>, expiry: Expiry) -> Result<KeyedOp, Answer> {
     let (parts, body) = request.into_parts();
     let key = parts.uri.path().strip_prefix(PATH).unwrap_or_default().to_owned();
     if !is_sku(&key) {

@@ -51,6 +51,16 @@ pub enum Operation {
         /// The other user's name.
         user: String,
     },
+    /// Asks for the price of an article and orders it at this price, less a discount that nobody granted. Such an order must
+    /// be refused.
+    OrderAtPrice {
+        /// The name of the article.
+        sku: String,
+        /// The number of pieces.
+        quantity: u32,
+        /// What is taken off the price of one piece.
+        discount_cents: u64,
+    },
     /// Places an order for no pieces, which must be refused.
     PlaceBadOrder {
         /// The name of the article.
@@ -84,13 +94,13 @@ pub fn sku() -> impl Strategy<Value = String> {
 
 /// Draws an order.
 pub fn order() -> impl Strategy<Value = Order> {
-    (sku(), 1..10_u32).prop_map(|(sku, quantity)| Order { sku, quantity })
+    (sku(), 1..10_u32).prop_map(|(sku, quantity)| Order::new(sku, quantity))
 }
 
 /// Draws an operation; about half of them are orders.
 pub fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
-        5 => order().prop_map(|Order { sku, quantity }| Operation::PlaceOrder { sku, quantity }),
+        5 => order().prop_map(|Order { sku, quantity, .. }| Operation::PlaceOrder { sku, quantity }),
         2 => any::<u32>().prop_map(|choice| Operation::ReadOrder { choice }),
         2 => sku().prop_map(|sku| Operation::Price { sku }),
         1 => (0..8_u32).prop_map(|number| Operation::Login { user: format!("user-{number}") }),
@@ -108,13 +118,16 @@ pub fn careless_operation() -> SBoxedStrategy<Operation> {
     careless.sboxed()
 }
 
-/// Draws an operation of a user who also tries to be somebody else.
+/// Draws an operation of a user who also tries to be somebody else, and to set prices.
 pub fn dishonest_operation() -> SBoxedStrategy<Operation> {
     let forge = Just(Operation::ForgeToken { user: "admin".to_owned() });
     let dishonest = prop_oneof![
         2 => operation(),
         1 => (0..8_u32).prop_map(|number| Operation::Login { user: format!("user-{number}") }),
         2 => forge,
+        2 => (sku(), 1..10_u32, prop_oneof![Just(0), 1..100_u64]).prop_map(|(sku, quantity, discount_cents)| {
+            Operation::OrderAtPrice { sku, quantity, discount_cents }
+        }),
     ];
     dishonest.sboxed()
 }
@@ -147,7 +160,7 @@ impl<C: Connect> User<C> {
     pub async fn perform(&mut self, operation: &Operation) -> Result<Reply, CallError> {
         match operation {
             Operation::PlaceOrder { sku, quantity } => {
-                let receipt = self.client.place_order(&Order { sku: sku.clone(), quantity: *quantity }).await?;
+                let receipt = self.client.place_order(&Order::new(sku, *quantity)).await?;
                 self.placed.push(receipt.clone());
                 Ok(Reply::Placed(receipt))
             }
@@ -166,7 +179,7 @@ impl<C: Connect> User<C> {
             },
             Operation::OrderAgain { choice, quantity } => {
                 let Some(OrderReceipt { key, sku, .. }) = self.placed(*choice) else { return Ok(Reply::Skipped) };
-                let order = Order { sku: sku.clone(), quantity: *quantity };
+                let order = Order::new(sku, *quantity);
                 refused_or(self.client.place_order_with_key(&order, key).await, 422)
             }
             Operation::ForgeToken { user } => {
@@ -180,9 +193,12 @@ impl<C: Connect> User<C> {
                     answer => answer.map(Reply::User),
                 }
             }
-            Operation::PlaceBadOrder { sku } => {
-                refused_or(self.client.place_order(&Order { sku: sku.clone(), quantity: 0 }).await, 400)
+            Operation::OrderAtPrice { sku, quantity, discount_cents } => {
+                let price = self.client.price(sku).await?.cents.saturating_sub(*discount_cents);
+                let order = Order { cents: Some(price), ..Order::new(sku, *quantity) };
+                refused_or(self.client.place_order(&order).await, 409)
             }
+            Operation::PlaceBadOrder { sku } => refused_or(self.client.place_order(&Order::new(sku, 0)).await, 400),
         }
     }
 

@@ -168,7 +168,7 @@ async fn buy_until(stop: Arc<AtomicBool>, client: Client, user: u32) -> Result<V
 
 /// An order for this many pieces of an article.
 pub(crate) fn order(sku: &str, quantity: u32) -> Order {
-    Order { sku: sku.to_owned(), quantity }
+    Order::new(sku, quantity)
 }
 
 /// Asserts that each receipt is in the shop's books exactly once, and that no call is in them twice.

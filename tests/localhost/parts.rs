@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use hyper::body::Incoming;
 use hyper::header::{HeaderValue, RETRY_AFTER};
 use hyper::{Request, StatusCode};
 use tokio::time::Instant;
@@ -18,7 +17,7 @@ use crate::shop::balance::{Backend, Balancing, Pool, PoolRules};
 use crate::shop::breaker::{Breaker, BreakerConfig};
 use crate::shop::client::{CallError, Effect, ShopClient};
 use crate::shop::client_config::{ClientConfig, Keys};
-use crate::shop::message::{Answer, User, json, problem};
+use crate::shop::message::{Answer, Body, User, json, problem};
 use crate::shop::net::{TokioConnector, listen};
 use crate::shop::observe::{AttemptOutcome, no_observer};
 use crate::shop::retry::{Jitter, RetryBudget, backoff};
@@ -30,7 +29,7 @@ use crate::shop::token;
 async fn scripted(script: fn(u32) -> Option<Answer>) -> (SocketAddr, Arc<AtomicU32>) {
     let (listener, address) = listen(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     let requests = Arc::new(AtomicU32::new(0));
-    let answer = move |requests: Arc<AtomicU32>, _: Request<Incoming>| async move {
+    let answer = move |requests: Arc<AtomicU32>, _: Request<Body>| async move {
         match script(requests.fetch_add(1, Ordering::Relaxed) + 1) {
             Some(answer) => answer,
             None => pending().await,
