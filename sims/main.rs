@@ -25,6 +25,7 @@ fn main() -> std::process::ExitCode {
         graceful_shutdown::scenario,
         pooling::scenario,
         trust::scenario,
+        uploads::scenario,
         balancing::scenario,
     ];
     squall::main_with_mistakes(scenarios, mistakes::all())

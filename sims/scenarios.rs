@@ -19,3 +19,4 @@ pub mod retries;
 pub mod stateless_restarts;
 pub mod timeouts;
 pub mod trust;
+pub mod uploads;

@@ -20,6 +20,7 @@ pub fn with(setup: Setup) -> Scenario {
         .fault(fault::partition(one("api"), "store").every(secs(5)..secs(15)).lasting(millis(300)..secs(3)))
         .check(forged_tokens_are_refused())
         .check(buyers_set_no_prices())
+        .sometimes("an order at a made-up price was refused", situations::a_made_up_price_was_refused)
         .sometimes(
             "a forged token was refused after a server had been restarted",
             situations::a_forged_token_was_refused,

@@ -8,6 +8,7 @@ mod breaker_never_recovers;
 mod cancelled_attempt_keeps_its_stream;
 mod claims_are_believed;
 mod client_idle_limit_above_the_servers;
+mod commits_what_arrived;
 mod deadline_not_passed_on;
 mod drain_without_a_limit;
 mod health_cached_for_ever;
@@ -46,7 +47,7 @@ use squall::scenario::Mistake;
 use crate::shop::simulated::Setup;
 
 /// All mistakes, in the order of the table.
-pub fn all() -> [fn() -> Mistake; 38] {
+pub fn all() -> [fn() -> Mistake; 39] {
     [
         post_retried_without_a_key::mistake,
         new_key_for_each_attempt::mistake,
@@ -83,6 +84,7 @@ pub fn all() -> [fn() -> Mistake; 38] {
         acknowledges_before_the_sync::mistake,
         acknowledges_despite_errors::mistake,
         trusts_its_disk::mistake,
+        commits_what_arrived::mistake,
         unmarked_fallback::mistake,
         claims_are_believed::mistake,
         price_of_the_client::mistake,

@@ -17,6 +17,7 @@ use super::message::{
     json, json_bytes, new_key, problem, read_body, status_page,
 };
 use super::net::{Connect, Listen};
+use super::notes;
 use super::observe::Observer;
 use super::pool::{ExchangeError, HttpClient, address, authority, exchange, http_client};
 use super::serve::{Shutdown, serve};
@@ -65,6 +66,9 @@ async fn route<C: Connect>(api: Arc<Api<C>>, request: Request<Body>) -> Answer {
             if let Some(sku) = path.strip_prefix("/catalogue/") {
                 return api.catalogue.answer(sku, expiry).await;
             }
+            if notes::order_of(path).is_some() {
+                return api.read_store(path, request.headers(), expiry).await;
+            }
             return match path.strip_prefix("/orders/").map(str::parse::<u64>) {
                 Some(Ok(_)) => api.read_store(path, request.headers(), expiry).await,
                 Some(Err(_)) => problem(StatusCode::BAD_REQUEST, "an order has a number"),
@@ -72,6 +76,7 @@ async fn route<C: Connect>(api: Arc<Api<C>>, request: Request<Body>) -> Answer {
             };
         }
         (&Method::POST, "/orders" | "/login") => {}
+        (&Method::PUT, _) if notes::order_of(path).is_some() => {}
         _ => return problem(StatusCode::NOT_FOUND, "no such page"),
     }
     let (parts, body) = request.into_parts();
@@ -81,6 +86,10 @@ async fn route<C: Connect>(api: Arc<Api<C>>, request: Request<Body>) -> Answer {
     };
     match parts.uri.path() {
         "/login" => api.login(&body),
+        path if parts.method == Method::PUT => {
+            let call = text(&parts.headers, CALL_HEADER).unwrap_or_default();
+            api.ask_store(Method::PUT, path, body, call, expiry).await
+        }
         _ => api.place_order(&parts.headers, &body, expiry).await,
     }
 }

@@ -121,9 +121,18 @@ impl ShopRequest {
         }
     }
 
+    /// A request that replaces what is at the path by a text.
+    pub fn put(path: String, text: String) -> ShopRequest {
+        ShopRequest { method: Method::PUT, body: text.into(), has_effect: true, ..ShopRequest::get(path) }
+    }
+
     /// Sets the idempotency key, if any.
     pub fn with_key(self, key: Option<String>) -> ShopRequest {
         ShopRequest { key, ..self }
+    }
+
+    fn content_type(&self) -> &'static str {
+        if self.method == Method::PUT { "text/plain; charset=utf-8" } else { "application/json" }
     }
 
     /// Marks a POST that leaves no effect behind at the server.
@@ -200,7 +209,8 @@ impl<'a, C: Connect> Call<'a, C> {
 
     /// Why the next attempt may be a retry.
     fn safety(&self) -> RetrySafety {
-        if !self.request.has_effect {
+        // To replace a thing twice is to replace it once.
+        if !self.request.has_effect || self.request.method == Method::PUT {
             RetrySafety::Idempotent
         } else if self.request.key.is_some() {
             RetrySafety::Keyed
@@ -287,7 +297,7 @@ impl<'a, C: Connect> Call<'a, C> {
         headers.insert(CALL_HEADER, header(&format!("{:x}", self.number)));
         headers.insert(DEADLINE_HEADER, deadline_value(limit));
         if !self.request.body.is_empty() {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.request.content_type()));
         }
         if let Some(key) = &self.request.key {
             let key = if self.shared.config.keys == Keys::OfTheAttempt { &new_key() } else { key };

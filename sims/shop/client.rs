@@ -11,6 +11,7 @@ use super::call::{Call, Shared, ShopRequest};
 use super::client_config::{ClientConfig, Keys};
 use super::message::{Order, OrderReceipt, Price, Token, User, is_sku, new_key};
 use super::net::Connect;
+use super::notes::{self, Note};
 use super::observe::Observer;
 use super::pool::{authority, http_client};
 use super::retry::RetryBudget;
@@ -61,6 +62,17 @@ impl<C: Connect> ShopClient<C> {
     /// Reads one order.
     pub async fn get_order(&self, id: u64) -> Result<OrderReceipt, CallError> {
         self.call(ShopRequest::get(format!("/orders/{id}"))).await
+    }
+
+    /// Writes the note of an order, over an earlier one if there is one.
+    pub async fn write_note(&self, order: u64, text: String) -> Result<(), CallError> {
+        let _: serde_json::Value = self.call(ShopRequest::put(notes::path(order), text)).await?;
+        Ok(())
+    }
+
+    /// Reads the note of an order.
+    pub async fn note(&self, order: u64) -> Result<Note, CallError> {
+        self.call(ShopRequest::get(notes::path(order))).await
     }
 
     /// Reads all orders, sorted by number.

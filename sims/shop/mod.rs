@@ -19,7 +19,7 @@
 //! | [`call`], [`client`], [`client_config`] | the attempts of a call; the operations of users; limits and policies |
 //! | [`balance`], [`gateway`] | health and round-robin turns; probing and forwarding |
 //! | [`token`], [`breaker`], [`api_config`], [`catalogue`], [`api`] | the stateless servers |
-//! | [`values`] | plain values in the store, with compare-and-set |
+//! | [`values`], [`notes`] | plain values in the store, with compare-and-set; notes on orders |
 //! | [`verified`], [`store`] | reads checked against writes; orders and their keys |
 //! | [`value_client`] | a client of plain values |
 //! | [`pricing`] | prices, and how slow and faulty the service is |
@@ -48,6 +48,7 @@ pub mod gateway;
 pub mod localhost;
 pub mod message;
 pub mod net;
+pub mod notes;
 pub mod observe;
 pub mod pool;
 pub mod pricing;

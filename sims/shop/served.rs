@@ -11,7 +11,7 @@ use squall::trace::exchange::Exchange;
 use super::message::OrderReceipt;
 use super::pricing::cents_of;
 use super::recorded::{audited, reply};
-use super::workload::{Operation, Reply};
+use super::workload::{Operation, Reply, note};
 
 /// D1: an order is acknowledged, read and audited as it was placed, and once acknowledged it is never reported missing.
 /// Refusals and errors are allowed.
@@ -97,6 +97,30 @@ pub fn forged_tokens_are_refused() -> Check {
             }
         }
         CountedVerdict::kept(judged, "no forged token was answered: let the clients forge tokens")
+    })
+}
+
+/// C3: a note that is read is one that was written, from its first line to its last.
+pub fn notes_are_whole() -> Check {
+    Check::new("C3 notes are whole", |_: &Trace, history: &History| {
+        let mut judged = 0;
+        for operation in history.named("read_note") {
+            let text = match reply(operation) {
+                Ok(Some(Reply::Note(text))) => text,
+                Ok(_) => continue,
+                Err(error) => return CountedVerdict::broken(judged + 1, unreadable(error)),
+            };
+            judged += 1;
+            let first = text.lines().next().unwrap_or_default();
+            let stated = first.rsplit(' ').next().and_then(|lines| lines.parse().ok());
+            if stated.is_none_or(|lines| note(lines) != text) {
+                let (client, at, read) = (operation.client, operation.invoked_at, text.lines().count());
+                let why =
+                    format!("C3: client {client} read {read} lines of a note at {at:?} that begins with {first:?}");
+                return CountedVerdict::broken(judged, why);
+            }
+        }
+        CountedVerdict::kept(judged, "no note was read: let the clients write notes and read them")
     })
 }
 

@@ -174,6 +174,8 @@ fn name_of(operation: &Operation) -> &'static str {
         Operation::OrderAgain { .. } => "order_again",
         Operation::ForgeToken { .. } => "forge_token",
         Operation::OrderAtPrice { .. } => "order_at_price",
+        Operation::WriteNote { .. } => "write_note",
+        Operation::ReadNote { .. } => "read_note",
         Operation::PlaceBadOrder { .. } => "place_bad_order",
     }
 }

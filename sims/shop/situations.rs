@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use squall::history::{Completion, Operation};
 use squall::prelude::*;
+use squall::trace::exchange::Exchange;
 use squall::trace::{AttemptOutcome, Event, HostId, Mark};
 
 use super::client_config::ClientConfig;
@@ -251,6 +252,17 @@ pub fn another_body_was_refused(_: &Trace, history: &History) -> bool {
 /// An order for no pieces was refused.
 pub fn an_order_for_nothing_was_refused(_: &Trace, history: &History) -> bool {
     was_refused(history, "place_bad_order", 400)
+}
+
+/// An order at a price that its buyer had made up was refused.
+pub fn a_made_up_price_was_refused(_: &Trace, history: &History) -> bool {
+    was_refused(history, "order_at_price", 409)
+}
+
+/// The body of a request to write a note was cut off.
+pub fn a_note_was_cut_off(trace: &Trace, _: &History) -> bool {
+    let is_cut = |exchange: &Exchange| exchange.method == "PUT" && exchange.request.last_arrived.is_none();
+    trace.exchanges().iter().any(is_cut)
 }
 
 fn was_refused(history: &History, name: &str, status: u16) -> bool {

@@ -20,6 +20,7 @@ use super::message::{
     Answer, Body, Expiry, KeyedOrder, OrderReceipt, json, json_bytes, problem, read_body, status_page,
 };
 use super::net::Listen;
+use super::notes;
 use super::observe::Observer;
 use super::serve::{ServeConfig, Shutdown, serve};
 use super::values;
@@ -224,6 +225,7 @@ async fn route(store: Arc<Store>, request: Request<Body>) -> Answer {
             }
             store.place(order).await
         }
+        (_, path) if path.ends_with("/note") => store.answer_note(request, expiry).await,
         (_, path) if path.starts_with(values::PATH) => store.answer_value(request, expiry).await,
         (&Method::GET, "/orders") => store.answer_read(Store::list).await,
         (&Method::GET, path) => match path.strip_prefix("/orders/").and_then(|id| id.parse().ok()) {
@@ -275,6 +277,50 @@ impl Store {
             }
         };
         answer.unwrap_or_else(|error| self.disk_failure(&error))
+    }
+
+    /// Answers a request for an order's note, once the disk is done.
+    async fn answer_note(&self, request: Request<Body>, expiry: Expiry) -> Answer {
+        let Some(order) = notes::order_of(request.uri().path()) else {
+            return problem(StatusCode::NOT_FOUND, "no such page");
+        };
+        match *request.method() {
+            Method::GET => {
+                let answer = notes::read(&self.database, order);
+                self.config.after_read.wait().await;
+                answer.unwrap_or_else(|error| self.disk_failure(&error))
+            }
+            Method::PUT => {
+                let body = match read_body(request.into_body(), expiry).await {
+                    Ok(body) => body,
+                    Err(answer) => return answer,
+                };
+                let Ok(text) = std::str::from_utf8(&body) else {
+                    return problem(StatusCode::BAD_REQUEST, "a note is a text");
+                };
+                if expiry.left().is_none() {
+                    return problem(StatusCode::GATEWAY_TIMEOUT, "too late to begin");
+                }
+                match self.write_note(order, text) {
+                    Ok(true) => {
+                        self.wait_for_commit().await;
+                        status_page(StatusCode::OK, "written")
+                    }
+                    Ok(false) => problem(StatusCode::NOT_FOUND, "no such order"),
+                    Err(error) => self.disk_failure(&error),
+                }
+            }
+            _ => problem(StatusCode::METHOD_NOT_ALLOWED, "notes are read and written"),
+        }
+    }
+
+    /// Writes a note under an order; whether there is such an order.
+    fn write_note(&self, order: u64, text: &str) -> Result<bool, redb::Error> {
+        if self.read(order)?.is_none() {
+            return Ok(false);
+        }
+        notes::write(&self.database, self.durability(), order, text)?;
+        Ok(true)
     }
 
     async fn wait_for_commit(&self) {

@@ -61,6 +61,18 @@ pub enum Operation {
         /// What is taken off the price of one piece.
         discount_cents: u64,
     },
+    /// Writes a note under an order that this user placed earlier.
+    WriteNote {
+        /// The index of the order, modulo the number of orders placed so far.
+        choice: u32,
+        /// The length of the note.
+        lines: u32,
+    },
+    /// Reads the note of an order that this user placed earlier.
+    ReadNote {
+        /// The index of the order, modulo the number of orders placed so far.
+        choice: u32,
+    },
     /// Places an order for no pieces, which must be refused.
     PlaceBadOrder {
         /// The name of the article.
@@ -83,6 +95,10 @@ pub enum Reply {
     User(String),
     /// There was nothing to do: no order or no login yet.
     Skipped,
+    /// The text of a note.
+    Note(String),
+    /// The note is written.
+    Done,
     /// The shop refused what it must refuse, with this status.
     Refused(u16),
 }
@@ -136,6 +152,21 @@ pub fn dishonest_operation() -> SBoxedStrategy<Operation> {
 pub fn price_or_order() -> SBoxedStrategy<Operation> {
     let asking = prop_oneof![6 => sku().prop_map(|sku| Operation::Price { sku }), 1 => operation()];
     asking.sboxed()
+}
+
+/// Draws an operation of a user who also writes long notes under a few orders, and reads them.
+pub fn writing_operation() -> SBoxedStrategy<Operation> {
+    let writing = prop_oneof![
+        2 => operation(),
+        3 => (0..3_u32, 50..500_u32).prop_map(|(choice, lines)| Operation::WriteNote { choice, lines }),
+        3 => (0..3_u32).prop_map(|choice| Operation::ReadNote { choice }),
+    ];
+    writing.sboxed()
+}
+
+/// A note of this many lines, each of which says how many there are.
+pub fn note(lines: u32) -> String {
+    (1..=lines).map(|line| format!("line {line} of {lines}\n")).collect()
 }
 
 /// Draws all operations of one user.
@@ -197,6 +228,17 @@ impl<C: Connect> User<C> {
                 let price = self.client.price(sku).await?.cents.saturating_sub(*discount_cents);
                 let order = Order { cents: Some(price), ..Order::new(sku, *quantity) };
                 refused_or(self.client.place_order(&order).await, 409)
+            }
+            Operation::WriteNote { choice, lines } => {
+                let Some(placed) = self.placed(*choice) else { return Ok(Reply::Skipped) };
+                self.client.write_note(placed.id, note(*lines)).await.map(|()| Reply::Done)
+            }
+            Operation::ReadNote { choice } => {
+                let Some(placed) = self.placed(*choice) else { return Ok(Reply::Skipped) };
+                match self.client.note(placed.id).await {
+                    Err(CallError::Rejected { status: 404, .. }) => Ok(Reply::Refused(404)),
+                    note => note.map(|note| Reply::Note(note.text)),
+                }
             }
             Operation::PlaceBadOrder { sku } => refused_or(self.client.place_order(&Order::new(sku, 0)).await, 400),
         }

@@ -11,9 +11,12 @@ pub(super) fn truncated() -> Check {
                 continue;
             }
             *judged += 1;
-            if request.last_sent.is_none() && matches!(exchange.status, Some(200..=299)) {
+            if request.last_arrived.is_none() && matches!(exchange.status, Some(200..=299)) {
                 let (what, sent) = (words(trace, exchange), request.body_length);
-                return Err(format!("C3: {what} was accepted, although its body was cut off after {sent} B"));
+                return Err(match request.last_sent {
+                    None => format!("C3: {what} was accepted, although its body was cut off after {sent} B"),
+                    Some(_) => format!("C3: {what} was accepted, although not all of its {sent} B arrived"),
+                });
             }
         }
         Ok(())

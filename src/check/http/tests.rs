@@ -217,10 +217,12 @@ fn p1_leaves_closing_connections_alone() {
 fn c3_accepts_no_truncated_request() {
     let check = HttpPolicy::default().truncated_requests_are_not_accepted();
     let mut cut = exchange(0, 10, "PUT /a\nbody", "400");
-    cut.request.last_sent = None;
+    (cut.request.last_sent, cut.request.last_arrived) = (None, None);
     passes(&check, 2, &[cut.clone(), exchange(0, 10, "PUT /a\nbody", "200")]);
     cut.status = Some(201);
-    fails(&check, "was accepted, although its body was cut off after 4 B", &[cut]);
+    fails(&check, "was accepted, although its body was cut off after 4 B", &[cut.clone()]);
+    cut.request.last_sent = Some(millis(0));
+    fails(&check, "was accepted, although not all of its 4 B arrived", &[cut]);
 }
 
 #[test]
