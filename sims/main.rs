@@ -26,6 +26,7 @@ fn main() -> std::process::ExitCode {
         pooling::scenario,
         trust::scenario,
         uploads::scenario,
+        overload::scenario,
         balancing::scenario,
     ];
     squall::main_with_mistakes(scenarios, mistakes::all())

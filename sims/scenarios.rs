@@ -13,6 +13,7 @@ pub mod health_checks;
 pub mod idempotency;
 pub mod linearizable;
 pub mod lost_answers;
+pub mod overload;
 pub mod partitions;
 pub mod pooling;
 pub mod retries;

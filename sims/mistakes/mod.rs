@@ -11,6 +11,7 @@ mod client_idle_limit_above_the_servers;
 mod commits_what_arrived;
 mod deadline_not_passed_on;
 mod drain_without_a_limit;
+mod expired_work_runs;
 mod health_cached_for_ever;
 mod jitter_vanishes_at_the_cap;
 mod key_of_the_body;
@@ -30,6 +31,7 @@ mod no_retry_budget;
 mod post_retried_without_a_key;
 mod price_of_the_client;
 mod probes_only_connect;
+mod queue_without_a_limit;
 mod retries_at_each_layer;
 mod retries_on_client_errors;
 mod retry_after_beyond_the_deadline;
@@ -47,7 +49,7 @@ use squall::scenario::Mistake;
 use crate::shop::simulated::Setup;
 
 /// All mistakes, in the order of the table.
-pub fn all() -> [fn() -> Mistake; 39] {
+pub fn all() -> [fn() -> Mistake; 41] {
     [
         post_retried_without_a_key::mistake,
         new_key_for_each_attempt::mistake,
@@ -86,6 +88,8 @@ pub fn all() -> [fn() -> Mistake; 39] {
         trusts_its_disk::mistake,
         commits_what_arrived::mistake,
         unmarked_fallback::mistake,
+        queue_without_a_limit::mistake,
+        expired_work_runs::mistake,
         claims_are_believed::mistake,
         price_of_the_client::mistake,
     ]

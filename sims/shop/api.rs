@@ -8,9 +8,11 @@ use std::sync::Arc;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
+use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
 use hyper::{Method, Request, StatusCode};
 
+use super::admission::Admission;
 use super::catalogue::Catalogue;
 use super::message::{
     Answer, Body, CALL_HEADER, DEADLINE_HEADER, Expiry, KEY_HEADER, KeyedOrder, Order, Token, User, deadline_value,
@@ -40,6 +42,7 @@ pub async fn run<L: Listen, C: Connect>(
         catalogue: Catalogue::new(client.clone(), &config, observer.clone()),
         client,
         draining: shutdown.clone(),
+        admission: Admission::new(config.admission.clone()),
         config,
     });
     serve(listener, serve_config, shutdown, observer, api, route).await
@@ -50,51 +53,66 @@ struct Api<C: Connect> {
     store: Authority,
     catalogue: Catalogue<C>,
     draining: Shutdown,
+    admission: Admission,
     config: Config,
 }
 
 async fn route<C: Connect>(api: Arc<Api<C>>, request: Request<Body>) -> Answer {
     let expiry = Expiry::from_headers(request.headers(), api.config.request_limit);
-    let path = request.uri().path();
-    match (request.method(), path) {
+    match (request.method(), request.uri().path()) {
         (&Method::GET, "/health") => return api.health().await,
         (&Method::GET, "/ready") => return api.ready(),
-        _ if expiry.left().is_none() => return problem(StatusCode::GATEWAY_TIMEOUT, "too late to begin"),
-        (&Method::GET, "/whoami") => return api.whoami(request.headers()),
-        (&Method::GET, "/orders") => return api.read_store(path, request.headers(), expiry).await,
-        (&Method::GET, _) => {
-            if let Some(sku) = path.strip_prefix("/catalogue/") {
-                return api.catalogue.answer(sku, expiry).await;
-            }
-            if notes::order_of(path).is_some() {
-                return api.read_store(path, request.headers(), expiry).await;
-            }
-            return match path.strip_prefix("/orders/").map(str::parse::<u64>) {
-                Some(Ok(_)) => api.read_store(path, request.headers(), expiry).await,
-                Some(Err(_)) => problem(StatusCode::BAD_REQUEST, "an order has a number"),
-                None => problem(StatusCode::NOT_FOUND, "no such page"),
-            };
-        }
-        (&Method::POST, "/orders" | "/login") => {}
-        (&Method::PUT, _) if notes::order_of(path).is_some() => {}
-        _ => return problem(StatusCode::NOT_FOUND, "no such page"),
+        _ => {}
     }
     let (parts, body) = request.into_parts();
-    let body = match read_body(body, expiry).await {
-        Ok(body) => body,
+    // Who sends slowly keeps no worker from the others.
+    let body = match parts.method {
+        Method::GET => Bytes::new(),
+        _ => match read_body(body, expiry).await {
+            Ok(body) => body,
+            Err(answer) => return answer,
+        },
+    };
+    let _worker = match api.admission.enter(expiry).await {
+        Ok(worker) => worker,
         Err(answer) => return answer,
     };
-    match parts.uri.path() {
-        "/login" => api.login(&body),
-        path if parts.method == Method::PUT => {
-            let call = text(&parts.headers, CALL_HEADER).unwrap_or_default();
-            api.ask_store(Method::PUT, path, body, call, expiry).await
-        }
-        _ => api.place_order(&parts.headers, &body, expiry).await,
+    if expiry.left().is_none() {
+        return problem(StatusCode::GATEWAY_TIMEOUT, "too late to begin");
     }
+    api.answer(&parts, body, expiry).await
 }
 
 impl<C: Connect> Api<C> {
+    /// Answers a request that has been admitted.
+    async fn answer(&self, request: &Parts, body: Bytes, expiry: Expiry) -> Answer {
+        let (path, headers) = (request.uri.path(), &request.headers);
+        match (&request.method, path) {
+            (&Method::GET, "/whoami") => self.whoami(headers),
+            (&Method::GET, "/orders") => self.read_store(path, headers, expiry).await,
+            (&Method::GET, _) => {
+                if let Some(sku) = path.strip_prefix("/catalogue/") {
+                    return self.catalogue.answer(sku, expiry).await;
+                }
+                if notes::order_of(path).is_some() {
+                    return self.read_store(path, headers, expiry).await;
+                }
+                match path.strip_prefix("/orders/").map(str::parse::<u64>) {
+                    Some(Ok(_)) => self.read_store(path, headers, expiry).await,
+                    Some(Err(_)) => problem(StatusCode::BAD_REQUEST, "an order has a number"),
+                    None => problem(StatusCode::NOT_FOUND, "no such page"),
+                }
+            }
+            (&Method::POST, "/login") => self.login(&body),
+            (&Method::POST, "/orders") => self.place_order(headers, &body, expiry).await,
+            (&Method::PUT, _) if notes::order_of(path).is_some() => {
+                let call = text(headers, CALL_HEADER).unwrap_or_default();
+                self.ask_store(Method::PUT, path, body, call, expiry).await
+            }
+            _ => problem(StatusCode::NOT_FOUND, "no such page"),
+        }
+    }
+
     /// Reports whether this server is alive, and nothing about others: if the store's health counted, one failing store
     /// would make the balancer eject every api server.
     async fn health(&self) -> Answer {

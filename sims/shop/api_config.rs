@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::admission::AdmissionConfig;
 use super::breaker::BreakerConfig;
 use super::pool::PoolConfig;
 use super::serve::ServeConfig;
@@ -33,6 +34,8 @@ pub struct Config {
     pub pool: PoolConfig,
     /// How connections from the gateway are treated.
     pub serve: ServeConfig,
+    /// How requests are admitted, other than those about its health.
+    pub admission: AdmissionConfig,
     /// Whether its health covers the store's. Then one failing store makes the balancer eject every api server.
     pub health_covers_store: bool,
 }
@@ -52,6 +55,7 @@ impl Default for Config {
             breaker: BreakerConfig::default(),
             pool: PoolConfig::default(),
             serve: ServeConfig::default(),
+            admission: AdmissionConfig::default(),
             health_covers_store: false,
         }
     }

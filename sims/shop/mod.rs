@@ -15,6 +15,7 @@
 //! | [`observe`] | the events inside programs that the wire does not show |
 //! | [`message`] | bodies, headers and deadlines on the wire |
 //! | [`serve`] | the accept loop and graceful shutdown |
+//! | [`admission`] | how many requests are worked on at once, and how many may wait |
 //! | [`retry`] | backoff, the retry budget, and which answers deserve a retry |
 //! | [`call`], [`client`], [`client_config`] | the attempts of a call; the operations of users; limits and policies |
 //! | [`balance`], [`gateway`] | health and round-robin turns; probing and forwarding |
@@ -36,6 +37,7 @@
 // Each program that includes this module uses a different part of it.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod admission;
 pub mod api;
 pub mod api_config;
 pub mod balance;

@@ -47,6 +47,8 @@ pub struct Setup {
     pub buyer_connects: fn(&HostContext) -> AnyConnector,
     /// How the gateway connects.
     pub gateway_connects: fn(&HostContext) -> AnyConnector,
+    /// When buyers are in a hurry, if they ever are.
+    pub rush: Option<Rush>,
     /// The time between the starts of a buyer's successive operations, in milliseconds.
     pub thinking_ms: std::ops::Range<u64>,
 }
@@ -65,6 +67,7 @@ impl Default for Setup {
             buyer_connects: |cx| AnyConnector::new(cx.connector()),
             gateway_connects: |cx| AnyConnector::new(cx.connector()),
             thinking_ms: 300..2_000,
+            rush: None,
         }
     }
 }
@@ -75,6 +78,27 @@ impl Setup {
         let mut setup = Setup::default();
         change(&mut setup);
         setup
+    }
+}
+
+/// A time in which buyers do more than usual. Buyers who know such times do not do any more what they are late for by a
+/// second.
+#[derive(Clone, Copy, Debug)]
+pub struct Rush {
+    /// When it begins, in milliseconds from the start of the run.
+    pub begins_ms: u64,
+    /// When it ends.
+    pub ends_ms: u64,
+    /// How many times as much they do.
+    pub times: u64,
+}
+
+impl Rush {
+    /// When a buyer does what he would do at this time if there were no rush: time passes faster for him in between.
+    fn when(self, at_ms: u64) -> u64 {
+        let Rush { begins_ms, ends_ms, times } = self;
+        let hurried_ms = at_ms.saturating_sub(begins_ms).min((ends_ms - begins_ms) * times);
+        at_ms - hurried_ms + hurried_ms / times
     }
 }
 
@@ -96,12 +120,14 @@ pub const PAUSE: Duration = millis(100);
 
 fn steps(
     thinking_ms: std::ops::Range<u64>,
+    rush: Option<Rush>,
     operation: SBoxedStrategy<Operation>,
 ) -> impl Strategy<Value = Vec<Step>> + Send + Sync {
-    let add_up = |steps: Vec<(u64, Operation)>| {
+    let add_up = move |steps: Vec<(u64, Operation)>| {
         let mut at_ms = 0;
         let step = |(thinking_ms, operation)| {
             at_ms += thinking_ms;
+            let at_ms = rush.map_or(at_ms, |rush| rush.when(at_ms));
             Step { at_ms, operation }
         };
         steps.into_iter().map(step).collect()
@@ -126,11 +152,12 @@ pub fn shop(name: &str, setup: Setup) -> Scenario {
         buyer_connects,
         gateway_connects,
         thinking_ms,
+        rush,
     } = setup;
     let auditing = ClientConfig { client_number: 1_000, ..ClientConfig::default() };
     Scenario::new(name)
-        .clients("buyer", buyers, steps(thinking_ms, operations()), move |cx, steps| {
-            buy(buyer_connects(&cx), cx, steps, client.clone())
+        .clients("buyer", buyers, steps(thinking_ms, rush, operations()), move |cx, steps| {
+            buy(buyer_connects(&cx), cx, steps, client.clone(), rush.map(|_| secs(1)))
         })
         .host("gateway", move |cx| {
             let signal = shutdown(&cx);
@@ -148,12 +175,21 @@ pub fn shop(name: &str, setup: Setup) -> Scenario {
         .settle_for(secs(25))
 }
 
-async fn buy(connector: AnyConnector, cx: HostContext, steps: Vec<Step>, config: ClientConfig) {
+async fn buy(
+    connector: AnyConnector,
+    cx: HostContext,
+    steps: Vec<Step>,
+    config: ClientConfig,
+    latest: Option<Duration>,
+) {
     let config = ClientConfig { client_number: cx.client(), ..config };
     let mut user = User::new(ShopClient::new(connector, config, observer(&cx)));
     let (run_for, settle_for) = cx.phases();
     let last_start = (run_for + settle_for).saturating_sub(AUDIT + secs(5));
     for step in steps {
+        if latest.is_some_and(|latest| cx.elapsed() > millis(step.at_ms) + latest) {
+            continue;
+        }
         tokio::time::sleep(millis(step.at_ms).saturating_sub(cx.elapsed()).max(PAUSE)).await;
         if cx.elapsed() >= last_start {
             break;
@@ -257,7 +293,6 @@ pub fn always() -> Vec<Check> {
         every_order_is_its_own(),
         check::servers_are_interchangeable(facts),
         check::recovers_within(secs(8)),
-        check::without_faults_no_operation_fails(),
     ]
 }
 
@@ -277,7 +312,14 @@ fn about_retries(setup: &Setup) -> [Check; 2] {
 #[track_caller]
 pub fn shop_without_retries(name: &str, setup: Setup) -> Scenario {
     let http = http_policy(&setup);
-    always().into_iter().fold(shop(name, setup), Scenario::check).http_promises(&http)
+    let is_never_rushed = setup.rush.is_none();
+    let scenario = always().into_iter().fold(shop(name, setup), Scenario::check);
+    // In a rush requests are refused, without any fault.
+    let scenario = match is_never_rushed {
+        true => scenario.check(check::without_faults_no_operation_fails()),
+        false => scenario,
+    };
+    scenario.http_promises(&http)
 }
 
 /// The promises about HTTP that are judged off the wire, with the numbers of the right client.

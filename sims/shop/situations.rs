@@ -265,6 +265,15 @@ pub fn a_note_was_cut_off(trace: &Trace, _: &History) -> bool {
     trace.exchanges().iter().any(is_cut)
 }
 
+/// A request was refused with the wish to wait before another attempt.
+pub fn a_request_was_refused_with_a_wait(trace: &Trace, _: &History) -> bool {
+    let is_refused = |exchange: &Exchange| {
+        exchange.status == Some(503)
+            && exchange.response.as_ref().is_some_and(|response| response.header("retry-after").is_some())
+    };
+    trace.exchanges().iter().any(is_refused)
+}
+
 fn was_refused(history: &History, name: &str, status: u16) -> bool {
     history.named(name).any(|operation| operation.answer::<Reply>().ok().flatten() == Some(Reply::Refused(status)))
 }

@@ -148,6 +148,15 @@ pub fn dishonest_operation() -> SBoxedStrategy<Operation> {
     dishonest.sboxed()
 }
 
+/// Draws an operation of a user who does nothing but order, and read orders.
+pub fn order_or_read() -> SBoxedStrategy<Operation> {
+    let ordering = prop_oneof![
+        1 => order().prop_map(|Order { sku, quantity, .. }| Operation::PlaceOrder { sku, quantity }),
+        1 => any::<u32>().prop_map(|choice| Operation::ReadOrder { choice }),
+    ];
+    ordering.sboxed()
+}
+
 /// Draws an operation of a user who mostly asks for prices.
 pub fn price_or_order() -> SBoxedStrategy<Operation> {
     let asking = prop_oneof![6 => sku().prop_map(|sku| Operation::Price { sku }), 1 => operation()];

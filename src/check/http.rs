@@ -22,6 +22,7 @@ mod budgets;
 mod connections;
 mod keys;
 mod observed;
+mod overload;
 mod policy;
 mod probes;
 mod promises;
@@ -31,4 +32,5 @@ mod spread;
 mod tests;
 
 pub use crate::trace::exchange::{Call, CallIdentity, calls, possible_causes};
+pub use overload::OverloadPolicy;
 pub use policy::HttpPolicy;

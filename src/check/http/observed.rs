@@ -14,6 +14,22 @@ pub(super) fn check(
     if_none: &'static str,
     judge: impl Fn(&Trace, &mut u64) -> Result<(), String> + Send + Sync + 'static,
 ) -> Check {
+    judging(name, judge, move |judged| CountedVerdict::kept(judged, if_none))
+}
+
+/// The same for what need not come up in every run, only in some of them.
+pub(super) fn check_if_any(
+    name: &str,
+    judge: impl Fn(&Trace, &mut u64) -> Result<(), String> + Send + Sync + 'static,
+) -> Check {
+    judging(name, judge, CountedVerdict::kept_if_any)
+}
+
+fn judging(
+    name: &str,
+    judge: impl Fn(&Trace, &mut u64) -> Result<(), String> + Send + Sync + 'static,
+    kept: impl Fn(u64) -> CountedVerdict + Send + Sync + 'static,
+) -> Check {
     Check::over_exchanges(name, move |trace, _| {
         let mut judged = 0;
         if let Err(why) = judge(trace, &mut judged) {
@@ -22,7 +38,7 @@ pub(super) fn check(
         let observed = trace.observed();
         match observed.exchanges.is_empty() {
             true => CountedVerdict::kept(0, &observed.why_none()),
-            false => CountedVerdict::kept(judged, if_none),
+            false => kept(judged),
         }
     })
 }
