@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use fixture::{Fixture, Traffic, assert_booked_once, order};
 use hyper::StatusCode;
 use shop::client::{CallError, Effect};
-use shop::message::problem;
+use shop::message::{Order, problem};
 use shop::net::{Connect, TokioConnector};
 use shop::pool::Protocol;
 use shop::pricing::cents_of;
@@ -44,6 +44,27 @@ async fn a_key_makes_one_order() {
     assert_eq!(absent, CallError::Rejected { status: 404, effect: Effect::None });
     let nonsense = client.place_order(&order("cup", 0)).await.unwrap_err();
     assert_eq!(nonsense, CallError::Rejected { status: 400, effect: Effect::None });
+}
+
+#[tokio::test]
+async fn an_order_states_no_other_price_and_keeps_its_note() {
+    let fixture = Fixture::start().await;
+    let client = fixture.client_of("gateway");
+    let priced = |cents| Order { cents: Some(cents), ..order("teapot", 2) };
+
+    let right = cents_of("teapot");
+    let receipt = client.place_order(&priced(right)).await.unwrap();
+    assert_eq!(receipt.cents, Some(right));
+    let cheaper = client.place_order(&priced(right - 1)).await.unwrap_err();
+    assert_eq!(cheaper, CallError::Rejected { status: 409, effect: Effect::None });
+    assert_eq!(client.list_orders().await.unwrap(), [receipt.clone()]);
+
+    assert!(matches!(client.note(receipt.id).await, Err(CallError::Rejected { status: 404, .. })));
+    let text = "ring twice\n".repeat(4_000);
+    client.write_note(receipt.id, "ring once".to_owned()).await.unwrap();
+    client.write_note(receipt.id, text.clone()).await.unwrap();
+    assert_eq!(client.note(receipt.id).await.unwrap().text, text);
+    assert!(matches!(client.write_note(99, text).await, Err(CallError::Rejected { status: 404, .. })));
 }
 
 #[tokio::test]

@@ -8,16 +8,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use hyper::header::{HeaderValue, RETRY_AFTER};
+use hyper::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use hyper::{Request, StatusCode};
 use tokio::time::Instant;
 
 use crate::fixture::{Client, order};
+use crate::shop::admission::{Admission, AdmissionConfig};
 use crate::shop::balance::{Backend, Balancing, Pool, PoolRules};
 use crate::shop::breaker::{Breaker, BreakerConfig};
 use crate::shop::client::{CallError, Effect, ShopClient};
 use crate::shop::client_config::{ClientConfig, Keys};
-use crate::shop::message::{Answer, Body, User, json, problem};
+use crate::shop::message::{Answer, Body, Expiry, User, json, problem};
 use crate::shop::net::{TokioConnector, listen};
 use crate::shop::observe::{AttemptOutcome, no_observer};
 use crate::shop::retry::{Jitter, RetryBudget, backoff};
@@ -209,6 +210,29 @@ async fn the_least_loaded_is_chosen_unless_it_has_failed() {
     drop(busy);
     assert_eq!(always(&pool).len(), 2);
     assert_eq!((0..50).filter(|_| pool.next(Some(0)) == Some(0)).count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn few_wait_for_a_worker_and_none_for_longer_than_its_deadline() {
+    let expiry = |millis| Expiry::from_headers(&HeaderMap::new(), Duration::from_millis(millis));
+    let admission = Arc::new(Admission::new(AdmissionConfig { workers: 1, queue: 1, ..AdmissionConfig::default() }));
+    let working = admission.enter(expiry(100)).await.unwrap();
+    let next = admission.clone();
+    let waiting =
+        tokio::spawn(async move { next.enter(expiry(1_000)).await.map(drop).map_err(|answer| answer.status()) });
+    tokio::time::sleep(Duration::from_millis(10)).await;
+
+    let refusal = admission.enter(expiry(1_000)).await.unwrap_err();
+    assert_eq!(refusal.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(refusal.headers()[RETRY_AFTER], "1");
+    drop(working);
+    assert_eq!(waiting.await.unwrap(), Ok(()));
+
+    let _working = admission.enter(expiry(100)).await.unwrap();
+    let started = Instant::now();
+    let late = admission.enter(expiry(200)).await.unwrap_err();
+    assert_eq!((late.status(), late.headers().get(RETRY_AFTER)), (StatusCode::SERVICE_UNAVAILABLE, None));
+    assert_eq!(started.elapsed(), Duration::from_millis(200));
 }
 
 #[test]
