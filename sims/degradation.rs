@@ -15,13 +15,17 @@ pub fn scenario() -> Scenario {
 }
 
 /// The same with another setup, but for the load and for breakers that open sooner and wait for less.
-pub fn with(mut setup: Setup) -> Scenario {
+pub fn with(setup: Setup) -> Scenario {
+    with_backoff(setup, secs(1))
+}
+
+/// The same with breakers that wait for so long before their first probe.
+pub fn with_backoff(mut setup: Setup, backoff_min: std::time::Duration) -> Scenario {
     let longest_backoff = secs(4);
     setup.operations = workload::price_or_order;
     setup.thinking_ms = 200..1_200;
     setup.api.stale_limit = secs(20);
-    setup.api.breaker =
-        BreakerConfig { failures: 3, backoff_min: secs(1), backoff_max: longest_backoff, ..setup.api.breaker };
+    setup.api.breaker = BreakerConfig { failures: 3, backoff_min, backoff_max: longest_backoff, ..setup.api.breaker };
     shop_without_retries("degradation", setup)
         .fault(fault::kill("pricing").every(secs(4)..secs(10)).lasting(secs(1)..secs(6)))
         .fault(fault::output_stall("pricing").every(secs(4)..secs(10)).lasting(secs(1)..secs(6)))
@@ -33,6 +37,9 @@ pub fn with(mut setup: Setup) -> Scenario {
         )
         .fault(fault::kill("gateway").every(secs(2)..secs(6)).lasting(millis(200)..secs(1)))
         .check(fallbacks_are_marked(secs(20)))
+        // The jitter shortens the wait of 1 s by up to a tenth.
+        .check(check::open_breakers_wait(millis(900), "/price/"))
+        .check(check::breakers_probe_with_few(1, "/price/"))
         .check(check::breakers_close_within(longest_backoff, "/catalogue/"))
         .sometimes("a stale price was served instead of a fresh one", situations::an_old_price_stood_in)
         .sometimes("a breaker opened and closed again", situations::a_breaker_opened_and_closed)

@@ -4,7 +4,9 @@
 mod acknowledges_before_the_sync;
 mod acknowledges_despite_errors;
 mod attempt_ignores_the_deadline;
+mod breaker_floods_with_probes;
 mod breaker_never_recovers;
+mod breaker_never_waits;
 mod cancelled_attempt_keeps_its_stream;
 mod claims_are_believed;
 mod client_idle_limit_above_the_servers;
@@ -49,7 +51,7 @@ use squall::scenario::Mistake;
 use crate::shop::simulated::Setup;
 
 /// All mistakes, in the order of the table.
-pub fn all() -> [fn() -> Mistake; 41] {
+pub fn all() -> [fn() -> Mistake; 43] {
     [
         post_retried_without_a_key::mistake,
         new_key_for_each_attempt::mistake,
@@ -73,6 +75,8 @@ pub fn all() -> [fn() -> Mistake; 41] {
         client_idle_limit_above_the_servers::mistake,
         no_idle_limit::mistake,
         breaker_never_recovers::mistake,
+        breaker_never_waits::mistake,
+        breaker_floods_with_probes::mistake,
         never_readmits::mistake,
         health_cached_for_ever::mistake,
         probes_only_connect::mistake,

@@ -1,4 +1,4 @@
-//! A circuit breaker modelled on linkerd's: consecutive failures open it, and one probe at a time may close it.
+//! A circuit breaker modelled on linkerd's: consecutive failures open it, and a probe may close it.
 //!
 //! Owns the decision whether a call is allowed. The caller reports how each allowed call ended.
 
@@ -19,6 +19,8 @@ pub struct BreakerConfig {
     pub backoff_min: Duration,
     /// The longest wait between probes.
     pub backoff_max: Duration,
+    /// How many calls it allows at once as its probes, while it is open.
+    pub probes: u32,
     /// A mistake: after the caller of a probe goes away, no other probe is ever allowed.
     pub loses_probes: bool,
 }
@@ -29,6 +31,7 @@ impl Default for BreakerConfig {
             failures: 7,
             backoff_min: Duration::from_secs(1),
             backoff_max: Duration::from_secs(60),
+            probes: 1,
             loses_probes: false,
         }
     }
@@ -49,7 +52,7 @@ struct Shared {
 enum State {
     Closed { failures: u32 },
     Open { until: Instant, backoff: Duration },
-    Probing { backoff: Duration },
+    Probing { backoff: Duration, more: u32 },
 }
 
 impl Breaker {
@@ -58,13 +61,17 @@ impl Breaker {
         Breaker { shared: Arc::new(Shared { config, observer, state: Mutex::new(State::Closed { failures: 0 }) }) }
     }
 
-    /// Allows a call, or returns `None`. An open breaker allows one call at a time, as its probe.
+    /// Allows a call, or returns `None`. An open breaker allows few calls at a time, as its probes.
     pub fn admit(&self) -> Option<Permit> {
         let mut state = self.shared.lock();
         let probe = match *state {
             State::Closed { .. } => false,
             State::Open { until, backoff } if Instant::now() >= until => {
-                *state = State::Probing { backoff };
+                *state = State::Probing { backoff, more: self.shared.config.probes.saturating_sub(1) };
+                true
+            }
+            State::Probing { backoff, more: more @ 1.. } => {
+                *state = State::Probing { backoff, more: more - 1 };
                 true
             }
             State::Open { .. } | State::Probing { .. } => return None,
@@ -105,7 +112,7 @@ impl Permit {
         let config = &self.shared.config;
         let mut state = self.shared.lock();
         let opened = match *state {
-            State::Probing { backoff } if self.probe => {
+            State::Probing { backoff, .. } if self.probe => {
                 *state = open_for(backoff.saturating_mul(2).min(config.backoff_max));
                 false
             }
@@ -132,7 +139,7 @@ impl Drop for Permit {
             return;
         }
         let mut state = self.shared.lock();
-        if let State::Probing { backoff } = *state {
+        if let State::Probing { backoff, .. } = *state {
             *state = State::Open { until: Instant::now(), backoff };
         }
     }

@@ -294,7 +294,7 @@ impl<'a, C: Connect> Call<'a, C> {
     }
 
     fn fill_headers(&self, headers: &mut HeaderMap, limit: Duration) {
-        headers.insert(CALL_HEADER, header(&format!("{:x}", self.number)));
+        headers.insert(CALL_HEADER, self.number.into());
         headers.insert(DEADLINE_HEADER, deadline_value(limit));
         if !self.request.body.is_empty() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.request.content_type()));

@@ -18,6 +18,9 @@ use super::retry::RetryBudget;
 
 pub use super::call::{CallError, Effect};
 
+/// Calls are numbered in every program alike, and this many belong to one client.
+pub const CALLS_PER_CLIENT: u64 = 1_000_000;
+
 /// A client of the shop. Clones share connections, retry budget and call numbers.
 pub struct ShopClient<C: Connect> {
     shared: Arc<Shared<C>>,
@@ -39,7 +42,7 @@ impl<C: Connect> ShopClient<C> {
         let http = http_client(connector, &config.pool);
         let authority = authority(&config.gateway, config.port);
         let budget = RetryBudget::new(config.retry_ratio, config.retry_minimum_per_second, config.retry_burst);
-        let next_call = AtomicU64::new(u64::from(config.client_number) << 32);
+        let next_call = AtomicU64::new(u64::from(config.client_number) * CALLS_PER_CLIENT + 1);
         let shared = Arc::new(Shared { http, authority, config, budget, observer });
         ShopClient { shared, next_call: Arc::new(next_call) }
     }

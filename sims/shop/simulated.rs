@@ -5,6 +5,7 @@
 mod keeper;
 mod machine;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -17,9 +18,11 @@ use squall::prelude::*;
 use super::balance::Backend;
 use super::client::{CallError, Effect, ShopClient};
 use super::client_config::ClientConfig;
+use super::message::OrderReceipt;
 use super::net::AnyConnector;
 use super::recorded::{audited, reply};
 use super::served::every_order_is_its_own;
+use super::situations::applied;
 use super::workload::{self, Operation, Reply, User};
 use super::{api, gateway, pricing, store};
 use machine::{observer, shutdown};
@@ -243,11 +246,22 @@ async fn audit(cx: HostContext, config: ClientConfig) {
 pub fn orders() -> Effects {
     Effects::new(
         |operation| match reply(operation)? {
-            Some(Reply::Placed(receipt)) => Ok(Some(receipt.call)),
+            Some(Reply::Placed(receipt)) => Ok(Some(effect_of(&receipt))),
             _ => Ok(None),
         },
-        |operation| Ok(audited(operation)?.map(|orders| orders.into_iter().map(|order| order.call).collect())),
+        |operation| Ok(audited(operation)?.map(|orders| orders.iter().map(effect_of).collect())),
     )
+    .happened_at(|trace, history| {
+        let audit = history.named("audit").last();
+        let orders = audit.and_then(|audit| audited(audit).ok().flatten()).unwrap_or_default();
+        let effects: BTreeMap<u64, String> = orders.iter().map(|order| (order.id, effect_of(order))).collect();
+        let known = applied(trace).filter_map(|(at, order)| Some((effects.get(&order)?.clone(), at)));
+        known.collect()
+    })
+}
+
+fn effect_of(order: &OrderReceipt) -> String {
+    format!("call {}", order.call)
 }
 
 /// The facts about orders and tokens that operations report, for [`check::servers_are_interchangeable`].

@@ -14,9 +14,10 @@ use squall::trace::{AttemptOutcome, Event, HostId, Mark};
 
 use super::client_config::ClientConfig;
 use super::workload::Reply;
+pub use facts::applied;
 use facts::{
-    Attempt, answered_attempts, applied, attempts, calls_ended, calls_of_orders, deaths, health_changes, is_down,
-    lost_answers, servers_reached,
+    Attempt, answered_attempts, attempts, calls_ended, calls_of_orders, deaths, health_changes, is_down, lost_answers,
+    servers_reached,
 };
 
 /// An order was committed, but the attempt that placed it got no successful answer.

@@ -1,11 +1,12 @@
-//! A check of circuit breakers: what has healed is used again.
+//! Checks of circuit breakers: what has failed is left alone but for probes, and what has healed is used again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{Check, CountedVerdict};
 use crate::fault::duration_text as text;
-use crate::trace::{Event, HostId, Mark, Trace};
+use crate::trace::exchange::{Ending, Exchange};
+use crate::trace::{Event, FlowKey, HostId, Mark, Trace};
 
 /// B3: a breaker that opened is closed again within `longest_backoff` after the end of the faults, and one request more.
 ///
@@ -43,6 +44,117 @@ pub fn breakers_close_within(longest_backoff: Duration, path: &str) -> Check {
     })
 }
 
+/// B1: while a breaker is open, its host sends no request sooner than `shortest_backoff` after it opened, or after the last
+/// request that failed.
+///
+/// Breakers are known by [`Mark::BreakerChanged`], one for each host; what they guard, by the paths that begin with `path`. A
+/// request fails if its response is a 5xx or does not come whole; one that its host has given up says nothing.
+pub fn open_breakers_wait(shortest_backoff: Duration, path: &str) -> Check {
+    let path = path.to_owned();
+    Check::over_exchanges("B1 open breakers wait", move |trace, _| {
+        let mut judged = 0;
+        for (host, opened_at, closed_at) in times_open(trace) {
+            // Since when the breaker has to wait; `None` after a request of which nothing is known.
+            let mut since = Some(opened_at);
+            for (began, probe) in sent_while_open(trace, host, opened_at, closed_at, &path) {
+                if let Some(since) = since {
+                    judged += 1;
+                    if began + trace.step < since + shortest_backoff {
+                        let (who, began, since) = (trace.name(host), text(began), text(since));
+                        let backoff = text(shortest_backoff);
+                        return CountedVerdict::broken(
+                            judged,
+                            format!(
+                                "B1: the breaker of {who} should wait for {backoff} from {since} on, but `{probe}` was sent at {began}"
+                            ),
+                        );
+                    }
+                }
+                let is_unknown = matches!(probe.ending, Ending::Abandoned | Ending::Open);
+                since = probe.ended_at.filter(|_| !is_unknown);
+            }
+        }
+        CountedVerdict::kept_if_any(judged)
+    })
+}
+
+/// B2: while a breaker is open, at most `at_once` requests that its host has sent since then are in flight at a time.
+///
+/// Breakers and requests are recognised as in [`open_breakers_wait`].
+pub fn breakers_probe_with_few(at_once: usize, path: &str) -> Check {
+    let path = path.to_owned();
+    Check::over_exchanges("B2 breakers probe with few requests", move |trace, _| {
+        let mut judged = 0;
+        for (host, opened_at, closed_at) in times_open(trace) {
+            let mut ends: Vec<Duration> = Vec::new();
+            for (began, probe) in sent_while_open(trace, host, opened_at, closed_at, &path) {
+                judged += 1;
+                ends.retain(|end| *end > began);
+                ends.push(probe.ended_at.unwrap_or(Duration::MAX));
+                if ends.len() > at_once {
+                    let (who, began, count) = (trace.name(host), text(began), ends.len());
+                    return CountedVerdict::broken(
+                        judged,
+                        format!(
+                            "B2: the breaker of {who} is open, and at {began} {count} requests are in flight, the last `{probe}`; {at_once} may be"
+                        ),
+                    );
+                }
+            }
+        }
+        CountedVerdict::kept_if_any(judged)
+    })
+}
+
+/// The spans of time in which breakers were open.
+fn times_open(trace: &Trace) -> Vec<(HostId, Duration, Duration)> {
+    let mut times = Vec::new();
+    for (host, states) in breakers(trace) {
+        let mut opened_at = None;
+        for (at, open) in states {
+            match (opened_at, open) {
+                (None, true) => opened_at = Some(at),
+                (Some(since), false) => {
+                    times.push((host, since, at));
+                    opened_at = None;
+                }
+                _ => {}
+            }
+        }
+        times.extend(opened_at.map(|since| (host, since, trace.ended_at)));
+    }
+    times
+}
+
+/// The requests that a host began within this span of time, with the times at which it did, in their order. A request begins
+/// when it is sent, or when its connection is asked for, if it is the first on it.
+fn sent_while_open<'a>(
+    trace: &'a Trace,
+    host: HostId,
+    from: Duration,
+    to: Duration,
+    path: &str,
+) -> Vec<(Duration, &'a Exchange)> {
+    let asked_at: BTreeMap<FlowKey, Duration> =
+        trace.connections().iter().map(|connection| (connection.connection, connection.asked_at)).collect();
+    let mut used = BTreeSet::new();
+    let mut sent = Vec::new();
+    for exchange in trace.exchanges() {
+        let is_first = used.insert(exchange.connection);
+        if exchange.client() != host || !exchange.path.starts_with(path) {
+            continue;
+        }
+        let first_sent = exchange.request.first_sent;
+        let asked = asked_at.get(&exchange.connection).filter(|_| is_first);
+        let began = asked.map_or(first_sent, |asked| first_sent.min(*asked));
+        if from < began && began < to {
+            sent.push((began, exchange));
+        }
+    }
+    sent.sort_by_key(|(began, _)| *began);
+    sent
+}
+
 /// For each host whose breaker ever opened: when it changed, and whether it was open from then on.
 fn breakers(trace: &Trace) -> BTreeMap<HostId, Vec<(Duration, bool)>> {
     let mut breakers: BTreeMap<HostId, Vec<(Duration, bool)>> = BTreeMap::new();
@@ -68,6 +180,63 @@ mod tests {
     use crate::fault::{millis, secs};
     use crate::history::History;
     use crate::trace::exchange::{Observed, observe_bytes};
+
+    /// The verdict on requests from the host of a breaker, each with the times of its begin and end and its status, while the
+    /// breaker is open from 10 s to 20 s.
+    fn judge_open(check: &Check, requests: &[(u64, u64, u16)]) -> (String, u64) {
+        let exchange = |(number, (began, ended, status)): (usize, &(u64, u64, u16))| {
+            let answer = format!("HTTP/1.1 {status} x\r\ncontent-length: 0\r\n\r\n");
+            let pieces: [(bool, &[u8]); 2] = [(true, b"GET /price/a HTTP/1.1\r\n\r\n"), (false, answer.as_bytes())];
+            let mut exchange =
+                observe_bytes(if *status == 0 { &pieces[..1] } else { &pieces[..] }.iter().copied()).remove(0);
+            exchange.connection.from = HostId(1);
+            exchange.connection.ordinal = number as u32;
+            exchange.request.first_sent = millis(*began);
+            exchange.ended_at = Some(millis(*ended));
+            if *status == 0 {
+                exchange.ending = Ending::Abandoned;
+            }
+            exchange
+        };
+        let exchanges = requests.iter().enumerate().map(exchange).collect();
+        let observed = Observed { is_observed: true, exchanges, ..Observed::default() };
+        let mut trace = Trace::new(vec!["pricing".into(), "api".into()], millis(10), secs(30), false);
+        for (at, open) in [(10, true), (20, false)] {
+            trace.push(secs(at), Some(HostId(1)), Event::Mark(Mark::BreakerChanged { open }));
+        }
+        let verdict = check.judge_counting(&trace.with_observed(observed, secs(60)), &History::default());
+        (verdict.verdict().to_string(), verdict.judged())
+    }
+
+    #[test]
+    fn b1_judges_the_wait_before_each_probe() {
+        let check = open_breakers_wait(secs(1), "/price/");
+        // What began before the breaker opened, and after it closed, is no probe.
+        let others = [(9_990, 10_050, 500), (20_010, 20_050, 200), (20_020, 20_050, 200)];
+        assert_eq!(judge_open(&check, &others), ("pass".to_owned(), 0));
+        assert_eq!(judge_open(&check, &[(11_000, 11_100, 500), (12_100, 12_200, 200)]), ("pass".to_owned(), 2));
+        // Nothing is known of what was given up.
+        assert_eq!(judge_open(&check, &[(11_000, 11_100, 0), (11_100, 11_200, 200)]), ("pass".to_owned(), 1));
+        for (requests, from) in
+            [(vec![(10_900, 11_000, 500)], "10s"), (vec![(11_000, 11_100, 500), (11_900, 12_000, 200)], "11.1s")]
+        {
+            let (verdict, _) = judge_open(&check, &requests);
+            assert!(verdict.contains(&format!("should wait for 1s from {from} on, but")), "{verdict}");
+        }
+    }
+
+    #[test]
+    fn b2_judges_probes_at_a_time() {
+        let check = breakers_probe_with_few(1, "/price/");
+        let before = (9_990, 12_000, 500);
+        assert_eq!(judge_open(&check, &[before, (11_000, 11_100, 500), (11_100, 11_200, 200)]), ("pass".to_owned(), 2));
+        let (verdict, _) = judge_open(&check, &[(11_000, 11_200, 500), (11_100, 11_300, 500)]);
+        assert!(verdict.contains("at 11.1s 2 requests are in flight"), "{verdict}");
+        assert_eq!(
+            judge_open(&breakers_probe_with_few(2, "/price/"), &[(11_000, 11_200, 500), (11_100, 11_300, 500)]).1,
+            2
+        );
+    }
 
     #[test]
     fn b3_judges_after_a_request_that_may_have_been_the_probe() {

@@ -15,6 +15,7 @@ use crate::trace::{Event, Record, Trace};
 pub type EffectKey = String;
 
 type ReadKey = dyn Fn(&Operation) -> Decoded<EffectKey> + Send + Sync;
+type ReadTimes = dyn Fn(&Trace, &History) -> Vec<(EffectKey, Duration)> + Send + Sync;
 type ReadAudit = dyn Fn(&Operation) -> Decoded<Vec<EffectKey>> + Send + Sync;
 
 /// The outcome of a client's request for an effect.
@@ -101,6 +102,7 @@ pub fn wrong_effects(
 pub struct Effects {
     acknowledged: Arc<ReadKey>,
     audited: Arc<ReadAudit>,
+    times: Arc<ReadTimes>,
 }
 
 /// The last audit of a run.
@@ -145,7 +147,29 @@ impl Effects {
         acknowledged: impl Fn(&Operation) -> Decoded<EffectKey> + Send + Sync + 'static,
         audited: impl Fn(&Operation) -> Decoded<Vec<EffectKey>> + Send + Sync + 'static,
     ) -> Effects {
-        Effects { acknowledged: Arc::new(acknowledged), audited: Arc::new(audited) }
+        Effects { acknowledged: Arc::new(acknowledged), audited: Arc::new(audited), times: Arc::new(|_, _| Vec::new()) }
+    }
+
+    /// Tells when effects happened, each as often as it is known, for example from [`Mark::Applied`](crate::trace::Mark).
+    /// It is asked for when a promise is broken, so that the report shows the moment at which it broke and not the audit that
+    /// found it.
+    pub fn happened_at(
+        mut self,
+        times: impl Fn(&Trace, &History) -> Vec<(EffectKey, Duration)> + Send + Sync + 'static,
+    ) -> Effects {
+        self.times = Arc::new(times);
+        self
+    }
+
+    /// How often an effect happened, in words, and when it did for the second time, if that is known.
+    fn times(&self, trace: &Trace, history: &History, key: &EffectKey, count: usize) -> String {
+        let times = if count > 1 { (self.times)(trace, history) } else { Vec::new() };
+        let mut times: Vec<_> = times.into_iter().filter(|(other, _)| other == key).map(|(_, at)| at).collect();
+        times.sort_unstable();
+        match times.get(1) {
+            Some(second) => format!("{count} times, the second time at {}", text(*second)),
+            None => format!("{count} times"),
+        }
     }
 
     /// The last audit; without one, the verdict of every check.
@@ -186,7 +210,8 @@ impl Effects {
         let audit = self.audit(history)?;
         let judged = audit.counts.len() as u64;
         if let Some((key, count)) = audit.counts.iter().find(|(_, count)| **count > 1) {
-            let why = format!("I1: the effect of {key} happened {count} times");
+            let times = self.times(trace, history, key, *count);
+            let why = format!("I1: the effect of {key} happened {times}");
             return Ok(CountedVerdict::broken(judged, why));
         }
         Ok(audit.outdated(trace).unwrap_or_else(|| CountedVerdict::kept(judged, NO_EFFECT)))
@@ -208,8 +233,8 @@ impl Effects {
         for (judged, (key, operation)) in (1..).zip(&early) {
             let count = audit.count(key);
             if count != 1 {
-                let operation = life::describe(operation);
-                let why = format!("I2: the effect of {key} happened {count} times: {operation}");
+                let (operation, times) = (life::describe(operation), self.times(trace, history, key, count));
+                let why = format!("I2: the effect of {key} happened {times}: {operation}");
                 return Ok(CountedVerdict::broken(judged, why));
             }
         }
@@ -398,6 +423,20 @@ mod tests {
         ] {
             assert_eq!(verdict(&[("a", completion)], audited), format!("fail: I3: the effect of {expected}"));
         }
+    }
+
+    #[test]
+    fn a_second_effect_is_dated() {
+        let effects = Effects::new(|operation| answer_of("put", operation), |operation| answer_of("audit", operation))
+            .happened_at(|_, _| {
+                [("a", 300), ("b", 400), ("a", 200)].map(|(key, ms)| (key.to_owned(), millis(ms))).into()
+            });
+        let trace = Trace::new(vec![], millis(10), secs(60), false);
+        let operations = vec![operation("put", 100, "\"a\""), operation("audit", 20_000, r#"["a","a","b"]"#)];
+        let why = |check: Check| check.judge(&trace, &History { operations: operations.clone() }).to_string();
+        let twice = "the effect of a happened 2 times, the second time at 300ms";
+        assert_eq!(why(effects.at_most_once()), format!("fail: I1: {twice}"));
+        assert!(why(effects.acknowledged_exactly_once()).starts_with(&format!("fail: I2: {twice}: ")));
     }
 
     #[test]

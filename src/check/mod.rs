@@ -72,7 +72,7 @@ use serde::{Deserialize, Serialize};
 use crate::history::History;
 use crate::trace::Trace;
 
-pub use breakers::breakers_close_within;
+pub use breakers::{breakers_close_within, breakers_probe_with_few, open_breakers_wait};
 pub use convergence::converges_within;
 pub use decoded::{Decoded, Unreadable};
 pub use effects::{ClientOutcome, EffectKey, Effects, WrongEffect, wrong_effects};

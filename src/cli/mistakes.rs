@@ -10,7 +10,7 @@ use super::environment::processors;
 use super::table::Table;
 use super::terminal::{progress_bar, say};
 use crate::explore::{self, Bounds, HuntOptions, Planted, Pool, Status};
-use crate::report::{complaint, mistakes_table};
+use crate::report::{complaint, count, mistakes_table};
 use crate::sandbox::EntryPoint;
 use crate::scenario::nearest;
 
@@ -31,10 +31,10 @@ pub(super) fn run(table: &Table, arguments: &Mistakes) -> Result<u8, String> {
     let jobs = arguments.workers.jobs.unwrap_or_else(processors);
     let pool = Pool::new(table.all.clone(), jobs, EntryPoint::Main, arguments.workers.hang_after);
     eprintln!(
-        "{} mistakes, {} starts of at most {} runs, {jobs} at once",
-        chosen.len(),
-        options.starts,
-        options.most_runs
+        "{}, {} of at most {}, {jobs} at once",
+        count(chosen.len(), "mistake"),
+        count(options.starts, "start"),
+        count(options.most_runs, "run")
     );
     let mut hunts = Vec::new();
     for planted in chosen {

@@ -13,7 +13,8 @@ pub fn mistakes_table(hunts: &[Hunt]) -> String {
     let mut text = aligned(&rows, 2);
     let caught = hunts.iter().filter(|hunt| hunt.is_caught()).count();
     let starts = hunts.iter().map(|hunt| hunt.catches.len()).max().unwrap_or_default();
-    let _ = writeln!(text, "{caught} of {} mistakes caught, each from {}", hunts.len(), count(starts, "start"));
+    let _ =
+        writeln!(text, "{caught} of {} caught, each from {}", count(hunts.len(), "mistake"), count(starts, "start"));
     for hunt in hunts.iter().filter(|hunt| !hunt.is_caught()) {
         let _ = writeln!(text, "{}", complaint(hunt));
     }

@@ -16,4 +16,5 @@ pub use mistakes::{complaint, mistakes_table};
 pub use rust::rust_test;
 pub use screen::{ScreenStyle, failure_line, screen};
 pub use sweep::sweep_text;
+pub(crate) use text::count;
 pub use timeline::{TimelineOptions, timeline};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use console::style;
 
-use super::text::{determinism, duration_of, reasons};
+use super::text::{count, determinism, duration_of, reasons};
 use super::timeline::{TimelineOptions, timeline_lines};
 use super::why::why_lines;
 use crate::check::{Finding, Verdict};
@@ -153,7 +153,7 @@ impl Screen {
         };
         let took = duration_of(shrunk.took);
         self.line(&format!("{} from {from}", self.title("shrunk")));
-        self.line(&format!("       to {to}: {end} ({} runs, {took})", shrunk.runs));
+        self.line(&format!("       to {to}: {end} ({}, {took})", count(shrunk.runs, "run")));
     }
 
     fn faults(&mut self, failure: &Failure) {

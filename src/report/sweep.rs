@@ -48,6 +48,6 @@ pub fn sweep_text(sweep: &Sweep) -> String {
     }
     let known = if *resumed == 0 { String::new() } else { format!(", {resumed} known from an earlier sweep") };
     let wall = duration_text(crate::fault::millis(wall.as_millis() as u64));
-    let _ = writeln!(text, "{runs} runs in {wall}{known}");
+    let _ = writeln!(text, "{} in {wall}{known}", count(*runs, "run"));
     text
 }

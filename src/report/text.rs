@@ -57,8 +57,8 @@ fn row(exploration: &Exploration) -> [String; 7] {
 }
 
 /// A number of things, for example `1 event` or `3 events`.
-pub(super) fn count(number: usize, thing: &str) -> String {
-    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+pub(crate) fn count<N: PartialEq + From<u8> + std::fmt::Display>(number: N, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == N::from(1) { "" } else { "s" })
 }
 
 /// A wall-clock time, to a tenth of a second.
@@ -113,12 +113,13 @@ pub fn remarks(exploration: &Exploration) -> String {
     for situation in exploration.coverage.unreached().filter(|_| exploration.runs > 0) {
         let runs = exploration.runs;
         let _ = if missed.contains(&situation) {
-            writeln!(text, "{name}: FAIL: never reached: \"{situation}\" in {runs} runs")
+            writeln!(text, "{name}: FAIL: never reached: \"{situation}\" in {}", count(runs, "run"))
         } else {
             let min_runs = exploration.coverage.min_runs;
             writeln!(
                 text,
-                "{name}: not judged: \"{situation}\" was not reached in {runs} runs (judged from {min_runs} runs on)"
+                "{name}: not judged: \"{situation}\" was not reached in {} (judged from {min_runs} runs on)",
+                count(runs, "run")
             )
         };
     }
@@ -126,19 +127,24 @@ pub fn remarks(exploration: &Exploration) -> String {
     for check in exploration.coverage.unexercised().filter(|_| exploration.runs > 0) {
         let (runs, min_runs) = (exploration.runs, exploration.coverage.min_runs);
         let _ = if idle.contains(&check) {
-            writeln!(text, "{name}: FAIL: `{check}` judged nothing in {runs} runs; what is not exercised is not caught")
+            writeln!(
+                text,
+                "{name}: FAIL: `{check}` judged nothing in {}; what is not exercised is not caught",
+                count(runs, "run")
+            )
         } else {
             writeln!(
                 text,
-                "{name}: not judged: `{check}` had nothing to judge in {runs} runs (fails from {min_runs} runs on)"
+                "{name}: not judged: `{check}` had nothing to judge in {} (fails from {min_runs} runs on)",
+                count(runs, "run")
             )
         };
     }
     if let Some(outcome) = &exploration.first_unknown {
-        let count = exploration.unknown;
         let _ = writeln!(
             text,
-            "{name}: the verdict of {count} runs is unknown, first of seed {}: {}",
+            "{name}: the verdict of {} is unknown, first of seed {}: {}",
+            count(exploration.unknown, "run"),
             outcome.seed,
             reasons(outcome)
         );

@@ -8,6 +8,7 @@ use squall::history::Operation;
 use squall::prelude::*;
 use squall::trace::{AttemptOutcome, Event, HostId, Mark};
 
+use crate::shop::client::CALLS_PER_CLIENT;
 use crate::shop::message::OrderReceipt;
 use crate::shop::workload::Reply;
 
@@ -47,9 +48,9 @@ impl Attempt {
         matches!(self.outcome(), Some(AttemptOutcome::Status(200..=299)))
     }
 
-    /// The client's number on its host: the upper half of a call's number.
+    /// The client's number on its host: each has its own numbers of calls.
     pub fn client(&self) -> u32 {
-        (self.call >> 32) as u32
+        (self.call / CALLS_PER_CLIENT) as u32
     }
 }
 
@@ -140,7 +141,7 @@ pub fn calls_of_orders(history: &History) -> BTreeMap<u64, u64> {
         "place_order" => placed(operation),
         _ => None,
     });
-    receipts.flatten().filter_map(|order| Some((order.id, u64::from_str_radix(&order.call, 16).ok()?))).collect()
+    receipts.flatten().filter_map(|order| Some((order.id, order.call.parse().ok()?))).collect()
 }
 
 /// The commits whose attempt got no successful answer: the time of the commit, and the attempt.

@@ -18,7 +18,6 @@ pub(super) fn moments(recording: &Recording) -> Vec<Moment> {
         requests: Requests::of(recording),
         held_links: BTreeSet::new(),
         alive: vec![false; recording.hosts.len()],
-        calls: BTreeMap::new(),
         streams: BTreeMap::new(),
         moments: Vec::new(),
     };
@@ -58,9 +57,6 @@ struct Story<'a> {
     /// The faults and links for which a held connect has already been shown.
     held_links: BTreeSet<(Option<u32>, HostId, HostId)>,
     alive: Vec<bool>,
-    /// The position of each call in the order in which calls began, by the call's own number, which is unique but not
-    /// consecutive.
-    calls: BTreeMap<u64, usize>,
     /// The number of each request of HTTP/2, by its place among the exchanges.
     streams: BTreeMap<usize, u64>,
     moments: Vec<Moment>,
@@ -219,36 +215,27 @@ impl Story<'_> {
                 (Weight::Notable, Category::Other, format!("{who} finds {} unhealthy", self.name(*to)))
             }
             Mark::AttemptStarted { call, attempt: attempt @ 2.., .. } => {
-                (Weight::Notable, Category::Attempt, format!("{who} begins attempt {attempt} of {}", self.call(*call)))
+                (Weight::Notable, Category::Attempt, format!("{who} begins attempt {attempt} of call {call}"))
             }
             Mark::AttemptEnded { call, attempt, outcome } => match failed_attempt(outcome) {
                 None => return,
-                Some(how) => {
-                    (Weight::Notable, Category::Attempt, format!("attempt {attempt} of {} {how}", self.call(*call)))
-                }
+                Some(how) => (Weight::Notable, Category::Attempt, format!("attempt {attempt} of call {call} {how}")),
             },
             Mark::CallEnded { call, ok: false } => {
                 // The operation behind the call shows what that meant for the client.
-                (Weight::Notable, Category::Attempt, format!("{} fails", self.call(*call)))
+                (Weight::Notable, Category::Attempt, format!("call {call} fails"))
             }
             Mark::Applied { id, .. } => (Weight::Routine, Category::Effect, format!("{who} applies effect {id}")),
             Mark::Ready(true) if at.is_zero() => return,
             Mark::Ready(true) => (Weight::Notable, Category::Other, format!("{who} is ready")),
             Mark::Ready(false) => (Weight::Notable, Category::Other, format!("{who} is no longer ready")),
             Mark::Note { name, detail } => (Weight::Notable, Category::Other, format!("{who}: {name} {detail}")),
-            Mark::CallStarted { call, .. } => {
-                self.call(*call);
-                return;
-            }
-            Mark::AttemptStarted { .. } | Mark::CallEnded { ok: true, .. } | Mark::Dispatched { .. } => return,
+            Mark::CallStarted { .. }
+            | Mark::AttemptStarted { .. }
+            | Mark::CallEnded { ok: true, .. }
+            | Mark::Dispatched { .. } => return,
         };
         self.add(at, weight, category, host.map_or(Place::World, Place::On), &text);
-    }
-
-    /// The name of a call, by the order in which calls began.
-    fn call(&mut self, call: u64) -> String {
-        let next = self.calls.len() + 1;
-        format!("call {}", self.calls.entry(call).or_insert(next))
     }
 
     fn operation_ended(&mut self, at: Duration, operation: &Operation) {

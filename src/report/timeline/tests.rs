@@ -137,7 +137,7 @@ lanes: a buyer, b gateway, c api
     1.010s  │ │ │  f1 begins: kill api at 1.01s for 1s
     1.010s  │ │ ✕  api is killed
     1.030s  ● │ ·  loses the connection of r2 after 30ms (POST /orders)
-    1.030s  ● │ ·  attempt 1 of call 1 fails
+    1.030s  ● │ ·  attempt 1 of call 7 fails
     1.031s  ● │ ·  client 1: order ends unknown: the connection broke (after 941ms)
     1.040s  │ ● ·  gateway finds api unhealthy
     1.140s  │ ● ·  gateway believes api dead
@@ -180,7 +180,7 @@ lanes: a buyer, b gateway, c api
       time  a b c
     1.010s  │ │ ✕  api is killed
     1.030s  ● │ ·  loses the connection of r2 after 30ms (POST /orders)
-    1.030s  ● │ ·  attempt 1 of call 1 fails
+    1.030s  ● │ ·  attempt 1 of call 7 fails
     1.031s  ● │ ·  client 1: order ends unknown: the connection broke (after 941ms)",
     );
 }
