@@ -1,6 +1,7 @@
 //! The classic mistakes of client-server systems, each planted into the shop, one in each file. `cargo sims mistakes` looks
 //! for the runs that catch them.
 
+mod accepts_without_the_store;
 mod acknowledges_before_the_sync;
 mod acknowledges_despite_errors;
 mod attempt_ignores_the_deadline;
@@ -51,7 +52,7 @@ use squall::scenario::Mistake;
 use crate::shop::simulated::Setup;
 
 /// All mistakes, in the order of the table.
-pub fn all() -> [fn() -> Mistake; 43] {
+pub fn all() -> [fn() -> Mistake; 44] {
     [
         post_retried_without_a_key::mistake,
         new_key_for_each_attempt::mistake,
@@ -92,6 +93,7 @@ pub fn all() -> [fn() -> Mistake; 43] {
         trusts_its_disk::mistake,
         commits_what_arrived::mistake,
         unmarked_fallback::mistake,
+        accepts_without_the_store::mistake,
         queue_without_a_limit::mistake,
         expired_work_runs::mistake,
         claims_are_believed::mistake,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
-use squall::check::http::HttpPolicy;
+use squall::check::http::{HttpPolicy, writes_are_acknowledged_behind};
 use squall::check::{self, Check, Decoded, Effects, HealthPolicy};
 use squall::history::{Completion, Operation as Seen, Pending};
 use squall::prelude::*;
@@ -333,7 +333,7 @@ pub fn shop_without_retries(name: &str, setup: Setup) -> Scenario {
         true => scenario.check(check::without_faults_no_operation_fails()),
         false => scenario,
     };
-    scenario.http_promises(&http)
+    scenario.check(writes_are_acknowledged_behind("api", "store", &["POST /login"])).http_promises(&http)
 }
 
 /// The promises about HTTP that are judged off the wire, with the numbers of the right client.

@@ -20,6 +20,7 @@ mod attempts;
 mod bodies;
 mod budgets;
 mod connections;
+mod fallbacks;
 mod keys;
 mod observed;
 mod overload;
@@ -32,5 +33,6 @@ mod spread;
 mod tests;
 
 pub use crate::trace::exchange::{Call, CallIdentity, calls, possible_causes};
+pub use fallbacks::writes_are_acknowledged_behind;
 pub use overload::OverloadPolicy;
 pub use policy::HttpPolicy;

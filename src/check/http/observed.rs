@@ -94,6 +94,11 @@ pub(super) fn group_of(trace: &Trace, host: HostId) -> &str {
     }
 }
 
+/// Whether a host, or its group, has this name.
+pub(super) fn is_named(trace: &Trace, host: HostId, name: &str) -> bool {
+    trace.name(host) == name || group_of(trace, host) == name
+}
+
 /// When processes were paused.
 pub(super) struct Pauses(BTreeMap<HostId, Vec<(Duration, Duration)>>);
 

@@ -5,11 +5,11 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::observed::{check, check_if_any, group_of, is_accepted, words};
+use super::observed::{check, check_if_any, is_accepted, is_named, words};
 use crate::check::Check;
 use crate::fault::{duration_text as text, secs};
 use crate::trace::exchange::{Exchange, possible_causes};
-use crate::trace::{Event, HostId, Trace};
+use crate::trace::{Event, Trace};
 
 /// What a service promises when it is asked for more than it can serve.
 #[derive(Clone, Debug, PartialEq)]
@@ -157,10 +157,6 @@ impl OverloadPolicy {
     }
 }
 
-fn is_named(trace: &Trace, host: HostId, name: &str) -> bool {
-    trace.name(host) == name || group_of(trace, host) == name
-}
-
 fn is_load(trace: &Trace, exchange: &Exchange, policy: &OverloadPolicy) -> bool {
     is_named(trace, exchange.server(), &policy.service) && !policy.probes.contains(&exchange.path)
 }
@@ -241,6 +237,7 @@ mod tests {
     use super::*;
     use crate::fault::millis;
     use crate::history::History;
+    use crate::trace::HostId;
     use crate::trace::exchange::{Observed, observe_bytes};
 
     /// The policy of these tests: the one host `api` serves 10 requests in a second.

@@ -226,6 +226,29 @@ fn c3_accepts_no_truncated_request() {
 }
 
 #[test]
+fn d2_acknowledges_what_was_acknowledged_behind() {
+    let check = writes_are_acknowledged_behind("api", "store", &["POST /login"]);
+    let asked = |from_ms, to_ms, request: &str, status| {
+        let mut exchange = exchange(from_ms, to_ms, request, status);
+        if let Some(response) = &mut exchange.response {
+            response.first_sent = millis(to_ms);
+        }
+        exchange
+    };
+    let order = |status| asked(0, 100, "POST /orders|x-request-id: 1", status);
+    let behind = |to_ms, status| between(asked(20, to_ms, "POST /orders|x-request-id: 1", status), 1, 3);
+    passes(&check, 1, &[order("201"), behind(90, "201")]);
+    // A refusal, another request that leaves nothing behind, and one that nobody can follow.
+    let others = ["POST /login|x-request-id: 2", "POST /orders", "GET /orders|x-request-id: 3"];
+    let others = others.map(|request| asked(0, 100, request, "200"));
+    passes(&check, 0, &[&[order("503"), behind(90, "503")][..], &others[..]].concat());
+    let why = "was acknowledged, but store had not acknowledged it to that host";
+    fails(&check, why, &[order("201"), behind(90, "503")]);
+    fails(&check, why, &[order("201")]);
+    fails(&check, why, &[order("201"), behind(110, "201")]);
+}
+
+#[test]
 fn p5_gives_each_request_its_own_response() {
     let check = HttpPolicy::default().responses_belong_to_their_requests();
     passes(&check, 1, &[exchange(0, 10, "GET /a|x-request-id: 1", "200|x-request-id: 1")]);
