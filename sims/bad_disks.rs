@@ -14,8 +14,9 @@ pub fn scenario() -> Scenario {
 
 /// The same with another setup, except for the load and the cache: many orders make the store's file grow, and a small
 /// cache makes the store read it.
-pub fn with(setup: Setup) -> Scenario {
-    shop_with_promises("bad_disks", Setup { buyers: 6, thinking_ms: 100..600, store_cache_bytes: 16 * 1024, ..setup })
+pub fn with(mut setup: Setup) -> Scenario {
+    setup.store.cache_bytes = 16 * 1024;
+    shop_with_promises("bad_disks", Setup { buyers: 6, thinking_ms: 100..600, ..setup })
         .supervise("store", millis(300))
         .fault(fault::disk_errors(0.2, DiskCalls::All, "store").every(secs(4)..secs(12)).lasting(millis(100)..secs(2)))
         .fault(

@@ -57,7 +57,7 @@ async fn an_order_states_no_other_price_and_keeps_its_note() {
     assert_eq!(receipt.cents, Some(right));
     let cheaper = client.place_order(&priced(right - 1)).await.unwrap_err();
     assert_eq!(cheaper, CallError::Rejected { status: 409, effect: Effect::None });
-    assert_eq!(client.list_orders().await.unwrap(), [receipt.clone()]);
+    assert_eq!(client.list_orders().await.unwrap(), std::slice::from_ref(&receipt));
 
     assert!(matches!(client.note(receipt.id).await, Err(CallError::Rejected { status: 404, .. })));
     let text = "ring twice\n".repeat(4_000);

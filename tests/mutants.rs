@@ -45,7 +45,7 @@ fn assert_caught_in(promise: &str, scenario: &Scenario, narrow: fn(Plan) -> Plan
 #[test]
 fn lost_answers_catch_new_keys_and_hasty_acknowledgements() {
     assert_caught("I1", lost_answers::with, |setup| setup.client.keys = Keys::OfTheAttempt);
-    assert_caught("C2", lost_answers::with, |setup| setup.store.acknowledge_before_sync = true);
+    assert_caught("C2", lost_answers::with, |setup| setup.store.durability = redb::Durability::None);
 }
 
 /// Syncs that fail for half a second, and a power loss half a second later, five times.
@@ -61,7 +61,7 @@ fn syncs_then_power(_: Plan) -> Plan {
 #[test]
 fn a_store_that_trusts_a_later_sync_loses_its_database() {
     // Its database detects the damage and never opens again: the store serves nothing wrong, but nothing else either.
-    let trusts = |setup: &mut Setup| setup.store.trusts_a_later_sync = true;
+    let trusts = |setup: &mut Setup| setup.store.writes_again = false;
     assert_caught_with("recovers in time", bad_disks::with, trusts, syncs_then_power);
     let scenario = bad_disks::scenario();
     for seed in (0..SEEDS).map(Seed) {
@@ -106,8 +106,8 @@ fn the_shop_tolerates_a_disk_that_is_bad_from_the_start() {
 
 #[test]
 fn l1_catches_a_store_that_forgets() {
-    let mistakes = shop::store::Mistakes { acknowledge_before_sync: true, ..Default::default() };
-    let config = shop::store::Config { mistakes, ..shop::store::Config::default() };
+    let durability = redb::Durability::None;
+    let config = shop::store::Config { durability, ..shop::store::Config::default() };
     assert_caught_in("L1", &linearizable::with(config), |plan| plan);
 }
 

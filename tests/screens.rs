@@ -20,7 +20,7 @@ use squall::internal::sandbox::{EntryPoint, is_zygote};
 use squall::prelude::*;
 
 fn acknowledges_before_sync() -> Scenario {
-    let setup = shop::simulated::Setup::changed(|setup| setup.store.acknowledge_before_sync = true);
+    let setup = shop::simulated::Setup::changed(|setup| setup.store.durability = redb::Durability::None);
     durability::with(setup).renamed("acknowledges_before_sync")
 }
 

@@ -1,5 +1,8 @@
 //! Failures of deliberately broken shops are shrunk to few faults, none of which can be left out.
 
+#[allow(dead_code)]
+#[path = "../sims/mistakes/acknowledges_despite_errors.rs"]
+mod despite_errors;
 #[path = "../sims/scenarios.rs"]
 mod scenarios;
 #[path = "../sims/shop/mod.rs"]
@@ -84,16 +87,16 @@ fn key_of_the_body() -> Scenario {
 }
 
 fn acknowledges_before_sync() -> Scenario {
-    broken("acknowledges_before_sync", durability::with, |setup| setup.store.acknowledge_before_sync = true)
+    broken("acknowledges_before_sync", durability::with, |setup| setup.store.durability = redb::Durability::None)
 }
 
 fn trusts_its_disk() -> Scenario {
-    broken("trusts_its_disk", bad_disks::with, |setup| setup.store.trusts_its_disk = true)
+    broken("trusts_its_disk", bad_disks::with, |setup| setup.store.verifies_reads = false)
 }
 
 fn acknowledges_despite_errors() -> Scenario {
     let name = "acknowledges_despite_errors";
-    broken(name, bad_disks::with, |setup| setup.store.acknowledges_despite_errors = true)
+    broken(name, bad_disks::with, |setup| setup.store.serve.layer = Some(despite_errors::sure_of_its_commits))
 }
 
 const BROKEN: [fn() -> Scenario; 14] = [

@@ -182,7 +182,7 @@ pub fn run(case: &Case, duration: Duration) -> RunCounts {
     }
     let all = counts.clone();
     sim.host("store", move || {
-        let config = store::Config { mistakes: store, ..store::Config::default() };
+        let config = store.clone();
         ended(store::run(listener(&all), InMemoryBackend::new(), config, Shutdown::new(), no_observer()))
     });
     let all = counts.clone();

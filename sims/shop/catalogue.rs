@@ -75,7 +75,7 @@ impl<C: Connect> Catalogue<C> {
                 Ok(Price { sku: sku.to_owned(), cents, degraded: false, age_ms: 0 })
             }
             Quote::NoSuchArticle => Err(problem(StatusCode::NOT_FOUND, "no such article")),
-            Quote::Unavailable => self.fall_back(sku),
+            Quote::Unavailable => self.fall_back(sku).ok_or_else(unknown_price),
         }
     }
 
@@ -110,18 +110,18 @@ impl<C: Connect> Catalogue<C> {
         remembered.insert(sku.to_owned(), (cents, Instant::now()));
     }
 
-    fn fall_back(&self, sku: &str) -> Result<Price, Answer> {
+    /// A remembered price that is not too old.
+    fn fall_back(&self, sku: &str) -> Option<Price> {
         let remembered = self.remembered.lock().expect("no holder of the prices panics").get(sku).copied();
-        match remembered.map(|(cents, since)| (cents, since.elapsed())) {
-            Some((cents, age)) if age <= self.stale_limit => {
-                let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
-                Ok(Price { sku: sku.to_owned(), cents, degraded: true, age_ms })
-            }
-            _ => {
-                let mut answer = problem(StatusCode::SERVICE_UNAVAILABLE, "the price is not known at the moment");
-                answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-                Err(answer)
-            }
-        }
+        let (cents, since) = remembered?;
+        let age = since.elapsed();
+        let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        (age <= self.stale_limit).then(|| Price { sku: sku.to_owned(), cents, degraded: true, age_ms })
     }
+}
+
+fn unknown_price() -> Answer {
+    let mut answer = problem(StatusCode::SERVICE_UNAVAILABLE, "the price is not known at the moment");
+    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    answer
 }

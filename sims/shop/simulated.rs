@@ -38,10 +38,8 @@ pub struct Setup {
     pub gateway: gateway::Config,
     /// The configuration of every api server.
     pub api: api::Config,
-    /// The store's deliberate mistakes.
-    pub store: store::Mistakes,
-    /// The size of the store's cache.
-    pub store_cache_bytes: usize,
+    /// The store's configuration.
+    pub store: store::Config,
     /// The number of buyers.
     pub buyers: u32,
     /// Draws what buyers do.
@@ -63,8 +61,7 @@ impl Default for Setup {
             client: ClientConfig { retry_minimum_per_second: 0.5, retry_burst: 5.0, ..ClientConfig::default() },
             gateway: gateway::Config { backends, ..gateway::Config::default() },
             api: api::Config::default(),
-            store: store::Mistakes::default(),
-            store_cache_bytes: store::Config::default().cache_bytes,
+            store: store::Config::default(),
             buyers: 4,
             operations: || workload::operation().sboxed(),
             buyer_connects: |cx| AnyConnector::new(cx.connector()),
@@ -144,19 +141,8 @@ const AUDIT: Duration = secs(6);
 /// A scenario in which buyers use the shop until shortly before the end, when an auditor reads all orders.
 #[track_caller]
 pub fn shop(name: &str, setup: Setup) -> Scenario {
-    let Setup {
-        client,
-        gateway,
-        api,
-        store,
-        store_cache_bytes: cache_bytes,
-        buyers,
-        operations,
-        buyer_connects,
-        gateway_connects,
-        thinking_ms,
-        rush,
-    } = setup;
+    let Setup { client, gateway, api, store, buyers, operations, buyer_connects, gateway_connects, thinking_ms, rush } =
+        setup;
     let auditing = ClientConfig { client_number: 1_000, ..ClientConfig::default() };
     Scenario::new(name)
         .clients("buyer", buyers, steps(thinking_ms, rush, operations()), move |cx, steps| {
@@ -169,9 +155,7 @@ pub fn shop(name: &str, setup: Setup) -> Scenario {
         .hosts("api", BACKENDS.len(), move |cx| {
             api::run(cx.listener(80), cx.connector(), api.clone(), shutdown(&cx), observer(&cx))
         })
-        .host("store", move |cx| {
-            run_store(cx, store::Config { cache_bytes, mistakes: store, ..store::Config::default() })
-        })
+        .host("store", move |cx| run_store(cx, store.clone()))
         .host("pricing", |cx| pricing::run(cx.listener(80), pricing::Config::default(), shutdown(&cx), observer(&cx)))
         .host("auditor", move |cx| audit(cx, auditing.clone()))
         .run_for(secs(30))

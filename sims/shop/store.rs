@@ -16,9 +16,7 @@ use redb::backends::FileBackend;
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
 use sha2::{Digest, Sha256};
 
-use super::message::{
-    Answer, Body, Expiry, KeyedOrder, OrderReceipt, json, json_bytes, problem, read_body, status_page,
-};
+use super::message::{Answer, Body, Expiry, KeyedOrder, OrderReceipt, json_bytes, problem, read_body, status_page};
 use super::net::Listen;
 use super::notes;
 use super::observe::Observer;
@@ -32,7 +30,7 @@ const ORDERS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("orders");
 const KEYS: TableDefinition<'_, &str, (u64, &[u8; 32])> = TableDefinition::new("keys");
 
 /// How the store behaves.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// The size of redb's cache.
     pub cache_bytes: usize,
@@ -44,23 +42,14 @@ pub struct Config {
     pub after_read: AfterDisk,
     /// How connections are treated.
     pub serve: ServeConfig,
-    /// The deliberate mistakes.
-    pub mistakes: Mistakes,
+    /// When a commit is durable.
+    pub durability: Durability,
+    /// Whether every read is checked against what was written, so that a disk need not be trusted.
+    pub verifies_reads: bool,
+    /// Whether the whole file is written again at the start, because an earlier sync may have failed ([`Verified`]).
+    pub writes_again: bool,
     /// The deliberate mistakes with plain values.
     pub value_mistakes: values::Mistakes,
-}
-
-/// The mistakes that a store can make.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Mistakes {
-    /// An order is acknowledged while it is only in memory.
-    pub acknowledge_before_sync: bool,
-    /// What the disk returns is served unchecked.
-    pub trusts_its_disk: bool,
-    /// A successful sync is assumed to save what an earlier, failed sync did not.
-    pub trusts_a_later_sync: bool,
-    /// An order is acknowledged although its commit failed.
-    pub acknowledges_despite_errors: bool,
 }
 
 impl Default for Config {
@@ -72,7 +61,9 @@ impl Default for Config {
             after_read: AfterDisk::default(),
             // No balancer watches the store, so a drain delay has no use.
             serve: ServeConfig { drain_delay: Duration::ZERO, ..ServeConfig::default() },
-            mistakes: Mistakes::default(),
+            durability: Durability::Immediate,
+            verifies_reads: true,
+            writes_again: true,
             value_mistakes: values::Mistakes::default(),
         }
     }
@@ -117,12 +108,12 @@ pub fn open_file(path: &Path) -> io::Result<FileBackend> {
 
 /// Creates a store's database on an empty disk. If the machine dies meanwhile, the database may never open, so the file
 /// should get its final name only afterwards.
-pub fn create(disk: impl StorageBackend, mistakes: Mistakes) -> io::Result<()> {
+pub fn create(disk: impl StorageBackend, config: &Config) -> io::Result<()> {
     let builder = Database::builder();
-    let database = if mistakes.trusts_its_disk {
-        builder.create_with_backend(disk)
-    } else {
+    let database = if config.verifies_reads {
         builder.create_with_backend(Verified::open(disk, false)?)
+    } else {
+        builder.create_with_backend(disk)
     };
     // Dropping the database writes and syncs it completely.
     database.map(drop).map_err(io::Error::other)
@@ -140,10 +131,9 @@ pub async fn run<L: Listen>(
     shutdown: Shutdown,
     observer: Observer,
 ) -> io::Result<()> {
-    let database = if config.mistakes.trusts_its_disk {
-        open(disk, config.cache_bytes)
+    let database = if config.verifies_reads {
+        open(Verified::open(disk, config.writes_again)?, config.cache_bytes)
     } else {
-        let disk = Verified::open(disk, !config.mistakes.trusts_a_later_sync)?;
         open(disk, config.cache_bytes)
     };
     let database = database.map_err(io::Error::other)?;
@@ -269,9 +259,9 @@ impl Store {
                 answer
             }
             Ok(values::KeyedOp::Write(write)) => {
-                let written = write.run(&self.database, self.durability(), self.config.value_mistakes).await;
+                let written = write.run(&self.database, self.config.durability, self.config.value_mistakes).await;
                 if matches!(written, Ok(Some(_))) {
-                    self.wait_for_commit().await;
+                    self.config.after_commit.wait().await;
                 }
                 written.map(values::answer_to_write)
             }
@@ -303,7 +293,7 @@ impl Store {
                 }
                 match self.write_note(order, text) {
                     Ok(true) => {
-                        self.wait_for_commit().await;
+                        self.config.after_commit.wait().await;
                         status_page(StatusCode::OK, "written")
                     }
                     Ok(false) => problem(StatusCode::NOT_FOUND, "no such order"),
@@ -319,18 +309,8 @@ impl Store {
         if self.read(order)?.is_none() {
             return Ok(false);
         }
-        notes::write(&self.database, self.durability(), order, text)?;
+        notes::write(&self.database, self.config.durability, order, text)?;
         Ok(true)
-    }
-
-    async fn wait_for_commit(&self) {
-        if !self.config.mistakes.acknowledge_before_sync {
-            self.config.after_commit.wait().await;
-        }
-    }
-
-    fn durability(&self) -> Durability {
-        if self.config.mistakes.acknowledge_before_sync { Durability::None } else { Durability::Immediate }
     }
 
     async fn place(&self, order: KeyedOrder) -> Answer {
@@ -339,16 +319,12 @@ impl Store {
         match self.commit(&receipt) {
             Ok(Placed::New(id, record)) => {
                 self.observer.order_applied(&receipt.key, id);
-                self.wait_for_commit().await;
+                self.config.after_commit.wait().await;
                 json_bytes(StatusCode::CREATED, record.into())
             }
             Ok(Placed::Before(record)) => json_bytes(StatusCode::CREATED, record.into()),
             Ok(Placed::Conflict) => {
                 problem(StatusCode::UNPROCESSABLE_ENTITY, "the key was used before with another body")
-            }
-            Err(error) if self.config.mistakes.acknowledges_despite_errors => {
-                self.disk_failure(&error);
-                json(StatusCode::CREATED, &receipt)
             }
             Err(error) => self.disk_failure(&error),
         }
@@ -357,7 +333,7 @@ impl Store {
     /// Records the key and the order in one transaction, so that a crash cannot separate them.
     fn commit(&self, order: &OrderReceipt) -> Result<Placed, redb::Error> {
         let mut transaction = self.database.begin_write()?;
-        transaction.set_durability(self.durability())?;
+        transaction.set_durability(self.config.durability)?;
         let placed = {
             let mut keys = transaction.open_table(KEYS)?;
             let mut orders = transaction.open_table(ORDERS)?;

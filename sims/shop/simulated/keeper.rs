@@ -35,7 +35,7 @@ pub async fn run_store(cx: HostContext, config: store::Config) -> io::Result<()>
     if !disk.exists(ORDERS)? {
         // Creating a redb file is not atomic, so it is created under another name first.
         let options = OpenOptions { create: true, truncate: true, ..OpenOptions::default() };
-        store::create(disk.open(NEW_ORDERS, options)?, config.mistakes)?;
+        store::create(disk.open(NEW_ORDERS, options)?, &config)?;
         disk.rename(NEW_ORDERS, ORDERS)?;
     }
     let file = disk.open_durable(ORDERS)?;

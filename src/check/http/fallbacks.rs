@@ -34,10 +34,9 @@ pub fn writes_are_acknowledged_behind(front: &str, behind: &str, except: &[&str]
             let is_success =
                 matches!(exchange.status, Some(200..=299)) && matches!(exchange.grpc_status, None | Some(0));
             let Some(answered_at) = exchange.response.as_ref().map(|response| response.first_sent) else { continue };
-            if !is_named(trace, exchange.server(), &front)
-                || !(is_write(&exchange.method) && is_success && is_identified)
-                || except.contains(&format!("{} {}", exchange.method, exchange.path))
-            {
+            let is_acknowledged_write = is_write(&exchange.method) && is_success && is_identified;
+            let is_judged = is_named(trace, exchange.server(), &front) && is_acknowledged_write;
+            if !is_judged || except.contains(&format!("{} {}", exchange.method, exchange.path)) {
                 continue;
             }
             *judged += 1;
