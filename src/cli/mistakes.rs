@@ -36,7 +36,7 @@ pub(super) fn run(table: &Table, arguments: &Mistakes) -> Result<u8, String> {
         count(options.starts, "start"),
         count(options.most_runs, "run")
     );
-    let mut hunts = Vec::new();
+    let (mut hunts, total) = (Vec::new(), chosen.len());
     for planted in chosen {
         let bar = progress_bar();
         bar.set_length(options.starts);
@@ -49,7 +49,15 @@ pub(super) fn run(table: &Table, arguments: &Mistakes) -> Result<u8, String> {
             bar.set_position(ended);
             bar.set_message(format!("{runs} runs"));
         };
-        hunts.push(explore::hunt(&pool, planted, &options, &mut show_progress).map_err(|error| error.to_string())?);
+        let hunt = explore::hunt(&pool, planted, &options, &mut show_progress).map_err(|error| error.to_string())?;
+        hunts.push(hunt);
+        // Where nobody watches a bar, a log still shows that it goes on.
+        if bar.is_hidden()
+            && let Some(hunt) = hunts.last()
+        {
+            let end = if hunt.is_caught() { "caught" } else { "NOT caught as it should be" };
+            eprintln!("{} of {total}: {} is {end}", hunts.len(), planted.mistake.name());
+        }
         bar.finish_and_clear();
     }
     say(&mistakes_table(&hunts));
