@@ -4,6 +4,7 @@
 use squall::check::http::OverloadPolicy;
 use squall::prelude::*;
 
+use crate::shop::client_config::ClientConfig;
 use crate::shop::simulated::{Rush, Setup, shop_with_promises};
 use crate::shop::situations;
 use crate::shop::workload;
@@ -23,7 +24,7 @@ pub fn with(mut setup: Setup) -> Scenario {
     setup.api.admission.workers /= 128;
     setup.api.admission.queue /= 64;
     // Three workers that need 0.14 s for a request.
-    let mut policy = OverloadPolicy::new("gateway", 20.0, setup.client.deadline);
+    let mut policy = OverloadPolicy::new("gateway", 20.0, ClientConfig::default().deadline);
     policy.queue = "api".to_owned();
     policy.longest_wait = millis(650);
     let scenario = shop_with_promises("overload", setup)

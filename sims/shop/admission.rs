@@ -3,14 +3,13 @@
 //! Owns the queue. It is short, because whoever waits for long gets an answer that is of no use any more: what does not fit is
 //! refused at once, before any work, and what has waited beyond its deadline is dropped.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::AtomicUsize;
 
 use hyper::StatusCode;
-use hyper::header::{HeaderValue, RETRY_AFTER};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::message::{Answer, Expiry, problem};
+use super::message::{Answer, Expiry, problem, refusal};
+use super::serve::Slot;
 
 /// How a server admits requests.
 #[derive(Clone, Debug)]
@@ -19,13 +18,11 @@ pub struct AdmissionConfig {
     pub workers: usize,
     /// How many may wait for a worker; more are refused.
     pub queue: usize,
-    /// How long a request may wait for a worker, by what is left of its deadline: no longer than that.
-    pub may_wait: fn(Duration) -> Duration,
 }
 
 impl Default for AdmissionConfig {
     fn default() -> AdmissionConfig {
-        AdmissionConfig { workers: 128, queue: 128, may_wait: |left| left }
+        AdmissionConfig { workers: 128, queue: 128 }
     }
 }
 
@@ -52,34 +49,13 @@ impl Admission {
         if let Ok(permit) = self.workers.try_acquire() {
             return Ok(permit);
         }
-        let waiting = Waiting::begin(&self.waiting);
-        if waiting.count > self.config.queue {
-            let mut refusal = problem(StatusCode::SERVICE_UNAVAILABLE, "too many requests wait");
-            refusal.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-            return Err(refusal);
+        let waiting = Slot::take(&self.waiting);
+        if waiting.taken > self.config.queue {
+            return Err(refusal("too many requests wait"));
         }
-        let limit = (self.config.may_wait)(expiry.left().unwrap_or_default());
-        match tokio::time::timeout(limit, self.workers.acquire()).await {
-            Ok(permit) => Ok(permit.expect("the semaphore is never closed")),
-            Err(_) => Err(problem(StatusCode::SERVICE_UNAVAILABLE, "waited for too long")),
+        match expiry.limit(self.workers.acquire()).await {
+            Some(permit) => Ok(permit.expect("the semaphore is never closed")),
+            None => Err(problem(StatusCode::SERVICE_UNAVAILABLE, "waited for too long")),
         }
-    }
-}
-
-/// One of the requests that wait; dropping it, however the wait ends, takes it off the count.
-struct Waiting<'a> {
-    waiting: &'a AtomicUsize,
-    count: usize,
-}
-
-impl<'a> Waiting<'a> {
-    fn begin(waiting: &'a AtomicUsize) -> Waiting<'a> {
-        Waiting { waiting, count: waiting.fetch_add(1, Ordering::Relaxed) + 1 }
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }

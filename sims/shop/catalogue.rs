@@ -8,14 +8,13 @@ use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::header::{HeaderValue, RETRY_AFTER};
 use hyper::http::uri::Authority;
 use hyper::{Request, StatusCode};
 use tokio::time::Instant;
 
 use super::api_config::Config;
 use super::breaker::Breaker;
-use super::message::{Answer, DEADLINE_HEADER, Expiry, Price, deadline_value, is_sku, json, problem};
+use super::message::{Answer, DEADLINE_HEADER, Expiry, Price, deadline_value, is_sku, json, problem, refusal};
 use super::net::Connect;
 use super::observe::Observer;
 use super::pool::{ExchangeError, HttpClient, address, authority, exchange};
@@ -75,7 +74,7 @@ impl<C: Connect> Catalogue<C> {
                 Ok(Price { sku: sku.to_owned(), cents, degraded: false, age_ms: 0 })
             }
             Quote::NoSuchArticle => Err(problem(StatusCode::NOT_FOUND, "no such article")),
-            Quote::Unavailable => self.fall_back(sku).ok_or_else(unknown_price),
+            Quote::Unavailable => self.fall_back(sku).ok_or_else(|| refusal("the price is not known at the moment")),
         }
     }
 
@@ -118,10 +117,4 @@ impl<C: Connect> Catalogue<C> {
         let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
         (age <= self.stale_limit).then(|| Price { sku: sku.to_owned(), cents, degraded: true, age_ms })
     }
-}
-
-fn unknown_price() -> Answer {
-    let mut answer = problem(StatusCode::SERVICE_UNAVAILABLE, "the price is not known at the moment");
-    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    answer
 }

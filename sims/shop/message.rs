@@ -7,7 +7,7 @@ use std::time::Duration;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use rand_0_9::Rng;
 use serde::{Deserialize, Serialize};
@@ -204,4 +204,11 @@ pub fn status_page(status: StatusCode, word: &'static str) -> Answer {
 /// Answers that a request failed, with the reason.
 pub fn problem(status: StatusCode, why: &'static str) -> Answer {
     json(status, &serde_json::json!({ "error": why }))
+}
+
+/// Answers that a request was not executed, and that the next second may be better.
+pub fn refusal(why: &'static str) -> Answer {
+    let mut answer = problem(StatusCode::SERVICE_UNAVAILABLE, why);
+    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    answer
 }

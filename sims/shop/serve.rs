@@ -12,16 +12,16 @@ use std::time::Duration;
 
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, HeaderValue, RETRY_AFTER};
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper::{Request, StatusCode, Version};
+use hyper::{Request, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::message::{Answer, Body, problem};
+use super::message::{Answer, Body, refusal};
 use super::net::Listen;
 use super::observe::Observer;
 use super::pool::Protocol;
@@ -251,11 +251,9 @@ impl Server {
     {
         let version = request.version();
         let slot = Slot::take(&self.in_flight);
-        let too_many = slot.in_flight > self.config.in_flight_limit;
+        let too_many = slot.taken > self.config.in_flight_limit;
         let mut answer = if too_many && !self.config.unlimited_paths.contains(&request.uri().path()) {
-            let mut refusal = problem(StatusCode::SERVICE_UNAVAILABLE, "too many requests in flight");
-            refusal.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-            refusal
+            refusal("too many requests in flight")
         } else if let Some(layer) = &self.layer {
             layer(request, Box::new(move |request| Box::pin(handler(request)))).await
         } else {
@@ -269,15 +267,17 @@ impl Server {
     }
 }
 
-/// One of the requests in flight; dropping it, however the request ends, takes it off the count.
-struct Slot<'a> {
+/// One of the requests that are counted; dropping it, however the request ends, takes it off the count.
+pub struct Slot<'a> {
     count: &'a AtomicUsize,
-    in_flight: usize,
+    /// How many slots were taken, with this one.
+    pub taken: usize,
 }
 
 impl<'a> Slot<'a> {
-    fn take(count: &'a AtomicUsize) -> Slot<'a> {
-        Slot { count, in_flight: count.fetch_add(1, Ordering::Relaxed) + 1 }
+    /// Takes one more.
+    pub fn take(count: &'a AtomicUsize) -> Slot<'a> {
+        Slot { count, taken: count.fetch_add(1, Ordering::Relaxed) + 1 }
     }
 }
 

@@ -50,31 +50,23 @@ pub fn breakers_close_within(longest_backoff: Duration, path: &str) -> Check {
 /// Breakers are known by [`Mark::BreakerChanged`], one for each host; what they guard, by the paths that begin with `path`. A
 /// request fails if its response is a 5xx or does not come whole; one that its host has given up says nothing.
 pub fn open_breakers_wait(shortest_backoff: Duration, path: &str) -> Check {
-    let path = path.to_owned();
-    Check::over_exchanges("B1 open breakers wait", move |trace, _| {
-        let mut judged = 0;
-        for (host, opened_at, closed_at) in times_open(trace) {
-            // Since when the breaker has to wait; `None` after a request of which nothing is known.
-            let mut since = Some(opened_at);
-            for (began, probe) in sent_while_open(trace, host, opened_at, closed_at, &path) {
-                if let Some(since) = since {
-                    judged += 1;
-                    if began + trace.step < since + shortest_backoff {
-                        let (who, began, since) = (trace.name(host), text(began), text(since));
-                        let backoff = text(shortest_backoff);
-                        return CountedVerdict::broken(
-                            judged,
-                            format!(
-                                "B1: the breaker of {who} should wait for {backoff} from {since} on, but `{probe}` was sent at {began}"
-                            ),
-                        );
-                    }
+    while_open("B1 open breakers wait", path, move |trace, who, opened_at, sent, judged| {
+        // Since when the breaker has to wait; `None` after a request of which nothing is known.
+        let mut since = Some(opened_at);
+        for (began, probe) in sent {
+            if let Some(since) = since {
+                *judged += 1;
+                if *began + trace.step < since + shortest_backoff {
+                    let (backoff, since, began) = (text(shortest_backoff), text(since), text(*began));
+                    return Err(format!(
+                        "B1: the breaker of {who} should wait for {backoff} from {since} on, but `{probe}` was sent at {began}"
+                    ));
                 }
-                let is_unknown = matches!(probe.ending, Ending::Abandoned | Ending::Open);
-                since = probe.ended_at.filter(|_| !is_unknown);
             }
+            let is_unknown = matches!(probe.ending, Ending::Abandoned | Ending::Open);
+            since = probe.ended_at.filter(|_| !is_unknown);
         }
-        CountedVerdict::kept_if_any(judged)
+        Ok(())
     })
 }
 
@@ -82,24 +74,37 @@ pub fn open_breakers_wait(shortest_backoff: Duration, path: &str) -> Check {
 ///
 /// Breakers and requests are recognised as in [`open_breakers_wait`].
 pub fn breakers_probe_with_few(at_once: usize, path: &str) -> Check {
+    while_open("B2 breakers probe with few requests", path, move |_, who, _, sent, judged| {
+        let mut ends: Vec<Duration> = Vec::new();
+        for (began, probe) in sent {
+            *judged += 1;
+            ends.retain(|end| end > began);
+            ends.push(probe.ended_at.unwrap_or(Duration::MAX));
+            if ends.len() > at_once {
+                let (began, count) = (text(*began), ends.len());
+                return Err(format!(
+                    "B2: the breaker of {who} is open, and at {began} {count} requests are in flight, the last `{probe}`; {at_once} may be"
+                ));
+            }
+        }
+        Ok(())
+    })
+}
+
+/// A check of each time in which a breaker was open. `judge` is given the name of its host, when it opened, and what its host
+/// sent meanwhile.
+fn while_open(
+    name: &str,
+    path: &str,
+    judge: impl Fn(&Trace, &str, Duration, &[(Duration, &Exchange)], &mut u64) -> Result<(), String> + Send + Sync + 'static,
+) -> Check {
     let path = path.to_owned();
-    Check::over_exchanges("B2 breakers probe with few requests", move |trace, _| {
+    Check::over_exchanges(name, move |trace, _| {
         let mut judged = 0;
         for (host, opened_at, closed_at) in times_open(trace) {
-            let mut ends: Vec<Duration> = Vec::new();
-            for (began, probe) in sent_while_open(trace, host, opened_at, closed_at, &path) {
-                judged += 1;
-                ends.retain(|end| *end > began);
-                ends.push(probe.ended_at.unwrap_or(Duration::MAX));
-                if ends.len() > at_once {
-                    let (who, began, count) = (trace.name(host), text(began), ends.len());
-                    return CountedVerdict::broken(
-                        judged,
-                        format!(
-                            "B2: the breaker of {who} is open, and at {began} {count} requests are in flight, the last `{probe}`; {at_once} may be"
-                        ),
-                    );
-                }
+            let sent = sent_while_open(trace, host, opened_at, closed_at, &path);
+            if let Err(why) = judge(trace, trace.name(host), opened_at, &sent, &mut judged) {
+                return CountedVerdict::broken(judged, why);
             }
         }
         CountedVerdict::kept_if_any(judged)

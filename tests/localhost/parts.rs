@@ -215,7 +215,7 @@ async fn the_least_loaded_is_chosen_unless_it_has_failed() {
 #[tokio::test(start_paused = true)]
 async fn few_wait_for_a_worker_and_none_for_longer_than_its_deadline() {
     let expiry = |millis| Expiry::from_headers(&HeaderMap::new(), Duration::from_millis(millis));
-    let admission = Arc::new(Admission::new(AdmissionConfig { workers: 1, queue: 1, ..AdmissionConfig::default() }));
+    let admission = Arc::new(Admission::new(AdmissionConfig { workers: 1, queue: 1 }));
     let working = admission.enter(expiry(100)).await.unwrap();
     let next = admission.clone();
     let waiting =
