@@ -168,6 +168,12 @@ impl Trace {
         self.known_calls.within(window, self.exchanges())
     }
 
+    /// For each exchange the places of those that its client may have been serving, as [`exchange::possible_causes`] finds them.
+    /// They are looked for once.
+    pub fn possible_causes(&self) -> &[Vec<usize>] {
+        self.known_calls.causes(self.exchanges())
+    }
+
     /// The exchanges, and what could not be read.
     pub fn observed(&self) -> &Observed {
         &self.observed

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Check, CountedVerdict};
 use crate::fault::duration_text as text;
 use crate::trace::exchange::{Ending, Exchange};
-use crate::trace::{Event, FlowKey, HostId, Mark, Trace};
+use crate::trace::{Event, HostId, Mark, Trace};
 
 /// B3: a breaker that opened is closed again within `longest_backoff` after the end of the faults, and one request more.
 ///
@@ -140,8 +140,6 @@ fn sent_while_open<'a>(
     to: Duration,
     path: &str,
 ) -> Vec<(Duration, &'a Exchange)> {
-    let asked_at: BTreeMap<FlowKey, Duration> =
-        trace.connections().iter().map(|connection| (connection.connection, connection.asked_at)).collect();
     let mut used = BTreeSet::new();
     let mut sent = Vec::new();
     for exchange in trace.exchanges() {
@@ -150,8 +148,8 @@ fn sent_while_open<'a>(
             continue;
         }
         let first_sent = exchange.request.first_sent;
-        let asked = asked_at.get(&exchange.connection).filter(|_| is_first);
-        let began = asked.map_or(first_sent, |asked| first_sent.min(*asked));
+        let connection = trace.connection(exchange.connection).filter(|_| is_first);
+        let began = connection.map_or(first_sent, |connection| first_sent.min(connection.asked_at));
         if from < began && began < to {
             sent.push((began, exchange));
         }

@@ -7,7 +7,7 @@ use super::policy::HttpPolicy;
 use crate::check::Check;
 use crate::fault::duration_text as text;
 use crate::trace::Trace;
-use crate::trace::exchange::{Exchange, possible_causes};
+use crate::trace::exchange::Exchange;
 
 const NO_TIMEOUT: &str = "no request states a timeout, for example in `grpc-timeout` or `x-deadline-ms`";
 
@@ -58,7 +58,7 @@ pub(super) fn grow(policy: HttpPolicy) -> Check {
     check("T3 timeouts do not grow over hops", needs, move |trace, judged| {
         let exchanges = trace.exchanges();
         let pauses = Pauses::of(trace);
-        for (inner, causes) in exchanges.iter().zip(possible_causes(exchanges)) {
+        for (inner, causes) in exchanges.iter().zip(trace.possible_causes()) {
             let Some(asked) = stated_timeout(inner) else { continue };
             let outers = causes.iter().map(|outer| &exchanges[*outer]);
             let outers: Vec<_> = outers.filter_map(|outer| Some((outer, stated_timeout(outer)?))).collect();

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use super::observed::{check_if_any, is_accepted, is_named, words};
 use crate::check::Check;
-use crate::trace::exchange::possible_causes;
 
 /// D2: no write is acknowledged from a fallback. When a host of `front` answers a POST, PUT, PATCH or DELETE with success, a host
 /// of `behind` has answered a write of that host with success before, for the same request.
 ///
 /// `front` and `behind` are hosts, or groups of hosts whose names differ by the number at the end. Requests are recognised by
-/// trace or idempotency key, as in [`possible_causes`]; those without are not judged, nor are those in
+/// trace or idempotency key, as in [`possible_causes`](super::possible_causes); those without are not judged, nor are those in
 /// `except`, by method and path, for example `POST /login`.
 pub fn writes_are_acknowledged_behind(front: &str, behind: &str, except: &[&str]) -> Check {
     let (front, behind) = (front.to_owned(), behind.to_owned());
@@ -19,10 +18,10 @@ pub fn writes_are_acknowledged_behind(front: &str, behind: &str, except: &[&str]
         let exchanges = trace.exchanges();
         // Of each request that had an effect behind: the earliest time at which its server knew.
         let mut known = BTreeMap::new();
-        for (inner, causes) in exchanges.iter().zip(possible_causes(exchanges)) {
+        for (inner, causes) in exchanges.iter().zip(trace.possible_causes()) {
             let Some(ended_at) = inner.ended_at.filter(|_| is_accepted(inner)) else { continue };
             if is_write(&inner.method) && is_named(trace, inner.server(), &behind) {
-                for outer in causes {
+                for &outer in causes {
                     let earliest = known.entry(outer).or_insert(ended_at);
                     *earliest = (*earliest).min(ended_at);
                 }

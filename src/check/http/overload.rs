@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::observed::{check, check_if_any, is_accepted, is_named, words};
 use crate::check::Check;
 use crate::fault::{duration_text as text, secs};
-use crate::trace::exchange::{Exchange, possible_causes};
+use crate::trace::exchange::Exchange;
 use crate::trace::{Event, Trace};
 
 /// What a service promises when it is asked for more than it can serve.
@@ -130,7 +130,7 @@ impl OverloadPolicy {
             let exchanges = trace.exchanges();
             let faults = faults(trace);
             let mut is_known = vec![false; exchanges.len()];
-            for (inner, causes) in exchanges.iter().zip(possible_causes(exchanges)) {
+            for (inner, causes) in exchanges.iter().zip(trace.possible_causes()) {
                 // With several causes there is no telling which of them it was sent for.
                 let [outer] = causes[..] else { continue };
                 if std::mem::replace(&mut is_known[outer], true) || !is_named(trace, inner.client(), &policy.queue) {

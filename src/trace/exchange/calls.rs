@@ -1,7 +1,7 @@
 //! Which exchanges are attempts of one call.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::data::Exchange;
@@ -33,14 +33,26 @@ type Named<'a> = (HostId, u16, &'a str, &'a str, &'a str);
 /// Client, port, method, path, and digest of the body.
 type Alike<'a> = (HostId, u16, &'a str, &'a str, u64);
 
-/// The calls of one run by the window with which they were grouped, because many checks ask for the same. Clones share it.
+/// What is known of one run's exchanges, because many checks ask for the same: their possible causes, and the calls by the
+/// window with which they were grouped. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub(in crate::trace) struct KnownCalls(Arc<Mutex<BTreeMap<Duration, Arc<[Call]>>>>);
+pub(in crate::trace) struct KnownCalls(Arc<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    causes: OnceLock<Vec<Vec<usize>>>,
+    calls: Mutex<BTreeMap<Duration, Arc<[Call]>>>,
+}
 
 impl KnownCalls {
+    pub(in crate::trace) fn causes(&self, exchanges: &[Exchange]) -> &[Vec<usize>] {
+        self.0.causes.get_or_init(|| possible_causes(exchanges))
+    }
+
     pub(in crate::trace) fn within(&self, window: Duration, exchanges: &[Exchange]) -> Arc<[Call]> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.entry(window).or_insert_with(|| calls(exchanges, window).into()).clone()
+        let causes = self.causes(exchanges);
+        let mut known = self.0.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        known.entry(window).or_insert_with(|| grouped(exchanges, causes, window).into()).clone()
     }
 }
 
@@ -90,8 +102,11 @@ fn clients_that_trace_calls(exchanges: &[Exchange]) -> BTreeSet<HostId> {
 ///
 /// Calls come in the order of their first attempts.
 pub fn calls(exchanges: &[Exchange], window: Duration) -> Vec<Call> {
+    grouped(exchanges, &possible_causes(exchanges), window)
+}
+
+fn grouped(exchanges: &[Exchange], causes: &[Vec<usize>], window: Duration) -> Vec<Call> {
     let mut calls: Vec<Call> = Vec::new();
-    let causes = possible_causes(exchanges);
     let tracing = clients_that_trace_calls(exchanges);
     // The latest call of each name, and how many there have been.
     let mut by_name: BTreeMap<Named<'_>, (usize, usize)> = BTreeMap::new();
