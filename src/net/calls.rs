@@ -106,7 +106,9 @@ impl Net {
         if !self.limits.set(host, limits) {
             return;
         }
-        for (flow, side) in self.ends_of(host) {
+        // A peer may know of a connection that this machine does not know yet: it is open there from the handshake's second
+        // segment on.
+        for (flow, side) in self.sides_of(host) {
             // Room that was too small to announce may be all the room of the new window.
             self.announce(flow, side);
             if let Some(end) = self.flows[flow as usize].end(side.other()) {

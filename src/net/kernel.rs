@@ -235,7 +235,7 @@ impl Net {
     }
 
     /// The sides of all connections that this machine has had.
-    fn sides_of(&self, host: HostId) -> Vec<(FlowId, Side)> {
+    pub(super) fn sides_of(&self, host: HostId) -> Vec<(FlowId, Side)> {
         let mut sides = Vec::new();
         for (id, flow) in self.flows.iter().enumerate() {
             for side in [Side::Client, Side::Server] {

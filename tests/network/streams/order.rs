@@ -82,49 +82,66 @@ proptest! {
         is_graceful in any::<bool>(),
         chunks in vec(1_usize..30_000, 2..10),
     ) {
-        let total: usize = chunks.iter().sum();
-        let fault = if is_graceful { fault::close(after, "client", "server") } else { fault::reset(after, "client", "server") };
-        // Faults that begin together keep their order, so the break acts before or behind the others.
-        let mut faults: Vec<Fault> = delays.into_iter().map(|fault| Fault { trigger: Trigger::At(millis(0)), ..fault }).collect();
-        let own = place.index(faults.len() + 1);
-        faults.insert(own, fault.one_way().at_start().lasting(secs(200)));
-        let got = Seen::default();
-        let server = sharing(&got, |cx, seen| async move {
-            let (mut stream, _) = cx.listener(80).accept().await?;
-            let (mut bytes, mut buffer) = (Vec::new(), vec![0; 100_000]);
-            let end = loop {
-                match stream.read(&mut buffer).await {
-                    Ok(0) => break "end".to_owned(),
-                    Ok(length) => bytes.extend_from_slice(&buffer[..length]),
-                    Err(error) => break format!("{:?}", error.kind()),
-                }
-            };
-            assert!(bytes == numbered(0..bytes.len()));
-            note(&seen, &cx, format!("{} {end}", bytes.len()));
-            std::future::pending().await
-        });
-        let client = move |cx: HostContext, _: Seen| {
-            let chunks = chunks.clone();
-            async move {
-                let mut stream = cx.connector().connect("server", 80).await.unwrap();
-                let mut number = 0;
-                for length in chunks {
-                    if stream.write_all(&numbered(number..number + length)).await.is_err() {
-                        break;
-                    }
-                    number += length;
-                    tokio::time::sleep(millis(5)).await;
-                }
-                let _ = stream.shutdown().await;
-                tokio::time::sleep(secs(150)).await;
+        breaks_after(delays, |faults| place.index(faults + 1), after, is_graceful, chunks);
+    }
+}
+
+#[test]
+fn a_window_that_grows_while_a_connection_is_made_wakes_its_writer() {
+    let delays = vec![
+        fault::partition("client", "server").at(millis(0)).lasting(millis(2_010)),
+        fault::small_window("server", 1).at(millis(0)).lasting(millis(3_050)),
+    ];
+    breaks_after(delays, |_| 0, 2, false, vec![1, 1]);
+}
+
+/// Sends chunks over a connection that is closed or reset after so many bytes, under other faults among which the break has
+/// this place, and asserts that exactly these bytes arrive and then the end.
+fn breaks_after(delays: Vec<Fault>, place: impl Fn(usize) -> usize, after: u64, is_graceful: bool, chunks: Vec<usize>) {
+    let total: usize = chunks.iter().sum();
+    let fault =
+        if is_graceful { fault::close(after, "client", "server") } else { fault::reset(after, "client", "server") };
+    // Faults that begin together keep their order, so the break acts before or behind the others.
+    let mut faults: Vec<Fault> =
+        delays.into_iter().map(|fault| Fault { trigger: Trigger::At(millis(0)), ..fault }).collect();
+    let own = place(faults.len());
+    faults.insert(own, fault.one_way().at_start().lasting(secs(200)));
+    let got = Seen::default();
+    let server = sharing(&got, |cx, seen| async move {
+        let (mut stream, _) = cx.listener(80).accept().await?;
+        let (mut bytes, mut buffer) = (Vec::new(), vec![0; 100_000]);
+        let end = loop {
+            match stream.read(&mut buffer).await {
+                Ok(0) => break "end".to_owned(),
+                Ok(length) => bytes.extend_from_slice(&buffer[..length]),
+                Err(error) => break format!("{:?}", error.kind()),
             }
         };
-        let (run, _) = world_with(20, faults, server, client, |s| s);
-        let breaks = total as u64 >= after;
-        let end = if breaks && !is_graceful { "ConnectionReset" } else { "end" };
-        let expected = format!("{} {end}", after.min(total as u64));
-        prop_assert!(saw(&got, &expected), "{} not in {:?}", expected, got);
-        let own = run.outcome.fault_effects[own];
-        prop_assert_eq!(own, u64::from(breaks));
-    }
+        assert!(bytes == numbered(0..bytes.len()));
+        note(&seen, &cx, format!("{} {end}", bytes.len()));
+        std::future::pending().await
+    });
+    let client = move |cx: HostContext, _: Seen| {
+        let chunks = chunks.clone();
+        async move {
+            let mut stream = cx.connector().connect("server", 80).await.unwrap();
+            let mut number = 0;
+            for length in chunks {
+                if stream.write_all(&numbered(number..number + length)).await.is_err() {
+                    break;
+                }
+                number += length;
+                tokio::time::sleep(millis(5)).await;
+            }
+            let _ = stream.shutdown().await;
+            tokio::time::sleep(secs(150)).await;
+        }
+    };
+    let (run, _) = world_with(20, faults, server, client, |s| s);
+    let breaks = total as u64 >= after;
+    let end = if breaks && !is_graceful { "ConnectionReset" } else { "end" };
+    let expected = format!("{} {end}", after.min(total as u64));
+    assert!(saw(&got, &expected), "{expected} not in {got:?}");
+    let own = run.outcome.fault_effects[own];
+    assert_eq!(own, u64::from(breaks));
 }
