@@ -183,7 +183,7 @@ async fn buy(
         }
         let operation = cx.recorder().invoke(name_of(&step.operation), &step.operation);
         let reply = user.perform(&step.operation).await;
-        complete(operation, &step.operation, reply);
+        complete(operation, reply);
     }
 }
 
@@ -203,12 +203,10 @@ fn name_of(operation: &Operation) -> &'static str {
     }
 }
 
-fn complete(pending: Pending, operation: &Operation, reply: Result<Reply, CallError>) {
+fn complete(pending: Pending, reply: Result<Reply, CallError>) {
     match reply {
         Ok(reply) => pending.ok(&reply),
-        Err(error) if error.effect() == Effect::Unknown && matches!(operation, Operation::PlaceOrder { .. }) => {
-            pending.unknown(error);
-        }
+        Err(error) if error.effect() == Effect::Unknown => pending.unknown(error),
         Err(error) => pending.fail(error),
     }
 }
