@@ -57,6 +57,8 @@ mod alive;
 mod case_file;
 pub mod check;
 mod cli;
+#[cfg_attr(not(target_os = "linux"), path = "descriptors/portable.rs")]
+mod descriptors;
 pub mod disk;
 mod explore;
 pub mod fault;

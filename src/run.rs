@@ -174,6 +174,7 @@ fn simulate_case(scenario: &Scenario, case: &Case, detail: Detail, trigger_count
         rich: detail == Detail::Rich,
         observes: scenario.observes_exchanges(),
         kept_headers: scenario.kept_headers.clone(),
+        has_plain_sockets: scenario.has_plain_sockets,
         trigger_counts,
     })
 }

@@ -149,6 +149,7 @@ pub struct Scenario {
     pub(crate) settle_for: Duration,
     pub(crate) limits: RunLimits,
     pub(crate) allows_panics: bool,
+    pub(crate) has_plain_sockets: bool,
     pub(crate) allowed_escapes: Vec<String>,
     pub(crate) kept_headers: KeptHeaders,
     declared_at: &'static Location<'static>,
@@ -183,6 +184,7 @@ impl Scenario {
             settle_for: secs(20),
             limits: RunLimits::default(),
             allows_panics: false,
+            has_plain_sockets: false,
             allowed_escapes: Vec::new(),
             kept_headers: KeptHeaders::default(),
             declared_at: Location::caller(),
@@ -361,6 +363,43 @@ impl Scenario {
     /// Sets the resources that one run may use.
     pub fn limits(mut self, limits: RunLimits) -> Scenario {
         self.limits = limits;
+        self
+    }
+
+    /// Simulates the sockets of tokio and of the standard library, too: code that makes its own connections and listeners,
+    /// such as `axum::serve` on a `tokio::net::TcpListener`, runs unchanged. Hosts know each other by name and address; each
+    /// sees its own descriptors, sockets and names. Needs Linux.
+    ///
+    /// ```
+    /// use squall::prelude::*;
+    /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    /// use tokio::net::{TcpListener, TcpStream};
+    ///
+    /// async fn server(_: HostContext) -> std::io::Result<()> {
+    ///     let listener = TcpListener::bind("0.0.0.0:7").await?;
+    ///     loop {
+    ///         let (mut stream, _) = listener.accept().await?;
+    ///         tokio::spawn(async move { stream.write_all(b"hello").await });
+    ///     }
+    /// }
+    ///
+    /// async fn client(_: HostContext) -> std::io::Result<()> {
+    ///     let mut answer = String::new();
+    ///     TcpStream::connect("192.168.0.1:7").await?.read_to_string(&mut answer).await?;
+    ///     assert_eq!(answer, "hello");
+    ///     Ok(())
+    /// }
+    /// # if cfg!(not(target_os = "linux")) { return; }
+    /// # let scenario =
+    /// Scenario::new("plain").host("server", server).host("client", client).plain_sockets()
+    /// # ;
+    /// # let scenario = scenario.check(|_: &Trace, _: &History| Verdict::Pass).run_for(secs(5)).settle_for(secs(0));
+    /// # use squall::internal::run::{Detail, run};
+    /// # let run = run(&scenario, &scenario.case(Seed(1)), Detail::Lean);
+    /// # assert!(run.outcome.verdict.is_pass(), "{:?}", run.outcome);
+    /// ```
+    pub fn plain_sockets(mut self) -> Scenario {
+        self.has_plain_sockets = true;
         self
     }
 

@@ -18,6 +18,7 @@ impl Net {
             self.expire_handshakes(host, now);
         }
         self.process_arrivals(host, now);
+        self.repeat_requests(host, now);
         self.probe_idle(host, now);
         self.kernels[host.index()].next_due()
     }
@@ -94,8 +95,8 @@ impl Net {
             _ => match self.kernels[host.index()].listeners.complete(flow) {
                 Completed::Unknown => {}
                 Completed::Dropped => return self.keep_for_later(packet, now),
-                Completed::Yes(acceptor) => {
-                    self.wake.extend(acceptor);
+                Completed::Yes(waiting) => {
+                    self.wake.extend(waiting.into_iter().flatten());
                     self.flows[flow as usize].ends[side.index()] = Some(End::new(EndState::Open));
                 }
             },
@@ -150,7 +151,7 @@ impl Net {
             }
             SegmentKind::Window => {
                 end.credit += packet.room as usize;
-                self.wake.extend(end.writer.take());
+                end.wake_writer(&mut self.wake);
             }
             SegmentKind::Probe => self.send(flow, side, SegmentKind::Ack, Bytes::new(), 0),
             SegmentKind::Syn | SegmentKind::Ack | SegmentKind::Datagram => {}

@@ -112,8 +112,9 @@ impl Net {
             // Room that was too small to announce may be all the room of the new window.
             self.announce(flow, side);
             if let Some(end) = self.flows[flow as usize].end(side.other()) {
-                let writer = end.writer.take();
-                self.wake.extend(writer);
+                let mut wake = Vec::new();
+                end.wake_writer(&mut wake);
+                self.wake.extend(wake);
             }
         }
     }
@@ -128,6 +129,13 @@ impl Net {
     pub(super) fn writable(&mut self, flow: FlowId, side: Side, credit: usize, length: usize) -> usize {
         let flow = &self.flows[flow as usize];
         self.limits.writable(flow.host(side), flow.host(side.other()), credit, length)
+    }
+
+    /// How many bytes a write of this side may send now.
+    pub(super) fn room(&mut self, flow: FlowId, side: Side) -> usize {
+        let flow = &self.flows[flow as usize];
+        let credit = flow.ends[side.index()].as_ref().map_or(0, |end| end.credit);
+        self.limits.room(flow.host(side.other()), credit)
     }
 
     /// Announces the room that reading has made to the peer, if it reaches the threshold.

@@ -39,7 +39,8 @@ pub(crate) async fn run_kernel(net: SharedNet, host: HostId) {
             // An empty slot means that the waker was taken to wake this task.
             if kernel.task.is_none() {
                 kernel.task = Some(context.waker().clone());
-                if !kernel.outbox.is_empty() || kernel.next_due() != next {
+                let threads = sandbox::next_wake_of_threads(host.index());
+                if !kernel.outbox.is_empty() || kernel.next_due().into_iter().chain(threads).min() != next {
                     return std::task::Poll::Ready(());
                 }
             }
@@ -67,7 +68,8 @@ fn receive_due(net: &SharedNet, host: HostId, card: &UdpSocket) -> Option<Durati
     while card.try_recv_from(&mut ticket).is_ok() {
         net.enqueue(host, ticket);
     }
-    net.process(host, sandbox::now())
+    let threads = sandbox::next_wake_of_threads(host.index());
+    net.process(host, sandbox::now()).into_iter().chain(threads).min()
 }
 
 impl Net {

@@ -3,24 +3,15 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::IpAddr;
-use std::time::Duration;
-
-use bytes::Bytes;
 
 use super::flow::Side;
 use super::names::{Resolution, literal};
+use super::requests::NOBODY;
 use super::shared::SharedNet;
 use super::socket::TcpStream;
 use crate::alive::AliveFlag;
 use crate::sandbox;
-use crate::trace::{HostId, SegmentKind};
-
-/// Seconds from each transmission of a SYN to the next, and from the last one to giving up: Linux with its defaults
-/// (`tcp_syn_linear_timeouts` = 4, `tcp_syn_retries` = 6) gives up after 131 s.
-const SYN_GAPS: [u64; 11] = [1, 1, 1, 1, 1, 2, 4, 8, 16, 32, 64];
-
-/// An address that no host has, which faulty lookups return.
-const NOBODY: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 168, 255, 254));
+use crate::trace::HostId;
 
 /// A host that a lookup found.
 #[derive(Clone, Copy, Debug)]
@@ -66,28 +57,27 @@ impl Connector {
     }
 
     async fn connect_once(&self, found: Found, host: &str, port: u16) -> io::Result<TcpStream> {
-        let (flow, stream) = {
+        let stream = {
             let mut net = self.net.lock();
             // A connect that finds no name counts too, so the ordinals of later connects do not depend on name faults.
-            let flow = net.open(self.host, found.host, found.address, port)?;
+            let address = if found.resolution == Resolution::Nobody { NOBODY } else { found.address };
+            let flow = net.open(self.host, found.host, address, port)?;
+            if found.resolution != Resolution::Nothing {
+                net.request(flow);
+            }
             // From here on, dropping this future drops the stream, which abandons the connection and frees its port.
-            (flow, TcpStream::new(self.net.clone(), self.alive.clone(), flow, Side::Client))
+            TcpStream::new(self.net.clone(), self.alive.clone(), flow, Side::Client)
         };
         if found.resolution == Resolution::Nothing {
             return Err(unknown_name_error());
         }
-        for gap in SYN_GAPS {
-            self.pend_if_dead().await;
-            // A SYN to an unused address reaches no host, so none is sent; the client waits for an answer all the same.
-            if found.resolution == Resolution::Host {
-                self.net.lock().send(flow, Side::Client, SegmentKind::Syn, Bytes::new(), 0);
+        match poll_fn(|cx| stream.poll_connected(cx)).await {
+            Ok(()) => Ok(stream),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer from {host}:{port}")))
             }
-            let answered = tokio::time::timeout(Duration::from_secs(gap), poll_fn(|cx| stream.poll_connected(cx)));
-            if let Ok(answer) = answered.await {
-                return answer.map(|()| stream);
-            }
+            Err(error) => Err(error),
         }
-        Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer from {host}:{port}")))
     }
 
     /// Looks a name up, as a connect does first: the addresses of its hosts, in order. A program that keeps them does not

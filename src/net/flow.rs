@@ -79,6 +79,8 @@ pub(crate) struct End {
     pub(crate) unannounced: usize,
     pub(crate) reader: Option<Waker>,
     pub(crate) writer: Option<Waker>,
+    /// Woken by every change, as long as the end exists.
+    pub(super) watcher: Option<Waker>,
 }
 
 impl End {
@@ -98,6 +100,7 @@ impl End {
             unannounced: 0,
             reader: None,
             writer: None,
+            watcher: None,
         }
     }
 
@@ -119,10 +122,16 @@ impl End {
         self.wake_all(wake);
     }
 
-    /// Takes both wakers, after a change that reader and writer must see.
+    /// Wakes after a change that reader and writer must see.
     pub(crate) fn wake_all(&mut self, wake: &mut Vec<Waker>) {
         wake.extend(self.reader.take());
+        self.wake_writer(wake);
+    }
+
+    /// Wakes after a change that the writer must see.
+    pub(super) fn wake_writer(&mut self, wake: &mut Vec<Waker>) {
         wake.extend(self.writer.take());
+        wake.extend(self.watcher.clone());
     }
 }
 

@@ -136,8 +136,8 @@ impl Net {
         }
         self.undecided.push(id);
         let kernel = &self.kernels[from.index()];
-        // A card can be used only while its machine's program is the one that runs.
-        if sandbox::current_host() == Some(from.index()) && kernel.card.is_some() {
+        // A card can be used only while its machine's program is the one that runs, on the thread that simulates.
+        if sandbox::current_host() == Some(from.index()) && kernel.card.is_some() && sandbox::is_simulating_thread() {
             self.transmit(from, id);
         } else {
             self.kernels[from.index()].outbox.push(id);

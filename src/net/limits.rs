@@ -85,7 +85,7 @@ impl Limits {
     /// it, so nothing has to be given back when the fault ends.
     pub(super) fn writable(&mut self, from: HostId, to: HostId, credit: usize, length: usize) -> usize {
         let there = self.machines[to.index()];
-        let room = credit.saturating_sub(WINDOW - there.window());
+        let room = self.room(to, credit);
         if room < length {
             self.record_effect(there.window);
         }
@@ -94,6 +94,11 @@ impl Limits {
             self.record_effect(write);
         }
         length.min(write.bytes)
+    }
+
+    /// How many bytes may be sent to a machine, given `credit` bytes of room in its whole window.
+    pub(super) fn room(&self, to: HostId, credit: usize) -> usize {
+        credit.saturating_sub(WINDOW - self.machines[to.index()].window())
     }
 
     /// The least new room that is announced to the peer: kernels do not announce small amounts.

@@ -26,6 +26,8 @@ struct Listening {
     /// The connections whose handshake is complete.
     queue: VecDeque<FlowId>,
     acceptor: Option<Waker>,
+    /// Woken by every connection that waits, as long as the program listens.
+    watcher: Option<Waker>,
 }
 
 impl Listening {
@@ -59,8 +61,8 @@ pub(super) enum Request {
 /// The effect of a segment that acknowledges a SYN-ACK.
 #[derive(Debug)]
 pub(super) enum Completed {
-    /// The connection waits to be accepted; holds the waker of a waiting acceptor.
-    Yes(Option<Waker>),
+    /// The connection waits to be accepted; holds the wakers of a waiting acceptor and of the watcher.
+    Yes([Option<Waker>; 2]),
     /// The backlog is full, so the segment is silently dropped; the connection stays requested.
     Dropped,
     /// The connection was not requested, or is complete already.
@@ -80,12 +82,12 @@ impl Listeners {
     /// # Errors
     /// `AddrInUse` if the program already listens on the port, on the same address or on all.
     pub(super) fn listen(&mut self, name: &str, bound: Bound, opens_at: Duration) -> io::Result<()> {
-        if self.ports.keys().any(|other| is_conflict(bound, *other)) {
+        if self.is_taken(bound) {
             let port = bound.0;
             let text = format!("{name} already listens on port {port}; drop its other listener first");
             return Err(io::Error::new(io::ErrorKind::AddrInUse, text));
         }
-        self.ports.insert(bound, Listening { opens_at, queue: VecDeque::new(), acceptor: None });
+        self.ports.insert(bound, Listening { opens_at, queue: VecDeque::new(), acceptor: None, watcher: None });
         Ok(())
     }
 
@@ -119,7 +121,7 @@ impl Listeners {
         }
         self.handshakes.remove(&flow);
         listening.queue.push_back(flow);
-        Completed::Yes(listening.acceptor.take())
+        Completed::Yes([listening.acceptor.take(), listening.watcher.clone()])
     }
 
     /// A requested connection is reset.
@@ -158,6 +160,23 @@ impl Listeners {
             listening.acceptor = Some(waker.clone());
         }
         flow
+    }
+
+    /// Lets `watcher` be woken by every connection that waits on a port.
+    pub(super) fn watch(&mut self, port: Bound, watcher: Waker) {
+        if let Some(listening) = self.ports.get_mut(&port) {
+            listening.watcher = Some(watcher);
+        }
+    }
+
+    /// Whether a connection waits on a port.
+    pub(super) fn has_waiting(&self, port: Bound) -> bool {
+        self.ports.get(&port).is_some_and(|listening| !listening.queue.is_empty())
+    }
+
+    /// Whether a socket that is bound to this cannot listen.
+    pub(super) fn is_taken(&self, bound: Bound) -> bool {
+        self.ports.keys().any(|other| is_conflict(bound, *other))
     }
 
     /// Stops listening on a port; returns the connections that waited to be accepted, and those that were requested.

@@ -39,6 +39,8 @@ pub(super) struct Kernel {
     pub(super) inboxes: BTreeMap<Bound, Inbox>,
     /// When the kernel looks at the ends that it keeps alive: the connection, and the side.
     pub(super) keep_alive: BTreeSet<(Duration, FlowId, usize)>,
+    /// When the kernel sends each unanswered SYN again: the connection, and how often it has been sent.
+    pub(super) requests: BTreeSet<(Duration, FlowId, usize)>,
     /// Segments that the card has received, ordered by arrival.
     pub(super) arrivals: BinaryHeap<Arrival>,
     /// Segments to send as soon as the machine's next program is polled.
@@ -53,11 +55,13 @@ impl Kernel {
         self.state == MachineState::On
     }
 
-    /// When this kernel next has something to do by itself: a segment arrives, a handshake expires, or an end may be idle.
+    /// When this kernel next has something to do by itself: a segment arrives, a handshake expires, a request is repeated,
+    /// or an end may be idle.
     pub(super) fn next_due(&self) -> Option<Duration> {
         let arrival = self.arrivals.peek().map(|Reverse((due, ..))| *due);
         let idle = self.keep_alive.first().map(|(due, ..)| *due);
-        arrival.into_iter().chain(self.listeners.next_due()).chain(idle).min()
+        let request = self.requests.first().map(|(due, ..)| *due);
+        arrival.into_iter().chain(self.listeners.next_due()).chain(idle).chain(request).min()
     }
 
     pub(super) fn power_off(&mut self) {
@@ -66,6 +70,7 @@ impl Kernel {
         self.ports.clear();
         self.outbox.clear();
         self.keep_alive.clear();
+        self.requests.clear();
         self.inboxes.clear();
     }
 

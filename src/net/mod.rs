@@ -69,6 +69,8 @@ mod names;
 mod outside;
 mod packets;
 mod ports;
+mod readiness;
+mod requests;
 mod shared;
 mod socket;
 mod triggered;

@@ -48,11 +48,11 @@ fn error_of(kind: io::ErrorKind) -> io::Error {
 /// Accepts connections on one port of a host. It starts to listen when it is bound or first polled.
 #[derive(Debug)]
 pub struct TcpListener {
-    net: SharedNet,
-    host: HostId,
+    pub(super) net: SharedNet,
+    pub(super) host: HostId,
     /// The address on which it listens; `None` for all addresses of the host.
-    on: Option<IpAddr>,
-    port: u16,
+    pub(super) on: Option<IpAddr>,
+    pub(super) port: u16,
     alive: AliveFlag,
     bound: bool,
 }
@@ -131,10 +131,10 @@ impl Drop for TcpListener {
 /// A connection. Dropping it sends FIN, or RST if bytes were left unread or [`TcpStream::set_zero_linger`] was called.
 #[derive(Debug)]
 pub struct TcpStream {
-    net: SharedNet,
-    alive: AliveFlag,
-    flow: FlowId,
-    side: Side,
+    pub(super) net: SharedNet,
+    pub(super) alive: AliveFlag,
+    pub(super) flow: FlowId,
+    pub(super) side: Side,
 }
 
 impl TcpStream {
@@ -223,7 +223,7 @@ impl TcpStream {
         (OwnedReadHalf(stream.clone()), OwnedWriteHalf(stream))
     }
 
-    fn poll_read_some(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_read_some(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if !self.alive.is_set() {
             // An error would let the dead program act for the rest of the step.
             return Poll::Pending;
@@ -295,7 +295,11 @@ impl TcpStream {
         Poll::Ready(Ok(length))
     }
 
-    fn poll_write_slices(&self, cx: &mut Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    pub(crate) fn poll_write_slices(
+        &self,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         let requested = slices.iter().map(|slice| slice.len()).sum();
         let length = ready!(self.poll_room(cx, requested))?;
         let mut bytes = BytesMut::with_capacity(length);
@@ -307,7 +311,8 @@ impl TcpStream {
         Poll::Ready(Ok(length))
     }
 
-    fn finish(&self) {
+    /// Sends FIN: this end writes no more.
+    pub(crate) fn finish(&self) {
         if !self.alive.is_set() {
             return;
         }

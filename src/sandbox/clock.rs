@@ -176,6 +176,11 @@ impl Clocks {
         self.new_runtime_reads_left.set(if host.is_some() { self.reads_of_new_runtime.get() } else { 0 });
     }
 
+    /// Sets the host that code outside of any runtime belongs to; returns the one before.
+    pub(super) fn swap_outside_host(&self, host: Option<usize>) -> Option<usize> {
+        self.outside_host.replace(host)
+    }
+
     pub(super) fn set_wall_offset(&self, host: usize, offset: i64) {
         self.hosts[host].wall_offset.set(offset);
     }

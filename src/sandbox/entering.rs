@@ -1,5 +1,8 @@
-//! How a thread begins to simulate, and how a host's runtime is registered.
+//! How a thread begins to simulate, how a host's runtime is registered, and who answers for descriptors.
 
+use std::sync::Arc;
+
+use super::descriptors::Descriptors;
 use super::escapes::record_escape;
 use super::notes::EscapeKind;
 use super::platform;
@@ -21,5 +24,13 @@ pub fn enter(settings: Settings) {
 pub fn enter_host(host: usize) {
     if !simulated::enter_host(host) {
         record_escape(EscapeKind::UnpausedRuntime, || "the runtime's time is not paused".to_owned());
+    }
+}
+
+/// Lets these descriptors answer until the simulation of this thread ends.
+pub fn serve_descriptors(descriptors: Arc<dyn Descriptors>) {
+    if let Some(simulation) = simulated::simulation() {
+        let served = simulation.descriptors.set(descriptors);
+        assert!(served.is_ok(), "descriptors are served once for each simulation");
     }
 }

@@ -1,6 +1,23 @@
 //! The fallback platform, without interposed symbols or forked processes: jobs run on threads, and clocks and entropy
 //! are real.
 
+/// No threads take turns here.
+#[derive(Debug, Default)]
+pub(super) struct Turns;
+
+impl Turns {
+    pub(super) fn note_change(&self) {}
+
+    pub(super) fn next_due(&self, _: usize) -> Option<u64> {
+        None
+    }
+}
+
+/// Whether a thread of a program runs this code.
+pub(super) fn is_thread_of_program() -> bool {
+    false
+}
+
 use std::io;
 
 use super::job::{EntryPoint, Finished, ProcessLimits};

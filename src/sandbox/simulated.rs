@@ -1,12 +1,13 @@
 //! The state of a simulating thread: its clocks, its entropy, its escapes and its panics. Hooks and the world share it.
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::panic::PanicHookInfo;
-use std::sync::Once;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use super::clock::{Clocks, SPIN_LIMIT, WallError, nanos};
+use super::descriptors::Descriptors;
 use super::notes::{Notes, PanicNote};
 use super::platform;
 use super::recorded::{Recorded, finish};
@@ -38,6 +39,12 @@ pub(super) struct Simulation {
     panics: RefCell<Vec<PanicNote>>,
     /// For each host, whether its program was killed but not dropped yet.
     dead: Vec<Cell<bool>>,
+    /// Who answers for descriptors, if the scenario asks for them.
+    pub(super) descriptors: OnceCell<Arc<dyn Descriptors>>,
+    /// The threads that programs have started, if these take turns.
+    pub(super) turns: platform::Turns,
+    /// For each host, how many of its processes were killed.
+    ended_lives: Vec<Cell<u32>>,
 }
 
 thread_local! {
@@ -51,6 +58,11 @@ pub(super) fn simulation<'a>() -> Option<&'a Simulation> {
     // SAFETY: `enter` stores a pointer from a box that only `leave` frees, on this same thread. No caller in this
     // module keeps the reference after it returns, and no hook calls `leave`.
     unsafe { SIMULATION.get().as_ref() }
+}
+
+/// Lets this thread see a simulation, or none. Threads that programs have started do while they have a turn.
+pub(super) fn set_simulation(simulation: *const Simulation) {
+    SIMULATION.set(simulation);
 }
 
 /// Begins the simulation of this thread.
@@ -67,6 +79,9 @@ pub(super) fn enter(settings: Settings) {
         escapes: RefCell::new(Vec::new()),
         panics: RefCell::new(Vec::new()),
         dead: (0..hosts).map(|_| Cell::new(false)).collect(),
+        descriptors: OnceCell::new(),
+        turns: platform::Turns::default(),
+        ended_lives: (0..=hosts).map(|_| Cell::new(0)).collect(),
         settings,
     });
     let simulation: &Simulation = Box::leak(simulation);
@@ -134,6 +149,28 @@ pub fn set_dead(host: usize, is_dead: bool) {
     if let Some(dead) = simulation().and_then(|simulation| simulation.dead.get(host)) {
         dead.set(is_dead);
     }
+    if let Some(ended) = simulation().and_then(|simulation| simulation.ended_lives.get(host))
+        && is_dead
+    {
+        ended.set(ended.get() + 1);
+    }
+}
+
+/// Whether this code runs on the thread that simulates, and not on one that a program has started.
+pub fn is_simulating_thread() -> bool {
+    !platform::is_thread_of_program()
+}
+
+/// Some simulated descriptor has changed: threads that wait for one look again.
+pub(crate) fn note_change_of_descriptors() {
+    if let Some(simulation) = simulation() {
+        simulation.turns.note_change();
+    }
+}
+
+/// When the next wait of a thread of this host ends by time.
+pub(crate) fn next_wake_of_threads(host: usize) -> Option<Duration> {
+    simulation()?.turns.next_due(host).map(Duration::from_nanos)
 }
 
 /// Whether the code that runs now belongs to a program that was killed.
@@ -230,6 +267,11 @@ impl Simulation {
     /// The name of the host that runs now.
     pub(super) fn host_name(&self) -> Option<&str> {
         self.clocks.host_of(self.clocks.current_slot()).map(|host| self.settings.hosts[host].as_str())
+    }
+
+    /// How many processes of the host in this slot were killed.
+    pub(super) fn lives_ended(&self, slot: usize) -> u32 {
+        self.ended_lives[slot].get()
     }
 
     fn is_dead(&self) -> bool {

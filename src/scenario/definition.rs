@@ -73,6 +73,9 @@ impl Scenario {
         }
         parts.add("times", &[&self.step.unwrap_or(DEFAULT_STEP), &self.run_for, &self.settle_for]);
         parts.add("limits", &[&self.limits, &self.allows_panics, &sorted(self.allowed_escapes.iter())]);
+        if self.has_plain_sockets {
+            parts.add("plain sockets", &[]);
+        }
         Definition(parts.0.finish())
     }
 }

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use super::derived::{SHORTEST_STEP, settings_of};
 use super::{Scenario, nearest};
 use crate::check::{Check, Situation};
+use crate::descriptors::CAN_SIMULATE;
 use crate::fault::{Generator, Selector, Topology, duration_text};
 use crate::trace::HostId;
 
@@ -64,10 +65,18 @@ impl Scenario {
             self.problems_of_times(),
             self.problems_of_generators(&topology),
             self.problems_of_names(),
+            self.problems_of_sockets(),
         ];
         // Each group is sorted by text, so that the order of the builder's calls does not matter.
         let sorted = |group: Vec<String>| group.into_iter().collect::<BTreeSet<String>>();
         groups.into_iter().flat_map(sorted).collect()
+    }
+
+    fn problems_of_sockets(&self) -> Vec<String> {
+        if !self.has_plain_sockets || CAN_SIMULATE {
+            return Vec::new();
+        }
+        vec!["plain sockets are simulated only on Linux: run it there, or use `HostContext::connector`".to_owned()]
     }
 
     fn problems_of_hosts(&self) -> Vec<String> {

@@ -113,6 +113,7 @@ impl World<'_> {
         self.prepare_life(host);
         self.record(Some(host), Event::Started, None);
         self.apply_host_faults(host);
+        self.begin_process(host);
         self.sim.bounce(self.spec.hosts[host.index()].name.as_str());
     }
 }

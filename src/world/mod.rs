@@ -95,6 +95,7 @@ impl<'a> World<'a> {
         self.slots.push(slot.clone());
         self.prepare_life(id);
         let net = self.net.clone();
+        self.begin_process(id);
         self.sim.host(host.name.as_str(), move || run_life(slot.clone(), net.clone(), id));
     }
 

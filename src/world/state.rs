@@ -6,6 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::life::{Exit, Life, Slot};
 use crate::alive::AliveFlag;
+use crate::descriptors::ProcessDescriptors;
 use crate::disk::DiskImage;
 use crate::fault::{Plan, Topology, Trigger};
 use crate::history::SharedRecording;
@@ -40,6 +41,8 @@ pub(crate) struct WorldSpec<'a> {
     /// Whether checks read exchanges, and which headers of these they need.
     pub(crate) observes: bool,
     pub(crate) kept_headers: KeptHeaders,
+    /// Whether the sockets of tokio and of the standard library are simulated, too.
+    pub(crate) has_plain_sockets: bool,
     /// The trigger points to count, besides those that the plan waits for.
     pub(crate) trigger_counts: &'a [Trigger],
 }
@@ -89,6 +92,8 @@ pub(super) struct World<'a> {
     pub(super) sim: turmoil::Sim<'a>,
     pub(super) recording: SharedRecording,
     pub(super) net: SharedNet,
+    /// The descriptors of the programs, if the scenario asks for them.
+    descriptors: Option<ProcessDescriptors>,
     pub(super) wire: Wire,
     pub(super) slots: Vec<Arc<Mutex<Slot>>>,
     pub(super) disks: Vec<DiskImage>,
@@ -119,9 +124,14 @@ impl<'a> World<'a> {
             WireSettings { seed: spec.seed, latency: spec.latency.clone(), latencies: spec.latencies.clone() };
         let net = SharedNet::new(recording.clone(), names);
         net.lock().names.aliases = spec.aliases.iter().cloned().collect();
+        let descriptors = spec.has_plain_sockets.then(|| ProcessDescriptors::serve(net.clone(), spec.hosts.len()));
+        let mut simulation = turmoil::Builder::new();
+        if spec.has_plain_sockets {
+            simulation.enable_tokio_io();
+        }
         World {
             spec,
-            sim: turmoil::Builder::new()
+            sim: simulation
                 .tick_duration(spec.step)
                 .simulation_duration(Duration::MAX / 4)
                 .epoch(UNIX_EPOCH + EPOCH)
@@ -129,6 +139,7 @@ impl<'a> World<'a> {
                 .tcp_capacity(1_024)
                 .rng_seed(spec.seed.decide("turmoil", &[]))
                 .build(),
+            descriptors,
             recording,
             net,
             wire: Wire::new(&settings, spec.hosts.len(), spec.plan.faults.len()),
@@ -273,8 +284,17 @@ impl<'a> World<'a> {
         self.slot(host).life = Life::Idle;
         let name = self.spec.hosts[host.index()].name.as_str();
         sandbox::set_outside_host(Some(host.index()));
+        self.begin_process(host);
         self.sim.crash(name);
         sandbox::set_outside_host(None);
+        self.begin_process(host);
         self.sim.bounce(name);
+    }
+
+    /// The runtime that turmoil builds next is that of a new process of this host.
+    pub(super) fn begin_process(&self, host: HostId) {
+        if let Some(descriptors) = &self.descriptors {
+            descriptors.begin_process(host, self.slot(host).alive.clone());
+        }
     }
 }

@@ -15,7 +15,7 @@ use imports::{Sources, imports};
 use known::KNOWN;
 
 /// The modules from the bottom up. Each may use only itself and those before it.
-const ORDER: [&str; 18] = [
+const ORDER: [&str; 19] = [
     "seed",
     "sandbox",
     "fault",
@@ -24,6 +24,7 @@ const ORDER: [&str; 18] = [
     "trigger_point",
     "history",
     "net",
+    "descriptors",
     "disk",
     "host",
     "world",

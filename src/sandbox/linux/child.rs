@@ -26,6 +26,11 @@ pub(super) fn end_blocked_if_alone(simulation: &Simulation) {
     if !is_alone() {
         return;
     }
+    end_blocked(simulation);
+}
+
+/// Ends the process: this thread waits for what nothing can bring.
+pub(super) fn end_blocked(simulation: &Simulation) {
     if let Some(shared_status) = shared_status() {
         let (host, at) = position(simulation);
         end(shared_status, shared_status::BLOCKED, host, at);

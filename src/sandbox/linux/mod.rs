@@ -9,6 +9,8 @@ mod raw;
 mod shared_status;
 mod start;
 mod supervisor;
+mod threads;
+mod turns;
 mod watch;
 mod zygote;
 
@@ -17,6 +19,7 @@ pub(super) use ledger::SharedLedger;
 pub(super) use process::{end_in_spin, show_panic, show_position};
 pub(super) use protocol::is_zygote;
 pub(super) use supervisor::{Forker, addresses_are_fixed};
+pub(super) use threads::{Turns, is_thread_of_program};
 pub(super) use watch::watch_system_calls;
 pub(super) use zygote::serve;
 

@@ -1,4 +1,4 @@
-//! Hooks for files and sockets of the operating system: opening one succeeds as usual and is recorded.
+//! Hooks for files of the operating system: opening one succeeds as usual and is recorded.
 
 use std::ffi::CStr;
 
@@ -71,18 +71,4 @@ pub(super) unsafe extern "C" fn openat(directory: c_int, path: *const c_char, fl
 pub(super) unsafe extern "C" fn openat64(directory: c_int, path: *const c_char, flags: c_int, mode: mode_t) -> c_int {
     // SAFETY: the caller vouches for the path.
     unsafe { open_at(directory, path, flags, mode) }
-}
-
-#[unsafe(no_mangle)]
-pub(super) extern "C" fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int {
-    record_escape(EscapeKind::RealSocket, || {
-        let family = match domain {
-            libc::AF_INET => "IPv4",
-            libc::AF_INET6 => "IPv6",
-            libc::AF_UNIX => "Unix",
-            _ => "other",
-        };
-        format!("a socket of family {domain} ({family}), type {}", kind & 0xf)
-    });
-    call!(libc::SYS_socket, domain, kind, protocol) as c_int
 }

@@ -5,7 +5,7 @@ use std::ffi::c_void;
 use libc::{c_char, c_int, c_long, pid_t, size_t};
 
 use super::super::raw::{Next, call, set_errno};
-use super::super::{child, process, protocol};
+use super::super::{child, process, protocol, turns};
 use crate::sandbox::escapes::record_escape;
 use crate::sandbox::notes::EscapeKind;
 use crate::sandbox::simulated::simulation;
@@ -16,6 +16,7 @@ const CPUS: usize = 4;
 pub(super) const PROCESS: pid_t = 4242;
 
 static PTHREAD_CREATE: Next = Next::new(c"pthread_create");
+static PTHREAD_JOIN: Next = Next::new(c"pthread_join");
 static SYSCONF: Next = Next::new(c"sysconf");
 static EXIT: Next = Next::new(c"exit");
 static FORK: Next = Next::new(c"fork");
@@ -27,6 +28,7 @@ pub(super) fn look_up() {
     // SAFETY: the types are those of the symbols.
     unsafe {
         PTHREAD_CREATE.get::<ThreadCreate>();
+        PTHREAD_JOIN.get::<ThreadJoin>();
         SYSCONF.get::<extern "C" fn(c_int) -> c_long>();
         EXIT.get::<extern "C" fn(c_int) -> !>();
         FORK.get::<unsafe extern "C" fn() -> pid_t>();
@@ -53,6 +55,17 @@ pub(super) unsafe extern "C" fn pthread_create(
     argument: *mut c_void,
 ) -> c_int {
     process::count_thread();
+    if let Some(simulation) = simulation().filter(|simulation| turns::take_turns(simulation)) {
+        return turns::begin(simulation, start, argument, |start, argument| {
+            // SAFETY: the type is that of the symbol, and the caller vouches for the other arguments.
+            let error = match unsafe { PTHREAD_CREATE.get::<ThreadCreate>() } {
+                Some(next) => unsafe { next(thread, attributes, start, argument) },
+                None => libc::EAGAIN,
+            };
+            // SAFETY: where no error is returned, the C library has written the thread's id.
+            (error, if error == 0 { unsafe { *thread } } else { 0 })
+        });
+    }
     if let Some(simulation) = simulation() {
         simulation.threads.set(simulation.threads.get() + 1);
         record_escape(EscapeKind::Thread, || "a thread was started".to_owned());
@@ -61,6 +74,22 @@ pub(super) unsafe extern "C" fn pthread_create(
     match unsafe { PTHREAD_CREATE.get::<ThreadCreate>() } {
         Some(next) => unsafe { next(thread, attributes, start, argument) },
         None => libc::EAGAIN,
+    }
+}
+
+type ThreadJoin = unsafe extern "C" fn(libc::pthread_t, *mut *mut c_void) -> c_int;
+
+/// # Safety
+/// As for the C library's function.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn pthread_join(thread: libc::pthread_t, result: *mut *mut c_void) -> c_int {
+    if let Some(simulation) = simulation().filter(|simulation| turns::take_turns(simulation)) {
+        turns::wait_for_end(simulation, thread);
+    }
+    // SAFETY: the type is that of the symbol, and the caller vouches for the arguments.
+    match unsafe { PTHREAD_JOIN.get::<ThreadJoin>() } {
+        Some(next) => unsafe { next(thread, result) },
+        None => libc::ESRCH,
     }
 }
 

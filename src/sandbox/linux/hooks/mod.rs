@@ -3,6 +3,7 @@
 //! locks, so a call that passes through first only reads a thread-local pointer.
 
 mod clocks;
+mod descriptors;
 mod entropy;
 mod files;
 mod machine;
@@ -29,8 +30,8 @@ static HOOKS: Hooks = Hooks([
     files::open64 as *const c_void,
     files::openat as *const c_void,
     files::openat64 as *const c_void,
-    files::socket as *const c_void,
     machine::pthread_create as *const c_void,
+    machine::pthread_join as *const c_void,
     machine::fork as *const c_void,
     machine::posix_spawn as *const c_void,
     machine::posix_spawnp as *const c_void,
@@ -49,9 +50,11 @@ static HOOKS: Hooks = Hooks([
 /// Refers to every hook, so that any binary that simulates contains them.
 pub(in crate::sandbox) fn keep_linked() {
     std::hint::black_box(&HOOKS.0);
+    std::hint::black_box(&descriptors::HOOKS.0);
 }
 
 /// Looks up the definitions that hooks pass through to.
 pub(super) fn look_up() {
     machine::look_up();
+    descriptors::look_up();
 }

@@ -10,6 +10,8 @@ use libc::{c_int, c_long, c_uint, clockid_t, timespec};
 
 use super::super::child;
 use super::super::raw::{call, returned, set_errno, system_call};
+use super::super::threads::is_thread_of_program;
+use super::super::turns::{self, FutexEnd};
 use super::{entropy, machine};
 use crate::sandbox::escapes::record_escape;
 use crate::sandbox::notes::EscapeKind;
@@ -58,6 +60,10 @@ unsafe fn futex(arguments: [usize; 6]) -> Option<c_long> {
     let [word, operation, expected, time, ..] = arguments;
     let operation = operation as c_int;
     let command = operation & !(libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_CLOCK_REALTIME);
+    if turns::take_turns(simulation) && matches!(command, libc::FUTEX_WAKE | libc::FUTEX_WAKE_BITSET) {
+        let most = expected.min(i32::MAX as usize);
+        return Some(turns::wake_at(simulation, word, most) as c_long);
+    }
     if !matches!(command, libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET) || simulation.clocks.is_quiet() {
         return None;
     }
@@ -65,6 +71,15 @@ unsafe fn futex(arguments: [usize; 6]) -> Option<c_long> {
     if unsafe { &*(word as *const AtomicU32) }.load(Ordering::SeqCst) != expected as u32 {
         set_errno(libc::EAGAIN);
         return Some(-1);
+    }
+    if time == 0 && turns::take_turns(simulation) {
+        return match turns::wait_at(simulation, word, None) {
+            FutexEnd::Woken | FutexEnd::TimedOut => Some(0),
+            FutexEnd::Never => {
+                child::end_blocked(simulation);
+                None
+            }
+        };
     }
     if time == 0 {
         // With no other thread, nothing can end this wait.
@@ -81,6 +96,9 @@ unsafe fn futex(arguments: [usize; 6]) -> Option<c_long> {
     } else {
         reading.virtual_at(time)
     };
+    if turns::take_turns(simulation) && turns::wait_at(simulation, word, Some(until)) == FutexEnd::Woken {
+        return Some(0);
+    }
     if simulation.threads.get() > 0 {
         let left = duration(until.saturating_sub(reading.virtual_nanos));
         let wait = libc::FUTEX_WAIT | (operation & libc::FUTEX_PRIVATE_FLAG);
@@ -91,7 +109,9 @@ unsafe fn futex(arguments: [usize; 6]) -> Option<c_long> {
             return Some(returned(result));
         }
     }
-    simulation.clocks.run_ahead(reading.slot, until);
+    if !is_thread_of_program() {
+        simulation.clocks.run_ahead(reading.slot, until);
+    }
     set_errno(libc::ETIMEDOUT);
     Some(-1)
 }
@@ -109,6 +129,9 @@ fn sleep(simulation: &Simulation, until: impl FnOnce(u64) -> u64) {
     let reading = simulation.clocks.peek();
     let until = until(reading.virtual_nanos);
     let length = until.saturating_sub(reading.virtual_nanos);
+    if turns::sleep_until(simulation, until) {
+        return;
+    }
     record_escape(EscapeKind::BlockingSleep, || format!("{:?}", std::time::Duration::from_nanos(length)));
     if simulation.threads.get() > 0 {
         let length = duration(length);

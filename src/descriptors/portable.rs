@@ -1,0 +1,20 @@
+//! Descriptors where the C library's functions cannot be replaced: there are none, and scenarios that ask for them are
+//! refused.
+
+use crate::alive::AliveFlag;
+use crate::net::SharedNet;
+use crate::trace::HostId;
+
+/// Whether descriptors can be simulated.
+pub(crate) const CAN_SIMULATE: bool = false;
+
+#[derive(Clone, Debug)]
+pub(crate) struct ProcessDescriptors;
+
+impl ProcessDescriptors {
+    pub(crate) fn serve(_: SharedNet, _: usize) -> ProcessDescriptors {
+        ProcessDescriptors
+    }
+
+    pub(crate) fn begin_process(&self, _: HostId, _: AliveFlag) {}
+}

@@ -1,0 +1,108 @@
+//! Socket addresses as the C library lays them out.
+
+use std::mem::{offset_of, size_of};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+
+use libc::{in_addr, in6_addr, sa_family_t, sockaddr, sockaddr_in, sockaddr_in6, socklen_t};
+
+use crate::sandbox::descriptors::Errno;
+
+/// An address in the C library's layout, and its length.
+#[derive(Clone, Copy)]
+pub(super) union Raw {
+    v4: sockaddr_in,
+    v6: sockaddr_in6,
+}
+
+/// The address in this memory.
+///
+/// # Errors
+/// `EINVAL` if it is too short, `EAFNOSUPPORT` if it is not one of the Internet.
+///
+/// # Safety
+/// `address` must point to `length` bytes.
+pub(super) unsafe fn read(address: *const sockaddr, length: socklen_t) -> Result<SocketAddr, Errno> {
+    if address.is_null() || (length as usize) < size_of::<sa_family_t>() {
+        return Err(libc::EINVAL);
+    }
+    let is_long_enough = |size: usize| if length as usize >= size { Ok(()) } else { Err(libc::EINVAL) };
+    // SAFETY: the lengths are checked before each read, and the memory need not be aligned.
+    unsafe {
+        match c_family(address) {
+            libc::AF_INET => {
+                is_long_enough(size_of::<sockaddr_in>())?;
+                let raw = address.cast::<sockaddr_in>().read_unaligned();
+                let ip = Ipv4Addr::from(u32::from_be(raw.sin_addr.s_addr));
+                Ok(SocketAddr::new(ip.into(), u16::from_be(raw.sin_port)))
+            }
+            libc::AF_INET6 => {
+                is_long_enough(offset_of!(sockaddr_in6, sin6_scope_id))?;
+                let raw = address.cast::<sockaddr_in6>().read_unaligned();
+                let ip = Ipv6Addr::from(raw.sin6_addr.s6_addr);
+                // A mapped address is the IPv4 address itself.
+                Ok(SocketAddr::new(ip.to_canonical(), u16::from_be(raw.sin6_port)))
+            }
+            _ => Err(libc::EAFNOSUPPORT),
+        }
+    }
+}
+
+/// # Safety
+/// `address` must point to a family at least.
+unsafe fn c_family(address: *const sockaddr) -> i32 {
+    // SAFETY: the caller vouches for the memory.
+    i32::from(unsafe { (&raw const (*address).sa_family).read_unaligned() })
+}
+
+/// An address in the C library's layout, and its length.
+pub(super) fn raw(address: SocketAddr) -> (Raw, socklen_t) {
+    match address {
+        SocketAddr::V4(address) => {
+            let v4 = sockaddr_in {
+                sin_family: libc::AF_INET as sa_family_t,
+                sin_port: address.port().to_be(),
+                sin_addr: in_addr { s_addr: u32::from(*address.ip()).to_be() },
+                sin_zero: [0; 8],
+            };
+            (Raw { v4 }, size_of::<sockaddr_in>() as socklen_t)
+        }
+        SocketAddr::V6(address) => (Raw { v6: raw_v6(address) }, size_of::<sockaddr_in6>() as socklen_t),
+    }
+}
+
+fn raw_v6(address: SocketAddrV6) -> sockaddr_in6 {
+    sockaddr_in6 {
+        sin6_family: libc::AF_INET6 as sa_family_t,
+        sin6_port: address.port().to_be(),
+        sin6_flowinfo: address.flowinfo(),
+        sin6_addr: in6_addr { s6_addr: address.ip().octets() },
+        sin6_scope_id: address.scope_id(),
+    }
+}
+
+/// Writes an address to where a program wants it, cut to the room there; without an address, only the family of a Unix
+/// socket. A program that wants none passes null.
+///
+/// # Safety
+/// `to` must be null, or point to as many bytes as `length` says.
+pub(super) unsafe fn write(address: Option<SocketAddr>, to: *mut sockaddr, length: *mut socklen_t) {
+    if to.is_null() || length.is_null() {
+        return;
+    }
+    // SAFETY: the caller vouches for the memory, and the source is as long as its length says.
+    unsafe {
+        let room = length.read() as usize;
+        match address.map(raw) {
+            Some((raw, size)) => {
+                let cut = room.min(size as usize);
+                to.cast::<u8>().copy_from_nonoverlapping((&raw const raw).cast::<u8>(), cut);
+                length.write(size);
+            }
+            None => {
+                let family = (libc::AF_UNIX as sa_family_t).to_ne_bytes();
+                to.cast::<u8>().copy_from_nonoverlapping(family.as_ptr(), room.min(family.len()));
+                length.write(family.len() as socklen_t);
+            }
+        }
+    }
+}

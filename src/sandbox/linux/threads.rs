@@ -1,0 +1,159 @@
+//! The threads that programs have started, and what each waits for. Who has the turn is for `turns` to decide.
+
+use std::cell::{Cell, RefCell};
+use std::ffi::c_void;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use libc::pthread_t;
+
+use super::raw::system_call;
+
+/// What a thread waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// Nothing but its turn.
+    Nothing,
+    /// That another thread wakes whoever waits at this address.
+    Word(usize),
+    /// A change of some descriptor, beyond this number of them.
+    Change(u64),
+    /// Only time.
+    Time,
+    /// The end of another thread.
+    End(pthread_t),
+    /// Nothing any more: it has ended.
+    Ended,
+}
+
+/// A right to run, which the others hand over.
+#[derive(Debug, Default)]
+pub(super) struct Baton(AtomicU32);
+
+impl Baton {
+    pub(super) fn give(&self) {
+        self.0.store(1, Ordering::SeqCst);
+        let word = &raw const self.0 as usize;
+        let wake = (libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG) as usize;
+        // SAFETY: the word is valid, and a wake only reads its address.
+        unsafe { system_call(libc::SYS_futex, [word, wake, 1, 0, 0, 0]) };
+    }
+
+    pub(super) fn take(&self) {
+        let word = &raw const self.0 as usize;
+        let wait = (libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG) as usize;
+        while self.0.swap(0, Ordering::SeqCst) == 0 {
+            // SAFETY: the word is valid as long as the thread that waits here exists.
+            unsafe { system_call(libc::SYS_futex, [word, wait, 0, 0, 0, 0]) };
+        }
+    }
+}
+
+/// A thread of a program. Only who has a turn touches it, except for the baton.
+#[derive(Debug)]
+pub(super) struct Thread {
+    /// The slot of its host's clock.
+    pub(super) slot: usize,
+    /// The number of processes of its host that had been killed when it was started.
+    pub(super) life: u32,
+    pub(super) id: Cell<pthread_t>,
+    pub(super) baton: Baton,
+    pub(super) wait: Cell<Wait>,
+    /// The virtual time at which the wait ends by itself, in nanoseconds.
+    pub(super) until: Cell<Option<u64>>,
+    pub(super) simulation: *const c_void,
+}
+
+// SAFETY: only the thread that has the turn touches the cells, and turns are handed over by an atomic. The pointer is
+// used only during a turn, and turns are given only while the simulation exists.
+unsafe impl Send for Thread {}
+// SAFETY: as above.
+unsafe impl Sync for Thread {}
+
+thread_local! {
+    // Plain data without a destructor, because hooks may read it at any time in a thread's life.
+    pub(super) static CURRENT: Cell<*const Thread> = const { Cell::new(std::ptr::null()) };
+}
+
+/// The thread of a program that runs this code, if it is one.
+pub(super) fn current<'a>() -> Option<&'a Thread> {
+    // SAFETY: the pointer is set from an `Arc` that is never freed before the thread clears it.
+    unsafe { CURRENT.get().as_ref() }
+}
+
+/// Whether a thread of a program runs this code, and not the one that simulates.
+pub(in crate::sandbox) fn is_thread_of_program() -> bool {
+    current().is_some()
+}
+
+/// The threads of all programs, and who of them may run.
+#[derive(Debug, Default)]
+pub(in crate::sandbox) struct Turns {
+    pub(super) threads: RefCell<Vec<Arc<Thread>>>,
+    /// The simulating thread's.
+    pub(super) baton: Baton,
+    /// The address at which the simulating thread waits, and whether it was woken.
+    pub(super) word: Cell<usize>,
+    pub(super) is_woken: Cell<bool>,
+    /// How many changes of descriptors there have been.
+    pub(super) changes: Cell<u64>,
+}
+
+impl Turns {
+    /// Some descriptor has changed.
+    pub(in crate::sandbox) fn note_change(&self) {
+        self.changes.set(self.changes.get() + 1);
+    }
+
+    /// When the next wait of a thread of this host ends by time, in virtual nanoseconds.
+    pub(in crate::sandbox) fn next_due(&self, slot: usize) -> Option<u64> {
+        let threads = self.threads.borrow();
+        threads.iter().filter(|thread| thread.slot == slot).filter_map(|thread| thread.until.get()).min()
+    }
+
+    pub(super) fn is_ready(&self, thread: &Thread, lives_ended: u32, now: u64) -> bool {
+        let is_dead = lives_ended != thread.life;
+        // A dead thread runs only so that the runtime to which it belongs can be dropped.
+        if is_dead && tokio::runtime::Handle::try_current().is_ok() {
+            return false;
+        }
+        let is_due = thread.until.get().is_some_and(|until| until <= now);
+        match thread.wait.get() {
+            Wait::Nothing => true,
+            Wait::Change(seen) => is_due || is_dead || self.changes.get() != seen,
+            Wait::Time => is_due || is_dead,
+            Wait::Word(_) => is_due,
+            Wait::End(other) => self.has_ended(other),
+            Wait::Ended => false,
+        }
+    }
+
+    pub(super) fn has_ended(&self, id: pthread_t) -> bool {
+        let threads = self.threads.borrow();
+        threads.iter().all(|thread| thread.id.get() != id || thread.wait.get() == Wait::Ended)
+    }
+
+    /// Wakes up to `most` threads that wait at this address; returns how many.
+    pub(super) fn wake(&self, word: usize, most: usize) -> usize {
+        let threads = self.threads.borrow();
+        let waiting = threads.iter().filter(|thread| thread.wait.get() == Wait::Word(word));
+        let mut woken = waiting.take(most).map(|thread| thread.wait.set(Wait::Nothing)).count();
+        if woken < most && self.word.get() == word && word != 0 {
+            self.is_woken.set(true);
+            woken += 1;
+        }
+        woken
+    }
+}
+
+impl Thread {
+    /// Ends the turn until the wait is over. Returns whether time ended it.
+    pub(super) fn park(&self, turns: &Turns, wait: Wait, until: Option<u64>) -> bool {
+        self.wait.set(wait);
+        self.until.set(until);
+        turns.baton.give();
+        self.baton.take();
+        let is_woken = self.wait.replace(Wait::Nothing) == Wait::Nothing;
+        !is_woken
+    }
+}

@@ -1,0 +1,268 @@
+//! Threads that programs start while their descriptors are simulated: real threads of which one runs at a time.
+//!
+//! A thread runs only while the simulating thread waits for its host, in `epoll_wait` or for a futex, and keeps its turn
+//! until it waits itself, or ends. So when it runs, and what it sees, is decided by the run alone. A wait ends by what
+//! another thread does, by a change of a descriptor, or by virtual time.
+
+use std::cell::Cell;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use libc::{c_int, c_void, pthread_t};
+
+use super::threads::{Baton, CURRENT, Thread, Wait, current};
+use crate::sandbox::clock::nanos;
+use crate::sandbox::descriptors::Errno;
+use crate::sandbox::simulated::{Simulation, set_simulation, simulation};
+
+/// Whether threads take turns: they do if descriptors are simulated.
+pub(super) fn take_turns(simulation: &Simulation) -> bool {
+    simulation.descriptors.get().is_some()
+}
+
+/// Runs the threads of this host that can run until none can; outside of any host, those of all. Returns whether one
+/// ran.
+fn run(simulation: &Simulation, slot: usize) -> bool {
+    let turns = &simulation.turns;
+    if turns.threads.borrow().is_empty() {
+        return false;
+    }
+    let (mut has_run, is_outside) = (false, simulation.clocks.host_of(slot).is_none());
+    loop {
+        // Reading the clock also shows it to threads that are not tokio's.
+        let now = simulation.clocks.peek().virtual_nanos;
+        let ready = |thread: &&Arc<Thread>| {
+            (is_outside || thread.slot == slot) && turns.is_ready(thread, simulation.lives_ended(thread.slot), now)
+        };
+        let next = turns.threads.borrow().iter().find(ready).cloned();
+        let Some(thread) = next else { return has_run };
+        has_run = true;
+        let outside = simulation.clocks.swap_outside_host(simulation.clocks.host_of(thread.slot));
+        thread.until.set(None);
+        thread.baton.give();
+        turns.baton.take();
+        simulation.clocks.swap_outside_host(outside);
+        // A thread that can run again at once lets the others run first.
+        let mut threads = turns.threads.borrow_mut();
+        if let Some(place) = threads.iter().position(|other| Arc::ptr_eq(other, &thread)) {
+            let last = threads.remove(place);
+            threads.push(last);
+        }
+    }
+}
+
+type Start = extern "C" fn(*mut c_void) -> *mut c_void;
+
+/// What a new thread begins with.
+struct Beginning {
+    thread: Arc<Thread>,
+    start: Start,
+    argument: *mut c_void,
+}
+
+/// Creates a thread of a program by `create`, which is given what to start and with which argument.
+pub(super) fn begin(
+    simulation: &Simulation,
+    start: Start,
+    argument: *mut c_void,
+    create: impl FnOnce(Start, *mut c_void) -> (c_int, pthread_t),
+) -> c_int {
+    let slot = simulation.clocks.current_slot();
+    let thread = Arc::new(Thread {
+        slot,
+        life: simulation.lives_ended(slot),
+        id: Cell::new(0),
+        baton: Baton::default(),
+        wait: Cell::new(Wait::Nothing),
+        until: Cell::new(None),
+        simulation: (&raw const *simulation).cast(),
+    });
+    let beginning = Box::into_raw(Box::new(Beginning { thread: thread.clone(), start, argument }));
+    let (error, id) = create(run_beginning, beginning.cast());
+    if error == 0 {
+        thread.id.set(id);
+        let mut threads = simulation.turns.threads.borrow_mut();
+        threads.retain(|thread| thread.wait.get() != Wait::Ended);
+        threads.push(thread);
+    } else {
+        // SAFETY: no thread was created that would take it.
+        drop(unsafe { Box::from_raw(beginning) });
+    }
+    error
+}
+
+extern "C" fn run_beginning(beginning: *mut c_void) -> *mut c_void {
+    // SAFETY: `begin` has made it for this thread.
+    let Beginning { thread, start, argument } = *unsafe { Box::from_raw(beginning.cast::<Beginning>()) };
+    thread.baton.take();
+    set_simulation(thread.simulation.cast());
+    CURRENT.set(Arc::into_raw(thread));
+    // SAFETY: the key exists; any value but null makes its destructor run.
+    unsafe { libc::pthread_setspecific(end_key(), std::ptr::without_provenance(1)) };
+    start(argument)
+}
+
+/// The key whose destructor ends a thread's last turn. The destructors of Rust's thread-locals run before those of keys,
+/// and what other libraries store under keys is destroyed in rounds, of which this waits for the last.
+fn end_key() -> libc::pthread_key_t {
+    use std::sync::OnceLock;
+    static KEY: OnceLock<libc::pthread_key_t> = OnceLock::new();
+    *KEY.get_or_init(|| {
+        let mut key = 0;
+        // SAFETY: the pointer is valid, and the destructor has the right type.
+        unsafe { libc::pthread_key_create(&raw mut key, Some(end_last_turn)) };
+        key
+    })
+}
+
+unsafe extern "C" fn end_last_turn(round: *mut c_void) {
+    /// One less than how often the C library runs destructors (`PTHREAD_DESTRUCTOR_ITERATIONS`).
+    const LAST: usize = 3;
+    if round.addr() < LAST {
+        // SAFETY: the key exists.
+        unsafe { libc::pthread_setspecific(end_key(), std::ptr::without_provenance(round.addr() + 1)) };
+        return;
+    }
+    let thread = CURRENT.replace(std::ptr::null());
+    if let Some(simulation) = simulation()
+        && !thread.is_null()
+    {
+        set_simulation(std::ptr::null());
+        // SAFETY: the pointer came from `Arc::into_raw`, and the thread-local no longer holds it.
+        let thread = unsafe { Arc::from_raw(thread) };
+        thread.wait.set(Wait::Ended);
+        drop(thread);
+        simulation.turns.baton.give();
+    }
+}
+
+/// Waits for the end of a thread of a program; at once for any other.
+pub(super) fn wait_for_end(simulation: &Simulation, id: pthread_t) {
+    let turns = &simulation.turns;
+    match current() {
+        Some(thread) => {
+            if !turns.has_ended(id) {
+                thread.park(turns, Wait::End(id), None);
+            }
+        }
+        None => {
+            while !turns.has_ended(id) {
+                let slot = simulation.clocks.current_slot();
+                if !run(simulation, slot) && !pass_time(simulation, slot, None) {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// Moves the host's clock to when the next wait of one of its threads ends, but not beyond `until`. Returns whether there
+/// is such a wait.
+fn pass_time(simulation: &Simulation, slot: usize, until: Option<u64>) -> bool {
+    let due = simulation.turns.next_due(slot).filter(|due| until.is_none_or(|until| *due <= until));
+    if let Some(due) = due {
+        simulation.clocks.run_ahead(slot, due);
+    }
+    due.is_some()
+}
+
+/// How a wait for a futex ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FutexEnd {
+    Woken,
+    TimedOut,
+    /// Nothing can end it.
+    Never,
+}
+
+/// Waits until another thread wakes whoever waits at this address, or until this virtual time.
+pub(super) fn wait_at(simulation: &Simulation, word: usize, until: Option<u64>) -> FutexEnd {
+    let turns = &simulation.turns;
+    if let Some(thread) = current() {
+        return if thread.park(turns, Wait::Word(word), until) { FutexEnd::TimedOut } else { FutexEnd::Woken };
+    }
+    let slot = simulation.clocks.current_slot();
+    turns.word.set(word);
+    turns.is_woken.set(false);
+    let end = loop {
+        let has_run = run(simulation, slot);
+        if turns.is_woken.get() {
+            break FutexEnd::Woken;
+        }
+        if has_run || pass_time(simulation, slot, until) {
+            continue;
+        }
+        break if until.is_some() { FutexEnd::TimedOut } else { FutexEnd::Never };
+    };
+    turns.word.set(0);
+    end
+}
+
+/// Wakes up to `most` threads that wait at this address; returns how many.
+pub(super) fn wake_at(simulation: &Simulation, word: usize, most: usize) -> usize {
+    simulation.turns.wake(word, most)
+}
+
+/// Lets a thread of a program sleep until this virtual time; returns whether this code is one.
+pub(super) fn sleep_until(simulation: &Simulation, until: u64) -> bool {
+    let Some(thread) = current() else { return false };
+    thread.park(&simulation.turns, Wait::Time, Some(until));
+    true
+}
+
+/// Waits until `is_over`, which looks and says so, or until the time is over; `None` waits for ever. A thread of a program
+/// waits its turn. The simulating thread lets those of its host run and, where its runtime leaves time to others, lets it
+/// pass; what is not there then does not come in this call.
+pub(super) fn wait_until(
+    timeout: Option<Duration>,
+    mut is_over: impl FnMut() -> Result<bool, Errno>,
+) -> Result<(), Errno> {
+    let simulation = simulation().ok_or(libc::EBADF)?;
+    let turns = &simulation.turns;
+    if let Some(thread) = current() {
+        let until = timeout.map(|timeout| simulation.clocks.peek().virtual_nanos.saturating_add(nanos(timeout)));
+        loop {
+            let seen = turns.changes.get();
+            if is_over()? || timeout.is_some_and(|timeout| timeout.is_zero()) {
+                return Ok(());
+            }
+            if simulation.lives_ended(thread.slot) != thread.life {
+                return Err(libc::EBADF);
+            }
+            let is_late = thread.park(turns, Wait::Change(seen), until);
+            if is_late && until.is_some_and(|until| until <= simulation.clocks.peek().virtual_nanos) {
+                return is_over().map(drop);
+            }
+        }
+    }
+    let slot = simulation.clocks.current_slot();
+    loop {
+        if is_over()? {
+            return Ok(());
+        }
+        if run(simulation, slot) {
+            // A thread may have begun to wait for a time that is earlier than all that the host waits for.
+            if let (Some(descriptors), Some(host)) = (simulation.descriptors.get(), simulation.clocks.host_of(slot)) {
+                descriptors.rouse(host);
+            }
+            continue;
+        }
+        let Some(timeout) = timeout.filter(|timeout| !timeout.is_zero()) else { return Ok(()) };
+        let now = simulation.clocks.peek().virtual_nanos;
+        let end = now.saturating_add(nanos(timeout));
+        let due = turns.next_due(slot).filter(|due| *due < end);
+        advance(due.unwrap_or(end).saturating_sub(now));
+        if due.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+/// Moves the paused clock of the current runtime. Tokio leaves that to us while it waits for a thread of its pool.
+fn advance(nanos: u64) {
+    let advance = pin!(tokio::time::advance(Duration::from_nanos(nanos)));
+    // The first poll advances the clock, and the second would only yield.
+    let _ = advance.poll(&mut Context::from_waker(Waker::noop()));
+}

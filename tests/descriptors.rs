@@ -1,0 +1,223 @@
+//! Code that makes its own sockets, by tokio and the standard library, on simulated machines: what it sees is what it would
+//! see of Squall's own sockets.
+#![cfg(target_os = "linux")]
+
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use squall::fault::Fault;
+use squall::internal::run::{Detail, Run, run};
+use squall::prelude::*;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What programs saw: a label and the virtual time.
+type Seen = Arc<Mutex<Vec<(String, Duration)>>>;
+
+const SERVER: &str = "192.168.0.1:80";
+
+fn note(seen: &Seen, cx: &HostContext, what: impl ToString) {
+    seen.lock().unwrap().push((what.to_string(), cx.elapsed()));
+}
+
+/// A host's program that also receives what it shares with the test.
+fn sharing<Fut>(
+    seen: &Seen,
+    program: impl Fn(HostContext, Seen) -> Fut + Send + Sync + 'static,
+) -> impl Fn(HostContext) -> Fut + Send + Sync + 'static {
+    let seen = seen.clone();
+    move |cx| program(cx, seen.clone())
+}
+
+async fn echo(_: HostContext) -> io::Result<()> {
+    let listener = TcpListener::bind("0.0.0.0:80").await?;
+    loop {
+        let (mut stream, _) = listener.accept().await?;
+        tokio::spawn(async move {
+            let mut buffer = [0; 4_096];
+            while let Ok(length @ 1..) = stream.read(&mut buffer).await {
+                if stream.write_all(&buffer[..length]).await.is_err() {
+                    break;
+                }
+            }
+        });
+    }
+}
+
+async fn ping(stream: &mut TcpStream) -> io::Result<()> {
+    stream.write_all(b"ping").await?;
+    let mut answer = [0; 4];
+    stream.read_exact(&mut answer).await.map(drop)
+}
+
+fn scenario(latency_ms: u64) -> Scenario {
+    Scenario::new("descriptors")
+        .host("server", echo)
+        .latency(millis(latency_ms)..millis(latency_ms))
+        .plain_sockets()
+        .run_for(secs(20))
+        .settle_for(secs(0))
+}
+
+fn run_with(scenario: &Scenario, faults: Vec<Fault>) -> Run {
+    let case = scenario.case(Seed(1));
+    let case = squall::scenario::Case { plan: squall::fault::Plan { faults }, ..case };
+    run(scenario, &case, Detail::Rich)
+}
+
+#[test]
+fn connect_and_echo_take_the_time_of_the_wire() {
+    for step_ms in [1, 10, 25] {
+        let seen = Seen::default();
+        let client = sharing(&seen, |cx, seen| async move {
+            tokio::time::sleep(millis(50)).await;
+            let mut stream = TcpStream::connect(SERVER).await?;
+            note(&seen, &cx, "connected");
+            assert_eq!(stream.peer_addr()?.to_string(), SERVER);
+            ping(&mut stream).await?;
+            note(&seen, &cx, "answered");
+            io::Result::Ok(())
+        });
+        let scenario = scenario(25).host("client", client).step(millis(step_ms));
+        let run = run_with(&scenario, Vec::new());
+        let seen = seen.lock().unwrap();
+        let expected = [("connected".to_owned(), millis(100)), ("answered".to_owned(), millis(150))];
+        assert_eq!(*seen, expected, "step of {step_ms} ms: {:?}", run.outcome);
+        assert!(run.outcome.escapes.is_empty(), "{:?}", run.outcome.escapes);
+    }
+}
+
+/// A client that connects to the server by this address, notes what it sees, and does not fail.
+fn client_of(seen: &Seen, address: &'static str) -> impl Fn(HostContext) -> BoxedProgram + Send + Sync + 'static {
+    let seen = seen.clone();
+    move |cx| {
+        let seen = seen.clone();
+        Box::pin(async move {
+            tokio::time::sleep(millis(50)).await;
+            let mut stream = TcpStream::connect(address).await?;
+            note(&seen, &cx, "connected");
+            ping(&mut stream).await?;
+            note(&seen, &cx, "answered");
+            Ok(())
+        })
+    }
+}
+
+type BoxedProgram = std::pin::Pin<Box<dyn Future<Output = io::Result<()>>>>;
+
+#[test]
+fn a_name_is_looked_up_on_a_thread_and_takes_no_time() {
+    let seen = Seen::default();
+    let run = run_with(&scenario(25).host("client", client_of(&seen, "server:80")), Vec::new());
+    let expected = [("connected".to_owned(), millis(100)), ("answered".to_owned(), millis(150))];
+    assert_eq!(*seen.lock().unwrap(), expected, "{:?}", run.outcome);
+    assert!(run.outcome.escapes.is_empty(), "{:?}", run.outcome.escapes);
+}
+
+#[test]
+fn a_slow_lookup_takes_its_time() {
+    let seen = Seen::default();
+    let slow = squall::fault::dns_slow(millis(300), "client", "server").at(millis(0)).lasting(secs(5));
+    run_with(&scenario(25).host("client", client_of(&seen, "server:80")), vec![slow]);
+    assert_eq!(seen.lock().unwrap()[0], ("connected".to_owned(), millis(400)));
+}
+
+#[test]
+fn a_blocking_task_takes_virtual_time() {
+    let seen = Seen::default();
+    let client = sharing(&seen, |cx, seen| async move {
+        let (cx_of_task, seen_by_task) = (cx.clone(), seen.clone());
+        let task = tokio::task::spawn_blocking(move || {
+            std::thread::sleep(millis(70));
+            note(&seen_by_task, &cx_of_task, "slept");
+        });
+        tokio::time::sleep(millis(30)).await;
+        note(&seen, &cx, "meanwhile");
+        task.await.map_err(io::Error::other)?;
+        note(&seen, &cx, "joined");
+        io::Result::Ok(())
+    });
+    let run = run_with(&scenario(10).host("client", client), Vec::new());
+    let expected = [("meanwhile", 30), ("slept", 70), ("joined", 70)].map(|(what, at)| (what.to_owned(), millis(at)));
+    assert_eq!(*seen.lock().unwrap(), expected, "{:?}", run.outcome);
+}
+
+#[test]
+fn a_blocking_client_on_a_thread_waits_for_its_turn() {
+    use std::io::{Read, Write};
+    let seen = Seen::default();
+    let client = sharing(&seen, |cx, seen| async move {
+        tokio::time::sleep(millis(50)).await;
+        let thread = std::thread::spawn(move || -> io::Result<()> {
+            let mut stream = std::net::TcpStream::connect("server:80")?;
+            note(&seen, &cx, "connected");
+            stream.write_all(b"ping")?;
+            let mut answer = [0; 4];
+            stream.read_exact(&mut answer)?;
+            note(&seen, &cx, "answered");
+            Ok(())
+        });
+        tokio::time::sleep(secs(1)).await;
+        thread.join().expect("the thread does not panic")
+    });
+    let run = run_with(&scenario(25).host("client", client), Vec::new());
+    let expected = [("connected".to_owned(), millis(100)), ("answered".to_owned(), millis(150))];
+    assert_eq!(*seen.lock().unwrap(), expected, "{:?}", run.outcome);
+}
+
+/// What a client reads after it is connected, with the time, while the server meets this fault at 1 s.
+fn read_under(fault: squall::fault::FaultGenerator) -> (String, Duration) {
+    let seen = Seen::default();
+    let client = sharing(&seen, |cx, seen| async move {
+        tokio::time::sleep(millis(50)).await;
+        let mut stream = TcpStream::connect(SERVER).await?;
+        ping(&mut stream).await?;
+        if cx.elapsed() < secs(1) {
+            tokio::time::sleep(millis(1_100).saturating_sub(cx.elapsed())).await;
+        }
+        let answer = ping(&mut stream).await;
+        note(&seen, &cx, answer.map_or_else(|error| format!("{:?}", error.kind()), |()| "answered".to_owned()));
+        io::Result::Ok(())
+    });
+    run_with(&scenario(25).host("client", client), vec![fault.at(secs(1)).lasting(secs(3))]);
+    seen.lock().unwrap().first().cloned().unwrap_or_default()
+}
+
+#[test]
+fn faults_act_on_plain_sockets_as_on_all() {
+    use squall::fault;
+    // The kernel of a killed process closes its connection.
+    assert_eq!(read_under(fault::kill("server")), ("UnexpectedEof".to_owned(), millis(1_100)));
+    // A machine that lost its power knows nothing of it when it is back.
+    let (what, at) = read_under(fault::power_off("server"));
+    assert_eq!(what, "ConnectionReset");
+    assert!(at > secs(4), "{at:?}");
+    // A segment that was lost is sent again.
+    let (what, at) = read_under(fault::partition("client", "server"));
+    assert_eq!(what, "answered");
+    assert!(at > secs(4), "{at:?}");
+}
+
+#[test]
+fn the_next_life_listens_again_and_finds_nothing_of_the_last() {
+    let seen = Seen::default();
+    let client = sharing(&seen, |cx, seen| async move {
+        loop {
+            tokio::time::sleep(millis(500)).await;
+            let attempt = async {
+                let mut stream = TcpStream::connect("server:80").await?;
+                ping(&mut stream).await
+            };
+            note(&seen, &cx, attempt.await.map_or_else(|error| format!("{:?}", error.kind()), |()| "ok".to_owned()));
+        }
+        #[allow(unreachable_code)]
+        io::Result::Ok(())
+    });
+    let kill = squall::fault::kill("server").at(millis(2_100)).lasting(millis(800));
+    let run = run_with(&scenario(10).host("client", client).run_for(secs(5)), vec![kill]);
+    let seen = seen.lock().unwrap();
+    let labels: Vec<&str> = seen.iter().map(|(what, _)| what.as_str()).collect();
+    let expected = ["ok", "ok", "ok", "ConnectionRefused", "ConnectionRefused", "ok", "ok", "ok", "ok"];
+    assert_eq!(labels, expected, "{seen:?}: {:?}", run.outcome);
+}
