@@ -72,8 +72,10 @@ impl Net {
             trace.log_arrived(now, key, packet.side == Side::Client, packet.kind, packet.bytes.len());
             trace.push(now, Some(host), event);
         }
-        if packet.kind == SegmentKind::Datagram {
-            return self.arrive_datagram(host, packet);
+        match packet.kind {
+            SegmentKind::Datagram => return self.arrive_datagram(host, packet),
+            SegmentKind::Unreachable => return self.arrive_unreachable(host, flow),
+            _ => {}
         }
         self.heard(flow, side, now);
         let is_open = |end: &End| end.state == EndState::Open;
@@ -108,7 +110,7 @@ impl Net {
             let is_answered = match packet.kind {
                 SegmentKind::Data | SegmentKind::SynAck => true,
                 SegmentKind::Ack | SegmentKind::Fin | SegmentKind::Window | SegmentKind::Probe => is_forgotten,
-                SegmentKind::Syn | SegmentKind::Rst | SegmentKind::Datagram => false,
+                SegmentKind::Syn | SegmentKind::Rst | SegmentKind::Datagram | SegmentKind::Unreachable => false,
             };
             if is_answered {
                 self.refuse(packet, now);
@@ -154,7 +156,7 @@ impl Net {
                 end.wake_writer(&mut self.wake);
             }
             SegmentKind::Probe => self.send(flow, side, SegmentKind::Ack, Bytes::new(), 0),
-            SegmentKind::Syn | SegmentKind::Ack | SegmentKind::Datagram => {}
+            SegmentKind::Syn | SegmentKind::Ack | SegmentKind::Datagram | SegmentKind::Unreachable => {}
         }
     }
 

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 
@@ -12,8 +12,8 @@ use super::flow::{Flow, FlowId, Packet, Side};
 use super::inbox::Inbox;
 use super::kernel::Net;
 use super::machine::Kernel;
-use super::names::{address, is_own};
-use super::shared::SharedNet;
+use super::names::{address, is_own, source};
+use super::shared::{NetGuard, SharedNet};
 use crate::alive::AliveFlag;
 use crate::trace::{FlowKey, HostId, SegmentKind};
 
@@ -26,8 +26,9 @@ const DATAGRAMS: u32 = 1 << 31;
 /// Set beside it if they go to an IPv6 address, so that they have decisions of their own.
 const IPV6: u32 = 1 << 16;
 
-/// Linux's number of the error for a message that is too long.
+/// Linux's numbers of the errors for a message that is too long, and for a socket without a peer to send to.
 const EMSGSIZE: i32 = 90;
+const EDESTADDRREQ: i32 = 89;
 
 impl Net {
     /// Binds a datagram socket to a port of one address of the machine, or of all. Port 0 stands for any free port.
@@ -66,19 +67,32 @@ impl Net {
         self.send(flow, Side::Client, SegmentKind::Datagram, bytes, 0);
     }
 
-    /// A datagram reaches its machine. Without a socket, or without room in it, it is lost.
+    /// A datagram reaches its machine. Without a socket that it is meant for, or without room in it, it is lost.
     pub(super) fn arrive_datagram(&mut self, host: HostId, packet: Packet) {
         let flow = &self.flows[packet.flow as usize];
         let (port, on, from) = (flow.key.port, flow.address, self.local_address(packet.flow, Side::Client));
         let inboxes = &mut self.kernels[host.index()].inboxes;
-        let bound = receivers(port, on).into_iter().find(|bound| inboxes.contains_key(bound));
-        let Some(inbox) = bound.and_then(|bound| inboxes.get_mut(&bound)) else { return };
-        self.wake.extend(inbox.receive(packet.bytes, from));
+        let is_meant = |bound: &Bound| inboxes.get(bound).is_some_and(|inbox| inbox.is_meant(from));
+        let bound = receivers(port, on).into_iter().find(is_meant);
+        match bound.and_then(|bound| inboxes.get_mut(&bound)) {
+            Some(inbox) => self.wake.extend(inbox.receive(packet.bytes, from)),
+            None => self.refuse_datagram(host, packet.flow),
+        }
+    }
+
+    /// The host and the address that a program means by an address.
+    fn destination(&self, from: HostId, to: SocketAddr) -> io::Result<(HostId, IpAddr, u16)> {
+        let found = self.names.hosts(from, &to.ip().to_string());
+        let (host, address) = found.first().ok_or(io::ErrorKind::NetworkUnreachable)?;
+        Ok((*host, *address, to.port()))
     }
 }
 
 /// A UDP socket. Datagrams may be lost, duplicated, and overtake each other; the faults of links act on each by itself.
-/// One that finds no socket, or one whose buffer is full, is lost silently.
+/// One that finds a socket whose buffer is full is lost silently.
+///
+/// A connected socket receives from its peer only. If nobody has the peer's port, the peer's machine says so, and one
+/// later call, whether it sends or receives, fails with `ConnectionRefused`; a call on any other socket never does.
 #[derive(Debug)]
 pub struct UdpSocket {
     net: SharedNet,
@@ -105,59 +119,126 @@ impl UdpSocket {
         Ok(UdpSocket { net, host, alive, bound })
     }
 
+    /// Connects the socket: `send` sends to this address, and only what comes from there arrives. What has arrived
+    /// already stays. A socket can be connected again, to another address.
+    ///
+    /// # Errors
+    /// `NetworkUnreachable` if no host has the address.
+    pub async fn connect(&self, to: SocketAddr) -> io::Result<()> {
+        let mut net = self.while_alive().await;
+        let (_, address, port) = net.destination(self.host, to)?;
+        if let Some(inbox) = net.inbox(self.host, self.bound) {
+            inbox.peer = Some(SocketAddr::new(address, port));
+        }
+        Ok(())
+    }
+
+    /// Sends a datagram to the peer. Returns its length.
+    ///
+    /// # Errors
+    /// Linux's `EDESTADDRREQ` if the socket is not connected, `ConnectionRefused` if the peer's machine has answered that
+    /// nobody has the port, and those of [`UdpSocket::send_to`].
+    pub async fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        let peer = self.while_alive().await.inbox(self.host, self.bound).and_then(|inbox| inbox.peer);
+        self.send_to(bytes, peer.ok_or_else(|| io::Error::from_raw_os_error(EDESTADDRREQ))?).await
+    }
+
     /// Sends a datagram to an address, for example the one that another came from. Returns its length.
     ///
     /// # Errors
     /// Linux's `EMSGSIZE` if it has more than 65,507 bytes, and `NetworkUnreachable` if no host has the
-    /// address.
+    /// address; `ConnectionRefused` on a connected socket, as [`UdpSocket::send`].
     pub async fn send_to(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {
-        if !self.alive.is_set() {
-            // An error would let the dead program act for the rest of the step.
-            std::future::pending::<()>().await;
-        }
+        let mut net = self.while_alive().await;
         if bytes.len() > LARGEST {
             return Err(io::Error::from_raw_os_error(EMSGSIZE));
         }
-        let mut net = self.net.lock();
-        let found = net.names.hosts(self.host, &to.ip().to_string());
-        let Some((host, address)) = found.first().copied() else {
-            return Err(io::Error::from(io::ErrorKind::NetworkUnreachable));
-        };
-        net.send_datagram((self.host, self.bound.0), (host, address, to.port()), Bytes::copy_from_slice(bytes));
+        let to = net.destination(self.host, to)?;
+        net.inbox(self.host, self.bound).map_or(Ok(()), Inbox::take_error)?;
+        net.send_datagram((self.host, self.bound.0), to, Bytes::copy_from_slice(bytes));
         Ok(bytes.len())
+    }
+
+    /// The network, for a program that lives. An error would let a dead one act for the rest of the step.
+    async fn while_alive(&self) -> NetGuard<'_> {
+        if !self.alive.is_set() {
+            std::future::pending::<()>().await;
+        }
+        self.net.lock()
+    }
+
+    /// The next datagram: how many of its bytes fit into the buffer. The others are lost.
+    ///
+    /// # Errors
+    /// `ConnectionRefused` if the machine of the peer to which the socket is connected has answered that nobody has the
+    /// port.
+    pub async fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.recv_from(buffer).await.map(|(length, _)| length)
     }
 
     /// The next datagram: how many of its bytes fit into the buffer, and where it came from. The others are lost.
     ///
     /// # Errors
-    /// Never fails today; the signature matches tokio's socket.
+    /// As [`UdpSocket::recv`].
     pub async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         poll_fn(|cx| self.poll_recv_from(cx, buffer)).await
+    }
+
+    /// The same as [`UdpSocket::recv_from`], but the datagram stays in the socket, whole.
+    ///
+    /// # Errors
+    /// As [`UdpSocket::recv`].
+    pub async fn peek_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        poll_fn(|cx| self.poll_next(cx, buffer, Inbox::peek)).await
     }
 
     /// Polls for the next datagram.
     ///
     /// # Errors
-    /// Never fails today; the signature matches tokio's socket.
+    /// As [`UdpSocket::recv`].
     pub fn poll_recv_from(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<(usize, SocketAddr)>> {
+        self.poll_next(cx, buffer, Inbox::take)
+    }
+
+    fn poll_next(
+        &self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+        next: impl Fn(&mut Inbox, &Waker) -> Option<(Bytes, SocketAddr)>,
+    ) -> Poll<io::Result<(usize, SocketAddr)>> {
         if !self.alive.is_set() {
             return Poll::Pending;
         }
         let mut net = self.net.lock();
         let Some(inbox) = net.inbox(self.host, self.bound) else { return Poll::Pending };
-        let Some((bytes, from)) = inbox.take(cx.waker()) else { return Poll::Pending };
+        inbox.take_error()?;
+        let Some((bytes, from)) = next(inbox, cx.waker()) else { return Poll::Pending };
         let length = bytes.len().min(buffer.len());
         buffer[..length].copy_from_slice(&bytes[..length]);
         Poll::Ready(Ok((length, from)))
     }
 
-    /// The address of this socket: the host's own IPv4 address if it is bound to all.
+    /// The address to which the socket is connected.
+    ///
+    /// # Errors
+    /// `NotConnected` if it is not.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        let peer = self.net.lock().inbox(self.host, self.bound).and_then(|inbox| inbox.peer);
+        peer.ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    /// The address of this socket. If it is bound to all of the host's, it is the one from which it sends to its peer, or
+    /// else the host's own IPv4 address.
     ///
     /// # Errors
     /// Never fails today; the signature matches tokio's socket.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         let (port, on) = self.bound;
-        Ok(SocketAddr::new(on.unwrap_or_else(|| address(self.host.index())), port))
+        let all = || match self.peer_addr() {
+            Ok(peer) => source(self.host.index(), peer.ip()),
+            Err(_) => address(self.host.index()),
+        };
+        Ok(SocketAddr::new(on.unwrap_or_else(all), port))
     }
 }
 

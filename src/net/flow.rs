@@ -202,8 +202,13 @@ impl Packet {
     /// Whether a kernel sends a segment of this kind again only when its peer or program asks for it. An injected
     /// segment has no kernel that would.
     pub(crate) fn is_sent_once(&self) -> bool {
-        use SegmentKind::{Ack, Datagram, Probe, Rst, Syn, SynAck};
-        matches!(self.kind, Syn | SynAck | Ack | Probe | Rst | Datagram) || self.ordinal == u32::MAX
+        use SegmentKind::{Ack, Datagram, Probe, Rst, Syn, SynAck, Unreachable};
+        matches!(self.kind, Syn | SynAck | Ack | Probe | Rst | Datagram | Unreachable) || self.ordinal == u32::MAX
+    }
+
+    /// Whether it belongs to no connection, and so may overtake others.
+    pub(crate) fn is_datagram(&self) -> bool {
+        matches!(self.kind, SegmentKind::Datagram | SegmentKind::Unreachable)
     }
 }
 

@@ -1,6 +1,7 @@
-//! The datagrams that wait in a socket until its program reads them.
+//! The datagrams that wait in a socket until its program reads them, and what the socket knows of its peer.
 
 use std::collections::VecDeque;
+use std::io;
 use std::net::SocketAddr;
 use std::task::Waker;
 
@@ -12,12 +13,21 @@ const RECEIVE_BUFFER: usize = 212_992;
 /// What waits in a socket.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
+    /// The only address from which datagrams arrive, once the socket is connected.
+    pub(super) peer: Option<SocketAddr>,
     queue: VecDeque<(Bytes, SocketAddr)>,
     bytes: usize,
+    /// Whether the peer's machine has answered that nobody has the port, and no call has returned that yet.
+    is_refused: bool,
     reader: Option<Waker>,
 }
 
 impl Inbox {
+    /// Whether a datagram from this address is one for this socket.
+    pub(super) fn is_meant(&self, from: SocketAddr) -> bool {
+        self.peer.is_none_or(|peer| peer == from)
+    }
+
     /// A datagram arrives, and is lost if there is no room. Returns the waker of a waiting reader.
     pub(super) fn receive(&mut self, bytes: Bytes, from: SocketAddr) -> Option<Waker> {
         if self.bytes + bytes.len() > RECEIVE_BUFFER {
@@ -28,13 +38,34 @@ impl Inbox {
         self.reader.take()
     }
 
-    /// The next datagram, or `None`, in which case `waker` is woken when one arrives.
-    pub(super) fn take(&mut self, waker: &Waker) -> Option<(Bytes, SocketAddr)> {
-        let next = self.queue.pop_front();
-        match &next {
-            Some((bytes, _)) => self.bytes -= bytes.len(),
-            None => self.reader = Some(waker.clone()),
+    /// Nobody has the peer's port. Returns the waker of a waiting reader.
+    pub(super) fn refuse(&mut self) -> Option<Waker> {
+        self.is_refused = true;
+        self.reader.take()
+    }
+
+    /// As on Linux, one call fails for all answers that have arrived: the next one, whether it sends or receives.
+    ///
+    /// # Errors
+    /// `ConnectionRefused` if an answer has arrived since the last call.
+    pub(super) fn take_error(&mut self) -> io::Result<()> {
+        if std::mem::take(&mut self.is_refused) { Err(io::ErrorKind::ConnectionRefused.into()) } else { Ok(()) }
+    }
+
+    /// The next datagram, which stays; `None` if there is none, in which case `waker` is woken when one arrives.
+    pub(super) fn peek(&mut self, waker: &Waker) -> Option<(Bytes, SocketAddr)> {
+        let next = self.queue.front().cloned();
+        if next.is_none() {
+            self.reader = Some(waker.clone());
         }
         next
+    }
+
+    /// The same, but it is taken out.
+    pub(super) fn take(&mut self, waker: &Waker) -> Option<(Bytes, SocketAddr)> {
+        let next = self.peek(waker)?;
+        self.queue.pop_front();
+        self.bytes -= next.0.len();
+        Some(next)
     }
 }

@@ -16,7 +16,7 @@ use super::headline::headline;
 use super::host_faults::AllHostFaults;
 use super::limits::Limits;
 use super::machine::Kernel;
-use super::names::{Names, address, address_v6};
+use super::names::{Names, address, source};
 use super::packets::Packets;
 use crate::history::SharedRecording;
 use crate::sandbox;
@@ -74,11 +74,7 @@ impl Net {
         let flow = &self.flows[flow as usize];
         match side {
             Side::Server => SocketAddr::new(flow.address, flow.key.port),
-            Side::Client if flow.address.is_loopback() => SocketAddr::new(flow.address, flow.client_port),
-            Side::Client if flow.address.is_ipv6() => {
-                SocketAddr::new(address_v6(flow.key.from.index()), flow.client_port)
-            }
-            Side::Client => SocketAddr::new(address(flow.key.from.index()), flow.client_port),
+            Side::Client => SocketAddr::new(source(flow.key.from.index(), flow.address), flow.client_port),
         }
     }
 

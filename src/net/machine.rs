@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use turmoil::net::UdpSocket;
 
+use super::allowance::Allowance;
 use super::bound::Bound;
 use super::flow::FlowId;
 use super::inbox::Inbox;
@@ -37,6 +38,8 @@ pub(super) struct Kernel {
     pub(super) ports: Ports,
     /// The datagram sockets.
     pub(super) inboxes: BTreeMap<Bound, Inbox>,
+    /// How many datagrams of each peer the kernel may still answer with ICMP.
+    pub(super) answers: BTreeMap<HostId, Allowance>,
     /// When the kernel looks at the ends that it keeps alive: the connection, and the side.
     pub(super) keep_alive: BTreeSet<(Duration, FlowId, usize)>,
     /// When the kernel sends each unanswered SYN again: the connection, and how often it has been sent.
@@ -72,6 +75,7 @@ impl Kernel {
         self.keep_alive.clear();
         self.requests.clear();
         self.inboxes.clear();
+        self.answers.clear();
     }
 
     pub(super) fn power_on(&mut self) {

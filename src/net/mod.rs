@@ -49,6 +49,7 @@
 //! kernel then waits for the exact time within the step.
 
 mod adapters;
+mod allowance;
 mod arrivals;
 mod bound;
 mod calls;
@@ -74,6 +75,7 @@ mod requests;
 mod shared;
 mod socket;
 mod triggered;
+mod unreachable;
 mod watch;
 mod wire;
 

@@ -29,6 +29,15 @@ pub(super) fn is_own(index: usize, ip: IpAddr) -> bool {
     ip.is_loopback() || ip == address(index) || ip == address_v6(index)
 }
 
+/// The address from which the host with this index sends to another.
+pub(super) fn source(index: usize, to: IpAddr) -> IpAddr {
+    match to {
+        to if to.is_loopback() => to,
+        IpAddr::V4(_) => address(index),
+        IpAddr::V6(_) => address_v6(index),
+    }
+}
+
 /// The kinds of faults of a name lookup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NameTrouble {

@@ -22,7 +22,7 @@ use std::time::Duration;
 use turmoil::Sim;
 
 use super::kernel::Net;
-use crate::trace::{HostId, SegmentKind};
+use crate::trace::HostId;
 
 pub(crate) use burst::Chain;
 pub(crate) use idle::IdleWatch;
@@ -265,7 +265,7 @@ impl Wire {
             deliver_datagram(net, twin, at + latency);
         }
         let Some(packet) = net.packets.get_mut(id) else { return };
-        if packet.kind == SegmentKind::Datagram {
+        if packet.is_datagram() {
             return deliver_datagram(net, id, at + latency);
         }
         let (flow, side, ordinal) = (packet.flow, packet.side, packet.ordinal);

@@ -41,6 +41,8 @@ pub enum SegmentKind {
     Probe,
     /// A datagram, which belongs to no connection.
     Datagram,
+    /// Answers a datagram for which no socket was found (ICMP port unreachable).
+    Unreachable,
 }
 
 /// Why it is safe to send a request again.

@@ -59,6 +59,26 @@ impl Machine for Real {
         socket.recv_from(buffer).await
     }
 
+    async fn connect_datagrams(&self, socket: &UdpSocket, to: SocketAddr) -> io::Result<()> {
+        socket.connect(to).await
+    }
+
+    async fn send(&self, socket: &UdpSocket, bytes: &[u8]) -> io::Result<usize> {
+        socket.send(bytes).await
+    }
+
+    async fn receive_only(&self, socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<usize> {
+        socket.recv(buffer).await
+    }
+
+    async fn peek(&self, socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        socket.peek_from(buffer).await
+    }
+
+    fn addresses(&self, socket: &UdpSocket) -> (io::Result<SocketAddr>, io::Result<SocketAddr>) {
+        (socket.local_addr(), socket.peer_addr())
+    }
+
     fn server(&self) -> SocketAddr {
         SocketAddr::new(SERVER.parse().expect("it is an address"), PORT)
     }
@@ -310,7 +330,7 @@ fn change(namespaces: &Namespaces, life: &watch::Sender<Life>, trouble: Trouble,
         false => namespaces.unfilter(namespace),
     };
     // Segments are lost on their way: a kernel would notice that its own output is dropped.
-    let drop_input_of = |namespace: &str| filter(namespace, "input", "ip protocol { tcp, udp } drop");
+    let drop_input_of = |namespace: &str| filter(namespace, "input", "ip protocol { tcp, udp, icmp } drop");
     let (server, client) = (namespaces.server.as_str(), namespaces.client.as_str());
     match trouble {
         Trouble::Partition(..) => {
@@ -328,7 +348,7 @@ fn change(namespaces: &Namespaces, life: &watch::Sender<Life>, trouble: Trouble,
         }
         Trouble::PowerOff(..) if begins => {
             // Nothing leaves the machine when its process ends.
-            namespaces.filter(server, "output", "ip protocol { tcp, udp } drop")?;
+            namespaces.filter(server, "output", "ip protocol { tcp, udp, icmp } drop")?;
             life.send_replace(Life::Down);
             Ok(())
         }

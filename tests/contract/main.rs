@@ -56,6 +56,20 @@ pub trait Machine: Clone + 'static {
         socket: &Self::Datagrams,
         buffer: &mut [u8],
     ) -> impl Future<Output = io::Result<(usize, SocketAddr)>>;
+    /// Connects a datagram socket.
+    fn connect_datagrams(&self, socket: &Self::Datagrams, to: SocketAddr) -> impl Future<Output = io::Result<()>>;
+    /// Sends a datagram to the peer of a connected socket.
+    fn send(&self, socket: &Self::Datagrams, bytes: &[u8]) -> impl Future<Output = io::Result<usize>>;
+    /// Receives a datagram, without its sender.
+    fn receive_only(&self, socket: &Self::Datagrams, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>>;
+    /// Receives a datagram that stays in the socket.
+    fn peek(
+        &self,
+        socket: &Self::Datagrams,
+        buffer: &mut [u8],
+    ) -> impl Future<Output = io::Result<(usize, SocketAddr)>>;
+    /// The own address and the peer's.
+    fn addresses(&self, socket: &Self::Datagrams) -> (io::Result<SocketAddr>, io::Result<SocketAddr>);
     /// The server's address and port.
     fn server(&self) -> SocketAddr;
     /// Makes the close of a connection reset it.

@@ -7,7 +7,7 @@ use std::process::Command;
 /// A mistake: what it is, the file, the right text, which occurs there once, and the wrong one.
 type Mutant = (&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 16] = [
+const MUTANTS: [Mutant; 22] = [
     (
         "timeouts do not double",
         "src/net/wire/retransmit.rs",
@@ -77,8 +77,8 @@ const MUTANTS: [Mutant; 16] = [
     (
         "a lost end of the stream is not sent again",
         "src/net/flow.rs",
-        "matches!(self.kind, Syn | SynAck | Ack | Probe | Rst | Datagram)",
-        "matches!(self.kind, Syn | SynAck | Ack | Probe | Rst | Datagram | SegmentKind::Fin)",
+        "matches!(self.kind, Syn | SynAck | Ack | Probe | Rst | Datagram | Unreachable)",
+        "matches!(self.kind, Syn | SynAck | Ack | Probe | Rst | Datagram | Unreachable | SegmentKind::Fin)",
     ),
     (
         "the peer's end ends both directions",
@@ -104,6 +104,32 @@ const MUTANTS: [Mutant; 16] = [
         "if matches!(packet.kind, SegmentKind::Data | SegmentKind::Fin) && !packet.is_sent_once() {",
         "if packet.ordinal == u32::MAX && !packet.is_sent_once() {",
     ),
+    (
+        "the kernel of a paused process does nothing either",
+        "src/world/pauses.rs",
+        "self.paused.iter().filter(|(_, paused)| paused.is_frozen)",
+        "self.paused.iter().filter(|_| false)",
+    ),
+    ("a paused process runs on", "src/world/pauses.rs", "paused.freeze.begin();", ""),
+    (
+        "a connected socket receives from anybody",
+        "src/net/inbox.rs",
+        "self.peer.is_none_or(|peer| peer == from)",
+        "self.peer.is_none_or(|peer| peer == from || true)",
+    ),
+    (
+        "a socket without a peer hears that nobody has a port",
+        "src/net/unreachable.rs",
+        "filter(|inbox| inbox.peer == Some(peer))",
+        "filter(|inbox| inbox.peer.is_none_or(|known| known == peer))",
+    ),
+    (
+        "a connected socket does not hear that nobody has the port",
+        "src/net/inbox.rs",
+        "self.is_refused = true;",
+        "self.is_refused = false;",
+    ),
+    ("a kernel answers every datagram by ICMP", "src/net/allowance.rs", "left.is_some()", "left.is_some() || true"),
 ];
 
 /// The mutants whose right text is not once in its file.

@@ -1,6 +1,7 @@
 //! The programs of the rows: what both sides do with their sockets and note of it, and the two sides themselves.
 
 mod clients;
+mod connected;
 mod datagrams;
 mod servers;
 
@@ -11,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use super::Machine;
 
 pub use clients::*;
+pub use connected::*;
 pub use datagrams::*;
 pub use servers::*;
 
@@ -24,6 +26,8 @@ pub(super) fn word<T>(result: &io::Result<T>, good: &str) -> String {
             io::ErrorKind::BrokenPipe => "EPIPE".to_owned(),
             io::ErrorKind::TimedOut => "ETIMEDOUT".to_owned(),
             io::ErrorKind::AddrInUse => "EADDRINUSE".to_owned(),
+            io::ErrorKind::NotConnected => "ENOTCONN".to_owned(),
+            _ if error.raw_os_error() == Some(89) => "EDESTADDRREQ".to_owned(),
             _ if error.raw_os_error() == Some(90) => "EMSGSIZE".to_owned(),
             kind => format!("{kind:?}"),
         },

@@ -50,6 +50,26 @@ impl Machine for Simulated {
         socket.recv_from(buffer).await
     }
 
+    async fn connect_datagrams(&self, socket: &UdpSocket, to: SocketAddr) -> io::Result<()> {
+        socket.connect(to).await
+    }
+
+    async fn send(&self, socket: &UdpSocket, bytes: &[u8]) -> io::Result<usize> {
+        socket.send(bytes).await
+    }
+
+    async fn receive_only(&self, socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<usize> {
+        socket.recv(buffer).await
+    }
+
+    async fn peek(&self, socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        socket.peek_from(buffer).await
+    }
+
+    fn addresses(&self, socket: &UdpSocket) -> (io::Result<SocketAddr>, io::Result<SocketAddr>) {
+        (socket.local_addr(), socket.peer_addr())
+    }
+
     fn server(&self) -> SocketAddr {
         // The first host of the scenario.
         SocketAddr::from(([192, 168, 0, 1], PORT))

@@ -229,6 +229,26 @@ fn rows() -> Vec<Row> {
         row!("datagrams and a process that is killed", echo_datagrams, datagrams_twice, [Kill(400, 900)], 3),
         row!("datagrams and a machine without power", echo_datagrams, datagrams_twice, [PowerOff(400, 900)], 3),
         row!("datagrams and a paused process", echo_datagrams, datagrams_twice, [Pause(400, 900)], 3),
+        row!("a connected socket: a datagram is sent back", echo_datagrams, one_to_the_peer, [], 2),
+        row!(
+            "a connected socket receives from its peer only",
+            answer_from_two_sockets,
+            one_to_the_peer_and_wait,
+            [],
+            3
+        ),
+        row!("what came before a connect stays", answer_from_two_sockets, connect_after_the_answers, [], 3),
+        row!("a connected socket: nobody has the port, seen by reads", nothing, one_to_the_peer, [], 2),
+        row!("a connected socket: nobody has the port, seen by writes", nothing, many_to_the_peer, [], 3),
+        row!("a connected socket sends to somebody else", echo_datagrams, to_another_than_the_peer, [], 3),
+        row!("a connected socket is connected again", echo_datagrams, connect_again, [], 3),
+        row!("a connected socket and a process that is killed", echo_datagrams, three_to_the_peer, [Kill(400, 900)], 3),
+        row!("a connected socket and no power", echo_datagrams, three_to_the_peer, [PowerOff(400, 900)], 3),
+        row!("a connected socket and a partition", echo_datagrams, three_to_the_peer, [Partition(400, 900)], 3),
+        row!("an answer that nobody has the port is cut off", nothing, three_to_the_peer, [CutToClient(400, 900)], 3),
+        row!("nobody has the port, and the process is paused", nothing, three_to_the_peer, [Pause(400, 1_900)], 3),
+        row!("what a socket says of itself", nothing, addresses_of_a_socket, [], 2),
+        row!("a datagram is looked at and stays", peek_and_receive, three_datagrams, [], 2),
         row!("keep-alive: a peer whose process is paused", hold, keep_alive_and_read, [Pause(600, 7_900)], 9),
     ]
 }

@@ -141,6 +141,72 @@ fn a_socket_receives_what_fits_and_nothing_too_long_is_sent() {
 }
 
 #[test]
+fn a_connected_socket_knows_its_peer_on_its_own_machine_and_by_ipv6() {
+    let client = |cx: HostContext, seen: Seen| async move {
+        let socket = cx.datagrams(0).unwrap();
+        let port = socket.local_addr().unwrap().port();
+        assert_eq!(socket.peer_addr().unwrap_err().kind(), io::ErrorKind::NotConnected);
+        assert_eq!(socket.send(b"x").await.unwrap_err().raw_os_error(), Some(89), "EDESTADDRREQ");
+        let nobody = SocketAddr::from(([10, 0, 0, 1], 53));
+        assert_eq!(socket.connect(nobody).await.unwrap_err().kind(), io::ErrorKind::NetworkUnreachable);
+        // The limit of a kernel's answers is none for its own machine.
+        let own = SocketAddr::from((Ipv4Addr::LOCALHOST, 7));
+        socket.connect(own).await.unwrap();
+        assert_eq!(socket.local_addr().unwrap(), SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        for _ in 0..50 {
+            socket.send(b"x").await.unwrap();
+            assert_eq!(socket.recv(&mut [0; 9]).await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+        }
+        let ipv6 = SocketAddr::from(([0xfd00, 0, 0, 0, 0, 0, 0xc0a8, 1], 53));
+        socket.connect(ipv6).await.unwrap();
+        socket.send(b"abc").await.unwrap();
+        let mut buffer = [0; 9];
+        assert_eq!(socket.peek_from(&mut buffer).await.unwrap(), (3, ipv6));
+        assert_eq!(socket.recv(&mut buffer).await.unwrap(), 3);
+        assert!(socket.local_addr().unwrap().is_ipv6());
+        assert_eq!(socket.peer_addr().unwrap(), ipv6);
+        note(&seen, &cx, "done");
+    };
+    let (_, seen) = world_with(20, vec![], echo_datagrams, client, |s| s);
+    assert!(saw(&seen, "done"), "{:?}", seen.lock().unwrap());
+}
+
+#[test]
+fn the_answer_that_nobody_has_a_port_crosses_the_link_as_any_datagram() {
+    let refused = |faults: Vec<Fault>| {
+        let client = |cx: HostContext, seen: Seen| async move {
+            let socket = cx.datagrams(0).unwrap();
+            socket.connect(SocketAddr::from(([192, 168, 0, 1], 54))).await.unwrap();
+            for number in 0..40 {
+                socket.send(b"x").await.unwrap();
+                let began = cx.elapsed();
+                match tokio::time::timeout(secs(1), socket.recv(&mut [0; 9])).await {
+                    Ok(Err(error)) => {
+                        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+                        note(&seen, &cx, format!("refused {number}"));
+                        assert_between(cx.elapsed() - began, 40, 42);
+                    }
+                    Ok(Ok(_)) => panic!("nobody answers"),
+                    Err(_) => {}
+                }
+                until(&cx, (number + 1) * 1_000).await;
+            }
+        };
+        let even = |scenario: Scenario| scenario.latency(millis(20)..millis(20));
+        let (run, seen) = world_with(60, faults, echo_datagrams, client, even);
+        let count = seen.lock().unwrap().iter().filter(|(label, _)| label.starts_with("refused")).count();
+        (count, run.outcome.fault_effects)
+    };
+    assert_eq!(refused(vec![]), (40, vec![]));
+    let during = |fault: fault::FaultGenerator| vec![fault.at(secs(0)).lasting(secs(50))];
+    let (back, effects) = refused(during(fault::loss(0.3, "server", "client").one_way()));
+    assert_eq!(effects, [40 - back as u64], "only the answers are lost");
+    assert!((18..=36).contains(&back), "{back}");
+    let (there, effects) = refused(during(fault::partition_with_reset("client", "server")));
+    assert_eq!((there, effects), (0, vec![40]), "a firewall drops datagrams, and answers none");
+}
+
+#[test]
 fn datagrams_of_a_machine_to_itself_cross_no_link() {
     let partition = vec![on_link(fault::kinds::Partition {}, 0, 1_000)];
     let client = |cx: HostContext, seen: Seen| async move {

@@ -62,7 +62,7 @@ impl Links {
     pub(super) fn answer_with_reset(&mut self, net: &mut Net, id: u32, at: Duration) {
         let Some(packet) = net.packets.get(id) else { return };
         let (flow_id, side, ordinal) = (packet.flow, packet.side, packet.ordinal);
-        let is_answered = !matches!(packet.kind, SegmentKind::Rst | SegmentKind::Datagram);
+        let is_answered = packet.kind != SegmentKind::Rst && !packet.is_datagram();
         drop_packet(net, id, at);
         if !is_answered {
             return;

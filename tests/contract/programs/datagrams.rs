@@ -20,7 +20,7 @@ pub async fn echo_datagrams<M: Machine>(machine: M) {
 }
 
 /// The bytes, or how many they are.
-fn brief(bytes: &[u8]) -> String {
+pub(super) fn brief(bytes: &[u8]) -> String {
     if bytes.len() > 20 { format!("{} B", bytes.len()) } else { format!("\"{}\"", String::from_utf8_lossy(bytes)) }
 }
 
@@ -56,7 +56,8 @@ async fn send<M: Machine>(machine: M, datagrams: &[&[u8]]) {
     note_answers(&machine, &socket, 1_500).await;
 }
 
-async fn note_answers<M: Machine>(machine: &M, socket: &M::Datagrams, until_ms: u64) {
+/// Notes what arrives until this time, and each error.
+pub(super) async fn note_answers<M: Machine>(machine: &M, socket: &M::Datagrams, until_ms: u64) {
     let mut buffer = vec![0; LONGEST];
     loop {
         let left = Duration::from_millis(until_ms).saturating_sub(machine.elapsed());
