@@ -319,6 +319,10 @@ pub(crate) struct CheckHistory {
     /// The object that the history is about. The format of the file is told by how it begins.
     #[arg(long)]
     pub(crate) model: HistoryModel,
+    /// The values of a register's history are pairs `[KEY VALUE]`, as `jepsen.independent` writes them, and each key has a
+    /// register of its own. This is also assumed if each `:read` is called with `[KEY nil]`.
+    #[arg(long)]
+    pub(crate) independent: bool,
     /// The initial value, in EDN: of a register, nil by default; of a mutex, `:held` or `:free`; of a multi-register, a
     /// map; of a set or a queue, its values.
     #[arg(long, value_name = "VALUE")]

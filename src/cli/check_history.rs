@@ -1,5 +1,6 @@
 //! `cargo sims check`: judges a history that was recorded elsewhere.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::path::Path;
 
@@ -8,7 +9,7 @@ use super::terminal::say;
 use crate::check::linear::models::{
     KeyValue, MultiRegister, Mutex, Queue, QueueOp, QueueOutput, Register, RegisterOp, Set,
 };
-use crate::check::linear::read::{self, Datum, FailedCas};
+use crate::check::linear::read::{self, Datum, FailedCas, RegisterHistory};
 use crate::check::linear::{self, Judgement, Model, SearchOptions, TypedHistory, queue};
 use crate::explore::Status;
 
@@ -29,14 +30,25 @@ pub(super) fn run(arguments: &CheckHistory) -> Result<u8, String> {
     };
     let status = match arguments.model {
         HistoryModel::Register | HistoryModel::CasRegister => {
-            let history = file.read(|text| read::register(text, failed_cas))?;
-            let is_cas = |op: &RegisterOp<Datum>| matches!(op, RegisterOp::CompareAndSet(..));
-            if matches!(arguments.model, HistoryModel::Register)
-                && history.entries().iter().any(|entry| is_cas(&entry.op))
-            {
+            let is_by_key = arguments.independent || file.read(read::has_keys)?;
+            let histories = match is_by_key {
+                true => file.read(|text| read::register_by_key(text, failed_cas))?,
+                false => BTreeMap::from([(Datum::Nil, file.read(|text| read::register(text, failed_cas))?)]),
+            };
+            let has_cas = |history: &RegisterHistory| {
+                history.entries().iter().any(|entry| matches!(entry.op, RegisterOp::CompareAndSet(..)))
+            };
+            if matches!(arguments.model, HistoryModel::Register) && histories.values().any(has_cas) {
                 return Err(format!("{}: there is a :cas; use --model cas-register", path.display()));
             }
-            file.judge(&Register::new(initial.unwrap_or(Datum::Nil)), &history)
+            let register = Register::new(initial.unwrap_or(Datum::Nil));
+            match is_by_key {
+                true => file.judge_each(&register, &histories),
+                false => file.judge(&register, &histories[&Datum::Nil]),
+            }
+        }
+        _ if arguments.independent => {
+            return Err("--independent is for --model register and cas-register".to_owned());
         }
         HistoryModel::Mutex => file.judge(&mutex(initial)?, &file.read(read::mutex)?),
         HistoryModel::MultiRegister => file.judge(&registers(initial)?, &file.read(read::multi_register)?),
@@ -97,15 +109,44 @@ impl File<'_> {
     }
 
     fn pass<Op, Output>(&self, history: &TypedHistory<Op, Output>) -> Status {
+        self.all_pass([history], "")
+    }
+
+    /// All histories of the file are linearizable; `objects` says in words of how many objects they are.
+    fn all_pass<'h, Op: 'h, Output: 'h>(
+        &self,
+        histories: impl IntoIterator<Item = &'h TypedHistory<Op, Output>>,
+        objects: &str,
+    ) -> Status {
         let path = self.path.display();
-        let count = history.entries().len();
-        let unknown = history.entries().iter().filter(|entry| entry.ret.is_none()).count();
+        let (mut count, mut unknown) = (0, 0);
+        for history in histories {
+            count += history.entries().len();
+            unknown += history.entries().iter().filter(|entry| entry.ret.is_none()).count();
+        }
         if count == unknown {
             say(&format!("{path}: unknown: none of {count} operations returned, so there is nothing to judge\n"));
             return Status::Unknown;
         }
-        say(&format!("{path}: linearizable: {count} operations, {unknown} of them with unknown outcomes\n"));
+        say(&format!("{path}: linearizable: {objects}{count} operations, {unknown} of them with unknown outcomes\n"));
         Status::Pass
+    }
+
+    /// Judges the history of each key.
+    fn judge_each<M: Model>(&self, model: &M, histories: &BTreeMap<Datum, TypedHistory<M::Op, M::Output>>) -> Status
+    where
+        M::Op: Debug,
+    {
+        let mut others = Vec::new();
+        for (key, history) in histories {
+            others.extend(self.unless_linearizable(&format!("key {key}: "), model, history));
+        }
+        let Some(worst) = others.iter().max() else {
+            return self.all_pass(histories.values(), &format!("{} keys, ", histories.len()));
+        };
+        let (path, right) = (self.path.display(), histories.len() - others.len());
+        say(&format!("{path}: {}: {right} of {} keys are linearizable\n", worst.word(), histories.len()));
+        *worst
     }
 
     fn judged_queue(
@@ -122,17 +163,30 @@ impl File<'_> {
     where
         M::Op: Debug,
     {
+        self.unless_linearizable("", model, history).unwrap_or_else(|| self.pass(history))
+    }
+
+    /// Says why a history is not linearizable, or that it is unknown; `None` if it is linearizable.
+    fn unless_linearizable<M: Model>(
+        &self,
+        whose: &str,
+        model: &M,
+        history: &TypedHistory<M::Op, M::Output>,
+    ) -> Option<Status>
+    where
+        M::Op: Debug,
+    {
         let path = self.path.display();
         match linear::judge(model, history, self.options) {
-            Judgement::Linearizable(_) => self.pass(history),
+            Judgement::Linearizable(_) => None,
             Judgement::Violated(violation) => {
                 let core = violation.core(model, history);
-                say(&format!("{path}: {}", violation.text(history, Some(&core))));
-                Status::Fail
+                say(&format!("{path}: {whose}{}", violation.text(history, Some(&core))));
+                Some(Status::Fail)
             }
             Judgement::GaveUp(configurations) => {
-                say(&format!("{path}: unknown: {}\n", linear::gave_up(configurations)));
-                Status::Unknown
+                say(&format!("{path}: {whose}unknown: {}\n", linear::gave_up(configurations)));
+                Some(Status::Unknown)
             }
         }
     }

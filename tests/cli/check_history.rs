@@ -59,6 +59,21 @@ pub fn a_history_from_elsewhere_is_judged() {
         assert_eq!(code(&none), 3, "{model}");
         assert_contains(&stdout(&none), &["none of 1 operations returned, so there is nothing to judge"]);
     }
+    assert_one_line(&judged("mutex", "0 :invoke :acquire nil\n", &["--independent"]), "--independent is for", 2);
+    let keys = "0 :invoke :write [7 1]\n1 :invoke :cas [8 [5 6]]\n0 :ok :write [7 1]\n1 :ok :cas [8 [5 6]]\n";
+    let right = judged("cas-register", keys, &["--independent", "--initial", "5"]);
+    assert_eq!(code(&right), 0);
+    assert_contains(&stdout(&right), &["linearizable: 2 keys, 2 operations, 0 of them with unknown outcomes"]);
+    let wrong = judged("cas-register", keys, &["--independent"]);
+    assert_eq!(code(&wrong), 1);
+    assert_contains(&stdout(&wrong), &["history.txt: key 8: not linearizable", "fail: 1 of 2 keys are linearizable"]);
+    // Each read of a pair `[KEY nil]` says so by itself.
+    let reads = "0 :invoke :read [7 nil]\n0 :ok :read [7 nil]\n1 :invoke :read [8 nil]\n1 :ok :read [8 1]\n";
+    assert_contains(&stdout(&judged("register", reads, &[])), &["key 8: not linearizable"]);
+    let none = judged("register", &reads.replace(":ok", ":info"), &[]);
+    assert_eq!(code(&none), 3);
+    assert_contains(&stdout(&none), &["unknown: none of 2 operations returned"]);
+
     let wrong =
         [("mutex", "7", "give :held or :free"), ("set", "7", "is not a list"), ("kv", "7", "takes no --initial")];
     for (model, initial, expected) in wrong {

@@ -224,3 +224,51 @@ fn quoted_strings_and_field_orders_are_parsed() {
     assert_eq!(entry.ret, Some((1, KeyValueOutput::Done)));
     assert_eq!(linearizable(&KeyValue, &history), Verdict::Pass);
 }
+
+/// As `jepsen.independent` writes them: the values are pairs of a key and a value.
+#[test]
+fn independent_registers_are_split_by_their_keys() {
+    let events = "#jepsen.history.Op{:index 0, :process 0, :type :invoke, :f :write, :value [0 1]}
+        #jepsen.history.Op{:index 1, :process 1, :type :invoke, :f :write, :value [\"b\" 2]}
+        #jepsen.history.Op{:index 2, :process :nemesis, :type :info, :f :kill, :value [\"n1\" \"n2\"]}
+        #jepsen.history.Op{:index 3, :process 0, :type :ok, :f :write, :value [0 1]}
+        #jepsen.history.Op{:index 4, :process 1, :type :info, :f :write, :value [\"b\" 2], :error :timeout}
+        #jepsen.history.Op{:index 5, :process 0, :type :invoke, :f :read, :value [\"b\" nil]}
+        #jepsen.history.Op{:index 6, :process 2, :type :invoke, :f :cas, :value [0 [1 4]]}
+        #jepsen.history.Op{:index 7, :process 2, :type :ok, :f :cas, :value [0 [1 4]]}
+        #jepsen.history.Op{:index 8, :process 0, :type :ok, :f :read, :value [\"b\" 2]}
+        #jepsen.history.Op{:index 9, :process 2, :type :invoke, :f :cas, :value [0 [7 8]]}
+        #jepsen.history.Op{:index 10, :process 2, :type :fail, :f :cas, :value nil, :error :no}
+        #jepsen.history.Op{:index 11, :process 0, :type :invoke, :f :read, :value [0 nil]}
+        #jepsen.history.Op{:index 12, :process 0, :type :ok, :f :read, :value [0 4]}";
+    let words = |text: &str| {
+        let histories = read::register_by_key(text, FailedCas::default()).unwrap();
+        let judged = histories.iter().map(|(key, history)| {
+            (key.to_string(), linearizable(&Register::new(Datum::Nil), history).word(), history.entries().len())
+        });
+        judged.collect::<Vec<_>>()
+    };
+    let (first, second) = ("0".to_owned(), "\"b\"".to_owned());
+    assert_eq!(words(events), [(first.clone(), "pass", 3), (second.clone(), "pass", 2)]);
+    let stale = events.replace(":ok, :f :read, :value [0 4]", ":ok, :f :read, :value [0 1]");
+    assert_eq!(words(&stale), [(first.clone(), "fail", 3), (second.clone(), "pass", 2)]);
+    // The value of the other key is none of this one.
+    let mixed = events.replace(":ok, :f :read, :value [\"b\" 2]", ":ok, :f :read, :value [\"b\" 1]");
+    assert_eq!(words(&mixed), [(first, "pass", 3), (second, "fail", 2)]);
+
+    assert!(read::has_keys(events).unwrap());
+    assert!(!read::has_keys(&events.replace("[0 nil]", "nil")).unwrap(), "one read without a key");
+    assert!(!read::has_keys("0 :invoke :cas [0 [1 2]]\n0 :ok :cas [0 [1 2]]\n").unwrap(), "there is no read");
+    for (text, expected) in [
+        ("0 :invoke :read nil\n", "line 1: `nil` is not a pair of a key and a value"),
+        ("0 :invoke :read [1 nil]\n0 :ok :read [2 1]\n", "line 2: process 0 called key 1, but key 2 returns"),
+        ("0 :invoke :read [1 nil]\n0 :ok :read 1\n", "line 2: process 0 called key 1, but a value without a key"),
+        ("0 :invoke :read [1 nil]\n0 :invoke :read [2 nil]\n", "line 2: process 0 calls before its previous call"),
+        ("0 :ok :read [1 nil]\n", "line 1: process 0 returns although"),
+        ("0 :invoke :write [1 2]\n0 :ok :write [1 3]\n", "line 2: process 0 called Write(2), but :write 3 returns"),
+        (":nemesis :info :start nil\n", "line 1: the history ends without any operation"),
+    ] {
+        let error = read::register_by_key(text, FailedCas::default()).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{error} instead of {expected}");
+    }
+}

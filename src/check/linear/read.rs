@@ -9,13 +9,14 @@
 
 mod datum;
 mod events;
+mod keys;
 mod parse_error;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
-use self::events::{Event, Kind, events};
+use self::events::{Event, Kind};
 use self::parse_error::beginning;
 use super::models::{
     KeyValueAction, KeyValueOp, KeyValueOutput, MultiRegisterAccess, MultiRegisterOp, MutexOp, QueueOp, QueueOutput,
@@ -57,7 +58,30 @@ pub fn datum(text: &str) -> Result<Datum, String> {
 /// # Errors
 /// Fails if an event cannot be read or cannot follow those before it, or if there is no operation at all.
 pub fn register(text: &str, failed_cas: FailedCas) -> Result<RegisterHistory, ParseError> {
-    history(text, |history, event| {
+    register_of(&events(text)?, failed_cas)
+}
+
+/// Reads the histories of independent registers, one for each key, as `jepsen.independent` writes them: each value is a
+/// pair of the key and the value of an operation on its register, for example `[KEY nil]` of a called `:read`.
+///
+/// # Errors
+/// As [`register`], and if the value of a call has no key.
+pub fn register_by_key(text: &str, failed_cas: FailedCas) -> Result<BTreeMap<Datum, RegisterHistory>, ParseError> {
+    let by_key = keys::split(events(text)?)?;
+    by_key.into_iter().map(|(key, events)| Ok((key, register_of(&events, failed_cas)?))).collect()
+}
+
+/// Whether a history of a register seems to be one of [`register_by_key`]: there are called reads, and each is of
+/// `[KEY nil]`.
+///
+/// # Errors
+/// Fails if an event cannot be read.
+pub fn has_keys(text: &str) -> Result<bool, ParseError> {
+    Ok(keys::are_in(&events(text)?))
+}
+
+fn register_of(events: &[Event<'_>], failed_cas: FailedCas) -> Result<RegisterHistory, ParseError> {
+    history_of(events, |history, event| {
         let begin = |event: &Event<'_>| match &*event.function {
             "read" => Ok(RegisterOp::Read),
             "write" => Ok(RegisterOp::Write(value(event)?.clone())),
@@ -295,12 +319,28 @@ fn drain(
 /// Reads a history event by event.
 fn history<Op, Output>(
     text: &str,
+    add: impl FnMut(&mut TypedHistory<Op, Output>, &Event<'_>) -> Result<(), String>,
+) -> Result<TypedHistory<Op, Output>, ParseError> {
+    history_of(&events(text)?, add)
+}
+
+/// The events of a file, which must have some.
+fn events(text: &str) -> Result<Vec<Event<'_>>, ParseError> {
+    let events = events::events(text)?;
+    if events.is_empty() {
+        let reason = "the history ends without any operation".to_owned();
+        return Err(ParseError { line: text.lines().count().max(1), reason });
+    }
+    Ok(events)
+}
+
+fn history_of<Op, Output>(
+    events: &[Event<'_>],
     mut add: impl FnMut(&mut TypedHistory<Op, Output>, &Event<'_>) -> Result<(), String>,
 ) -> Result<TypedHistory<Op, Output>, ParseError> {
     let mut history = TypedHistory::new();
     let mut open: BTreeMap<u64, Cow<'_, str>> = BTreeMap::new();
-    let events = events(text)?;
-    for event in &events {
+    for event in events {
         let refuse = |reason| ParseError { line: event.line, reason };
         if event.kind == Kind::Invoke {
             open.insert(event.process, event.function.clone());
@@ -311,10 +351,6 @@ fn history<Op, Output>(
             return Err(refuse(format!("process {process} called :{called}, but :{returning} returns")));
         }
         add(&mut history, event).map_err(refuse)?;
-    }
-    if events.is_empty() {
-        let reason = "the history ends without any operation".to_owned();
-        return Err(ParseError { line: text.lines().count().max(1), reason });
     }
     Ok(history)
 }
