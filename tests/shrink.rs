@@ -8,6 +8,9 @@ mod scenarios;
 #[path = "../sims/shop/mod.rs"]
 mod shop;
 
+#[path = "shrink/shifted.rs"]
+mod shifted;
+
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -116,12 +119,18 @@ const BROKEN: [fn() -> Scenario; 14] = [
     acknowledges_despite_errors,
 ];
 
+/// The scenarios of [`shifted`], behind the others.
+const SHIFTED: [fn() -> Scenario; 1] = [shifted::scenario];
+
 fn main() -> ExitCode {
     if is_zygote() || std::env::args().nth(1).as_deref() == Some("cli") {
-        return squall::main(BROKEN);
+        return squall::main([&BROKEN[..], &SHIFTED].concat());
     }
-    let name = "broken_shops_shrink_to_two_faults_in_the_median_and_none_can_be_left_out";
-    libtest_mimic::run(&Arguments::from_args(), vec![Trial::test(name, broken_shops)]).exit_code()
+    let trials = vec![
+        Trial::test("broken_shops_shrink_to_two_faults_in_the_median_and_none_can_be_left_out", broken_shops),
+        Trial::test("a_fault_that_only_moved_what_another_hits_is_left_out", shifted::check),
+    ];
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
 fn broken_shops() -> Result<(), Failed> {

@@ -1,12 +1,14 @@
 //! Shrinks a failing case, as plain data, while it keeps breaking the same promise.
 //!
 //! First, rates of faults become explicit data: the decisions that were effective. Then delta debugging removes faults,
-//! single segments and operations, and the remaining faults become simpler, narrower, shorter and rounder. In the end
+//! single segments and operations (and faults that only moved others, which are then moved), and the remaining faults become
+//! simpler, narrower, shorter and rounder. In the end
 //! each remaining fault is left out once more, to show that none of them can go.
 
 mod ddmin;
 mod explicit;
 mod reduce;
+mod retime;
 
 use std::time::{Duration, Instant};
 
@@ -113,6 +115,9 @@ impl Shrinker<'_, '_> {
             self.leave_nothing_to_chance()?;
             self.drop_idle_faults(effects)?;
             self.fewer_faults()?;
+            if self.fewer_faults_at_other_times()? {
+                self.fewer_faults()?;
+            }
             self.earlier_trigger_points()?;
         }
         self.fewer_operations()?;
@@ -185,6 +190,23 @@ impl Shrinker<'_, '_> {
             })?;
         }
         Ok(())
+    }
+
+    /// Leaves out single faults that only made later ones hit what they hit: those are moved. Returns whether any could
+    /// be left out.
+    fn fewer_faults_at_other_times(&mut self) -> Result<bool, Error> {
+        let (mut index, mut is_smaller) = (0, false);
+        while self.case.plan.faults.len() > 1 && index < self.case.plan.faults.len() && !self.trials.is_over() {
+            let without = without_fault(&self.case, index);
+            let recordings = (self.trials.record(&self.case)?, self.trials.record(&without)?);
+            let (Some(with), Some(without)) = recordings else { break };
+            if self.take_first(retime::candidates(&with, &without, index))? {
+                (index, is_smaller) = (0, true);
+            } else {
+                index += 1;
+            }
+        }
+        Ok(is_smaller)
     }
 
     /// Makes faults begin at an earlier message or event, so that fewer operations are needed before them.
