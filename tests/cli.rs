@@ -51,12 +51,13 @@ fn main() -> ExitCode {
     if is_table {
         return squall::main(table::SCENARIOS);
     }
-    let tests: [(&str, fn()); 48] = [
+    let tests: [(&str, fn()); 49] = [
         ("a_passing_exploration_exits_with_0_and_prints_a_table", passing),
         ("a_broken_promise_exits_with_1_and_explains_itself", broken_promise),
         ("a_failing_case_replays_in_a_fresh_process", replays_afresh),
         ("every_way_to_die_is_reported_with_its_seed_while_other_runs_continue", ways_to_die),
         ("a_slow_run_is_no_hang", slow_run),
+        ("a_simulated_day_is_no_hang", long_run),
         ("many_idle_hosts_are_no_hang", idle_hosts),
         ("a_run_that_differs_when_repeated_exits_with_3", not_deterministic),
         ("an_unknown_verdict_exits_with_3", unknown),
@@ -246,6 +247,15 @@ fn idle_hosts() {
     let text = stdout(&output);
     let wall = text.split_whitespace().find_map(|word| word.strip_suffix("s")?.parse::<f64>().ok());
     assert!(wall.is_some_and(|wall| wall > 0.3), "it took long enough to prove something: {text}");
+}
+
+/// A run that takes long because it is long is no hang, however little CPU time virtual time may stand still for.
+fn long_run() {
+    let began = std::time::Instant::now();
+    let output = cli("day", &["explore", "day", "--seeds", "0..1", "--hang-after", "0.05"]);
+    let took = began.elapsed().as_secs_f64();
+    assert_eq!(code(&output), 0, "{}", stdout(&output));
+    assert!(took > 0.5, "it took long enough to prove something: {took} s");
 }
 
 fn not_deterministic() {

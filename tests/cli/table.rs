@@ -11,7 +11,7 @@ use squall::trace::Event;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// All scenarios of the first table.
-pub const SCENARIOS: [fn() -> Scenario; 21] = [
+pub const SCENARIOS: [fn() -> Scenario; 22] = [
     echo,
     fragile,
     panics,
@@ -24,6 +24,7 @@ pub const SCENARIOS: [fn() -> Scenario; 21] = [
     computes,
     plods,
     crowd,
+    day,
     differs,
     unknown,
     unexercised,
@@ -222,6 +223,24 @@ fn crowd() -> Scenario {
     (0..24).fold(crowd, |crowd, number| {
         crowd.host(&format!("idle-{number}"), |_| std::future::pending::<std::io::Result<()>>())
     })
+}
+
+/// A simulated day of two hosts that do little.
+fn day() -> Scenario {
+    let beat = |_| async {
+        loop {
+            tokio::time::sleep(secs(60)).await;
+        }
+        #[allow(unreachable_code)]
+        io::Result::Ok(())
+    };
+    Scenario::new("day")
+        .host("first", beat)
+        .host("second", beat)
+        .latency(millis(500)..millis(500))
+        .step(millis(500))
+        .check(nothing_is_promised)
+        .run_for(secs(24 * 60 * 60))
 }
 
 fn yields() -> Scenario {
