@@ -14,6 +14,7 @@ use super::event::Event;
 use super::pair;
 use super::table::{Maker, Table};
 use super::tcp::Tcp;
+use super::udp::Udp;
 use crate::sandbox::{Descriptors, Errno, Interest};
 use crate::trace::HostId;
 
@@ -41,6 +42,10 @@ impl Descriptors for ProcessDescriptors {
                 let tcp = Tcp::new(self.net.clone(), maker.host, maker.alive.clone(), is_v6, watch.clone());
                 self.open(&maker, Object::Tcp(tcp), watch, is_nonblocking(kind))
             }
+            (libc::SOCK_DGRAM, 0 | libc::IPPROTO_UDP) => {
+                let udp = Udp::new(self.net.clone(), maker.host, maker.alive.clone(), is_v6, watch.clone());
+                self.open(&maker, Object::Udp(udp), watch, is_nonblocking(kind))
+            }
             _ => Err(libc::EPROTONOSUPPORT),
         }
     }
@@ -61,7 +66,11 @@ impl Descriptors for ProcessDescriptors {
     }
 
     fn bind(&self, fd: i32, address: SocketAddr) -> Result<(), Errno> {
-        self.table.get(fd)?.tcp()?.bind(address)
+        match &self.table.get(fd)?.object {
+            Object::Tcp(tcp) => tcp.bind(address),
+            Object::Udp(udp) => udp.bind(address),
+            _ => Err(libc::ENOTSOCK),
+        }
     }
 
     fn listen(&self, fd: i32) -> Result<(), Errno> {
@@ -76,7 +85,11 @@ impl Descriptors for ProcessDescriptors {
     }
 
     fn connect(&self, fd: i32, address: SocketAddr) -> Result<(), Errno> {
-        self.table.get(fd)?.tcp()?.connect(address)
+        match &self.table.get(fd)?.object {
+            Object::Tcp(tcp) => tcp.connect(address),
+            Object::Udp(udp) => udp.connect(address),
+            _ => Err(libc::ENOTSOCK),
+        }
     }
 
     fn shutdown(&self, fd: i32, how: i32) -> Result<(), Errno> {
@@ -93,6 +106,7 @@ impl Descriptors for ProcessDescriptors {
                 end.shut_down(reads, writes);
                 Ok(())
             }
+            Object::Udp(_) => Ok(()),
             Object::Epoll(_) | Object::Event(_) => Err(libc::ENOTSOCK),
         }
     }
@@ -100,6 +114,7 @@ impl Descriptors for ProcessDescriptors {
     fn local_address(&self, fd: i32) -> Result<Option<SocketAddr>, Errno> {
         match &self.table.get(fd)?.object {
             Object::Tcp(tcp) => Ok(Some(tcp.local_address())),
+            Object::Udp(udp) => Ok(Some(udp.local_address())),
             Object::End(_) => Ok(None),
             Object::Epoll(_) | Object::Event(_) => Err(libc::ENOTSOCK),
         }
@@ -108,6 +123,7 @@ impl Descriptors for ProcessDescriptors {
     fn peer_address(&self, fd: i32) -> Result<Option<SocketAddr>, Errno> {
         match &self.table.get(fd)?.object {
             Object::Tcp(tcp) => tcp.peer_address().map(Some),
+            Object::Udp(udp) => udp.peer_address().map(Some),
             Object::End(_) => Ok(None),
             Object::Epoll(_) | Object::Event(_) => Err(libc::ENOTSOCK),
         }
@@ -117,6 +133,7 @@ impl Descriptors for ProcessDescriptors {
         let description = self.table.get(fd)?;
         match &description.object {
             Object::Tcp(tcp) => tcp.option(level, name),
+            Object::Udp(udp) => udp.option(level, name),
             Object::End(_) => match (level, name) {
                 (libc::SOL_SOCKET, libc::SO_ERROR) => Ok(0_i32.to_ne_bytes().to_vec()),
                 (libc::SOL_SOCKET, libc::SO_TYPE) => Ok(libc::SOCK_STREAM.to_ne_bytes().to_vec()),
@@ -127,13 +144,18 @@ impl Descriptors for ProcessDescriptors {
     }
 
     fn set_option(&self, fd: i32, level: i32, name: i32, value: &[u8]) -> Result<(), Errno> {
-        self.table.get(fd)?.tcp()?.set_option(level, name, value)
+        match &self.table.get(fd)?.object {
+            Object::Tcp(tcp) => tcp.set_option(level, name, value),
+            Object::Udp(udp) => udp.set_option(level, name, value),
+            _ => Err(libc::ENOTSOCK),
+        }
     }
 
     fn receive(&self, fd: i32, buffer: &mut ReadBuf<'_>, peek: bool) -> Result<Option<(SocketAddr, usize)>, Errno> {
         let description = self.table.get(fd)?;
         match &description.object {
             Object::Tcp(tcp) => tcp.receive(buffer, peek)?,
+            Object::Udp(udp) => return udp.receive(buffer, peek),
             Object::Event(event) => {
                 event.receive(buffer)?;
                 description.watch.notify();
@@ -144,10 +166,11 @@ impl Descriptors for ProcessDescriptors {
         Ok(None)
     }
 
-    fn send(&self, fd: i32, slices: &[IoSlice<'_>], _to: Option<SocketAddr>) -> Result<usize, Errno> {
+    fn send(&self, fd: i32, slices: &[IoSlice<'_>], to: Option<SocketAddr>) -> Result<usize, Errno> {
         let description = self.table.get(fd)?;
         match &description.object {
             Object::Tcp(tcp) => tcp.send(slices),
+            Object::Udp(udp) => udp.send(slices, to),
             Object::Event(event) => {
                 let sent = event.send(slices)?;
                 description.watch.notify();
@@ -172,7 +195,11 @@ impl Descriptors for ProcessDescriptors {
     }
 
     fn time_limit(&self, fd: i32) -> Option<Duration> {
-        self.table.get(fd).ok()?.tcp().ok()?.time_limit()
+        match &self.table.get(fd).ok()?.object {
+            Object::Tcp(tcp) => tcp.time_limit(),
+            Object::Udp(udp) => udp.time_limit(),
+            _ => None,
+        }
     }
 
     fn set_nonblocking(&self, fd: i32, is_nonblocking: bool) -> Result<(), Errno> {
@@ -182,6 +209,7 @@ impl Descriptors for ProcessDescriptors {
     fn available(&self, fd: i32) -> Result<usize, Errno> {
         match &self.table.get(fd)?.object {
             Object::Tcp(tcp) => Ok(tcp.available()),
+            Object::Udp(udp) => Ok(udp.available()),
             Object::End(end) => Ok(end.available()),
             Object::Epoll(_) | Object::Event(_) => Err(libc::ENOTTY),
         }

@@ -8,6 +8,7 @@ use super::epoll::{Epoll, Key};
 use super::event::Event;
 use super::pair::End;
 use super::tcp::Tcp;
+use super::udp::Udp;
 use crate::alive::AliveFlag;
 use crate::sandbox::{self, Errno, Interest};
 use crate::trace::HostId;
@@ -27,6 +28,7 @@ pub(super) struct Description {
 #[derive(Debug)]
 pub(super) enum Object {
     Tcp(Tcp),
+    Udp(Udp),
     Epoll(Arc<Epoll>),
     Event(Event),
     End(End),
@@ -55,6 +57,7 @@ impl Description {
         }
         match &self.object {
             Object::Tcp(tcp) => tcp.level(),
+            Object::Udp(udp) => udp.level(),
             Object::Epoll(epoll) => epoll.level(),
             Object::Event(event) => event.level(),
             Object::End(end) => end.level(),

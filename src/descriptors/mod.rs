@@ -1,6 +1,7 @@
 //! The descriptors of simulated processes: sockets, epolls and pipes as code asks the C library for them. Code that uses
 //! tokio's or the standard library's own sockets so runs unchanged; its sockets are those of [`crate::net`].
 
+mod addresses;
 mod calls;
 mod description;
 mod epoll;
@@ -10,6 +11,7 @@ mod options;
 mod pair;
 mod table;
 mod tcp;
+mod udp;
 
 use std::sync::Arc;
 

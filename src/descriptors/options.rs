@@ -15,7 +15,7 @@ use crate::sandbox::Errno;
 type Name = (i32, i32);
 
 /// Options that a program may set to any value, and read again.
-const KEPT: [Name; 26] = [
+const KEPT: [Name; 34] = [
     (SOL_SOCKET, libc::SO_REUSEADDR),
     (SOL_SOCKET, libc::SO_REUSEPORT),
     (SOL_SOCKET, SO_KEEPALIVE),
@@ -39,6 +39,14 @@ const KEPT: [Name; 26] = [
     (IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT),
     (IPPROTO_IP, libc::IP_TOS),
     (IPPROTO_IP, libc::IP_TTL),
+    (IPPROTO_IP, libc::IP_RECVTOS),
+    (IPPROTO_IP, libc::IP_PKTINFO),
+    (IPPROTO_IP, libc::IP_MTU_DISCOVER),
+    (IPPROTO_IP, libc::IP_MULTICAST_LOOP),
+    (IPPROTO_IPV6, libc::IPV6_RECVTCLASS),
+    (IPPROTO_IPV6, libc::IPV6_RECVPKTINFO),
+    (IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER),
+    (IPPROTO_IPV6, libc::IPV6_MULTICAST_LOOP),
     (IPPROTO_IPV6, libc::IPV6_V6ONLY),
     (IPPROTO_IPV6, libc::IPV6_TCLASS),
     (IPPROTO_IPV6, libc::IPV6_UNICAST_HOPS),

@@ -1,7 +1,7 @@
 //! TCP sockets: what a program does with one number from `socket` to `close`.
 
 use std::io::IoSlice;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::io::ReadBuf;
 
+use super::addresses::{shown, unspecified};
 use super::description::Watch;
 use super::errors::{errno, errno_of};
 use super::options::Options;
@@ -65,14 +66,6 @@ impl Tcp {
         if stream.is_connecting() { Err(libc::EAGAIN) } else { Ok(stream) }
     }
 
-    /// An address as a socket of this family shows it.
-    fn shown(&self, address: SocketAddr) -> SocketAddr {
-        match address.ip() {
-            IpAddr::V4(ip) if self.is_v6 => SocketAddr::new(ip.to_ipv6_mapped().into(), address.port()),
-            _ => address,
-        }
-    }
-
     pub(super) fn bind(&self, address: SocketAddr) -> Result<(), Errno> {
         let mut state = self.lock();
         if !matches!(state.phase, Phase::Bound(None)) {
@@ -114,7 +107,7 @@ impl Tcp {
         stream.watch(watch.waker());
         let accepted = Tcp::new(self.net.clone(), self.host, self.alive.clone(), self.is_v6, watch);
         *accepted.lock() = State { phase: Phase::Stream(Arc::new(stream)), options: options.clone() };
-        Ok((accepted, self.shown(peer)))
+        Ok((accepted, shown(self.is_v6, peer)))
     }
 
     /// Begins to connect.
@@ -156,10 +149,7 @@ impl Tcp {
     }
 
     pub(super) fn local_address(&self) -> SocketAddr {
-        let of = |on: Option<IpAddr>, port| {
-            let any: IpAddr = if self.is_v6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
-            SocketAddr::new(on.unwrap_or(any), port)
-        };
+        let of = |on: Option<IpAddr>, port| SocketAddr::new(on.unwrap_or(unspecified(self.is_v6)), port);
         let address = match &self.lock().phase {
             Phase::Bound(bound) => bound.map_or_else(|| of(None, 0), |(on, port)| of(on, port)),
             Phase::Listening(listener) => {
@@ -168,7 +158,7 @@ impl Tcp {
             }
             Phase::Stream(stream) => stream.local_addr().unwrap_or_else(|_| of(None, 0)),
         };
-        self.shown(address)
+        shown(self.is_v6, address)
     }
 
     pub(super) fn peer_address(&self) -> Result<SocketAddr, Errno> {
@@ -176,7 +166,7 @@ impl Tcp {
         if !stream.is_open() {
             return Err(libc::ENOTCONN);
         }
-        stream.peer_addr().map(|address| self.shown(address)).map_err(|error| errno(&error))
+        stream.peer_addr().map(|address| shown(self.is_v6, address)).map_err(|error| errno(&error))
     }
 
     pub(super) fn option(&self, level: i32, name: i32) -> Result<Vec<u8>, Errno> {

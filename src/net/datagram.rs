@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::task::{Context, Poll, Waker};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::bound::{Bound, is_conflict, receivers};
 use super::flow::{Flow, FlowId, Packet, Side};
@@ -13,7 +13,7 @@ use super::inbox::Inbox;
 use super::kernel::Net;
 use super::machine::Kernel;
 use super::names::{address, is_own, source};
-use super::shared::{NetGuard, SharedNet};
+use super::shared::SharedNet;
 use crate::alive::AliveFlag;
 use crate::trace::{FlowKey, HostId, SegmentKind};
 
@@ -75,7 +75,7 @@ impl Net {
         let is_meant = |bound: &Bound| inboxes.get(bound).is_some_and(|inbox| inbox.is_meant(from));
         let bound = receivers(port, on).into_iter().find(is_meant);
         match bound.and_then(|bound| inboxes.get_mut(&bound)) {
-            Some(inbox) => self.wake.extend(inbox.receive(packet.bytes, from)),
+            Some(inbox) => inbox.receive(packet.bytes, from, &mut self.wake),
             None => self.refuse_datagram(host, packet.flow),
         }
     }
@@ -125,7 +125,13 @@ impl UdpSocket {
     /// # Errors
     /// `NetworkUnreachable` if no host has the address.
     pub async fn connect(&self, to: SocketAddr) -> io::Result<()> {
-        let mut net = self.while_alive().await;
+        self.pend_if_dead().await;
+        self.connect_now(to)
+    }
+
+    /// The same, at once.
+    pub(crate) fn connect_now(&self, to: SocketAddr) -> io::Result<()> {
+        let mut net = self.net.lock();
         let (_, address, port) = net.destination(self.host, to)?;
         if let Some(inbox) = net.inbox(self.host, self.bound) {
             inbox.peer = Some(SocketAddr::new(address, port));
@@ -139,8 +145,8 @@ impl UdpSocket {
     /// Linux's `EDESTADDRREQ` if the socket is not connected, `ConnectionRefused` if the peer's machine has answered that
     /// nobody has the port, and those of [`UdpSocket::send_to`].
     pub async fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        let peer = self.while_alive().await.inbox(self.host, self.bound).and_then(|inbox| inbox.peer);
-        self.send_to(bytes, peer.ok_or_else(|| io::Error::from_raw_os_error(EDESTADDRREQ))?).await
+        self.pend_if_dead().await;
+        self.send_now(&[io::IoSlice::new(bytes)], None)
     }
 
     /// Sends a datagram to an address, for example the one that another came from. Returns its length.
@@ -149,22 +155,32 @@ impl UdpSocket {
     /// Linux's `EMSGSIZE` if it has more than 65,507 bytes, and `NetworkUnreachable` if no host has the
     /// address; `ConnectionRefused` on a connected socket, as [`UdpSocket::send`].
     pub async fn send_to(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {
-        let mut net = self.while_alive().await;
-        if bytes.len() > LARGEST {
+        self.pend_if_dead().await;
+        self.send_now(&[io::IoSlice::new(bytes)], Some(to))
+    }
+
+    /// Sends the slices as one datagram, to the peer if there is no other address. Waits for nothing.
+    pub(crate) fn send_now(&self, slices: &[io::IoSlice<'_>], to: Option<SocketAddr>) -> io::Result<usize> {
+        let mut net = self.net.lock();
+        let to = to.or_else(|| net.inbox(self.host, self.bound).and_then(|inbox| inbox.peer));
+        let to = to.ok_or_else(|| io::Error::from_raw_os_error(EDESTADDRREQ))?;
+        let length = slices.iter().map(|slice| slice.len()).sum();
+        if length > LARGEST {
             return Err(io::Error::from_raw_os_error(EMSGSIZE));
         }
         let to = net.destination(self.host, to)?;
         net.inbox(self.host, self.bound).map_or(Ok(()), Inbox::take_error)?;
-        net.send_datagram((self.host, self.bound.0), to, Bytes::copy_from_slice(bytes));
-        Ok(bytes.len())
+        let mut bytes = BytesMut::with_capacity(length);
+        slices.iter().for_each(|slice| bytes.extend_from_slice(slice));
+        net.send_datagram((self.host, self.bound.0), to, bytes.freeze());
+        Ok(length)
     }
 
-    /// The network, for a program that lives. An error would let a dead one act for the rest of the step.
-    async fn while_alive(&self) -> NetGuard<'_> {
+    /// Pends forever if the program is dead: an error would let it act for the rest of the step.
+    async fn pend_if_dead(&self) {
         if !self.alive.is_set() {
             std::future::pending::<()>().await;
         }
-        self.net.lock()
     }
 
     /// The next datagram: how many of its bytes fit into the buffer. The others are lost.
@@ -206,16 +222,62 @@ impl UdpSocket {
         buffer: &mut [u8],
         next: impl Fn(&mut Inbox, &Waker) -> Option<(Bytes, SocketAddr)>,
     ) -> Poll<io::Result<(usize, SocketAddr)>> {
+        let Poll::Ready((bytes, from)) = self.poll_datagram(cx, next)? else { return Poll::Pending };
+        let length = bytes.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&bytes[..length]);
+        Poll::Ready(Ok((length, from)))
+    }
+
+    fn poll_datagram(
+        &self,
+        cx: &mut Context<'_>,
+        next: impl Fn(&mut Inbox, &Waker) -> Option<(Bytes, SocketAddr)>,
+    ) -> Poll<io::Result<(Bytes, SocketAddr)>> {
         if !self.alive.is_set() {
             return Poll::Pending;
         }
         let mut net = self.net.lock();
         let Some(inbox) = net.inbox(self.host, self.bound) else { return Poll::Pending };
         inbox.take_error()?;
-        let Some((bytes, from)) = next(inbox, cx.waker()) else { return Poll::Pending };
-        let length = bytes.len().min(buffer.len());
-        buffer[..length].copy_from_slice(&bytes[..length]);
-        Poll::Ready(Ok((length, from)))
+        next(inbox, cx.waker()).map_or(Poll::Pending, |next| Poll::Ready(Ok(next)))
+    }
+
+    /// The next datagram, which stays if the program only looks; `None` if it would have to wait.
+    pub(crate) fn next_now(&self, peek: bool) -> Option<io::Result<(Bytes, SocketAddr)>> {
+        let next = if peek { Inbox::peek } else { Inbox::take };
+        match self.poll_datagram(&mut Context::from_waker(Waker::noop()), next) {
+            Poll::Ready(next) => Some(next),
+            Poll::Pending => None,
+        }
+    }
+
+    /// Lets `watcher` be woken by every datagram and every error.
+    pub(crate) fn watch(&self, watcher: Waker) {
+        if let Some(inbox) = self.net.lock().inbox(self.host, self.bound) {
+            inbox.watcher = Some(watcher);
+        }
+    }
+
+    /// Whether a datagram waits, and whether the next call fails. A program that was killed is never told.
+    pub(crate) fn readiness(&self) -> (bool, bool) {
+        let is_alive = self.alive.is_set();
+        let mut net = self.net.lock();
+        net.inbox(self.host, self.bound).filter(|_| is_alive).map_or((false, false), |inbox| inbox.readiness())
+    }
+
+    /// The bytes of the datagram that waits; 0 without one.
+    pub(crate) fn available(&self) -> usize {
+        self.net.lock().inbox(self.host, self.bound).map_or(0, |inbox| inbox.available())
+    }
+
+    /// Takes the error with which the next call would fail (`SO_ERROR`).
+    pub(crate) fn take_error(&self) -> io::Result<()> {
+        self.net.lock().inbox(self.host, self.bound).map_or(Ok(()), Inbox::take_error)
+    }
+
+    /// The address, if it is bound to one only, and the port.
+    pub(crate) fn bound(&self) -> (Option<IpAddr>, u16) {
+        (self.bound.1, self.bound.0)
     }
 
     /// The address to which the socket is connected.

@@ -20,6 +20,8 @@ pub(super) struct Inbox {
     /// Whether the peer's machine has answered that nobody has the port, and no call has returned that yet.
     is_refused: bool,
     reader: Option<Waker>,
+    /// Woken by every datagram and every error, as long as the socket exists.
+    pub(super) watcher: Option<Waker>,
 }
 
 impl Inbox {
@@ -28,20 +30,34 @@ impl Inbox {
         self.peer.is_none_or(|peer| peer == from)
     }
 
-    /// A datagram arrives, and is lost if there is no room. Returns the waker of a waiting reader.
-    pub(super) fn receive(&mut self, bytes: Bytes, from: SocketAddr) -> Option<Waker> {
-        if self.bytes + bytes.len() > RECEIVE_BUFFER {
-            return None;
+    /// A datagram arrives, and is lost if there is no room.
+    pub(super) fn receive(&mut self, bytes: Bytes, from: SocketAddr, wake: &mut Vec<Waker>) {
+        if self.bytes + bytes.len() <= RECEIVE_BUFFER {
+            self.bytes += bytes.len();
+            self.queue.push_back((bytes, from));
+            self.wake_all(wake);
         }
-        self.bytes += bytes.len();
-        self.queue.push_back((bytes, from));
-        self.reader.take()
     }
 
-    /// Nobody has the peer's port. Returns the waker of a waiting reader.
-    pub(super) fn refuse(&mut self) -> Option<Waker> {
+    /// Nobody has the peer's port.
+    pub(super) fn refuse(&mut self, wake: &mut Vec<Waker>) {
         self.is_refused = true;
-        self.reader.take()
+        self.wake_all(wake);
+    }
+
+    fn wake_all(&mut self, wake: &mut Vec<Waker>) {
+        wake.extend(self.reader.take());
+        wake.extend(self.watcher.clone());
+    }
+
+    /// Whether a datagram waits, and whether the next call fails.
+    pub(super) fn readiness(&self) -> (bool, bool) {
+        (!self.queue.is_empty(), self.is_refused)
+    }
+
+    /// The bytes of the datagram that waits; 0 without one.
+    pub(super) fn available(&self) -> usize {
+        self.queue.front().map_or(0, |(bytes, _)| bytes.len())
     }
 
     /// As on Linux, one call fails for all answers that have arrived: the next one, whether it sends or receives.

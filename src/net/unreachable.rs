@@ -25,7 +25,7 @@ impl Net {
         let inboxes = &mut self.kernels[host.index()].inboxes;
         for bound in receivers(own.port(), own.ip()) {
             if let Some(inbox) = inboxes.get_mut(&bound).filter(|inbox| inbox.peer == Some(peer)) {
-                self.wake.extend(inbox.refuse());
+                inbox.refuse(&mut self.wake);
                 return;
             }
         }

@@ -1,4 +1,4 @@
-//! The machines of the real kernel: two network namespaces, joined by a pair of virtual Ethernet devices.
+//! Tokio's sockets, and the machines of the real kernel: two network namespaces, joined by a pair of virtual Ethernet devices.
 
 use std::fs::File;
 use std::future::Future;
@@ -22,8 +22,11 @@ const CLIENT: &str = "10.77.0.2";
 /// One of the two machines of a row.
 #[derive(Clone)]
 pub struct Real {
-    began: Instant,
-    notes: Arc<Mutex<Vec<String>>>,
+    /// The server's address.
+    pub server: &'static str,
+    /// The time since the row began.
+    pub elapsed: Arc<dyn Fn() -> Duration + Send + Sync>,
+    pub notes: Arc<Mutex<Vec<String>>>,
 }
 
 impl Machine for Real {
@@ -32,7 +35,7 @@ impl Machine for Real {
     type Datagrams = UdpSocket;
 
     async fn connect(&self) -> io::Result<TcpStream> {
-        TcpStream::connect((SERVER, PORT)).await
+        TcpStream::connect((self.server, PORT)).await
     }
 
     async fn listen(&self) -> io::Result<TcpListener> {
@@ -80,7 +83,7 @@ impl Machine for Real {
     }
 
     fn server(&self) -> SocketAddr {
-        SocketAddr::new(SERVER.parse().expect("it is an address"), PORT)
+        SocketAddr::new(self.server.parse().expect("it is an address"), PORT)
     }
 
     fn reset_on_close(&self, stream: &TcpStream) {
@@ -100,7 +103,7 @@ impl Machine for Real {
     }
 
     fn elapsed(&self) -> Duration {
-        self.began.elapsed()
+        (self.elapsed)()
     }
 
     fn note(&self, what: &str) {
@@ -290,13 +293,18 @@ where
     let began = Instant::now();
     let (server_life, server_lives) = watch::channel(Life::Up);
     let (client_life, client_lives) = watch::channel(Life::Up);
-    let (namespace, real) = (namespaces.server.clone(), Real { began, notes: of_server.clone() });
+    let real = |notes: &Arc<Mutex<Vec<String>>>| Real {
+        server: SERVER,
+        elapsed: Arc::new(move || began.elapsed()),
+        notes: notes.clone(),
+    };
+    let (namespace, of_this) = (namespaces.server.clone(), real(&of_server));
     let pauses = troubles.iter().filter(|trouble| matches!(trouble, Trouble::Pause(..))).copied().map(span);
     let pauses: Vec<(u64, u64)> = pauses.collect();
     let stops = move || stop_for(began, pauses.clone());
-    let server = thread::spawn(move || host(namespace, server_lives, || server(real.clone()), stops));
-    let (namespace, real) = (namespaces.client.clone(), Real { began, notes: of_client.clone() });
-    let client = thread::spawn(move || host(namespace, client_lives, || client(real.clone()), || async {}));
+    let server = thread::spawn(move || host(namespace, server_lives, || server(of_this.clone()), stops));
+    let (namespace, of_this) = (namespaces.client.clone(), real(&of_client));
+    let client = thread::spawn(move || host(namespace, client_lives, || client(of_this.clone()), || async {}));
     let mut agenda: Vec<(u64, Trouble, bool)> = Vec::new();
     for trouble in troubles.iter().copied() {
         let (from, to) = span(trouble);

@@ -10,6 +10,7 @@ use squall::internal::run::{Detail, run};
 use squall::net::{KeepAlive, TcpListener, TcpStream, UdpSocket};
 use squall::prelude::*;
 
+use super::linux::Real;
 use super::{Machine, PORT, Seen, Trouble};
 
 /// A host of a simulated world.
@@ -111,7 +112,7 @@ fn fault_of(trouble: Trouble) -> Fault {
     generator.at(millis(from)).lasting(millis(to - from))
 }
 
-/// Runs the programs of a row for this long.
+/// Runs the programs of a row for this long, with Squall's own sockets.
 pub fn observe<S, SFut, C, CFut>(server: S, client: C, troubles: &[Trouble], lasting: Duration) -> Seen
 where
     S: Fn(Simulated) -> SFut + Send + Sync + 'static,
@@ -119,18 +120,53 @@ where
     C: Fn(Simulated) -> CFut + Send + Sync + 'static,
     CFut: Future<Output = ()> + 'static,
 {
+    let scenario = Scenario::new("contract");
+    observe_on(scenario, |cx, notes| Simulated { cx, notes }, server, client, troubles, lasting)
+}
+
+/// The same, with tokio's sockets, as on Linux.
+pub fn observe_plain<S, SFut, C, CFut>(server: S, client: C, troubles: &[Trouble], lasting: Duration) -> Seen
+where
+    S: Fn(Real) -> SFut + Send + Sync + 'static,
+    SFut: Future<Output = ()> + 'static,
+    C: Fn(Real) -> CFut + Send + Sync + 'static,
+    CFut: Future<Output = ()> + 'static,
+{
+    let machine = |cx: HostContext, notes| Real {
+        // The first host of the scenario.
+        server: "192.168.0.1",
+        elapsed: Arc::new(move || cx.elapsed()),
+        notes,
+    };
+    observe_on(Scenario::new("plain contract").plain_sockets(), machine, server, client, troubles, lasting)
+}
+
+fn observe_on<M, S, SFut, C, CFut>(
+    scenario: Scenario,
+    machine: impl Fn(HostContext, Arc<Mutex<Vec<String>>>) -> M + Copy + Send + Sync + 'static,
+    server: S,
+    client: C,
+    troubles: &[Trouble],
+    lasting: Duration,
+) -> Seen
+where
+    S: Fn(M) -> SFut + Send + Sync + 'static,
+    SFut: Future<Output = ()> + 'static,
+    C: Fn(M) -> CFut + Send + Sync + 'static,
+    CFut: Future<Output = ()> + 'static,
+{
     let (of_server, of_client) = (Arc::<Mutex<Vec<String>>>::default(), Arc::<Mutex<Vec<String>>>::default());
     let (server_notes, client_notes) = (of_server.clone(), of_client.clone());
-    let scenario = Scenario::new("contract")
+    let scenario = scenario
         .host("server", move |cx| {
-            let run = server(Simulated { cx, notes: server_notes.clone() });
+            let run = server(machine(cx, server_notes.clone()));
             async move {
                 run.await;
                 std::future::pending::<io::Result<()>>().await
             }
         })
         .host("client", move |cx| {
-            let run = client(Simulated { cx, notes: client_notes.clone() });
+            let run = client(machine(cx, client_notes.clone()));
             async move {
                 run.await;
                 std::future::pending::<io::Result<()>>().await

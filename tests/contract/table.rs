@@ -16,6 +16,8 @@ use super::{Seen, Trouble};
 struct Row {
     what: &'static str,
     simulated: Box<dyn Fn() -> Seen + Send + Sync>,
+    /// The same on Squall, but with tokio's own sockets.
+    plain: Box<dyn Fn() -> Seen + Send + Sync>,
     real: Box<dyn Fn() -> io::Result<Seen> + Send + Sync>,
     /// Why the two sides differ, if they are known to.
     differs: Option<&'static str>,
@@ -32,6 +34,9 @@ macro_rules! row {
             what: $what,
             simulated: Box::new(move || {
                 simulated::observe(p::$server::<Simulated>, p::$client::<Simulated>, &[$($trouble),*], lasting)
+            }),
+            plain: Box::new(move || {
+                simulated::observe_plain(p::$server::<Real>, p::$client::<Real>, &[$($trouble),*], lasting)
             }),
             real: Box::new(move || linux::observe(p::$server::<Real>, p::$client::<Real>, &[$($trouble),*], lasting)),
             differs: $differs,
@@ -309,6 +314,15 @@ pub fn check(mode: Mode) {
         if mode == Mode::Write {
             std::fs::create_dir_all(file().parent().unwrap()).unwrap();
             std::fs::write(file(), &table).unwrap();
+        }
+    }
+    if mode != Mode::Simulated {
+        for (row, simulated) in rows.iter().zip(&simulated) {
+            let (plain, simulated) = ((row.plain)().text(), simulated.text());
+            if plain != simulated {
+                problems
+                    .push(format!("{}:\n    Squall's sockets: {simulated}\n    tokio's sockets:  {plain}", row.what));
+            }
         }
     }
     let committed = std::fs::read_to_string(file()).unwrap_or_default();

@@ -253,7 +253,12 @@ pub(super) fn wait_until(
         let now = simulation.clocks.peek().virtual_nanos;
         let end = now.saturating_add(nanos(timeout));
         let due = turns.next_due(slot).filter(|due| *due < end);
-        advance(due.unwrap_or(end).saturating_sub(now));
+        let until = due.unwrap_or(end);
+        match simulation.clocks.host_of(slot) {
+            Some(host) if simulation.clocks.is_paused(host) => advance(until.saturating_sub(now)),
+            // The time of this runtime runs: it reads the clock of the host.
+            _ => simulation.clocks.run_ahead(slot, until),
+        }
         if due.is_none() {
             return Ok(());
         }

@@ -3,6 +3,7 @@
 
 mod addresses;
 mod answers;
+mod messages;
 mod names;
 mod polls;
 mod sockets;
@@ -12,7 +13,7 @@ mod wide;
 use std::ffi::c_void;
 
 /// The addresses of all hooks of this folder.
-pub(super) struct Hooks(pub(super) [*const c_void; 45]);
+pub(super) struct Hooks(pub(super) [*const c_void; 47]);
 
 // SAFETY: the pointers are addresses of functions, which are never written.
 unsafe impl Sync for Hooks {}
@@ -53,8 +54,10 @@ pub(super) static HOOKS: Hooks = Hooks([
     streams::writev as *const c_void,
     streams::send as *const c_void,
     streams::sendto as *const c_void,
-    streams::recvmsg as *const c_void,
-    streams::sendmsg as *const c_void,
+    messages::recvmsg as *const c_void,
+    messages::sendmsg as *const c_void,
+    messages::recvmmsg as *const c_void,
+    messages::sendmmsg as *const c_void,
     wide::close as *const c_void,
     wide::dup as *const c_void,
     wide::dup2 as *const c_void,

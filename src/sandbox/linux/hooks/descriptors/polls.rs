@@ -8,6 +8,8 @@ use super::super::super::raw::{call, set_errno};
 use super::super::super::turns;
 use super::answers::{answer, descriptors, done, is_simulated, makers, status};
 use crate::sandbox::descriptors::Errno;
+use crate::sandbox::escapes::record_escape;
+use crate::sandbox::notes::EscapeKind;
 
 #[unsafe(no_mangle)]
 pub(super) extern "C" fn epoll_create(size: c_int) -> c_int {
@@ -34,9 +36,12 @@ pub(super) unsafe extern "C" fn epoll_ctl(epoll: c_int, operation: c_int, fd: c_
         return call!(libc::SYS_epoll_ctl, epoll, operation, fd, event) as c_int;
     }
     if !is_simulated(fd) {
-        // A descriptor of the operating system would wake the program at a time that no seed decides.
-        set_errno(libc::EPERM);
-        return -1;
+        // A descriptor of the operating system would wake the program at a time that no seed decides, so it never does.
+        // Tokio's runtimes watch one for signals, which was made before the simulation began.
+        if tokio::runtime::Handle::try_current().is_ok() {
+            record_escape(EscapeKind::RealSocket, || "a real descriptor, watched by a simulated epoll".to_owned());
+        }
+        return 0;
     }
     // SAFETY: the caller vouches for the event, which may be null where an interest is removed.
     let interest = unsafe { event.as_ref() }.map_or((0, 0), |event| (event.events, event.u64));

@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::slice;
 
-use libc::{c_int, c_void, iovec, msghdr, size_t, sockaddr, socklen_t, ssize_t};
+use libc::{c_int, c_void, iovec, size_t, sockaddr, socklen_t, ssize_t};
 use tokio::io::ReadBuf;
 
 use super::super::super::raw::call;
@@ -45,7 +45,7 @@ fn unless<T>(flags: c_int, fd: c_int, mut call: impl FnMut(&dyn Descriptors) -> 
 ///
 /// # Safety
 /// `buffer` must point to `size` bytes, which need not be initialised.
-unsafe fn receive(
+pub(super) unsafe fn receive(
     fd: c_int,
     buffer: *mut c_void,
     size: size_t,
@@ -132,7 +132,7 @@ pub(super) unsafe extern "C" fn recvfrom(
 
 /// # Safety
 /// `slices` must point to `count` slices.
-unsafe fn slices<'a>(slices: *const iovec, count: usize) -> Result<&'a [iovec], Errno> {
+pub(super) unsafe fn slices<'a>(slices: *const iovec, count: usize) -> Result<&'a [iovec], Errno> {
     match count {
         0 => Ok(&[]),
         // SAFETY: the caller vouches for the memory.
@@ -145,7 +145,7 @@ unsafe fn slices<'a>(slices: *const iovec, count: usize) -> Result<&'a [iovec], 
 ///
 /// # Safety
 /// As for `readv`.
-unsafe fn receive_into(fd: c_int, to: &[iovec], flags: c_int) -> Result<usize, Errno> {
+pub(super) unsafe fn receive_into(fd: c_int, to: &[iovec], flags: c_int) -> Result<usize, Errno> {
     let mut sum = 0;
     for slice in to.iter().filter(|slice| slice.iov_len > 0) {
         // SAFETY: the caller vouches for the memory.
@@ -179,7 +179,12 @@ pub(super) unsafe extern "C" fn readv(fd: c_int, to: *const iovec, count: c_int)
 ///
 /// # Safety
 /// Each slice must point to as many bytes as it says.
-unsafe fn send_from(fd: c_int, from: &[iovec], to: Option<SocketAddr>, flags: c_int) -> Result<isize, Errno> {
+pub(super) unsafe fn send_from(
+    fd: c_int,
+    from: &[iovec],
+    to: Option<SocketAddr>,
+    flags: c_int,
+) -> Result<isize, Errno> {
     let bytes = |slice: &iovec| -> &[u8] {
         if slice.iov_len == 0 {
             &[]
@@ -242,58 +247,6 @@ pub(super) unsafe extern "C" fn sendto(
             let to = if address.is_null() { None } else { Some(addresses::read(address, address_length)?) };
             let bytes = if size == 0 { &[] } else { slice::from_raw_parts(buffer.cast(), size) };
             unless(flags, fd, |descriptors| descriptors.send(fd, &[IoSlice::new(bytes)], to)).map(|sent| sent as isize)
-        }
-    };
-    answer(send())
-}
-
-/// # Safety
-/// As for the C library's function.
-#[unsafe(no_mangle)]
-pub(super) unsafe extern "C" fn recvmsg(fd: c_int, message: *mut msghdr, flags: c_int) -> ssize_t {
-    if !is_simulated(fd) {
-        return length(call!(libc::SYS_recvmsg, fd, message, flags));
-    }
-    let receive = || {
-        // SAFETY: the caller vouches for the message and all that it points to.
-        unsafe {
-            let message = &mut *message;
-            let to = slices(message.msg_iov, message.msg_iovlen)?;
-            message.msg_controllen = 0;
-            message.msg_flags = 0;
-            if let [only] = to {
-                let (read, from) = receive(fd, only.iov_base, only.iov_len, flags)?;
-                if let Some((from, whole)) = from {
-                    addresses::write(Some(from), message.msg_name.cast(), &raw mut message.msg_namelen);
-                    message.msg_flags = if whole > read { libc::MSG_TRUNC } else { 0 };
-                } else {
-                    message.msg_namelen = 0;
-                }
-                return Ok(read as isize);
-            }
-            message.msg_namelen = 0;
-            receive_into(fd, to, flags).map(|read| read as isize)
-        }
-    };
-    answer(receive())
-}
-
-/// # Safety
-/// As for the C library's function.
-#[unsafe(no_mangle)]
-pub(super) unsafe extern "C" fn sendmsg(fd: c_int, message: *const msghdr, flags: c_int) -> ssize_t {
-    if !is_simulated(fd) {
-        return length(call!(libc::SYS_sendmsg, fd, message, flags));
-    }
-    let send = || {
-        // SAFETY: the caller vouches for the message and all that it points to.
-        unsafe {
-            let message = &*message;
-            let to = match message.msg_name.is_null() {
-                true => None,
-                false => Some(addresses::read(message.msg_name.cast(), message.msg_namelen)?),
-            };
-            send_from(fd, slices(message.msg_iov, message.msg_iovlen)?, to, flags)
         }
     };
     answer(send())
