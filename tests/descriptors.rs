@@ -221,3 +221,57 @@ fn the_next_life_listens_again_and_finds_nothing_of_the_last() {
     let expected = ["ok", "ok", "ok", "ConnectionRefused", "ConnectionRefused", "ok", "ok", "ok", "ok"];
     assert_eq!(labels, expected, "{seen:?}: {:?}", run.outcome);
 }
+
+#[test]
+fn a_wait_for_what_is_left_of_a_time_ends() {
+    let seen = Seen::default();
+    let client = sharing(&seen, |cx, seen| async move {
+        let waiting = move || {
+            // The clock stands where it stood, so exactly nothing is left after the first wait.
+            let (lock, condition) = (std::sync::Mutex::new(()), std::sync::Condvar::new());
+            let guard = lock.lock().expect("no thread panics");
+            let waited = condition.wait_timeout_while(guard, millis(20), |()| true).expect("no thread panics");
+            note(&seen, &cx, waited.1.timed_out());
+        };
+        tokio::task::spawn_blocking(waiting).await.map_err(io::Error::other)
+    });
+    let run = run_with(&scenario(10).host("client", client), Vec::new());
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen.len(), 1, "{:?}", run.outcome);
+    assert!(seen[0].1 - millis(20) < millis(1), "{seen:?}");
+}
+
+/// Sends two datagrams to the server's port, and returns what comes back.
+async fn ask_by_datagrams(seen: &Seen, cx: &HostContext) -> io::Result<()> {
+    let socket = tokio::net::UdpSocket::bind("0.0.0.0:0").await?;
+    tokio::time::sleep(millis(50)).await;
+    for question in ["one", "two"] {
+        socket.send_to(question.as_bytes(), SERVER).await?;
+    }
+    let mut buffer = [0; 16];
+    for _ in 0..2 {
+        let (length, from) = socket.recv_from(&mut buffer).await?;
+        note(seen, cx, format!("{} from {from}", String::from_utf8_lossy(&buffer[..length])));
+    }
+    Ok(())
+}
+
+#[test]
+fn datagrams_pass_between_plain_sockets() {
+    let seen = Seen::default();
+    let server = |_: HostContext| async {
+        let socket = tokio::net::UdpSocket::bind("0.0.0.0:80").await?;
+        let mut buffer = [0; 16];
+        loop {
+            let (length, from) = socket.recv_from(&mut buffer).await?;
+            socket.send_to(&buffer[..length], from).await?;
+        }
+        #[allow(unreachable_code)]
+        io::Result::Ok(())
+    };
+    let client = sharing(&seen, |cx, seen| async move { ask_by_datagrams(&seen, &cx).await });
+    let scenario = Scenario::new("datagrams").host("server", server).host("client", client).plain_sockets();
+    let run = run_with(&scenario.latency(millis(25)..millis(25)).run_for(secs(1)).settle_for(secs(0)), Vec::new());
+    let expected = ["one", "two"].map(|what| (format!("{what} from {SERVER}"), millis(100)));
+    assert_eq!(*seen.lock().unwrap(), expected, "{:?}", run.outcome);
+}

@@ -67,8 +67,8 @@ pub(crate) use ledger::Ledger;
 pub use notes::{Escape, EscapeKind, Notes, PanicNote};
 pub use recorded::last_escapes;
 pub use simulated::{
-    Settings, current_host, is_dead, is_simulating, is_simulating_thread, leave, now, set_dead, set_outside_host,
-    set_step, set_wall_error, set_wall_offset, take_wrong_reads,
+    Settings, current_host, end_lives, is_dead, is_simulating, is_simulating_thread, leave, now, set_dead,
+    set_outside_host, set_step, set_wall_error, set_wall_offset, take_wrong_reads,
 };
 pub(crate) use simulated::{next_wake_of_threads, note_change_of_descriptors};
 pub use worker::{Worker, addresses_are_fixed, current_test_name, is_zygote, serve_if_zygote, watch_system_calls};

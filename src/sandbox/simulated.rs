@@ -156,6 +156,13 @@ pub fn set_dead(host: usize, is_dead: bool) {
     }
 }
 
+/// The run is over: threads of programs wait for nothing more, so that their runtimes can be dropped.
+pub fn end_lives() {
+    if let Some(simulation) = simulation() {
+        simulation.ended_lives.iter().for_each(|ended| ended.set(ended.get() + 1));
+    }
+}
+
 /// Whether this code runs on the thread that simulates, and not on one that a program has started.
 pub fn is_simulating_thread() -> bool {
     !platform::is_thread_of_program()
@@ -170,7 +177,7 @@ pub(crate) fn note_change_of_descriptors() {
 
 /// When the next wait of a thread of this host ends by time.
 pub(crate) fn next_wake_of_threads(host: usize) -> Option<Duration> {
-    simulation()?.turns.next_due(host).map(Duration::from_nanos)
+    simulation()?.turns.next_due(Some(host)).map(Duration::from_nanos)
 }
 
 /// Whether the code that runs now belongs to a program that was killed.

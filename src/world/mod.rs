@@ -185,6 +185,7 @@ impl<'a> World<'a> {
         for slot in &self.slots {
             slot.lock().unwrap_or_else(PoisonError::into_inner).alive.clear();
         }
+        sandbox::end_lives();
         let mut effects = self.wire.take_effects();
         let disk_effects = self.disks.iter().flat_map(|disk| disk.effects());
         for (fault, count) in disk_effects.chain(self.net.lock().take_effects()) {

@@ -105,10 +105,15 @@ impl Turns {
         self.changes.set(self.changes.get() + 1);
     }
 
-    /// When the next wait of a thread of this host ends by time, in virtual nanoseconds.
-    pub(in crate::sandbox) fn next_due(&self, slot: usize) -> Option<u64> {
+    /// When the next wait of a thread of this host ends by time, in virtual nanoseconds; outside of any host (`None`), that of
+    /// a thread of any.
+    pub(in crate::sandbox) fn next_due(&self, slot: Option<usize>) -> Option<u64> {
         let threads = self.threads.borrow();
-        threads.iter().filter(|thread| thread.slot == slot).filter_map(|thread| thread.until.get()).min()
+        threads
+            .iter()
+            .filter(|thread| slot.is_none_or(|slot| thread.slot == slot))
+            .filter_map(|thread| thread.until.get())
+            .min()
     }
 
     pub(super) fn is_ready(&self, thread: &Thread, lives_ended: u32, now: u64) -> bool {

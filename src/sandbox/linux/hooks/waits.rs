@@ -10,7 +10,6 @@ use libc::{c_int, c_long, c_uint, clockid_t, timespec};
 
 use super::super::child;
 use super::super::raw::{call, returned, set_errno, system_call};
-use super::super::threads::is_thread_of_program;
 use super::super::turns::{self, FutexEnd};
 use super::{entropy, machine};
 use crate::sandbox::escapes::record_escape;
@@ -62,7 +61,11 @@ unsafe fn futex(arguments: [usize; 6]) -> Option<c_long> {
     let command = operation & !(libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_CLOCK_REALTIME);
     if turns::take_turns(simulation) && matches!(command, libc::FUTEX_WAKE | libc::FUTEX_WAKE_BITSET) {
         let most = expected.min(i32::MAX as usize);
-        return Some(turns::wake_at(simulation, word, most) as c_long);
+        let woken = turns::wake_at(simulation, word, most);
+        // Threads of other simulations may wait there, too.
+        // SAFETY: the caller vouches for the arguments.
+        let others = unsafe { system_call(libc::SYS_futex, arguments) }.max(0) as usize;
+        return Some((woken + others) as c_long);
     }
     if !matches!(command, libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET) || simulation.clocks.is_quiet() {
         return None;
@@ -109,9 +112,9 @@ unsafe fn futex(arguments: [usize; 6]) -> Option<c_long> {
             return Some(returned(result));
         }
     }
-    if !is_thread_of_program() {
-        simulation.clocks.run_ahead(reading.slot, until);
-    }
+    // Even a wait of no length takes a moment: code that waits again for what is left, which may be nothing, would never
+    // see its time pass.
+    simulation.clocks.run_ahead(reading.slot, until.max(reading.virtual_nanos + 1));
     set_errno(libc::ETIMEDOUT);
     Some(-1)
 }
