@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::life::Pauses;
 use super::{Check, CountedVerdict, life};
 use crate::fault::{duration_text as text, millis};
 use crate::history::History;
@@ -22,7 +23,7 @@ pub(crate) fn tolerance(trace: &Trace) -> Duration {
 
 /// T1: a call ends within its deadline, according to [`Mark::CallStarted`] and [`Mark::CallEnded`].
 ///
-/// A call whose client died, or whose deadline lies beyond the end of the run, is not judged.
+/// A call whose client died or was paused, or whose deadline lies beyond the end of the run, is not judged.
 pub fn calls_end_within_their_deadline() -> Check {
     calls_end_within(Duration::MAX)
 }
@@ -32,6 +33,7 @@ pub fn calls_end_within(limit: Duration) -> Check {
     Check::new("T1 calls end within their deadline", move |trace, _| {
         let mut judged = 0;
         let mut open = BTreeMap::new();
+        let pauses = Pauses::of(trace);
         for (at, host, mark) in trace.marks() {
             match mark {
                 Mark::CallStarted { call, deadline } => {
@@ -39,6 +41,10 @@ pub fn calls_end_within(limit: Duration) -> Check {
                 }
                 Mark::CallEnded { call, .. } => {
                     let Some((started, deadline)) = open.remove(&(host, *call)) else { continue };
+                    // A process that does nothing keeps no time.
+                    if pauses.overlap(host, started, at) {
+                        continue;
+                    }
                     judged += 1;
                     if at - started > deadline + tolerance(trace) {
                         let (took, who) = (text(at - started), trace.name(host));
@@ -57,7 +63,8 @@ pub fn calls_end_within(limit: Duration) -> Check {
         }
         for ((host, call), (started, deadline)) in open {
             let due = started.saturating_add(deadline) + tolerance(trace);
-            if due < trace.ended_at && !life::died_between(trace, host, started, due) {
+            let is_excused = || life::died_between(trace, host, started, due) || pauses.overlap(host, started, due);
+            if due < trace.ended_at && !is_excused() {
                 judged += 1;
                 let (who, started) = (trace.name(host), text(started));
                 let deadline = text(deadline);
@@ -94,6 +101,7 @@ impl OpenAttempt {
 
 /// A call that has not ended.
 struct OpenCall {
+    started: Duration,
     ends_at: Duration,
     attempt: Option<OpenAttempt>,
 }
@@ -102,18 +110,24 @@ struct OpenCall {
 /// attempt starts after the deadline.
 ///
 /// An attempt ends with [`Mark::AttemptEnded`], with the next attempt of its call, or with the call. One that never ends
-/// lasts until its client dies or the run is over.
+/// lasts until its client dies or the run is over. What a client does late because it was paused is not judged.
 pub fn attempts_end_within_their_timeout(attempt_timeout: Duration) -> Check {
     Check::new("T2 attempts end within their timeout", move |trace, _| {
         let mut judged = 0;
         let mut open: BTreeMap<_, OpenCall> = BTreeMap::new();
         let tolerance = tolerance(trace);
+        let pauses = Pauses::of(trace);
         for (at, host, mark) in trace.marks() {
             let who = trace.name(host);
+            if let Mark::AttemptStarted { call, .. } | Mark::AttemptEnded { call, .. } = mark
+                && open.get(&(host, *call)).is_some_and(|state| pauses.overlap(host, state.started, at))
+            {
+                open.remove(&(host, *call));
+            }
             let (call, ended) = match mark {
                 Mark::CallStarted { call, deadline } => {
                     let ends_at = at.saturating_add(*deadline);
-                    open.insert((host, *call), OpenCall { ends_at, attempt: None });
+                    open.insert((host, *call), OpenCall { started: at, ends_at, attempt: None });
                     continue;
                 }
                 Mark::AttemptStarted { call, .. } => {
@@ -142,7 +156,9 @@ pub fn attempts_end_within_their_timeout(attempt_timeout: Duration) -> Check {
         for ((host, call), state) in open {
             let Some(attempt) = state.attempt else { continue };
             let due = attempt.started.saturating_add(attempt.allowed) + tolerance;
-            if due < trace.ended_at && !life::died_between(trace, host, attempt.started, due) {
+            let is_excused =
+                || life::died_between(trace, host, attempt.started, due) || pauses.overlap(host, state.started, due);
+            if due < trace.ended_at && !is_excused() {
                 let (who, number, started) = (trace.name(host), attempt.number, text(attempt.started));
                 let allowed = text(attempt.allowed);
                 let why = format!(

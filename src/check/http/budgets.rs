@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::observed::{Pauses, check, stated_timeout, words};
+use super::observed::{check, stated_timeout, words};
 use super::policy::HttpPolicy;
 use crate::check::Check;
+use crate::check::life::{Pauses, died_between};
 use crate::fault::duration_text as text;
 use crate::trace::Trace;
 use crate::trace::exchange::Exchange;
@@ -38,7 +39,9 @@ fn ended_in_time(
         let began = exchange.request.first_sent;
         let limit = began + timeout + policy.slack + trace.step;
         // A process that does nothing keeps no time.
-        if limit > trace.ended_at || pauses.overlap(exchange.client(), began, limit) {
+        let client = exchange.client();
+        let is_excused = || died_between(trace, client, began, limit) || pauses.overlap(client, began, limit);
+        if limit > trace.ended_at || is_excused() {
             continue;
         }
         *judged += 1;

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::observed::{Pauses, check, words};
+use super::observed::{check, words};
 use super::policy::HttpPolicy;
+use crate::check::life::Pauses;
 use crate::check::{Check, life};
 use crate::fault::duration_text as text;
 use crate::trace::Trace;

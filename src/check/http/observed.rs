@@ -1,12 +1,11 @@
 //! What the checks of this module share: exchanges with their names, and verdicts about them.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::check::{Check, CountedVerdict};
 use crate::fault::duration_text as text;
 use crate::trace::exchange::Exchange;
-use crate::trace::{Event, HostId, Trace};
+use crate::trace::{HostId, Trace};
 
 /// A check over exchanges. `judge` returns how many things it judged, or what is broken; `if_none` says what it needs.
 pub(super) fn check(
@@ -97,31 +96,4 @@ pub(super) fn group_of(trace: &Trace, host: HostId) -> &str {
 /// Whether a host, or its group, has this name.
 pub(super) fn is_named(trace: &Trace, host: HostId, name: &str) -> bool {
     trace.name(host) == name || group_of(trace, host) == name
-}
-
-/// When processes were paused.
-pub(super) struct Pauses(BTreeMap<HostId, Vec<(Duration, Duration)>>);
-
-impl Pauses {
-    pub(super) fn of(trace: &Trace) -> Pauses {
-        let mut pauses: BTreeMap<HostId, Vec<(Duration, Duration)>> = BTreeMap::new();
-        for record in &trace.records {
-            let Some(host) = record.host else { continue };
-            match record.event {
-                Event::Paused => pauses.entry(host).or_default().push((record.at, Duration::MAX)),
-                Event::Resumed | Event::Started => {
-                    if let Some((_, end)) = pauses.get_mut(&host).and_then(|pauses| pauses.last_mut()) {
-                        *end = (*end).min(record.at);
-                    }
-                }
-                _ => {}
-            }
-        }
-        Pauses(pauses)
-    }
-
-    /// Whether the process of a host was paused within this span of time.
-    pub(super) fn overlap(&self, host: HostId, from: Duration, to: Duration) -> bool {
-        self.0.get(&host).is_some_and(|pauses| pauses.iter().any(|(begin, end)| *begin <= to && from <= *end))
-    }
 }
