@@ -159,7 +159,7 @@ fn sent_while_open<'a>(
 }
 
 /// For each host whose breaker ever opened: when it changed, and whether it was open from then on.
-fn breakers(trace: &Trace) -> BTreeMap<HostId, Vec<(Duration, bool)>> {
+pub(super) fn breakers(trace: &Trace) -> BTreeMap<HostId, Vec<(Duration, bool)>> {
     let mut breakers: BTreeMap<HostId, Vec<(Duration, bool)>> = BTreeMap::new();
     for record in &trace.records {
         let Some(host) = record.host else { continue };

@@ -21,18 +21,22 @@ mod bodies;
 mod budgets;
 mod connections;
 mod fallbacks;
+mod gone;
+mod hosts;
 mod keys;
 mod observed;
 mod overload;
 mod policy;
+mod polls;
 mod probes;
 mod promises;
 mod spread;
+mod streams;
 
 #[cfg(test)]
 mod tests;
 
 pub use crate::trace::exchange::{Call, CallIdentity, calls, possible_causes};
-pub use fallbacks::writes_are_acknowledged_behind;
+pub use fallbacks::{refused_writes_leave_no_effect, writes_are_acknowledged_behind};
 pub use overload::OverloadPolicy;
 pub use policy::HttpPolicy;

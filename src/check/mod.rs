@@ -54,6 +54,7 @@ pub mod http;
 pub mod keyed_op;
 mod life;
 pub mod linear;
+mod records;
 mod restarts;
 mod retries;
 pub mod sequential;
@@ -62,6 +63,7 @@ mod shutdown;
 mod situation;
 pub mod staleness;
 mod timeouts;
+mod trips;
 mod verdict;
 
 use std::fmt;
@@ -78,6 +80,7 @@ pub use decoded::{Decoded, Unreadable};
 pub use effects::{ClientOutcome, EffectKey, Effects, WrongEffect, wrong_effects};
 pub use health::HealthPolicy;
 pub use linear::{is_linearizable, linearizable};
+pub use records::records_are_whole;
 pub use restarts::{no_operation_fails, servers_are_interchangeable, without_faults_no_operation_fails};
 pub use retries::{attempts_at_most, only_safe_requests_are_retried, retries_within_budget};
 pub use sequential::is_sequentially_consistent;
@@ -88,6 +91,7 @@ pub use staleness::staleness_at_most;
 pub use timeouts::{
     attempts_end_within_their_timeout, calls_end_within, calls_end_within_their_deadline, recovers_within,
 };
+pub use trips::breakers_open_after;
 pub use verdict::{CountedVerdict, Verdict};
 
 type Judge = dyn Fn(&Trace, &History) -> CountedVerdict + Send + Sync;

@@ -133,6 +133,9 @@ mod tests {
                 closed_by_client_at: None,
                 closed_by_server_at: None,
                 end_seen_by_client_at: None,
+                end_seen_by_server_at: None,
+                is_reset_for_client: false,
+                is_reset_for_server: false,
             }
         };
         let judge = |end: Event, connection| {

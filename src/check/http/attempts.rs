@@ -76,7 +76,7 @@ pub(super) fn limited_at_a_hop(policy: HttpPolicy) -> Check {
 }
 
 /// Calls `judge` with each attempt but the first of each call, the attempt before it, and how they were recognised.
-fn pairs(
+pub(super) fn pairs(
     trace: &Trace,
     policy: &HttpPolicy,
     mut judge: impl FnMut(&Exchange, &Exchange, CallIdentity) -> Result<(), String>,

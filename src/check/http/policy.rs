@@ -23,6 +23,8 @@ pub struct HttpPolicy {
     /// R3: how many requests of one trace with the same method and path the hosts of one group receive at most. The default
     /// is that of `most_attempts`: only one layer retries.
     pub most_attempts_at_a_hop: u32,
+    /// R8: a host is well for a client that it has answered so long ago at most. The default is 5 s.
+    pub healthy_for: Duration,
     /// Requests that may be sent again although their method does not say so: method and path, for example `POST /login`.
     pub also_safe: Vec<String>,
     /// The paths of probes, which are repeated for ever and are no calls. Those that have `ready` in their names may depend on
@@ -33,8 +35,13 @@ pub struct HttpPolicy {
     /// P2: how long a client keeps a connection on which nothing is asked. The default is twice the 90 s of reqwest and
     /// hyper-util, which look for idle connections only that often.
     pub idle_limit: Duration,
-    /// P3: an exchange that began so long before the end of the run has ended by then.
+    /// P3: an exchange that began so long before the end of the run has ended by then, and so long after one side of a
+    /// connection has seen the end of the other, it has closed it.
     pub quiet_after: Duration,
+    /// P6: in every window of this length ...
+    pub poll_window: Duration,
+    /// ... a client host asks a host at most this often for the same. The defaults are 1 s and 100.
+    pub most_polls: u32,
     /// Attempts without a key or a trace belong to one call if they are alike and no further apart than this.
     pub alike_within: Duration,
     /// How much later than stated things may happen, for code that rounds its timers and for the way to the other host.
@@ -50,11 +57,14 @@ impl Default for HttpPolicy {
             budget_minimum: 100.0,
             most_retries_at_once: 0.1,
             most_attempts_at_a_hop: 3,
+            healthy_for: secs(5),
             also_safe: Vec::new(),
             probes: ["/health", "/healthz", "/live", "/livez", "/ready", "/readyz"].map(str::to_owned).to_vec(),
             endless: Vec::new(),
             idle_limit: secs(180),
             quiet_after: secs(60),
+            poll_window: secs(1),
+            most_polls: 100,
             alike_within: secs(5),
             slack: millis(50),
         }

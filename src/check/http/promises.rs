@@ -1,7 +1,7 @@
 //! The list of the promises, each of which is a check.
 
 use super::policy::HttpPolicy;
-use super::{attempts, bodies, budgets, connections, keys, probes, spread};
+use super::{attempts, bodies, budgets, connections, gone, hosts, keys, polls, probes, spread, streams};
 use crate::check::Check;
 
 impl HttpPolicy {
@@ -16,6 +16,8 @@ impl HttpPolicy {
             self.retry_after_is_kept(),
             self.only_safe_requests_are_sent_again(),
             self.client_errors_are_final(),
+            self.retries_go_to_another_host(),
+            self.one_effect_for_a_call(),
             self.one_key_means_one_body_and_one_answer(),
             self.one_key_for_a_call(),
             self.stated_timeouts_are_kept(),
@@ -25,6 +27,9 @@ impl HttpPolicy {
             self.closing_connections_are_not_used(),
             self.idle_connections_are_closed(),
             self.nothing_is_left_open(),
+            self.half_closed_connections_are_closed(),
+            self.cancelled_streams_leave_others_alone(),
+            self.polls_are_bounded(),
             self.truncated_requests_are_not_accepted(),
             self.responses_belong_to_their_requests(),
         ];
@@ -71,6 +76,19 @@ impl HttpPolicy {
     /// left out: it says that the first attempt is still running.
     pub fn client_errors_are_final(&self) -> Check {
         attempts::client_errors(self.clone())
+    }
+
+    /// R8: after an attempt that failed, the next attempt of its call does not go to the same host, if another host of its group
+    /// is well: it lives, and gave that client an answer last, at most `healthy_for` before. Attempts after `Retry-After`
+    /// are left out.
+    pub fn retries_go_to_another_host(&self) -> Check {
+        hosts::another(self.clone())
+    }
+
+    /// I1: attempts of a call that carry idempotency keys, the same one or several, are not accepted with other responses: that
+    /// would be two effects. Needs a trace.
+    pub fn one_effect_for_a_call(&self) -> Check {
+        keys::one_effect()
     }
 
     /// I3: requests with the same idempotency key and body get the same response, if they are accepted; with another body,
@@ -124,6 +142,29 @@ impl HttpPolicy {
     /// client gave up has left nothing behind.
     pub fn nothing_is_left_open(&self) -> Check {
         connections::left_open(self.clone())
+    }
+
+    /// P3: who sees that the other side has closed a connection closes it, too, within `quiet_after`.
+    pub fn half_closed_connections_are_closed(&self) -> Check {
+        gone::half_closed(self.clone())
+    }
+
+    /// P3: a server whose callers have all closed their connections before they had their responses sends no requests for
+    /// them any more. Needs a trace or a key that is passed on. Not among [`checks`](HttpPolicy::checks): some servers finish
+    /// what they have begun on purpose.
+    pub fn work_ends_with_its_caller(&self) -> Check {
+        gone::work(self.clone())
+    }
+
+    /// P4: a client that cancels a stream of HTTP/2 changes nothing for the others on its connection: the server does not reset
+    /// them, and neither side closes the connection, within the round trip.
+    pub fn cancelled_streams_leave_others_alone(&self) -> Check {
+        streams::cancelled(self.clone())
+    }
+
+    /// P6: a client asks for the same (method, path, body and `authorization`) at a host at most `most_polls` times in every `poll_window`.
+    pub fn polls_are_bounded(&self) -> Check {
+        polls::bounded(self.clone())
     }
 
     /// C3: a request whose body was cut off is not answered with success.

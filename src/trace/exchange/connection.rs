@@ -165,6 +165,9 @@ impl Connection {
             closed_by_client_at: first([client.finished_at, client.resets.first().copied()]),
             closed_by_server_at: first([server.finished_at, server.resets.first().copied()]),
             end_seen_by_client_at: first([server.finish_arrived_at, server.arrived_resets.first().copied()]),
+            end_seen_by_server_at: first([client.finish_arrived_at, client.arrived_resets.first().copied()]),
+            is_reset_for_client: !server.arrived_resets.is_empty(),
+            is_reset_for_server: !client.arrived_resets.is_empty(),
         })
     }
 

@@ -107,6 +107,8 @@ pub struct Exchange {
     /// Since when the client's machine had known that the connection was about to close (by a FIN, a `GOAWAY`, or a
     /// response with `Connection: close`), if it had when the request began.
     pub closing_since: Option<Duration>,
+    /// HTTP/2: when the client reset the stream.
+    pub cancelled_at: Option<Duration>,
     /// How it ended for the client.
     pub ending: Ending,
     /// When it ended for the client.
@@ -142,6 +144,12 @@ pub struct TcpConnection {
     pub closed_by_server_at: Option<Duration>,
     /// When the client learnt that it had ended: by a FIN or a reset.
     pub end_seen_by_client_at: Option<Duration>,
+    /// When the server learnt that its client had gone, or would send nothing more: by a FIN or a reset.
+    pub end_seen_by_server_at: Option<Duration>,
+    /// Whether the client saw a reset, so that it has nothing left to close.
+    pub is_reset_for_client: bool,
+    /// Whether the server saw a reset.
+    pub is_reset_for_server: bool,
 }
 
 impl TcpConnection {

@@ -111,6 +111,7 @@ impl Draft {
         ending: Ending,
         ended_at: Option<Duration>,
     ) -> Exchange {
+        let is_cancelled = |(at, by): (Duration, Ending)| (by == Ending::Abandoned).then_some(at);
         Exchange {
             connection,
             version: self.version,
@@ -123,6 +124,7 @@ impl Draft {
             grpc_status: self.grpc_status,
             is_grpc: self.is_grpc,
             closing_since,
+            cancelled_at: self.reset.and_then(is_cancelled),
             ending,
             ended_at,
         }
