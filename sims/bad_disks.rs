@@ -3,7 +3,7 @@
 use squall::fault::DiskCalls;
 use squall::prelude::*;
 
-use crate::shop::served::served_right_or_refused;
+use crate::shop::served::{orders_are_whole, served_right_or_refused};
 use crate::shop::simulated::{Setup, orders, shop_with_promises};
 use crate::shop::situations;
 
@@ -32,6 +32,7 @@ pub fn with(mut setup: Setup) -> Scenario {
         )
         .fault(fault::power_off("store").every(secs(4)..secs(12)).lasting(millis(200)..secs(1)))
         .check(served_right_or_refused())
+        .check(orders_are_whole())
         .check(orders().acknowledged_survive_crashes())
         .sometimes(
             "the store exited because its disk had failed, and served again",

@@ -8,15 +8,16 @@ use crate::shop::situations;
 
 /// Many buyers, a store that is far away, and servers that cannot find it.
 pub fn scenario() -> Scenario {
-    with(secs(1))
+    with(secs(1), |_| ())
 }
 
-/// The same with a gateway that shuns servers for another time after a failure.
-pub fn with(shun_failed_for: std::time::Duration) -> Scenario {
+/// The same with a gateway that shuns servers for another time after a failure, and with other changes.
+pub fn with(shun_failed_for: std::time::Duration, change: fn(&mut Setup)) -> Scenario {
     let mut setup = Setup { buyers: 12, thinking_ms: 100..1_250, ..Setup::default() };
     // A connection for each request, so that a server that cannot find the store fails at once.
     setup.api.pool.idle_per_host = 0;
     setup.gateway.balancing = Balancing::LeastRequest { choices: 3, shun_failed_for };
+    change(&mut setup);
     shop_with_promises("balancing", setup)
         .link_latency("api", "store", millis(80)..millis(120))
         .fault(fault::dns_not_found(one("api"), "store").every(secs(4)..secs(10)).lasting(secs(6)..secs(10)))

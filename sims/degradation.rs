@@ -9,6 +9,9 @@ use crate::shop::simulated::{Setup, shop_without_retries};
 use crate::shop::situations;
 use crate::shop::workload;
 
+/// So many failures in a row open a breaker.
+const FAILURES: usize = 3;
+
 /// A pricing service that dies, hangs, or is slow or unreachable, while gateways come and go.
 pub fn scenario() -> Scenario {
     with(Setup::default())
@@ -25,7 +28,8 @@ pub fn with_backoff(mut setup: Setup, backoff_min: std::time::Duration) -> Scena
     setup.operations = workload::price_or_order;
     setup.thinking_ms = 200..1_200;
     setup.api.stale_limit = secs(20);
-    setup.api.breaker = BreakerConfig { failures: 3, backoff_min, backoff_max: longest_backoff, ..setup.api.breaker };
+    setup.api.breaker =
+        BreakerConfig { failures: FAILURES as u32, backoff_min, backoff_max: longest_backoff, ..setup.api.breaker };
     shop_without_retries("degradation", setup)
         .fault(fault::kill("pricing").every(secs(4)..secs(10)).lasting(secs(1)..secs(6)))
         .fault(fault::output_stall("pricing").every(secs(4)..secs(10)).lasting(secs(1)..secs(6)))
@@ -40,6 +44,7 @@ pub fn with_backoff(mut setup: Setup, backoff_min: std::time::Duration) -> Scena
         // The jitter shortens the wait of 1 s by up to a tenth.
         .check(check::open_breakers_wait(millis(900), "/price/"))
         .check(check::breakers_probe_with_few(1, "/price/"))
+        .check(check::breakers_open_after(FAILURES, "/price/"))
         .check(check::breakers_close_within(longest_backoff, "/catalogue/"))
         .sometimes("a stale price was served instead of a fresh one", situations::an_old_price_stood_in)
         .sometimes("a breaker opened and closed again", situations::a_breaker_opened_and_closed)

@@ -2,6 +2,7 @@
 
 use squall::prelude::*;
 
+use crate::shop::served::orders_are_whole;
 use crate::shop::simulated::{Setup, orders, shop_with_promises};
 use crate::shop::situations;
 
@@ -17,6 +18,7 @@ pub fn with(setup: Setup) -> Scenario {
         .fault(fault::kill("store").every(secs(4)..secs(12)).lasting(millis(200)..secs(2)))
         .fault(fault::partition(one("api"), "store").every(secs(5)..secs(15)).lasting(millis(200)..secs(2)))
         .check(orders().acknowledged_survive_crashes())
+        .check(orders_are_whole())
         .sometimes(
             "the store died between a commit and its acknowledgement",
             situations::the_store_died_between_a_commit_and_its_acknowledgement,

@@ -28,6 +28,10 @@ fn main() -> std::process::ExitCode {
         uploads::scenario,
         overload::scenario,
         balancing::scenario,
+        clients_that_leave::scenario,
+        protocols::scenario,
+        service_to_service::scenario,
+        sessions::scenario,
     ];
     squall::main_with_mistakes(scenarios, mistakes::all())
 }

@@ -6,6 +6,7 @@
 
 pub mod bad_disks;
 pub mod balancing;
+pub mod clients_that_leave;
 pub mod degradation;
 pub mod durability;
 pub mod graceful_shutdown;
@@ -16,7 +17,10 @@ pub mod lost_answers;
 pub mod overload;
 pub mod partitions;
 pub mod pooling;
+pub mod protocols;
 pub mod retries;
+pub mod service_to_service;
+pub mod sessions;
 pub mod stateless_restarts;
 pub mod timeouts;
 pub mod trust;

@@ -5,8 +5,16 @@ mod scenarios;
 #[path = "../sims/shop/mod.rs"]
 mod shop;
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hyper::StatusCode;
+use hyper::header::{ETAG, HeaderValue, IF_MATCH};
 use scenarios::*;
 use shop::client_config::Keys;
+use shop::message::problem;
+use shop::serve::Layer;
 use shop::simulated::Setup;
 use squall::check::Verdict;
 use squall::fault::{DiskCalls, Plan, Swarm};
@@ -113,7 +121,31 @@ fn l1_catches_a_store_that_forgets() {
 
 #[test]
 fn l1_catches_a_compare_and_set_that_is_not_atomic() {
-    let value_mistakes = shop::values::Mistakes { compares_before_it_writes: true };
-    let config = shop::store::Config { value_mistakes, ..shop::store::Config::default() };
+    let mut config = shop::store::Config::default();
+    config.serve.layer = Some(compares_first);
     assert_caught_in("L1", &linearizable::with(config), |plan| plan);
+}
+
+/// Compares a version with the one that it has seen last, and then lets the store write over whatever is there.
+fn compares_first() -> Layer {
+    let versions: Arc<Mutex<BTreeMap<String, HeaderValue>>> = Arc::default();
+    Arc::new(move |mut request, routes| {
+        let (versions, path) = (versions.clone(), request.uri().path().to_owned());
+        let known = versions.lock().unwrap().get(&path).cloned();
+        Box::pin(async move {
+            if let Some(known) = known
+                && let Some(expected) = request.headers_mut().remove(IF_MATCH)
+            {
+                if expected != known {
+                    return problem(StatusCode::PRECONDITION_FAILED, "another version is there");
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            let answer = routes(request).await;
+            if let Some(version) = answer.headers().get(ETAG) {
+                versions.lock().unwrap().insert(path, version.clone());
+            }
+            answer
+        })
+    })
 }

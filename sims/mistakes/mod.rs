@@ -5,10 +5,13 @@ mod accepts_without_the_store;
 mod acknowledges_before_the_sync;
 mod acknowledges_despite_errors;
 mod attempt_ignores_the_deadline;
+mod breaker_counts_cancellations;
 mod breaker_floods_with_probes;
 mod breaker_never_recovers;
 mod breaker_never_waits;
+mod cache_ignores_who_asks;
 mod cancelled_attempt_keeps_its_stream;
+mod cancelled_stream_closes_its_connection;
 mod claims_are_believed;
 mod client_idle_limit_above_the_servers;
 mod commits_what_arrived;
@@ -31,20 +34,25 @@ mod no_idle_limit;
 mod no_jitter;
 mod no_panic_threshold;
 mod no_retry_budget;
+mod orders_share_a_buffer;
 mod post_retried_without_a_key;
 mod price_of_the_client;
 mod probes_only_connect;
+mod probes_without_a_pause;
 mod queue_without_a_limit;
 mod retries_at_each_layer;
 mod retries_on_client_errors;
 mod retry_after_beyond_the_deadline;
 mod retry_after_ignored;
+mod retry_at_the_failing_host;
 mod reuses_a_closed_connection;
 mod session_in_memory;
 mod timer_stops_at_the_head;
 mod tokens_expire_within_the_clock_skew;
 mod trusts_its_disk;
+mod unknown_outcome_called_refused;
 mod unmarked_fallback;
+mod work_outlives_its_caller;
 
 use squall::prelude::*;
 use squall::scenario::Mistake;
@@ -52,7 +60,7 @@ use squall::scenario::Mistake;
 use crate::shop::simulated::Setup;
 
 /// All mistakes, in the order of the table.
-pub fn all() -> [fn() -> Mistake; 44] {
+pub fn all() -> [fn() -> Mistake; 52] {
     [
         post_retried_without_a_key::mistake,
         new_key_for_each_attempt::mistake,
@@ -70,17 +78,23 @@ pub fn all() -> [fn() -> Mistake; 44] {
         retry_after_ignored::mistake,
         retry_after_beyond_the_deadline::mistake,
         retries_on_client_errors::mistake,
+        retry_at_the_failing_host::mistake,
+        unknown_outcome_called_refused::mistake,
         deadline_not_passed_on::mistake,
         cancelled_attempt_keeps_its_stream::mistake,
+        cancelled_stream_closes_its_connection::mistake,
+        work_outlives_its_caller::mistake,
         reuses_a_closed_connection::mistake,
         client_idle_limit_above_the_servers::mistake,
         no_idle_limit::mistake,
         breaker_never_recovers::mistake,
         breaker_never_waits::mistake,
         breaker_floods_with_probes::mistake,
+        breaker_counts_cancellations::mistake,
         never_readmits::mistake,
         health_cached_for_ever::mistake,
         probes_only_connect::mistake,
+        probes_without_a_pause::mistake,
         liveness_asks_the_store::mistake,
         no_panic_threshold::mistake,
         least_request_feeds_the_failing_host::mistake,
@@ -88,10 +102,12 @@ pub fn all() -> [fn() -> Mistake; 44] {
         drain_without_a_limit::mistake,
         session_in_memory::mistake,
         tokens_expire_within_the_clock_skew::mistake,
+        cache_ignores_who_asks::mistake,
         acknowledges_before_the_sync::mistake,
         acknowledges_despite_errors::mistake,
         trusts_its_disk::mistake,
         commits_what_arrived::mistake,
+        orders_share_a_buffer::mistake,
         unmarked_fallback::mistake,
         accepts_without_the_store::mistake,
         queue_without_a_limit::mistake,

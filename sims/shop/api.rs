@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
+use hyper::header::{AUTHORIZATION, HeaderMap, RETRY_AFTER};
 use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
 use hyper::{Method, Request, StatusCode};
@@ -16,7 +16,7 @@ use super::admission::Admission;
 use super::catalogue::Catalogue;
 use super::message::{
     Answer, Body, CALL_HEADER, DEADLINE_HEADER, Expiry, KEY_HEADER, KeyedOrder, Order, Token, User, deadline_value,
-    json, json_bytes, new_key, problem, read_body, status_page,
+    json, json_bytes, name_call, new_key, problem, read_body, status_page,
 };
 use super::net::{Connect, Listen};
 use super::notes;
@@ -92,7 +92,7 @@ impl<C: Connect> Api<C> {
             (&Method::GET, "/orders") => self.read_store(path, headers, expiry).await,
             (&Method::GET, _) => {
                 if let Some(sku) = path.strip_prefix("/catalogue/") {
-                    return self.catalogue.answer(sku, expiry).await;
+                    return self.catalogue.answer(sku, call_of(headers), expiry).await;
                 }
                 if notes::order_of(path).is_some() {
                     return self.read_store(path, headers, expiry).await;
@@ -106,8 +106,7 @@ impl<C: Connect> Api<C> {
             (&Method::POST, "/login") => self.login(&body),
             (&Method::POST, "/orders") => self.place_order(headers, &body, expiry).await,
             (&Method::PUT, _) if notes::order_of(path).is_some() => {
-                let call = text(headers, CALL_HEADER).unwrap_or_default();
-                self.ask_store(Method::PUT, path, body, call, expiry).await
+                self.ask_store(Method::PUT, path, body, call_of(headers), expiry).await
             }
             _ => problem(StatusCode::NOT_FOUND, "no such page"),
         }
@@ -169,22 +168,21 @@ impl<C: Connect> Api<C> {
         };
         // What a buyer says about a price is compared with what this server finds out itself.
         if let Some(agreed) = order.cents {
-            match self.catalogue.price(&order.sku, expiry).await {
+            match self.catalogue.price(&order.sku, call_of(headers), expiry).await {
                 Ok(price) if agreed.abs_diff(price.cents) <= self.config.price_tolerance_cents => {}
                 Ok(_) => return problem(StatusCode::CONFLICT, "the price is another one"),
                 Err(answer) => return answer,
             }
         }
-        let call = text(headers, CALL_HEADER).unwrap_or_default().to_owned();
-        let order =
-            KeyedOrder { key, call: call.clone(), sku: order.sku, quantity: order.quantity, cents: order.cents };
+        let call = call_of(headers);
+        let Order { sku, quantity, cents } = order;
+        let order = KeyedOrder { key, call: call.to_owned(), sku, quantity, cents };
         let body = serde_json::to_vec(&order).expect("an order serializes to JSON");
-        self.ask_store(Method::POST, "/orders", body.into(), &call, expiry).await
+        self.ask_store(Method::POST, "/orders", body.into(), call, expiry).await
     }
 
     async fn read_store(&self, path: &str, headers: &HeaderMap, expiry: Expiry) -> Answer {
-        let call = text(headers, CALL_HEADER).unwrap_or_default();
-        self.ask_store(Method::GET, path, Bytes::new(), call, expiry).await
+        self.ask_store(Method::GET, path, Bytes::new(), call_of(headers), expiry).await
     }
 
     /// Sends one request to the store and passes its answer on.
@@ -194,12 +192,7 @@ impl<C: Connect> Api<C> {
         *request.method_mut() = method;
         *request.uri_mut() = address(&self.store, path);
         request.headers_mut().insert(DEADLINE_HEADER, deadline_value(left));
-        // The call's name travels with it, so that whoever reads a log or the wire can follow it.
-        if let Ok(call) = HeaderValue::from_str(call)
-            && !call.is_empty()
-        {
-            request.headers_mut().insert(CALL_HEADER, call);
-        }
+        name_call(request.headers_mut(), call);
         match exchange(&self.client, request, left).await {
             Ok((parts, body)) if parts.status == StatusCode::INTERNAL_SERVER_ERROR => {
                 json_bytes(StatusCode::BAD_GATEWAY, body)
@@ -222,6 +215,11 @@ impl<C: Connect> Api<C> {
             }
         }
     }
+}
+
+/// The name of the call that a request belongs to; empty if it has none.
+fn call_of(headers: &HeaderMap) -> &str {
+    text(headers, CALL_HEADER).unwrap_or_default()
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -21,8 +21,8 @@ pub struct BreakerConfig {
     pub backoff_max: Duration,
     /// How many calls it allows at once as its probes, while it is open.
     pub probes: u32,
-    /// A mistake: after the caller of a probe goes away, no other probe is ever allowed.
-    pub loses_probes: bool,
+    /// What becomes of the permission for a call whose caller went away: it is given back, and says nothing of the endpoint.
+    pub when_cancelled: fn(&mut Permit),
 }
 
 impl Default for BreakerConfig {
@@ -32,7 +32,7 @@ impl Default for BreakerConfig {
             backoff_min: Duration::from_secs(1),
             backoff_max: Duration::from_secs(60),
             probes: 1,
-            loses_probes: false,
+            when_cancelled: Permit::give_back,
         }
     }
 }
@@ -81,8 +81,7 @@ impl Breaker {
     }
 }
 
-/// The permission for one call. If it is dropped unsettled (the caller went away), it counts neither as a success nor
-/// as a failure.
+/// The permission for one call. If it is dropped unsettled, the caller went away.
 #[must_use]
 pub struct Permit {
     shared: Arc<Shared>,
@@ -108,6 +107,11 @@ impl Permit {
 
     /// The endpoint failed or did not answer in time.
     pub fn failed(mut self) {
+        self.fail();
+    }
+
+    /// Counts a failure.
+    pub fn fail(&mut self) {
         self.settled = true;
         let config = &self.shared.config;
         let mut state = self.shared.lock();
@@ -131,16 +135,23 @@ impl Permit {
             self.shared.changed(true);
         }
     }
+
+    /// Counts nothing; if it was a probe, another call may be the probe.
+    pub fn give_back(&mut self) {
+        let mut state = self.shared.lock();
+        if let State::Probing { backoff, .. } = *state
+            && self.probe
+        {
+            *state = State::Open { until: Instant::now(), backoff };
+        }
+    }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        if self.settled || !self.probe || self.shared.config.loses_probes {
-            return;
-        }
-        let mut state = self.shared.lock();
-        if let State::Probing { backoff, .. } = *state {
-            *state = State::Open { until: Instant::now(), backoff };
+        if !self.settled {
+            let when_cancelled = self.shared.config.when_cancelled;
+            when_cancelled(self);
         }
     }
 }

@@ -8,7 +8,7 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::http::uri::Authority;
-use hyper::{Method, Request};
+use hyper::{Method, Request, Version};
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -16,7 +16,7 @@ use super::client_config::{ClientConfig, Keys, Timed};
 use super::message::{CALL_HEADER, DEADLINE_HEADER, KEY_HEADER, deadline_value, new_key};
 use super::net::Connect;
 use super::observe::{AttemptOutcome, Observer, RetrySafety};
-use super::pool::{ExchangeError, HttpClient, address, exchange, exchange_timing_the_head_only};
+use super::pool::{ExchangeError, HttpClient, Protocol, address, exchange, exchange_timing_the_head_only};
 use super::retry::{RetryBudget, backoff, is_refusal, retry_after, up_to};
 
 /// What is known about the effect of a failed call.
@@ -288,6 +288,9 @@ impl<'a, C: Connect> Call<'a, C> {
     fn http_request(&self, limit: Duration) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(self.request.body.clone()));
         *request.method_mut() = self.request.method.clone();
+        if self.shared.config.pool.protocol == Protocol::Http10 {
+            *request.version_mut() = Version::HTTP_10;
+        }
         *request.uri_mut() = address(&self.shared.authority, &self.request.path);
         self.fill_headers(request.headers_mut(), limit);
         request

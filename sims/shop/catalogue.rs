@@ -14,7 +14,9 @@ use tokio::time::Instant;
 
 use super::api_config::Config;
 use super::breaker::Breaker;
-use super::message::{Answer, DEADLINE_HEADER, Expiry, Price, deadline_value, is_sku, json, problem, refusal};
+use super::message::{
+    Answer, DEADLINE_HEADER, Expiry, Price, deadline_value, is_sku, json, name_call, problem, refusal,
+};
 use super::net::Connect;
 use super::observe::Observer;
 use super::pool::{ExchangeError, HttpClient, address, authority, exchange};
@@ -53,22 +55,22 @@ impl<C: Connect> Catalogue<C> {
     }
 
     /// Answers with the price of an article.
-    pub async fn answer(&self, sku: &str, expiry: Expiry) -> Answer {
-        match self.price(sku, expiry).await {
+    pub async fn answer(&self, sku: &str, call: &str, expiry: Expiry) -> Answer {
+        match self.price(sku, call, expiry).await {
             Ok(price) => json(StatusCode::OK, &price),
             Err(answer) => answer,
         }
     }
 
-    /// Finds the price of an article.
+    /// Finds the price of an article, for this call.
     ///
     /// # Errors
     /// The answer to give if there is none.
-    pub async fn price(&self, sku: &str, expiry: Expiry) -> Result<Price, Answer> {
+    pub async fn price(&self, sku: &str, call: &str, expiry: Expiry) -> Result<Price, Answer> {
         if !is_sku(sku) {
             return Err(problem(StatusCode::BAD_REQUEST, "not the name of an article"));
         }
-        match self.ask(sku, expiry).await {
+        match self.ask(sku, call, expiry).await {
             Quote::Cents(cents) => {
                 self.remember(sku, cents);
                 Ok(Price { sku: sku.to_owned(), cents, degraded: false, age_ms: 0 })
@@ -78,13 +80,14 @@ impl<C: Connect> Catalogue<C> {
         }
     }
 
-    async fn ask(&self, sku: &str, expiry: Expiry) -> Quote {
+    async fn ask(&self, sku: &str, call: &str, expiry: Expiry) -> Quote {
         let Some(left) = expiry.left() else { return Quote::Unavailable };
         let Some(permit) = self.breaker.admit() else { return Quote::Unavailable };
         let limit = self.timeout.min(left);
         let mut request = Request::new(Full::new(Bytes::new()));
         *request.uri_mut() = address(&self.pricing, &format!("/price/{sku}"));
         request.headers_mut().insert(DEADLINE_HEADER, deadline_value(limit));
+        name_call(request.headers_mut(), call);
         let quote = match exchange(&self.client, request, limit).await {
             Ok((parts, body)) if parts.status == StatusCode::OK => {
                 serde_json::from_slice(&body).map_or(Quote::Unavailable, |price: Price| Quote::Cents(price.cents))

@@ -18,8 +18,11 @@ use super::retry::RetryBudget;
 
 pub use super::call::{CallError, Effect};
 
-/// Calls are numbered in every program alike, and this many belong to one client.
+/// Calls are numbered in every program alike, and this many belong to one client, over all its lives.
 pub const CALLS_PER_CLIENT: u64 = 1_000_000;
+
+/// This many of them belong to one life: a program that is started again must not use a number again.
+const CALLS_PER_LIFE: u64 = 10_000;
 
 /// A client of the shop. Clones share connections, retry budget and call numbers.
 pub struct ShopClient<C: Connect> {
@@ -42,7 +45,8 @@ impl<C: Connect> ShopClient<C> {
         let http = http_client(connector, &config.pool);
         let authority = authority(&config.gateway, config.port);
         let budget = RetryBudget::new(config.retry_ratio, config.retry_minimum_per_second, config.retry_burst);
-        let next_call = AtomicU64::new(u64::from(config.client_number) * CALLS_PER_CLIENT + 1);
+        let earlier = u64::from(config.earlier_lives) * CALLS_PER_LIFE;
+        let next_call = AtomicU64::new(u64::from(config.client_number) * CALLS_PER_CLIENT + earlier + 1);
         let shared = Arc::new(Shared { http, authority, config, budget, observer });
         ShopClient { shared, next_call: Arc::new(next_call) }
     }

@@ -15,6 +15,8 @@ pub struct ClientConfig {
     pub port: u16,
     /// Distinguishes this client's calls from those of others.
     pub client_number: u32,
+    /// How often this client was started before; distinguishes its calls from those of its earlier lives.
+    pub earlier_lives: u32,
     /// The limit for a whole call: all attempts and the waits between them.
     pub deadline: Duration,
     /// The limit for one attempt: the connect, the head and the whole body.
@@ -81,6 +83,7 @@ impl Default for ClientConfig {
             gateway: "gateway".to_owned(),
             port: 80,
             client_number: 0,
+            earlier_lives: 0,
             deadline: Duration::from_secs(4),
             attempt_timeout: Duration::from_secs(1),
             attempt_limit: Duration::min,

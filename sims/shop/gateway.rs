@@ -22,6 +22,7 @@ use super::message::{Answer, Body, DEADLINE_HEADER, Expiry, deadline_value, prob
 use super::net::{Connect, Listen};
 use super::observe::Observer;
 use super::pool::{ExchangeError, HttpClient, PoolConfig, address, exchange, http_client};
+use super::retry::{Jitter, backoff, is_refusal};
 use super::serve::{ServeConfig, Shutdown, serve};
 
 /// How the gateway behaves.
@@ -56,7 +57,13 @@ pub struct Config {
     /// How often a request is sent to backends, at most. More than once is rarely right: the client retries, and retries at
     /// several layers multiply.
     pub upstream_attempts: u32,
+    /// Which backend the next of these attempts avoids, by the one that has failed.
+    pub avoided: fn(usize) -> Option<usize>,
 }
+
+/// The upper bound of the first wait between attempts of the gateway, and that of all (Envoy's).
+const BACKOFF_BASE: Duration = Duration::from_millis(25);
+const BACKOFF_CAP: Duration = Duration::from_millis(250);
 
 /// What a probe asks of a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -85,6 +92,7 @@ impl Default for Config {
             pool: PoolConfig::default(),
             serve: ServeConfig { in_flight_limit: 1024, ..ServeConfig::default() },
             upstream_attempts: 1,
+            avoided: Some,
         }
     }
 }
@@ -143,6 +151,7 @@ impl<C: Connect> Gateway<C> {
     async fn forward(&self, request: &Parts, body: Bytes, expiry: Expiry) -> Answer {
         let mut avoid = None;
         let mut failures = 0;
+        let mut may_be_done = false;
         loop {
             let Some(index) = self.backends.next(avoid) else {
                 return problem(StatusCode::SERVICE_UNAVAILABLE, "there is no backend");
@@ -166,14 +175,21 @@ impl<C: Connect> Gateway<C> {
                 }
                 Err(error) => failure(&error),
             };
-            if answer.status().is_server_error() {
-                in_flight.failed();
+            let status = answer.status();
+            if !status.is_server_error() {
+                return answer;
             }
+            in_flight.failed();
+            drop(in_flight);
             failures += 1;
-            if answer.status().is_server_error() && failures < self.config.upstream_attempts {
-                continue;
+            may_be_done |= !is_refusal(status.as_u16());
+            if failures >= self.config.upstream_attempts {
+                // That the last attempt was refused says nothing about the others.
+                let was_refused_at_last = may_be_done && is_refusal(status.as_u16());
+                return if was_refused_at_last { failure(&ExchangeError::Broken("")) } else { answer };
             }
-            return answer;
+            avoid = (self.config.avoided)(index);
+            tokio::time::sleep(backoff(BACKOFF_BASE, BACKOFF_CAP, failures, Jitter::Full)).await;
         }
     }
 

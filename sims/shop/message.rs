@@ -167,6 +167,16 @@ pub fn deadline_value(left: Duration) -> HeaderValue {
     HeaderValue::from(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
 }
 
+/// Names the call that a request is made for, if it has a name: it travels with the call, so that whoever reads a log or the
+/// wire can follow it.
+pub fn name_call(headers: &mut HeaderMap, call: &str) {
+    if let Ok(call) = HeaderValue::from_str(call)
+        && !call.is_empty()
+    {
+        headers.insert(CALL_HEADER, call);
+    }
+}
+
 /// Reads a whole body.
 ///
 /// # Errors

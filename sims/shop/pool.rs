@@ -27,11 +27,15 @@ pub type HttpClient<C> = Client<HyperConnector<C>, Full<Bytes>>;
 /// The protocol that both ends speak; it is configured, because nothing here negotiates it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Protocol {
+    /// HTTP/1.0: a connection for each request.
+    Http10,
     /// HTTP/1.1 with keep-alive; servers also answer HTTP/1.0 and then close the connection.
     #[default]
     Http1,
     /// HTTP/2 with prior knowledge: all requests to a host share one connection.
     Http2,
+    /// Servers: whatever the client begins with. Clients begin with HTTP/1.1.
+    Any,
 }
 
 /// How a client keeps its connections.

@@ -17,6 +17,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Request, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -213,7 +214,7 @@ impl Server {
         let stream = TokioIo::new(stream);
         // An error here means that the peer went away or broke the protocol; nobody is left to report it to.
         match self.config.protocol {
-            Protocol::Http1 => {
+            Protocol::Http10 | Protocol::Http1 => {
                 let connection = http1::Builder::new()
                     .timer(TokioTimer::new())
                     // hyper starts this timer when it waits for a head, so it limits the idle time as well.
@@ -228,6 +229,16 @@ impl Server {
                     .keep_alive_timeout(Duration::from_secs(5))
                     .serve_connection(stream, service);
                 self.finish(connection).await;
+            }
+            Protocol::Any => {
+                let mut builder = auto::Builder::new(TokioExecutor::new());
+                builder.http1().timer(TokioTimer::new()).header_read_timeout(self.config.idle_limit);
+                builder
+                    .http2()
+                    .timer(TokioTimer::new())
+                    .keep_alive_interval(self.config.idle_limit)
+                    .keep_alive_timeout(Duration::from_secs(5));
+                self.finish(builder.serve_connection(stream, service)).await;
             }
         }
     }

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use squall::check::{Check, CountedVerdict};
+use squall::check::{self, Check, CountedVerdict};
 use squall::history::{Completion, Operation as Seen};
 use squall::prelude::*;
 use squall::trace::exchange::Exchange;
 
+use super::client::CALLS_PER_CLIENT;
 use super::message::OrderReceipt;
 use super::pricing::cents_of;
 use super::recorded::{audited, reply};
@@ -100,6 +101,37 @@ pub fn forged_tokens_are_refused() -> Check {
     })
 }
 
+/// P5: who asks which user is logged in gets the user of the own last login, and nobody else's.
+pub fn answers_are_about_who_asked() -> Check {
+    Check::new("P5 answers are about who asked", |_: &Trace, history: &History| {
+        let mut judged = 0;
+        let mut users: BTreeMap<u64, String> = BTreeMap::new();
+        // A client does one thing after the other, so its operations are in order.
+        for operation in &history.operations {
+            let (asked, reply) = match (operation.name.as_str(), read(operation)) {
+                ("login" | "who_am_i", Ok(read)) => read,
+                ("login" | "who_am_i", Err(why)) => return CountedVerdict::broken(judged + 1, why),
+                _ => continue,
+            };
+            let session = operation.session();
+            match (asked, reply) {
+                (Operation::Login { user }, Some(Reply::LoggedIn)) => drop(users.insert(session, user)),
+                (_, Some(Reply::User(user))) => {
+                    judged += 1;
+                    let own = users.get(&session).map_or("nobody", String::as_str);
+                    if user != own {
+                        let (client, at) = (operation.client, operation.invoked_at);
+                        let why = format!("P5: client {client}, who is {own}, was told at {at:?} to be {user}");
+                        return CountedVerdict::broken(judged, why);
+                    }
+                }
+                _ => {}
+            }
+        }
+        CountedVerdict::kept(judged, "nobody was told who is logged in: let the clients log in and ask")
+    })
+}
+
 /// C3: a note that is read is one that was written, from its first line to its last.
 pub fn notes_are_whole() -> Check {
     Check::new("C3 notes are whole", |_: &Trace, history: &History| {
@@ -157,6 +189,32 @@ fn priced(operation: &Seen) -> Result<Vec<OrderReceipt>, Box<dyn std::error::Err
         (None, Some(Reply::Placed(receipt) | Reply::Order(receipt))) => vec![receipt],
         _ => Vec::new(),
     })
+}
+
+/// C4: every order in the books, and every one that is read, is one that its client has placed: no record holds parts of two.
+pub fn orders_are_whole() -> Check {
+    check::records_are_whole(
+        |operation| {
+            Ok(match operation.name.as_str() {
+                "place_order" => match operation.input()? {
+                    Operation::PlaceOrder { sku, quantity } => Some((u64::from(operation.client), sku, quantity)),
+                    _ => None,
+                },
+                _ => None,
+            })
+        },
+        |operation| {
+            let orders = match reply(operation)? {
+                Some(Reply::Order(receipt)) => Some(vec![receipt]),
+                _ => audited(operation)?,
+            };
+            let whole = |OrderReceipt { call, sku, quantity, .. }| {
+                let client = call.parse::<u64>().map_or(u64::MAX, |call| call / CALLS_PER_CLIENT);
+                (client, sku, quantity)
+            };
+            Ok(orders.map(|orders| orders.into_iter().map(whole).collect()))
+        },
+    )
 }
 
 /// D1: a price that is not fresh is marked, and no older than the limit. A fresh one was asked for while its buyer waited.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
-use squall::check::http::{HttpPolicy, writes_are_acknowledged_behind};
+use squall::check::http::{HttpPolicy, refused_writes_leave_no_effect, writes_are_acknowledged_behind};
 use squall::check::{self, Check, Decoded, Effects, HealthPolicy};
 use squall::history::{Completion, Operation as Seen, Pending};
 use squall::prelude::*;
@@ -20,6 +20,7 @@ use super::client::{CallError, Effect, ShopClient};
 use super::client_config::ClientConfig;
 use super::message::OrderReceipt;
 use super::net::AnyConnector;
+use super::pool::Protocol;
 use super::recorded::{audited, reply};
 use super::served::every_order_is_its_own;
 use super::situations::applied;
@@ -46,6 +47,8 @@ pub struct Setup {
     pub operations: fn() -> SBoxedStrategy<Operation>,
     /// How buyers connect.
     pub buyer_connects: fn(&HostContext) -> AnyConnector,
+    /// What each buyer speaks, by its number.
+    pub buyers_speak: fn(u32) -> Protocol,
     /// How the gateway connects.
     pub gateway_connects: fn(&HostContext) -> AnyConnector,
     /// When buyers are in a hurry, if they ever are.
@@ -65,6 +68,7 @@ impl Default for Setup {
             buyers: 4,
             operations: || workload::operation().sboxed(),
             buyer_connects: |cx| AnyConnector::new(cx.connector()),
+            buyers_speak: |_| Protocol::Http1,
             gateway_connects: |cx| AnyConnector::new(cx.connector()),
             thinking_ms: 300..2_000,
             rush: None,
@@ -141,12 +145,14 @@ const AUDIT: Duration = secs(6);
 /// A scenario in which buyers use the shop until shortly before the end, when an auditor reads all orders.
 #[track_caller]
 pub fn shop(name: &str, setup: Setup) -> Scenario {
-    let Setup { client, gateway, api, store, buyers, operations, buyer_connects, gateway_connects, thinking_ms, rush } =
-        setup;
+    let Setup { client, gateway, api, store, buyers, operations, thinking_ms, rush, .. } = setup;
+    let Setup { buyer_connects, buyers_speak, gateway_connects, .. } = setup;
     let auditing = ClientConfig { client_number: 1_000, ..ClientConfig::default() };
     Scenario::new(name)
         .clients("buyer", buyers, steps(thinking_ms, rush, operations()), move |cx, steps| {
-            buy(buyer_connects(&cx), cx, steps, client.clone(), rush.map(|_| secs(1)))
+            let mut client = client.clone();
+            client.pool.protocol = buyers_speak(cx.client());
+            buy(buyer_connects(&cx), cx, steps, client, rush.map(|_| secs(1)))
         })
         .host("gateway", move |cx| {
             let signal = shutdown(&cx);
@@ -169,11 +175,13 @@ async fn buy(
     config: ClientConfig,
     latest: Option<Duration>,
 ) {
-    let config = ClientConfig { client_number: cx.client(), ..config };
+    let config = ClientConfig { client_number: cx.client(), earlier_lives: cx.life(), ..config };
     let mut user = User::new(ShopClient::new(connector, config, observer(&cx)));
     let (run_for, settle_for) = cx.phases();
     let last_start = (run_for + settle_for).saturating_sub(AUDIT + secs(5));
-    for step in steps {
+    // Who comes back does not do again what an earlier life has begun.
+    let born_at = cx.elapsed();
+    for step in steps.into_iter().skip_while(|step| millis(step.at_ms) < born_at) {
         if latest.is_some_and(|latest| cx.elapsed() > millis(step.at_ms) + latest) {
             continue;
         }
@@ -315,11 +323,14 @@ pub fn shop_without_retries(name: &str, setup: Setup) -> Scenario {
         true => scenario.check(check::without_faults_no_operation_fails()),
         false => scenario,
     };
-    scenario.check(writes_are_acknowledged_behind("api", "store", &["POST /login"])).http_promises(&http)
+    scenario
+        .check(writes_are_acknowledged_behind("api", "store", &["POST /login"]))
+        .check(refused_writes_leave_no_effect("api", "store").if_any())
+        .http_promises(&http)
 }
 
 /// The promises about HTTP that are judged off the wire, with the numbers of the right client.
-fn http_policy(setup: &Setup) -> HttpPolicy {
+pub fn http_policy(setup: &Setup) -> HttpPolicy {
     let promised = Setup::default().client;
     let window = secs(10);
     let saved_and_granted = promised.retry_burst + promised.retry_minimum_per_second * window.as_secs_f64();
@@ -333,6 +344,8 @@ fn http_policy(setup: &Setup) -> HttpPolicy {
         // hyper-util looks for idle connections as often as the limit is long.
         idle_limit: Setup::default().client.pool.idle_limit.unwrap_or_default() * 2,
         quiet_after: secs(15),
+        // All buyers are one host.
+        most_polls: (2 * setup.buyers).max(8),
         ..HttpPolicy::default()
     }
 }

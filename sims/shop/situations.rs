@@ -4,15 +4,16 @@
 
 mod facts;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use squall::history::{Completion, Operation};
 use squall::prelude::*;
-use squall::trace::exchange::Exchange;
+use squall::trace::exchange::{Ending, Exchange};
 use squall::trace::{AttemptOutcome, Event, HostId, Mark};
 
 use super::client_config::ClientConfig;
+use super::message::{CALL_HEADER, DEADLINE_HEADER};
 use super::workload::Reply;
 pub use facts::applied;
 use facts::{
@@ -81,6 +82,23 @@ pub fn an_order_took_effect_after_its_client_gave_up(trace: &Trace, history: &Hi
 pub fn an_order_took_effect_without_an_answer(trace: &Trace, history: &History) -> bool {
     let (calls, ended) = (calls_of_orders(history), calls_ended(trace));
     applied(trace).any(|(_, order)| calls.get(&order).and_then(|call| ended.get(call)).is_some_and(|(_, ok)| !ok))
+}
+
+/// An order was committed although its client died before its call ended.
+pub fn an_order_outlived_its_client(trace: &Trace, history: &History) -> bool {
+    let (calls, ended) = (calls_of_orders(history), calls_ended(trace));
+    applied(trace).any(|(_, order)| calls.get(&order).is_some_and(|call| !ended.contains_key(call)))
+}
+
+/// A client closed its connection to the gateway, or died, while an api server was working for it.
+pub fn a_buyer_left_in_the_middle_of_a_call(trace: &Trace, _: &History) -> bool {
+    let (Some(buyer), Some(gateway)) = (trace.host("buyer"), trace.host("gateway")) else { return false };
+    let left = |exchange: &&Exchange| exchange.client() == buyer && exchange.ending == Ending::Abandoned;
+    let lefts: Vec<_> = trace.exchanges().iter().filter(left).collect();
+    trace.exchanges().iter().filter(|inner| inner.client() == gateway).any(|inner| {
+        inner.ending == Ending::Abandoned
+            && lefts.iter().any(|outer| outer.header(CALL_HEADER) == inner.header(CALL_HEADER))
+    })
 }
 
 /// The gateway ejected a server and later readmitted it.
@@ -273,6 +291,40 @@ pub fn a_request_was_refused_with_a_wait(trace: &Trace, _: &History) -> bool {
             && exchange.response.as_ref().is_some_and(|response| response.header("retry-after").is_some())
     };
     trace.exchanges().iter().any(is_refused)
+}
+
+/// Buyers got their orders acknowledged in every version of HTTP.
+pub fn orders_were_placed_in_every_version(trace: &Trace, _: &History) -> bool {
+    let placed = trace.exchanges().iter().filter(|exchange| {
+        exchange.status == Some(201) && exchange.is_complete() && trace.name(exchange.client()) == "buyer"
+    });
+    placed.map(|exchange| exchange.version).collect::<BTreeSet<_>>().len() == 3
+}
+
+/// A client cancelled a stream of HTTP/2, and another one of the same connection was answered later.
+pub fn a_stream_was_cancelled_among_others(trace: &Trace, _: &History) -> bool {
+    let exchanges = trace.exchanges();
+    exchanges.iter().filter_map(|cancelled| Some((cancelled, cancelled.cancelled_at?))).any(|(cancelled, at)| {
+        let is_open = |other: &&Exchange| other.connection == cancelled.connection && other.request.first_sent < at;
+        exchanges.iter().filter(is_open).any(|other| other.is_complete() && other.ended_at > Some(at))
+    })
+}
+
+/// An order was committed while no pricing service was running.
+pub fn an_order_was_placed_without_pricing(trace: &Trace, _: &History) -> bool {
+    let Some(pricing) = trace.host("pricing") else { return false };
+    applied(trace).any(|(at, _)| is_down(trace, pricing, at))
+}
+
+/// The store was given at least 100 ms less for a request than the server that asked it.
+pub fn the_rest_of_the_time_was_passed_on(trace: &Trace, _: &History) -> bool {
+    let exchanges = trace.exchanges();
+    let given = |exchange: &Exchange| exchange.header(DEADLINE_HEADER)?.parse::<u64>().ok();
+    exchanges.iter().zip(trace.possible_causes()).any(|(inner, causes)| {
+        let outer = causes.last().map(|cause| &exchanges[*cause]).and_then(given);
+        let is_for_store = trace.name(inner.server()) == "store";
+        is_for_store && given(inner).zip(outer).is_some_and(|(inner, outer)| inner + 100 <= outer)
+    })
 }
 
 fn was_refused(history: &History, name: &str, status: u16) -> bool {

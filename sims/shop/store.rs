@@ -48,8 +48,6 @@ pub struct Config {
     pub verifies_reads: bool,
     /// Whether the whole file is written again at the start, because an earlier sync may have failed ([`Verified`]).
     pub writes_again: bool,
-    /// The deliberate mistakes with plain values.
-    pub value_mistakes: values::Mistakes,
 }
 
 impl Default for Config {
@@ -64,7 +62,6 @@ impl Default for Config {
             durability: Durability::Immediate,
             verifies_reads: true,
             writes_again: true,
-            value_mistakes: values::Mistakes::default(),
         }
     }
 }
@@ -259,7 +256,7 @@ impl Store {
                 answer
             }
             Ok(values::KeyedOp::Write(write)) => {
-                let written = write.run(&self.database, self.config.durability, self.config.value_mistakes).await;
+                let written = write.run(&self.database, self.config.durability);
                 if matches!(written, Ok(Some(_))) {
                     self.config.after_commit.wait().await;
                 }

@@ -4,8 +4,6 @@
 //! writes and is its entity tag: `If-Match: "3"` writes only over version 3, `If-None-Match: *` only where there is no
 //! value. The store, which calls this, waits for the disk and handles its failures.
 
-use std::time::Duration;
-
 use hyper::header::{ETAG, HeaderMap, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use hyper::{Method, Request, StatusCode};
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition, TableError};
@@ -33,13 +31,6 @@ pub struct Versioned {
 pub struct NewValue {
     /// The value to write.
     pub value: String,
-}
-
-/// The mistakes that can be made with values.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Mistakes {
-    /// The version is compared before the write's transaction, so that others may write in between.
-    pub compares_before_it_writes: bool,
 }
 
 /// A parsed request for `/values/KEY`.
@@ -134,20 +125,7 @@ fn find(database: &Database, key: &str) -> Result<Option<Versioned>, redb::Error
 
 impl Write {
     /// Writes, unless the key has another version than expected; then it returns `None`. Returns what was written.
-    pub(super) async fn run(
-        mut self,
-        database: &Database,
-        durability: Durability,
-        mistakes: Mistakes,
-    ) -> Result<Option<Versioned>, redb::Error> {
-        if mistakes.compares_before_it_writes
-            && let Some(expected) = self.expected.take()
-        {
-            if find(database, &self.key)?.map_or(0, |found| found.version) != expected {
-                return Ok(None);
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+    pub(super) fn run(self, database: &Database, durability: Durability) -> Result<Option<Versioned>, redb::Error> {
         let version = self.commit(database, durability)?;
         Ok(version.map(|version| Versioned { version, value: self.value }))
     }

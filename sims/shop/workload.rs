@@ -148,6 +148,17 @@ pub fn dishonest_operation() -> SBoxedStrategy<Operation> {
     dishonest.sboxed()
 }
 
+/// Draws an operation of a user who mostly logs in and asks who is logged in.
+pub fn session_operation() -> SBoxedStrategy<Operation> {
+    let session = prop_oneof![
+        2 => operation(),
+        2 => (0..1_000_u32).prop_map(|number| Operation::Login { user: format!("user-{number}") }),
+        5 => Just(Operation::WhoAmI),
+        1 => Just(Operation::ForgeToken { user: "admin".to_owned() }),
+    ];
+    session.sboxed()
+}
+
 /// Draws an operation of a user who does nothing but order, and read orders.
 pub fn order_or_read() -> SBoxedStrategy<Operation> {
     let ordering = prop_oneof![

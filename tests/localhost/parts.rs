@@ -4,8 +4,8 @@
 
 use std::future::pending;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hyper::header::{HeaderMap, HeaderValue, RETRY_AFTER};
@@ -20,7 +20,7 @@ use crate::shop::client::{CallError, Effect, ShopClient};
 use crate::shop::client_config::{ClientConfig, Keys};
 use crate::shop::message::{Answer, Body, Expiry, User, json, problem};
 use crate::shop::net::{TokioConnector, listen};
-use crate::shop::observe::{AttemptOutcome, no_observer};
+use crate::shop::observe::{AttemptOutcome, Observe, no_observer};
 use crate::shop::retry::{Jitter, RetryBudget, backoff};
 use crate::shop::serve::{ServeConfig, Shutdown, serve};
 use crate::shop::token;
@@ -152,21 +152,42 @@ fn waits_are_spread_below_a_bound_that_doubles() {
 
 #[tokio::test(start_paused = true)]
 async fn an_open_breaker_lets_one_probe_through_and_survives_losing_it() {
-    for loses_probes in [false, true] {
-        let config = BreakerConfig { failures: 2, loses_probes, ..BreakerConfig::default() };
-        let breaker = Breaker::new(config, no_observer());
-        breaker.admit().unwrap().failed();
-        // A caller that goes away counts neither as a success nor as a failure.
-        drop(breaker.admit());
-        breaker.admit().unwrap().failed();
-        assert!(breaker.admit().is_none());
-        tokio::time::advance(Duration::from_secs(1)).await;
-        let probe = breaker.admit().unwrap();
-        assert!(breaker.admit().is_none(), "only one probe at a time");
-        drop(probe);
-        tokio::time::advance(Duration::from_secs(60)).await;
-        assert_eq!(breaker.admit().is_none(), loses_probes);
+    let breaker = Breaker::new(BreakerConfig { failures: 2, ..BreakerConfig::default() }, no_observer());
+    breaker.admit().unwrap().failed();
+    // A caller that goes away counts neither as a success nor as a failure.
+    drop(breaker.admit());
+    breaker.admit().unwrap().failed();
+    assert!(breaker.admit().is_none());
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let probe = breaker.admit().unwrap();
+    assert!(breaker.admit().is_none(), "only one probe at a time");
+    drop(probe);
+    tokio::time::advance(Duration::from_secs(60)).await;
+    assert!(breaker.admit().is_some());
+}
+
+/// Notes the numbers of the calls that began.
+#[derive(Default)]
+struct Numbers(Mutex<Vec<u64>>);
+
+impl Observe for Numbers {
+    fn call_started(&self, call: u64, _: Duration) {
+        self.0.lock().unwrap().push(call);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_life_of_a_client_uses_the_number_of_a_call_again() {
+    let numbers = Arc::new(Numbers::default());
+    for (client_number, earlier_lives) in [(0, 0), (0, 1), (0, 2), (1, 0)] {
+        let config = ClientConfig { client_number, earlier_lives, max_attempts: 1, ..ClientConfig::default() };
+        let client = ShopClient::new(TokioConnector::new(), config, numbers.clone());
+        for _ in 0..2 {
+            // The gateway's name is not known.
+            assert!(client.get_order(1).await.is_err());
+        }
+    }
+    assert_eq!(*numbers.0.lock().unwrap(), [1, 2, 10_001, 10_002, 20_001, 20_002, 1_000_001, 1_000_002]);
 }
 
 const RULES: PoolRules = PoolRules { balancing: Balancing::RoundRobin, fall: 3, rise: 2, panic_threshold: 0.5 };
