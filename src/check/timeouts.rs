@@ -119,7 +119,8 @@ pub fn attempts_end_within_their_timeout(attempt_timeout: Duration) -> Check {
         let pauses = Pauses::of(trace);
         for (at, host, mark) in trace.marks() {
             let who = trace.name(host);
-            if let Mark::AttemptStarted { call, .. } | Mark::AttemptEnded { call, .. } = mark
+            if let Mark::AttemptStarted { call, .. } | Mark::AttemptEnded { call, .. } | Mark::CallEnded { call, .. } =
+                mark
                 && open.get(&(host, *call)).is_some_and(|state| pauses.overlap(host, state.started, at))
             {
                 open.remove(&(host, *call));
@@ -221,12 +222,37 @@ mod tests {
     use crate::trace::{AttemptOutcome, Event, HostId, RetrySafety};
 
     fn check(check: &Check, marks: &[(u64, Mark)]) -> &'static str {
+        check_with(check, marks, &[])
+    }
+
+    fn check_with(check: &Check, marks: &[(u64, Mark)], others: &[(u64, Event)]) -> &'static str {
         let mut trace = Trace::new(vec!["client".into()], millis(10), secs(60), false);
         trace.ended_at = secs(60);
+        for (at, event) in others {
+            trace.push(millis(*at), Some(HostId(0)), event.clone());
+        }
         for (at, mark) in marks {
             trace.push(millis(*at), Some(HostId(0)), Event::Mark(mark.clone()));
         }
         check.judge(&trace, &History::default()).word()
+    }
+
+    #[test]
+    fn who_is_paused_or_dead_keeps_no_time() {
+        let started = Mark::CallStarted { call: 1, deadline: secs(1) };
+        let attempt =
+            |attempt| Mark::AttemptStarted { call: 1, attempt, timeout: secs(1), safety: RetrySafety::Idempotent };
+        let late = [(105, started.clone()), (106, attempt(1)), (3_000, Mark::CallEnded { call: 1, ok: false })];
+        let checks = [calls_end_within_their_deadline(), attempts_end_within_their_timeout(secs(1))];
+        for check in &checks {
+            assert_eq!(check_with(check, &late, &[]), "fail");
+            let paused = |from, to| [(from, Event::Paused), (to, Event::Resumed)];
+            assert_ne!(check_with(check, &late, &paused(500, 2_900)), "fail");
+            assert_eq!(check_with(check, &late, &paused(4_000, 5_000)), "fail");
+            // What began in the step of a death may have a later time than the death.
+            assert_ne!(check_with(check, &late[..2], &[(101, Event::Killed)]), "fail");
+            assert_eq!(check_with(check, &late[..2], &[(99, Event::Killed)]), "fail");
+        }
     }
 
     fn started() -> Mark {

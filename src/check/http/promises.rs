@@ -162,7 +162,8 @@ impl HttpPolicy {
         streams::cancelled(self.clone())
     }
 
-    /// P6: a client asks for the same (method, path, body and `authorization`) at a host at most `most_polls` times in every `poll_window`.
+    /// P6: a client asks for the same (method, path, body and `authorization`) at a host at most `most_polls` times in every
+    /// `poll_window`.
     pub fn polls_are_bounded(&self) -> Check {
         polls::bounded(self.clone())
     }

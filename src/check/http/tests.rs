@@ -163,7 +163,10 @@ fn t2_ends_an_exchange_within_its_stated_timeout() {
     }
     let mut open = timed("x-deadline-ms: 300", 0);
     open.ended_at = None;
-    fails(&check, "and had not ended when the run did", &[open]);
+    fails(&check, "and had not ended when the run did", std::slice::from_ref(&open));
+    let mut dead = trace(&[open]);
+    dead.push(millis(200), Some(crate::trace::HostId(0)), crate::trace::Event::Killed);
+    assert_eq!(check.judge_counting(&dead, &History::default()).judged(), 0, "the dead keep no time");
     // It began too late in the run to be judged.
     let late = exchange(59_900, 60_000, "GET /a|x-deadline-ms: 300", "200");
     assert_eq!(judge(&check, &[late]).1, 0);
