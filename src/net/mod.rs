@@ -1,7 +1,8 @@
 //! The simulated network: TCP as a kernel implements it, over turmoil's datagrams and links.
 //!
 //! Code under test takes a [`Connector`] and a [`TcpListener`] as arguments, so the same code also runs on tokio's
-//! sockets. Connections implement [`tokio::io::AsyncRead`] and [`tokio::io::AsyncWrite`]; the features `hyper-util`,
+//! sockets; or it makes its own sockets, in a scenario with
+//! [`plain_sockets`](crate::scenario::Scenario::plain_sockets). Connections implement [`tokio::io::AsyncRead`] and [`tokio::io::AsyncWrite`]; the features `hyper-util`,
 //! `axum` and `tonic` let those crates use these connectors and listeners.
 //!
 //! ```
