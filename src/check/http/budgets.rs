@@ -40,12 +40,14 @@ fn ended_in_time(
         let limit = began + timeout + policy.slack + trace.step;
         // A process that does nothing keeps no time.
         let client = exchange.client();
-        let is_excused = || died_between(trace, client, began, limit) || pauses.overlap(client, began, limit);
+        let is_late = exchange.ended_at.is_none_or(|ended_at| ended_at > limit);
+        let is_excused =
+            || pauses.overlap(client, began, limit) || is_late && died_between(trace, client, began, limit);
         if limit > trace.ended_at || is_excused() {
             continue;
         }
         *judged += 1;
-        if exchange.ended_at.is_none_or(|ended_at| ended_at > limit) {
+        if is_late {
             let (what, timeout) = (words(trace, exchange), text(timeout));
             let end = exchange
                 .ended_at
