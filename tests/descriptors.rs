@@ -275,3 +275,30 @@ fn datagrams_pass_between_plain_sockets() {
     let expected = ["one", "two"].map(|what| (format!("{what} from {SERVER}"), millis(100)));
     assert_eq!(*seen.lock().unwrap(), expected, "{:?}", run.outcome);
 }
+
+#[test]
+fn a_thread_that_dies_while_it_waits_for_a_time_holds_nobody_up() {
+    let seen = Seen::default();
+    let client = sharing(&seen, |cx, seen| async move {
+        note(&seen, &cx, "begins");
+        let (on_thread, seen_there) = (cx.clone(), seen.clone());
+        std::thread::spawn(move || {
+            let address = SERVER.parse().expect("an address");
+            let result = std::net::TcpStream::connect_timeout(&address, secs(2));
+            note(&seen_there, &on_thread, format!("{result:?}"));
+        });
+        tokio::time::sleep(secs(10)).await;
+        io::Result::Ok(())
+    });
+    let faults = vec![
+        squall::fault::partition("client", "server").at(millis(0)).lasting(secs(20)),
+        squall::fault::kill("client").at(secs(1)).lasting(secs(3)),
+    ];
+    let run = run_with(&scenario(25).host("client", client).run_for(secs(7)), faults);
+    let seen = seen.lock().unwrap();
+    let (labels, times): (Vec<&str>, Vec<Duration>) = seen.iter().map(|(what, at)| (what.as_str(), *at)).unzip();
+    // The first life's thread is never answered; that of the second is, in its time.
+    assert_eq!(labels[..2], ["begins", "begins"], "{seen:?}: {:?}", run.outcome);
+    assert!(labels[2].contains("TimedOut") && labels.len() == 3, "{seen:?}");
+    assert_eq!(times[2] - times[1], secs(2), "{seen:?}");
+}

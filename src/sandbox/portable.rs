@@ -8,7 +8,7 @@ pub(super) struct Turns;
 impl Turns {
     pub(super) fn note_change(&self) {}
 
-    pub(super) fn next_due(&self, _: Option<usize>) -> Option<u64> {
+    pub(super) fn next_due(&self, _: Option<usize>, _: impl Fn(usize) -> u32) -> Option<u64> {
         None
     }
 }

@@ -177,7 +177,9 @@ pub(crate) fn note_change_of_descriptors() {
 
 /// When the next wait of a thread of this host ends by time.
 pub(crate) fn next_wake_of_threads(host: usize) -> Option<Duration> {
-    simulation()?.turns.next_due(Some(host)).map(Duration::from_nanos)
+    let simulation = simulation()?;
+    let due = simulation.turns.next_due(Some(host), |slot| simulation.lives_ended(slot));
+    due.map(Duration::from_nanos)
 }
 
 /// Whether the code that runs now belongs to a program that was killed.

@@ -105,23 +105,21 @@ impl Turns {
         self.changes.set(self.changes.get() + 1);
     }
 
-    /// When the next wait of a thread of this host ends by time, in virtual nanoseconds; outside of any host (`None`), that of
-    /// a thread of any.
-    pub(in crate::sandbox) fn next_due(&self, slot: Option<usize>) -> Option<u64> {
+    /// When time ends the next wait of a thread of this host, in virtual nanoseconds; outside of any host (`None`), that of a
+    /// thread of any. `lives_ended` tells how many of a host's processes were killed: what their threads wait for is no reason
+    /// to wake anybody.
+    pub(in crate::sandbox) fn next_due(&self, slot: Option<usize>, lives_ended: impl Fn(usize) -> u32) -> Option<u64> {
         let threads = self.threads.borrow();
-        threads
-            .iter()
-            .filter(|thread| slot.is_none_or(|slot| thread.slot == slot))
-            .filter_map(|thread| thread.until.get())
-            .min()
+        let waiting = threads.iter().filter(|thread| slot.is_none_or(|slot| thread.slot == slot));
+        let waiting = waiting.filter(|thread| thread.until.get().is_some());
+        waiting.filter(|thread| thread.may_run(lives_ended(thread.slot))).filter_map(|thread| thread.until.get()).min()
     }
 
     pub(super) fn is_ready(&self, thread: &Thread, lives_ended: u32, now: u64) -> bool {
-        let is_dead = lives_ended != thread.life;
-        // A dead thread runs only so that the runtime to which it belongs can be dropped.
-        if is_dead && tokio::runtime::Handle::try_current().is_ok() {
+        if !thread.may_run(lives_ended) {
             return false;
         }
+        let is_dead = thread.is_dead(lives_ended);
         let is_due = thread.until.get().is_some_and(|until| until <= now);
         match thread.wait.get() {
             Wait::Nothing => true,
@@ -152,6 +150,15 @@ impl Turns {
 }
 
 impl Thread {
+    fn is_dead(&self, lives_ended: u32) -> bool {
+        lives_ended != self.life
+    }
+
+    /// Whether it can run at all: a dead thread runs only so that the runtime to which it belongs can be dropped.
+    fn may_run(&self, lives_ended: u32) -> bool {
+        !self.is_dead(lives_ended) || tokio::runtime::Handle::try_current().is_err()
+    }
+
     /// Ends the turn until the wait is over. Returns whether time ended it.
     pub(super) fn park(&self, turns: &Turns, wait: Wait, until: Option<u64>) -> bool {
         self.wait.set(wait);

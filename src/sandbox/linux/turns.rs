@@ -163,7 +163,7 @@ pub(super) fn wait_for_end(simulation: &Simulation, id: pthread_t) {
 fn pass_time(simulation: &Simulation, slot: usize, until: Option<u64>) -> bool {
     let due = simulation
         .turns
-        .next_due(simulation.clocks.host_of(slot))
+        .next_due(simulation.clocks.host_of(slot), |slot| simulation.lives_ended(slot))
         .filter(|due| until.is_none_or(|until| *due <= until));
     if let Some(due) = due {
         simulation.clocks.run_ahead(slot, due);
@@ -260,7 +260,9 @@ pub(super) fn wait_until(
         let Some(timeout) = timeout.filter(|timeout| !timeout.is_zero()) else { return Ok(()) };
         let now = simulation.clocks.peek().virtual_nanos;
         let end = now.saturating_add(nanos(timeout));
-        let due = turns.next_due(simulation.clocks.host_of(slot)).filter(|due| *due < end);
+        let due = turns
+            .next_due(simulation.clocks.host_of(slot), |slot| simulation.lives_ended(slot))
+            .filter(|due| *due < end);
         let until = due.unwrap_or(end);
         match simulation.clocks.host_of(slot) {
             Some(host) if simulation.clocks.is_paused(host) => advance(until.saturating_sub(now)),
