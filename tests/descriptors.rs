@@ -302,3 +302,18 @@ fn a_thread_that_dies_while_it_waits_for_a_time_holds_nobody_up() {
     assert!(labels[2].contains("TimedOut") && labels.len() == 3, "{seen:?}");
     assert_eq!(times[2] - times[1], secs(2), "{seen:?}");
 }
+
+#[test]
+fn what_is_not_simulated_is_refused_and_noted() {
+    let seen = Seen::default();
+    let client = sharing(&seen, |cx, seen| async move {
+        let refused = std::os::unix::net::UnixListener::bind("/tmp/a-name");
+        note(&seen, &cx, refused.map_or_else(|error| error.raw_os_error().unwrap_or_default(), |_| 0));
+        io::Result::Ok(())
+    });
+    let run = run_with(&scenario(10).host("client", client), Vec::new());
+    assert_eq!(seen.lock().unwrap()[0].0, libc::EAFNOSUPPORT.to_string());
+    let [escape] = &run.outcome.escapes[..] else { panic!("{:?}", run.outcome.escapes) };
+    assert_eq!((escape.kind.name(), escape.detail.as_str()), ("refused-call", "a socket of family 1 (Unix), type 1"));
+    assert!(escape.backtrace.contains("what_is_not_simulated_is_refused_and_noted"), "{}", escape.backtrace);
+}

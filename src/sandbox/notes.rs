@@ -39,6 +39,8 @@ pub enum EscapeKind {
     Thread,
     /// A socket of the operating system was created.
     RealSocket,
+    /// A call was refused, because what it asks for is not simulated.
+    RefusedCall,
     /// A file outside the allow-list was opened.
     RealFile,
     /// `/dev/urandom` or `/dev/random` was opened.
@@ -71,6 +73,7 @@ impl EscapeKind {
         match self {
             EscapeKind::Thread => "thread",
             EscapeKind::RealSocket => "real-socket",
+            EscapeKind::RefusedCall => "refused-call",
             EscapeKind::RealFile => "real-file",
             EscapeKind::EntropyDevice => "entropy-device",
             EscapeKind::BlockingSleep => "blocking-sleep",

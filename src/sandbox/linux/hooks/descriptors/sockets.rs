@@ -14,18 +14,25 @@ use crate::sandbox::notes::EscapeKind;
 #[unsafe(no_mangle)]
 pub(super) extern "C" fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int {
     if let Some(descriptors) = makers() {
-        return status(descriptors.socket(domain, kind, protocol));
+        let made = descriptors.socket(domain, kind, protocol);
+        if let Err(libc::EAFNOSUPPORT | libc::EPROTONOSUPPORT) = made {
+            record_escape(EscapeKind::RefusedCall, || described(domain, kind));
+        }
+        return status(made);
     }
-    record_escape(EscapeKind::RealSocket, || {
-        let family = match domain {
-            libc::AF_INET => "IPv4",
-            libc::AF_INET6 => "IPv6",
-            libc::AF_UNIX => "Unix",
-            _ => "other",
-        };
-        format!("a socket of family {domain} ({family}), type {}", kind & 0xf)
-    });
+    record_escape(EscapeKind::RealSocket, || described(domain, kind));
     call!(libc::SYS_socket, domain, kind, protocol) as c_int
+}
+
+fn described(domain: c_int, kind: c_int) -> String {
+    let family = match domain {
+        libc::AF_INET => "IPv4",
+        libc::AF_INET6 => "IPv6",
+        libc::AF_UNIX => "Unix",
+        libc::AF_NETLINK => "netlink",
+        _ => "other",
+    };
+    format!("a socket of family {domain} ({family}), type {}", kind & 0xf)
 }
 
 /// # Safety
