@@ -8,63 +8,88 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use libc::{c_int, c_long, c_void};
 
-// Squall makes all its own system calls through this one instruction. A system call filter can then tell them from
-// those of the code under test by their address (see `watch`).
-#[cfg(target_arch = "x86_64")]
-global_asm!(
-    ".pushsection .text.squall_gate, \"ax\", @progbits",
-    ".balign 16",
-    ".hidden squall_gate",
-    ".globl squall_gate",
-    ".type squall_gate, @function",
-    "squall_gate:",
-    "mov rax, rdi",
-    "mov rdi, rsi",
-    "mov rsi, rdx",
-    "mov rdx, rcx",
-    "mov r10, r8",
-    "mov r8, r9",
-    "mov r9, [rsp + 8]",
-    "syscall",
-    ".hidden squall_gate_end",
-    ".globl squall_gate_end",
-    "ret",
-    "squall_gate_end:",
-    ".size squall_gate, . - squall_gate",
-    ".popsection",
-);
-#[cfg(target_arch = "aarch64")]
-global_asm!(
-    ".pushsection .text.squall_gate, \"ax\", @progbits",
-    ".balign 16",
-    ".hidden squall_gate",
-    ".globl squall_gate",
-    ".type squall_gate, @function",
-    "squall_gate:",
-    "mov x8, x0",
-    "mov x0, x1",
-    "mov x1, x2",
-    "mov x2, x3",
-    "mov x3, x4",
-    "mov x4, x5",
-    "mov x5, x6",
-    "svc 0",
-    ".hidden squall_gate_end",
-    ".globl squall_gate_end",
-    "ret",
-    "squall_gate_end:",
-    ".size squall_gate, . - squall_gate",
-    ".popsection",
-);
+// Squall makes all its own system calls through the one instruction of the first gate. A system call filter can then tell
+// them from those of the code under test by their address (see `watch`). Calls that hooks only pass on go through the
+// second gate: they are those of the code under test.
+macro_rules! gate_of {
+    ($name:literal) => {
+        #[cfg(target_arch = "x86_64")]
+        global_asm!(
+            ".pushsection .text.squall_gate, \"ax\", @progbits",
+            ".balign 16",
+            concat!(".hidden ", $name),
+            concat!(".globl ", $name),
+            concat!(".type ", $name, ", @function"),
+            concat!($name, ":"),
+            "mov rax, rdi",
+            "mov rdi, rsi",
+            "mov rsi, rdx",
+            "mov rdx, rcx",
+            "mov r10, r8",
+            "mov r8, r9",
+            "mov r9, [rsp + 8]",
+            "syscall",
+            concat!(".hidden ", $name, "_end"),
+            concat!(".globl ", $name, "_end"),
+            "ret",
+            concat!($name, "_end:"),
+            concat!(".size ", $name, ", . - ", $name),
+            ".popsection",
+        );
+        #[cfg(target_arch = "aarch64")]
+        global_asm!(
+            ".pushsection .text.squall_gate, \"ax\", @progbits",
+            ".balign 16",
+            concat!(".hidden ", $name),
+            concat!(".globl ", $name),
+            concat!(".type ", $name, ", @function"),
+            concat!($name, ":"),
+            "mov x8, x0",
+            "mov x0, x1",
+            "mov x1, x2",
+            "mov x2, x3",
+            "mov x3, x4",
+            "mov x4, x5",
+            "mov x5, x6",
+            "svc 0",
+            concat!(".hidden ", $name, "_end"),
+            concat!(".globl ", $name, "_end"),
+            "ret",
+            concat!($name, "_end:"),
+            concat!(".size ", $name, ", . - ", $name),
+            ".popsection",
+        );
+    };
+}
+gate_of!("squall_gate");
+gate_of!("squall_passing_gate");
 
 unsafe extern "C" {
     fn squall_gate(number: c_long, a: usize, b: usize, c: usize, d: usize, e: usize, f: usize) -> isize;
     static squall_gate_end: u8;
+    fn squall_passing_gate(number: c_long, a: usize, b: usize, c: usize, d: usize, e: usize, f: usize) -> isize;
+    static squall_passing_gate_end: u8;
 }
 
 /// The addresses of the code through which [`system_call`] makes its calls.
 pub(super) fn gate() -> Range<usize> {
     squall_gate as *const () as usize..&raw const squall_gate_end as usize
+}
+
+/// The addresses of the code through which [`passed_call`] makes its calls.
+pub(super) fn passing_gate() -> Range<usize> {
+    squall_passing_gate as *const () as usize..&raw const squall_passing_gate_end as usize
+}
+
+/// Makes a system call that code under test asks the C library for, as the C library would.
+///
+/// # Safety
+/// As for [`system_call`].
+#[inline]
+pub(super) unsafe fn passed_call(number: c_long, arguments: [usize; 6]) -> isize {
+    let [a, b, c, d, e, f] = arguments;
+    // SAFETY: the gate only makes this call, and the caller vouches for the arguments.
+    unsafe { squall_passing_gate(number, a, b, c, d, e, f) }
 }
 
 /// Makes a system call and returns what the kernel returned: a negative errno on failure.
@@ -109,6 +134,20 @@ macro_rules! call {
     }};
 }
 pub(super) use call;
+
+/// Makes a system call that code under test asks the C library for, and returns its result in the C library's convention.
+macro_rules! pass {
+    ($number:expr $(, $argument:expr)* $(,)?) => {{
+        let given: &[usize] = &[$($argument as usize),*];
+        let mut all = [0_usize; 6];
+        all[..given.len()].copy_from_slice(given);
+        // The caller may already be in an unsafe block.
+        #[allow(unused_unsafe)]
+        let result = unsafe { $crate::sandbox::platform::raw::passed_call($number, all) };
+        $crate::sandbox::platform::raw::returned(result)
+    }};
+}
+pub(super) use pass;
 
 /// The definition of a symbol that this binary's own definition hides, looked up at first use.
 pub(super) struct Next {

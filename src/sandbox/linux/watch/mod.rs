@@ -19,7 +19,7 @@ use libc::{c_int, c_long, siginfo_t};
 
 use self::calls::Call;
 use super::process::{install, shared_status};
-use super::raw::{gate, system_call};
+use super::raw::{gate, passing_gate, system_call};
 use crate::sandbox::escapes::record_system_call;
 use crate::sandbox::notes::EscapeKind;
 
@@ -139,7 +139,9 @@ extern "C" fn on_system_call(_signal: c_int, information: *mut siginfo_t, contex
 /// # Safety
 /// The arguments must be those of a system call that is being made.
 unsafe fn record(call: &Call, arguments: [usize; 6], address: usize) {
-    let by_library = (LIBRARY_START.load(Ordering::Relaxed)..LIBRARY_END.load(Ordering::Relaxed)).contains(&address);
+    let library = LIBRARY_START.load(Ordering::Relaxed)..LIBRARY_END.load(Ordering::Relaxed);
+    // The address is that of the instruction after the call, which may be the first one behind the gate.
+    let by_library = library.contains(&address) || passing_gate().contains(&(address - 1));
     let kind = if by_library { EscapeKind::SystemCall } else { EscapeKind::RawSystemCall };
     // SAFETY: the caller vouches for the arguments.
     record_system_call(kind, |known| unsafe { call.describe(arguments, known) });

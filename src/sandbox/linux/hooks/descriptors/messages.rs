@@ -2,7 +2,7 @@
 
 use libc::{c_int, c_uint, mmsghdr, msghdr, ssize_t, timespec};
 
-use super::super::super::raw::call;
+use super::super::super::raw::pass;
 use super::addresses;
 use super::answers::{answer, is_simulated, length};
 use super::streams::{receive, receive_into, send_from, slices};
@@ -12,7 +12,7 @@ use super::streams::{receive, receive_into, send_from, slices};
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn recvmsg(fd: c_int, message: *mut msghdr, flags: c_int) -> ssize_t {
     if !is_simulated(fd) {
-        return length(call!(libc::SYS_recvmsg, fd, message, flags));
+        return length(pass!(libc::SYS_recvmsg, fd, message, flags));
     }
     let receive = || {
         // SAFETY: the caller vouches for the message and all that it points to.
@@ -43,7 +43,7 @@ pub(super) unsafe extern "C" fn recvmsg(fd: c_int, message: *mut msghdr, flags: 
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn sendmsg(fd: c_int, message: *const msghdr, flags: c_int) -> ssize_t {
     if !is_simulated(fd) {
-        return length(call!(libc::SYS_sendmsg, fd, message, flags));
+        return length(pass!(libc::SYS_sendmsg, fd, message, flags));
     }
     let send = || {
         // SAFETY: the caller vouches for the message and all that it points to.
@@ -70,7 +70,7 @@ pub(super) unsafe extern "C" fn recvmmsg(
     timeout: *mut timespec,
 ) -> c_int {
     if !is_simulated(fd) {
-        return call!(libc::SYS_recvmmsg, fd, messages, count, flags, timeout) as c_int;
+        return pass!(libc::SYS_recvmmsg, fd, messages, count, flags, timeout) as c_int;
     }
     for place in 0..count as usize {
         // Only the first message may be waited for.
@@ -93,7 +93,7 @@ pub(super) unsafe extern "C" fn recvmmsg(
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn sendmmsg(fd: c_int, messages: *mut mmsghdr, count: c_uint, flags: c_int) -> c_int {
     if !is_simulated(fd) {
-        return call!(libc::SYS_sendmmsg, fd, messages, count, flags) as c_int;
+        return pass!(libc::SYS_sendmmsg, fd, messages, count, flags) as c_int;
     }
     for place in 0..count as usize {
         // SAFETY: the caller vouches for the messages and all that they point to.

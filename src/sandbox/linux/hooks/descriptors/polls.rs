@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use libc::{c_int, c_short, c_uint, epoll_event, nfds_t, pollfd, sigset_t, timespec};
 
-use super::super::super::raw::{call, set_errno};
+use super::super::super::raw::{pass, set_errno};
 use super::super::super::turns;
 use super::answers::{answer, descriptors, done, is_simulated, makers, status};
 use crate::sandbox::descriptors::Errno;
@@ -24,7 +24,7 @@ pub(super) extern "C" fn epoll_create(size: c_int) -> c_int {
 pub(super) extern "C" fn epoll_create1(flags: c_int) -> c_int {
     match makers() {
         Some(descriptors) => status(descriptors.epoll()),
-        None => call!(libc::SYS_epoll_create1, flags) as c_int,
+        None => pass!(libc::SYS_epoll_create1, flags) as c_int,
     }
 }
 
@@ -33,7 +33,7 @@ pub(super) extern "C" fn epoll_create1(flags: c_int) -> c_int {
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn epoll_ctl(epoll: c_int, operation: c_int, fd: c_int, event: *mut epoll_event) -> c_int {
     if !is_simulated(epoll) {
-        return call!(libc::SYS_epoll_ctl, epoll, operation, fd, event) as c_int;
+        return pass!(libc::SYS_epoll_ctl, epoll, operation, fd, event) as c_int;
     }
     if !is_simulated(fd) {
         // A descriptor of the operating system would wake the program at a time that no seed decides, so it never does.
@@ -73,7 +73,7 @@ pub(super) unsafe extern "C" fn epoll_pwait(
 ) -> c_int {
     if !is_simulated(epoll) {
         // The kernel's set of signals has 8 bytes.
-        return call!(libc::SYS_epoll_pwait, epoll, events, most, timeout, signals, 8) as c_int;
+        return pass!(libc::SYS_epoll_pwait, epoll, events, most, timeout, signals, 8) as c_int;
     }
     let wait = || -> Result<isize, Errno> {
         let (descriptors, mut found) = (descriptors()?, Vec::new());
@@ -100,7 +100,7 @@ fn time(timeout_ms: c_int) -> Option<Duration> {
 pub(super) extern "C" fn eventfd(initial: c_uint, flags: c_int) -> c_int {
     match makers() {
         Some(descriptors) => status(descriptors.event(u64::from(initial), flags)),
-        None => call!(libc::SYS_eventfd2, initial, flags) as c_int,
+        None => pass!(libc::SYS_eventfd2, initial, flags) as c_int,
     }
 }
 
@@ -111,7 +111,7 @@ pub(super) unsafe extern "C" fn poll(watched: *mut pollfd, count: nfds_t, timeou
     // SAFETY: the caller vouches for the memory.
     match unsafe { simulated(watched, count) } {
         Some(watched) => poll_simulated(watched, time(timeout)),
-        None => call!(libc::SYS_poll, watched, count, timeout) as c_int,
+        None => pass!(libc::SYS_poll, watched, count, timeout) as c_int,
     }
 }
 
@@ -147,7 +147,7 @@ pub(super) unsafe extern "C" fn ppoll(
             // SAFETY: the caller vouches for the time.
             let mut left = unsafe { timeout.as_ref() }.copied();
             let left = left.as_mut().map_or(std::ptr::null_mut(), |left| &raw mut *left);
-            call!(libc::SYS_ppoll, watched, count, left, signals, 8) as c_int
+            pass!(libc::SYS_ppoll, watched, count, left, signals, 8) as c_int
         }
     }
 }

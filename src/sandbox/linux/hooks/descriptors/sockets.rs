@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use libc::{c_int, c_void, sockaddr, socklen_t};
 
-use super::super::super::raw::call;
+use super::super::super::raw::{call, pass};
 use super::addresses;
 use super::answers::{answer, descriptors, done, is_simulated, makers, status, waiting};
 use crate::sandbox::descriptors::Errno;
@@ -40,7 +40,7 @@ fn described(domain: c_int, kind: c_int) -> String {
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn socketpair(domain: c_int, kind: c_int, protocol: c_int, pair: *mut c_int) -> c_int {
     let Some(descriptors) = makers() else {
-        return call!(libc::SYS_socketpair, domain, kind, protocol, pair) as c_int;
+        return pass!(libc::SYS_socketpair, domain, kind, protocol, pair) as c_int;
     };
     done(descriptors.pair(kind, false).map(|made| {
         // SAFETY: the caller vouches for the memory.
@@ -53,7 +53,7 @@ pub(super) unsafe extern "C" fn socketpair(domain: c_int, kind: c_int, protocol:
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn bind(fd: c_int, address: *const sockaddr, length: socklen_t) -> c_int {
     if !is_simulated(fd) {
-        return call!(libc::SYS_bind, fd, address, length) as c_int;
+        return pass!(libc::SYS_bind, fd, address, length) as c_int;
     }
     // SAFETY: the caller vouches for the memory.
     done(unsafe { addresses::read(address, length) }.and_then(|address| descriptors()?.bind(fd, address)))
@@ -62,7 +62,7 @@ pub(super) unsafe extern "C" fn bind(fd: c_int, address: *const sockaddr, length
 #[unsafe(no_mangle)]
 pub(super) extern "C" fn listen(fd: c_int, backlog: c_int) -> c_int {
     if !is_simulated(fd) {
-        return call!(libc::SYS_listen, fd, backlog) as c_int;
+        return pass!(libc::SYS_listen, fd, backlog) as c_int;
     }
     done(descriptors().and_then(|descriptors| descriptors.listen(fd)))
 }
@@ -72,7 +72,7 @@ pub(super) extern "C" fn listen(fd: c_int, backlog: c_int) -> c_int {
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn accept(fd: c_int, address: *mut sockaddr, length: *mut socklen_t) -> c_int {
     if !is_simulated(fd) {
-        return call!(libc::SYS_accept4, fd, address, length, 0) as c_int;
+        return pass!(libc::SYS_accept4, fd, address, length, 0) as c_int;
     }
     // SAFETY: the caller vouches for the memory.
     unsafe { accept4(fd, address, length, 0) }
@@ -88,7 +88,7 @@ pub(super) unsafe extern "C" fn accept4(
     flags: c_int,
 ) -> c_int {
     if !is_simulated(fd) {
-        return call!(libc::SYS_accept4, fd, address, length, flags) as c_int;
+        return pass!(libc::SYS_accept4, fd, address, length, flags) as c_int;
     }
     let accepted = waiting(fd, |descriptors| descriptors.accept(fd, flags));
     status(accepted.map(|(accepted, peer)| {
@@ -103,7 +103,7 @@ pub(super) unsafe extern "C" fn accept4(
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn connect(fd: c_int, address: *const sockaddr, length: socklen_t) -> c_int {
     if !is_simulated(fd) {
-        return call!(libc::SYS_connect, fd, address, length) as c_int;
+        return pass!(libc::SYS_connect, fd, address, length) as c_int;
     }
     // SAFETY: the caller vouches for the memory.
     done(unsafe { addresses::read(address, length) }.and_then(|address| connect_to(fd, address)))
@@ -126,7 +126,7 @@ fn connect_to(fd: c_int, address: SocketAddr) -> Result<(), Errno> {
 #[unsafe(no_mangle)]
 pub(super) extern "C" fn shutdown(fd: c_int, how: c_int) -> c_int {
     if !is_simulated(fd) {
-        return call!(libc::SYS_shutdown, fd, how) as c_int;
+        return pass!(libc::SYS_shutdown, fd, how) as c_int;
     }
     done(descriptors().and_then(|descriptors| descriptors.shutdown(fd, how)))
 }
@@ -136,7 +136,7 @@ pub(super) extern "C" fn shutdown(fd: c_int, how: c_int) -> c_int {
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn getsockname(fd: c_int, address: *mut sockaddr, length: *mut socklen_t) -> c_int {
     if !is_simulated(fd) {
-        return call!(libc::SYS_getsockname, fd, address, length) as c_int;
+        return pass!(libc::SYS_getsockname, fd, address, length) as c_int;
     }
     let found = descriptors().and_then(|descriptors| descriptors.local_address(fd));
     // SAFETY: the caller vouches for the memory.
@@ -148,7 +148,7 @@ pub(super) unsafe extern "C" fn getsockname(fd: c_int, address: *mut sockaddr, l
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn getpeername(fd: c_int, address: *mut sockaddr, length: *mut socklen_t) -> c_int {
     if !is_simulated(fd) {
-        return call!(libc::SYS_getpeername, fd, address, length) as c_int;
+        return pass!(libc::SYS_getpeername, fd, address, length) as c_int;
     }
     let found = descriptors().and_then(|descriptors| descriptors.peer_address(fd));
     // SAFETY: the caller vouches for the memory.
@@ -166,7 +166,7 @@ pub(super) unsafe extern "C" fn getsockopt(
     length: *mut socklen_t,
 ) -> c_int {
     if !is_simulated(fd) {
-        return call!(libc::SYS_getsockopt, fd, level, name, value, length) as c_int;
+        return pass!(libc::SYS_getsockopt, fd, level, name, value, length) as c_int;
     }
     let found = descriptors().and_then(|descriptors| descriptors.option(fd, level, name));
     done(found.map(|found| {
@@ -190,7 +190,7 @@ pub(super) unsafe extern "C" fn setsockopt(
     length: socklen_t,
 ) -> c_int {
     if !is_simulated(fd) {
-        return call!(libc::SYS_setsockopt, fd, level, name, value, length) as c_int;
+        return pass!(libc::SYS_setsockopt, fd, level, name, value, length) as c_int;
     }
     let set = || -> Result<isize, Errno> {
         if value.is_null() {

@@ -8,7 +8,7 @@ use std::slice;
 use libc::{c_int, c_void, iovec, size_t, sockaddr, socklen_t, ssize_t};
 use tokio::io::ReadBuf;
 
-use super::super::super::raw::call;
+use super::super::super::raw::pass;
 use super::addresses;
 use super::answers::{answer, descriptors, done, is_simulated, length, makers, waiting};
 use crate::sandbox::descriptors::{Descriptors, Errno};
@@ -28,7 +28,7 @@ pub(super) unsafe extern "C" fn pipe(pair: *mut c_int) -> c_int {
 /// As for the C library's function.
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn pipe2(pair: *mut c_int, flags: c_int) -> c_int {
-    let Some(descriptors) = makers() else { return call!(libc::SYS_pipe2, pair, flags) as c_int };
+    let Some(descriptors) = makers() else { return pass!(libc::SYS_pipe2, pair, flags) as c_int };
     let kind = if flags & libc::O_NONBLOCK != 0 { libc::SOCK_NONBLOCK } else { 0 };
     done(descriptors.pair(kind, true).map(|made| {
         // SAFETY: the caller vouches for the memory.
@@ -68,7 +68,7 @@ pub(super) unsafe fn receive(
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn read(fd: c_int, buffer: *mut c_void, size: size_t) -> ssize_t {
     if !is_simulated(fd) {
-        return length(call!(libc::SYS_read, fd, buffer, size));
+        return length(pass!(libc::SYS_read, fd, buffer, size));
     }
     // SAFETY: the caller vouches for the memory.
     answer(unsafe { receive(fd, buffer, size, 0) }.map(|(read, _)| read as isize))
@@ -116,7 +116,7 @@ pub(super) unsafe extern "C" fn recvfrom(
     address_length: *mut socklen_t,
 ) -> ssize_t {
     if !is_simulated(fd) {
-        return length(call!(libc::SYS_recvfrom, fd, buffer, size, flags, address, address_length));
+        return length(pass!(libc::SYS_recvfrom, fd, buffer, size, flags, address, address_length));
     }
     // SAFETY: the caller vouches for the memory.
     let received = unsafe { receive(fd, buffer, size, flags) };
@@ -168,7 +168,7 @@ pub(super) unsafe fn receive_into(fd: c_int, to: &[iovec], flags: c_int) -> Resu
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn readv(fd: c_int, to: *const iovec, count: c_int) -> ssize_t {
     if !is_simulated(fd) {
-        return length(call!(libc::SYS_readv, fd, to, count));
+        return length(pass!(libc::SYS_readv, fd, to, count));
     }
     // SAFETY: the caller vouches for the memory.
     let read = unsafe { slices(to, count.max(0) as usize).and_then(|to| receive_into(fd, to, 0)) };
@@ -202,7 +202,7 @@ pub(super) unsafe fn send_from(
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn write(fd: c_int, buffer: *const c_void, size: size_t) -> ssize_t {
     if !is_simulated(fd) {
-        return length(call!(libc::SYS_write, fd, buffer, size));
+        return length(pass!(libc::SYS_write, fd, buffer, size));
     }
     // SAFETY: the caller vouches for the memory.
     unsafe { sendto(fd, buffer, size, 0, std::ptr::null(), 0) }
@@ -213,7 +213,7 @@ pub(super) unsafe extern "C" fn write(fd: c_int, buffer: *const c_void, size: si
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn writev(fd: c_int, from: *const iovec, count: c_int) -> ssize_t {
     if !is_simulated(fd) {
-        return length(call!(libc::SYS_writev, fd, from, count));
+        return length(pass!(libc::SYS_writev, fd, from, count));
     }
     // SAFETY: the caller vouches for the memory.
     answer(unsafe { slices(from, count.max(0) as usize).and_then(|from| send_from(fd, from, None, 0)) })
@@ -239,7 +239,7 @@ pub(super) unsafe extern "C" fn sendto(
     address_length: socklen_t,
 ) -> ssize_t {
     if !is_simulated(fd) {
-        return length(call!(libc::SYS_sendto, fd, buffer, size, flags, address, address_length));
+        return length(pass!(libc::SYS_sendto, fd, buffer, size, flags, address, address_length));
     }
     let send = || {
         // SAFETY: the caller vouches for the memory.

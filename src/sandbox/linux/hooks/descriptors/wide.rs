@@ -2,14 +2,14 @@
 
 use libc::{c_int, c_uint, c_ulong, c_void, off_t, size_t, ssize_t};
 
-use super::super::super::raw::{call, set_errno};
+use super::super::super::raw::{pass, set_errno};
 use super::answers::{answer, descriptors, done, is_simulated, length, makers, status};
 use crate::sandbox::descriptors::Errno;
 
 #[unsafe(no_mangle)]
 pub(super) extern "C" fn close(fd: c_int) -> c_int {
     if !is_simulated(fd) {
-        return call!(libc::SYS_close, fd) as c_int;
+        return pass!(libc::SYS_close, fd) as c_int;
     }
     match makers() {
         Some(descriptors) => done(descriptors.close(fd)),
@@ -21,7 +21,7 @@ pub(super) extern "C" fn close(fd: c_int) -> c_int {
 #[unsafe(no_mangle)]
 pub(super) extern "C" fn dup(fd: c_int) -> c_int {
     if !is_simulated(fd) {
-        return call!(libc::SYS_dup, fd) as c_int;
+        return pass!(libc::SYS_dup, fd) as c_int;
     }
     status(descriptors().and_then(|descriptors| descriptors.duplicate(fd)))
 }
@@ -39,9 +39,9 @@ pub(super) extern "C" fn dup3(fd: c_int, to: c_int, flags: c_int) -> c_int {
         return -1;
     }
     if fd == to && flags == 0 {
-        return if call!(libc::SYS_fcntl, fd, libc::F_GETFD) < 0 { -1 } else { fd };
+        return if pass!(libc::SYS_fcntl, fd, libc::F_GETFD) < 0 { -1 } else { fd };
     }
-    call!(libc::SYS_dup3, fd, to, flags) as c_int
+    pass!(libc::SYS_dup3, fd, to, flags) as c_int
 }
 
 /// The C library's function is variadic. On these architectures, the argument arrives as if it were always passed, and is
@@ -49,7 +49,7 @@ pub(super) extern "C" fn dup3(fd: c_int, to: c_int, flags: c_int) -> c_int {
 #[unsafe(no_mangle)]
 pub(super) extern "C" fn fcntl(fd: c_int, command: c_int, argument: usize) -> c_int {
     if !is_simulated(fd) {
-        return call!(libc::SYS_fcntl, fd, command, argument) as c_int;
+        return pass!(libc::SYS_fcntl, fd, command, argument) as c_int;
     }
     let control = || -> Result<c_int, Errno> {
         let Some(descriptors) = makers() else {
@@ -81,7 +81,7 @@ pub(super) extern "C" fn fcntl64(fd: c_int, command: c_int, argument: usize) -> 
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: *mut c_void) -> c_int {
     if !is_simulated(fd) {
-        return call!(libc::SYS_ioctl, fd, request, argument) as c_int;
+        return pass!(libc::SYS_ioctl, fd, request, argument) as c_int;
     }
     let control = || -> Result<(), Errno> {
         let descriptors = descriptors()?;
@@ -109,7 +109,7 @@ pub(super) unsafe extern "C" fn sendfile(to: c_int, from: c_int, offset: *mut of
     if is_simulated(to) || is_simulated(from) {
         return answer(Err(libc::EINVAL));
     }
-    length(call!(libc::SYS_sendfile, to, from, offset, count))
+    length(pass!(libc::SYS_sendfile, to, from, offset, count))
 }
 
 /// # Safety
@@ -126,5 +126,5 @@ pub(super) unsafe extern "C" fn splice(
     if is_simulated(to) || is_simulated(from) {
         return answer(Err(libc::EINVAL));
     }
-    length(call!(libc::SYS_splice, from, from_offset, to, to_offset, size, flags))
+    length(pass!(libc::SYS_splice, from, from_offset, to, to_offset, size, flags))
 }
