@@ -2,6 +2,9 @@
 //! see of Squall's own sockets.
 #![cfg(target_os = "linux")]
 
+#[path = "support/echo.rs"]
+mod echo;
+
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,6 +14,8 @@ use squall::internal::run::{Detail, Run, run};
 use squall::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+
+use echo::send_back;
 
 /// What programs saw: a label and the virtual time.
 type Seen = Arc<Mutex<Vec<(String, Duration)>>>;
@@ -33,15 +38,8 @@ fn sharing<Fut>(
 async fn echo(_: HostContext) -> io::Result<()> {
     let listener = TcpListener::bind("0.0.0.0:80").await?;
     loop {
-        let (mut stream, _) = listener.accept().await?;
-        tokio::spawn(async move {
-            let mut buffer = [0; 4_096];
-            while let Ok(length @ 1..) = stream.read(&mut buffer).await {
-                if stream.write_all(&buffer[..length]).await.is_err() {
-                    break;
-                }
-            }
-        });
+        let (stream, _) = listener.accept().await?;
+        tokio::spawn(send_back(stream));
     }
 }
 
@@ -316,4 +314,20 @@ fn what_is_not_simulated_is_refused_and_noted() {
     let [escape] = &run.outcome.escapes[..] else { panic!("{:?}", run.outcome.escapes) };
     assert_eq!((escape.kind.name(), escape.detail.as_str()), ("refused-call", "a socket of family 1 (Unix), type 1"));
     assert!(escape.backtrace.contains("what_is_not_simulated_is_refused_and_noted"), "{}", escape.backtrace);
+}
+
+#[test]
+fn a_socket_that_blocks_cannot_hold_the_thread_of_a_runtime() {
+    let seen = Seen::default();
+    let client = sharing(&seen, |cx, seen| async move {
+        // A blocking connect on a task would hold the thread that brings its answer.
+        let refused = std::net::TcpStream::connect(SERVER).map(drop);
+        note(&seen, &cx, format!("{:?}", refused.map_err(|error| error.kind())));
+        io::Result::Ok(())
+    });
+    let run = run_with(&scenario(10).host("client", client), Vec::new());
+    assert_eq!(*seen.lock().unwrap(), [("Err(WouldBlock)".to_owned(), Duration::ZERO)]);
+    let [escape] = &run.outcome.escapes[..] else { panic!("{:?}", run.outcome.escapes) };
+    assert_eq!(escape.detail, "a socket that blocks, on the thread of a runtime");
+    assert_eq!(escape.kind.name(), "refused-call");
 }

@@ -5,6 +5,8 @@
 mod clocks;
 #[path = "network/datagrams.rs"]
 mod datagrams;
+#[path = "support/echo.rs"]
+mod echo;
 #[path = "network/edges.rs"]
 mod edges;
 #[path = "network/generators.rs"]
@@ -40,6 +42,8 @@ use squall::net::{TcpListener, TcpStream};
 use squall::prelude::*;
 use squall::scenario::Case;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use echo::send_back;
 
 /// The observations of a client: label and virtual time.
 type Seen = Arc<Mutex<Vec<(String, Duration)>>>;
@@ -89,15 +93,8 @@ async fn until(cx: &HostContext, at_ms: u64) {
 
 async fn echo(mut listener: TcpListener) -> io::Result<()> {
     loop {
-        let (mut stream, _) = listener.accept().await?;
-        tokio::spawn(async move {
-            let mut buffer = [0; 4096];
-            while let Ok(length @ 1..) = stream.read(&mut buffer).await {
-                if stream.write_all(&buffer[..length]).await.is_err() {
-                    break;
-                }
-            }
-        });
+        let (stream, _) = listener.accept().await?;
+        tokio::spawn(send_back(stream));
     }
 }
 

@@ -125,17 +125,11 @@ mod tests {
     fn s4_lets_connections_be_refused_only_after_the_delay() {
         let connect = |asked: u64, answered: u64, is_refused: bool| {
             let answered = Some(millis(answered));
+            let key = FlowKey { from: HostId(1), to: HostId(0), port: 80, ordinal: 0 };
             TcpConnection {
-                connection: FlowKey { from: HostId(1), to: HostId(0), port: 80, ordinal: 0 },
-                asked_at: millis(asked),
                 opened_at: answered.filter(|_| !is_refused),
                 refused_at: answered.filter(|_| is_refused),
-                closed_by_client_at: None,
-                closed_by_server_at: None,
-                end_seen_by_client_at: None,
-                end_seen_by_server_at: None,
-                is_reset_for_client: false,
-                is_reset_for_server: false,
+                ..TcpConnection::asked(key, millis(asked))
             }
         };
         let judge = |end: Event, connection| {

@@ -191,16 +191,8 @@ mod tests {
     fn b4_counts_connects_that_did_not_open_in_time() {
         let requests = of_api(&[(9_500, 503), (10_000, 500)]);
         let connect = |asked_at: u64, opened_at: Option<u64>| TcpConnection {
-            connection: crate::trace::FlowKey { ordinal: 7, ..requests[0].connection },
-            asked_at: millis(asked_at),
             opened_at: opened_at.map(millis),
-            refused_at: None,
-            closed_by_client_at: None,
-            closed_by_server_at: None,
-            end_seen_by_client_at: None,
-            end_seen_by_server_at: None,
-            is_reset_for_client: false,
-            is_reset_for_server: false,
+            ..TcpConnection::asked(crate::trace::FlowKey { ordinal: 7, ..requests[0].connection }, millis(asked_at))
         };
         for opened_at in [None, Some(10_500)] {
             assert_eq!(judge(requests.clone(), vec![connect(9_000, opened_at)]).0, "pass");

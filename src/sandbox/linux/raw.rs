@@ -12,57 +12,43 @@ use libc::{c_int, c_long, c_void};
 // them from those of the code under test by their address (see `watch`). Calls that hooks only pass on go through the
 // second gate: they are those of the code under test.
 macro_rules! gate_of {
-    ($name:literal) => {
-        #[cfg(target_arch = "x86_64")]
+    ($name:literal, $($instruction:literal),*) => {
         global_asm!(
             ".pushsection .text.squall_gate, \"ax\", @progbits",
             ".balign 16",
-            concat!(".hidden ", $name),
-            concat!(".globl ", $name),
+            concat!(".hidden ", $name, ", ", $name, "_end"),
+            concat!(".globl ", $name, ", ", $name, "_end"),
             concat!(".type ", $name, ", @function"),
             concat!($name, ":"),
-            "mov rax, rdi",
-            "mov rdi, rsi",
-            "mov rsi, rdx",
-            "mov rdx, rcx",
-            "mov r10, r8",
-            "mov r8, r9",
-            "mov r9, [rsp + 8]",
-            "syscall",
-            concat!(".hidden ", $name, "_end"),
-            concat!(".globl ", $name, "_end"),
-            "ret",
-            concat!($name, "_end:"),
-            concat!(".size ", $name, ", . - ", $name),
-            ".popsection",
-        );
-        #[cfg(target_arch = "aarch64")]
-        global_asm!(
-            ".pushsection .text.squall_gate, \"ax\", @progbits",
-            ".balign 16",
-            concat!(".hidden ", $name),
-            concat!(".globl ", $name),
-            concat!(".type ", $name, ", @function"),
-            concat!($name, ":"),
-            "mov x8, x0",
-            "mov x0, x1",
-            "mov x1, x2",
-            "mov x2, x3",
-            "mov x3, x4",
-            "mov x4, x5",
-            "mov x5, x6",
-            "svc 0",
-            concat!(".hidden ", $name, "_end"),
-            concat!(".globl ", $name, "_end"),
-            "ret",
+            $($instruction,)*
             concat!($name, "_end:"),
             concat!(".size ", $name, ", . - ", $name),
             ".popsection",
         );
     };
 }
-gate_of!("squall_gate");
-gate_of!("squall_passing_gate");
+#[cfg(target_arch = "x86_64")]
+#[rustfmt::skip]
+macro_rules! gate {
+    ($name:literal) => {
+        gate_of!(
+            $name, "mov rax, rdi", "mov rdi, rsi", "mov rsi, rdx", "mov rdx, rcx", "mov r10, r8", "mov r8, r9",
+            "mov r9, [rsp + 8]", "syscall", "ret"
+        );
+    };
+}
+#[cfg(target_arch = "aarch64")]
+#[rustfmt::skip]
+macro_rules! gate {
+    ($name:literal) => {
+        gate_of!(
+            $name, "mov x8, x0", "mov x0, x1", "mov x1, x2", "mov x2, x3", "mov x3, x4", "mov x4, x5", "mov x5, x6",
+            "svc 0", "ret"
+        );
+    };
+}
+gate!("squall_gate");
+gate!("squall_passing_gate");
 
 unsafe extern "C" {
     fn squall_gate(number: c_long, a: usize, b: usize, c: usize, d: usize, e: usize, f: usize) -> isize;

@@ -153,6 +153,23 @@ pub struct TcpConnection {
 }
 
 impl TcpConnection {
+    /// A connection that was asked for, and of which nothing else is known.
+    #[cfg(test)]
+    pub(crate) fn asked(connection: FlowKey, asked_at: Duration) -> TcpConnection {
+        TcpConnection {
+            connection,
+            asked_at,
+            opened_at: None,
+            refused_at: None,
+            closed_by_client_at: None,
+            closed_by_server_at: None,
+            end_seen_by_client_at: None,
+            end_seen_by_server_at: None,
+            is_reset_for_client: false,
+            is_reset_for_server: false,
+        }
+    }
+
     /// The host that asked for it.
     pub fn client(&self) -> HostId {
         self.connection.from

@@ -13,18 +13,7 @@ fn with_connections(exchanges: &[Exchange], connections: Vec<TcpConnection>) -> 
 
 /// The connection of an exchange, which is open.
 fn connection(of: &Exchange) -> TcpConnection {
-    TcpConnection {
-        connection: of.connection,
-        asked_at: millis(0),
-        opened_at: Some(millis(0)),
-        refused_at: None,
-        closed_by_client_at: None,
-        closed_by_server_at: None,
-        end_seen_by_client_at: None,
-        end_seen_by_server_at: None,
-        is_reset_for_client: false,
-        is_reset_for_server: false,
-    }
+    TcpConnection { opened_at: Some(millis(0)), ..TcpConnection::asked(of.connection, millis(0)) }
 }
 
 fn verdict(check: &Check, trace: &Trace) -> (String, u64) {

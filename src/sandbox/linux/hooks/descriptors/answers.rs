@@ -36,7 +36,7 @@ pub(super) fn waiting<T>(fd: c_int, mut call: impl FnMut(&dyn Descriptors) -> Re
         return first;
     }
     if !is_thread_of_program() {
-        record_escape(EscapeKind::BlockingSleep, || "a socket that blocks, on the thread of a runtime".to_owned());
+        record_escape(EscapeKind::RefusedCall, || "a socket that blocks, on the thread of a runtime".to_owned());
     }
     let mut last = first;
     turns::wait_until(descriptors.time_limit(fd), || {
