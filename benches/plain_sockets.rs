@@ -57,7 +57,7 @@ fn through_squall() -> Scenario {
         })
     });
     clients.host("server", |cx: HostContext| async move {
-        let mut listener = cx.listener(80);
+        let listener = cx.listener(80);
         loop {
             let (stream, _) = listener.accept().await?;
             tokio::spawn(serve(stream));

@@ -34,7 +34,7 @@ const SHOP: [fn() -> Scenario; 7] = [
 fn tiny() -> Scenario {
     Scenario::new("tiny")
         .host("server", |cx| async move {
-            let mut listener = cx.listener(80);
+            let listener = cx.listener(80);
             let _ = listener.accept().await;
         })
         .host("client", |cx| async move {

@@ -25,6 +25,11 @@ impl AliveFlag {
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
+
+    /// Whether both belong to the same life.
+    pub(crate) fn is_same(&self, other: &AliveFlag) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 impl Default for AliveFlag {

@@ -8,7 +8,7 @@
 //!
 //! /// Serves until it is asked to stop.
 //! async fn server(cx: HostContext) -> std::io::Result<()> {
-//!     let mut listener = cx.listener(80);
+//!     let listener = cx.listener(80);
 //!     let shutdown = cx.shutdown();
 //!     loop {
 //!         tokio::select! {

@@ -10,7 +10,7 @@
 //! use tokio::io::{AsyncReadExt, AsyncWriteExt};
 //!
 //! async fn serve(cx: HostContext) -> std::io::Result<()> {
-//!     let mut listener = cx.listener(80);
+//!     let listener = cx.listener(80);
 //!     loop {
 //!         let (mut stream, _) = listener.accept().await?;
 //!         tokio::spawn(async move { stream.write_all(b"hello").await });

@@ -6,7 +6,7 @@
 //! use squall::prelude::*;
 //!
 //! async fn server(cx: HostContext) -> std::io::Result<()> {
-//!     let mut listener = cx.listener(80);
+//!     let listener = cx.listener(80);
 //!     loop {
 //!         listener.accept().await?;
 //!     }

@@ -386,7 +386,7 @@ fn a_program_may_loop_forever_or_return_any_result() {
         }
     }
     async fn to_an_error(cx: HostContext) -> std::io::Result<()> {
-        let mut listener = cx.listener(80);
+        let listener = cx.listener(80);
         loop {
             listener.accept().await?;
         }

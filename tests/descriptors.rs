@@ -4,6 +4,16 @@
 
 #[path = "support/echo.rs"]
 mod echo;
+#[path = "descriptors/leaks.rs"]
+mod leaks;
+#[path = "descriptors/names.rs"]
+mod names;
+#[path = "descriptors/ports.rs"]
+mod ports;
+#[path = "descriptors/timers.rs"]
+mod timers;
+#[path = "descriptors/unix.rs"]
+mod unix;
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -305,14 +315,14 @@ fn a_thread_that_dies_while_it_waits_for_a_time_holds_nobody_up() {
 fn what_is_not_simulated_is_refused_and_noted() {
     let seen = Seen::default();
     let client = sharing(&seen, |cx, seen| async move {
-        let refused = std::os::unix::net::UnixListener::bind("/tmp/a-name");
+        let refused = std::os::unix::net::UnixDatagram::bind("/tmp/a-name");
         note(&seen, &cx, refused.map_or_else(|error| error.raw_os_error().unwrap_or_default(), |_| 0));
         io::Result::Ok(())
     });
     let run = run_with(&scenario(10).host("client", client), Vec::new());
-    assert_eq!(seen.lock().unwrap()[0].0, libc::EAFNOSUPPORT.to_string());
+    assert_eq!(seen.lock().unwrap()[0].0, libc::EPROTONOSUPPORT.to_string());
     let [escape] = &run.outcome.escapes[..] else { panic!("{:?}", run.outcome.escapes) };
-    assert_eq!((escape.kind.name(), escape.detail.as_str()), ("refused-call", "a socket of family 1 (Unix), type 1"));
+    assert_eq!((escape.kind.name(), escape.detail.as_str()), ("refused-call", "a socket of family 1 (Unix), type 2"));
     assert!(escape.backtrace.contains("what_is_not_simulated_is_refused_and_noted"), "{}", escape.backtrace);
 }
 

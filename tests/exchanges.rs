@@ -31,7 +31,7 @@ where
     move |cx| {
         let handler = handler.clone();
         Box::pin(async move {
-            let mut listener = cx.listener(80);
+            let listener = cx.listener(80);
             loop {
                 let (stream, _) = listener.accept().await?;
                 let (cx, handler) = (cx.clone(), handler.clone());

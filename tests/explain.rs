@@ -21,7 +21,7 @@ const PATIENCE: Duration = secs(600);
 const STEP: Duration = millis(10);
 
 async fn serve(cx: HostContext) -> io::Result<()> {
-    let mut listener = cx.listener(80);
+    let listener = cx.listener(80);
     loop {
         let (mut stream, _) = listener.accept().await?;
         tokio::spawn(async move { stream.write_u8(1).await });

@@ -13,6 +13,8 @@ mod edges;
 mod generators;
 #[path = "network/kinds.rs"]
 mod kinds;
+#[path = "network/like_tokio.rs"]
+mod like_tokio;
 #[path = "network/machines.rs"]
 mod machines;
 #[path = "network/names.rs"]
@@ -91,7 +93,7 @@ async fn until(cx: &HostContext, at_ms: u64) {
     tokio::time::sleep(millis(at_ms).saturating_sub(cx.elapsed())).await;
 }
 
-async fn echo(mut listener: TcpListener) -> io::Result<()> {
+async fn echo(listener: TcpListener) -> io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
         tokio::spawn(send_back(stream));
@@ -106,7 +108,7 @@ async fn ping(stream: &mut TcpStream) -> io::Result<()> {
 
 /// Accepts one connection, and holds it without reading from it.
 async fn accept_and_hold(cx: HostContext) -> io::Result<()> {
-    let mut listener = cx.listener(80);
+    let listener = cx.listener(80);
     let (_stream, _) = listener.accept().await?;
     std::future::pending().await
 }

@@ -14,8 +14,10 @@ use super::event::Event;
 use super::pair;
 use super::table::{Maker, Table};
 use super::tcp::Tcp;
+use super::timer::Timer;
 use super::udp::Udp;
-use crate::sandbox::{Descriptors, Errno, Interest};
+use super::unix::Unix;
+use crate::sandbox::{Address, Descriptors, Errno, Interest, TimerSetting};
 use crate::trace::HostId;
 
 impl ProcessDescriptors {
@@ -23,10 +25,38 @@ impl ProcessDescriptors {
         let description = Description::new(maker.host, maker.alive.clone(), object, watch, is_nonblocking);
         self.table.insert(maker, Arc::new(description))
     }
+
+    fn unix_socket(&self, maker: &Maker, watch: Arc<Watch>, kind: i32) -> Result<i32, Errno> {
+        if kind & 0xf != libc::SOCK_STREAM {
+            return Err(libc::EPROTONOSUPPORT);
+        }
+        let unix = Arc::new(Unix::new(self.names.clone(), maker.host, maker.alive.clone(), watch.clone()));
+        self.open(maker, Object::Unix(unix), watch, is_nonblocking(kind))
+    }
 }
 
 fn is_nonblocking(flags: i32) -> bool {
     flags & libc::SOCK_NONBLOCK != 0
+}
+
+/// The options of a Unix socket.
+fn option_of_unix(level: i32, name: i32, is_listening: bool) -> Result<Vec<u8>, Errno> {
+    let number = match (level, name) {
+        (libc::SOL_SOCKET, libc::SO_ERROR) => 0,
+        (libc::SOL_SOCKET, libc::SO_TYPE) => libc::SOCK_STREAM,
+        (libc::SOL_SOCKET, libc::SO_DOMAIN) => libc::AF_UNIX,
+        (libc::SOL_SOCKET, libc::SO_ACCEPTCONN) => i32::from(is_listening),
+        _ => return Err(libc::ENOPROTOOPT),
+    };
+    Ok(number.to_ne_bytes().to_vec())
+}
+
+fn inet(address: &Address) -> Result<SocketAddr, Errno> {
+    if let Address::Inet(address) = address { Ok(*address) } else { Err(libc::EAFNOSUPPORT) }
+}
+
+fn unix(address: &Address) -> Result<&Vec<u8>, Errno> {
+    if let Address::Unix(name) = address { Ok(name) } else { Err(libc::EINVAL) }
 }
 
 impl Descriptors for ProcessDescriptors {
@@ -35,6 +65,7 @@ impl Descriptors for ProcessDescriptors {
         let is_v6 = match domain {
             libc::AF_INET => false,
             libc::AF_INET6 => true,
+            libc::AF_UNIX => return self.unix_socket(&maker, watch, kind),
             _ => return Err(libc::EAFNOSUPPORT),
         };
         match (kind & 0xf, protocol) {
@@ -51,6 +82,9 @@ impl Descriptors for ProcessDescriptors {
     }
 
     fn pair(&self, kind: i32, is_pipe: bool) -> Result<[i32; 2], Errno> {
+        if !is_pipe && kind & 0xf != libc::SOCK_STREAM {
+            return Err(libc::EPROTONOSUPPORT);
+        }
         let maker = self.table.maker();
         let mut numbers = [0; 2];
         for (number, (end, watch)) in numbers.iter_mut().zip(pair::pair(is_pipe)) {
@@ -65,29 +99,38 @@ impl Descriptors for ProcessDescriptors {
         Ok(numbers)
     }
 
-    fn bind(&self, fd: i32, address: SocketAddr) -> Result<(), Errno> {
+    fn bind(&self, fd: i32, address: &Address) -> Result<(), Errno> {
         match &self.table.get(fd)?.object {
-            Object::Tcp(tcp) => tcp.bind(address),
-            Object::Udp(udp) => udp.bind(address),
+            Object::Tcp(tcp) => tcp.bind(inet(address)?),
+            Object::Udp(udp) => udp.bind(inet(address)?),
+            Object::Unix(socket) => socket.bind(unix(address)?.clone()),
             _ => Err(libc::ENOTSOCK),
         }
     }
 
     fn listen(&self, fd: i32) -> Result<(), Errno> {
-        self.table.get(fd)?.tcp()?.listen()
+        let description = self.table.get(fd)?;
+        if let Object::Unix(unix) = &description.object { unix.listen() } else { description.tcp()?.listen() }
     }
 
-    fn accept(&self, fd: i32, flags: i32) -> Result<(i32, SocketAddr), Errno> {
-        let watch = Arc::new(Watch::default());
-        let (accepted, peer) = self.table.get(fd)?.tcp()?.accept(watch.clone())?;
-        let accepted = self.open(&self.table.maker(), Object::Tcp(accepted), watch, is_nonblocking(flags))?;
-        Ok((accepted, peer))
+    fn accept(&self, fd: i32, flags: i32) -> Result<(i32, Address), Errno> {
+        let description = self.table.get(fd)?;
+        let (accepted, watch, peer) = if let Object::Unix(unix) = &description.object {
+            let (accepted, watch, peer) = unix.accept()?;
+            (Object::Unix(Arc::new(accepted)), watch, Address::Unix(peer))
+        } else {
+            let watch = Arc::new(Watch::default());
+            let (accepted, peer) = description.tcp()?.accept(watch.clone())?;
+            (Object::Tcp(accepted), watch, Address::Inet(peer))
+        };
+        Ok((self.open(&self.table.maker(), accepted, watch, is_nonblocking(flags))?, peer))
     }
 
-    fn connect(&self, fd: i32, address: SocketAddr) -> Result<(), Errno> {
+    fn connect(&self, fd: i32, address: &Address) -> Result<(), Errno> {
         match &self.table.get(fd)?.object {
-            Object::Tcp(tcp) => tcp.connect(address),
-            Object::Udp(udp) => udp.connect(address),
+            Object::Tcp(tcp) => tcp.connect(inet(address)?),
+            Object::Udp(udp) => udp.connect(inet(address)?),
+            Object::Unix(socket) => socket.connect(unix(address)?),
             _ => Err(libc::ENOTSOCK),
         }
     }
@@ -106,26 +149,29 @@ impl Descriptors for ProcessDescriptors {
                 end.shut_down(reads, writes);
                 Ok(())
             }
+            Object::Unix(unix) => unix.shut_down(reads, writes),
             Object::Udp(_) => Ok(()),
-            Object::Epoll(_) | Object::Event(_) => Err(libc::ENOTSOCK),
+            Object::Epoll(_) | Object::Event(_) | Object::Timer(_) => Err(libc::ENOTSOCK),
         }
     }
 
-    fn local_address(&self, fd: i32) -> Result<Option<SocketAddr>, Errno> {
+    fn local_address(&self, fd: i32) -> Result<Address, Errno> {
         match &self.table.get(fd)?.object {
-            Object::Tcp(tcp) => Ok(Some(tcp.local_address())),
-            Object::Udp(udp) => Ok(Some(udp.local_address())),
-            Object::End(_) => Ok(None),
-            Object::Epoll(_) | Object::Event(_) => Err(libc::ENOTSOCK),
+            Object::Tcp(tcp) => Ok(Address::Inet(tcp.local_address())),
+            Object::Udp(udp) => Ok(Address::Inet(udp.local_address())),
+            Object::Unix(unix) => Ok(Address::Unix(unix.local_name())),
+            Object::End(_) => Ok(Address::Unix(Vec::new())),
+            Object::Epoll(_) | Object::Event(_) | Object::Timer(_) => Err(libc::ENOTSOCK),
         }
     }
 
-    fn peer_address(&self, fd: i32) -> Result<Option<SocketAddr>, Errno> {
+    fn peer_address(&self, fd: i32) -> Result<Address, Errno> {
         match &self.table.get(fd)?.object {
-            Object::Tcp(tcp) => tcp.peer_address().map(Some),
-            Object::Udp(udp) => udp.peer_address().map(Some),
-            Object::End(_) => Ok(None),
-            Object::Epoll(_) | Object::Event(_) => Err(libc::ENOTSOCK),
+            Object::Tcp(tcp) => tcp.peer_address().map(Address::Inet),
+            Object::Udp(udp) => udp.peer_address().map(Address::Inet),
+            Object::Unix(unix) => unix.peer_name().map(Address::Unix),
+            Object::End(_) => Ok(Address::Unix(Vec::new())),
+            Object::Epoll(_) | Object::Event(_) | Object::Timer(_) => Err(libc::ENOTSOCK),
         }
     }
 
@@ -134,12 +180,9 @@ impl Descriptors for ProcessDescriptors {
         match &description.object {
             Object::Tcp(tcp) => tcp.option(level, name),
             Object::Udp(udp) => udp.option(level, name),
-            Object::End(_) => match (level, name) {
-                (libc::SOL_SOCKET, libc::SO_ERROR) => Ok(0_i32.to_ne_bytes().to_vec()),
-                (libc::SOL_SOCKET, libc::SO_TYPE) => Ok(libc::SOCK_STREAM.to_ne_bytes().to_vec()),
-                _ => Err(libc::ENOPROTOOPT),
-            },
-            Object::Epoll(_) | Object::Event(_) => Err(libc::ENOTSOCK),
+            Object::End(_) => option_of_unix(level, name, false),
+            Object::Unix(unix) => option_of_unix(level, name, unix.is_listening()),
+            Object::Epoll(_) | Object::Event(_) | Object::Timer(_) => Err(libc::ENOTSOCK),
         }
     }
 
@@ -160,7 +203,12 @@ impl Descriptors for ProcessDescriptors {
                 event.receive(buffer)?;
                 description.watch.notify();
             }
+            Object::Timer(timer) => {
+                timer.receive(buffer)?;
+                description.watch.notify();
+            }
             Object::End(end) => end.receive(buffer, peek)?,
+            Object::Unix(unix) => unix.receive(buffer, peek)?,
             Object::Epoll(_) => return Err(libc::EINVAL),
         }
         Ok(None)
@@ -177,7 +225,8 @@ impl Descriptors for ProcessDescriptors {
                 Ok(sent)
             }
             Object::End(end) => end.send(slices),
-            Object::Epoll(_) => Err(libc::EINVAL),
+            Object::Unix(unix) => unix.send(slices),
+            Object::Epoll(_) | Object::Timer(_) => Err(libc::EINVAL),
         }
     }
 
@@ -211,7 +260,8 @@ impl Descriptors for ProcessDescriptors {
             Object::Tcp(tcp) => Ok(tcp.available()),
             Object::Udp(udp) => Ok(udp.available()),
             Object::End(end) => Ok(end.available()),
-            Object::Epoll(_) | Object::Event(_) => Err(libc::ENOTTY),
+            Object::Unix(unix) => Ok(unix.available()),
+            Object::Epoll(_) | Object::Event(_) | Object::Timer(_) => Err(libc::ENOTTY),
         }
     }
 
@@ -219,6 +269,24 @@ impl Descriptors for ProcessDescriptors {
         let (maker, watch) = (self.table.maker(), Arc::new(Watch::default()));
         let is_nonblocking = flags & libc::EFD_NONBLOCK != 0;
         self.open(&maker, Object::Event(Event::new(initial, flags)), watch, is_nonblocking)
+    }
+
+    fn timer(&self, clock: i32, flags: i32) -> Result<i32, Errno> {
+        let (maker, watch) = (self.table.maker(), Arc::new(Watch::default()));
+        let timer = Timer::new(self.net.clone(), maker.host, clock, watch.clone());
+        self.open(&maker, Object::Timer(timer), watch, flags & libc::TFD_NONBLOCK != 0)
+    }
+
+    fn set_timer(&self, fd: i32, setting: TimerSetting) -> Result<TimerSetting, Errno> {
+        self.table.get(fd)?.timer().map(|timer| timer.set(setting))
+    }
+
+    fn clock_of_timer(&self, fd: i32) -> Result<i32, Errno> {
+        self.table.get(fd)?.timer().map(|timer| timer.clock)
+    }
+
+    fn timer_left(&self, fd: i32) -> Result<TimerSetting, Errno> {
+        self.table.get(fd)?.timer().map(|timer| timer.left())
     }
 
     fn epoll(&self) -> Result<i32, Errno> {
@@ -253,6 +321,14 @@ impl Descriptors for ProcessDescriptors {
 
     fn level(&self, fd: i32) -> Result<u32, Errno> {
         self.table.get(fd).map(|description| description.level())
+    }
+
+    fn unlink(&self, path: &[u8]) -> bool {
+        self.names.unlink(self.table.maker().host, path)
+    }
+
+    fn name_of(&self, address: IpAddr) -> Option<String> {
+        self.net.name_of(self.table.maker().host, address)
     }
 
     fn look_up(&self, name: &str) -> Result<Vec<IpAddr>, i32> {

@@ -8,7 +8,9 @@ use super::epoll::{Epoll, Key};
 use super::event::Event;
 use super::pair::End;
 use super::tcp::Tcp;
+use super::timer::Timer;
 use super::udp::Udp;
+use super::unix::Unix;
 use crate::alive::AliveFlag;
 use crate::sandbox::{self, Errno, Interest};
 use crate::trace::HostId;
@@ -31,7 +33,9 @@ pub(super) enum Object {
     Udp(Udp),
     Epoll(Arc<Epoll>),
     Event(Event),
+    Timer(Timer),
     End(End),
+    Unix(Arc<Unix>),
 }
 
 impl Description {
@@ -60,12 +64,18 @@ impl Description {
             Object::Udp(udp) => udp.level(),
             Object::Epoll(epoll) => epoll.level(),
             Object::Event(event) => event.level(),
+            Object::Timer(timer) => timer.level(),
             Object::End(end) => end.level(),
+            Object::Unix(unix) => unix.level(),
         }
     }
 
     pub(super) fn tcp(&self) -> Result<&Tcp, Errno> {
         if let Object::Tcp(tcp) = &self.object { Ok(tcp) } else { Err(libc::ENOTSOCK) }
+    }
+
+    pub(super) fn timer(&self) -> Result<&Timer, Errno> {
+        if let Object::Timer(timer) = &self.object { Ok(timer) } else { Err(libc::EINVAL) }
     }
 
     pub(super) fn epoll(&self) -> Result<&Arc<Epoll>, Errno> {

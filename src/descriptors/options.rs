@@ -89,12 +89,24 @@ impl Options {
         self.number(level, name) != 0
     }
 
+    /// Whether others that do the same may listen on the same port.
+    pub(super) fn shares_port(&self) -> bool {
+        self.is_set(SOL_SOCKET, libc::SO_REUSEPORT)
+    }
+
     /// How long a call may wait; `None` for ever.
     pub(super) fn time_limit(&self) -> Option<Duration> {
         let value = self.0.get(&(SOL_SOCKET, libc::SO_RCVTIMEO))?;
         let number = |from: usize| value.get(from..from + 8)?.first_chunk().map(|bytes| u64::from_ne_bytes(*bytes));
         let limit = Duration::from_secs(number(0)?) + Duration::from_micros(number(8)?);
         (!limit.is_zero()).then_some(limit)
+    }
+
+    /// How long closing a socket may wait for what was sent; `None` if it does not.
+    fn linger(&self) -> Option<Duration> {
+        let value = self.0.get(&(SOL_SOCKET, SO_LINGER))?;
+        let number = |from: usize| value.get(from..from + 4)?.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes));
+        (number(0)? != 0).then_some(Duration::from_secs(u64::from(number(4)?)))
     }
 
     /// Lets a stream follow the options.
@@ -110,9 +122,7 @@ impl Options {
         // None of these fails.
         let _ = stream.set_keep_alive(keep_alive);
         let _ = stream.set_user_timeout(user_timeout);
-        let lingers = self.0.get(&(SOL_SOCKET, SO_LINGER)).map(|value| (value.first_chunk::<4>(), value.get(4..8)));
-        let resets = matches!(lingers, Some((Some(on), Some([0, 0, 0, 0]))) if *on != [0; 4]);
-        stream.set_resets_on_close(resets);
+        let _ = stream.set_linger(self.linger());
     }
 }
 

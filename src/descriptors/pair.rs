@@ -38,11 +38,21 @@ pub(super) struct End {
 
 /// Two connected ends, each with what watches it.
 pub(super) fn pair(is_pipe: bool) -> [(End, Arc<Watch>); 2] {
-    let (there, back) = (SharedChannel::default(), (!is_pipe).then(SharedChannel::default));
     let (first, second) = (Arc::new(Watch::default()), Arc::new(Watch::default()));
-    let reader = End { incoming: Some(there.clone()), outgoing: back.clone(), peer: Arc::downgrade(&second) };
-    let writer = End { incoming: back, outgoing: Some(there), peer: Arc::downgrade(&first) };
+    let [reader, writer] = ends(is_pipe, &first, &second);
     [(reader, first), (writer, second)]
+}
+
+/// Two connected sockets, which these watch.
+pub(super) fn between(first: &Arc<Watch>, second: &Arc<Watch>) -> [End; 2] {
+    ends(false, first, second)
+}
+
+fn ends(is_pipe: bool, first: &Arc<Watch>, second: &Arc<Watch>) -> [End; 2] {
+    let (there, back) = (SharedChannel::default(), (!is_pipe).then(SharedChannel::default));
+    let reader = End { incoming: Some(there.clone()), outgoing: back.clone(), peer: Arc::downgrade(second) };
+    let writer = End { incoming: back, outgoing: Some(there), peer: Arc::downgrade(first) };
+    [reader, writer]
 }
 
 impl End {

@@ -22,6 +22,10 @@ const SHARED_FROM: i32 = i32::MAX - MOST as i32;
 struct Process {
     alive: AliveFlag,
     open: Vec<Option<Arc<Description>>>,
+    /// How many of them are of this process, and the most there have been. The others are what an earlier process has
+    /// leaked, which keeps its number.
+    held: usize,
+    most: usize,
 }
 
 /// The processes of one host.
@@ -84,8 +88,8 @@ impl Table {
         state.latest = host.index();
         let host = &mut state.hosts[host.index()];
         host.processes += 1;
-        // What an earlier process has leaked keeps its number.
-        host.tables[host.processes % PROCESSES].alive = alive;
+        let process = &mut host.tables[host.processes % PROCESSES];
+        (process.alive, process.held, process.most) = (alive, 0, 0);
     }
 
     /// The process whose code runs now.
@@ -101,13 +105,18 @@ impl Table {
     /// Gives a description the lowest free number of a process.
     pub(super) fn insert(&self, maker: &Maker, description: Arc<Description>) -> Result<i32, Errno> {
         let mut state = self.lock();
-        let open = &mut state.hosts[maker.host.index()].tables[maker.process % PROCESSES].open;
+        let Process { open, held, most, alive } =
+            &mut state.hosts[maker.host.index()].tables[maker.process % PROCESSES];
         let place = open.iter().position(Option::is_none).unwrap_or(open.len());
         if place >= MOST {
             return Err(libc::EMFILE);
         }
         if place == open.len() {
             open.push(None);
+        }
+        if description.alive.is_same(alive) {
+            *held += 1;
+            *most = (*most).max(*held);
         }
         open[place] = Some(description);
         Ok(number(maker.host, maker.process, place))
@@ -138,6 +147,20 @@ impl Table {
         let (host, process, place) = parts(number);
         let mut state = self.lock();
         let host = state.hosts.get_mut(host).ok_or(libc::EBADF)?;
-        host.tables[process].open.get_mut(place).and_then(Option::take).ok_or(libc::EBADF)
+        let Process { open, held, alive, .. } = &mut host.tables[process];
+        let removed = open.get_mut(place).and_then(Option::take).ok_or(libc::EBADF)?;
+        if removed.alive.is_same(alive) {
+            *held -= 1;
+        }
+        Ok(removed)
+    }
+
+    /// What the process of a host has open, and the most that it has had open at once.
+    pub(super) fn held(&self, host: HostId) -> (Vec<Arc<Description>>, usize) {
+        let state = self.lock();
+        let host = &state.hosts[host.index()];
+        let process = &host.tables[host.processes % PROCESSES];
+        let is_own = |description: &&Arc<Description>| description.alive.is_same(&process.alive);
+        (process.open.iter().flatten().filter(is_own).cloned().collect(), process.most)
     }
 }

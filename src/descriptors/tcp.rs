@@ -72,7 +72,10 @@ impl Tcp {
             return Err(libc::EINVAL);
         }
         let on = Some(address.ip()).filter(|ip| !ip.is_unspecified());
-        let port = self.net.port_for(self.host, on, address.port()).map_err(|error| errno(&error))?;
+        let port = self
+            .net
+            .port_for(self.host, on, address.port(), state.options.shares_port())
+            .map_err(|error| errno(&error))?;
         state.phase = Phase::Bound(Some((on, port)));
         Ok(())
     }
@@ -87,7 +90,8 @@ impl Tcp {
         if !self.alive.is_set() {
             return Ok(());
         }
-        let mut listener = TcpListener::new(self.net.clone(), self.host, on, port, self.alive.clone());
+        let listener = TcpListener::new(self.net.clone(), self.host, on, port, self.alive.clone());
+        let listener = listener.sharing(state.options.shares_port());
         listener.bind().map_err(|error| errno(&error))?;
         listener.watch(self.watch.waker());
         state.phase = Phase::Listening(listener);
@@ -119,13 +123,13 @@ impl Tcp {
             return Err(libc::EINPROGRESS);
         }
         let mut state = self.lock();
-        match &state.phase {
-            Phase::Bound(_) => {}
+        let from = match &state.phase {
+            Phase::Bound(bound) => bound.map(|(_, port)| port),
             Phase::Listening(_) => return Err(libc::EISCONN),
             Phase::Stream(stream) if stream.is_connecting() => return Err(libc::EALREADY),
-            Phase::Stream(stream) => return Err(stream.take_error().map_or(libc::EISCONN, errno_of)),
-        }
-        let stream = TcpStream::begin(self.net.clone(), self.host, address, self.alive.clone());
+            Phase::Stream(stream) => return Err(stream.take_error_kind().map_or(libc::EISCONN, errno_of)),
+        };
+        let stream = TcpStream::begin(self.net.clone(), self.host, from, address, self.alive.clone());
         let stream = stream.map_err(|error| errno(&error))?;
         state.options.apply(&stream);
         stream.watch(self.watch.waker());
@@ -172,7 +176,7 @@ impl Tcp {
     pub(super) fn option(&self, level: i32, name: i32) -> Result<Vec<u8>, Errno> {
         let number = match (level, name) {
             (libc::SOL_SOCKET, libc::SO_ERROR) => {
-                self.stream().ok().and_then(|stream| stream.take_error()).map_or(0, errno_of)
+                self.stream().ok().and_then(|stream| stream.take_error_kind()).map_or(0, errno_of)
             }
             (libc::SOL_SOCKET, libc::SO_TYPE) => libc::SOCK_STREAM,
             (libc::SOL_SOCKET, libc::SO_PROTOCOL) => libc::IPPROTO_TCP,
@@ -200,6 +204,11 @@ impl Tcp {
 
     pub(super) fn time_limit(&self) -> Option<Duration> {
         self.lock().options.time_limit()
+    }
+
+    /// When the connection ended: the peer finished, or it failed.
+    pub(super) fn ended_at(&self) -> Option<Duration> {
+        self.stream().ok()?.ended_at()
     }
 
     pub(super) fn available(&self) -> usize {

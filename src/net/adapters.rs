@@ -53,7 +53,8 @@ mod axum_adapter {
     use std::io;
     use std::net::SocketAddr;
 
-    use super::super::socket::{TcpListener, TcpStream};
+    use super::super::listener::TcpListener;
+    use super::super::socket::TcpStream;
 
     /// Lets `axum::serve(cx.listener(80), router)` accept simulated connections.
     ///
@@ -88,7 +89,8 @@ mod tonic_adapter {
     use futures_core::Stream;
     use tonic::transport::server::Connected;
 
-    use super::super::socket::{TcpListener, TcpStream};
+    use super::super::listener::TcpListener;
+    use super::super::socket::TcpStream;
 
     /// The address of the client, stored in the extensions of each request.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +108,7 @@ mod tonic_adapter {
     impl Stream for TcpListener {
         type Item = io::Result<TcpStream>;
 
-        fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<TcpStream>>> {
+        fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<TcpStream>>> {
             self.poll_accept(cx).map(|accepted| Some(accepted.map(|(stream, _)| stream)))
         }
     }

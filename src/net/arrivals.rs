@@ -20,7 +20,15 @@ impl Net {
         self.process_arrivals(host, now);
         self.repeat_requests(host, now);
         self.probe_idle(host, now);
+        self.ring_alarms(host, now);
         self.kernels[host.index()].next_due()
+    }
+
+    fn ring_alarms(&mut self, host: HostId, now: Duration) {
+        let alarms = &mut self.kernels[host.index()].alarms;
+        while let Some(first) = alarms.first_entry().filter(|first| first.key().0 <= now) {
+            self.wake.push(first.remove());
+        }
     }
 
     /// Sends SYN-ACKs again that nothing has acknowledged, or forgets their connections.
@@ -98,7 +106,7 @@ impl Net {
                 Completed::Unknown => {}
                 Completed::Dropped => return self.keep_for_later(packet, now),
                 Completed::Yes(waiting) => {
-                    self.wake.extend(waiting.into_iter().flatten());
+                    self.wake.extend(waiting);
                     self.flows[flow as usize].ends[side.index()] = Some(End::new(EndState::Open));
                 }
             },
@@ -124,7 +132,7 @@ impl Net {
                     EndState::Connecting => io::ErrorKind::ConnectionRefused,
                     EndState::Open | EndState::Gone => io::ErrorKind::ConnectionReset,
                 };
-                end.fail(error, &mut self.wake);
+                end.fail(error, now, &mut self.wake);
             }
             // The peer may not know: a firewall can reset one end only.
             SegmentKind::Data | SegmentKind::Fin | SegmentKind::Window | SegmentKind::Probe
@@ -149,6 +157,7 @@ impl Net {
             }
             SegmentKind::Fin => {
                 end.peer_finished = true;
+                end.ended_at.get_or_insert(now);
                 end.wake_all(&mut self.wake);
             }
             SegmentKind::Window => {
@@ -187,7 +196,9 @@ impl Net {
             // way still.
             Some(_) => return self.send(flow, Side::Server, SegmentKind::SynAck, Bytes::new(), 0),
         }
-        match self.kernels[host.index()].listeners.request(port, address, flow, now) {
+        let state = &self.flows[flow as usize];
+        let key = (state.key.from.index(), state.client_port, state.key.ordinal);
+        match self.kernels[host.index()].listeners.request(port, address, flow, key, now) {
             Request::Refused => self.send(flow, Side::Server, SegmentKind::Rst, Bytes::new(), 0),
             Request::RefusedUntil(opens_at) => {
                 self.all_host_faults.refused_at_start(host, port, opens_at, now);

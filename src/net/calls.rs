@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::bound::Bound;
+use super::bound::ListenerId;
 use super::flow::{End, EndState, Flow, FlowId, Side};
 use super::kernel::Net;
 use super::limits::SocketLimits;
@@ -17,10 +17,19 @@ use crate::sandbox;
 use crate::trace::{FlowKey, HostId, SegmentKind};
 
 impl Net {
-    /// Opens a connection from `host` to an address of `to`; the caller sends its SYN.
-    pub(crate) fn open(&mut self, host: HostId, to: HostId, address: IpAddr, port: u16) -> io::Result<FlowId> {
+    /// Opens a connection from `host` to an address of `to`, from this port, or from the next that is free; the caller
+    /// sends its SYN.
+    pub(crate) fn open(
+        &mut self,
+        host: HostId,
+        from: Option<u16>,
+        (to, address, port): (HostId, IpAddr, u16),
+    ) -> io::Result<FlowId> {
         let kernel = &mut self.kernels[host.index()];
-        let client_port = kernel.ports.take(self.names.of(host), (to, port), sandbox::now())?;
+        let client_port = match from {
+            Some(from) => kernel.ports.take_this((to, port), from, sandbox::now())?,
+            None => kernel.ports.take(self.names.of(host), (to, port), sandbox::now())?,
+        };
         let next = kernel.connects.entry((to, port)).or_default();
         let key = FlowKey { from: host, to, port, ordinal: *next };
         *next += 1;
@@ -38,20 +47,25 @@ impl Net {
     }
 
     /// Starts to listen on a port of one address of the machine, or of all if there is none given. Port 0 stands for any
-    /// free port. Returns the port.
-    pub(super) fn listen(&mut self, host: HostId, on: Option<IpAddr>, port: u16) -> io::Result<u16> {
+    /// free port. One that shares its port can listen beside others that do.
+    pub(super) fn listen(
+        &mut self,
+        host: HostId,
+        on: Option<IpAddr>,
+        port: u16,
+        shares: bool,
+    ) -> io::Result<ListenerId> {
         let Kernel { listeners, ports, .. } = &mut self.kernels[host.index()];
         let free = if port == 0 { ports.take_for_listener(|port| listeners.is_used(port)) } else { Some(port) };
         let port = free.ok_or(io::ErrorKind::AddrInUse)?;
         let delay = self.all_host_faults.listen_delay(host);
         let opens_at = if delay.is_zero() { Duration::ZERO } else { sandbox::now() + delay };
-        self.kernels[host.index()].listeners.listen(self.names.of(host), (port, on), opens_at)?;
-        Ok(port)
+        self.kernels[host.index()].listeners.listen(self.names.of(host), (port, on), shares, opens_at)
     }
 
-    /// The next connection that waits on a port, or `None`, in which case `waker` is woken when one arrives.
-    pub(super) fn accept(&mut self, host: HostId, port: Bound, waker: &Waker) -> Option<FlowId> {
-        let flow = self.kernels[host.index()].listeners.accept(port, waker)?;
+    /// The next connection that waits for a listener, or `None`, in which case `waker` is woken when one arrives.
+    pub(super) fn accept(&mut self, host: HostId, listener: ListenerId, waker: &Waker) -> Option<FlowId> {
+        let flow = self.kernels[host.index()].listeners.accept(listener, waker)?;
         if let Some(end) = self.flows[flow as usize].end(Side::Server) {
             end.accepted = true;
             if end.unanswered {
@@ -62,8 +76,8 @@ impl Net {
     }
 
     /// Stops listening; connections that still wait to be accepted are reset.
-    pub(super) fn stop_listening(&mut self, host: HostId, port: Bound) {
-        let (waiting, requested) = self.kernels[host.index()].listeners.stop_listening(port);
+    pub(super) fn stop_listening(&mut self, host: HostId, listener: ListenerId) {
+        let (waiting, requested) = self.kernels[host.index()].listeners.stop_listening(listener);
         for flow in requested {
             self.flows[flow as usize].forget(Side::Server, sandbox::now());
         }
@@ -82,7 +96,7 @@ impl Net {
         let Some(end) = self.take_end(flow, side) else { return };
         match end.state {
             EndState::Connecting | EndState::Gone => {}
-            EndState::Open if end.resets_on_close || !end.received.is_empty() => {
+            EndState::Open if end.settings.resets_on_close() || !end.received.is_empty() => {
                 self.send(flow, side, SegmentKind::Rst, Bytes::new(), 0)
             }
             EndState::Open if !end.finished => self.send(flow, side, SegmentKind::Fin, Bytes::new(), 0),
@@ -92,8 +106,8 @@ impl Net {
 
     /// The process of a machine is gone: its kernel closes everything that it had open.
     pub(crate) fn kill(&mut self, host: HostId) {
-        for port in self.kernels[host.index()].listeners.ports() {
-            self.stop_listening(host, port);
+        for listener in self.kernels[host.index()].listeners.all() {
+            self.stop_listening(host, listener);
         }
         for (flow, side) in self.ends_of(host) {
             self.close(flow, side);

@@ -61,7 +61,7 @@ impl Connector {
             let mut net = self.net.lock();
             // A connect that finds no name counts too, so the ordinals of later connects do not depend on name faults.
             let address = if found.resolution == Resolution::Nobody { NOBODY } else { found.address };
-            let flow = net.open(self.host, found.host, address, port)?;
+            let flow = net.open(self.host, None, (found.host, address, port))?;
             if found.resolution != Resolution::Nothing {
                 net.request(flow);
             }

@@ -176,6 +176,19 @@ impl UdpSocket {
         Ok(length)
     }
 
+    /// # Errors
+    /// `WouldBlock` if the program has been killed.
+    pub(super) fn if_alive(&self) -> io::Result<()> {
+        if self.alive.is_set() { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
+    }
+
+    /// Lets `waker` be woken by the next datagram or error.
+    pub(super) fn wait(&self, waker: &Waker) {
+        if let Some(inbox) = self.net.lock().inbox(self.host, self.bound) {
+            inbox.wait(waker);
+        }
+    }
+
     /// Pends forever if the program is dead: an error would let it act for the rest of the step.
     async fn pend_if_dead(&self) {
         if !self.alive.is_set() {

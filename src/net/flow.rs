@@ -54,6 +54,28 @@ pub(crate) enum EndState {
     Gone,
 }
 
+/// The options of a socket that its program may set and read again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settings {
+    /// `SO_LINGER`: with a time of 0, closing resets the connection.
+    pub(super) linger: Option<Duration>,
+    pub(super) is_nodelay: bool,
+    pub(super) ttl: u32,
+}
+
+impl Settings {
+    /// Whether closing resets the connection.
+    pub(super) fn resets_on_close(&self) -> bool {
+        self.linger == Some(Duration::ZERO)
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings { linger: None, is_nodelay: false, ttl: 64 }
+    }
+}
+
 /// One end of a connection, while a program or an accept queue holds it.
 #[derive(Debug)]
 pub(crate) struct End {
@@ -62,13 +84,15 @@ pub(crate) struct End {
     pub(crate) error: Option<io::ErrorKind>,
     pub(crate) received: VecDeque<Bytes>,
     pub(crate) peer_finished: bool,
+    /// When the peer finished, or the connection failed.
+    pub(crate) ended_at: Option<Duration>,
     /// Whether the program of the listening host has accepted it.
     pub(crate) accepted: bool,
     /// Whether bytes have arrived since bytes were last sent back.
     pub(crate) unanswered: bool,
     pub(crate) finished: bool,
-    /// Whether closing it resets the connection (`SO_LINGER` with a time of 0).
-    pub(crate) resets_on_close: bool,
+    /// What its program has set and may read again.
+    pub(super) settings: Settings,
     /// Set if the kernel keeps the connection alive (`SO_KEEPALIVE`).
     pub(super) keep_alive: Option<Watch>,
     /// How long what was sent may stay unacknowledged (`TCP_USER_TIMEOUT`).
@@ -79,6 +103,8 @@ pub(crate) struct End {
     pub(crate) unannounced: usize,
     pub(crate) reader: Option<Waker>,
     pub(crate) writer: Option<Waker>,
+    /// Those who wait for any change, beside the reader and the writer.
+    pub(super) waiting: Vec<Waker>,
     /// Woken by every change, as long as the end exists.
     pub(super) watcher: Option<Waker>,
 }
@@ -90,23 +116,28 @@ impl End {
             error: None,
             received: VecDeque::new(),
             peer_finished: false,
+            ended_at: None,
             accepted: false,
             unanswered: false,
             finished: false,
-            resets_on_close: false,
+            settings: Settings::default(),
             keep_alive: None,
             user_timeout: None,
             credit: WINDOW,
             unannounced: 0,
             reader: None,
             writer: None,
+            waiting: Vec::new(),
             watcher: None,
         }
     }
 
     /// Whether closing this end now closes the connection in order, and before the peer does.
     pub(super) fn closes_first(&self) -> bool {
-        self.state == EndState::Open && !self.peer_finished && !self.resets_on_close && self.received.is_empty()
+        self.state == EndState::Open
+            && !self.peer_finished
+            && !self.settings.resets_on_close()
+            && self.received.is_empty()
     }
 
     /// Whether a request is in flight on this connection, as far as the server's kernel can tell.
@@ -116,8 +147,9 @@ impl End {
 
     /// The connection is gone. As on Linux, the program learns why only once, and only that its peer no longer listens
     /// if the peer had finished before.
-    pub(crate) fn fail(&mut self, error: io::ErrorKind, wake: &mut Vec<Waker>) {
+    pub(crate) fn fail(&mut self, error: io::ErrorKind, now: Duration, wake: &mut Vec<Waker>) {
         self.state = EndState::Gone;
+        self.ended_at.get_or_insert(now);
         self.error = Some(if self.peer_finished { io::ErrorKind::BrokenPipe } else { error });
         self.wake_all(wake);
     }
@@ -131,6 +163,7 @@ impl End {
     /// Wakes after a change that the writer must see.
     pub(super) fn wake_writer(&mut self, wake: &mut Vec<Waker>) {
         wake.extend(self.writer.take());
+        wake.append(&mut self.waiting);
         wake.extend(self.watcher.clone());
     }
 }

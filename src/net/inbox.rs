@@ -20,6 +20,8 @@ pub(super) struct Inbox {
     /// Whether the peer's machine has answered that nobody has the port, and no call has returned that yet.
     is_refused: bool,
     reader: Option<Waker>,
+    /// Those who wait for any change, beside the reader.
+    waiting: Vec<Waker>,
     /// Woken by every datagram and every error, as long as the socket exists.
     pub(super) watcher: Option<Waker>,
 }
@@ -47,7 +49,15 @@ impl Inbox {
 
     fn wake_all(&mut self, wake: &mut Vec<Waker>) {
         wake.extend(self.reader.take());
+        wake.append(&mut self.waiting);
         wake.extend(self.watcher.clone());
+    }
+
+    /// Lets `waker` be woken by the next change.
+    pub(super) fn wait(&mut self, waker: &Waker) {
+        if !self.waiting.iter().any(|other| other.will_wake(waker)) {
+            self.waiting.push(waker.clone());
+        }
     }
 
     /// Whether a datagram waits, and whether the next call fails.

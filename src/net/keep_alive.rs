@@ -67,7 +67,7 @@ impl Net {
             None => watch.probes >= retries,
         };
         if is_over {
-            end.fail(io::ErrorKind::TimedOut, &mut self.wake);
+            end.fail(io::ErrorKind::TimedOut, due, &mut self.wake);
             self.send(flow, side, SegmentKind::Rst, Bytes::new(), 0);
             return None;
         }

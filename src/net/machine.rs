@@ -44,6 +44,8 @@ pub(super) struct Kernel {
     pub(super) keep_alive: BTreeSet<(Duration, FlowId, usize)>,
     /// When the kernel sends each unanswered SYN again: the connection, and how often it has been sent.
     pub(super) requests: BTreeSet<(Duration, FlowId, usize)>,
+    /// Whom the kernel wakes at which time, each with a number of its own.
+    pub(super) alarms: BTreeMap<(Duration, u64), Waker>,
     /// Segments that the card has received, ordered by arrival.
     pub(super) arrivals: BinaryHeap<Arrival>,
     /// Segments to send as soon as the machine's next program is polled.
@@ -64,7 +66,8 @@ impl Kernel {
         let arrival = self.arrivals.peek().map(|Reverse((due, ..))| *due);
         let idle = self.keep_alive.first().map(|(due, ..)| *due);
         let request = self.requests.first().map(|(due, ..)| *due);
-        arrival.into_iter().chain(self.listeners.next_due()).chain(idle).chain(request).min()
+        let alarm = self.alarms.first_key_value().map(|((due, _), _)| *due);
+        arrival.into_iter().chain(self.listeners.next_due()).chain(idle).chain(request).chain(alarm).min()
     }
 
     pub(super) fn power_off(&mut self) {
@@ -74,6 +77,7 @@ impl Kernel {
         self.outbox.clear();
         self.keep_alive.clear();
         self.requests.clear();
+        self.alarms.clear();
         self.inboxes.clear();
         self.answers.clear();
     }

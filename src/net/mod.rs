@@ -10,7 +10,7 @@
 //! use tokio::io::{AsyncReadExt, AsyncWriteExt};
 //!
 //! async fn server(cx: HostContext) -> std::io::Result<()> {
-//!     let mut listener = cx.listener(7);
+//!     let listener = cx.listener(7);
 //!     loop {
 //!         let (stream, _) = listener.accept().await?;
 //!         let (mut from_client, mut to_client) = stream.into_split();
@@ -33,6 +33,10 @@
 //! # let run = run(&scenario, &scenario.case(Seed(1)), Detail::Lean);
 //! # assert!(run.outcome.verdict.is_pass(), "{:?}", run.outcome);
 //! ```
+//!
+//! Streams, halves, listeners and datagram sockets have the calls of tokio's under the same names. What they lack: `from_std` and
+//! `into_std`, as there is no socket of the operating system behind them; `ready` and `try_io`, which are about tokio's
+//! driver; and multicast.
 //!
 //! # How it works
 //!
@@ -59,15 +63,19 @@ mod connector;
 mod datagram;
 mod flow;
 mod frozen;
+mod halves;
 mod headline;
 mod host_faults;
 mod inbox;
 mod keep_alive;
 mod kernel;
 mod limits;
+mod listener;
 mod listening;
 mod machine;
 mod names;
+mod nonblocking;
+mod options;
 mod outside;
 mod packets;
 mod ports;
@@ -84,7 +92,9 @@ mod wire;
 pub use adapters::Peer;
 pub use connector::Connector;
 pub use datagram::UdpSocket;
-pub use socket::{OwnedReadHalf, OwnedWriteHalf, TcpListener, TcpStream};
+pub use halves::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
+pub use listener::TcpListener;
+pub use socket::TcpStream;
 pub use watch::KeepAlive;
 
 pub(crate) use card::run_kernel;

@@ -24,7 +24,7 @@ impl Net {
         let state = &mut self.flows[flow as usize];
         state.forget(side, now);
         if let Some(end) = state.end(side) {
-            end.fail(io::ErrorKind::TimedOut, &mut self.wake);
+            end.fail(io::ErrorKind::TimedOut, now, &mut self.wake);
         }
     }
 
@@ -36,7 +36,7 @@ impl Net {
             let is_with_peer = flow.host(side.other()) == peer;
             if let Some(end) = flow.end(side).filter(|end| is_with_peer && end.state == EndState::Open) {
                 end.received.clear();
-                end.fail(io::ErrorKind::ConnectionReset, &mut self.wake);
+                end.fail(io::ErrorKind::ConnectionReset, now, &mut self.wake);
                 flow.forget(side, now);
                 forgotten += 1;
             }

@@ -32,19 +32,35 @@ impl Default for Ports {
 }
 
 impl Ports {
-    /// Takes the next port that is free for connections to this destination. `name` is the machine's name, for the error.
+    /// Takes a port that its program has chosen.
     ///
     /// # Errors
-    /// `AddrNotAvailable` if every port is taken.
-    pub(super) fn take(&mut self, name: &str, to: Destination, now: Duration) -> io::Result<u16> {
+    /// `AddrNotAvailable` if it is taken for connections to this destination.
+    pub(super) fn take_this(&mut self, to: Destination, port: u16, now: Duration) -> io::Result<u16> {
+        self.free_closed(now);
+        let is_free = self.taken.entry(to).or_default().insert(port);
+        if is_free { Ok(port) } else { Err(io::ErrorKind::AddrNotAvailable.into()) }
+    }
+
+    /// Frees the ports of connections that were closed long ago.
+    fn free_closed(&mut self, now: Duration) {
         while let Some(&(free_at, destination, port)) = self.closed.front()
             && free_at <= now
         {
             self.closed.pop_front();
             self.release(destination, port);
         }
+    }
+
+    /// Takes the next port that is free for connections to this destination. `name` is the machine's name, for the error.
+    ///
+    /// # Errors
+    /// `AddrNotAvailable` if every port is taken.
+    pub(super) fn take(&mut self, name: &str, to: Destination, now: Duration) -> io::Result<u16> {
+        self.free_closed(now);
         let taken = self.taken.entry(to).or_default();
-        if taken.len() == EPHEMERAL.len() {
+        // Programs may have chosen others, too.
+        if taken.len() >= EPHEMERAL.len() && taken.range(EPHEMERAL).count() == EPHEMERAL.len() {
             let waiting = self.closed.iter().filter(|(_, destination, _)| *destination == to).count();
             let text = format!(
                 "{name} has no port left for another connection to port {}: {} are open or being opened, and {waiting} were \
@@ -63,12 +79,12 @@ impl Ports {
         Ok(port)
     }
 
-    /// The next port to listen on of which `is_used` is not true.
+    /// The next port to listen on of which `is_used` is not true, and that no connection has.
     pub(super) fn take_for_listener(&mut self, is_used: impl Fn(u16) -> bool) -> Option<u16> {
         for _ in EPHEMERAL {
             let port = self.next;
             self.next = following(port);
-            if !is_used(port) {
+            if !is_used(port) && !self.taken.values().any(|taken| taken.contains(&port)) {
                 return Some(port);
             }
         }
@@ -129,6 +145,20 @@ mod tests {
         assert!(error.contains("0 are open or being opened, and 28232 were closed"), "{error}");
         assert!(ports.take("client", to, TIME_WAIT - Duration::from_nanos(1)).is_err());
         assert!(ports.take("client", to, TIME_WAIT).is_ok());
+    }
+
+    #[test]
+    fn a_program_may_choose_the_port_of_a_connection() {
+        let (mut ports, to) = (Ports::default(), (HostId(1), 80));
+        assert_eq!(ports.take_this(to, 40_000, NOW).unwrap(), 40_000);
+        assert_eq!(ports.take_this(to, 40_000, NOW).unwrap_err().kind(), io::ErrorKind::AddrNotAvailable);
+        assert!(ports.take_this((HostId(2), 80), 40_000, NOW).is_ok(), "another destination has all ports");
+        ports.take_this(to, 1_024, NOW).unwrap();
+        for _ in 1..EPHEMERAL.len() {
+            assert_ne!(ports.take("client", to, NOW).unwrap(), 40_000);
+        }
+        assert!(ports.take("client", to, NOW).is_err());
+        assert_eq!(ports.take_for_listener(|_| false), None, "a connection has each of them");
     }
 
     #[test]

@@ -9,10 +9,11 @@ use std::time::Duration;
 use tokio::io::ReadBuf;
 
 use super::flow::{EndState, Side};
+use super::listener::TcpListener;
 use super::names::{Resolution, is_own, literal};
 use super::requests::NOBODY;
 use super::shared::SharedNet;
-use super::socket::{TcpListener, TcpStream};
+use super::socket::TcpStream;
 use crate::alive::AliveFlag;
 use crate::sandbox;
 use crate::trace::HostId;
@@ -33,13 +34,19 @@ pub(crate) struct Readiness {
 }
 
 impl TcpStream {
-    /// Begins to connect to an address. An address that no host has never answers.
-    pub(crate) fn begin(net: SharedNet, host: HostId, to: SocketAddr, alive: AliveFlag) -> io::Result<TcpStream> {
+    /// Begins to connect to an address, from a port or from any that is free. An address that no host has never answers.
+    pub(crate) fn begin(
+        net: SharedNet,
+        host: HostId,
+        from: Option<u16>,
+        to: SocketAddr,
+        alive: AliveFlag,
+    ) -> io::Result<TcpStream> {
         let flow = {
             let mut locked = net.lock();
             let found = locked.names.host(host, &to.ip().to_string());
             let (peer, address) = found.unwrap_or((host, NOBODY));
-            let flow = locked.open(host, peer, address, to.port())?;
+            let flow = locked.open(host, from, (peer, address, to.port()))?;
             locked.request(flow);
             flow
         };
@@ -54,6 +61,11 @@ impl TcpStream {
     /// Whether bytes may flow, or have flowed: the connection is neither being made nor gone.
     pub(crate) fn is_open(&self) -> bool {
         self.net.lock().flow(self.flow).end(self.side).is_some_and(|end| end.state == EndState::Open)
+    }
+
+    /// When the peer finished, or the connection failed.
+    pub(crate) fn ended_at(&self) -> Option<Duration> {
+        self.net.lock().flow(self.flow).end(self.side).and_then(|end| end.ended_at)
     }
 
     /// Lets `watcher` be woken by every change.
@@ -95,7 +107,7 @@ impl TcpStream {
     }
 
     /// Takes the reason for which the connection failed, unless a call has returned it (`SO_ERROR`).
-    pub(crate) fn take_error(&self) -> Option<io::ErrorKind> {
+    pub(crate) fn take_error_kind(&self) -> Option<io::ErrorKind> {
         self.net.lock().flow(self.flow).end(self.side).and_then(|end| end.error.take())
     }
 
@@ -114,29 +126,25 @@ impl TcpStream {
             buffer.put_slice(&bytes[..length]);
         }
     }
-
-    /// Whether closing the stream resets the connection.
-    pub(crate) fn set_resets_on_close(&self, resets: bool) {
-        if let Some(end) = self.net.lock().flow(self.flow).end(self.side) {
-            end.resets_on_close = resets;
-        }
-    }
 }
 
 impl TcpListener {
     /// Lets `watcher` be woken by every connection that waits to be accepted.
     pub(crate) fn watch(&self, watcher: Waker) {
-        self.net.lock().kernels[self.host.index()].listeners.watch((self.port, self.on), watcher);
+        if let Some(listener) = self.listener() {
+            self.net.lock().kernels[self.host.index()].listeners.watch(listener, watcher);
+        }
     }
 
     /// The address, if it listens on one only, and the port.
     pub(crate) fn bound(&self) -> (Option<IpAddr>, u16) {
-        (self.on, self.port)
+        (self.on, self.port())
     }
 
     /// Whether a connection waits to be accepted.
     pub(crate) fn has_waiting(&self) -> bool {
-        self.net.lock().kernels[self.host.index()].listeners.has_waiting((self.port, self.on))
+        let has_waiting = |listener| self.net.lock().kernels[self.host.index()].listeners.has_waiting(listener);
+        self.listener().is_some_and(has_waiting)
     }
 }
 
@@ -145,7 +153,7 @@ impl SharedNet {
     ///
     /// # Errors
     /// `AddrNotAvailable` if the address is none of the host's, `AddrInUse` if a program listens there.
-    pub(crate) fn port_for(&self, host: HostId, on: Option<IpAddr>, port: u16) -> io::Result<u16> {
+    pub(crate) fn port_for(&self, host: HostId, on: Option<IpAddr>, port: u16, shares: bool) -> io::Result<u16> {
         if !on.is_none_or(|on| is_own(host.index(), on)) {
             return Err(io::ErrorKind::AddrNotAvailable.into());
         }
@@ -155,7 +163,7 @@ impl SharedNet {
             let (listeners, ports) = (&kernel.listeners, &mut kernel.ports);
             return ports.take_for_listener(|port| listeners.is_used(port)).ok_or(io::ErrorKind::AddrInUse.into());
         }
-        if kernel.listeners.is_taken((port, on)) { Err(io::ErrorKind::AddrInUse.into()) } else { Ok(port) }
+        if kernel.listeners.is_taken((port, on), shares) { Err(io::ErrorKind::AddrInUse.into()) } else { Ok(port) }
     }
 
     /// How much later than usual a host learns the addresses of a name.
@@ -184,6 +192,23 @@ impl SharedNet {
         // A machine resolves its own name without a lookup.
         let mut found = |(to, address)| if to == from { Some(address) } else { seen((to, address)) };
         hosts.into_iter().filter_map(&mut found).collect()
+    }
+
+    /// Lets the kernel of a host wake `waker` at this time.
+    pub(crate) fn alarm(&self, host: HostId, at: Duration, waker: Waker) {
+        let mut net = self.lock();
+        let kernel = &mut net.kernels[host.index()];
+        let number = kernel.alarms.keys().map(|(_, number)| number + 1).max().unwrap_or_default();
+        kernel.alarms.insert((at, number), waker);
+        let task = kernel.task.take();
+        net.wake.extend(task);
+    }
+
+    /// The name of the host that has an address, as `from` knows it; `localhost` for the machine itself.
+    pub(crate) fn name_of(&self, from: HostId, address: IpAddr) -> Option<String> {
+        let net = self.lock();
+        let (host, _) = net.names.host(from, &address.to_string())?;
+        Some(if address.is_loopback() { "localhost".to_owned() } else { net.names.of(host).to_owned() })
     }
 
     /// Wakes the task that runs this host's kernel, so that its runtime looks at its tasks once more before time goes on.

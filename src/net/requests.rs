@@ -48,7 +48,7 @@ impl Net {
             if attempt < GAPS.len() {
                 self.send_syn(flow, attempt, now);
             } else {
-                end.fail(io::ErrorKind::TimedOut, &mut self.wake);
+                end.fail(io::ErrorKind::TimedOut, now, &mut self.wake);
             }
         }
     }

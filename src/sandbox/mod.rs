@@ -57,7 +57,7 @@ mod worker;
 
 pub use clock::WallError;
 pub use debugger::trap_if_debugged;
-pub(crate) use descriptors::{Descriptors, Errno, FIRST_DESCRIPTOR, Interest};
+pub(crate) use descriptors::{Address, Descriptors, Errno, FIRST_DESCRIPTOR, Interest, TimerSetting};
 pub(crate) use entering::serve_descriptors;
 pub use entering::{enter, enter_host};
 pub use freeze::{CAN_FREEZE, Freeze};

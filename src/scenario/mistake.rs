@@ -32,7 +32,7 @@ use crate::check::Check;
 /// fn connects(most_attempts: u32) -> Scenario {
 ///     Scenario::new("connects")
 ///         .host("server", |cx| async move {
-///             let mut listener = cx.listener(80);
+///             let listener = cx.listener(80);
 ///             while listener.accept().await.is_ok() {}
 ///         })
 ///         .host("client", move |cx| connect(cx, most_attempts))

@@ -236,6 +236,16 @@ pub enum Event {
         /// The fault's index in the plan.
         fault: u32,
     },
+    /// The run ends, and the process of this host still runs. Only scenarios with plain sockets count descriptors.
+    DescriptorsHeld {
+        /// The number of descriptors that it has open.
+        open: u32,
+        /// The most that it has had open at once.
+        most: u32,
+        /// Of each socket that it still has although the connection has ended: when the peer finished, or the connection
+        /// failed.
+        ended: Vec<Duration>,
+    },
     /// The code under test reported something to the checks.
     Mark(Mark),
     /// The code under test logged a line. Only its place and time are digested; a rich trace keeps the text.

@@ -38,6 +38,7 @@ impl Event {
             Event::Paused => Some("paused"),
             Event::Resumed => Some("resumed"),
             Event::FaultBegan { .. }
+            | Event::DescriptorsHeld { .. }
             | Event::HostAffected { .. }
             | Event::FaultEnded { .. }
             | Event::FaultsOver

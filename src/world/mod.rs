@@ -181,6 +181,7 @@ impl<'a> World<'a> {
         self.begin_triggered_faults();
         self.wire.decide(&mut self.net.lock(), self.now);
         self.handle_exits();
+        self.count_descriptors();
         self.end_trigger_points();
         for slot in &self.slots {
             slot.lock().unwrap_or_else(PoisonError::into_inner).alive.clear();

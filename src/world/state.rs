@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::life::{Exit, Life, Slot};
 use crate::alive::AliveFlag;
-use crate::descriptors::ProcessDescriptors;
+use crate::descriptors::{Held, ProcessDescriptors};
 use crate::disk::DiskImage;
 use crate::fault::{Plan, Topology, Trigger};
 use crate::history::SharedRecording;
@@ -295,6 +295,15 @@ impl<'a> World<'a> {
     pub(super) fn begin_process(&self, host: HostId) {
         if let Some(descriptors) = &self.descriptors {
             descriptors.begin_process(host, self.slot(host).alive.clone());
+        }
+    }
+
+    /// Records what each process that runs has open.
+    pub(super) fn count_descriptors(&self) {
+        let Some(descriptors) = &self.descriptors else { return };
+        for host in (0..self.slots.len()).map(|index| HostId(index as u16)).filter(|host| self.is_alive(*host)) {
+            let Held { open, most, ended } = descriptors.held(host);
+            self.record(Some(host), Event::DescriptorsHeld { open, most, ended }, None);
         }
     }
 }

@@ -67,7 +67,7 @@ async fn serve<F: Future<Output = Option<String>> + Send>(
     port: u16,
     answer: impl Fn(String) -> F + Clone + Send + 'static,
 ) -> io::Result<()> {
-    let mut listener = cx.listener(port);
+    let listener = cx.listener(port);
     loop {
         let (mut stream, _) = listener.accept().await?;
         let answer = answer.clone();

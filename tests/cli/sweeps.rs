@@ -15,7 +15,7 @@ const ALL: u8 = 255;
 
 /// Keeps numbers on its disk. A hasty keeper answers before a number is stored.
 async fn keep(cx: HostContext, is_hasty: bool) -> io::Result<()> {
-    let mut listener = cx.listener(80);
+    let listener = cx.listener(80);
     loop {
         let (mut stream, _) = listener.accept().await?;
         let cx = cx.clone();

@@ -37,7 +37,7 @@ pub const SCENARIOS: [fn() -> Scenario; 22] = [
 ];
 
 async fn serve(cx: HostContext) -> io::Result<()> {
-    let mut listener = cx.listener(80);
+    let listener = cx.listener(80);
     loop {
         let (mut stream, _) = listener.accept().await?;
         tokio::spawn(async move {
@@ -125,7 +125,7 @@ fn fragile() -> Scenario {
 fn on_request(name: &str, action: fn()) -> Scenario {
     Scenario::new(name)
         .host("server", move |cx| async move {
-            let mut listener = cx.listener(80);
+            let listener = cx.listener(80);
             loop {
                 let (mut stream, _) = listener.accept().await?;
                 tokio::spawn(async move {

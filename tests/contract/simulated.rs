@@ -30,7 +30,7 @@ impl Machine for Simulated {
     }
 
     async fn listen(&self) -> io::Result<TcpListener> {
-        let mut listener = self.cx.listener(PORT);
+        let listener = self.cx.listener(PORT);
         listener.bind()?;
         Ok(listener)
     }

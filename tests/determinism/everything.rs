@@ -83,7 +83,7 @@ async fn serve(cx: HostContext, with_addresses: bool) -> io::Result<()> {
             std::future::pending::<()>().await;
         });
     }
-    let mut listener = cx.listener(80);
+    let listener = cx.listener(80);
     loop {
         let (mut stream, _) = listener.accept().await?;
         tokio::spawn(async move {

@@ -17,7 +17,7 @@ type Answers = Vec<(Duration, Duration, String)>;
 /// client asks every 100 ms.
 fn run_with_faults(faults: Vec<Fault>, seed: u64, work: fn(&Disk) -> String) -> (Run, Answers) {
     let serve = move |cx: HostContext| async move {
-        let mut listener = cx.listener(80);
+        let listener = cx.listener(80);
         loop {
             let (mut stream, _) = listener.accept().await?;
             let disk = cx.disk();

@@ -211,7 +211,7 @@ fn connections_that_are_not_http_are_counted() {
     let run = observed(
         Scenario::new("bytes")
             .host("server", |cx: HostContext| async move {
-                let mut listener = cx.listener(80);
+                let listener = cx.listener(80);
                 loop {
                     let (mut stream, _) = listener.accept().await?;
                     tokio::spawn(async move { stream.read_to_end(&mut Vec::new()).await });

@@ -78,7 +78,7 @@ fn a_wave_of_latency_rises_and_falls() {
 
 /// Echoes on port 80; on port 81 reads to the end of each stream, and then answers.
 async fn echo_and_sink(cx: HostContext) -> io::Result<()> {
-    let mut sink = cx.listener(81);
+    let sink = cx.listener(81);
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = sink.accept().await {
             let mut bytes = Vec::new();
@@ -140,7 +140,7 @@ fn a_shallow_queue_loses_segments_that_are_sent_again() {
 #[test]
 fn a_firewall_that_answers_resets_connections_and_refuses_connects() {
     let server = |cx: HostContext| async move {
-        let mut listener = cx.listener(80);
+        let listener = cx.listener(80);
         let (mut first, _) = listener.accept().await?;
         tokio::spawn(async move {
             // This side learns only after the partition that its peer was reset.

@@ -93,7 +93,7 @@ fn a_program_with_stalled_output_still_reads_and_its_output_arrives_at_the_end()
 fn an_output_stall_delays_the_end_of_a_stream_and_the_kernel_still_refuses() {
     // The server closes each connection at once.
     let ends = |cx: HostContext| async move {
-        let mut listener = cx.listener(80);
+        let listener = cx.listener(80);
         loop {
             drop(listener.accept().await?);
         }
@@ -224,7 +224,7 @@ fn a_slow_start_also_affects_the_first_start_and_is_recorded() {
 
 /// A server that answers each ping after `takes`, on any number of connections.
 async fn slow_echo(cx: HostContext, takes: Duration) -> io::Result<()> {
-    let mut listener = cx.listener(80);
+    let listener = cx.listener(80);
     loop {
         let (mut stream, _) = listener.accept().await?;
         tokio::spawn(async move {
@@ -337,7 +337,7 @@ fn all_faults_of_machines_together_give_equal_lean_and_rich_runs() {
     let scenario = Scenario::new("all")
         .hosts("node", 2, |cx| async move {
             // The answer depends on the wall clock.
-            let mut listener = cx.listener(80);
+            let listener = cx.listener(80);
             loop {
                 let (mut stream, _) = listener.accept().await?;
                 tokio::spawn(async move {

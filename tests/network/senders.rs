@@ -17,7 +17,7 @@ async fn note_what_is_read(stream: &mut TcpStream, cx: &HostContext, seen: &Seen
 
 /// A server that notes what it reads on its first connection.
 async fn reader(cx: HostContext, seen: Seen) -> io::Result<()> {
-    let mut listener = cx.listener(80);
+    let listener = cx.listener(80);
     let (mut stream, _) = listener.accept().await?;
     note_what_is_read(&mut stream, &cx, &seen).await;
     std::future::pending().await
@@ -87,7 +87,7 @@ fn a_loss_that_ends_between_two_transmissions_does_not_lose_the_second() {
 #[test]
 fn a_connection_that_was_reset_has_nothing_to_send_again() {
     let server = |cx: HostContext| async move {
-        let mut listener = cx.listener(80);
+        let listener = cx.listener(80);
         let (mut stream, _) = listener.accept().await?;
         until(&cx, 1_002).await;
         stream.write_all(b"answer").await?;
@@ -112,7 +112,7 @@ fn a_connection_that_was_reset_has_nothing_to_send_again() {
 #[test]
 fn after_the_end_of_the_stream_a_reset_is_seen_only_by_writes() {
     let server = |cx: HostContext| async move {
-        let mut listener = cx.listener(80);
+        let listener = cx.listener(80);
         let (mut stream, _) = listener.accept().await?;
         stream.write_all(b"answer").await?;
         drop(stream);
@@ -177,7 +177,7 @@ fn the_end_of_a_stream_is_reset_by_a_machine_that_does_not_know_it() {
 fn accepted_and_closed(faults: Vec<Fault>, patience_ms: u64) -> (Seen, Seen) {
     let accepted = Seen::default();
     let server = sharing(&accepted, |cx: HostContext, seen: Seen| async move {
-        let mut listener = cx.listener(80);
+        let listener = cx.listener(80);
         loop {
             let (stream, _) = listener.accept().await?;
             note(&seen, &cx, "accepted");

@@ -28,7 +28,7 @@ fn a_writer_waits_at_a_full_window_and_is_woken_when_its_peer_dies() {
 #[test]
 fn a_slow_reader_makes_room_one_latency_later() {
     let server = |cx: HostContext| async move {
-        let mut listener = cx.listener(80);
+        let listener = cx.listener(80);
         let (mut stream, _) = listener.accept().await?;
         tokio::time::sleep(secs(2)).await;
         let mut sink = vec![0; 1 << 20];
@@ -52,7 +52,7 @@ fn a_slow_reader_makes_room_one_latency_later() {
 #[test]
 fn connections_are_granted_before_accept_up_to_the_backlog_and_one_more() {
     let server = |cx: HostContext| async move {
-        let mut listener = cx.listener(80);
+        let listener = cx.listener(80);
         listener.bind()?;
         // The program does not accept for a while.
         tokio::time::sleep(secs(30)).await;
@@ -172,7 +172,7 @@ fn a_listener_on_loopback_only_is_not_reached_from_outside() {
     use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
     let server = |cx: HostContext| async move {
         let own = cx.clone();
-        let mut taken = cx.listener(81);
+        let taken = cx.listener(81);
         tokio::spawn(async move { echo(own.listener_on(Ipv4Addr::LOCALHOST, 80)).await });
         tokio::time::sleep(millis(1)).await;
         cx.connector().connect("localhost", 80).await.unwrap();

@@ -19,7 +19,7 @@ use super::*;
 
 /// Accepts on port 80 and notes, for each connection by number, what arrives, when, and how it ends. Sends nothing.
 async fn record_all(cx: HostContext, seen: Seen) -> io::Result<()> {
-    let mut listener = cx.listener(80);
+    let listener = cx.listener(80);
     for number in 0.. {
         let (stream, _) = listener.accept().await?;
         let (cx, seen) = (cx.clone(), seen.clone());
@@ -159,7 +159,7 @@ fn a_reset_after_zero_bytes_loses_the_whole_message_either_way() {
 fn a_close_ends_the_stream_at_both_ends_and_resets_later_writers() {
     let got = Seen::default();
     let server = sharing(&got, |cx, seen| async move {
-        let mut listener = cx.listener(80);
+        let listener = cx.listener(80);
         let (stream, _) = listener.accept().await?;
         let mut stream = record(stream, &cx, &seen, 0).await;
         until(&cx, 2_500).await;

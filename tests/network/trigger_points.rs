@@ -34,7 +34,7 @@ async fn ask(cx: &HostContext, seen: &Seen, count: u32) {
 
 /// Does the work for each ping on any connection, and then answers it.
 async fn work_and_answer(cx: HostContext, work: fn(&HostContext)) -> io::Result<()> {
-    let mut listener = cx.listener(80);
+    let listener = cx.listener(80);
     loop {
         let (mut stream, _) = listener.accept().await?;
         let cx = cx.clone();
@@ -277,7 +277,7 @@ fn generators_draw_from_the_trigger_points_of_a_run_without_faults() {
 /// A program that uses everything: names, connections and datagrams both ways, its disk, its wall clock.
 async fn use_everything(cx: HostContext) -> io::Result<()> {
     let recorder = cx.recorder();
-    let mut listener = cx.listener(80);
+    let listener = cx.listener(80);
     let other = if cx.name() == "client" { "server" } else { "client" };
     let serving = async {
         loop {

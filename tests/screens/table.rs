@@ -8,7 +8,7 @@ use squall::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 async fn serve(cx: HostContext) -> io::Result<()> {
-    let mut listener = cx.listener(80);
+    let listener = cx.listener(80);
     loop {
         let (mut stream, _) = listener.accept().await?;
         tokio::spawn(async move {
@@ -113,7 +113,7 @@ pub fn both() -> Scenario {
 pub fn hopeless() -> Scenario {
     small("hopeless")
         .host("server", |cx: HostContext| async move {
-            let mut listener = cx.listener(80);
+            let listener = cx.listener(80);
             loop {
                 drop(listener.accept().await?);
             }
@@ -129,7 +129,7 @@ pub fn hopeless() -> Scenario {
 fn on_request(name: &str, action: fn()) -> Scenario {
     small(name)
         .host("server", move |cx: HostContext| async move {
-            let mut listener = cx.listener(80);
+            let listener = cx.listener(80);
             let is_first_life = cx.life() == 0;
             loop {
                 let (mut stream, _) = listener.accept().await?;

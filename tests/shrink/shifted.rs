@@ -19,7 +19,7 @@ const VULNERABLE: u8 = 20;
 /// A client sends numbers and repeats each on another connection, except for one, which takes longer than the others.
 pub fn scenario() -> Scenario {
     let server = |cx: HostContext| async move {
-        let mut listener = cx.listener(80);
+        let listener = cx.listener(80);
         loop {
             let (mut stream, _) = listener.accept().await?;
             tokio::spawn(async move {

@@ -72,7 +72,7 @@ mod tests {
 
     fn chatter(generators: [fault::FaultGenerator; 2]) -> Scenario {
         let serve = |cx: HostContext| async move {
-            let mut listener = cx.listener(80);
+            let listener = cx.listener(80);
             loop {
                 let (mut stream, _) = listener.accept().await?;
                 tokio::spawn(async move {

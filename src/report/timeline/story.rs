@@ -117,6 +117,11 @@ impl Story<'_> {
                 self.add(at, Weight::Notable, other, place, &format!("{who} {words} [f{}]", fault + 1));
             }
             Event::FaultsOver => self.add(at, decisive, other, Place::World, "the faults are over"),
+            Event::DescriptorsHeld { open, most, ended } => {
+                let text =
+                    format!("{who} holds {open} descriptors ({most} at most), {} of ended connections", ended.len());
+                self.add(at, Weight::Notable, other, place, &text);
+            }
             Event::Mark(mark) => self.mark(at, &who, *host, mark),
             Event::Log { .. } => self.add(at, Weight::Notable, Category::Log, place, &format!("{who} logs {words}")),
             Event::Sent { .. }

@@ -15,7 +15,7 @@ const PAGE: &[u8] = &[b'p'; 2_000];
 
 /// Answers `GET` with a page and any other method with the request's body; notes incomplete bodies.
 async fn serve(cx: HostContext, seen: Seen) -> io::Result<()> {
-    let mut listener = cx.listener(80);
+    let listener = cx.listener(80);
     loop {
         let (stream, _) = listener.accept().await?;
         let (cx, seen) = (cx.clone(), seen.clone());

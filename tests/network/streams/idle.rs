@@ -6,7 +6,7 @@ use super::*;
 fn idle_connections_are_closed_at_both_ends_and_busy_ones_are_not() {
     let got = Seen::default();
     let server = sharing(&got, |cx, seen| async move {
-        let mut listener = cx.listener(80);
+        let listener = cx.listener(80);
         // The first connection is read late, so bytes are left unread.
         let (unread, _) = listener.accept().await?;
         let own = cx.clone();

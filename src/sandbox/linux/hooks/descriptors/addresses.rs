@@ -3,9 +3,12 @@
 use std::mem::{offset_of, size_of};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
-use libc::{in_addr, in6_addr, sa_family_t, sockaddr, sockaddr_in, sockaddr_in6, socklen_t};
+use libc::{in_addr, in6_addr, sa_family_t, sockaddr, sockaddr_in, sockaddr_in6, sockaddr_un, socklen_t};
 
-use crate::sandbox::descriptors::Errno;
+use crate::sandbox::descriptors::{Address, Errno};
+
+/// Where the name of a Unix socket begins.
+const UNIX_NAME: usize = offset_of!(sockaddr_un, sun_path);
 
 /// An address in the C library's layout, and its length.
 #[derive(Clone, Copy)]
@@ -17,11 +20,11 @@ pub(super) union Raw {
 /// The address in this memory.
 ///
 /// # Errors
-/// `EINVAL` if it is too short, `EAFNOSUPPORT` if it is not one of the Internet.
+/// `EINVAL` if it is too short or too long, `EAFNOSUPPORT` if it is neither one of the Internet nor of a Unix socket.
 ///
 /// # Safety
 /// `address` must point to `length` bytes.
-pub(super) unsafe fn read(address: *const sockaddr, length: socklen_t) -> Result<SocketAddr, Errno> {
+pub(super) unsafe fn read(address: *const sockaddr, length: socklen_t) -> Result<Address, Errno> {
     if address.is_null() || (length as usize) < size_of::<sa_family_t>() {
         return Err(libc::EINVAL);
     }
@@ -33,17 +36,41 @@ pub(super) unsafe fn read(address: *const sockaddr, length: socklen_t) -> Result
                 is_long_enough(size_of::<sockaddr_in>())?;
                 let raw = address.cast::<sockaddr_in>().read_unaligned();
                 let ip = Ipv4Addr::from(u32::from_be(raw.sin_addr.s_addr));
-                Ok(SocketAddr::new(ip.into(), u16::from_be(raw.sin_port)))
+                Ok(Address::Inet(SocketAddr::new(ip.into(), u16::from_be(raw.sin_port))))
             }
             libc::AF_INET6 => {
                 is_long_enough(offset_of!(sockaddr_in6, sin6_scope_id))?;
                 let raw = address.cast::<sockaddr_in6>().read_unaligned();
                 let ip = Ipv6Addr::from(raw.sin6_addr.s6_addr);
                 // A mapped address is the IPv4 address itself.
-                Ok(SocketAddr::new(ip.to_canonical(), u16::from_be(raw.sin6_port)))
+                Ok(Address::Inet(SocketAddr::new(ip.to_canonical(), u16::from_be(raw.sin6_port))))
+            }
+            libc::AF_UNIX if length as usize > size_of::<sockaddr_un>() => Err(libc::EINVAL),
+            libc::AF_UNIX => {
+                let name = address.cast::<u8>().add(UNIX_NAME);
+                let name = std::slice::from_raw_parts(name, length as usize - UNIX_NAME);
+                // A path ends with a zero byte; an abstract name begins with one, and has the length that is passed.
+                let is_path = name.first().is_some_and(|first| *first != 0);
+                let end = name.iter().position(|byte| *byte == 0 && is_path).unwrap_or(name.len());
+                Ok(Address::Unix(name[..end].to_vec()))
             }
             _ => Err(libc::EAFNOSUPPORT),
         }
+    }
+}
+
+/// The address of the Internet in this memory.
+///
+/// # Errors
+/// As for `read`.
+///
+/// # Safety
+/// As for `read`.
+pub(super) unsafe fn read_inet(address: *const sockaddr, length: socklen_t) -> Result<SocketAddr, Errno> {
+    // SAFETY: the caller vouches for the memory.
+    match unsafe { read(address, length) }? {
+        Address::Inet(address) => Ok(address),
+        Address::Unix(_) => Err(libc::EISCONN),
     }
 }
 
@@ -80,28 +107,33 @@ fn raw_v6(address: SocketAddrV6) -> sockaddr_in6 {
     }
 }
 
-/// Writes an address to where a program wants it, cut to the room there; without an address, only the family of a Unix
-/// socket. A program that wants none passes null.
+/// Writes an address to where a program wants it, cut to the room there. A program that wants none passes null.
 ///
 /// # Safety
 /// `to` must be null, or point to as many bytes as `length` says.
-pub(super) unsafe fn write(address: Option<SocketAddr>, to: *mut sockaddr, length: *mut socklen_t) {
+pub(super) unsafe fn write(address: &Address, to: *mut sockaddr, length: *mut socklen_t) {
     if to.is_null() || length.is_null() {
         return;
     }
     // SAFETY: the caller vouches for the memory, and the source is as long as its length says.
     unsafe {
         let room = length.read() as usize;
-        match address.map(raw) {
-            Some((raw, size)) => {
-                let cut = room.min(size as usize);
-                to.cast::<u8>().copy_from_nonoverlapping((&raw const raw).cast::<u8>(), cut);
-                length.write(size);
+        let put = |bytes: *const u8, size: usize| {
+            to.cast::<u8>().copy_from_nonoverlapping(bytes, room.min(size));
+            length.write(size as socklen_t);
+        };
+        match address {
+            Address::Inet(address) => {
+                let (raw, size) = raw(*address);
+                put((&raw const raw).cast::<u8>(), size as usize);
             }
-            None => {
-                let family = (libc::AF_UNIX as sa_family_t).to_ne_bytes();
-                to.cast::<u8>().copy_from_nonoverlapping(family.as_ptr(), room.min(family.len()));
-                length.write(family.len() as socklen_t);
+            Address::Unix(name) => {
+                let mut bytes = (libc::AF_UNIX as sa_family_t).to_ne_bytes().to_vec();
+                bytes.extend(name);
+                if name.first().is_some_and(|first| *first != 0) {
+                    bytes.push(0);
+                }
+                put(bytes.as_ptr(), bytes.len());
             }
         }
     }

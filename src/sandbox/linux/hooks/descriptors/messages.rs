@@ -6,6 +6,9 @@ use super::super::super::raw::pass;
 use super::addresses;
 use super::answers::{answer, is_simulated, length};
 use super::streams::{receive, receive_into, send_from, slices};
+use crate::sandbox::descriptors::{Address, Errno};
+use crate::sandbox::escapes::record_escape;
+use crate::sandbox::notes::EscapeKind;
 
 /// # Safety
 /// As for the C library's function.
@@ -24,7 +27,7 @@ pub(super) unsafe extern "C" fn recvmsg(fd: c_int, message: *mut msghdr, flags: 
             if let [only] = to {
                 let (read, from) = receive(fd, only.iov_base, only.iov_len, flags)?;
                 if let Some((from, whole)) = from {
-                    addresses::write(Some(from), message.msg_name.cast(), &raw mut message.msg_namelen);
+                    addresses::write(&Address::Inet(from), message.msg_name.cast(), &raw mut message.msg_namelen);
                     message.msg_flags = if whole > read { libc::MSG_TRUNC } else { 0 };
                 } else {
                     message.msg_namelen = 0;
@@ -49,9 +52,10 @@ pub(super) unsafe extern "C" fn sendmsg(fd: c_int, message: *const msghdr, flags
         // SAFETY: the caller vouches for the message and all that it points to.
         unsafe {
             let message = &*message;
+            refuse_descriptors(message)?;
             let to = match message.msg_name.is_null() {
                 true => None,
-                false => Some(addresses::read(message.msg_name.cast(), message.msg_namelen)?),
+                false => Some(addresses::read_inet(message.msg_name.cast(), message.msg_namelen)?),
             };
             send_from(fd, slices(message.msg_iov, message.msg_iovlen)?, to, flags)
         }
@@ -107,4 +111,23 @@ pub(super) unsafe extern "C" fn sendmmsg(fd: c_int, messages: *mut mmsghdr, coun
         }
     }
     count as c_int
+}
+
+/// A process is alone on its machine, so it has nobody to pass a descriptor to.
+///
+/// # Safety
+/// The message must be one of a program.
+unsafe fn refuse_descriptors(message: &msghdr) -> Result<(), Errno> {
+    // SAFETY: the caller vouches for the message and all that it points to.
+    unsafe {
+        let mut control = libc::CMSG_FIRSTHDR(message);
+        while let Some(header) = control.as_ref() {
+            if (header.cmsg_level, header.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
+                record_escape(EscapeKind::RefusedCall, || "descriptors in a message (SCM_RIGHTS)".to_owned());
+                return Err(libc::EINVAL);
+            }
+            control = libc::CMSG_NXTHDR(message, header);
+        }
+    }
+    Ok(())
 }

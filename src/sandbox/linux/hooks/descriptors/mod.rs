@@ -5,15 +5,17 @@ mod addresses;
 mod answers;
 mod messages;
 mod names;
+mod older_names;
 mod polls;
 mod sockets;
 mod streams;
+mod timers;
 mod wide;
 
 use std::ffi::c_void;
 
 /// The addresses of all hooks of this folder.
-pub(super) struct Hooks(pub(super) [*const c_void; 47]);
+pub(super) struct Hooks(pub(super) [*const c_void; 53]);
 
 // SAFETY: the pointers are addresses of functions, which are never written.
 unsafe impl Sync for Hooks {}
@@ -21,6 +23,12 @@ unsafe impl Sync for Hooks {}
 /// The addresses of all hooks of this folder.
 pub(super) static HOOKS: Hooks = Hooks([
     names::getaddrinfo as *const c_void,
+    older_names::getnameinfo as *const c_void,
+    older_names::gethostbyname as *const c_void,
+    timers::timerfd_create as *const c_void,
+    timers::timerfd_settime as *const c_void,
+    timers::timerfd_gettime as *const c_void,
+    sockets::unlink as *const c_void,
     polls::epoll_create as *const c_void,
     polls::epoll_create1 as *const c_void,
     polls::epoll_ctl as *const c_void,
@@ -72,4 +80,5 @@ pub(super) static HOOKS: Hooks = Hooks([
 /// Looks up the definitions that these hooks pass through to.
 pub(super) fn look_up() {
     names::look_up();
+    older_names::look_up();
 }

@@ -90,7 +90,7 @@ pub(super) unsafe extern "C" fn getaddrinfo(
 }
 
 /// Looks a name up, which takes as long as the faults of lookups say.
-fn look_up_in_time(descriptors: &dyn Descriptors, name: &str) -> Result<Vec<IpAddr>, c_int> {
+pub(super) fn look_up_in_time(descriptors: &dyn Descriptors, name: &str) -> Result<Vec<IpAddr>, c_int> {
     let delay = descriptors.delay_of_look_up(name);
     if !delay.is_zero() {
         std::thread::sleep(delay);

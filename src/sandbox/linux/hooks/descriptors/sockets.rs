@@ -1,13 +1,13 @@
 //! Hooks for sockets: making, binding, accepting and connecting them, their addresses and their options.
 
-use std::net::SocketAddr;
+use std::ffi::CStr;
 
-use libc::{c_int, c_void, sockaddr, socklen_t};
+use libc::{c_char, c_int, c_void, sockaddr, socklen_t};
 
 use super::super::super::raw::{call, pass};
 use super::addresses;
 use super::answers::{answer, descriptors, done, is_simulated, makers, status, waiting};
-use crate::sandbox::descriptors::Errno;
+use crate::sandbox::descriptors::{Address, Errno};
 use crate::sandbox::escapes::record_escape;
 use crate::sandbox::notes::EscapeKind;
 
@@ -42,7 +42,11 @@ pub(super) unsafe extern "C" fn socketpair(domain: c_int, kind: c_int, protocol:
     let Some(descriptors) = makers() else {
         return pass!(libc::SYS_socketpair, domain, kind, protocol, pair) as c_int;
     };
-    done(descriptors.pair(kind, false).map(|made| {
+    let made = descriptors.pair(kind, false);
+    if let Err(libc::EPROTONOSUPPORT) = made {
+        record_escape(EscapeKind::RefusedCall, || described(domain, kind));
+    }
+    done(made.map(|made| {
         // SAFETY: the caller vouches for the memory.
         unsafe { pair.cast::<[c_int; 2]>().write(made) }
     }))
@@ -56,7 +60,7 @@ pub(super) unsafe extern "C" fn bind(fd: c_int, address: *const sockaddr, length
         return pass!(libc::SYS_bind, fd, address, length) as c_int;
     }
     // SAFETY: the caller vouches for the memory.
-    done(unsafe { addresses::read(address, length) }.and_then(|address| descriptors()?.bind(fd, address)))
+    done(unsafe { addresses::read(address, length) }.and_then(|address| descriptors()?.bind(fd, &address)))
 }
 
 #[unsafe(no_mangle)]
@@ -93,7 +97,7 @@ pub(super) unsafe extern "C" fn accept4(
     let accepted = waiting(fd, |descriptors| descriptors.accept(fd, flags));
     status(accepted.map(|(accepted, peer)| {
         // SAFETY: the caller vouches for the memory.
-        unsafe { addresses::write(Some(peer), address, length) };
+        unsafe { addresses::write(&peer, address, length) };
         accepted
     }))
 }
@@ -106,11 +110,11 @@ pub(super) unsafe extern "C" fn connect(fd: c_int, address: *const sockaddr, len
         return pass!(libc::SYS_connect, fd, address, length) as c_int;
     }
     // SAFETY: the caller vouches for the memory.
-    done(unsafe { addresses::read(address, length) }.and_then(|address| connect_to(fd, address)))
+    done(unsafe { addresses::read(address, length) }.and_then(|address| connect_to(fd, &address)))
 }
 
 /// Begins to connect and, unless the socket is not to wait, waits for the end of it.
-fn connect_to(fd: c_int, address: SocketAddr) -> Result<(), Errno> {
+fn connect_to(fd: c_int, address: &Address) -> Result<(), Errno> {
     let descriptors = descriptors()?;
     let begun = descriptors.connect(fd, address);
     if !matches!(begun, Err(libc::EINPROGRESS)) || descriptors.is_nonblocking(fd)? {
@@ -140,7 +144,7 @@ pub(super) unsafe extern "C" fn getsockname(fd: c_int, address: *mut sockaddr, l
     }
     let found = descriptors().and_then(|descriptors| descriptors.local_address(fd));
     // SAFETY: the caller vouches for the memory.
-    done(found.map(|found| unsafe { addresses::write(found, address, length) }))
+    done(found.map(|found| unsafe { addresses::write(&found, address, length) }))
 }
 
 /// # Safety
@@ -152,7 +156,7 @@ pub(super) unsafe extern "C" fn getpeername(fd: c_int, address: *mut sockaddr, l
     }
     let found = descriptors().and_then(|descriptors| descriptors.peer_address(fd));
     // SAFETY: the caller vouches for the memory.
-    done(found.map(|found| unsafe { addresses::write(found, address, length) }))
+    done(found.map(|found| unsafe { addresses::write(&found, address, length) }))
 }
 
 /// # Safety
@@ -201,4 +205,15 @@ pub(super) unsafe extern "C" fn setsockopt(
         descriptors()?.set_option(fd, level, name, value).map(|()| 0)
     };
     answer(set()) as c_int
+}
+
+/// The name of a Unix socket is none of the real file system. Programs remove it before they bind it again.
+///
+/// # Safety
+/// As for the C library's function.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn unlink(path: *const c_char) -> c_int {
+    // SAFETY: the caller vouches for the path.
+    let is_name = || makers().is_some_and(|descriptors| descriptors.unlink(unsafe { CStr::from_ptr(path) }.to_bytes()));
+    if !path.is_null() && is_name() { 0 } else { pass!(libc::SYS_unlinkat, libc::AT_FDCWD, path, 0) as c_int }
 }

@@ -11,7 +11,7 @@ use tokio::io::ReadBuf;
 use super::super::super::raw::pass;
 use super::addresses;
 use super::answers::{answer, descriptors, done, is_simulated, length, makers, waiting};
-use crate::sandbox::descriptors::{Descriptors, Errno};
+use crate::sandbox::descriptors::{Address, Descriptors, Errno};
 
 /// The most slices that one call may pass (`IOV_MAX`).
 const MOST_SLICES: usize = 1_024;
@@ -123,7 +123,7 @@ pub(super) unsafe extern "C" fn recvfrom(
     answer(received.map(|(read, from)| match from {
         Some((from, whole)) => {
             // SAFETY: the caller vouches for the memory.
-            unsafe { addresses::write(Some(from), address, address_length) };
+            unsafe { addresses::write(&Address::Inet(from), address, address_length) };
             (if flags & libc::MSG_TRUNC != 0 { whole } else { read }) as isize
         }
         None => read as isize,
@@ -244,7 +244,7 @@ pub(super) unsafe extern "C" fn sendto(
     let send = || {
         // SAFETY: the caller vouches for the memory.
         unsafe {
-            let to = if address.is_null() { None } else { Some(addresses::read(address, address_length)?) };
+            let to = if address.is_null() { None } else { Some(addresses::read_inet(address, address_length)?) };
             let bytes = if size == 0 { &[] } else { slice::from_raw_parts(buffer.cast(), size) };
             unless(flags, fd, |descriptors| descriptors.send(fd, &[IoSlice::new(bytes)], to)).map(|sent| sent as isize)
         }

@@ -1,0 +1,89 @@
+//! Ports that several sockets share, and ports that a program chooses for a connection.
+
+use std::net::SocketAddr;
+
+use tokio::net::TcpSocket;
+
+use super::*;
+
+fn address(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+/// Two listeners of a process share port 80; each notes what it accepts.
+fn shares(seen: &Seen) -> Scenario {
+    let server = sharing(seen, |cx, seen| async move {
+        let listener = || {
+            let socket = TcpSocket::new_v4()?;
+            socket.set_reuseport(true)?;
+            socket.bind(address("0.0.0.0:80"))?;
+            socket.listen(128)
+        };
+        for name in ["first", "second"] {
+            let (listener, cx, seen) = (listener()?, cx.clone(), seen.clone());
+            tokio::spawn(async move {
+                while let Ok((stream, _)) = listener.accept().await {
+                    note(&seen, &cx, name);
+                    drop(stream);
+                }
+            });
+        }
+        let alone = TcpSocket::new_v4()?;
+        assert_eq!(alone.bind(address("0.0.0.0:80")).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        std::future::pending::<io::Result<()>>().await
+    });
+    let client = |_: HostContext| async {
+        tokio::time::sleep(millis(50)).await;
+        for _ in 0..40 {
+            TcpStream::connect(SERVER).await?;
+        }
+        io::Result::Ok(())
+    };
+    Scenario::new("shares")
+        .host("server", server)
+        .host("client", client)
+        .plain_sockets()
+        .run_for(secs(20))
+        .settle_for(secs(0))
+}
+
+#[test]
+fn listeners_that_share_a_port_each_get_connections() {
+    let accepted = || {
+        let seen = Seen::default();
+        let run = run_with(&shares(&seen), Vec::new());
+        assert!(run.outcome.escapes.is_empty(), "{:?}", run.outcome);
+        let seen = seen.lock().unwrap();
+        seen.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>()
+    };
+    let first = accepted();
+    let count = |name: &str| first.iter().filter(|other| *other == name).count();
+    assert!(count("first") > 5 && count("second") > 5 && first.len() == 40, "{first:?}");
+    assert_eq!(first, accepted(), "the same connections go to the same listeners");
+}
+
+#[test]
+fn a_connection_has_the_port_that_it_was_bound_to() {
+    let seen = Seen::default();
+    let client = sharing(&seen, |cx, seen| async move {
+        tokio::time::sleep(millis(50)).await;
+        let from = |port: u16| {
+            let socket = TcpSocket::new_v4()?;
+            socket.bind(SocketAddr::new([0, 0, 0, 0].into(), port))?;
+            io::Result::Ok(socket)
+        };
+        let stream = from(5_000)?.connect(address(SERVER)).await?;
+        note(&seen, &cx, stream.local_addr()?.port());
+        let taken = from(5_000)?.connect(address(SERVER)).await.unwrap_err();
+        note(&seen, &cx, taken.kind());
+        let any = from(0)?;
+        let port = any.local_addr()?.port();
+        let stream = any.connect(address(SERVER)).await?;
+        assert_eq!((stream.local_addr()?.port(), port >= 32_768), (port, true));
+        io::Result::Ok(())
+    });
+    let run = run_with(&scenario(10).host("client", client), Vec::new());
+    let seen: Vec<String> = seen.lock().unwrap().iter().map(|(what, _)| what.clone()).collect();
+    assert_eq!(seen, ["5000", "address not available"], "{:?}", run.outcome);
+    assert!(!matches!(run.outcome.verdict, Verdict::Fail(_)), "{:?}", run.outcome.findings);
+}
