@@ -41,13 +41,13 @@ const MUTANTS: [Mutant; 22] = [
     (
         "a close with unread bytes does not reset",
         "src/net/calls.rs",
-        "EndState::Open if end.resets_on_close || !end.received.is_empty() => {",
-        "EndState::Open if end.resets_on_close => {",
+        "EndState::Open if end.settings.resets_on_close() || !end.received.is_empty() => {",
+        "EndState::Open if end.settings.resets_on_close() => {",
     ),
     (
         "a linger of zero does not reset",
         "src/net/calls.rs",
-        "EndState::Open if end.resets_on_close || !end.received.is_empty() => {",
+        "EndState::Open if end.settings.resets_on_close() || !end.received.is_empty() => {",
         "EndState::Open if !end.received.is_empty() => {",
     ),
     (
@@ -64,7 +64,7 @@ const MUTANTS: [Mutant; 22] = [
     ),
     (
         "a user timeout is ignored",
-        "src/net/socket.rs",
+        "src/net/options.rs",
         "end.user_timeout = timeout;",
         "end.user_timeout = timeout.filter(|_| false);",
     ),
