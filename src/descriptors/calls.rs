@@ -108,9 +108,13 @@ impl Descriptors for ProcessDescriptors {
         }
     }
 
-    fn listen(&self, fd: i32) -> Result<(), Errno> {
+    fn listen(&self, fd: i32, backlog: i32) -> Result<(), Errno> {
         let description = self.table.get(fd)?;
-        if let Object::Unix(unix) = &description.object { unix.listen() } else { description.tcp()?.listen() }
+        if let Object::Unix(unix) = &description.object {
+            unix.listen(backlog)
+        } else {
+            description.tcp()?.listen(backlog)
+        }
     }
 
     fn accept(&self, fd: i32, flags: i32) -> Result<(i32, Address), Errno> {

@@ -80,7 +80,7 @@ impl Tcp {
         Ok(())
     }
 
-    pub(super) fn listen(&self) -> Result<(), Errno> {
+    pub(super) fn listen(&self, backlog: i32) -> Result<(), Errno> {
         let mut state = self.lock();
         let (on, port) = match &state.phase {
             Phase::Bound(bound) => bound.unwrap_or_default(),
@@ -91,7 +91,7 @@ impl Tcp {
             return Ok(());
         }
         let listener = TcpListener::new(self.net.clone(), self.host, on, port, self.alive.clone());
-        let listener = listener.sharing(state.options.shares_port());
+        let listener = listener.with(state.options.shares_port(), backlog);
         listener.bind().map_err(|error| errno(&error))?;
         listener.watch(self.watch.waker());
         state.phase = Phase::Listening(listener);

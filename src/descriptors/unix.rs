@@ -16,8 +16,8 @@ use crate::trace::HostId;
 /// The name of a socket: a path, an abstract name, which begins with a zero byte, or nothing.
 pub(super) type Name = Vec<u8>;
 
-/// The most connections that wait to be accepted, and one more; Linux's `net.core.somaxconn`.
-const BACKLOG: usize = 4_096;
+/// The largest backlog that a program gets; Linux's `net.core.somaxconn`.
+const LARGEST_BACKLOG: usize = 4_096;
 
 /// The sockets of all machines that have a name.
 #[derive(Debug, Default)]
@@ -59,8 +59,8 @@ impl Names {
 #[derive(Debug)]
 enum Phase {
     New,
-    /// The connections that wait to be accepted.
-    Listening(VecDeque<Waiting>),
+    /// The connections that wait to be accepted, and the backlog.
+    Listening(VecDeque<Waiting>, usize),
     Connected(Arc<End>),
 }
 
@@ -104,15 +104,16 @@ impl Unix {
         Ok(())
     }
 
-    pub(super) fn listen(&self) -> Result<(), Errno> {
+    pub(super) fn listen(&self, backlog: i32) -> Result<(), Errno> {
         let mut state = lock(&self.state);
         match &state.phase {
             Phase::New if state.name.is_empty() => Err(libc::EINVAL),
             Phase::New => {
-                state.phase = Phase::Listening(VecDeque::new());
+                let backlog = usize::try_from(backlog).unwrap_or(usize::MAX).min(LARGEST_BACKLOG);
+                state.phase = Phase::Listening(VecDeque::new(), backlog);
                 Ok(())
             }
-            Phase::Listening(_) => Ok(()),
+            Phase::Listening(..) => Ok(()),
             Phase::Connected(_) => Err(libc::EINVAL),
         }
     }
@@ -126,7 +127,7 @@ impl Unix {
             let state = lock(&self.state);
             match &state.phase {
                 Phase::New => state.name.clone(),
-                Phase::Listening(_) => return Err(libc::EINVAL),
+                Phase::Listening(..) => return Err(libc::EINVAL),
                 Phase::Connected(_) => return Err(libc::EISCONN),
             }
         };
@@ -134,8 +135,8 @@ impl Unix {
         let watch_of_server = Arc::new(Watch::default());
         {
             let mut theirs = lock(&listener.state);
-            let Phase::Listening(queue) = &mut theirs.phase else { return Err(libc::ECONNREFUSED) };
-            if queue.len() > BACKLOG {
+            let Phase::Listening(queue, backlog) = &mut theirs.phase else { return Err(libc::ECONNREFUSED) };
+            if queue.len() > *backlog {
                 return Err(libc::EAGAIN);
             }
             let [client, server] = pair::between(&self.watch, &watch_of_server);
@@ -151,7 +152,7 @@ impl Unix {
     /// The next connection that waits, what watches it, and the name of its client.
     pub(super) fn accept(&self) -> Result<(Unix, Arc<Watch>, Name), Errno> {
         let mut state = lock(&self.state);
-        let Phase::Listening(queue) = &mut state.phase else { return Err(libc::EINVAL) };
+        let Phase::Listening(queue, _) = &mut state.phase else { return Err(libc::EINVAL) };
         if !self.alive.is_set() {
             return Err(libc::EAGAIN);
         }
@@ -191,14 +192,14 @@ impl Unix {
     }
 
     pub(super) fn is_listening(&self) -> bool {
-        matches!(lock(&self.state).phase, Phase::Listening(_))
+        matches!(lock(&self.state).phase, Phase::Listening(..))
     }
 
     pub(super) fn level(&self) -> u32 {
         match &lock(&self.state).phase {
             Phase::New => (libc::EPOLLOUT | libc::EPOLLHUP) as u32,
-            Phase::Listening(queue) if queue.is_empty() => 0,
-            Phase::Listening(_) => libc::EPOLLIN as u32,
+            Phase::Listening(queue, _) if queue.is_empty() => 0,
+            Phase::Listening(..) => libc::EPOLLIN as u32,
             Phase::Connected(end) => end.level(),
         }
     }

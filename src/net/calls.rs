@@ -12,6 +12,7 @@ use super::bound::ListenerId;
 use super::flow::{End, EndState, Flow, FlowId, Side};
 use super::kernel::Net;
 use super::limits::SocketLimits;
+use super::listening::Manner;
 use super::machine::Kernel;
 use crate::sandbox;
 use crate::trace::{FlowKey, HostId, SegmentKind};
@@ -47,20 +48,20 @@ impl Net {
     }
 
     /// Starts to listen on a port of one address of the machine, or of all if there is none given. Port 0 stands for any
-    /// free port. One that shares its port can listen beside others that do.
+    /// free port.
     pub(super) fn listen(
         &mut self,
         host: HostId,
         on: Option<IpAddr>,
         port: u16,
-        shares: bool,
+        manner: Manner,
     ) -> io::Result<ListenerId> {
         let Kernel { listeners, ports, .. } = &mut self.kernels[host.index()];
         let free = if port == 0 { ports.take_for_listener(|port| listeners.is_used(port)) } else { Some(port) };
         let port = free.ok_or(io::ErrorKind::AddrInUse)?;
         let delay = self.all_host_faults.listen_delay(host);
         let opens_at = if delay.is_zero() { Duration::ZERO } else { sandbox::now() + delay };
-        self.kernels[host.index()].listeners.listen(self.names.of(host), (port, on), shares, opens_at)
+        self.kernels[host.index()].listeners.listen(self.names.of(host), (port, on), manner, opens_at)
     }
 
     /// The next connection that waits for a listener, or `None`, in which case `waker` is woken when one arrives.

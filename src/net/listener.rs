@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use super::bound::ListenerId;
 use super::flow::Side;
+use super::listening::Manner;
 use super::names::{address, is_own};
 use super::shared::SharedNet;
 use super::socket::{TcpStream, killed_error};
@@ -24,15 +25,15 @@ pub struct TcpListener {
     /// The port that the program asked for.
     requested: u16,
     alive: AliveFlag,
-    /// Whether others that do the same may listen on the same port.
-    shares: bool,
+    manner: Manner,
     /// What it is to the kernel, once it listens.
     listens: OnceLock<ListenerId>,
 }
 
 impl TcpListener {
     pub(crate) fn new(net: SharedNet, host: HostId, on: Option<IpAddr>, port: u16, alive: AliveFlag) -> TcpListener {
-        let listener = TcpListener { net, host, on, requested: port, alive, shares: false, listens: OnceLock::new() };
+        let listener =
+            TcpListener { net, host, on, requested: port, alive, manner: Manner::default(), listens: OnceLock::new() };
         if port == 0 {
             // The program asks for the port before it accepts. An error comes again when it does.
             let _ = listener.bind();
@@ -53,16 +54,16 @@ impl TcpListener {
             if !self.on.is_none_or(|on| is_own(self.host.index(), on)) {
                 return Err(io::Error::from(io::ErrorKind::AddrNotAvailable));
             }
-            let listener = self.net.lock().listen(self.host, self.on, self.requested, self.shares)?;
+            let listener = self.net.lock().listen(self.host, self.on, self.requested, self.manner)?;
             // Nobody else has set it: programs run one at a time, and a call is never interrupted.
             let _ = self.listens.set(listener);
         }
         Ok(())
     }
 
-    /// The same, which others that share the port can listen beside (`SO_REUSEPORT`).
-    pub(crate) fn sharing(mut self, shares: bool) -> TcpListener {
-        self.shares = shares;
+    /// The same with this backlog; others that share the port can listen beside one that does (`SO_REUSEPORT`).
+    pub(crate) fn with(mut self, shares: bool, backlog: i32) -> TcpListener {
+        self.manner = Manner::new(shares, backlog);
         self
     }
 

@@ -14,9 +14,33 @@ use siphasher::sip::SipHasher13;
 use super::bound::{Bound, ListenerId, is_conflict, receivers};
 use super::flow::FlowId;
 
-/// The backlog of every listener; Linux's `net.core.somaxconn` was 128 for decades. As on Linux, one more connection
-/// than this may wait to be accepted.
+/// The backlog of a listener whose program states none, as tokio and the standard library have it. As on Linux, one more
+/// connection than this may wait to be accepted.
 const BACKLOG: usize = 128;
+
+/// The largest backlog that a program gets; Linux's `net.core.somaxconn`.
+const LARGEST_BACKLOG: usize = 4_096;
+
+/// How a program listens.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Manner {
+    /// Whether others that do the same may listen on the same port (`SO_REUSEPORT`).
+    pub(super) shares: bool,
+    backlog: usize,
+}
+
+impl Manner {
+    /// `backlog` is that of the call `listen`: as on Linux, a negative one stands for a large one.
+    pub(super) fn new(shares: bool, backlog: i32) -> Manner {
+        Manner { shares, backlog: usize::try_from(backlog).unwrap_or(usize::MAX).min(LARGEST_BACKLOG) }
+    }
+}
+
+impl Default for Manner {
+    fn default() -> Manner {
+        Manner { shares: false, backlog: BACKLOG }
+    }
+}
 
 /// How often Linux sends a SYN-ACK again (`tcp_synack_retries`): after 1, 2, 4, 8 and 16 s. It forgets the connection
 /// 32 s later.
@@ -25,8 +49,7 @@ const SYN_ACK_RETRIES: u32 = 5;
 /// A listener of a program.
 #[derive(Debug)]
 struct Listening {
-    /// Whether others that do the same may listen on the same port (`SO_REUSEPORT`).
-    shares: bool,
+    manner: Manner,
     /// Until this time a slowly starting program does not listen, although it believes that it does.
     opens_at: Duration,
     /// The connections whose handshake is complete.
@@ -39,7 +62,7 @@ struct Listening {
 
 impl Listening {
     fn is_full(&self) -> bool {
-        self.queue.len() > BACKLOG
+        self.queue.len() > self.manner.backlog
     }
 }
 
@@ -92,16 +115,16 @@ impl Listeners {
         &mut self,
         name: &str,
         bound: Bound,
-        shares: bool,
+        manner: Manner,
         opens_at: Duration,
     ) -> io::Result<ListenerId> {
-        if self.is_taken(bound, shares) {
+        if self.is_taken(bound, manner.shares) {
             let port = bound.0;
             let text = format!("{name} already listens on port {port}; drop its other listener first");
             return Err(io::Error::new(io::ErrorKind::AddrInUse, text));
         }
         let number = self.sharing(bound).last().map_or(0, |((_, last), _)| last + 1);
-        let new = Listening { shares, opens_at, queue: VecDeque::new(), acceptors: Vec::new(), watcher: None };
+        let new = Listening { manner, opens_at, queue: VecDeque::new(), acceptors: Vec::new(), watcher: None };
         self.listeners.insert((bound, number), new);
         Ok((bound, number))
     }
@@ -211,7 +234,7 @@ impl Listeners {
 
     /// Whether a socket that is bound to this cannot listen. One that shares its port can beside others that do.
     pub(super) fn is_taken(&self, bound: Bound, shares: bool) -> bool {
-        let forbids = |listening: &Listening| !(shares && listening.shares);
+        let forbids = |listening: &Listening| !(shares && listening.manner.shares);
         self.listeners.iter().any(|((other, _), listening)| is_conflict(bound, *other) && forbids(listening))
     }
 
@@ -253,12 +276,12 @@ mod tests {
     #[test]
     fn a_listener_on_one_address_is_not_reached_by_another() {
         let mut listeners = Listeners::default();
-        listeners.listen("server", (80, Some(LOOPBACK)), false, Duration::ZERO).unwrap();
+        listeners.listen("server", (80, Some(LOOPBACK)), Manner::default(), Duration::ZERO).unwrap();
         assert_eq!(listeners.request(80, OWN, 0, 0, Duration::ZERO), Request::Refused);
         assert_eq!(listeners.request(80, LOOPBACK, 1, 0, Duration::ZERO), Request::Granted);
-        assert!(listeners.listen("server", ALL, false, Duration::ZERO).is_err(), "the port is taken");
-        assert!(listeners.listen("server", (80, Some(LOOPBACK)), false, Duration::ZERO).is_err());
-        listeners.listen("server", (80, Some(OWN)), false, Duration::ZERO).unwrap();
+        assert!(listeners.listen("server", ALL, Manner::default(), Duration::ZERO).is_err(), "the port is taken");
+        assert!(listeners.listen("server", (80, Some(LOOPBACK)), Manner::default(), Duration::ZERO).is_err());
+        listeners.listen("server", (80, Some(OWN)), Manner::default(), Duration::ZERO).unwrap();
         assert_eq!(listeners.request(80, OWN, 2, 0, Duration::ZERO), Request::Granted);
         assert!(matches!(listeners.complete(1), Completed::Yes(_)));
         assert_eq!(listeners.accept(((80, Some(OWN)), 0), Waker::noop()), None);
@@ -272,7 +295,7 @@ mod tests {
     #[test]
     fn one_more_connection_than_the_backlog_waits() {
         let mut listeners = Listeners::default();
-        listeners.listen("server", ALL, false, Duration::ZERO).unwrap();
+        listeners.listen("server", ALL, Manner::default(), Duration::ZERO).unwrap();
         for flow in 0..=BACKLOG as FlowId {
             assert_eq!(listeners.request(80, OWN, flow, 0, Duration::ZERO), Request::Granted);
             assert!(matches!(listeners.complete(flow), Completed::Yes(_)));
@@ -292,7 +315,7 @@ mod tests {
     #[test]
     fn a_syn_ack_is_sent_six_times_and_then_forgotten() {
         let mut listeners = Listeners::default();
-        listeners.listen("server", ALL, false, Duration::ZERO).unwrap();
+        listeners.listen("server", ALL, Manner::default(), Duration::ZERO).unwrap();
         listeners.request(80, OWN, 7, 0, Duration::ZERO);
         let mut sent = Vec::new();
         while let Some(due) = listeners.next_due() {
@@ -305,7 +328,7 @@ mod tests {
     #[test]
     fn listeners_that_share_a_port_share_its_requests() {
         let mut listeners = Listeners::default();
-        let mut listen = |shares| listeners.listen("server", ALL, shares, Duration::ZERO);
+        let mut listen = |shares| listeners.listen("server", ALL, Manner::new(shares, 128), Duration::ZERO);
         let (first, second) = (listen(true).unwrap(), listen(true).unwrap());
         assert!(listen(false).is_err(), "it does not share");
         for flow in 0..100 {

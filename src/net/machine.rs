@@ -46,6 +46,7 @@ pub(super) struct Kernel {
     pub(super) requests: BTreeSet<(Duration, FlowId, usize)>,
     /// Whom the kernel wakes at which time, each with a number of its own.
     pub(super) alarms: BTreeMap<(Duration, u64), Waker>,
+    pub(super) alarms_so_far: u64,
     /// Segments that the card has received, ordered by arrival.
     pub(super) arrivals: BinaryHeap<Arrival>,
     /// Segments to send as soon as the machine's next program is polled.

@@ -198,8 +198,8 @@ impl SharedNet {
     pub(crate) fn alarm(&self, host: HostId, at: Duration, waker: Waker) {
         let mut net = self.lock();
         let kernel = &mut net.kernels[host.index()];
-        let number = kernel.alarms.keys().map(|(_, number)| number + 1).max().unwrap_or_default();
-        kernel.alarms.insert((at, number), waker);
+        kernel.alarms_so_far += 1;
+        kernel.alarms.insert((at, kernel.alarms_so_far), waker);
         let task = kernel.task.take();
         net.wake.extend(task);
     }

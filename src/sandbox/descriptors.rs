@@ -43,7 +43,7 @@ pub trait Descriptors: Send + Sync {
     /// Creates two connected sockets or, with `is_pipe`, the reading and the writing end of a pipe.
     fn pair(&self, kind: i32, is_pipe: bool) -> Result<[i32; 2], Errno>;
     fn bind(&self, fd: i32, address: &Address) -> Result<(), Errno>;
-    fn listen(&self, fd: i32) -> Result<(), Errno>;
+    fn listen(&self, fd: i32, backlog: i32) -> Result<(), Errno>;
     /// Accepts a connection; `flags` are those of `accept4`.
     fn accept(&self, fd: i32, flags: i32) -> Result<(i32, Address), Errno>;
     fn connect(&self, fd: i32, address: &Address) -> Result<(), Errno>;

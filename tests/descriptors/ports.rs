@@ -87,3 +87,27 @@ fn a_connection_has_the_port_that_it_was_bound_to() {
     assert_eq!(seen, ["5000", "address not available"], "{:?}", run.outcome);
     assert!(!matches!(run.outcome.verdict, Verdict::Fail(_)), "{:?}", run.outcome.findings);
 }
+
+#[test]
+fn a_listener_has_the_backlog_that_its_program_asks_for() {
+    let seen = Seen::default();
+    let server = |_: HostContext| async {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(address("0.0.0.0:80"))?;
+        let _listener = socket.listen(2)?;
+        std::future::pending::<io::Result<()>>().await
+    };
+    let client = sharing(&seen, |cx, seen| async move {
+        tokio::time::sleep(millis(50)).await;
+        let mut streams = Vec::new();
+        // As on Linux, one more than the backlog waits to be accepted.
+        while let Ok(stream) = tokio::time::timeout(secs(1), TcpStream::connect(SERVER)).await {
+            streams.push(stream?);
+        }
+        note(&seen, &cx, streams.len());
+        io::Result::Ok(())
+    });
+    let scenario = Scenario::new("backlog").host("server", server).host("client", client).plain_sockets();
+    run_with(&scenario.latency(millis(10)..millis(10)).run_for(secs(20)).settle_for(secs(0)), Vec::new());
+    assert_eq!(seen.lock().unwrap()[0].0, "3");
+}

@@ -68,7 +68,7 @@ pub(super) extern "C" fn listen(fd: c_int, backlog: c_int) -> c_int {
     if !is_simulated(fd) {
         return pass!(libc::SYS_listen, fd, backlog) as c_int;
     }
-    done(descriptors().and_then(|descriptors| descriptors.listen(fd)))
+    done(descriptors().and_then(|descriptors| descriptors.listen(fd, backlog)))
 }
 
 /// # Safety
