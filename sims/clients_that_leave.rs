@@ -17,6 +17,8 @@ pub fn with(mut setup: Setup) -> Scenario {
     // An order at a price takes two requests, one after the other: its buyer may leave in between.
     setup.operations = workload::dishonest_operation;
     setup.api.pricing_timeout = millis(700);
+    // Whoever leaves takes nobody else's answer along.
+    setup.api.coalesces_prices = true;
     let policy = http_policy(&setup);
     shop_with_promises("clients_that_leave", setup)
         .link_latency("api", "pricing", millis(40)..millis(100))

@@ -28,6 +28,7 @@ pub fn with_backoff(mut setup: Setup, backoff_min: std::time::Duration) -> Scena
     setup.operations = workload::price_or_order;
     setup.thinking_ms = 200..1_200;
     setup.api.stale_limit = secs(20);
+    setup.api.coalesces_prices = true;
     setup.api.breaker =
         BreakerConfig { failures: FAILURES as u32, backoff_min, backoff_max: longest_backoff, ..setup.api.breaker };
     shop_without_retries("degradation", setup)

@@ -28,6 +28,8 @@ fn main() -> std::process::ExitCode {
         uploads::scenario,
         overload::scenario,
         balancing::scenario,
+        ejection::scenario,
+        slow_reads::scenario,
         clients_that_leave::scenario,
         protocols::scenario,
         service_to_service::scenario,

@@ -1,6 +1,10 @@
 //! Tests of the shop on the real sockets and the real disk of this machine, without Squall: what the simulation claims
 //! about the shop must be true here first.
 
+#[path = "localhost/balancing.rs"]
+mod balancing;
+#[path = "localhost/coalescing.rs"]
+mod coalescing;
 #[path = "localhost/fixture.rs"]
 mod fixture;
 #[path = "localhost/parts.rs"]

@@ -17,8 +17,11 @@ mod client_idle_limit_above_the_servers;
 mod commits_what_arrived;
 mod deadline_not_passed_on;
 mod drain_without_a_limit;
+mod ejects_for_good;
+mod ejects_without_a_cap;
 mod expired_work_runs;
 mod health_cached_for_ever;
+mod hedges_writes;
 mod jitter_vanishes_at_the_cap;
 mod key_of_the_body;
 mod key_without_the_body;
@@ -60,7 +63,7 @@ use squall::scenario::Mistake;
 use crate::shop::simulated::Setup;
 
 /// All mistakes, in the order of the table.
-pub fn all() -> [fn() -> Mistake; 52] {
+pub fn all() -> [fn() -> Mistake; 55] {
     [
         post_retried_without_a_key::mistake,
         new_key_for_each_attempt::mistake,
@@ -98,6 +101,9 @@ pub fn all() -> [fn() -> Mistake; 52] {
         liveness_asks_the_store::mistake,
         no_panic_threshold::mistake,
         least_request_feeds_the_failing_host::mistake,
+        hedges_writes::mistake,
+        ejects_without_a_cap::mistake,
+        ejects_for_good::mistake,
         no_drain_delay::mistake,
         drain_without_a_limit::mistake,
         session_in_memory::mistake,

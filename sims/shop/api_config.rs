@@ -30,6 +30,8 @@ pub struct Config {
     pub price_tolerance_cents: u64,
     /// The circuit breaker for pricing.
     pub breaker: BreakerConfig,
+    /// Whether equal questions to pricing that are asked at the same time are asked once.
+    pub coalesces_prices: bool,
     /// How connections to the store and to pricing are kept.
     pub pool: PoolConfig,
     /// How connections from the gateway are treated.
@@ -53,6 +55,7 @@ impl Default for Config {
             stale_limit: Duration::from_secs(5 * 60),
             price_tolerance_cents: 0,
             breaker: BreakerConfig::default(),
+            coalesces_prices: false,
             pool: PoolConfig::default(),
             serve: ServeConfig::default(),
             admission: AdmissionConfig::default(),

@@ -1,6 +1,7 @@
 //! The gateway's view of its backends: which are healthy, and which is next.
 //!
-//! Owns the probe counts, the panic threshold, the round-robin turn and the load. It sends nothing itself.
+//! Owns the probe counts, the panic threshold, the round-robin turn and the load. It sends nothing itself. Who is ejected for
+//! its answers is in [`outlier`](super::outlier).
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,6 +12,7 @@ use rand_0_9::seq::IndexedRandom;
 use tokio::time::Instant;
 
 use super::observe::Observer;
+use super::outlier::{OutlierRules, Outliers};
 use super::pool::authority;
 
 /// A server that the gateway may send requests to.
@@ -34,6 +36,7 @@ pub struct Pool {
     members: Vec<Member>,
     turn: AtomicUsize,
     rules: PoolRules,
+    outliers: Option<Outliers>,
     observer: Observer,
 }
 
@@ -64,6 +67,8 @@ pub struct PoolRules {
     pub rise: u32,
     /// When fewer than this share of the backends is healthy, all are used.
     pub panic_threshold: f64,
+    /// When a backend is ejected for its answers, if it ever is.
+    pub outliers: Option<OutlierRules>,
 }
 
 /// One backend and its health.
@@ -79,19 +84,32 @@ pub struct Member {
 
 /// A request to a backend; dropping it, however it ends, takes it off the backend's load.
 pub struct InFlight<'a> {
-    member: &'a Member,
+    pool: &'a Pool,
+    index: usize,
 }
 
 impl InFlight<'_> {
+    /// Notes that the request was answered, and not with a failure of the server.
+    pub fn succeeded(&self) {
+        if let Some(outliers) = &self.pool.outliers {
+            outliers.succeeded(self.index);
+        }
+    }
+
     /// Notes that the request failed.
     pub fn failed(&self) {
-        *self.member.failed_at.lock().expect("no holder of a failure panics") = Some(Instant::now());
+        let member = &self.pool.members[self.index];
+        *member.failed_at.lock().expect("no holder of a failure panics") = Some(Instant::now());
+        if let Some(lasting) = self.pool.outliers.as_ref().and_then(|outliers| outliers.failed(self.index)) {
+            tracing::warn!(backend = member.name.as_str(), ?lasting, "ejected for its answers");
+            self.pool.observer.ejected(&member.name, lasting);
+        }
     }
 }
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        self.member.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.pool.members[self.index].in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -112,7 +130,8 @@ impl Pool {
             in_flight: AtomicUsize::new(0),
             failed_at: Mutex::new(None),
         });
-        Pool { members: members.collect(), turn: AtomicUsize::new(0), rules, observer }
+        let outliers = rules.outliers.map(|rules| Outliers::new(rules, backends.len()));
+        Pool { members: members.collect(), turn: AtomicUsize::new(0), rules, outliers, observer }
     }
 
     /// The number of backends, healthy or not.
@@ -127,27 +146,30 @@ impl Pool {
 
     /// Counts a request to a backend until the result is dropped.
     pub fn begin(&self, index: usize) -> InFlight<'_> {
-        let member = &self.members[index];
-        member.in_flight.fetch_add(1, Ordering::Relaxed);
-        InFlight { member }
+        self.members[index].in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight { pool: self, index }
     }
 
     /// The backend that is chosen next; the one to avoid only if there is no other.
     ///
-    /// When fewer than the panic threshold are healthy, all are used: it is then more likely that the probes are wrong than
-    /// that most servers are down, and wrong probes must not overload the few that are left (as in Envoy).
+    /// When fewer than the panic threshold may be used, all are: it is then more likely that the probes are wrong than that
+    /// most servers are down, and wrong probes must not overload the few that are left (as in Envoy).
     pub fn next(&self, avoid: Option<usize>) -> Option<usize> {
-        let healthy = self.members.iter().filter(|member| member.is_healthy()).count();
-        let panics = (healthy as f64) < self.rules.panic_threshold * self.members.len() as f64;
-        let usable = if panics { self.members.len() } else { healthy };
-        let candidates = (0..self.members.len()).filter(|&index| panics || self.members[index].is_healthy());
+        let is_ejected = |index| self.outliers.as_ref().is_some_and(|outliers| outliers.is_ejected(index));
+        let is_well = |index: &usize| self.members[*index].is_healthy() && !is_ejected(*index);
+        let all = self.members.len();
+        let well: Vec<usize> = (0..all).filter(is_well).collect();
+        let panics = (well.len() as f64) < self.rules.panic_threshold * all as f64;
+        let candidates = if panics { (0..all).collect() } else { well };
+        let usable = candidates.len();
         if let Balancing::LeastRequest { choices, shun_failed_for } = self.rules.balancing {
-            let candidates: Vec<usize> = candidates.filter(|index| usable == 1 || Some(*index) != avoid).collect();
+            let candidates: Vec<usize> =
+                candidates.into_iter().filter(|index| usable == 1 || Some(*index) != avoid).collect();
             return self.least_loaded(&candidates, choices, shun_failed_for);
         }
         // Turns count only usable backends; otherwise the neighbour of an ejected one would get its share as well.
         let turn = self.turn.fetch_add(1, Ordering::Relaxed).checked_rem(usable)?;
-        let mut candidates = candidates.cycle().skip(turn).take(usable);
+        let mut candidates = candidates.iter().copied().cycle().skip(turn).take(usable);
         let first = candidates.next()?;
         if Some(first) == avoid { Some(candidates.next().unwrap_or(first)) } else { Some(first) }
     }

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::api_config::Config;
 use super::breaker::Breaker;
+use super::coalesce::Coalescing;
 use super::message::{
     Answer, DEADLINE_HEADER, Expiry, Price, deadline_value, is_sku, json, name_call, problem, refusal,
 };
@@ -26,15 +27,24 @@ const REMEMBERED_LIMIT: usize = 1024;
 
 /// Prices, fresh or remembered.
 pub struct Catalogue<C: Connect> {
-    client: HttpClient<C>,
-    pricing: Authority,
-    breaker: Breaker,
-    timeout: Duration,
+    upstream: Upstream<C>,
+    /// The questions to pricing in flight, by article; prices are the same for whoever asks. `None`: each asks for itself.
+    flights: Option<Coalescing<String, Quote>>,
     stale_limit: Duration,
     remembered: Mutex<BTreeMap<String, (u64, Instant)>>,
 }
 
+/// The way to pricing.
+#[derive(Clone)]
+struct Upstream<C: Connect> {
+    client: HttpClient<C>,
+    pricing: Authority,
+    breaker: Breaker,
+    timeout: Duration,
+}
+
 /// The outcome of a request to pricing.
+#[derive(Clone, Copy)]
 enum Quote {
     Cents(u64),
     NoSuchArticle,
@@ -44,11 +54,15 @@ enum Quote {
 impl<C: Connect> Catalogue<C> {
     /// A catalogue that remembers no prices yet.
     pub fn new(client: HttpClient<C>, config: &Config, observer: Observer) -> Catalogue<C> {
-        Catalogue {
+        let upstream = Upstream {
             client,
             pricing: authority(&config.pricing.0, config.pricing.1),
             breaker: Breaker::new(config.breaker.clone(), observer),
             timeout: config.pricing_timeout,
+        };
+        Catalogue {
+            upstream,
+            flights: config.coalesces_prices.then(Coalescing::default),
             stale_limit: config.stale_limit,
             remembered: Mutex::default(),
         }
@@ -82,8 +96,40 @@ impl<C: Connect> Catalogue<C> {
 
     async fn ask(&self, sku: &str, call: &str, expiry: Expiry) -> Quote {
         let Some(left) = expiry.left() else { return Quote::Unavailable };
+        let timeout = self.upstream.timeout;
+        // A question that may not take its full time is of no use to others.
+        let Some(flights) = self.flights.as_ref().filter(|_| left >= timeout) else {
+            return self.upstream.ask(sku, call, timeout.min(left)).await;
+        };
+        let flight = flights.join(sku.to_owned(), || {
+            let (upstream, sku, call) = (self.upstream.clone(), sku.to_owned(), call.to_owned());
+            Box::pin(async move { upstream.ask(&sku, &call, timeout).await })
+        });
+        expiry.limit(flight).await.unwrap_or(Quote::Unavailable)
+    }
+
+    fn remember(&self, sku: &str, cents: u64) {
+        let mut remembered = self.remembered.lock().expect("no holder of the prices panics");
+        if remembered.len() >= REMEMBERED_LIMIT && !remembered.contains_key(sku) {
+            remembered.pop_first();
+        }
+        remembered.insert(sku.to_owned(), (cents, Instant::now()));
+    }
+
+    /// A remembered price that is not too old.
+    fn fall_back(&self, sku: &str) -> Option<Price> {
+        let remembered = self.remembered.lock().expect("no holder of the prices panics").get(sku).copied();
+        let (cents, since) = remembered?;
+        let age = since.elapsed();
+        let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        (age <= self.stale_limit).then(|| Price { sku: sku.to_owned(), cents, degraded: true, age_ms })
+    }
+}
+
+impl<C: Connect> Upstream<C> {
+    /// Asks pricing within this limit, if the breaker allows it.
+    async fn ask(&self, sku: &str, call: &str, limit: Duration) -> Quote {
         let Some(permit) = self.breaker.admit() else { return Quote::Unavailable };
-        let limit = self.timeout.min(left);
         let mut request = Request::new(Full::new(Bytes::new()));
         *request.uri_mut() = address(&self.pricing, &format!("/price/{sku}"));
         request.headers_mut().insert(DEADLINE_HEADER, deadline_value(limit));
@@ -102,22 +148,5 @@ impl<C: Connect> Catalogue<C> {
             Quote::Cents(_) | Quote::NoSuchArticle => permit.succeeded(),
         }
         quote
-    }
-
-    fn remember(&self, sku: &str, cents: u64) {
-        let mut remembered = self.remembered.lock().expect("no holder of the prices panics");
-        if remembered.len() >= REMEMBERED_LIMIT && !remembered.contains_key(sku) {
-            remembered.pop_first();
-        }
-        remembered.insert(sku.to_owned(), (cents, Instant::now()));
-    }
-
-    /// A remembered price that is not too old.
-    fn fall_back(&self, sku: &str) -> Option<Price> {
-        let remembered = self.remembered.lock().expect("no holder of the prices panics").get(sku).copied();
-        let (cents, since) = remembered?;
-        let age = since.elapsed();
-        let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
-        (age <= self.stale_limit).then(|| Price { sku: sku.to_owned(), cents, degraded: true, age_ms })
     }
 }

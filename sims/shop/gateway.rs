@@ -5,6 +5,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http_body_util::Full;
@@ -18,9 +19,11 @@ use hyper::{Request, Response, StatusCode};
 use tokio::task::JoinSet;
 
 use super::balance::{Backend, Balancing, Pool, PoolRules};
+use super::hedge::{HedgeRules, Hedging};
 use super::message::{Answer, Body, DEADLINE_HEADER, Expiry, deadline_value, problem, read_body, status_page};
 use super::net::{Connect, Listen};
 use super::observe::Observer;
+use super::outlier::OutlierRules;
 use super::pool::{ExchangeError, HttpClient, PoolConfig, address, exchange, http_client};
 use super::retry::{Jitter, backoff, is_refusal};
 use super::serve::{ServeConfig, Shutdown, serve};
@@ -59,6 +62,10 @@ pub struct Config {
     pub upstream_attempts: u32,
     /// Which backend the next of these attempts avoids, by the one that has failed.
     pub avoided: fn(usize) -> Option<usize>,
+    /// When a backend is ejected for its answers, if it ever is.
+    pub outliers: Option<OutlierRules>,
+    /// When a request is asked of a second backend as well, if it ever is.
+    pub hedges: Option<HedgeRules>,
 }
 
 /// The upper bound of the first wait between attempts of the gateway, and that of all (Envoy's).
@@ -93,6 +100,8 @@ impl Default for Config {
             serve: ServeConfig { in_flight_limit: 1024, ..ServeConfig::default() },
             upstream_attempts: 1,
             avoided: Some,
+            outliers: None,
+            hedges: None,
         }
     }
 }
@@ -105,15 +114,18 @@ pub async fn run<L: Listen, C: Connect>(
     shutdown: Shutdown,
     observer: Observer,
 ) -> io::Result<()> {
-    let Config { balancing, fall, rise, panic_threshold, .. } = config;
-    let rules = PoolRules { balancing, fall, rise, panic_threshold };
+    let Config { balancing, fall, rise, panic_threshold, outliers, .. } = config;
+    let rules = PoolRules { balancing, fall, rise, panic_threshold, outliers };
     let backends = Pool::new(&config.backends, rules, observer.clone());
     let serve_config = config.serve.clone();
     let idle_probes = if config.probes_reuse_connections { 1 } else { 0 };
     let probe_pool = PoolConfig { idle_per_host: idle_probes, ..config.pool.clone() };
     let probe_client = http_client(connector.clone(), &probe_pool);
     let client = http_client(connector.clone(), &config.pool);
-    let gateway = Arc::new(Gateway { config, connector, client, probe_client, backends, observer: observer.clone() });
+    let hedging = config.hedges.map(Hedging::new);
+    let for_programs = observer.clone();
+    let gateway =
+        Arc::new(Gateway { config, connector, client, probe_client, backends, hedging, observer: for_programs });
 
     // The probes are aborted when this future is dropped, because the set is dropped with it.
     let mut probes = JoinSet::new();
@@ -129,7 +141,27 @@ struct Gateway<C: Connect> {
     client: HttpClient<C>,
     probe_client: HttpClient<C>,
     backends: Pool,
+    hedging: Option<Hedging>,
     observer: Observer,
+}
+
+/// The backend that a request was sent to last.
+struct Chosen(AtomicUsize);
+
+impl Default for Chosen {
+    fn default() -> Chosen {
+        Chosen(AtomicUsize::new(usize::MAX))
+    }
+}
+
+impl Chosen {
+    fn set(&self, index: usize) {
+        self.0.store(index, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> Option<usize> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|index| *index != usize::MAX)
+    }
 }
 
 async fn route<C: Connect>(gateway: Arc<Gateway<C>>, request: Request<Body>) -> Answer {
@@ -143,13 +175,32 @@ async fn route<C: Connect>(gateway: Arc<Gateway<C>>, request: Request<Body>) -> 
         Err(answer) => return answer,
     };
     drop_hop_headers(&mut parts.headers);
-    gateway.forward(&parts, body, expiry).await
+    let chosen = Chosen::default();
+    match gateway.hedging.as_ref().filter(|hedging| hedging.applies_to(&parts.method)) {
+        None => gateway.forward(&parts, body, expiry, None, &chosen).await,
+        Some(hedging) => {
+            let first = gateway.forward(&parts, body.clone(), expiry, None, &chosen);
+            let second = || {
+                gateway.observer.hedged();
+                let other = Chosen::default();
+                let (gateway, parts, avoid) = (&gateway, &parts, chosen.get());
+                async move { gateway.forward(parts, body, expiry, avoid, &other).await }
+            };
+            hedging.race(first, second, |answer| !answer.status().is_server_error()).await
+        }
+    }
 }
 
 impl<C: Connect> Gateway<C> {
-    /// Forwards a request once, or to a second backend if it provably was not sent to the first.
-    async fn forward(&self, request: &Parts, body: Bytes, expiry: Expiry) -> Answer {
-        let mut avoid = None;
+    /// Forwards a request once, or to a second backend if it provably was not sent to the first. Notes which it has chosen.
+    async fn forward(
+        &self,
+        request: &Parts,
+        body: Bytes,
+        expiry: Expiry,
+        mut avoid: Option<usize>,
+        chosen: &Chosen,
+    ) -> Answer {
         let mut failures = 0;
         let mut may_be_done = false;
         loop {
@@ -159,6 +210,7 @@ impl<C: Connect> Gateway<C> {
             let Some(left) = expiry.left() else {
                 return problem(StatusCode::GATEWAY_TIMEOUT, "no time is left");
             };
+            chosen.set(index);
             let backend = self.backends.member(index);
             let mut outgoing = copy_head(request, body.clone());
             outgoing.headers_mut().insert(DEADLINE_HEADER, deadline_value(left));
@@ -177,6 +229,7 @@ impl<C: Connect> Gateway<C> {
             };
             let status = answer.status();
             if !status.is_server_error() {
+                in_flight.succeeded();
                 return answer;
             }
             in_flight.failed();

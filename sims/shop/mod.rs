@@ -18,8 +18,9 @@
 //! | [`admission`] | how many requests are worked on at once, and how many may wait |
 //! | [`retry`] | backoff, the retry budget, and which answers deserve a retry |
 //! | [`call`], [`client`], [`client_config`] | the attempts of a call; the operations of users; limits and policies |
-//! | [`balance`], [`gateway`] | health and round-robin turns; probing and forwarding |
-//! | [`token`], [`breaker`], [`api_config`], [`catalogue`], [`api`] | the stateless servers |
+//! | [`balance`], [`outlier`] | health and turns; backends that are ejected for their answers |
+//! | [`hedge`], [`gateway`] | reads that are asked of two backends; probing and forwarding |
+//! | [`token`], [`breaker`], [`coalesce`], [`api_config`], [`catalogue`], [`api`] | the stateless servers |
 //! | [`values`], [`notes`] | plain values in the store, with compare-and-set; notes on orders |
 //! | [`verified`], [`store`] | reads checked against writes; orders and their keys |
 //! | [`value_client`] | a client of plain values |
@@ -46,12 +47,15 @@ pub mod call;
 pub mod catalogue;
 pub mod client;
 pub mod client_config;
+pub mod coalesce;
 pub mod gateway;
+pub mod hedge;
 pub mod localhost;
 pub mod message;
 pub mod net;
 pub mod notes;
 pub mod observe;
+pub mod outlier;
 pub mod pool;
 pub mod pricing;
 pub mod recorded;

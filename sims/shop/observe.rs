@@ -50,12 +50,20 @@ pub trait Observe: Send + Sync + 'static {
     fn probed(&self, to: &str, ok: bool) {}
     /// The gateway ejected or readmitted a backend.
     fn health_changed(&self, to: &str, healthy: bool) {}
+    /// The gateway will not use a backend for a while, because it failed what it was asked.
+    fn ejected(&self, to: &str, lasting: Duration) {}
+    /// The gateway asks a second backend as well, because the first takes long.
+    fn hedged(&self) {}
     /// The store committed a new order.
     fn order_applied(&self, key: &str, id: u64) {}
     /// An api server's breaker for pricing opened or closed.
     fn breaker_changed(&self, open: bool) {}
     /// A server became ready for requests, or began to drain.
     fn ready(&self, ready: bool) {}
+    /// A server begins to answer a request.
+    fn request_started(&self) {}
+    /// A server ended a request: with an answer of this status, or without one, because its client went away.
+    fn request_ended(&self, status: Option<u16>, took: Duration) {}
 }
 
 /// An observer, shared by the tasks of a program.

@@ -18,6 +18,7 @@ use squall::prelude::*;
 use super::balance::Backend;
 use super::client::{CallError, Effect, ShopClient};
 use super::client_config::ClientConfig;
+use super::hedge::HedgeRules;
 use super::message::OrderReceipt;
 use super::net::AnyConnector;
 use super::pool::Protocol;
@@ -334,13 +335,18 @@ pub fn http_policy(setup: &Setup) -> HttpPolicy {
     let promised = Setup::default().client;
     let window = secs(10);
     let saved_and_granted = promised.retry_burst + promised.retry_minimum_per_second * window.as_secs_f64();
+    // A gateway that hedges may ask twice for each attempt of a client, within a budget of its own.
+    let (asks, hedge_ratio, hedge_burst) = match setup.gateway.hedges {
+        Some(_) => (2, HedgeRules::default().ratio, HedgeRules::default().burst),
+        None => (1, 0.0, 0.0),
+    };
     HttpPolicy {
-        most_attempts: promised.max_attempts,
-        most_attempts_at_a_hop: promised.max_attempts,
+        most_attempts: promised.max_attempts * asks,
+        most_attempts_at_a_hop: promised.max_attempts * asks,
         also_safe: vec!["POST /login".to_owned()],
         budget_window: window,
-        budget_ratio: promised.retry_ratio,
-        budget_minimum: saved_and_granted * f64::from(setup.buyers),
+        budget_ratio: promised.retry_ratio + hedge_ratio,
+        budget_minimum: saved_and_granted * f64::from(setup.buyers) + hedge_burst,
         // hyper-util looks for idle connections as often as the limit is long.
         idle_limit: Setup::default().client.pool.idle_limit.unwrap_or_default() * 2,
         quiet_after: secs(15),

@@ -14,6 +14,7 @@ use squall::trace::{AttemptOutcome, Event, HostId, Mark};
 
 use super::client_config::ClientConfig;
 use super::message::{CALL_HEADER, DEADLINE_HEADER};
+use super::outlier::OutlierRules;
 use super::workload::Reply;
 pub use facts::applied;
 use facts::{
@@ -98,6 +99,74 @@ pub fn a_buyer_left_in_the_middle_of_a_call(trace: &Trace, _: &History) -> bool 
     trace.exchanges().iter().filter(|inner| inner.client() == gateway).any(|inner| {
         inner.ending == Ending::Abandoned
             && lefts.iter().any(|outer| outer.header(CALL_HEADER) == inner.header(CALL_HEADER))
+    })
+}
+
+/// The gateway stopped using a server because it failed what it was asked.
+pub fn a_server_was_ejected_for_its_answers(trace: &Trace, _: &History) -> bool {
+    ejections(trace).next().is_some()
+}
+
+/// A server failed many requests in a row while another was ejected for the same, and was asked nevertheless.
+pub fn a_failing_server_was_kept(trace: &Trace, _: &History) -> bool {
+    let failures = OutlierRules::default().failures as usize;
+    let fails = |exchange: &&Exchange| exchange.status.is_some_and(|status| status >= 500);
+    ejections(trace).any(|(from, to, ejected)| {
+        let is_meanwhile = |at: Duration| from < at && at < to;
+        let asked = trace.exchanges().iter().filter(|exchange| {
+            let name = trace.name(exchange.server());
+            name.starts_with("api-") && name != ejected && is_meanwhile(exchange.request.first_sent)
+        });
+        let mut failed: BTreeMap<HostId, usize> = BTreeMap::new();
+        asked.filter(fails).for_each(|exchange| *failed.entry(exchange.server()).or_default() += 1);
+        failed.values().any(|count| *count > failures)
+    })
+}
+
+/// Two servers worked on the same attempt to read at the same time.
+pub fn a_read_was_asked_of_two_servers(trace: &Trace, _: &History) -> bool {
+    hedges(trace).next().is_some()
+}
+
+/// A read was answered by the server that was asked second, while the first had not answered.
+pub fn the_second_server_answered_first(trace: &Trace, _: &History) -> bool {
+    hedges(trace).any(|(first, second)| {
+        let answered = second.response.as_ref().and_then(|response| response.last_arrived);
+        second.status == Some(200) && answered.is_some() && first.ended_at >= answered && !first.is_complete()
+    })
+}
+
+/// The pairs of reads for one call that the gateway sent to two servers, the second before the first had ended.
+fn hedges(trace: &Trace) -> impl Iterator<Item = (&Exchange, &Exchange)> {
+    let gateway = trace.host("gateway");
+    let reads: Vec<&Exchange> = trace
+        .exchanges()
+        .iter()
+        .filter(|exchange| Some(exchange.client()) == gateway && exchange.method == "GET")
+        .filter(|exchange| exchange.header(CALL_HEADER).is_some())
+        .collect();
+    let pairs: Vec<_> = reads
+        .iter()
+        .enumerate()
+        .flat_map(|(index, first)| reads[index + 1..].iter().map(move |second| (*first, *second)))
+        .filter(|(first, second)| first.header(CALL_HEADER) == second.header(CALL_HEADER))
+        .filter(|(first, second)| {
+            let began = second.request.first_sent;
+            first.server() != second.server()
+                && first.request.first_sent < began
+                && first.ended_at.is_none_or(|ended_at| ended_at > began)
+        })
+        .collect();
+    pairs.into_iter()
+}
+
+/// When each ejection of a server for its answers began and ended, and of which server.
+fn ejections(trace: &Trace) -> impl Iterator<Item = (Duration, Duration, &str)> {
+    trace.marks().filter_map(|(at, _, mark)| {
+        let Mark::Note { name, detail } = mark else { return None };
+        let (server, lasting) = detail.split_once(" for ").filter(|_| name == "ejected for its answers")?;
+        let lasting_ms: u64 = lasting.strip_suffix(" ms")?.parse().ok()?;
+        Some((at, at + millis(lasting_ms), server))
     })
 }
 

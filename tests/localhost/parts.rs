@@ -190,7 +190,8 @@ async fn no_life_of_a_client_uses_the_number_of_a_call_again() {
     assert_eq!(*numbers.0.lock().unwrap(), [1, 2, 10_001, 10_002, 20_001, 20_002, 1_000_001, 1_000_002]);
 }
 
-const RULES: PoolRules = PoolRules { balancing: Balancing::RoundRobin, fall: 3, rise: 2, panic_threshold: 0.5 };
+const RULES: PoolRules =
+    PoolRules { balancing: Balancing::RoundRobin, fall: 3, rise: 2, panic_threshold: 0.5, outliers: None };
 
 #[test]
 fn the_gateway_takes_turns_and_panics_when_most_are_ejected() {

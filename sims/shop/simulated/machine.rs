@@ -80,6 +80,10 @@ impl Observe for TraceObserver {
         self.0.mark(Mark::HealthChanged { to: self.0.host_named(to), healthy });
     }
 
+    fn ejected(&self, to: &str, lasting: Duration) {
+        self.0.note("ejected for its answers", &format!("{to} for {} ms", lasting.as_millis()));
+    }
+
     fn order_applied(&self, key: &str, id: u64) {
         self.0.mark(Mark::Applied { key: key.to_owned(), id });
     }
