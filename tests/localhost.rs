@@ -5,12 +5,16 @@
 mod balancing;
 #[path = "localhost/coalescing.rs"]
 mod coalescing;
+#[path = "../examples/shop/command.rs"]
+mod command;
 #[path = "localhost/fixture.rs"]
 mod fixture;
 #[path = "localhost/parts.rs"]
 mod parts;
 #[path = "../sims/shop/mod.rs"]
 mod shop;
+#[path = "localhost/up.rs"]
+mod up;
 
 use std::sync::Arc;
 use std::time::Duration;

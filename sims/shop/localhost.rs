@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -34,8 +35,8 @@ pub struct ShopConfig {
     pub store: store::Config,
     /// The pricing service's configuration.
     pub pricing: pricing::Config,
-    /// Observes what happens inside all programs.
-    pub observer: Observer,
+    /// Makes the observer of what happens inside a program, by its name.
+    pub observer_of: Arc<dyn Fn(&str) -> Observer + Send + Sync>,
 }
 
 impl ShopConfig {
@@ -49,7 +50,7 @@ impl ShopConfig {
             api: api::Config::default(),
             store: store::Config::default(),
             pricing: pricing::Config::default(),
-            observer: no_observer(),
+            observer_of: Arc::new(|_| no_observer()),
         }
     }
 }
@@ -109,7 +110,7 @@ impl Shop {
         self.addresses.insert(name.to_owned(), address);
 
         let shutdown = Shutdown::new();
-        let (connector, observer) = (self.connector.clone(), self.config.observer.clone());
+        let (connector, observer) = (self.connector.clone(), (self.config.observer_of)(name));
         let task = match name {
             "store" => {
                 let disk = store::open_file(&self.config.data)?;

@@ -21,10 +21,11 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::message::{Answer, Body, refusal};
 use super::net::Listen;
-use super::observe::Observer;
+use super::observe::{Observe, Observer};
 use super::pool::Protocol;
 
 /// How a server treats its connections.
@@ -38,6 +39,8 @@ pub struct ServeConfig {
     pub drain_delay: Duration,
     /// How long requests in flight may take after that, before they are aborted.
     pub drain_limit: Option<Duration>,
+    /// The most connections; more wait in the kernel's queue until one of them is closed.
+    pub connection_limit: usize,
     /// The most requests in flight; more are refused at once, before any work.
     pub in_flight_limit: usize,
     /// The paths that are exempt from that limit: a busy server must not look like a dead one.
@@ -63,6 +66,7 @@ impl Default for ServeConfig {
             idle_limit: Duration::from_secs(30),
             drain_delay: Duration::from_secs(5),
             drain_limit: Some(Duration::from_secs(5)),
+            connection_limit: 4096,
             in_flight_limit: 256,
             unlimited_paths: &["/health", "/ready", "/gateway/health"],
             protocol: Protocol::Http1,
@@ -132,13 +136,14 @@ where
 {
     let answer = move |request| handler(state.clone(), request);
     let layer = config.layer.map(|make| make());
-    let server = Server { config, layer, draining: shutdown, closing: Shutdown::new(), in_flight: Arc::default() };
+    let (closing, in_flight) = (Shutdown::new(), Arc::default());
+    let server = Server { config, layer, draining: shutdown, closing, in_flight, observer };
     // A `JoinSet` aborts its tasks when it is dropped, so no connection outlives its server.
     let mut connections = JoinSet::new();
-    observer.ready(true);
+    server.observer.ready(true);
 
     accept_while(&mut listener, &server, &mut connections, &answer, server.draining.requested()).await;
-    observer.ready(false);
+    server.observer.ready(false);
     tracing::info!("draining");
     let delay = tokio::time::sleep(server.config.drain_delay);
     accept_while(&mut listener, &server, &mut connections, &answer, delay).await;
@@ -175,7 +180,7 @@ async fn accept_while<L, H, F>(
             biased;
             () = &mut until => return,
             Some(_) = connections.join_next() => {}
-            accepted = listener.accept() => match accepted {
+            accepted = listener.accept(), if connections.len() < server.config.connection_limit => match accepted {
                 Ok((stream, _)) => {
                     connections.spawn(server.clone().serve_connection(stream, handler.clone()));
                 }
@@ -197,6 +202,7 @@ struct Server {
     draining: Shutdown,
     closing: Shutdown,
     in_flight: Arc<AtomicUsize>,
+    observer: Observer,
 }
 
 impl Server {
@@ -261,6 +267,7 @@ impl Server {
         F: Future<Output = Answer> + Send + 'static,
     {
         let version = request.version();
+        let mut served = Served::begin(&*self.observer);
         let slot = Slot::take(&self.in_flight);
         let too_many = slot.taken > self.config.in_flight_limit;
         let mut answer = if too_many && !self.config.unlimited_paths.contains(&request.uri().path()) {
@@ -274,7 +281,28 @@ impl Server {
             // The peer's pool then drops this connection before the server has to close it.
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
+        served.status = Some(answer.status().as_u16());
         answer
+    }
+}
+
+/// One request in progress; dropping it, however the request ends, tells the observer.
+struct Served<'a> {
+    observer: &'a dyn Observe,
+    began: Instant,
+    status: Option<u16>,
+}
+
+impl<'a> Served<'a> {
+    fn begin(observer: &'a dyn Observe) -> Served<'a> {
+        observer.request_started();
+        Served { observer, began: Instant::now(), status: None }
+    }
+}
+
+impl Drop for Served<'_> {
+    fn drop(&mut self) {
+        self.observer.request_ended(self.status, self.began.elapsed());
     }
 }
 

@@ -97,7 +97,8 @@ impl Fixture {
         let directory = tempfile::tempdir().unwrap();
         let notes = Arc::new(Notes::default());
         let mut config = ShopConfig::new(directory.path().join("store.redb"));
-        config.observer = notes.clone();
+        let observer = notes.clone();
+        config.observer_of = Arc::new(move |_| observer.clone());
         config.gateway.health_interval = Duration::from_millis(100);
         config.gateway.health_timeout = Duration::from_millis(500);
         config.gateway.fall = 2;
