@@ -85,7 +85,8 @@ impl CaseFile {
             fingerprint,
             events: events.len(),
             checkpoints: Checkpoints::of(events),
-            verdict,
+            // The moment would change with every edit, and a run of the case tells it again.
+            verdict: verdict.without_moment(),
             case,
         }
     }
@@ -274,7 +275,7 @@ mod tests {
         let slow = fault::latency(millis(1)..millis(2), all(), one("api")).at(secs(5));
         let case = Case::new("echo", Seed(0x51f3)).fault(fault).fault(stop).fault(slow);
         let case = case.fault(fault::loss(0.25, "a", "b").at(secs(6))).input("client", "[1,2]");
-        let verdict = Verdict::Fail("lost".to_owned());
+        let verdict = Verdict::fail("lost").at(secs(6));
         let mut file = CaseFile::new(&Scenario::new("echo"), case, Fingerprint(7), verdict, &["one", "two"]);
         file.build = "0123".to_owned();
         file.definition = "00000000000000ff".parse().unwrap();

@@ -21,7 +21,7 @@
 //! #
 //! # fn is_stored(trace: &Trace, _: &History) -> Verdict {
 //! #     let notes = trace.records.iter().filter(|record| matches!(record.event, Event::Mark(_))).count();
-//! #     if notes == 1 { Verdict::Pass } else { Verdict::Fail(format!("{notes} notes")) }
+//! #     if notes == 1 { Verdict::Pass } else { Verdict::fail(format!("{notes} notes")) }
 //! # }
 //! # let scenario = Scenario::new("orders").host("store", store).check(is_stored).run_for(secs(1)).settle_for(secs(0));
 //! # use squall::internal::run::{Detail, run};

@@ -19,7 +19,7 @@
 //! fn connects_are_refused(_: &Trace, history: &History) -> Verdict {
 //!     match history.named("connect").find(|operation| !operation.is_fail()) {
 //!         None => Verdict::Pass,
-//!         Some(operation) => Verdict::Fail(format!("{:?}", operation.completed)),
+//!         Some(operation) => Verdict::fail(format!("{:?}", operation.completed)).of(operation),
 //!     }
 //! }
 //!

@@ -28,7 +28,7 @@
 //! fn everybody_is_greeted(_: &Trace, history: &History) -> Verdict {
 //!     match history.operations.iter().all(|operation| operation.is_ok()) {
 //!         true => Verdict::Pass,
-//!         false => Verdict::Fail("somebody was not greeted".to_owned()),
+//!         false => Verdict::fail("somebody was not greeted"),
 //!     }
 //! }
 //!

@@ -12,7 +12,7 @@ use crate::sandbox::{Escape, PanicNote};
 use crate::scenario::{Case, Scenario};
 use crate::seed::Seed;
 use crate::trace::exchange::Observed;
-use crate::trace::{Counters, Fingerprint, HostId, Record, Trace};
+use crate::trace::{Counters, Event, Fingerprint, HostId, Record, Trace};
 use crate::world::{RunArtifacts, WorldSpec, simulate};
 
 /// How many faults of one generator were planned, and how many of those were effective.
@@ -187,7 +187,7 @@ fn judge(scenario: &Scenario, case: &Case, artifacts: RunArtifacts) -> Run {
         findings.extend(notes.panics.iter().map(panicked));
     }
     findings.extend(
-        unrecorded.into_iter().map(|why| Finding { check: "recorder".to_owned(), verdict: Verdict::Fail(why) }),
+        unrecorded.into_iter().map(|why| Finding { check: "recorder".to_owned(), verdict: Verdict::fail(why) }),
     );
     let mut judged = Vec::with_capacity(scenario.checks.len());
     for check in &scenario.checks {
@@ -224,15 +224,20 @@ fn judge(scenario: &Scenario, case: &Case, artifacts: RunArtifacts) -> Run {
 }
 
 fn failure(trace: &Trace, host: HostId, error: &str) -> Finding {
-    let verdict = Verdict::Fail(format!("the program of {} failed: {error}", trace.name(host)));
+    let verdict = Verdict::fail(format!("the program of {} failed: {error}", trace.name(host)));
+    let mut failures = trace.records.iter().filter(|record| record.host == Some(host) && record.event == Event::Failed);
+    let verdict = match failures.next() {
+        Some(record) => verdict.at(record.at),
+        None => verdict,
+    };
     Finding { check: "program".to_owned(), verdict }
 }
 
 fn panicked(panic: &PanicNote) -> Finding {
     let host = panic.host.as_deref().unwrap_or("the world");
     let at = crate::fault::duration_text(panic.at);
-    let verdict = Verdict::Fail(format!("a task of {host} panicked at {at} ({}): {}", panic.location, panic.message));
-    Finding { check: "no_panics".to_owned(), verdict }
+    let verdict = Verdict::fail(format!("a task of {host} panicked at {at} ({}): {}", panic.location, panic.message));
+    Finding { check: "no_panics".to_owned(), verdict: verdict.at(panic.at) }
 }
 
 fn by_generator(scenario: &Scenario, case: &Case, effects: &[u64]) -> Vec<GeneratorCounts> {

@@ -29,7 +29,7 @@
 //!     let is_late = |operation: &&squall::history::Operation| operation.invoked_at > trace.run_for + secs(3);
 //!     match history.operations.iter().filter(is_late).find(|operation| !operation.is_ok()) {
 //!         None => Verdict::Pass,
-//!         Some(operation) => Verdict::Fail(format!("at {:?}: {:?}", operation.invoked_at, operation.completed)),
+//!         Some(operation) => Verdict::fail(format!("{:?}", operation.completed)).of(operation),
 //!     }
 //! }
 //!

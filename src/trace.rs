@@ -12,7 +12,7 @@
 //!             Event::Mark(squall::trace::Mark::Ready(true)) => {
 //!                 let took = record.at - killed_at.take().unwrap_or(record.at);
 //!                 if took > secs(2) {
-//!                     return Verdict::Fail(format!("a restart took {took:?}"));
+//!                     return Verdict::fail(format!("a restart took {took:?}")).at(record.at);
 //!                 }
 //!             }
 //!             _ => {}

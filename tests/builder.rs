@@ -416,7 +416,7 @@ fn a_program_may_loop_forever_or_return_any_result() {
         })
         .check(|trace: &Trace, _: &History| {
             let ticks = trace.marks().filter(|(_, host, _)| trace.name(*host) == "function-2").count();
-            if ticks > 2 { Verdict::Pass } else { Verdict::Fail(format!("{ticks} ticks")) }
+            if ticks > 2 { Verdict::Pass } else { Verdict::fail(format!("{ticks} ticks")) }
         })
         .run_for(secs(3))
         .settle_for(secs(1));

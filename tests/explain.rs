@@ -46,7 +46,7 @@ async fn ask_either(cx: HostContext) {
 
 fn somebody_answers(_: &Trace, history: &History) -> Verdict {
     match history.operations.iter().any(|operation| operation.is_fail()) {
-        true => Verdict::Fail("nobody answered".to_owned()),
+        true => Verdict::fail("nobody answered"),
         false => Verdict::Pass,
     }
 }

@@ -16,7 +16,7 @@ use shop::client_config::Keys;
 use shop::message::problem;
 use shop::serve::Layer;
 use shop::simulated::Setup;
-use squall::check::Verdict;
+use squall::check::{Breach, Verdict};
 use squall::fault::{DiskCalls, Plan, Swarm};
 use squall::internal::run::{Detail, draw, run};
 use squall::prelude::*;
@@ -44,6 +44,8 @@ fn assert_caught_in(promise: &str, scenario: &Scenario, narrow: fn(Plan) -> Plan
             .find(|finding| finding.check.starts_with(promise) && matches!(finding.verdict, Verdict::Fail(_)));
         if let Some(finding) = found {
             println!("seed {seed}: {}", finding.verdict);
+            let moment = finding.verdict.breach().and_then(Breach::moment);
+            assert!(moment.is_some_and(|at| at <= outcome.simulated), "{moment:?} is no moment of the run");
             return;
         }
     }

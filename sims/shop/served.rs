@@ -25,7 +25,7 @@ pub fn served_right_or_refused() -> Check {
             judged += u64::from(operation.is_ok());
             if let Err(why) = judge(operation, &mut placed) {
                 let why = format!("D1: {why}: client {}, {}", operation.client, operation.name);
-                return CountedVerdict::broken(judged, why);
+                return CountedVerdict::broken(judged, why).of(operation);
             }
         }
         CountedVerdict::kept(judged, "no operation was acknowledged: let the clients order for longer")
@@ -41,7 +41,7 @@ pub fn every_order_is_its_own() -> Check {
             let receipt = match reply(operation) {
                 Ok(Some(Reply::Placed(receipt))) => receipt,
                 Ok(_) => continue,
-                Err(error) => return CountedVerdict::broken(1, unreadable(error)),
+                Err(error) => return CountedVerdict::broken(1, unreadable(error)).of(operation),
             };
             if let Some(first) = numbers.insert(receipt.id, operation) {
                 let judged = numbers.len() as u64;
@@ -49,7 +49,7 @@ pub fn every_order_is_its_own() -> Check {
                     "I2: two orders were acknowledged as order {}: client {} placed one at {:?}, and client {} at {:?}",
                     receipt.id, first.client, first.invoked_at, operation.client, operation.invoked_at
                 );
-                return CountedVerdict::broken(judged, why);
+                return CountedVerdict::broken(judged, why).of(operation);
             }
         }
         CountedVerdict::kept(numbers.len() as u64, "no order was acknowledged: let the clients order for longer")
@@ -64,7 +64,7 @@ pub fn a_key_stands_for_one_order() -> Check {
             let (asked, reply) = match read(operation) {
                 Ok((asked, Some(reply))) => (asked, reply),
                 Ok((_, None)) => continue,
-                Err(why) => return CountedVerdict::broken(1, why),
+                Err(why) => return CountedVerdict::broken(1, why).of(operation),
             };
             judged += u64::from(reply != Reply::Skipped);
             if let (Operation::OrderAgain { quantity, .. }, Reply::Placed(receipt)) = (asked, reply)
@@ -74,7 +74,7 @@ pub fn a_key_stands_for_one_order() -> Check {
                     "I3: {quantity} pieces were ordered under the key of order {}, which has {}, and this was not refused",
                     receipt.id, receipt.quantity
                 );
-                return CountedVerdict::broken(judged, why);
+                return CountedVerdict::broken(judged, why).of(operation);
             }
         }
         CountedVerdict::kept(judged, "no key was used again: let the clients order again")
@@ -88,13 +88,13 @@ pub fn forged_tokens_are_refused() -> Check {
         for operation in history.named("forge_token") {
             let reply = match read(operation) {
                 Ok((_, reply)) => reply,
-                Err(why) => return CountedVerdict::broken(1, why),
+                Err(why) => return CountedVerdict::broken(1, why).of(operation),
             };
             judged += u64::from(matches!(reply, Some(Reply::Refused(_) | Reply::User(_))));
             if let Some(Reply::User(user)) = reply {
                 let (client, at) = (operation.client, operation.invoked_at);
                 let why = format!("X2: client {client} put the name {user} into its token at {at:?} and was believed");
-                return CountedVerdict::broken(judged, why);
+                return CountedVerdict::broken(judged, why).of(operation);
             }
         }
         CountedVerdict::kept(judged, "no forged token was answered: let the clients forge tokens")
@@ -110,7 +110,7 @@ pub fn answers_are_about_who_asked() -> Check {
         for operation in &history.operations {
             let (asked, reply) = match (operation.name.as_str(), read(operation)) {
                 ("login" | "who_am_i", Ok(read)) => read,
-                ("login" | "who_am_i", Err(why)) => return CountedVerdict::broken(judged + 1, why),
+                ("login" | "who_am_i", Err(why)) => return CountedVerdict::broken(judged + 1, why).of(operation),
                 _ => continue,
             };
             let session = operation.session();
@@ -122,7 +122,7 @@ pub fn answers_are_about_who_asked() -> Check {
                     if user != own {
                         let (client, at) = (operation.client, operation.invoked_at);
                         let why = format!("P5: client {client}, who is {own}, was told at {at:?} to be {user}");
-                        return CountedVerdict::broken(judged, why);
+                        return CountedVerdict::broken(judged, why).of(operation);
                     }
                 }
                 _ => {}
@@ -140,7 +140,7 @@ pub fn notes_are_whole() -> Check {
             let text = match reply(operation) {
                 Ok(Some(Reply::Note(text))) => text,
                 Ok(_) => continue,
-                Err(error) => return CountedVerdict::broken(judged + 1, unreadable(error)),
+                Err(error) => return CountedVerdict::broken(judged + 1, unreadable(error)).of(operation),
             };
             judged += 1;
             let first = text.lines().next().unwrap_or_default();
@@ -149,7 +149,7 @@ pub fn notes_are_whole() -> Check {
                 let (client, at, read) = (operation.client, operation.invoked_at, text.lines().count());
                 let why =
                     format!("C3: client {client} read {read} lines of a note at {at:?} that begins with {first:?}");
-                return CountedVerdict::broken(judged, why);
+                return CountedVerdict::broken(judged, why).of(operation);
             }
         }
         CountedVerdict::kept(judged, "no note was read: let the clients write notes and read them")
@@ -163,7 +163,7 @@ pub fn buyers_set_no_prices() -> Check {
         for operation in &history.operations {
             let orders = match priced(operation) {
                 Ok(orders) => orders,
-                Err(error) => return CountedVerdict::broken(judged + 1, unreadable(error)),
+                Err(error) => return CountedVerdict::broken(judged + 1, unreadable(error)).of(operation),
             };
             for OrderReceipt { id, sku, cents, .. } in &orders {
                 let (Some(cents), right) = (*cents, cents_of(sku)) else { continue };
@@ -174,7 +174,7 @@ pub fn buyers_set_no_prices() -> Check {
                         "X1: order {id} has a price of {cents} cents, but {sku} costs {right}: {} of client {client} at {at:?}",
                         operation.name
                     );
-                    return CountedVerdict::broken(judged, why);
+                    return CountedVerdict::broken(judged, why).of(operation);
                 }
             }
         }
@@ -225,7 +225,7 @@ pub fn fallbacks_are_marked(oldest: std::time::Duration) -> Check {
             let (sku, price) = match read(operation) {
                 Ok((Operation::Price { sku }, Some(Reply::Price(price)))) => (sku, price),
                 Ok(_) => continue,
-                Err(why) => return CountedVerdict::broken(1, why),
+                Err(why) => return CountedVerdict::broken(1, why).of(operation),
             };
             let Some((answered_at, _)) = operation.completed else { continue };
             judged += 1;
@@ -246,7 +246,7 @@ pub fn fallbacks_are_marked(oldest: std::time::Duration) -> Check {
             let (client, price) = (operation.client, price.cents);
             let why =
                 format!("D1: the price of {sku} that client {client} asked for at {asked_at:?}, {price} cents, {why}");
-            return CountedVerdict::broken(judged, why);
+            return CountedVerdict::broken(judged, why).of(operation);
         }
         CountedVerdict::kept(judged, "no price was answered: let the clients ask for prices")
     })

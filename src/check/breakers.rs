@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{Check, CountedVerdict};
+use super::{Breach, Check, CountedVerdict};
 use crate::fault::duration_text as text;
 use crate::trace::exchange::{Ending, Exchange};
 use crate::trace::{Event, HostId, Mark, Trace};
@@ -36,7 +36,8 @@ pub fn breakers_close_within(longest_backoff: Duration, path: &str) -> Check {
                     format!(
                         "B3: the breaker of {who}, open since {since}, should close by {from}; it is open after a request that ended at {at}"
                     ),
-                );
+                )
+                .at(probed_at);
             }
         }
         // A run in which no breaker opened says nothing.
@@ -57,10 +58,11 @@ pub fn open_breakers_wait(shortest_backoff: Duration, path: &str) -> Check {
             if let Some(since) = since {
                 *judged += 1;
                 if *began + trace.step < since + shortest_backoff {
-                    let (backoff, since, began) = (text(shortest_backoff), text(since), text(*began));
-                    return Err(format!(
-                        "B1: the breaker of {who} should wait for {backoff} from {since} on, but `{probe}` was sent at {began}"
-                    ));
+                    let (backoff, since, sent_at) = (text(shortest_backoff), text(since), text(*began));
+                    let why = format!(
+                        "B1: the breaker of {who} should wait for {backoff} from {since} on, but `{probe}` was sent at {sent_at}"
+                    );
+                    return Err(Breach::from(why).at(*began));
                 }
             }
             let is_unknown = matches!(probe.ending, Ending::Abandoned | Ending::Open);
@@ -81,10 +83,11 @@ pub fn breakers_probe_with_few(at_once: usize, path: &str) -> Check {
             ends.retain(|end| end > began);
             ends.push(probe.ended_at.unwrap_or(Duration::MAX));
             if ends.len() > at_once {
-                let (began, count) = (text(*began), ends.len());
-                return Err(format!(
-                    "B2: the breaker of {who} is open, and at {began} {count} requests are in flight, the last `{probe}`; {at_once} may be"
-                ));
+                let (sent_at, count) = (text(*began), ends.len());
+                let why = format!(
+                    "B2: the breaker of {who} is open, and at {sent_at} {count} requests are in flight, the last `{probe}`; {at_once} may be"
+                );
+                return Err(Breach::from(why).at(*began));
             }
         }
         Ok(())
@@ -96,7 +99,7 @@ pub fn breakers_probe_with_few(at_once: usize, path: &str) -> Check {
 fn while_open(
     name: &str,
     path: &str,
-    judge: impl Fn(&Trace, &str, Duration, &[(Duration, &Exchange)], &mut u64) -> Result<(), String> + Send + Sync + 'static,
+    judge: impl Fn(&Trace, &str, Duration, &[(Duration, &Exchange)], &mut u64) -> Result<(), Breach> + Send + Sync + 'static,
 ) -> Check {
     let path = path.to_owned();
     Check::over_exchanges(name, move |trace, _| {

@@ -6,7 +6,7 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
-use super::keyed_op::{KeyedOp, NotUnique, Op, WriteOrder, by_key, describe, keyed_ops, nanoseconds};
+use super::keyed_op::{KeyedOp, NotUnique, Op, WriteOrder, by_key, describe, keyed_ops, moment, nanoseconds};
 use super::staleness::overwritten;
 use super::{Check, CountedVerdict, Decoded};
 use crate::history::Operation;
@@ -94,12 +94,12 @@ pub fn converges_within<K: Ord + Debug + 'static, V: Ord + Debug + 'static>(
             Ok(found) => match found.divergences.first() {
                 Some(KeyDivergence::Differ(one, other)) => {
                     let why = format!("not converged: {}, but {}", line(*one), line(*other));
-                    CountedVerdict::broken(found.compared as u64, why)
+                    CountedVerdict::broken(found.compared as u64, why).at(moment(&ops[*other]))
                 }
                 Some(KeyDivergence::Overwritten(read, write)) => {
-                    let (read, write) = (line(*read), line(*write));
-                    let why = format!("a write is lost: {read}, although it was overwritten by the {write}");
-                    CountedVerdict::broken(found.compared as u64, why)
+                    let (seen, write) = (line(*read), line(*write));
+                    let why = format!("a write is lost: {seen}, although it was overwritten by the {write}");
+                    CountedVerdict::broken(found.compared as u64, why).at(moment(&ops[*read]))
                 }
                 None => CountedVerdict::kept(
                     found.compared as u64,

@@ -1,6 +1,7 @@
 //! What a decoder makes of an operation, and the error that names an operation that it cannot read.
 
 use std::error::Error;
+use std::time::Duration;
 
 use super::{CountedVerdict, life};
 use crate::history::Operation;
@@ -17,18 +18,21 @@ pub struct Unreadable {
     pub operation: String,
     /// Why it cannot be read.
     pub reason: String,
+    /// When it ended, or when it was invoked if it never did.
+    pub at: Duration,
 }
 
 impl Unreadable {
     pub(super) fn new(operation: &Operation, reason: impl ToString) -> Unreadable {
-        Unreadable { operation: life::describe(operation), reason: reason.to_string() }
+        let at = operation.completed.as_ref().map_or(operation.invoked_at, |(at, _)| *at);
+        Unreadable { operation: life::describe(operation), reason: reason.to_string(), at }
     }
 }
 
 /// What cannot be read cannot pass.
 impl From<Unreadable> for CountedVerdict {
     fn from(unreadable: Unreadable) -> CountedVerdict {
-        CountedVerdict::broken(1, unreadable.to_string())
+        CountedVerdict::broken(1, unreadable.to_string()).at(unreadable.at)
     }
 }
 

@@ -55,15 +55,15 @@ struct Held<'a> {
 fn judge(trace: &Trace, broken: impl Fn(&str, Held<'_>) -> Option<String>) -> CountedVerdict {
     let counted = trace.records.iter().filter_map(|record| match &record.event {
         Event::DescriptorsHeld { open, most, ended } => {
-            Some((record.host.unwrap_or(HostId::UNKNOWN), Held { open: *open, most: *most, ended }))
+            Some((record.at, record.host.unwrap_or(HostId::UNKNOWN), Held { open: *open, most: *most, ended }))
         }
         _ => None,
     });
     let mut judged = 0;
-    for (host, held) in counted {
+    for (at, host, held) in counted {
         judged += 1;
         if let Some(why) = broken(trace.name(host), held) {
-            return CountedVerdict::broken(judged, why);
+            return CountedVerdict::broken(judged, why).at(at);
         }
     }
     CountedVerdict::kept(judged, NEEDS)
@@ -96,7 +96,7 @@ mod tests {
         let (broken, judged) = verdict(&check, &[(4, 4, &[]), (7, 9, &[31, 29, 3])]);
         let why = "P3: of the 7 descriptors that client holds at the end, 2 are sockets of connections that ended more than \
                    10s before; the first ended at 3s";
-        assert_eq!((broken, judged), (Verdict::Fail(why.to_owned()), 2));
+        assert_eq!((broken, judged), (Verdict::fail(why).at(END), 2));
     }
 
     #[test]
@@ -104,7 +104,7 @@ mod tests {
         let check = descriptors_at_most(8);
         assert_eq!(verdict(&check, &[(5, 8, &[])]), (Verdict::Pass, 1));
         let why = "P3: server had 9 descriptors open at once, and has 5 at the end; the limit is 8";
-        assert_eq!(verdict(&check, &[(5, 9, &[])]), (Verdict::Fail(why.to_owned()), 1));
+        assert_eq!(verdict(&check, &[(5, 9, &[])]), (Verdict::fail(why).at(END), 1));
     }
 
     #[test]

@@ -163,13 +163,18 @@ impl Effects {
 
     /// How often an effect happened, in words, and when it did for the second time, if that is known.
     fn times(&self, trace: &Trace, history: &History, key: &EffectKey, count: usize) -> String {
-        let times = if count > 1 { (self.times)(trace, history) } else { Vec::new() };
-        let mut times: Vec<_> = times.into_iter().filter(|(other, _)| other == key).map(|(_, at)| at).collect();
-        times.sort_unstable();
-        match times.get(1) {
-            Some(second) => format!("{count} times, the second time at {}", text(*second)),
+        match self.time_of(trace, history, key, count, 2) {
+            Some(second) => format!("{count} times, the second time at {}", text(second)),
             None => format!("{count} times"),
         }
+    }
+
+    /// When an effect that happened `count` times happened for the `nth` time, if that is known.
+    fn time_of(&self, trace: &Trace, history: &History, key: &EffectKey, count: usize, nth: usize) -> Option<Duration> {
+        let times = if count >= nth { (self.times)(trace, history) } else { Vec::new() };
+        let mut times: Vec<_> = times.into_iter().filter(|(other, _)| other == key).map(|(_, at)| at).collect();
+        times.sort_unstable();
+        times.get(nth - 1).copied()
     }
 
     /// The last audit; without one, the verdict of every check.
@@ -212,7 +217,8 @@ impl Effects {
         if let Some((key, count)) = audit.counts.iter().find(|(_, count)| **count > 1) {
             let times = self.times(trace, history, key, *count);
             let why = format!("I1: the effect of {key} happened {times}");
-            return Ok(CountedVerdict::broken(judged, why));
+            let second = self.time_of(trace, history, key, *count, 2);
+            return Ok(CountedVerdict::broken(judged, why).at(second.unwrap_or(audit.began)));
         }
         Ok(audit.outdated(trace).unwrap_or_else(|| CountedVerdict::kept(judged, NO_EFFECT)))
     }
@@ -233,9 +239,13 @@ impl Effects {
         for (judged, (key, operation)) in (1..).zip(&early) {
             let count = audit.count(key);
             if count != 1 {
-                let (operation, times) = (life::describe(operation), self.times(trace, history, key, count));
-                let why = format!("I2: the effect of {key} happened {times}: {operation}");
-                return Ok(CountedVerdict::broken(judged, why));
+                let (who, times) = (life::describe(operation), self.times(trace, history, key, count));
+                let why = format!("I2: the effect of {key} happened {times}: {who}");
+                let verdict = CountedVerdict::broken(judged, why).of(operation);
+                return Ok(match self.time_of(trace, history, key, count, 2) {
+                    Some(second) => verdict.at(second),
+                    None => verdict,
+                });
             }
         }
         if let Some((key, operation)) = late.first() {
@@ -286,10 +296,16 @@ impl Effects {
         Ok(match (wrong_effects(requests, found).as_slice(), late) {
             ([], Some((key, operation))) => unaudited(judged, &audit, &key, operation),
             ([], None) => CountedVerdict::kept(judged as u64, NO_REQUEST),
-            ([only], _) => CountedVerdict::broken(judged as u64, format!("I3: {only}")),
             ([first, others @ ..], _) => {
-                let why = format!("I3: {first}; {} more effects are wrong", others.len());
-                CountedVerdict::broken(judged as u64, why)
+                let why = match others.len() {
+                    0 => format!("I3: {first}"),
+                    others => format!("I3: {first}; {others} more effects are wrong"),
+                };
+                // An effect that may happen is one too many the second time, and any other at once.
+                let may_happen = first.outcome.is_some_and(|outcome| outcome != ClientOutcome::Refused);
+                let nth = if may_happen { 2 } else { 1 };
+                let at = self.time_of(trace, history, &first.key, first.happened, nth);
+                CountedVerdict::broken(judged as u64, why).at(at.unwrap_or(audit.began))
             }
         })
     }
@@ -314,9 +330,9 @@ impl Effects {
             let Some(crash) = crashes(trace).find(|crash| crash.at >= acknowledged_at) else { continue };
             judged += 1;
             if audit.count(key) == 0 {
-                let (operation, crash) = (life::describe(operation), text(crash.at));
-                let why = format!("C2: {key} is gone; a crash at {crash} followed: {operation}");
-                return Ok(CountedVerdict::broken(judged, why));
+                let (who, crashed_at) = (life::describe(operation), text(crash.at));
+                let why = format!("C2: {key} is gone; a crash at {crashed_at} followed: {who}");
+                return Ok(CountedVerdict::broken(judged, why).at(crash.at).of(operation));
             }
         }
         // All crashes came before the first acknowledgement.

@@ -92,7 +92,8 @@ impl HealthPolicy {
                                 format!(
                                     "H1: {who}, {how} since {since}, was sent a request at {at}; the limit is {limit}"
                                 ),
-                            );
+                            )
+                            .at(record.at);
                         }
                     }
                     _ => {}
@@ -148,7 +149,8 @@ impl HealthPolicy {
                         format!(
                             "H4: {who} answered 503 at {at} without having tried a backend, although {alive} lives"
                         ),
-                    );
+                    )
+                    .at(answered);
                 }
             }
             CountedVerdict::kept(judged, "no request reached a host that asks the backends")
@@ -182,7 +184,8 @@ impl HealthPolicy {
             // The requests of all windows in which a backend failed: its own, and those of all backends.
             let mut judged = 0;
             let mut failing: BTreeMap<HostId, (usize, usize)> = BTreeMap::new();
-            for counts in windows.values().filter(|counts| counts.len() == backends.len()) {
+            let mut last_window = BTreeMap::new();
+            for ((_, window), counts) in windows.iter().filter(|(_, counts)| counts.len() == backends.len()) {
                 let all: usize = counts.values().map(|answers| answers.requests).sum();
                 for (backend, Answers { requests, failed, .. }) in counts {
                     let is_failing = *failed >= 3 && failed * 2 >= *requests;
@@ -191,6 +194,8 @@ impl HealthPolicy {
                         judged += 1;
                         let sums = failing.entry(*backend).or_default();
                         *sums = (sums.0 + requests, sums.1 + all);
+                        let until = WINDOW * (*window as u32 + 1);
+                        last_window.entry(*backend).and_modify(|last| *last = until.max(*last)).or_insert(until);
                     }
                 }
             }
@@ -198,7 +203,8 @@ impl HealthPolicy {
                 if most < 1.0 && tail(all, requests, most) < RARE {
                     let who = trace.name(backend);
                     let why = format!("H6: {who} got {requests} of {all} requests while it failed most of them");
-                    return CountedVerdict::broken(judged, why);
+                    let until = last_window.get(&backend).map_or(trace.ended_at, |until| trace.ended_at.min(*until));
+                    return CountedVerdict::broken(judged, why).at(until);
                 }
             }
             // A run in which no backend failed while the others worked says nothing.
@@ -225,6 +231,7 @@ impl HealthPolicy {
                     Mark::Dispatched { to } if at > from => Some(*to),
                     _ => None,
                 });
+                let due = from;
                 let requests: Vec<HostId> = requests.take(rounds).collect();
                 judged += u64::from(requests.len() == rounds);
                 if requests.len() == rounds && !requests.contains(&backend) {
@@ -233,7 +240,8 @@ impl HealthPolicy {
                     return CountedVerdict::broken(
                         judged,
                         format!("H2: {who}, alive since {alive}, gets none of the {rounds} requests from {from} on"),
-                    );
+                    )
+                    .at(due);
                 }
             }
             CountedVerdict::kept(judged, TOO_FEW_REQUESTS)
@@ -327,7 +335,7 @@ mod tests {
         };
         assert_eq!(judge(&[], 5_500), Verdict::Pass);
         let why = "H1: a, hanging since 1s, was sent a request at 5.7s; the limit is 4.61s";
-        assert_eq!(judge(&[], 5_700), Verdict::Fail(why.to_owned()));
+        assert_eq!(judge(&[], 5_700).why(), Some(why));
         assert_eq!(judge(&[(5_600, 0, Event::OutputResumed)], 5_700), Verdict::Pass);
         // The output stays stalled across a restart.
         let restarted = [(2_000, 0, Event::Killed), (3_000, 0, Event::Started)];
@@ -341,7 +349,7 @@ mod tests {
             policy().no_requests_to_dead_backends().judge(&trace(&events), &History::default())
         };
         let why = "H1: a, paused since 1s, was sent a request at 5.7s; the limit is 4.61s";
-        assert_eq!(judge(&[], 5_700), Verdict::Fail(why.to_owned()));
+        assert_eq!(judge(&[], 5_700).why(), Some(why));
         assert_eq!(judge(&[(5_600, 0, Event::Resumed)], 5_700), Verdict::Pass);
         assert_eq!(judge(&[(2_000, 0, Event::Killed), (5_600, 0, Event::Started)], 5_700), Verdict::Pass);
         assert!(judge(&[(2_000, 0, Event::Killed)], 5_700).is_fail());
@@ -370,7 +378,7 @@ mod tests {
         };
         let alive = [(0, 0, Event::Started), (0, 1, Event::Started)];
         let why = "H4: gateway answered 503 at 1.1s without having tried a backend, although a lives";
-        assert_eq!(judge(None, &alive), Verdict::Fail(why.to_owned()));
+        assert_eq!(judge(None, &alive).why(), Some(why));
         assert_eq!(judge(Some(exchange(2, 0, 1_050, 503)), &alive), Verdict::Pass);
         let dead = [&alive[..], &[(900, 0, Event::Killed), (900, 1, Event::Killed)]].concat();
         assert_eq!(judge(None, &dead), Verdict::Pass);

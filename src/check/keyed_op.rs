@@ -79,6 +79,11 @@ pub fn keyed_ops<K, V>(
     history.operations.iter().map(keyed_op).filter_map(Result::transpose).collect()
 }
 
+/// The virtual time at which an operation of a run returned, or was called if its outcome is unknown.
+pub(super) fn moment<K, V>(op: &KeyedOp<K, V>) -> Duration {
+    Duration::from_nanos(op.ret.unwrap_or(op.call))
+}
+
 pub(super) fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

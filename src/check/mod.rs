@@ -44,6 +44,7 @@
 //! # assert_eq!(scenario.check_names().count(), 5);
 //! ```
 
+mod breach;
 mod breakers;
 mod chance;
 pub mod convergence;
@@ -75,6 +76,7 @@ use serde::{Deserialize, Serialize};
 use crate::history::History;
 use crate::trace::Trace;
 
+pub use breach::Breach;
 pub use breakers::{breakers_close_within, breakers_probe_with_few, open_breakers_wait};
 pub use convergence::converges_within;
 pub use decoded::{Decoded, Unreadable};
@@ -136,7 +138,10 @@ impl Check {
     /// /// No response reports a failure of the server.
     /// fn no_server_fails(trace: &Trace, _: &History) -> Verdict {
     ///     match trace.exchanges().iter().find(|exchange| exchange.status.is_some_and(|status| status >= 500)) {
-    ///         Some(exchange) => Verdict::Fail(format!("{exchange}, of {}", trace.name(exchange.server()))),
+    ///         Some(exchange) => {
+    ///             let why = format!("{exchange}, of {}", trace.name(exchange.server()));
+    ///             Verdict::fail(why).at(exchange.ended_at.unwrap_or(exchange.request.first_sent))
+    ///         }
     ///         None => Verdict::Pass,
     ///     }
     /// }
@@ -283,7 +288,7 @@ mod tests {
             check.judge(&trace, &History::default()).word()
         };
         assert_eq!(word(Verdict::Pass), "unknown");
-        assert_eq!(word(Verdict::Fail("what was seen is enough".to_owned())), "fail");
+        assert_eq!(word(Verdict::fail("what was seen is enough")), "fail");
     }
 
     fn nothing_is_wrong(_: &Trace, _: &History) -> Verdict {

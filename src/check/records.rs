@@ -43,10 +43,8 @@ pub fn records_are_whole<R: Ord + Debug>(
                 judged += 1;
                 if !known.contains(&record) {
                     let who = life::describe(operation);
-                    return CountedVerdict::broken(
-                        judged,
-                        format!("C4: nobody wrote {record:?}, which was read: {who}"),
-                    );
+                    let why = format!("C4: nobody wrote {record:?}, which was read: {who}");
+                    return CountedVerdict::broken(judged, why).of(operation);
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! Checks of restarts: clients do not notice them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::decoded::{Decoded, decode};
 use super::{Check, CountedVerdict, life};
@@ -17,24 +18,31 @@ pub fn no_operation_fails() -> Check {
     Check::new("S1 no operation fails", |trace, history| {
         let mut judged = 0;
         for operation in &history.operations {
-            if operation.completed.is_none() && !hangs_over_a_restart(trace, operation) {
+            let restarted_at = restart_during(trace, operation);
+            if operation.completed.is_none() && restarted_at.is_none() {
                 continue;
             }
             judged += 1;
             if !operation.is_ok() {
-                return CountedVerdict::broken(judged, format!("S1: {}", life::describe(operation)));
+                let verdict = CountedVerdict::broken(judged, format!("S1: {}", life::describe(operation)));
+                let verdict = verdict.of(operation);
+                return match restarted_at.filter(|_| operation.completed.is_none()) {
+                    Some(restarted_at) => verdict.at(restarted_at),
+                    None => verdict,
+                };
             }
         }
         CountedVerdict::kept(judged, NO_OPERATION)
     })
 }
 
-fn hangs_over_a_restart(trace: &Trace, operation: &Operation) -> bool {
+fn restart_during(trace: &Trace, operation: &Operation) -> Option<Duration> {
     let is_restart = |record: &Record| {
         record.event == Event::Started && record.host != Some(operation.host) && record.at > operation.invoked_at
     };
-    trace.records.iter().any(is_restart)
-        && !life::died_between(trace, operation.host, operation.invoked_at, trace.ended_at)
+    let restart = trace.records.iter().find(|record| is_restart(record))?;
+    let has_died = life::died_between(trace, operation.host, operation.invoked_at, trace.ended_at);
+    (!has_died).then_some(restart.at)
 }
 
 /// Control: in a run without faults, every operation is acknowledged. A run with faults passes, and nothing is judged in
@@ -47,8 +55,8 @@ pub fn without_faults_no_operation_fails() -> Check {
         let judged = history.operations.len() as u64;
         match history.operations.iter().find(|operation| !operation.is_ok()) {
             Some(operation) => {
-                let operation = life::describe(operation);
-                CountedVerdict::broken(judged, format!("not acknowledged, although there was no fault: {operation}"))
+                let why = format!("not acknowledged, although there was no fault: {}", life::describe(operation));
+                CountedVerdict::broken(judged, why).of(operation)
             }
             None => CountedVerdict::kept(judged, NO_OPERATION),
         }
@@ -75,16 +83,15 @@ pub fn servers_are_interchangeable(
             match read {
                 None => {}
                 Some(Err(refused)) => {
-                    return CountedVerdict::broken(judged, format!("S3: {refused}: {}", life::describe(operation)));
+                    let why = format!("S3: {refused}: {}", life::describe(operation));
+                    return CountedVerdict::broken(judged, why).of(operation);
                 }
                 Some(Ok((what, value))) => {
                     let before = known.entry(what.clone()).or_insert_with(|| value.clone());
                     if *before != value {
-                        let operation = life::describe(operation);
-                        return CountedVerdict::broken(
-                            judged,
-                            format!("S3: {what} was {before} before and is {value} now: {operation}"),
-                        );
+                        let who = life::describe(operation);
+                        let why = format!("S3: {what} was {before} before and is {value} now: {who}");
+                        return CountedVerdict::broken(judged, why).of(operation);
                     }
                 }
             }

@@ -16,9 +16,9 @@ pub fn attempts_at_most(max: u32) -> Check {
         for (at, host, mark) in trace.marks() {
             let Some((call, number)) = attempts.next(host, mark) else { continue };
             if number > max {
-                let (who, at) = (trace.name(host), text(at));
-                let why = format!("R1: call {call} of {who} makes attempt {number} at {at}; the limit is {max}");
-                return CountedVerdict::broken(attempts.all, why);
+                let (who, when) = (trace.name(host), text(at));
+                let why = format!("R1: call {call} of {who} makes attempt {number} at {when}; the limit is {max}");
+                return CountedVerdict::broken(attempts.all, why).at(at);
             }
         }
         CountedVerdict::kept(attempts.all, NO_ATTEMPT)
@@ -79,7 +79,7 @@ pub fn retries_within_budget(window: Duration, ratio: f64, minimum: f64) -> Chec
             }
             let Some((_, 2..)) = attempts.next(host, mark) else { continue };
             if let Err(why) = budget.retry(host, at) {
-                return CountedVerdict::broken(attempts.retries, format!("R2: {} {why}", trace.name(host)));
+                return CountedVerdict::broken(attempts.retries, format!("R2: {} {why}", trace.name(host))).at(at);
             }
         }
         attempts.kept()
@@ -133,12 +133,12 @@ pub fn only_safe_requests_are_retried() -> Check {
         for (at, host, mark) in trace.marks() {
             let Some((call, attempt @ 2..)) = attempts.next(host, mark) else { continue };
             if let Mark::AttemptStarted { safety: RetrySafety::Unsafe, .. } = mark {
-                let (who, at) = (trace.name(host), text(at));
+                let (who, when) = (trace.name(host), text(at));
                 let why = format!(
-                    "R6: attempt {attempt} of call {call} of {who} at {at} repeats a request that has no key, is not \
+                    "R6: attempt {attempt} of call {call} of {who} at {when} repeats a request that has no key, is not \
                      idempotent, and may have been executed"
                 );
-                return CountedVerdict::broken(attempts.retries, why);
+                return CountedVerdict::broken(attempts.retries, why).at(at);
             }
         }
         attempts.kept()

@@ -103,10 +103,14 @@ impl Violation {
 /// Judges a small history. The verdict is unknown if the search gave up; a failure says how far an order gets and what
 /// cannot come next.
 pub fn sequentially_consistent<M: Model>(model: &M, history: &TypedHistory<M::Op, M::Output>) -> Verdict {
-    match judge(model, history, BUDGET) {
+    verdict(history, &judge(model, history, BUDGET))
+}
+
+fn verdict<Op: Debug, Output: Debug>(history: &TypedHistory<Op, Output>, judgement: &Judgement) -> Verdict {
+    match judgement {
         Judgement::Consistent(_) => Verdict::Pass,
-        Judgement::Violated(violation) => Verdict::Fail(violation.summary(history)),
-        Judgement::GaveUp(configurations) => Verdict::Unknown(gave_up(configurations)),
+        Judgement::Violated(violation) => Verdict::fail(violation.summary(history)),
+        Judgement::GaveUp(configurations) => Verdict::Unknown(gave_up(*configurations)),
     }
 }
 
@@ -128,8 +132,16 @@ pub fn is_sequentially_consistent<M: Model + Send + Sync + 'static>(
 ) -> Check {
     Check::new(name, move |_, history| match TypedHistory::of_run(history, &read) {
         Ok(history) => {
-            let verdict = sequentially_consistent(&model, &history);
-            CountedVerdict::of(verdict, history.returned(), NOTHING_RETURNED)
+            let judgement = judge(&model, &history, BUDGET);
+            let verdict = verdict(&history, &judgement);
+            // When the last of the operations has returned of which none can come next.
+            let broke_at = match &judgement {
+                Judgement::Violated(violation) => {
+                    violation.stuck.iter().filter_map(|stuck| history.returned_at(stuck.operation)).max()
+                }
+                _ => None,
+            };
+            CountedVerdict::about(verdict, history.returned(), NOTHING_RETURNED).at(broke_at.unwrap_or_default())
         }
         Err(unreadable) => unreadable.into(),
     })

@@ -27,7 +27,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
 use self::graph::{Graph, Label, Node};
-use super::keyed_op::{KeyedOp, NotUnique, Op, WriteOrder, by_key, describe, keyed_ops, writes};
+use super::keyed_op::{KeyedOp, NotUnique, Op, WriteOrder, by_key, describe, keyed_ops, moment, writes};
 use super::{Check, CountedVerdict, Decoded};
 use crate::history::Operation;
 
@@ -95,7 +95,10 @@ pub fn sessions_keep<K: Ord + Debug + 'static, V: Ord + Debug + 'static>(
         let judged = successors(&ops);
         match broken(&ops, write_order, &claimed) {
             Err(why) => CountedVerdict::unknown(judged, why.to_string()),
-            Ok(Some(broken)) => CountedVerdict::broken(judged, broken.summary(&ops)),
+            Ok(Some(broken)) => {
+                let last = broken.ops.iter().map(|index| moment(&ops[*index])).max();
+                CountedVerdict::broken(judged, broken.summary(&ops)).at(last.unwrap_or_default())
+            }
             Ok(None) => CountedVerdict::kept(judged, "no session used a key twice: let each client read what it wrote"),
         }
     })

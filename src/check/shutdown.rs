@@ -25,15 +25,16 @@ pub fn servers_stop_within(grace: Duration) -> Check {
             }
             judged += 1;
             if !has_returned {
-                let (who, asked_at, grace) = (trace.name(host), text(asked_at), text(grace));
+                let (who, asked_at, allowed) = (trace.name(host), text(asked_at), text(grace));
                 let end = match end {
                     Some(end) => format!("stopped at {}", text(end.at)),
                     None => "never stopped".to_owned(),
                 };
                 return CountedVerdict::broken(
                     judged,
-                    format!("S2: {who} was asked to stop at {asked_at} and {end}; the limit is {grace}"),
-                );
+                    format!("S2: {who} was asked to stop at {asked_at} and {end}; the limit is {allowed}"),
+                )
+                .at(limit);
             }
         }
         // A run in which no process was asked to stop, or none had the time to, says nothing.
@@ -67,7 +68,8 @@ pub fn stopping_servers_accept_for(drain_delay: Duration) -> Check {
                         format!(
                             "S4: {who} refused a connection of {client} {after} after it was asked to stop; it should accept for {delay}"
                         ),
-                    );
+                    )
+                    .at(refused_at);
                 }
             }
         }

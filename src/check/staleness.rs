@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::time::Duration;
 
-use super::keyed_op::{KeyedOp, NotUnique, Op, WriteOrder, by_key, describe, keyed_ops, nanoseconds, writes};
+use super::keyed_op::{KeyedOp, NotUnique, Op, WriteOrder, by_key, describe, keyed_ops, moment, nanoseconds, writes};
 use super::{Check, CountedVerdict, Decoded};
 use crate::fault::duration_text;
 use crate::history::Operation;
@@ -134,7 +134,7 @@ pub fn staleness_at_most<K: Ord + Debug + 'static, V: Ord + Debug + 'static>(
                 let (read, write) = (describe(&ops[stale.read]), describe(&ops[stale.overwritten_by]));
                 let (by, bound) = (duration_text(Duration::from_nanos(stale.by)), duration_text(bound));
                 let why = format!("stale by {by}; the limit is {bound}: {read}; overwritten by the {write}");
-                CountedVerdict::broken(judged, why)
+                CountedVerdict::broken(judged, why).at(moment(&ops[stale.read]))
             }
             Ok(_) => CountedVerdict::kept(judged, "no read returned: let the clients read"),
         }

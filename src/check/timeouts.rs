@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::life::Pauses;
-use super::{Check, CountedVerdict, life};
+use super::{Breach, Check, CountedVerdict, life};
 use crate::fault::{duration_text as text, millis};
 use crate::history::History;
 use crate::trace::{Mark, Trace};
@@ -48,14 +48,12 @@ pub fn calls_end_within(limit: Duration) -> Check {
                     judged += 1;
                     if at - started > deadline + tolerance(trace) {
                         let (took, who) = (text(at - started), trace.name(host));
-                        let deadline = text(deadline);
-                        return CountedVerdict::broken(
-                            judged,
-                            format!(
-                                "T1: call {call} of {who}, started at {} with a deadline of {deadline}, took {took}",
-                                text(started)
-                            ),
+                        let due = started + deadline;
+                        let (started, deadline) = (text(started), text(deadline));
+                        let why = format!(
+                            "T1: call {call} of {who}, started at {started} with a deadline of {deadline}, took {took}"
                         );
+                        return CountedVerdict::broken(judged, why).at(due);
                     }
                 }
                 _ => {}
@@ -73,7 +71,8 @@ pub fn calls_end_within(limit: Duration) -> Check {
                     format!(
                         "T1: call {call} of {who}, started at {started} with a deadline of {deadline}, never ended"
                     ),
-                );
+                )
+                .at(due);
             }
         }
         CountedVerdict::kept(judged, NO_CALL_ENDED)
@@ -90,11 +89,12 @@ struct OpenAttempt {
 
 impl OpenAttempt {
     /// What is wrong with an attempt that lasts until `at`, if anything.
-    fn lateness(&self, at: Duration, tolerance: Duration, call: u64, who: &str) -> Option<String> {
+    fn lateness(&self, at: Duration, tolerance: Duration, call: u64, who: &str) -> Option<Breach> {
         let took = at - self.started;
         (took > self.allowed + tolerance).then(|| {
             let (number, took, allowed) = (self.number, text(took), text(self.allowed));
-            format!("T2: attempt {number} of call {call} of {who} lasted {took}; the limit is {allowed}")
+            let why = format!("T2: attempt {number} of call {call} of {who} lasted {took}; the limit is {allowed}");
+            Breach::from(why).at(self.started + self.allowed)
         })
     }
 }
@@ -150,7 +150,8 @@ pub fn attempts_end_within_their_timeout(attempt_timeout: Duration) -> Check {
             judged += 1;
             let allowed = attempt_timeout.min(state.ends_at.saturating_sub(at));
             if let Some(why) = wrong_start(state.ends_at, at, *timeout, allowed, tolerance) {
-                return CountedVerdict::broken(judged, format!("T2: attempt {attempt} of call {call} of {who} {why}"));
+                let why = format!("T2: attempt {attempt} of call {call} of {who} {why}");
+                return CountedVerdict::broken(judged, why).at(at);
             }
             state.attempt = Some(OpenAttempt { number: *attempt, started: at, allowed });
         }
@@ -166,7 +167,7 @@ pub fn attempts_end_within_their_timeout(attempt_timeout: Duration) -> Check {
                     "T2: attempt {number} of call {call} of {who}, started at {started} with a limit of {allowed}, \
                      never ended"
                 );
-                return CountedVerdict::broken(judged, why);
+                return CountedVerdict::broken(judged, why).at(due);
             }
         }
         CountedVerdict::kept(judged, NO_ATTEMPT)
@@ -207,7 +208,9 @@ pub fn recovers_within(within: Duration) -> Check {
                         "{} was not acknowledged, although it was invoked {late} after the end of the faults",
                         life::describe(operation)
                     ),
-                );
+                )
+                .at(operation.completed.as_ref().map_or(operation.invoked_at + within, |(at, _)| *at))
+                .of(operation);
             }
         }
         CountedVerdict::kept(judged, NO_LATE_OPERATION)

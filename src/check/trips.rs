@@ -35,11 +35,11 @@ pub fn breakers_open_after(failures: usize, path: &str) -> Check {
                 judged += 1;
                 let count = results.failures_in_a_row(at, trace.step);
                 if count < failures {
-                    let (who, at) = (trace.name(host), text(at));
+                    let (who, opened_at) = (trace.name(host), text(at));
                     let why = format!(
-                        "B4: the breaker of {who} opened at {at} after {count} failures in a row at most; it takes {failures}"
+                        "B4: the breaker of {who} opened at {opened_at} after {count} failures in a row at most; it takes {failures}"
                     );
-                    return CountedVerdict::broken(judged, why);
+                    return CountedVerdict::broken(judged, why).at(at);
                 }
             }
         }

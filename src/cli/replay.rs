@@ -91,7 +91,7 @@ pub(super) fn compare(recorded: &CaseFile, path: &Path, scenario: &Scenario, fai
     let (then, now) = (recorded.fingerprint, outcome.fingerprint);
     // A run that dies has no fingerprint: only its end is known.
     let has_died = |fingerprint: Fingerprint| fingerprint == Fingerprint::default();
-    let is_same = then == now && (!has_died(now) || recorded.verdict == outcome.verdict);
+    let is_same = then == now && (!has_died(now) || recorded.verdict.why() == outcome.verdict.why());
     let mut text = match (has_died(then) || has_died(now), is_same) {
         (false, _) => {
             let word = if is_same { "the same run" } else { "a different run" };

@@ -1,6 +1,6 @@
 //! The identity of a broken promise, which must stay the same while a case is shrunk.
 
-use crate::check::{Finding, Verdict};
+use crate::check::{Breach, Finding};
 use crate::run::Outcome;
 
 /// The place of a promise that a run broke by taking too long.
@@ -33,14 +33,12 @@ impl Promise {
 }
 
 fn place(finding: &Finding, outcome: &Outcome) -> String {
-    let Verdict::Fail(why) = &finding.verdict else { return String::new() };
+    let Some(why) = finding.verdict.breach().map(Breach::why) else { return String::new() };
     match finding.check.as_str() {
         // A hang is ended by a limit, which differs from run to run.
         "process" if why.starts_with(HANG) => HANG.to_owned(),
         "process" if why.starts_with(SLOW) => SLOW.to_owned(),
-        "process" => {
-            [" on host ", " outside any host "].iter().fold(why.as_str(), |text, end| up_to(text, end)).to_owned()
-        }
+        "process" => [" on host ", " outside any host "].iter().fold(why, |text, end| up_to(text, end)).to_owned(),
         "program" => up_to(why, " failed").to_owned(),
         "no_panics" => outcome.panics.first().map(|panic| panic.location.clone()).unwrap_or_default(),
         _ => String::new(),
@@ -56,6 +54,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::check::Verdict;
     use crate::sandbox::PanicNote;
     use crate::scenario::Scenario;
     use crate::seed::Seed;
@@ -64,10 +63,8 @@ mod tests {
         let scenario =
             Scenario::new("s").host("a", |_| async {}).run_for(Duration::from_millis(10)).settle_for(Duration::ZERO);
         let case = scenario.case(Seed(1));
-        let finding = |(check, why): &(&str, &str)| Finding {
-            check: (*check).to_owned(),
-            verdict: Verdict::Fail((*why).to_owned()),
-        };
+        let finding =
+            |(check, why): &(&str, &str)| Finding { check: (*check).to_owned(), verdict: Verdict::fail(*why) };
         let panic = |location: &str| PanicNote {
             message: "no".to_owned(),
             location: location.to_owned(),

@@ -65,13 +65,13 @@ impl RunResult {
 
     fn of_lost_run(scenario: &Scenario, case_ref: &CaseRef, limits: &ProcessLimits, finished: Finished) -> RunResult {
         let (termination, text) = describe(scenario, limits, &finished);
-        let verdict = Verdict::Fail(text);
+        let verdict = Verdict::fail(text);
         let mut findings = vec![Finding { check: "process".to_owned(), verdict: verdict.clone() }];
         findings.extend(finished.panics.iter().map(|panic| {
             let host = panic.host.as_deref().unwrap_or("the world");
             let at = duration_text(panic.at);
             let text = format!("{host} panicked at {at} ({}): {}", panic.location, panic.message);
-            Finding { check: "no_panics".to_owned(), verdict: Verdict::Fail(text) }
+            Finding { check: "no_panics".to_owned(), verdict: Verdict::fail(text).at(panic.at) }
         }));
         let effects = scenario.generator_names();
         let outcome = Outcome {

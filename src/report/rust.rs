@@ -17,7 +17,7 @@ pub fn rust_test(file: &CaseFile) -> String {
     let came_to = match &file.verdict {
         Verdict::Pass => "passes".to_owned(),
         Verdict::Unknown(why) => format!("is unknown: {}", why.lines().next().unwrap_or_default()),
-        Verdict::Fail(why) => format!("fails: {}", why.lines().next().unwrap_or_default()),
+        Verdict::Fail(breach) => format!("fails: {}", breach.why().lines().next().unwrap_or_default()),
     };
     let _ = writeln!(text, "/// `{scenario}`, seed {}, {came_to}", case.seed);
     let _ = writeln!(text, "#[test]\nfn {name}_{}() {{", case.seed);
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn a_case_is_printed_as_it_would_be_written() {
         let scenario = Scenario::new("two words");
-        let verdict = Verdict::Fail("an order is gone\nand more".to_owned());
+        let verdict = Verdict::fail("an order is gone\nand more");
         let file = CaseFile::new::<&str>(&scenario, example(), Fingerprint(7), verdict, &[]);
         let printed = rust_test(&file);
         let (before, after) = printed.split_once("    let case = ").unwrap();

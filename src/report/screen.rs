@@ -8,7 +8,7 @@ use console::style;
 use super::text::{count, determinism, duration_of, reasons};
 use super::timeline::{TimelineOptions, timeline_lines};
 use super::why::why_lines;
-use crate::check::{Finding, Verdict};
+use crate::check::{Breach, Finding};
 use crate::explore::{CaseRef, Exploration, Failure, SeedRange, Size, Status};
 use crate::fault::duration_text;
 use crate::run::Outcome;
@@ -125,7 +125,7 @@ impl Screen {
         let mut broken = outcome.findings.iter().filter(|finding| !finding.verdict.is_pass());
         let Some(first) = broken.next() else { return };
         self.line(&format!("  {}", self.title(&first.check)));
-        let (Verdict::Fail(why) | Verdict::Unknown(why)) = &first.verdict else { return };
+        let Some(why) = first.verdict.why() else { return };
         // A check's own name at the start of its text adds nothing.
         let short = first.check.split_once(' ').and_then(|(name, _)| why.strip_prefix(&format!("{name}: ")));
         for line in short.unwrap_or(why).lines().take(PROMISE_LINES) {
@@ -226,12 +226,24 @@ impl Screen {
             self.gap();
             return;
         };
-        let decisive = decisive_moment(&failure.outcome);
-        let options =
-            TimelineOptions { around: Some(decisive), max_lines: TIMELINE_LINES, ..TimelineOptions::default() };
+        let breach = first_breach(&failure.outcome);
+        let stated = moment(&failure.outcome);
+        let around = stated.unwrap_or(failure.outcome.simulated);
+        let options = TimelineOptions {
+            around: Some(around),
+            operation: breach.and_then(Breach::operation).cloned(),
+            max_lines: TIMELINE_LINES,
+            ..TimelineOptions::default()
+        };
         let lines = timeline_lines(recording, &options);
-        let title = self.title(&format!("timeline around {}", duration_text(decisive)));
-        self.line(&format!("{title} (`--trace` shows all)"));
+        let (title, end) = match stated {
+            Some(moment) => (format!("timeline around {}", duration_text(moment)), ""),
+            None => (
+                format!("timeline up to the end at {}", duration_text(around)),
+                "; `Verdict::at` would state the moment",
+            ),
+        };
+        self.line(&format!("{} (`--trace` shows all{end})", self.title(&title)));
         for (index, line) in lines.iter().enumerate() {
             // The two lines of the header are dimmed.
             if index < 2 { self.line(&self.dim(line)) } else { self.line(line) }
@@ -312,47 +324,39 @@ pub fn failure_line(failure: &Failure) -> String {
     format!("  seed {}: {reason} ({place})", failure.outcome.seed)
 }
 
-/// The time of the first panic, or else the latest time that the broken promise names, or else the end of the run.
-fn decisive_moment(outcome: &Outcome) -> Duration {
-    let of_panic = outcome.panics.first().map(|panic| panic.at);
-    let named = || {
-        let fail = outcome.findings.iter().find(|finding| finding.verdict.is_fail())?;
-        let Verdict::Fail(why) = &fail.verdict else { return None };
-        why.split(|c: char| !c.is_alphanumeric() && c != '.')
-            .filter_map(time_in)
-            .filter(|at| *at <= outcome.simulated)
-            .max()
-    };
-    of_panic.or_else(named).unwrap_or(outcome.simulated)
+/// How the first promise was broken that a run broke.
+fn first_breach(outcome: &Outcome) -> Option<&Breach> {
+    outcome.findings.iter().find_map(|finding| finding.verdict.breach())
 }
 
-/// Reads a time such as `12.31s` or `300ms`.
-fn time_in(word: &str) -> Option<Duration> {
-    let (number, unit) = word.split_at(word.find(|c: char| c.is_alphabetic())?);
-    let number: f64 = number.parse().ok()?;
-    let seconds = match unit {
-        "s" => number,
-        "ms" => number / 1e3,
-        _ => return None,
-    };
-    Duration::try_from_secs_f64(seconds).ok()
+/// The moment at which the run broke its first promise, as its check says, or else that of its first panic.
+fn moment(outcome: &Outcome) -> Option<Duration> {
+    let stated = first_breach(outcome).and_then(Breach::moment);
+    stated.or_else(|| outcome.panics.first().map(|panic| panic.at)).map(|moment| moment.min(outcome.simulated))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::{Check, Verdict};
     use crate::fault::{millis, secs};
+    use crate::run::{Detail, run};
+    use crate::scenario::Scenario;
+    use crate::seed::Seed;
 
+    /// The moment that is shown for a run of two seconds that fails with this verdict.
+    fn moment_of(verdict: Verdict) -> Option<Duration> {
+        let check = Check::new("a promise", move |_, _| verdict.clone());
+        let scenario = Scenario::new("s").host("a", |_| async {}).check(check).run_for(secs(2)).settle_for(secs(0));
+        moment(&run(&scenario, &scenario.case(Seed(1)), Detail::Lean).outcome)
+    }
+
+    /// "p99 was 300ms" once moved the timeline to 300 ms.
     #[test]
-    fn times_are_found_in_running_text() {
-        let check = |word: &str, expected| assert_eq!(time_in(word), expected, "{word}");
-        check("12.5s", Some(millis(12_500)));
-        check("300ms", Some(millis(300)));
-        check("3s", Some(secs(3)));
-        check("s", None);
-        check("", None);
-        check("seconds", None);
-        check("12", None);
-        check("v1.2s3", None);
+    fn the_moment_is_what_the_check_states_and_no_time_of_its_text() {
+        assert_eq!(moment_of(Verdict::fail("p99 was 300ms")), None);
+        assert_eq!(moment_of(Verdict::fail("p99 was 300ms").at(millis(1_200))), Some(millis(1_200)));
+        let end = moment_of(Verdict::fail("late").at(secs(9))).expect("it is stated");
+        assert!((secs(2)..secs(3)).contains(&end), "no later than the end of the run: {end:?}");
     }
 }

@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::check::Verdict;
 use crate::explore::{CheckCoverage, Exploration, Failure, Repeat};
 use crate::run::Outcome;
 use crate::trace::Fingerprint;
@@ -159,9 +158,9 @@ pub(super) fn reasons(outcome: &Outcome) -> String {
     let reasons: Vec<String> = outcome
         .findings
         .iter()
-        .map(|finding| match &finding.verdict {
-            Verdict::Pass => finding.check.clone(),
-            Verdict::Unknown(why) | Verdict::Fail(why) => format!("{}: {why}", finding.check),
+        .map(|finding| match finding.verdict.why() {
+            None => finding.check.clone(),
+            Some(why) => format!("{}: {why}", finding.check),
         })
         .collect();
     reasons.join("; ")

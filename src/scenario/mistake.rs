@@ -25,7 +25,7 @@ use crate::check::Check;
 /// fn everybody_connects(_: &Trace, history: &History) -> Verdict {
 ///     match history.operations.iter().all(|operation| operation.is_ok()) {
 ///         true => Verdict::Pass,
-///         false => Verdict::Fail("somebody did not connect".to_owned()),
+///         false => Verdict::fail("somebody did not connect"),
 ///     }
 /// }
 ///

@@ -83,10 +83,10 @@ fn keeper(name: &str, is_hasty: bool) -> Scenario {
                 _ => None,
             })
         };
-        let Some(all) = answers("all").next() else { return Verdict::Fail("nobody could look".to_owned()) };
+        let Some(all) = answers("all").next() else { return Verdict::fail("nobody could look") };
         let all: Vec<u8> = serde_json::from_str(&all).unwrap();
         match answers("keep").find(|number| !all.contains(&number.parse().unwrap())) {
-            Some(lost) => Verdict::Fail(format!("{lost} is lost")),
+            Some(lost) => Verdict::fail(format!("{lost} is lost")),
             None => Verdict::Pass,
         }
     });

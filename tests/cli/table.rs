@@ -89,7 +89,9 @@ pub fn every_answer_comes(_: &Trace, history: &History) -> Verdict {
     );
     match wrong {
         None => Verdict::Pass,
-        Some(operation) => Verdict::Fail(format!("no answer to {}: {:?}", operation.input, operation.completed)),
+        Some(operation) => {
+            Verdict::fail(format!("no answer to {}: {:?}", operation.input, operation.completed)).of(operation)
+        }
     }
 }
 
@@ -328,7 +330,7 @@ fn drifts() -> Scenario {
             }
         })
         .allow_escape("RealFile")
-        .check(Check::new("nobody is content", |_, _| Verdict::Fail("never content".to_owned())))
+        .check(Check::new("nobody is content", |_, _| Verdict::fail("never content")))
         .run_for(secs(2))
         .settle_for(secs(1))
 }

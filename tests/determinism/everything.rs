@@ -160,6 +160,5 @@ pub fn without_addresses() -> Scenario {
 
 /// Uses every source of randomness, with a check that always fails, so that every case is saved.
 pub fn broken() -> Scenario {
-    under_crashes("broken", true)
-        .check(Check::new("always fails", |_, _| Verdict::Fail("this check always fails".to_owned())))
+    under_crashes("broken", true).check(Check::new("always fails", |_, _| Verdict::fail("this check always fails")))
 }

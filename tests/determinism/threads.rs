@@ -92,7 +92,7 @@ fn tasks_and_threads_are_answered() -> Check {
             |name: &str| history.operations.iter().any(|operation| operation.name == name && operation.is_ok());
         match ["ask on a task", "ask on a thread"].into_iter().find(|name| !is_answered(name)) {
             None => Verdict::Pass,
-            Some(name) => Verdict::Fail(format!("no `{name}` was answered")),
+            Some(name) => Verdict::fail(format!("no `{name}` was answered")),
         }
     })
 }

@@ -294,7 +294,7 @@ fn variable() -> Scenario {
     }
     leaky("variable", read_variable).check(Check::new("the variable is not seen", |trace, _| {
         let text = format!("{:?}", trace.records);
-        if text.contains("planted") { Verdict::Fail("it is seen".to_owned()) } else { Verdict::Pass }
+        if text.contains("planted") { Verdict::fail("it is seen") } else { Verdict::Pass }
     }))
 }
 
@@ -307,7 +307,7 @@ fn cache() -> Scenario {
     }
     leaky("cache", fill_cache).check(Check::new("the cache is empty", |trace, _| {
         let text = format!("{:?}", trace.records);
-        if text.contains("runs before this one: 0") { Verdict::Pass } else { Verdict::Fail(text) }
+        if text.contains("runs before this one: 0") { Verdict::Pass } else { Verdict::fail(text) }
     }))
 }
 

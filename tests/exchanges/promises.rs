@@ -2,6 +2,8 @@
 
 use super::*;
 
+use squall::check::Breach;
+
 /// What a client sends, with which headers, and how often it tries.
 #[derive(Clone, Copy)]
 struct Client {
@@ -78,6 +80,11 @@ fn system(client: Client, statuses: &'static [&'static str]) -> Run {
 
 /// The names of the checks that fail, without their words.
 fn broken(run: &Run) -> Vec<&str> {
+    for finding in &run.outcome.findings {
+        let moment = finding.verdict.breach().map(Breach::moment);
+        let is_within = |at: std::time::Duration| at <= run.outcome.simulated;
+        assert!(moment.is_none_or(|at| at.is_some_and(is_within)), "{finding:?} has no moment");
+    }
     run.outcome.findings.iter().map(|finding| finding.check.split(' ').next().unwrap_or_default()).collect()
 }
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::observed::{asked_wait, check, group_of, words};
+use super::observed::{asked_wait, broken_at, check, group_of, words};
 use super::policy::HttpPolicy;
-use crate::check::Check;
 use crate::check::retries::RetryBudget;
+use crate::check::{Breach, Check};
 use crate::fault::duration_text as text;
 use crate::trace::Trace;
 use crate::trace::exchange::{CallIdentity, Ending, Exchange, trace_of};
@@ -26,9 +26,13 @@ pub(super) fn limited(policy: HttpPolicy) -> Check {
         for call in policy.calls(trace) {
             *judged += call.attempts.len() as u64;
             if let Some(extra) = call.attempts.get(policy.most_attempts as usize) {
-                let (what, max) = (words(trace, &trace.exchanges()[*extra]), policy.most_attempts);
+                let extra = &trace.exchanges()[*extra];
+                let (what, max) = (words(trace, extra), policy.most_attempts);
                 let (count, how) = (call.attempts.len(), recognised(call.by));
-                return Err(format!("R1: {what} is attempt {} of {count} with {how}; the limit is {max}", max + 1));
+                return broken_at(
+                    extra.request.first_sent,
+                    format!("R1: {what} is attempt {} of {count} with {how}; the limit is {max}", max + 1),
+                );
             }
         }
         Ok(())
@@ -50,7 +54,8 @@ pub(super) fn within_budget(policy: HttpPolicy) -> Check {
                 continue;
             }
             *judged += 1;
-            budget.retry(host, at).map_err(|why| format!("R2: {} {why}", trace.name(host)))?;
+            let within = budget.retry(host, at);
+            within.map_err(|why| Breach::from(format!("R2: {} {why}", trace.name(host))).at(at))?;
         }
         Ok(())
     })
@@ -68,7 +73,10 @@ pub(super) fn limited_at_a_hop(policy: HttpPolicy) -> Check {
             *count += 1;
             if *count > policy.most_attempts_at_a_hop {
                 let (what, max) = (words(trace, exchange), policy.most_attempts_at_a_hop);
-                return Err(format!("R3: {what} is request {count} of trace {name} to {group}; the limit is {max}"));
+                return broken_at(
+                    exchange.request.first_sent,
+                    format!("R3: {what} is request {count} of trace {name} to {group}; the limit is {max}"),
+                );
             }
         }
         Ok(())
@@ -79,8 +87,8 @@ pub(super) fn limited_at_a_hop(policy: HttpPolicy) -> Check {
 pub(super) fn pairs(
     trace: &Trace,
     policy: &HttpPolicy,
-    mut judge: impl FnMut(&Exchange, &Exchange, CallIdentity) -> Result<(), String>,
-) -> Result<(), String> {
+    mut judge: impl FnMut(&Exchange, &Exchange, CallIdentity) -> Result<(), Breach>,
+) -> Result<(), Breach> {
     let exchanges = trace.exchanges();
     for call in policy.calls(trace) {
         for pair in call.attempts.windows(2) {
@@ -106,7 +114,10 @@ pub(super) fn retry_after(policy: HttpPolicy) -> Check {
             if waited + policy.slack < wait {
                 let (what, waited, wait) = (words(trace, next), text(waited), text(wait));
                 let server = trace.name(before.server());
-                return Err(format!("R5: {what} came after {waited}; {server} had asked for {wait} (Retry-After)"));
+                return broken_at(
+                    next.request.first_sent,
+                    format!("R5: {what} came after {waited}; {server} had asked for {wait} (Retry-After)"),
+                );
             }
             Ok(())
         })
@@ -134,10 +145,13 @@ pub(super) fn only_safe(policy: HttpPolicy) -> Check {
             if !is_safe && !is_unsent {
                 let (what, how) = (words(trace, next), recognised(by));
                 let (first, ending) = (words(trace, before), before.ending);
-                return Err(format!(
-                    "R6: {what} repeats {first} ({ending}; {how}), which has no key, is not idempotent, and reached the \
+                return broken_at(
+                    next.request.first_sent,
+                    format!(
+                        "R6: {what} repeats {first} ({ending}; {how}), which has no key, is not idempotent, and reached the \
                      server"
-                ));
+                    ),
+                );
             }
             Ok(())
         })
@@ -173,7 +187,7 @@ pub(super) fn client_errors(policy: HttpPolicy) -> Check {
                 });
                 if let Some(next) = again {
                     let (what, first, how) = (words(trace, next), words(trace, before), recognised(call.by));
-                    return Err(format!("R7: {what} repeats {first} ({how})"));
+                    return broken_at(next.request.first_sent, format!("R7: {what} repeats {first} ({how})"));
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Requests whose bodies are whole.
 
-use super::observed::{check, words};
+use super::observed::{broken_at, check, end_of, words};
 use crate::check::Check;
 
 pub(super) fn truncated() -> Check {
@@ -13,10 +13,11 @@ pub(super) fn truncated() -> Check {
             *judged += 1;
             if request.last_arrived.is_none() && matches!(exchange.status, Some(200..=299)) {
                 let (what, sent) = (words(trace, exchange), request.body_length);
-                return Err(match request.last_sent {
+                let why = match request.last_sent {
                     None => format!("C3: {what} was accepted, although its body was cut off after {sent} B"),
                     Some(_) => format!("C3: {what} was accepted, although not all of its {sent} B arrived"),
-                });
+                };
+                return broken_at(end_of(exchange), why);
             }
         }
         Ok(())

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::observed::{check, stated_timeout, words};
+use super::observed::{broken_at, check, stated_timeout, words};
 use super::policy::HttpPolicy;
-use crate::check::Check;
 use crate::check::life::{Pauses, died_between};
+use crate::check::{Breach, Check};
 use crate::fault::duration_text as text;
 use crate::trace::Trace;
 use crate::trace::exchange::Exchange;
@@ -32,7 +32,7 @@ fn ended_in_time(
     policy: &HttpPolicy,
     promise: &str,
     is_judged: impl Fn(&Exchange) -> bool,
-) -> Result<(), String> {
+) -> Result<(), Breach> {
     let pauses = Pauses::of(trace);
     for exchange in trace.exchanges().iter().filter(|exchange| is_judged(exchange)) {
         let Some(timeout) = stated_timeout(exchange) else { continue };
@@ -48,11 +48,11 @@ fn ended_in_time(
         }
         *judged += 1;
         if is_late {
-            let (what, timeout) = (words(trace, exchange), text(timeout));
+            let (what, stated) = (words(trace, exchange), text(timeout));
             let end = exchange
                 .ended_at
                 .map_or("had not ended when the run did".to_owned(), |at| format!("ended after {}", text(at - began)));
-            return Err(format!("{promise}: {what} states a timeout of {timeout}, and {end}"));
+            return broken_at(began + timeout, format!("{promise}: {what} states a timeout of {stated}, and {end}"));
         }
     }
     Ok(())
@@ -88,16 +88,17 @@ pub(super) fn grow(policy: HttpPolicy) -> Check {
             if let Some((outer, whole)) = outers.last().copied()
                 && !outers.iter().any(is_kept)
             {
-                let late = late(outer, whole);
+                let (late, sent_at) = (late(outer, whole), inner.request.first_sent);
                 let (inner, outer) = (words(trace, inner), words(trace, outer));
                 let (asked, whole) = (text(asked), text(whole));
-                return Err(match late <= policy.slack {
+                let why = match late <= policy.slack {
                     true => format!("T3: {inner} states {asked}, although {outer}, which it serves, states {whole}"),
                     false => {
                         let late = text(late);
                         format!("T3: {inner} was sent {late} after the time of {outer}, which it serves, was over")
                     }
-                });
+                };
+                return broken_at(sent_at, why);
             }
         }
         Ok(())

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::observed::{check, words};
+use super::observed::{broken_at, check, end_of, words};
 use super::policy::HttpPolicy;
 use crate::check::life::Pauses;
 use crate::check::{Check, life};
@@ -20,7 +20,10 @@ pub(super) fn mixed_up() -> Check {
             *judged += 1;
             if asked != answered {
                 let what = words(trace, exchange);
-                return Err(format!("P5: {what} has the id {asked}, and its response has {answered}"));
+                return broken_at(
+                    end_of(exchange),
+                    format!("P5: {what} has the id {asked}, and its response has {answered}"),
+                );
             }
         }
         Ok(())
@@ -35,9 +38,10 @@ pub(super) fn closing(policy: HttpPolicy) -> Check {
             let seen = exchange.closing_since.filter(|since| *since + policy.slack < exchange.request.first_sent);
             if let Some(since) = seen {
                 let (what, since) = (words(trace, exchange), text(since));
-                return Err(format!(
-                    "P1: {what} was sent on a connection that its client knew was closing since {since}"
-                ));
+                return broken_at(
+                    exchange.request.first_sent,
+                    format!("P1: {what} was sent on a connection that its client knew was closing since {since}"),
+                );
             }
         }
         Ok(())
@@ -61,10 +65,13 @@ pub(super) fn idle(policy: HttpPolicy) -> Check {
                     || life::died_between(trace, key.from, since, limit) || pauses.overlap(key.from, since, limit);
                 if until > limit && !excused() {
                     let (client, server) = (trace.name(key.from), trace.name(key.to));
-                    let (idle, since, limit) = (text(until - since), text(since), text(policy.idle_limit));
-                    return Err(format!(
-                        "P2: {client} kept a connection to {server} that was idle since {since} for {idle}; the limit is {limit}"
-                    ));
+                    let (idle, since, allowed) = (text(until - since), text(since), text(policy.idle_limit));
+                    return broken_at(
+                        limit,
+                        format!(
+                            "P2: {client} kept a connection to {server} that was idle since {since} for {idle}; the limit is {allowed}"
+                        ),
+                    );
                 }
             }
         }
@@ -108,7 +115,7 @@ pub(super) fn left_open(policy: HttpPolicy) -> Check {
             };
             if is_open && !excused() {
                 let (what, end) = (words(trace, exchange), text(trace.ended_at));
-                return Err(format!("P3: {what} is still open when the run ends at {end}"));
+                return broken_at(trace.ended_at, format!("P3: {what} is still open when the run ends at {end}"));
             }
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::observed::{check_if_any, is_accepted, is_named, words};
+use super::observed::{broken_at, check_if_any, end_of, is_accepted, is_named, words};
 use crate::check::Check;
 use crate::trace::exchange::Exchange;
 
@@ -39,7 +39,10 @@ pub fn writes_are_acknowledged_behind(front: &str, behind: &str, except: &[&str]
             *judged += 1;
             if known.get(&place).is_none_or(|known| *known > answered_at + trace.step) {
                 let what = words(trace, exchange);
-                return Err(format!("D2: {what} was acknowledged, but {behind} had not acknowledged it to that host"));
+                return broken_at(
+                    answered_at,
+                    format!("D2: {what} was acknowledged, but {behind} had not acknowledged it to that host"),
+                );
             }
         }
         Ok(())
@@ -71,8 +74,8 @@ pub fn refused_writes_leave_no_effect(front: &str, behind: &str) -> Check {
             }
             *judged += 1;
             if let Some(effect) = effects.get(&place) {
-                let (what, effect) = (words(trace, exchange), words(trace, effect));
-                return Err(format!("I4: {what} was refused, but had an effect: {effect}"));
+                let (what, happened) = (words(trace, exchange), words(trace, effect));
+                return broken_at(end_of(effect), format!("I4: {what} was refused, but had an effect: {happened}"));
             }
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::observed::{check, words};
+use super::observed::{broken_at, check, words};
 use super::policy::HttpPolicy;
 use crate::check::Check;
 use crate::check::life::{Pauses, died_between};
@@ -25,7 +25,7 @@ pub(super) fn work(policy: HttpPolicy) -> Check {
             let is_excused = || died_between(trace, host, last, began) || pauses.overlap(host, last, began);
             if began > last + policy.slack + trace.step && !is_excused() {
                 let (what, since) = (words(trace, inner), text(last));
-                return Err(format!("P3: {what} serves nobody: the last caller had left by {since}"));
+                return broken_at(began, format!("P3: {what} serves nobody: the last caller had left by {since}"));
             }
         }
         Ok(())
@@ -61,9 +61,12 @@ pub(super) fn half_closed(policy: HttpPolicy) -> Check {
                 if closed_at.is_none_or(|closed_at| closed_at > due) {
                     let (host, peer) = (trace.name(host), trace.name(peer));
                     let (since, limit) = (text(since), text(policy.quiet_after));
-                    return Err(format!(
-                        "P3: {host} has a connection that {peer} closed by {since}, and did not close it within {limit}"
-                    ));
+                    return broken_at(
+                        due,
+                        format!(
+                            "P3: {host} has a connection that {peer} closed by {since}, and did not close it within {limit}"
+                        ),
+                    );
                 }
             }
         }

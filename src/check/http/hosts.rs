@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::attempts::pairs;
-use super::observed::{asked_wait, check, group_of, words};
+use super::observed::{asked_wait, broken_at, check, group_of, words};
 use super::policy::HttpPolicy;
 use crate::check::Check;
 use crate::check::life::{Pauses, died_between};
@@ -34,9 +34,10 @@ pub(super) fn another(policy: HttpPolicy) -> Check {
             if next.server() == failed.server() {
                 let (what, first, other) = (words(trace, next), words(trace, failed), trace.name(other));
                 let (ending, at) = (failed.ending, text(began));
-                return Err(format!(
-                    "R8: {what} repeats {first} ({ending}) at the same host, although {other} is well at {at}"
-                ));
+                return broken_at(
+                    began,
+                    format!("R8: {what} repeats {first} ({ending}) at the same host, although {other} is well at {at}"),
+                );
             }
             Ok(())
         })

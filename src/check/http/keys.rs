@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::observed::{check, group_of, is_accepted, words};
+use super::observed::{broken_at, check, end_of, group_of, is_accepted, words};
 use crate::check::Check;
 use crate::trace::exchange::{Exchange, trace_of};
 
@@ -23,10 +23,13 @@ pub(super) fn one_effect() -> Check {
             if answer(first) != answer(exchange) {
                 let other = first.header("idempotency-key").unwrap_or_default();
                 let (first, next) = (words(trace, first), words(trace, exchange));
-                return Err(format!(
-                    "I1: {first} with the key {other} and {next} with the key {key} are one call, and had two effects: they got \
+                return broken_at(
+                    end_of(exchange),
+                    format!(
+                        "I1: {first} with the key {other} and {next} with the key {key} are one call, and had two effects: they got \
                      other responses"
-                ));
+                    ),
+                );
             }
         }
         Ok(())
@@ -57,10 +60,16 @@ pub(super) fn one_answer() -> Check {
             *judged += 1;
             let what = || format!("{} and {}", words(trace, first), words(trace, exchange));
             if first.request.body_digest != exchange.request.body_digest {
-                return Err(format!("I3: {} have the same key {key} and other bodies, and were both accepted", what()));
+                return broken_at(
+                    end_of(exchange),
+                    format!("I3: {} have the same key {key} and other bodies, and were both accepted", what()),
+                );
             }
             if answer(first) != answer(exchange) {
-                return Err(format!("I3: {} have the same key {key} and body, and got other responses", what()));
+                return broken_at(
+                    end_of(exchange),
+                    format!("I3: {} have the same key {key} and body, and got other responses", what()),
+                );
             }
         }
         Ok(())
@@ -83,7 +92,10 @@ pub(super) fn one_key() -> Check {
             let other = first.header("idempotency-key").unwrap_or_default();
             if other != key {
                 let (first, next) = (words(trace, first), words(trace, exchange));
-                return Err(format!("I5: {first} has the key {other}, and {next} of the same call has the key {key}"));
+                return broken_at(
+                    exchange.request.first_sent,
+                    format!("I5: {first} has the key {other}, and {next} of the same call has the key {key}"),
+                );
             }
         }
         Ok(())

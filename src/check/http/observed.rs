@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::check::{Check, CountedVerdict};
+use crate::check::{Breach, Check, CountedVerdict};
 use crate::fault::duration_text as text;
 use crate::trace::exchange::Exchange;
 use crate::trace::{HostId, Trace};
@@ -11,7 +11,7 @@ use crate::trace::{HostId, Trace};
 pub(super) fn check(
     name: &str,
     if_none: &'static str,
-    judge: impl Fn(&Trace, &mut u64) -> Result<(), String> + Send + Sync + 'static,
+    judge: impl Fn(&Trace, &mut u64) -> Result<(), Breach> + Send + Sync + 'static,
 ) -> Check {
     judging(name, judge, move |judged| CountedVerdict::kept(judged, if_none))
 }
@@ -19,14 +19,14 @@ pub(super) fn check(
 /// The same for what need not come up in every run, only in some of them.
 pub(super) fn check_if_any(
     name: &str,
-    judge: impl Fn(&Trace, &mut u64) -> Result<(), String> + Send + Sync + 'static,
+    judge: impl Fn(&Trace, &mut u64) -> Result<(), Breach> + Send + Sync + 'static,
 ) -> Check {
     judging(name, judge, CountedVerdict::kept_if_any)
 }
 
 fn judging(
     name: &str,
-    judge: impl Fn(&Trace, &mut u64) -> Result<(), String> + Send + Sync + 'static,
+    judge: impl Fn(&Trace, &mut u64) -> Result<(), Breach> + Send + Sync + 'static,
     kept: impl Fn(u64) -> CountedVerdict + Send + Sync + 'static,
 ) -> Check {
     Check::over_exchanges(name, move |trace, _| {
@@ -40,6 +40,16 @@ fn judging(
             false => kept(judged),
         }
     })
+}
+
+/// When an exchange ended for its client, or when its request was sent if it never did.
+pub(super) fn end_of(exchange: &Exchange) -> Duration {
+    exchange.ended_at.unwrap_or(exchange.request.first_sent)
+}
+
+/// What is broken, and when.
+pub(super) fn broken_at(at: Duration, why: String) -> Result<(), Breach> {
+    Err(Breach::from(why).at(at))
 }
 
 /// An exchange in words, for example ``` `POST /orders 503` of api-1 to store at 1.2s ```.

@@ -5,7 +5,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::observed::{check, check_if_any, is_accepted, is_named, words};
+use super::observed::{broken_at, check, check_if_any, is_accepted, is_named, words};
 use crate::check::Check;
 use crate::fault::{duration_text as text, secs};
 use crate::trace::exchange::Exchange;
@@ -72,9 +72,12 @@ impl OverloadPolicy {
                 *judged += 1;
                 if (served as f64) < policy.goodput * capacity {
                     let (service, from, to) = (&policy.service, text(window.start), text(window.end));
-                    return Err(format!(
-                        "O1: {service} was asked {asked} times from {from} to {to} and served {served}; it can serve {capacity:.0}"
-                    ));
+                    return broken_at(
+                        window.end,
+                        format!(
+                            "O1: {service} was asked {asked} times from {from} to {to} and served {served}; it can serve {capacity:.0}"
+                        ),
+                    );
                 }
             }
             Ok(())
@@ -110,11 +113,14 @@ impl OverloadPolicy {
             };
             *judged += count;
             if after < policy.recovered * before {
-                let (over, from) = (text(over), text(from));
+                let (over, since) = (text(over), text(from));
                 let (before, after) = (before * 100.0, after * 100.0);
-                return Err(format!(
-                    "O2: faults and overload were over at {over}; of {count} calls from {from} on {after:.0} % succeeded, before {before:.0} %"
-                ));
+                return broken_at(
+                    from,
+                    format!(
+                        "O2: faults and overload were over at {over}; of {count} calls from {since} on {after:.0} % succeeded, before {before:.0} %"
+                    ),
+                );
             }
             Ok(())
         })
@@ -144,7 +150,10 @@ impl OverloadPolicy {
                 *judged += 1;
                 if began > arrived + policy.longest_wait + trace.step {
                     let (what, waited) = (words(trace, outer), text(began - arrived));
-                    return Err(format!("O3: {what} waited for {waited}; the limit is {}", text(policy.longest_wait)));
+                    return broken_at(
+                        arrived + policy.longest_wait,
+                        format!("O3: {what} waited for {waited}; the limit is {}", text(policy.longest_wait)),
+                    );
                 }
             }
             Ok(())

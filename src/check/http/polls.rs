@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::observed::{check, words};
+use super::observed::{broken_at, check, words};
 use super::policy::HttpPolicy;
 use crate::check::Check;
 use crate::fault::duration_text as text;
@@ -24,7 +24,10 @@ pub(super) fn bounded(policy: HttpPolicy) -> Check {
             if same.len() > policy.most_polls as usize {
                 let (what, count, most) = (words(trace, exchange), same.len(), policy.most_polls);
                 let window = text(policy.poll_window);
-                return Err(format!("P6: {what} is request {count} for the same within {window}; the limit is {most}"));
+                return broken_at(
+                    began,
+                    format!("P6: {what} is request {count} for the same within {window}; the limit is {most}"),
+                );
             }
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! What probes of a server's health are answered.
 
-use super::observed::{check, words};
+use super::observed::{broken_at, check, words};
 use super::policy::HttpPolicy;
 use crate::check::Check;
 use crate::trace::{Event, HostId, Trace};
@@ -16,7 +16,10 @@ pub(super) fn liveness(policy: HttpPolicy) -> Check {
             *judged += 1;
             if status >= 500 && !was_asked_to_stop(trace, exchange.server(), response.first_sent) {
                 let what = words(trace, exchange);
-                return Err(format!("H5: {what} was answered with an error by a server that lives"));
+                return broken_at(
+                    response.first_sent,
+                    format!("H5: {what} was answered with an error by a server that lives"),
+                );
             }
         }
         Ok(())

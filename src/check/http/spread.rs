@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::observed::{asked_wait, check, group_of};
+use super::observed::{asked_wait, broken_at, check, group_of};
 use super::policy::HttpPolicy;
 use crate::check::Check;
 use crate::check::chance::tail;
@@ -24,14 +24,22 @@ pub(super) fn spread(policy: HttpPolicy) -> Check {
             }
             *judged += delays.len() as u64;
             delays.sort_unstable();
+            let times = delays;
+            let delays: Vec<Duration> = times.iter().map(|(delay, _)| *delay).collect();
             let slice = slice_of(&delays);
             let (count, from) = most_within(&delays, slice);
             if tail(delays.len(), count, policy.most_retries_at_once) < RARE {
+                // By then, all of them have come at once.
+                let within = times.iter().filter(|(delay, _)| (from..=from + slice).contains(delay));
+                let last = within.map(|(_, began)| *began).max().unwrap_or_default();
                 let (all, from, to) = (delays.len(), text(from), text(from + slice));
                 let failures = if failures == 1 { "1 failure".to_owned() } else { format!("{failures} failures") };
-                return Err(format!(
-                    "R4: of the {all} retries of {clients} to {servers} after {failures}, {count} waited between {from} and {to}"
-                ));
+                return broken_at(
+                    last,
+                    format!(
+                        "R4: of the {all} retries of {clients} to {servers} after {failures}, {count} waited between {from} and {to}"
+                    ),
+                );
             }
         }
         Ok(())
@@ -41,14 +49,14 @@ pub(super) fn spread(policy: HttpPolicy) -> Check {
 /// Groups of clients and of servers, and the number of failures.
 type Retries<'a> = (&'a str, &'a str, usize);
 
-/// How long retries waited.
-fn delays<'a>(trace: &'a Trace, policy: &HttpPolicy) -> BTreeMap<Retries<'a>, Vec<Duration>> {
+/// How long retries waited, and when they began.
+fn delays<'a>(trace: &'a Trace, policy: &HttpPolicy) -> BTreeMap<Retries<'a>, Vec<(Duration, Duration)>> {
     let exchanges = trace.exchanges();
     let mut firsts: BTreeMap<_, usize> = BTreeMap::new();
     for (place, exchange) in exchanges.iter().enumerate() {
         firsts.entry(exchange.connection).or_insert(place);
     }
-    let mut delays: BTreeMap<Retries<'a>, Vec<Duration>> = BTreeMap::new();
+    let mut delays: BTreeMap<Retries<'a>, Vec<(Duration, Duration)>> = BTreeMap::new();
     for call in policy.calls(trace) {
         for (index, pair) in call.attempts.windows(2).enumerate() {
             let (failed, retry) = (&exchanges[pair[0]], &exchanges[pair[1]]);
@@ -58,7 +66,7 @@ fn delays<'a>(trace: &'a Trace, policy: &HttpPolicy) -> BTreeMap<Retries<'a>, Ve
                 continue;
             }
             let group = (group_of(trace, retry.client()), group_of(trace, retry.server()), index + 1);
-            delays.entry(group).or_default().push(began - failed_at);
+            delays.entry(group).or_default().push((began - failed_at, began));
         }
     }
     delays

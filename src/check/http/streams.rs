@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::observed::{check, words};
+use super::observed::{broken_at, check, end_of, words};
 use super::policy::HttpPolicy;
 use crate::check::Check;
 use crate::check::life::{Pauses, died_between};
@@ -31,8 +31,11 @@ pub(super) fn cancelled(policy: HttpPolicy) -> Check {
                 for other in exchanges.iter().filter(|other| is_open(other, at)) {
                     *judged += 1;
                     if is_harmed(other, connection, &exchanges, until) && !is_excused(trace, &pauses, key, at, until) {
-                        let (what, other, at) = (words(trace, cancelled), words(trace, other), text(at));
-                        return Err(format!("P4: {what} was cancelled at {at}, and that ended {other} as well"));
+                        let (what, harmed, at) = (words(trace, cancelled), words(trace, other), text(at));
+                        return broken_at(
+                            end_of(other),
+                            format!("P4: {what} was cancelled at {at}, and that ended {harmed} as well"),
+                        );
                     }
                 }
             }

@@ -163,6 +163,12 @@ impl<Op, Output> TypedHistory<Op, Output> {
         Ok(Self::of_entries(entries))
     }
 
+    /// When an operation returned, if the events are numbered by the virtual time of a run.
+    pub(crate) fn returned_at(&self, index: usize) -> Option<std::time::Duration> {
+        let (ret, _) = self.entries.get(index)?.ret.as_ref()?;
+        Some(std::time::Duration::from_nanos(*ret))
+    }
+
     /// The number of operations that returned; the others can take effect at any time, so they break nothing.
     pub(crate) fn returned(&self) -> u64 {
         self.entries.iter().filter(|entry| entry.ret.is_some()).count() as u64

@@ -42,7 +42,7 @@ pub fn linearizable<M: Model>(model: &M, history: &TypedHistory<M::Op, M::Output
 pub(super) fn verdict<Op: Debug, Output: Debug>(history: &TypedHistory<Op, Output>, judgement: Judgement) -> Verdict {
     match judgement {
         Judgement::Linearizable(_) => Verdict::Pass,
-        Judgement::Violated(violation) => Verdict::Fail(violation.summary(history)),
+        Judgement::Violated(violation) => Verdict::fail(violation.summary(history)),
         Judgement::GaveUp(configurations) => Verdict::Unknown(gave_up(configurations)),
     }
 }
@@ -123,8 +123,14 @@ pub fn is_linearizable<M: Model + Send + Sync + 'static>(
             Err(unreadable) => return unreadable.into(),
         };
         let options = SearchOptions { budget: BUDGET_IN_A_RUN, ..SearchOptions::default() };
-        let verdict = verdict(&history, judge(&model, &history, &options));
-        CountedVerdict::of(verdict, history.returned(), NOTHING_RETURNED)
+        let judgement = judge(&model, &history, &options);
+        // From the moment of this return on, no order explains what the clients saw.
+        let broke_at = match &judgement {
+            Judgement::Violated(violation) => history.returned_at(violation.must_come),
+            _ => None,
+        };
+        let verdict = CountedVerdict::about(verdict(&history, judgement), history.returned(), NOTHING_RETURNED);
+        verdict.at(broke_at.unwrap_or_default())
     })
 }
 

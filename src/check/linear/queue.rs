@@ -36,7 +36,7 @@ pub struct NotUnique(pub usize);
 /// Judges a queue: by patterns if its values are unique, and by the general search otherwise.
 pub fn linearizable_queue<V: Value>(history: &TypedHistory<QueueOp<V>, QueueOutput<V>>) -> Verdict {
     match wrong(history) {
-        Ok(Some(wrong)) => Verdict::Fail(wrong.summary(history)),
+        Ok(Some(wrong)) => Verdict::fail(wrong.summary(history)),
         Ok(None) => Verdict::Pass,
         Err(NotUnique(_)) => verdict(history, judge(&Queue::default(), history, &SearchOptions::default())),
     }

@@ -140,7 +140,7 @@ pub fn sweep(
             (Verdict::Pass, _) => End::NoEffect,
             (verdict, None) => End::Failed(verdict.to_string()),
             (_, Some(finding)) => End::Failed(match &finding.verdict {
-                Verdict::Fail(why) => format!("{}: {why}", finding.check),
+                Verdict::Fail(breach) => format!("{}: {breach}", finding.check),
                 other => format!("{}: {other}", finding.check),
             }),
         };

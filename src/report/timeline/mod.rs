@@ -10,6 +10,7 @@ mod streams;
 
 use std::time::Duration;
 
+use crate::history::Operation;
 use crate::run::Recording;
 
 /// The part of a timeline that is shown, and its largest length.
@@ -21,6 +22,8 @@ pub struct TimelineOptions {
     pub until: Option<Duration>,
     /// The virtual time to stay close to: if lines must be left out, those farthest from it go first.
     pub around: Option<Duration>,
+    /// The operation whose end is never left out, if any.
+    pub operation: Option<Operation>,
     /// The largest number of lines, without the two of the header; 0 for no limit.
     pub max_lines: usize,
 }
@@ -37,7 +40,7 @@ pub fn timeline(recording: &Recording, options: &TimelineOptions) -> String {
 
 /// The lines of [`timeline`].
 pub(crate) fn timeline_lines(recording: &Recording, options: &TimelineOptions) -> Vec<String> {
-    let moments = story::moments(recording);
+    let moments = story::moments(recording, options.operation.as_ref());
     let lanes = lanes::Lanes::of(&recording.hosts, &moments);
     let mut lines = lanes.draw(moments);
     lines.retain(|line| options.from.is_none_or(|from| line.at >= from));

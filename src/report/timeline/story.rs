@@ -11,8 +11,8 @@ use crate::history::{Completion, Operation};
 use crate::run::Recording;
 use crate::trace::{AttemptOutcome, Event, HostId, Mark, Record, SegmentKind};
 
-/// All moments of a run, in order.
-pub(super) fn moments(recording: &Recording) -> Vec<Moment> {
+/// All moments of a run, in order. The end of the operation `shown` is decisive, however it ended.
+pub(super) fn moments(recording: &Recording, shown: Option<&Operation>) -> Vec<Moment> {
     let mut story = Story {
         recording,
         requests: Requests::of(recording),
@@ -33,7 +33,7 @@ pub(super) fn moments(recording: &Recording) -> Vec<Moment> {
     for record in records {
         while let Some((at, operation)) = ends.front().copied().filter(|(at, _)| *at < record.at) {
             ends.pop_front();
-            story.operation_ended(at, operation);
+            story.operation_ended(at, operation, shown == Some(operation));
         }
         while let Some(event) = streams.front().copied().filter(|event| event.at <= record.at) {
             streams.pop_front();
@@ -42,7 +42,7 @@ pub(super) fn moments(recording: &Recording) -> Vec<Moment> {
         story.record(record);
     }
     for (at, operation) in ends {
-        story.operation_ended(at, operation);
+        story.operation_ended(at, operation, shown == Some(operation));
     }
     for event in streams {
         story.stream(&event);
@@ -243,8 +243,9 @@ impl Story<'_> {
         self.add(at, weight, category, host.map_or(Place::World, Place::On), &text);
     }
 
-    fn operation_ended(&mut self, at: Duration, operation: &Operation) {
+    fn operation_ended(&mut self, at: Duration, operation: &Operation, is_shown: bool) {
         let (weight, end) = match &operation.completed {
+            Some((_, Completion::Ok(_))) | None if is_shown => (Weight::Decisive, "ok".to_owned()),
             Some((_, Completion::Ok(_))) | None => (Weight::Routine, "ok".to_owned()),
             Some((_, Completion::Fail(why))) => (Weight::Decisive, format!("fails: {why}")),
             Some((_, Completion::Unknown(why))) => (Weight::Decisive, format!("ends unknown: {why}")),
