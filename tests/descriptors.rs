@@ -341,3 +341,58 @@ fn a_socket_that_blocks_cannot_hold_the_thread_of_a_runtime() {
     assert_eq!(escape.detail, "a socket that blocks, on the thread of a runtime");
     assert_eq!(escape.kind.name(), "refused-call");
 }
+
+/// Sets an option that takes a number.
+#[allow(unsafe_code)]
+fn set_option(socket: &impl std::os::fd::AsRawFd, level: i32, name: i32, value: i32) -> io::Result<()> {
+    let length = size_of_val(&value) as libc::socklen_t;
+    // SAFETY: the value is as long as its length says.
+    match unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const value).cast(), length) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Sends bytes to the server, which the kernel is to cut into datagrams of this size.
+#[allow(unsafe_code)]
+fn send_in_segments(socket: &std::net::UdpSocket, bytes: &[u8], size: u16) -> io::Result<isize> {
+    use std::os::fd::AsRawFd;
+    let address = socket2::SockAddr::from(SERVER.parse::<std::net::SocketAddr>().map_err(io::Error::other)?);
+    let mut slice = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+    let mut control = [0_u64; 4];
+    // SAFETY: all that the message points to lives until it is sent, and the control message fits its buffer.
+    let sent = unsafe {
+        let mut message: libc::msghdr = std::mem::zeroed();
+        message.msg_name = address.as_ptr().cast_mut().cast();
+        message.msg_namelen = address.len();
+        message.msg_iov = &raw mut slice;
+        message.msg_iovlen = 1;
+        message.msg_control = control.as_mut_ptr().cast();
+        message.msg_controllen = libc::CMSG_SPACE(size_of_val(&size) as u32) as usize;
+        let header = libc::CMSG_FIRSTHDR(&raw const message);
+        (*header).cmsg_level = libc::SOL_UDP;
+        (*header).cmsg_type = libc::UDP_SEGMENT;
+        (*header).cmsg_len = libc::CMSG_LEN(size_of_val(&size) as u32) as usize;
+        libc::CMSG_DATA(header).cast::<u16>().write_unaligned(size);
+        libc::sendmsg(socket.as_raw_fd(), &raw const message, 0)
+    };
+    if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(sent) }
+}
+
+#[test]
+fn segmentation_by_the_kernel_is_refused_in_every_way() {
+    let seen = Seen::default();
+    let client = sharing(&seen, |cx, seen| async move {
+        let socket = std::net::UdpSocket::bind("[::]:0")?;
+        let number = |result: io::Result<()>| result.map_or_else(|error| error.raw_os_error().unwrap_or(-1), |()| 0);
+        note(&seen, &cx, number(set_option(&socket, libc::IPPROTO_IPV6, libc::IPV6_DONTFRAG, 1)));
+        note(&seen, &cx, number(set_option(&socket, libc::SOL_UDP, libc::UDP_SEGMENT, 1_200)));
+        note(&seen, &cx, number(set_option(&socket, libc::SOL_UDP, libc::UDP_GRO, 1)));
+        note(&seen, &cx, number(send_in_segments(&socket, &[0; 3_000], 1_200).map(drop)));
+        io::Result::Ok(())
+    });
+    let run = run_with(&scenario(10).host("client", client), Vec::new());
+    let seen: Vec<String> = seen.lock().unwrap().iter().map(|(what, _)| what.clone()).collect();
+    let expected = [0, libc::ENOPROTOOPT, libc::ENOPROTOOPT, libc::EINVAL].map(|number| number.to_string());
+    assert_eq!(seen, expected, "{:?}", run.outcome);
+}

@@ -15,7 +15,7 @@ use crate::sandbox::Errno;
 type Name = (i32, i32);
 
 /// Options that a program may set to any value, and read again.
-const KEPT: [Name; 34] = [
+const KEPT: [Name; 35] = [
     (SOL_SOCKET, libc::SO_REUSEADDR),
     (SOL_SOCKET, libc::SO_REUSEPORT),
     (SOL_SOCKET, SO_KEEPALIVE),
@@ -46,6 +46,7 @@ const KEPT: [Name; 34] = [
     (IPPROTO_IPV6, libc::IPV6_RECVTCLASS),
     (IPPROTO_IPV6, libc::IPV6_RECVPKTINFO),
     (IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER),
+    (IPPROTO_IPV6, libc::IPV6_DONTFRAG),
     (IPPROTO_IPV6, libc::IPV6_MULTICAST_LOOP),
     (IPPROTO_IPV6, libc::IPV6_V6ONLY),
     (IPPROTO_IPV6, libc::IPV6_TCLASS),

@@ -52,7 +52,7 @@ pub(super) unsafe extern "C" fn sendmsg(fd: c_int, message: *const msghdr, flags
         // SAFETY: the caller vouches for the message and all that it points to.
         unsafe {
             let message = &*message;
-            refuse_descriptors(message)?;
+            refuse_control(message)?;
             let to = match message.msg_name.is_null() {
                 true => None,
                 false => Some(addresses::read_inet(message.msg_name.cast(), message.msg_namelen)?),
@@ -113,18 +113,23 @@ pub(super) unsafe extern "C" fn sendmmsg(fd: c_int, messages: *mut mmsghdr, coun
     count as c_int
 }
 
-/// A process is alone on its machine, so it has nobody to pass a descriptor to.
+/// Refuses what control messages ask for and the simulated machine does not do: to pass descriptors, because a process is
+/// alone on its machine, and to send bytes as several datagrams (generic segmentation offload), as on an older kernel.
 ///
 /// # Safety
-/// The message must be one of a program.
-unsafe fn refuse_descriptors(message: &msghdr) -> Result<(), Errno> {
+/// The message must be valid, with all that it points to.
+unsafe fn refuse_control(message: &msghdr) -> Result<(), Errno> {
     // SAFETY: the caller vouches for the message and all that it points to.
     unsafe {
         let mut control = libc::CMSG_FIRSTHDR(message);
         while let Some(header) = control.as_ref() {
-            if (header.cmsg_level, header.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
-                record_escape(EscapeKind::RefusedCall, || "descriptors in a message (SCM_RIGHTS)".to_owned());
-                return Err(libc::EINVAL);
+            match (header.cmsg_level, header.cmsg_type) {
+                (libc::SOL_SOCKET, libc::SCM_RIGHTS) => {
+                    record_escape(EscapeKind::RefusedCall, || "descriptors in a message (SCM_RIGHTS)".to_owned());
+                    return Err(libc::EINVAL);
+                }
+                (libc::SOL_UDP, libc::UDP_SEGMENT) => return Err(libc::EINVAL),
+                _ => {}
             }
             control = libc::CMSG_NXTHDR(message, header);
         }
