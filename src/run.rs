@@ -182,10 +182,9 @@ fn simulate_case(scenario: &Scenario, case: &Case, detail: Detail, trigger_count
 fn judge(scenario: &Scenario, case: &Case, artifacts: RunArtifacts) -> Run {
     let RunArtifacts { trace, history, effects, failures, unrecorded, notes, trigger_counts: _ } = artifacts;
     let mut findings: Vec<Finding> = failures.iter().map(|(host, error)| failure(&trace, *host, error)).collect();
-    if !scenario.allows_panics {
-        // The failure of a program whose main task panicked is reported already, but only the panic says where.
-        findings.extend(notes.panics.iter().map(panicked));
-    }
+    // The failure of a program whose main task panicked is reported already, but only the panic says where.
+    let stops = notes.panics.iter().filter(|panic| panic.location.is_empty() || !scenario.allows_panics);
+    findings.extend(stops.map(stopped));
     findings.extend(
         unrecorded.into_iter().map(|why| Finding { check: "recorder".to_owned(), verdict: Verdict::fail(why) }),
     );
@@ -233,11 +232,17 @@ fn failure(trace: &Trace, host: HostId, error: &str) -> Finding {
     Finding { check: "program".to_owned(), verdict }
 }
 
-fn panicked(panic: &PanicNote) -> Finding {
+/// The finding for a panic, or for what stops a host's code without one.
+pub(crate) fn stopped(panic: &PanicNote) -> Finding {
     let host = panic.host.as_deref().unwrap_or("the world");
     let at = crate::fault::duration_text(panic.at);
-    let verdict = Verdict::fail(format!("a task of {host} panicked at {at} ({}): {}", panic.location, panic.message));
-    Finding { check: "no_panics".to_owned(), verdict: verdict.at(panic.at) }
+    let (check, text) = if panic.location.is_empty() {
+        let (what, how) = panic.message.split_once(": ").unwrap_or((&panic.message, "nothing more is known"));
+        ("process", format!("{what} on host {host} at {at}: {how}"))
+    } else {
+        ("no_panics", format!("a task of {host} panicked at {at} ({}): {}", panic.location, panic.message))
+    };
+    Finding { check: check.to_owned(), verdict: Verdict::fail(text).at(panic.at) }
 }
 
 fn by_generator(scenario: &Scenario, case: &Case, effects: &[u64]) -> Vec<GeneratorCounts> {

@@ -7,7 +7,7 @@ use super::job::{CaseRef, Reply};
 use crate::check::{Finding, Verdict};
 use crate::fault::{Fault, Plan, Selector, Target, duration_text};
 use crate::history::History;
-use crate::run::{GeneratorCounts, Outcome, Recording};
+use crate::run::{GeneratorCounts, Outcome, Recording, stopped};
 use crate::sandbox::{End, Finished, ProcessLimits};
 use crate::scenario::{Case, Scenario};
 use crate::trace::exchange::Observed;
@@ -67,12 +67,7 @@ impl RunResult {
         let (termination, text) = describe(scenario, limits, &finished);
         let verdict = Verdict::fail(text);
         let mut findings = vec![Finding { check: "process".to_owned(), verdict: verdict.clone() }];
-        findings.extend(finished.panics.iter().map(|panic| {
-            let host = panic.host.as_deref().unwrap_or("the world");
-            let at = duration_text(panic.at);
-            let text = format!("{host} panicked at {at} ({}): {}", panic.location, panic.message);
-            Finding { check: "no_panics".to_owned(), verdict: Verdict::fail(text).at(panic.at) }
-        }));
+        findings.extend(finished.panics.iter().map(stopped));
         let effects = scenario.generator_names();
         let outcome = Outcome {
             scenario: scenario.name().to_owned(),

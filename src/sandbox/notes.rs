@@ -10,7 +10,8 @@ pub struct Notes {
     /// One entry for each kind of escape and each host, in order of first occurrence. System calls have one for each
     /// detail.
     pub escapes: Vec<Escape>,
-    /// Every panic on the simulating thread, including those that a task or `catch_unwind` caught.
+    /// Every panic of a host's code, including those that a task or `catch_unwind` caught, and what stops it as a panic
+    /// would: threads that wait for each other, or a loop that waits for a clock that stands still.
     pub panics: Vec<PanicNote>,
 }
 
@@ -87,12 +88,12 @@ impl EscapeKind {
     }
 }
 
-/// One panic on the simulating thread.
+/// One panic, or another event that stops a host's code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PanicNote {
     /// The message, or a placeholder if the payload was not text.
     pub message: String,
-    /// The position in the source as `file:line:column`; empty if unknown.
+    /// The position in the source as `file:line:column`; empty if it was no panic.
     pub location: String,
     /// The host that panicked; `None` outside any host.
     pub host: Option<String>,

@@ -8,6 +8,10 @@ pub(super) struct Turns;
 impl Turns {
     pub(super) fn note_change(&self) {}
 
+    pub(super) fn has_waits_for_locks(&self) -> bool {
+        false
+    }
+
     pub(super) fn next_due(&self, _: Option<usize>, _: impl Fn(usize) -> u32) -> Option<u64> {
         None
     }
@@ -16,6 +20,11 @@ impl Turns {
 /// Whether a thread of a program runs this code.
 pub(super) fn is_thread_of_program() -> bool {
     false
+}
+
+/// The number of the thread of a program that runs this code, and how often it has asked for entropy before.
+pub(super) fn next_request_of_thread() -> Option<(u64, u64)> {
+    None
 }
 
 use std::io;

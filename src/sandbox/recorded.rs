@@ -41,12 +41,8 @@ pub(super) fn finish(recorded: Vec<Recorded>) -> Vec<Escape> {
     escapes
 }
 
-/// Renders the frames of a backtrace without the sandbox's own: those that record, which come first, those that run the
-/// job, which come last, and the hooks in between.
-fn render(backtrace: &Backtrace) -> String {
-    const MOST_FRAMES: usize = 40;
-    let text = backtrace.to_string();
-    // A frame is a line with its number and name, usually followed by a line with its location.
+/// The frames of a backtrace as it prints them: a line with the number and name, usually followed by one with the location.
+fn frames_of(text: &str) -> Vec<Vec<&str>> {
     let mut frames: Vec<Vec<&str>> = Vec::new();
     for line in text.lines() {
         match frames.last_mut() {
@@ -54,11 +50,35 @@ fn render(backtrace: &Backtrace) -> String {
             _ => frames.push(vec![line]),
         }
     }
-    let has = |frame: &Vec<&str>, names: &[&str]| frame.iter().any(|line| names.iter().any(|name| line.contains(name)));
+    frames
+}
+
+fn has(frame: &[&str], names: &[&str]) -> bool {
+    frame.iter().any(|line| names.iter().any(|name| line.contains(name)))
+}
+
+fn is_ours(frame: &[&str]) -> bool {
+    has(frame, &["std::backtrace", "std/src/backtrace.rs", "squall::internal::sandbox::", "/src/sandbox/"])
+}
+
+/// The innermost frame that is neither the sandbox's nor the standard library's: its name and its place in the source.
+pub(super) fn own_frame(backtrace: &Backtrace) -> Option<String> {
+    let text = backtrace.to_string();
+    let frames = frames_of(&text);
+    let is_library = |frame: &[&str]| frame.len() < 2 || has(frame, &["/rustc/", "/rustlib/"]);
+    let frame = frames.iter().find(|frame| !is_ours(frame) && !is_library(frame))?;
+    let name = frame[0].split_once(": ").map_or(frame[0], |(_, name)| name).trim();
+    let location = frame[1].trim().trim_start_matches("at ");
+    Some(format!("{name} at {location}"))
+}
+
+/// Renders the frames of a backtrace without the sandbox's own: those that record, which come first, those that run the
+/// job, which come last, and the hooks in between.
+fn render(backtrace: &Backtrace) -> String {
+    const MOST_FRAMES: usize = 40;
+    let text = backtrace.to_string();
+    let frames = frames_of(&text);
     let runs_job = |frame: &Vec<&str>| has(frame, &["/src/sandbox/linux/child.rs", "/src/sandbox/thread.rs"]);
-    let is_ours = |frame: &Vec<&str>| {
-        has(frame, &["std::backtrace", "std/src/backtrace.rs", "squall::internal::sandbox::", "/src/sandbox/"])
-    };
     let frames = frames.iter().skip_while(|frame| is_ours(frame)).take_while(|frame| !runs_job(frame));
     let frames = frames.filter(|frame| !is_ours(frame));
     frames.take(MOST_FRAMES).flatten().copied().collect::<Vec<_>>().join("\n")

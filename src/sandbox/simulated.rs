@@ -156,11 +156,12 @@ pub fn set_dead(host: usize, is_dead: bool) {
     }
 }
 
-/// The run is over: threads of programs wait for nothing more, so that their runtimes can be dropped.
-pub fn end_lives() {
-    if let Some(simulation) = simulation() {
-        simulation.ended_lives.iter().for_each(|ended| ended.set(ended.get() + 1));
-    }
+/// The run is over: threads of programs wait for nothing more, so that their runtimes can be dropped. Returns whether they
+/// can: not if some thread still waits for a lock.
+pub fn end_lives() -> bool {
+    let Some(simulation) = simulation() else { return true };
+    simulation.ended_lives.iter().for_each(|ended| ended.set(ended.get() + 1));
+    !simulation.turns.has_waits_for_locks()
 }
 
 /// Whether this code runs on the thread that simulates, and not on one that a program has started.
@@ -239,6 +240,15 @@ impl Simulation {
         }
     }
 
+    pub(super) fn seed(&self) -> Seed {
+        self.settings.seed
+    }
+
+    /// Notes, beside the panics, that the run cannot go on as it is.
+    pub(super) fn note(&self, note: PanicNote) {
+        self.panics.borrow_mut().push(note);
+    }
+
     /// Handles a host that waits in a busy loop for a clock that stands still. Ends the process if it is a child of a
     /// zygote. Otherwise notes it like a panic and moves the host's clock ahead so that the loop can end, because
     /// unwinding out of a function of the C library is not possible.
@@ -252,7 +262,7 @@ impl Simulation {
             host.as_deref().unwrap_or("code outside any host")
         );
         let note = PanicNote { message, location: String::new(), host, at: Duration::from_nanos(at) };
-        self.panics.borrow_mut().push(note);
+        self.note(note);
         self.clocks.jump_ahead(slot);
     }
 
@@ -263,14 +273,22 @@ impl Simulation {
         }
         let quiet = self.clocks.is_quiet();
         let slot = if quiet { self.clocks.outside_slot() } else { self.clocks.current_slot() };
+        let host = self.clocks.host_of(slot).map_or(u64::MAX, |host| host as u64);
+        let seed = self.settings.seed;
+        let fill = |buffer: &mut [u8], decide: &dyn Fn(u64) -> u64| {
+            for (word, chunk) in buffer.chunks_mut(8).enumerate() {
+                chunk.copy_from_slice(&decide(word as u64).to_le_bytes()[..chunk.len()]);
+            }
+        };
+        // What a thread draws does not depend on when it has its turns.
+        if let Some((thread, n)) = platform::next_request_of_thread().filter(|_| !quiet) {
+            fill(buffer, &|word| seed.decide("entropy of a thread", &[host, thread, n, word]));
+            return;
+        }
         let requests = if quiet { &self.own_requests } else { &self.requests[slot] };
         let label = if quiet { "entropy of the sandbox" } else { "entropy" };
-        let host = self.clocks.host_of(slot).map_or(u64::MAX, |host| host as u64);
         let n = requests.replace(requests.get() + 1);
-        for (word, chunk) in buffer.chunks_mut(8).enumerate() {
-            let bytes = self.settings.seed.decide(label, &[host, n, word as u64]).to_le_bytes();
-            chunk.copy_from_slice(&bytes[..chunk.len()]);
-        }
+        fill(buffer, &|word| seed.decide(label, &[host, n, word]));
     }
 
     /// The name of the host that runs now.

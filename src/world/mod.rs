@@ -186,12 +186,17 @@ impl<'a> World<'a> {
         for slot in &self.slots {
             slot.lock().unwrap_or_else(PoisonError::into_inner).alive.clear();
         }
-        sandbox::end_lives();
+        let can_be_dropped = sandbox::end_lives();
         let mut effects = self.wire.take_effects();
         let disk_effects = self.disks.iter().flat_map(|disk| disk.effects());
         for (fault, count) in disk_effects.chain(self.net.lock().take_effects()) {
             effects[fault as usize] += count;
         }
-        (effects, self.failures, self.trigger_counts)
+        let ended = (effects, std::mem::take(&mut self.failures), std::mem::take(&mut self.trigger_counts));
+        if !can_be_dropped {
+            // A runtime that is dropped would wait for its threads for ever.
+            std::mem::forget(self);
+        }
+        ended
     }
 }

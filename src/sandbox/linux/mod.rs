@@ -1,6 +1,7 @@
 //! The Linux platform: interposed symbols, and a process for each run.
 
 mod child;
+mod deadlock;
 mod hooks;
 mod ledger;
 mod process;
@@ -9,6 +10,7 @@ mod raw;
 mod shared_status;
 mod start;
 mod supervisor;
+mod switch;
 mod threads;
 mod turns;
 mod watch;
@@ -19,7 +21,7 @@ pub(super) use ledger::SharedLedger;
 pub(super) use process::{end_in_spin, show_panic, show_position};
 pub(super) use protocol::is_zygote;
 pub(super) use supervisor::{Forker, addresses_are_fixed};
-pub(super) use threads::{Turns, is_thread_of_program};
+pub(super) use threads::{Turns, is_thread_of_program, next_request_of_thread};
 pub(super) use watch::watch_system_calls;
 pub(super) use zygote::serve;
 

@@ -138,13 +138,20 @@ pub(super) use pass;
 /// The definition of a symbol that this binary's own definition hides, looked up at first use.
 pub(super) struct Next {
     name: &'static CStr,
+    /// The version of the symbol, where the C library has several.
+    version: Option<&'static CStr>,
     address: AtomicPtr<c_void>,
 }
 
 impl Next {
     /// The next definition of `name`.
     pub(super) const fn new(name: &'static CStr) -> Next {
-        Next { name, address: AtomicPtr::new(std::ptr::null_mut()) }
+        Next { name, version: None, address: AtomicPtr::new(std::ptr::null_mut()) }
+    }
+
+    /// The next definition of `name` in this version.
+    pub(super) const fn of_version(name: &'static CStr, version: &'static CStr) -> Next {
+        Next { name, version: Some(version), address: AtomicPtr::new(std::ptr::null_mut()) }
     }
 
     /// The function, or `None` if there is no other definition.
@@ -156,8 +163,13 @@ impl Next {
         const { assert!(mem::size_of::<F>() == mem::size_of::<*mut c_void>()) };
         let mut address = self.address.load(Ordering::Relaxed);
         if address.is_null() {
-            // SAFETY: the name is a C string, and `dlsym` calls none of the symbols that this binary defines.
-            address = unsafe { libc::dlsym(libc::RTLD_NEXT, self.name.as_ptr()) };
+            // SAFETY: the names are C strings, and these functions call none of the symbols that this binary defines.
+            address = unsafe {
+                match self.version {
+                    Some(version) => libc::dlvsym(libc::RTLD_NEXT, self.name.as_ptr(), version.as_ptr()),
+                    None => libc::dlsym(libc::RTLD_NEXT, self.name.as_ptr()),
+                }
+            };
             self.address.store(address, Ordering::Relaxed);
         }
         if address.is_null() {

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use libc::pthread_t;
 
 use super::raw::system_call;
+use crate::seed::Seed;
 
 /// What a thread waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub(super) enum Wait {
     Nothing,
     /// That another thread wakes whoever waits at this address.
     Word(usize),
+    /// The same, where the word is a lock, and no time ends the wait.
+    Lock(usize),
     /// A change of some descriptor, beyond this number of them.
     Change(u64),
     /// Only time.
@@ -24,6 +27,16 @@ pub(super) enum Wait {
     End(pthread_t),
     /// Nothing any more: it has ended.
     Ended,
+}
+
+impl Wait {
+    /// The address at which it waits to be woken.
+    fn word(self) -> Option<usize> {
+        match self {
+            Wait::Word(word) | Wait::Lock(word) => Some(word),
+            _ => None,
+        }
+    }
 }
 
 /// A right to run, which the others hand over.
@@ -56,11 +69,21 @@ pub(super) struct Thread {
     pub(super) slot: usize,
     /// The number of processes of its host that had been killed when it was started.
     pub(super) life: u32,
+    /// How many threads its host had started before it.
+    pub(super) number: u64,
     pub(super) id: Cell<pthread_t>,
     pub(super) baton: Baton,
     pub(super) wait: Cell<Wait>,
     /// The virtual time at which the wait ends by itself, in nanoseconds.
     pub(super) until: Cell<Option<u64>>,
+    /// How often in a row it has given way to others.
+    pub(super) yields: Cell<u32>,
+    /// How often it has asked for entropy.
+    pub(super) requests: Cell<u64>,
+    /// What it does with its next turn instead of going on.
+    pub(super) question: Cell<Option<fn(&Thread)>>,
+    /// Where it waits, once it was asked.
+    pub(super) place: RefCell<String>,
     pub(super) simulation: *const c_void,
 }
 
@@ -81,6 +104,11 @@ pub(super) fn current<'a>() -> Option<&'a Thread> {
     unsafe { CURRENT.get().as_ref() }
 }
 
+/// The number of the thread of a program that runs this code, if it is one, and how often it has asked for entropy before.
+pub(in crate::sandbox) fn next_request_of_thread() -> Option<(u64, u64)> {
+    current().map(|thread| (thread.number, thread.requests.replace(thread.requests.get() + 1)))
+}
+
 /// Whether a thread of a program runs this code, and not the one that simulates.
 pub(in crate::sandbox) fn is_thread_of_program() -> bool {
     current().is_some()
@@ -95,14 +123,40 @@ pub(in crate::sandbox) struct Turns {
     /// The address at which the simulating thread waits, and whether it was woken.
     pub(super) word: Cell<usize>,
     pub(super) is_woken: Cell<bool>,
+    /// How often in a row the simulating thread has given way to others.
+    pub(super) yields: Cell<u32>,
     /// How many changes of descriptors there have been.
     pub(super) changes: Cell<u64>,
+    /// For each slot of a clock, how many threads were started and how often there was a choice of who runs next.
+    counts: RefCell<Vec<Counts>>,
+    /// Whether threads that block each other were found.
+    pub(super) has_deadlock: Cell<bool>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    started: u64,
+    choices: u64,
+}
+
+/// Who has the next turn.
+#[derive(Debug)]
+pub(super) enum Next {
+    Thread(Arc<Thread>),
+    /// The simulating thread goes on.
+    Simulating,
+    Nobody,
 }
 
 impl Turns {
     /// Some descriptor has changed.
     pub(in crate::sandbox) fn note_change(&self) {
         self.changes.set(self.changes.get() + 1);
+    }
+
+    /// Whether some thread waits for a lock.
+    pub(in crate::sandbox) fn has_waits_for_locks(&self) -> bool {
+        self.threads.borrow().iter().any(|thread| matches!(thread.wait.get(), Wait::Lock(_)))
     }
 
     /// When time ends the next wait of a thread of this host, in virtual nanoseconds; outside of any host (`None`), that of a
@@ -115,6 +169,57 @@ impl Turns {
         waiting.filter(|thread| thread.may_run(lives_ended(thread.slot))).filter_map(|thread| thread.until.get()).min()
     }
 
+    /// The number of the next thread that the host in this slot starts.
+    pub(super) fn next_number(&self, slot: usize) -> u64 {
+        self.with_counts(slot, |counts| {
+            counts.started += 1;
+            counts.started - 1
+        })
+    }
+
+    fn with_counts<T>(&self, slot: usize, act: impl FnOnce(&mut Counts) -> T) -> T {
+        let mut all = self.counts.borrow_mut();
+        if all.len() <= slot {
+            all.resize(slot + 1, Counts::default());
+        }
+        act(&mut all[slot])
+    }
+
+    /// Who runs next of the threads that `is_ready` names and, if it competes, of the simulating thread. Each choice gives
+    /// every thread a weight that is a hash of the host, of how many choices it has had, and of the thread's number; the
+    /// smallest wins. So all are equally likely, and another thread that comes or goes changes little.
+    pub(super) fn choose(
+        &self,
+        seed: Seed,
+        slot: usize,
+        simulating_competes: bool,
+        is_ready: impl Fn(&Thread) -> bool,
+    ) -> Next {
+        const SIMULATING: u64 = u64::MAX;
+        let threads = self.threads.borrow();
+        let mut ready = threads.iter().filter(|thread| is_ready(thread));
+        let Some(first) = ready.next() else {
+            return if simulating_competes { Next::Simulating } else { Next::Nobody };
+        };
+        let second = ready.next();
+        if second.is_none() && !simulating_competes {
+            return Next::Thread(first.clone());
+        }
+        let choice = self.with_counts(slot, |counts| {
+            counts.choices += 1;
+            counts.choices
+        });
+        let weight = |slot: usize, number| seed.decide("turn of a thread", &[slot as u64, choice, number]);
+        let weighed = [Some(first), second].into_iter().flatten().chain(ready);
+        let weighed = weighed.map(|thread| (weight(thread.slot, thread.number), Some(thread)));
+        let simulating = simulating_competes.then(|| (weight(slot, SIMULATING), None));
+        match weighed.chain(simulating).min_by_key(|(weight, _)| *weight) {
+            Some((_, Some(thread))) => Next::Thread(thread.clone()),
+            Some((_, None)) => Next::Simulating,
+            None => Next::Nobody,
+        }
+    }
+
     pub(super) fn is_ready(&self, thread: &Thread, lives_ended: u32, now: u64) -> bool {
         if !thread.may_run(lives_ended) {
             return false;
@@ -125,7 +230,7 @@ impl Turns {
             Wait::Nothing => true,
             Wait::Change(seen) => is_due || is_dead || self.changes.get() != seen,
             Wait::Time => is_due || is_dead,
-            Wait::Word(_) => is_due,
+            Wait::Word(_) | Wait::Lock(_) => is_due,
             Wait::End(other) => self.has_ended(other),
             Wait::Ended => false,
         }
@@ -139,7 +244,7 @@ impl Turns {
     /// Wakes up to `most` threads that wait at this address; returns how many.
     pub(super) fn wake(&self, word: usize, most: usize) -> usize {
         let threads = self.threads.borrow();
-        let waiting = threads.iter().filter(|thread| thread.wait.get() == Wait::Word(word));
+        let waiting = threads.iter().filter(|thread| thread.wait.get().word() == Some(word));
         let mut woken = waiting.take(most).map(|thread| thread.wait.set(Wait::Nothing)).count();
         if woken < most && self.word.get() == word && word != 0 {
             self.is_woken.set(true);
@@ -154,6 +259,11 @@ impl Thread {
         lives_ended != self.life
     }
 
+    /// Whether it belongs to a process that lives, and is not over.
+    pub(super) fn is_alive(&self, lives_ended: u32) -> bool {
+        !self.is_dead(lives_ended) && self.wait.get() != Wait::Ended
+    }
+
     /// Whether it can run at all: a dead thread runs only so that the runtime to which it belongs can be dropped.
     fn may_run(&self, lives_ended: u32) -> bool {
         !self.is_dead(lives_ended) || tokio::runtime::Handle::try_current().is_err()
@@ -163,8 +273,16 @@ impl Thread {
     pub(super) fn park(&self, turns: &Turns, wait: Wait, until: Option<u64>) -> bool {
         self.wait.set(wait);
         self.until.set(until);
+        if wait != Wait::Nothing {
+            self.yields.set(0);
+        }
         turns.baton.give();
         self.baton.take();
+        while let Some(answer) = self.question.take() {
+            answer(self);
+            turns.baton.give();
+            self.baton.take();
+        }
         let is_woken = self.wait.replace(Wait::Nothing) == Wait::Nothing;
         !is_woken
     }

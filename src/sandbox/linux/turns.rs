@@ -4,7 +4,7 @@
 //! until it waits itself, or ends. So when it runs, and what it sees, is decided by the run alone. A wait ends by what
 //! another thread does, by a change of a descriptor, or by virtual time.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Waker};
@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use libc::{c_int, c_void, pthread_t};
 
-use super::threads::{Baton, CURRENT, Thread, Wait, current};
+use super::deadlock;
+use super::switch::hand_over;
+use super::threads::{Baton, CURRENT, Next, Thread, Wait, current};
 use crate::sandbox::clock::nanos;
 use crate::sandbox::descriptors::Errno;
 use crate::sandbox::simulated::{Simulation, set_simulation, simulation};
@@ -25,32 +27,52 @@ pub(super) fn take_turns(simulation: &Simulation) -> bool {
 /// Runs the threads of this host that can run until none can; outside of any host, those of all. Returns whether one
 /// ran.
 fn run(simulation: &Simulation, slot: usize) -> bool {
-    let turns = &simulation.turns;
-    if turns.threads.borrow().is_empty() {
+    if simulation.turns.threads.borrow().is_empty() {
         return false;
     }
-    let (mut has_run, is_outside) = (false, simulation.clocks.host_of(slot).is_none());
-    loop {
-        // Reading the clock also shows it to threads that are not tokio's.
-        let now = simulation.clocks.peek().virtual_nanos;
-        let ready = |thread: &&Arc<Thread>| {
-            (is_outside || thread.slot == slot) && turns.is_ready(thread, simulation.lives_ended(thread.slot), now)
-        };
-        let next = turns.threads.borrow().iter().find(ready).cloned();
-        let Some(thread) = next else { return has_run };
+    let mut has_run = false;
+    while let Turn::OfThread = give_turn(simulation, slot, false) {
         has_run = true;
-        let outside = simulation.clocks.swap_outside_host(simulation.clocks.host_of(thread.slot));
-        thread.until.set(None);
-        thread.baton.give();
-        turns.baton.take();
-        simulation.clocks.swap_outside_host(outside);
-        // A thread that can run again at once lets the others run first.
-        let mut threads = turns.threads.borrow_mut();
-        if let Some(place) = threads.iter().position(|other| Arc::ptr_eq(other, &thread)) {
-            let last = threads.remove(place);
-            threads.push(last);
-        }
     }
+    if has_run {
+        deadlock::look(simulation, slot);
+    }
+    has_run
+}
+
+/// Whose turn it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    OfThread,
+    /// The simulating thread's, which now goes on.
+    Simulating,
+    OfNobody,
+}
+
+/// Gives one turn to a thread of this host that can run, or outside of any host to one of any. The simulating thread may
+/// compete for it.
+fn give_turn(simulation: &Simulation, slot: usize, simulating_competes: bool) -> Turn {
+    let turns = &simulation.turns;
+    let is_outside = simulation.clocks.host_of(slot).is_none();
+    // Reading the clock also shows it to threads that are not tokio's.
+    let now = simulation.clocks.peek().virtual_nanos;
+    let is_ready = |thread: &Thread| {
+        (is_outside || thread.slot == slot) && turns.is_ready(thread, simulation.lives_ended(thread.slot), now)
+    };
+    let thread = match turns.choose(simulation.seed(), slot, simulating_competes, is_ready) {
+        Next::Thread(thread) => thread,
+        Next::Simulating => return Turn::Simulating,
+        Next::Nobody => return Turn::OfNobody,
+    };
+    thread.until.set(None);
+    hand_over(simulation, &thread);
+    // Who waits longest for a word is woken first.
+    let mut threads = turns.threads.borrow_mut();
+    if let Some(place) = threads.iter().position(|other| Arc::ptr_eq(other, &thread)) {
+        let last = threads.remove(place);
+        threads.push(last);
+    }
+    Turn::OfThread
 }
 
 type Start = extern "C" fn(*mut c_void) -> *mut c_void;
@@ -58,6 +80,8 @@ type Start = extern "C" fn(*mut c_void) -> *mut c_void;
 /// What a new thread begins with.
 struct Beginning {
     thread: Arc<Thread>,
+    /// Who receives the thread's log: who receives that of the thread that starts it.
+    log: tracing::Dispatch,
     start: Start,
     argument: *mut c_void,
 }
@@ -73,13 +97,19 @@ pub(super) fn begin(
     let thread = Arc::new(Thread {
         slot,
         life: simulation.lives_ended(slot),
+        number: simulation.turns.next_number(slot),
         id: Cell::new(0),
         baton: Baton::default(),
         wait: Cell::new(Wait::Nothing),
         until: Cell::new(None),
+        yields: Cell::new(0),
+        requests: Cell::new(0),
+        question: Cell::new(None),
+        place: RefCell::default(),
         simulation: (&raw const *simulation).cast(),
     });
-    let beginning = Box::into_raw(Box::new(Beginning { thread: thread.clone(), start, argument }));
+    let log = tracing::dispatcher::get_default(Clone::clone);
+    let beginning = Box::into_raw(Box::new(Beginning { thread: thread.clone(), log, start, argument }));
     let (error, id) = create(run_beginning, beginning.cast());
     if error == 0 {
         thread.id.set(id);
@@ -95,12 +125,13 @@ pub(super) fn begin(
 
 extern "C" fn run_beginning(beginning: *mut c_void) -> *mut c_void {
     // SAFETY: `begin` has made it for this thread.
-    let Beginning { thread, start, argument } = *unsafe { Box::from_raw(beginning.cast::<Beginning>()) };
+    let Beginning { thread, log, start, argument } = *unsafe { Box::from_raw(beginning.cast::<Beginning>()) };
     thread.baton.take();
     set_simulation(thread.simulation.cast());
     CURRENT.set(Arc::into_raw(thread));
     // SAFETY: the key exists; any value but null makes its destructor run.
     unsafe { libc::pthread_setspecific(end_key(), std::ptr::without_provenance(1)) };
+    let _log = tracing::dispatcher::set_default(&log);
     start(argument)
 }
 
@@ -138,8 +169,8 @@ unsafe extern "C" fn end_last_turn(round: *mut c_void) {
     }
 }
 
-/// Waits for the end of a thread of a program; at once for any other.
-pub(super) fn wait_for_end(simulation: &Simulation, id: pthread_t) {
+/// Waits for the end of a thread of a program; at once for any other. Returns false if it never comes.
+pub(super) fn wait_for_end(simulation: &Simulation, id: pthread_t) -> bool {
     let turns = &simulation.turns;
     match current() {
         Some(thread) => {
@@ -151,11 +182,13 @@ pub(super) fn wait_for_end(simulation: &Simulation, id: pthread_t) {
             while !turns.has_ended(id) {
                 let slot = simulation.clocks.current_slot();
                 if !run(simulation, slot) && !pass_time(simulation, slot, None) {
-                    break;
+                    deadlock::note_blocked(simulation, slot);
+                    return false;
                 }
             }
         }
     }
+    true
 }
 
 /// Moves the host's clock to when the next wait of one of its threads ends, but not beyond `until`. Returns whether there
@@ -181,26 +214,61 @@ pub(super) enum FutexEnd {
 }
 
 /// Waits until another thread wakes whoever waits at this address, or until this virtual time.
-pub(super) fn wait_at(simulation: &Simulation, word: usize, until: Option<u64>) -> FutexEnd {
+pub(super) fn wait_at(simulation: &Simulation, word: usize, is_lock: bool, until: Option<u64>) -> FutexEnd {
     let turns = &simulation.turns;
     if let Some(thread) = current() {
-        return if thread.park(turns, Wait::Word(word), until) { FutexEnd::TimedOut } else { FutexEnd::Woken };
+        let wait = if is_lock && until.is_none() { Wait::Lock(word) } else { Wait::Word(word) };
+        return if thread.park(turns, wait, until) { FutexEnd::TimedOut } else { FutexEnd::Woken };
     }
     let slot = simulation.clocks.current_slot();
     turns.word.set(word);
     turns.is_woken.set(false);
+    turns.yields.set(0);
     let end = loop {
-        let has_run = run(simulation, slot);
-        if turns.is_woken.get() {
-            break FutexEnd::Woken;
+        // Once it is woken, this thread is one of those that can run.
+        match give_turn(simulation, slot, turns.is_woken.get()) {
+            Turn::OfThread => {}
+            Turn::Simulating => break FutexEnd::Woken,
+            Turn::OfNobody if pass_time(simulation, slot, until) => {}
+            Turn::OfNobody if until.is_some() => break FutexEnd::TimedOut,
+            Turn::OfNobody => {
+                deadlock::note_blocked(simulation, slot);
+                break FutexEnd::Never;
+            }
         }
-        if has_run || pass_time(simulation, slot, until) {
-            continue;
-        }
-        break if until.is_some() { FutexEnd::TimedOut } else { FutexEnd::Never };
     };
     turns.word.set(0);
     end
+}
+
+/// Lets others run before this code goes on. Code that does this many times in a row waits for what only time brings.
+pub(super) fn give_way(simulation: &Simulation) {
+    const MANY: u32 = 100;
+    const PAUSE_NANOS: u64 = 1_000_000;
+    let turns = &simulation.turns;
+    let yields = current().map_or(&turns.yields, |thread| &thread.yields);
+    yields.set(yields.get() + 1);
+    let is_late = yields.get() >= MANY;
+    let until = simulation.clocks.peek().virtual_nanos.saturating_add(PAUSE_NANOS);
+    if let Some(thread) = current() {
+        if is_late {
+            thread.park(turns, Wait::Time, Some(until));
+        } else {
+            thread.park(turns, Wait::Nothing, None);
+        }
+        return;
+    }
+    if turns.threads.borrow().is_empty() {
+        return;
+    }
+    let slot = simulation.clocks.current_slot();
+    if is_late {
+        turns.yields.set(0);
+        run(simulation, slot);
+        pass_time(simulation, slot, Some(until));
+    } else {
+        while give_turn(simulation, slot, true) == Turn::OfThread {}
+    }
 }
 
 /// Wakes up to `most` threads that wait at this address; returns how many.

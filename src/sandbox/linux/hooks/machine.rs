@@ -83,8 +83,10 @@ type ThreadJoin = unsafe extern "C" fn(libc::pthread_t, *mut *mut c_void) -> c_i
 /// As for the C library's function.
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn pthread_join(thread: libc::pthread_t, result: *mut *mut c_void) -> c_int {
-    if let Some(simulation) = simulation().filter(|simulation| turns::take_turns(simulation)) {
-        turns::wait_for_end(simulation, thread);
+    if let Some(simulation) = simulation().filter(|simulation| turns::take_turns(simulation))
+        && !turns::wait_for_end(simulation, thread)
+    {
+        child::end_blocked(simulation);
     }
     // SAFETY: the type is that of the symbol, and the caller vouches for the arguments.
     match unsafe { PTHREAD_JOIN.get::<ThreadJoin>() } {

@@ -6,6 +6,7 @@ mod clocks;
 mod descriptors;
 mod entropy;
 mod files;
+mod locks;
 mod machine;
 mod waits;
 
@@ -15,7 +16,7 @@ pub(super) use files::is_allowed_file;
 
 /// The addresses of all hooks. The reference makes the linker take the object files that define them; without it, the
 /// linker might find the C library's definitions first.
-struct Hooks([*const c_void; 24]);
+struct Hooks([*const c_void; 39]);
 
 // SAFETY: the pointers are addresses of functions, which are never written.
 unsafe impl Sync for Hooks {}
@@ -45,6 +46,21 @@ static HOOKS: Hooks = Hooks([
     waits::nanosleep as *const c_void,
     waits::clock_nanosleep as *const c_void,
     waits::usleep as *const c_void,
+    waits::sched_yield as *const c_void,
+    locks::pthread_mutex_lock as *const c_void,
+    locks::pthread_mutex_timedlock as *const c_void,
+    locks::pthread_mutex_unlock as *const c_void,
+    locks::pthread_rwlock_rdlock as *const c_void,
+    locks::pthread_rwlock_wrlock as *const c_void,
+    locks::pthread_rwlock_unlock as *const c_void,
+    locks::pthread_cond_wait as *const c_void,
+    locks::pthread_cond_timedwait as *const c_void,
+    locks::pthread_cond_clockwait as *const c_void,
+    locks::pthread_cond_signal as *const c_void,
+    locks::pthread_cond_broadcast as *const c_void,
+    locks::sem_wait as *const c_void,
+    locks::sem_timedwait as *const c_void,
+    locks::sem_post as *const c_void,
 ]);
 
 /// Refers to every hook, so that any binary that simulates contains them.
@@ -56,5 +72,6 @@ pub(in crate::sandbox) fn keep_linked() {
 /// Looks up the definitions that hooks pass through to.
 pub(super) fn look_up() {
     machine::look_up();
+    locks::look_up();
     descriptors::look_up();
 }

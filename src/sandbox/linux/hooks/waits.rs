@@ -50,6 +50,9 @@ pub(super) unsafe extern "C" fn syscall(
     }
 }
 
+/// The futex of a lock, the standard library's and many another's, while somebody holds it and others wait.
+const LOCKED_AND_AWAITED: u32 = 2;
+
 /// Answers a futex operation. `None` for one that passes through.
 ///
 /// # Safety
@@ -76,7 +79,7 @@ unsafe fn futex(arguments: [usize; 6]) -> Option<c_long> {
         return Some(-1);
     }
     if time == 0 && turns::take_turns(simulation) {
-        return match turns::wait_at(simulation, word, None) {
+        return match turns::wait_at(simulation, word, expected as u32 == LOCKED_AND_AWAITED, None) {
             FutexEnd::Woken | FutexEnd::TimedOut => Some(0),
             FutexEnd::Never => {
                 child::end_blocked(simulation);
@@ -99,7 +102,7 @@ unsafe fn futex(arguments: [usize; 6]) -> Option<c_long> {
     } else {
         reading.virtual_at(time)
     };
-    if turns::take_turns(simulation) && turns::wait_at(simulation, word, Some(until)) == FutexEnd::Woken {
+    if turns::take_turns(simulation) && turns::wait_at(simulation, word, false, Some(until)) == FutexEnd::Woken {
         return Some(0);
     }
     if simulation.threads.get() > 0 {
@@ -119,7 +122,13 @@ unsafe fn futex(arguments: [usize; 6]) -> Option<c_long> {
     Some(-1)
 }
 
-fn nanos(time: &timespec) -> u64 {
+/// Lets time pass until just after the end of a wait.
+pub(super) fn pass(simulation: &Simulation, until: u64) {
+    let reading = simulation.clocks.peek();
+    simulation.clocks.run_ahead(reading.slot, until.max(reading.virtual_nanos + 1));
+}
+
+pub(super) fn nanos(time: &timespec) -> u64 {
     (time.tv_sec.max(0) as u64).saturating_mul(1_000_000_000).saturating_add(time.tv_nsec.max(0) as u64)
 }
 
@@ -198,4 +207,15 @@ pub(super) extern "C" fn usleep(micros: c_uint) -> c_int {
     let length = duration(u64::from(micros) * 1_000);
     // SAFETY: the time is a local variable.
     unsafe { nanosleep(&raw const length, std::ptr::null_mut()) }
+}
+
+#[unsafe(no_mangle)]
+pub(super) extern "C" fn sched_yield() -> c_int {
+    match simulation().filter(|simulation| turns::take_turns(simulation)) {
+        Some(simulation) => {
+            turns::give_way(simulation);
+            0
+        }
+        None => call!(libc::SYS_sched_yield) as c_int,
+    }
 }
