@@ -160,12 +160,31 @@ fn everything() -> String {
     let dash: dashmap::DashMap<u32, u32> = (0..50).map(|i| (i, i)).collect();
     let _ = writeln!(text, "dash {:?}", dash.iter().map(|entry| *entry.key()).collect::<Vec<_>>());
     let _ = writeln!(text, "cpus {:?} pid {}", std::thread::available_parallelism(), std::process::id());
+    #[cfg(target_os = "linux")]
+    let _ = writeln!(text, "{}", facts());
     let notes = sandbox::leave();
     assert!(notes.escapes.is_empty(), "{notes:?}");
     let _ = writeln!(text, "environment {:?}", std::env::vars().collect::<BTreeMap<_, _>>());
     let _ = writeln!(text, "arguments {:?} in {:?}", std::env::args().collect::<Vec<_>>(), std::env::current_dir());
     let _ = writeln!(text, "stack {:p}", &notes);
     text
+}
+
+/// What a simulated machine says of its kernel, its processes and its processors.
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code)]
+fn facts() -> String {
+    // SAFETY: all zeros is a valid value of this struct of arrays, and each of its texts ends with a zero.
+    let (machine, parent, processor) = unsafe {
+        let mut machine: libc::utsname = std::mem::zeroed();
+        assert_eq!(libc::uname(&raw mut machine), 0);
+        (machine, libc::getppid(), libc::sched_getcpu())
+    };
+    let fields = [&machine.sysname, &machine.nodename, &machine.release, &machine.version].map(|field| {
+        // SAFETY: as above.
+        unsafe { std::ffi::CStr::from_ptr(field.as_ptr()) }.to_string_lossy().into_owned()
+    });
+    format!("kernel {} parent {parent} processor {processor}", fields.join(", "))
 }
 
 fn sample(title: &str, text: &mut String) {

@@ -26,6 +26,9 @@ fn between_workers() {
     let expected = returned(&run("everything"));
     println!("{expected}");
     assert!(expected.contains("cpus Ok(4) pid 4242"));
+    if cfg!(target_os = "linux") {
+        assert!(expected.contains("kernel Linux, squall, 6.1.0-squall, #1 SMP parent 1 processor 0"));
+    }
     assert!(expected.contains("environment {\"SQUALL_ZYGOTE\": \"1\", \"TZ\": \"UTC\"}"));
     assert!(expected.contains("arguments [\"squall-zygote\", \"--squall-zygote\"] in Ok(\"/\")"));
     let mut worker = worker();

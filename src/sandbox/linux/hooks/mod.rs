@@ -5,6 +5,7 @@
 mod clocks;
 mod descriptors;
 mod entropy;
+mod facts;
 mod files;
 mod locks;
 mod machine;
@@ -16,7 +17,7 @@ pub(super) use files::is_allowed_file;
 
 /// The addresses of all hooks. The reference makes the linker take the object files that define them; without it, the
 /// linker might find the C library's definitions first.
-struct Hooks([*const c_void; 39]);
+struct Hooks([*const c_void; 42]);
 
 // SAFETY: the pointers are addresses of functions, which are never written.
 unsafe impl Sync for Hooks {}
@@ -27,6 +28,9 @@ static HOOKS: Hooks = Hooks([
     clocks::time as *const c_void,
     entropy::getrandom as *const c_void,
     entropy::getentropy as *const c_void,
+    facts::getppid as *const c_void,
+    facts::uname as *const c_void,
+    facts::sched_getcpu as *const c_void,
     files::open as *const c_void,
     files::open64 as *const c_void,
     files::openat as *const c_void,
