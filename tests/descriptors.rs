@@ -22,6 +22,7 @@ use std::time::Duration;
 use squall::fault::Fault;
 use squall::internal::run::{Detail, Run, run};
 use squall::prelude::*;
+use squall::scenario::Case;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -68,10 +69,17 @@ fn scenario(latency_ms: u64) -> Scenario {
         .settle_for(secs(0))
 }
 
+/// One run at a time. The standard library has locks that all threads of an operating system's process share, and a thread
+/// of one simulation would wait in virtual time for what one of another holds. Outside of tests, a run is alone in its process.
+fn alone(scenario: &Scenario, case: &Case) -> Run {
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    run(scenario, case, Detail::Rich)
+}
+
 fn run_with(scenario: &Scenario, faults: Vec<Fault>) -> Run {
     let case = scenario.case(Seed(1));
-    let case = squall::scenario::Case { plan: squall::fault::Plan { faults }, ..case };
-    run(scenario, &case, Detail::Rich)
+    alone(scenario, &Case { plan: squall::fault::Plan { faults }, ..case })
 }
 
 #[test]

@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
-use squall::internal::run::{Detail, Outcome, run};
+use squall::internal::run::{Detail, Outcome, Run, run};
 use squall::prelude::*;
+use squall::scenario::Case;
 use squall::trace::Event;
 
 /// One host whose threads are the subject.
@@ -21,8 +22,16 @@ where
     Scenario::new("threads").host("client", program).plain_sockets().run_for(secs(2)).settle_for(secs(0))
 }
 
+/// One run at a time. The standard library has locks that all threads of an operating system's process share, and a thread
+/// of one simulation would wait in virtual time for what one of another holds. Outside of tests, a run is alone in its process.
+fn alone(scenario: &Scenario, case: &Case) -> Run {
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    run(scenario, case, Detail::Rich)
+}
+
 fn outcome(scenario: &Scenario, seed: u64) -> Outcome {
-    run(scenario, &scenario.case(Seed(seed)), Detail::Rich).outcome
+    alone(scenario, &scenario.case(Seed(seed))).outcome
 }
 
 /// The seeds below 200 that fail, each seen twice with the same fingerprint.
@@ -226,7 +235,7 @@ fn what_a_thread_logs_and_its_panic_are_its_hosts() {
         on_a_thread(move || thread.join().is_err()).await.map(drop)
     };
     let scenario = scenario(program);
-    let run = run(&scenario, &scenario.case(Seed(1)), Detail::Rich);
+    let run = alone(&scenario, &scenario.case(Seed(1)));
     let [panic] = &run.outcome.panics[..] else { panic!("{:?}", run.outcome.panics) };
     assert_eq!((panic.host.as_deref(), panic.message.as_str(), panic.at), (Some("client"), "on a thread", millis(20)));
     let logged: Vec<_> = run.trace.records.iter().filter(|record| matches!(record.event, Event::Log { .. })).collect();
