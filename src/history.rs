@@ -57,6 +57,43 @@ pub enum Completion {
     Unknown(String),
 }
 
+/// How an operation ended for the client that carried it out, with its answer as a value: see
+/// [`Scenario::workload`](crate::scenario::Scenario::workload).
+///
+/// ```
+/// use squall::history::Ended;
+///
+/// /// 503 refuses, and any other error leaves the outcome open.
+/// fn ended(status: u16, body: String) -> Ended<String> {
+///     match status {
+///         200..=299 => Ended::Ok(body),
+///         503 => Ended::Refused("503".to_owned()),
+///         status => Ended::Unknown(status.to_string()),
+///     }
+/// }
+/// # assert_eq!(ended(200, "tea".to_owned()), Ended::Ok("tea".to_owned()));
+/// # assert_eq!(ended(500, String::new()), Ended::Unknown("500".to_owned()));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended<A> {
+    /// It was acknowledged, with this answer.
+    Ok(A),
+    /// It was refused and certainly had no effect.
+    Refused(String),
+    /// The client does not know whether it had an effect.
+    Unknown(String),
+}
+
+/// An error says nothing about the effect, so the outcome is unknown.
+impl<A, E: std::fmt::Display> From<Result<A, E>> for Ended<A> {
+    fn from(result: Result<A, E>) -> Ended<A> {
+        match result {
+            Ok(answer) => Ended::Ok(answer),
+            Err(error) => Ended::Unknown(error.to_string()),
+        }
+    }
+}
+
 /// One operation of one client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Operation {

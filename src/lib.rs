@@ -76,6 +76,10 @@ mod world;
 
 pub use cli::{main, main_with_mistakes};
 
+#[cfg(doctest)]
+#[doc = include_str!("../docs/checks.md")]
+struct GuideToChecks;
+
 /// The names that most scenarios need.
 pub mod prelude {
     pub use crate::check::{self, Verdict};

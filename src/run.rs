@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::check::{Finding, Verdict};
+use crate::check::{Check, CountedVerdict, Finding, Verdict};
 use crate::fault::{Swarm, Topology, Trigger};
 use crate::history::History;
-use crate::sandbox::{Escape, PanicNote};
+use crate::sandbox::{Escape, PanicNote, last_panic};
 use crate::scenario::{Case, Scenario};
 use crate::seed::Seed;
 use crate::trace::exchange::Observed;
@@ -190,7 +190,7 @@ fn judge(scenario: &Scenario, case: &Case, artifacts: RunArtifacts) -> Run {
     );
     let mut judged = Vec::with_capacity(scenario.checks.len());
     for check in &scenario.checks {
-        let (verdict, count) = check.judge_counting(&trace, &history).into_parts();
+        let (verdict, count) = judge_by(check, &trace, &history).into_parts();
         judged.push(count);
         let has_nothing = check.is_optional() && count == 0 && !verdict.is_fail();
         if !verdict.is_pass() && !has_nothing {
@@ -221,6 +221,21 @@ fn judge(scenario: &Scenario, case: &Case, artifacts: RunArtifacts) -> Run {
     };
     Run { outcome, trace, history }
 }
+
+/// The verdict of a check. One that panics has failed, as its promise was not judged.
+fn judge_by(check: &Check, trace: &Trace, history: &History) -> CountedVerdict {
+    let judging = std::panic::AssertUnwindSafe(|| check.judge_counting(trace, history));
+    std::panic::catch_unwind(judging).unwrap_or_else(|_| {
+        let why = match last_panic() {
+            Some(PanicNote { location, message, .. }) => format!("{CHECK_PANICKED} at {location}: {message}"),
+            None => CHECK_PANICKED.to_owned(),
+        };
+        CountedVerdict::broken(1, why)
+    })
+}
+
+/// How the failure of a check begins that panicked.
+pub(crate) const CHECK_PANICKED: &str = "the check itself panicked";
 
 fn failure(trace: &Trace, host: HostId, error: &str) -> Finding {
     let verdict = Verdict::fail(format!("the program of {} failed: {error}", trace.name(host)));

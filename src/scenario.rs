@@ -59,6 +59,7 @@ mod fit;
 mod mistake;
 mod nearest;
 mod problems;
+mod workload;
 
 use std::fmt;
 use std::future::Future;

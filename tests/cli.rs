@@ -26,6 +26,8 @@ mod table;
 mod trial;
 #[path = "cli/usage.rs"]
 mod usage;
+#[path = "cli/wrong_inputs.rs"]
+mod wrong_inputs;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output, Stdio};
@@ -51,7 +53,7 @@ fn main() -> ExitCode {
     if is_table {
         return squall::main(table::SCENARIOS);
     }
-    let tests: [(&str, fn()); 49] = [
+    let tests: [(&str, fn()); 53] = [
         ("a_passing_exploration_exits_with_0_and_prints_a_table", passing),
         ("a_broken_promise_exits_with_1_and_explains_itself", broken_promise),
         ("a_failing_case_replays_in_a_fresh_process", replays_afresh),
@@ -68,6 +70,13 @@ fn main() -> ExitCode {
         ("fingerprints_do_not_depend_on_jobs_or_invocation", explorations::fingerprints),
         ("json_is_written", explorations::json),
         ("bad_usage_is_one_line_and_exits_with_2", usage::bad_usage),
+        (
+            "each_wrong_input_gets_a_line_that_says_what_to_do",
+            wrong_inputs::each_wrong_input_gets_a_line_that_says_what_to_do,
+        ),
+        ("scenarios_are_chosen_by_pattern", explorations::scenarios_are_chosen_by_pattern),
+        ("an_interrupted_exploration_shows_the_table_so_far", explorations::interrupted),
+        ("a_check_that_panics_is_named_with_its_location", explorations::a_check_that_panics),
         ("a_damaged_case_file_is_one_line_and_exits_with_2", usage::damaged_files),
         ("it_works_as_a_libtest_executable", protocol),
         ("the_number_of_seeds_comes_from_the_environment", usage::seeds_from_environment),

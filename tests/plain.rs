@@ -25,14 +25,19 @@ fn an_empty_range_is_refused() {
 
 /// Starts this test binary again for one test, in a separate directory, and returns its output.
 fn start(test: &str, directory: &str, case: Option<&str>) -> String {
+    start_with(test, directory, case.map(|case| ("SQUALL_CASE", case)))
+}
+
+/// The same with a variable of the environment.
+fn start_with(test: &str, directory: &str, variable: Option<(&str, &str)>) -> String {
     let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(directory);
     std::fs::create_dir_all(directory.join("target")).unwrap();
     let mut command = std::process::Command::new(std::env::current_exe().unwrap());
     command.args([test, "--exact", "--nocapture"]).current_dir(directory).env_remove("CARGO_TARGET_DIR");
-    match case {
-        Some(case) => command.env("SQUALL_CASE", case),
-        None => command.env_remove("SQUALL_CASE"),
-    };
+    for name in ["SQUALL_CASE", "SQUALL_SEEDS", "SQUALL_JOBS", "SQUALL_TRACE"] {
+        command.env_remove(name);
+    }
+    command.envs(variable);
     let output = command.output().unwrap();
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
@@ -50,6 +55,30 @@ fn the_replay_line_works_only_for_its_own_test() {
     }
     let elsewhere = start("a_scenario_without_addresses_passes_and_repeats", "plain", Some(case));
     assert!(elsewhere.contains("no scenario is named `broken`"), "{elsewhere}");
+}
+
+#[test]
+fn a_failure_points_at_the_line_of_the_test() {
+    let failed = start("a_failure_is_reported", "line", None);
+    assert!(failed.contains("panicked at tests/plain.rs:"), "{failed}");
+}
+
+#[test]
+fn the_environment_changes_the_seeds_the_workers_and_what_is_printed() {
+    let passing = "a_scenario_without_addresses_passes_and_repeats";
+    let check = |test: &str, name: &str, value: &str, expected: &str| {
+        let output = start_with(test, "environment", Some((name, value)));
+        assert!(output.contains(expected), "`{expected}` is missing with {name}={value} in {output}");
+    };
+    check(passing, "SQUALL_SEEDS", "3..5", "seeds 0x3..0x5");
+    check(passing, "SQUALL_SEEDS", "many", "SQUALL_SEEDS: ");
+    check(passing, "SQUALL_JOBS", "1", "test result: ok");
+    check(passing, "SQUALL_JOBS", "none", "SQUALL_JOBS: `none` is not a number of runs at once");
+    let header = "      time  a";
+    check("a_failure_is_reported", "SQUALL_TRACE", "1", header);
+    let plain = start("a_failure_is_reported", "environment", None);
+    let traced = start_with("a_failure_is_reported", "environment", Some(("SQUALL_TRACE", "1")));
+    assert!(traced.matches(header).count() > plain.matches(header).count(), "{traced}");
 }
 
 fn case_of(scenario: &squall::prelude::Scenario) -> squall::scenario::Case {

@@ -38,6 +38,10 @@ const FAILING: [fn() -> Scenario; 9] = [
 
 /// The width of a screen.
 const COLUMNS: usize = 100;
+/// A narrow and a wide terminal.
+const OTHER_WIDTHS: [usize; 2] = [80, 140];
+/// The screens whose snapshots are kept in these widths, too.
+const IN_ALL_WIDTHS: [&str; 2] = ["panics", "acknowledges_before_sync"];
 /// The largest number of lines of a screen.
 const LINES: usize = 48;
 
@@ -74,19 +78,38 @@ fn one(pool: &Pool, index: usize, name: &str) -> Result<(), Failed> {
     assert!(matches!(failure.repeat, Repeat::Same), "it is deterministic");
     let path = failure.saved.as_ref().map_err(ToString::to_string)?.as_ref().ok_or("it was not saved")?;
     let replay = format!("cargo sims replay {}", path.display());
-    let text = screen(failure, &replay, Some(&exploration), ScreenStyle::default());
-    for line in text.lines().filter(|line| !line.contains("cargo sims") && !line.contains("target/")) {
-        assert!(line.chars().count() <= COLUMNS, "{} columns: {line}", line.chars().count());
-    }
-    assert!(text.lines().count() <= LINES, "{} lines:\n{text}", text.lines().count());
+    let drawn = |columns| {
+        let style = ScreenStyle { columns, ..ScreenStyle::default() };
+        let text = screen(failure, &replay, Some(&exploration), style);
+        for line in text.lines().filter(|line| !line.contains("cargo sims") && !line.contains("target/")) {
+            assert!(line.chars().count() <= columns, "{} of {columns} columns: {line}", line.chars().count());
+            let is_broken = line.ends_with('…') && !line.ends_with(" …");
+            assert!(!is_broken, "a word is broken: {line}");
+        }
+        assert!(
+            text.lines().count() <= LINES * COLUMNS / columns.min(COLUMNS),
+            "{} lines:\n{text}",
+            text.lines().count()
+        );
+        text
+    };
+    let text = drawn(COLUMNS);
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path("../snapshots");
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     // Text that differs between machines or builds is left out.
-    let text = without(&text, env!("CARGO_TARGET_TMPDIR"));
-    let text: Vec<String> = text.lines().map(plain).collect();
-    settings.bind(|| insta::assert_snapshot!(format!("screen-{name}"), text.join("\n")));
+    let stable = |text: &str| {
+        let text = without(text, env!("CARGO_TARGET_TMPDIR"));
+        text.lines().map(plain).collect::<Vec<String>>().join("\n")
+    };
+    settings.bind(|| insta::assert_snapshot!(format!("screen-{name}"), stable(&text)));
+    for columns in OTHER_WIDTHS {
+        let text = drawn(columns);
+        if IN_ALL_WIDTHS.contains(&name) {
+            settings.bind(|| insta::assert_snapshot!(format!("screen-{name}-{columns}"), stable(&text)));
+        }
+    }
     Ok(())
 }
 
@@ -101,8 +124,10 @@ fn plain(line: &str) -> String {
     {
         return format!("{before} (… runs)");
     }
-    match line.split_once("fingerprint ") {
-        Some((before, _)) => format!("{before}fingerprint …"),
+    // On a narrow screen, the digest has a line of its own.
+    let is_digest = |word: &&str| word.len() == 32 && word.chars().all(|c| c.is_ascii_hexdigit());
+    match line.split(' ').find(is_digest) {
+        Some(digest) => line.replace(digest, "…"),
         None => line.to_owned(),
     }
 }
@@ -110,7 +135,8 @@ fn plain(line: &str) -> String {
 fn colours(pool: &Pool) -> Result<(), Failed> {
     let exploration = explore::explore(pool, 0, &options("colours")?, &mut ())?;
     let failure = exploration.failures.first().ok_or("it does not fail")?;
-    let drawn = |colours| screen(failure, "cargo sims replay x", None, ScreenStyle { colours });
+    let drawn =
+        |colours| screen(failure, "cargo sims replay x", None, ScreenStyle { colours, ..ScreenStyle::default() });
     let coloured = drawn(true);
     assert!(coloured.contains("\u{1b}[1m"), "there are colours");
     assert!(!drawn(false).contains('\u{1b}'));

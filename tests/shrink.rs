@@ -8,6 +8,8 @@ mod scenarios;
 #[path = "../sims/shop/mod.rs"]
 mod shop;
 
+#[path = "shrink/inputs.rs"]
+mod inputs;
 #[path = "shrink/shifted.rs"]
 mod shifted;
 
@@ -119,16 +121,18 @@ const BROKEN: [fn() -> Scenario; 14] = [
     acknowledges_despite_errors,
 ];
 
-/// The scenarios of [`shifted`], behind the others.
-const SHIFTED: [fn() -> Scenario; 1] = [shifted::scenario];
+/// The scenarios of [`shifted`] and [`inputs`], behind the others.
+const SMALL: [fn() -> Scenario; 2] = [shifted::scenario, inputs::scenario];
 
 fn main() -> ExitCode {
     if is_zygote() || std::env::args().nth(1).as_deref() == Some("cli") {
-        return squall::main([&BROKEN[..], &SHIFTED].concat());
+        return squall::main([&BROKEN[..], &SMALL].concat());
     }
     let trials = vec![
         Trial::test("broken_shops_shrink_to_two_faults_in_the_median_and_none_can_be_left_out", broken_shops),
         Trial::test("a_fault_that_only_moved_what_another_hits_is_left_out", shifted::check),
+        Trial::test("operations_and_their_values_become_few_and_small", inputs::check),
+        Trial::test("what_is_found_within_a_number_of_runs_depends_on_nothing_else", inputs::check_limit),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

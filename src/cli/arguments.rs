@@ -137,7 +137,7 @@ fn words(text: &str, generators: &[Generator]) -> Vec<String> {
 
 #[derive(Debug, Args)]
 pub(crate) struct Explore {
-    /// The scenarios to explore; all if none is named.
+    /// The scenarios to explore, by name or by pattern, in which `*` stands for any text; all if none is named.
     #[arg(value_name = "NAME")]
     pub(crate) names: Vec<String>,
     /// The seeds: `0..1000`, `0x10..0x20` or a single one. Default: SQUALL_SEEDS, or else 0..64.
@@ -162,8 +162,8 @@ pub(crate) struct Explore {
     /// Write a line `NAME SEED FINGERPRINT VERDICT` for each run to this file.
     #[arg(long, value_name = "FILE")]
     pub(crate) fingerprints: Option<PathBuf>,
-    /// How long to shrink the first failure; `0` turns shrinking off.
-    #[arg(long, value_name = "TIME", value_parser = time_or_none, default_value = "20s")]
+    /// The longest time to shrink the first failure; `0` turns shrinking off.
+    #[arg(long, value_name = "TIME", value_parser = time_or_none, default_value = "60s")]
     pub(crate) shrink_for: Duration,
     /// The largest number of runs that shrinking may make.
     #[arg(long, value_name = "N", default_value_t = crate::explore::SHRINK_RUNS)]
@@ -379,22 +379,48 @@ fn time_or_none(text: &str) -> Result<Duration, String> {
 }
 
 fn virtual_time(text: &str) -> Result<Duration, String> {
-    text_duration::parse(text).ok_or_else(|| "expected a virtual time such as 3.2s or 300ms".to_owned())
+    time(text).ok_or_else(|| "expected a virtual time such as 3.2s or 300ms".to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    let (number, scale) = match text.strip_suffix('m') {
-        Some(minutes) => (minutes, 60.0),
-        None => (text.strip_suffix('s').unwrap_or(text), 1.0),
-    };
-    let parsed = number.parse::<f64>().ok().and_then(|n| Duration::try_from_secs_f64(n * scale).ok());
-    parsed.filter(|time| !time.is_zero()).ok_or_else(|| "expected a time such as 60s or 5m".to_owned())
+    let parsed = time(text).filter(|time| !time.is_zero());
+    parsed.ok_or_else(|| "expected a time such as 60s or 5m".to_owned())
+}
+
+/// A time in hours, minutes or any smaller unit; in seconds if it has no unit.
+fn time(text: &str) -> Option<Duration> {
+    let exact = || text_duration::parse(text).or_else(|| text_duration::parse(&format!("{text}s")));
+    let of = |number: &str, scale: f64| Duration::try_from_secs_f64(number.parse::<f64>().ok()? * scale).ok();
+    match (text.strip_suffix('h'), text.strip_suffix('m')) {
+        (Some(hours), _) => of(hours, 3_600.0),
+        (_, Some(minutes)) => of(minutes, 60.0),
+        (None, None) => exact(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::fault::{kill, loss};
+
+    #[test]
+    fn a_time_is_read_alike_by_every_option() {
+        for (text, expected) in [
+            ("3", Some(3_000)),
+            ("3s", Some(3_000)),
+            ("0.5", Some(500)),
+            ("300ms", Some(300)),
+            ("5m", Some(300_000)),
+            ("1.5h", Some(5_400_000)),
+            ("soon", None),
+            ("-1", None),
+            ("", None),
+            ("s", None),
+        ] {
+            let expected = expected.map(Duration::from_millis);
+            assert_eq!((duration(text).ok(), virtual_time(text).ok()), (expected, expected), "{text}");
+        }
+    }
 
     #[test]
     fn a_list_of_generators_may_hold_names_with_commas() {

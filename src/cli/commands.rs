@@ -3,6 +3,7 @@
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -11,15 +12,15 @@ use super::arguments::{Arguments, Command, Explore};
 use super::environment::{processors, seeds_from_environment};
 use super::regressions;
 use super::table::Table;
-use super::terminal::{describe, progress_bar, replay_line, say};
+use super::terminal::{describe, is_watched, progress_bar, replay_line, say};
 use crate::case_file;
 use crate::explore::{
     self, CheckCoverage, Exploration, ExploreOptions, Observer, Pool, Reached, SeedRange, Size, Status, Verify,
 };
-use crate::fault::duration_text;
-use crate::report::{catalog, text};
+use crate::fault::{duration_text, glob_matches};
+use crate::report::{catalog, count, text};
 use crate::run::{GeneratorCounts, Outcome};
-use crate::sandbox::EntryPoint;
+use crate::sandbox::{EntryPoint, INTERRUPTED, is_interrupted, note_interrupts};
 use crate::scenario::Mistake;
 
 /// The exit code for wrong usage and for failures of the harness itself.
@@ -33,7 +34,7 @@ pub(super) fn run(table: &Table, arguments: &[String]) -> u8 {
     let words = std::iter::once("cargo sims".to_owned()).chain(arguments.iter().cloned());
     let arguments = match Arguments::try_parse_from(words) {
         Ok(arguments) => arguments,
-        Err(error) if error.use_stderr() => return refuse(&first_line(&error)),
+        Err(error) if error.use_stderr() => return refuse(&in_one_line(&error)),
         Err(help) => {
             say(&help.to_string());
             return 0;
@@ -64,11 +65,34 @@ fn refuse(error: &str) -> u8 {
     USAGE
 }
 
-/// The first line of clap's message, which says what is wrong.
-fn first_line(error: &clap::Error) -> String {
+/// Clap's message without the usage: what is wrong, what is missing, and which values there are.
+fn in_one_line(error: &clap::Error) -> String {
     let text = error.to_string();
-    let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("wrong usage");
-    format!("{} (`--help` shows the usage)", first.strip_prefix("error: ").unwrap_or(first))
+    let lines = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+    let lines: Vec<&str> = lines.filter(|line| !line.is_empty() && !line.starts_with("For more information")).collect();
+    let line = lines.join(" ");
+    format!("{} (`--help` shows the usage)", line.strip_prefix("error: ").unwrap_or(&line))
+}
+
+/// The scenarios with these names, or whose names match these patterns, each once.
+fn chosen(table: &Table, names: &[String]) -> Result<Vec<usize>, String> {
+    let mut chosen = Vec::new();
+    for name in names {
+        let found = match name.contains('*') {
+            false => vec![case_file::find(&table.all, name)?],
+            true => {
+                let scenarios = table.scenarios().iter().enumerate();
+                scenarios.filter(|(_, one)| glob_matches(name, one.name())).map(|(index, _)| index).collect()
+            }
+        };
+        if found.is_empty() {
+            return Err(format!("no scenario matches `{name}` (`cargo sims list` shows all)"));
+        }
+        chosen.extend(found);
+    }
+    let mut known = BTreeSet::new();
+    chosen.retain(|index| known.insert(*index));
+    Ok(chosen)
 }
 
 fn list(table: &Table) -> Result<u8, String> {
@@ -103,10 +127,10 @@ fn explore_all(table: &Table, arguments: &Explore) -> Result<u8, String> {
     };
     let chosen: Vec<usize> = match arguments.names.as_slice() {
         [] => (0..table.scenarios().len()).collect(),
-        names => names.iter().map(|name| case_file::find(&scenarios, name)).collect::<Result<_, _>>()?,
+        names => chosen(table, names)?,
     };
     let swarm = arguments.drawing.swarm(&chosen.iter().map(|index| &scenarios[*index]).collect::<Vec<_>>())?;
-    let verify = if arguments.verify { Verify::All } else { Verify::Failing };
+    let verify = if arguments.verify { Verify::All } else { Verify::First };
     let within = arguments.duration;
     let options = ExploreOptions {
         within,
@@ -131,10 +155,17 @@ fn explore_all(table: &Table, arguments: &Explore) -> Result<u8, String> {
     let (report, kept) = regressions::run(&pool, &chosen, arguments.names.is_empty())?;
     say(&report);
     let mut explorations = Vec::new();
+    note_interrupts();
     for index in &chosen {
         let exploration = explore::explore(&pool, *index, &options, &mut watcher).map_err(|error| error.to_string())?;
         watcher.bar.finish_and_clear();
+        if !is_watched() {
+            eprint!("{}", text::finished(&exploration));
+        }
         explorations.push(exploration);
+        if is_interrupted() {
+            break;
+        }
     }
     for exploration in &explorations {
         say(&describe(exploration, &|failure| replay_line(failure, &arguments.drawing.flags())));
@@ -144,6 +175,10 @@ fn explore_all(table: &Table, arguments: &Explore) -> Result<u8, String> {
         say(&text::coverage(exploration));
     }
     watcher.finish(&explorations)?;
+    if is_interrupted() {
+        // Runs that are still going on are not waited for.
+        std::process::exit(INTERRUPTED);
+    }
     let worst = explorations.iter().map(Exploration::status).max().unwrap_or(Status::Pass).max(kept);
     Ok(worst.exit_code())
 }
@@ -212,8 +247,9 @@ impl Observer for Watcher {
 
     fn shrinking(&mut self, runs: u64, size: Size) {
         let Size { faults, operations } = size;
-        self.bar
-            .set_message(format!("shrinking a failure, {runs} runs: {faults} faults, {operations} operations left"));
+        let left = |number: usize, thing: &str| count(number as u64, thing);
+        let (runs, faults, operations) = (count(runs, "run"), left(faults, "fault"), left(operations, "operation"));
+        self.bar.set_message(format!("shrinking a failure, {runs}: {faults} and {operations} left"));
         self.bar.tick();
     }
 }

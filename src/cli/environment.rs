@@ -19,13 +19,33 @@ pub(super) fn processors() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
+/// The number of workers that `SQUALL_JOBS` gives, or else the number of processors.
+pub(super) fn jobs_from_environment() -> Result<NonZeroUsize, String> {
+    match std::env::var("SQUALL_JOBS") {
+        Ok(text) => {
+            text.parse().map_err(|_| format!("SQUALL_JOBS: `{text}` is not a number of runs at once, at least 1"))
+        }
+        Err(std::env::VarError::NotPresent) => Ok(processors()),
+        Err(error) => Err(format!("SQUALL_JOBS: {error}")),
+    }
+}
+
+/// Whether `SQUALL_TRACE` asks for the whole timeline of a run.
+pub(super) fn shows_timeline() -> bool {
+    std::env::var_os("SQUALL_TRACE").is_some_and(|value| !value.is_empty() && value != "0")
+}
+
 /// The seeds that `SQUALL_SEEDS` gives as a number or a range, or else the first `default` seeds.
 pub(super) fn seeds_from_environment(default: u64) -> Result<SeedRange, String> {
+    let seeds = seeds_if_set()?.or_else(|| SeedRange::count_of(default));
+    seeds.ok_or_else(|| "no seeds to explore: set SQUALL_SEEDS".to_owned())
+}
+
+/// The seeds that `SQUALL_SEEDS` gives, if it is set.
+pub(super) fn seeds_if_set() -> Result<Option<SeedRange>, String> {
     match std::env::var("SQUALL_SEEDS") {
-        Ok(text) => SeedRange::from_count_or_range(&text).map_err(|error| format!("SQUALL_SEEDS: {error}")),
-        Err(std::env::VarError::NotPresent) => {
-            SeedRange::count_of(default).ok_or_else(|| "no seeds to explore: set SQUALL_SEEDS".to_owned())
-        }
+        Ok(text) => SeedRange::from_count_or_range(&text).map(Some).map_err(|error| format!("SQUALL_SEEDS: {error}")),
+        Err(std::env::VarError::NotPresent) => Ok(None),
         Err(error) => Err(format!("SQUALL_SEEDS: {error}")),
     }
 }

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use libtest_mimic::{Failed, Trial};
 
 use self::commands::USAGE;
-use self::environment::{processors, seeds_from_environment};
+use self::environment::{jobs_from_environment, seeds_from_environment};
 use self::table::Table;
 use self::terminal::{describe, replay_line};
 use crate::explore::{self, ExploreOptions, Pool, SeedRange, Status, Verify, handler};
@@ -87,7 +87,13 @@ fn run_as_tests(table: &Table) -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    let jobs = arguments.test_threads.and_then(NonZeroUsize::new).unwrap_or_else(processors);
+    let jobs = match arguments.test_threads.and_then(NonZeroUsize::new).map_or_else(jobs_from_environment, Ok) {
+        Ok(jobs) => jobs,
+        Err(error) => {
+            eprintln!("squall: {error}");
+            return ExitCode::from(USAGE);
+        }
+    };
     let pool = Arc::new(Pool::new(table.all.clone(), jobs, EntryPoint::Main, None));
     let trial = |(index, scenario): (usize, &Scenario)| {
         let pool = pool.clone();

@@ -1,6 +1,7 @@
 //! Output to the terminal: failures, lines of text and progress bars.
 
 use std::io::{IsTerminal, Write};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget};
 
@@ -16,16 +17,28 @@ pub(super) fn say(text: &str) {
 /// A progress bar, which is hidden unless standard error is a terminal that a person watches.
 pub(super) fn progress_bar() -> ProgressBar {
     let bar = ProgressBar::no_length();
-    if is_unattended() || !std::io::stderr().is_terminal() {
+    if is_watched() {
+        // A run that takes long must not freeze the view.
+        bar.enable_steady_tick(Duration::from_millis(250));
+    } else {
         bar.set_draw_target(ProgressDrawTarget::hidden());
     }
     bar
 }
 
+/// Whether standard error is a terminal that a person watches.
+pub(super) fn is_watched() -> bool {
+    !is_unattended() && std::io::stderr().is_terminal()
+}
+
 /// Uses colours on a terminal, unless `NO_COLOR` is set.
 fn screen_style() -> ScreenStyle {
     let is_allowed = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && !is_unattended();
-    ScreenStyle { colours: is_allowed && std::io::stdout().is_terminal() }
+    let colours = is_allowed && std::io::stdout().is_terminal();
+    match console::Term::stdout().size_checked().filter(|_| std::io::stdout().is_terminal()) {
+        Some((_, columns)) => ScreenStyle { colours, columns: usize::from(columns) },
+        None => ScreenStyle { colours, ..ScreenStyle::default() },
+    }
 }
 
 /// Describes the first failure in full and the others in one line each, followed by all remarks.

@@ -1,6 +1,6 @@
 //! Runs candidate cases, several at once, to find out which of them still break a promise.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::Hasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,16 +11,20 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::error::Error;
 use super::job::{CaseRef, JobKind};
-use super::pool::{Job, Pool};
+use super::pool::{Job, Pool, next};
 use super::promise::{HANG, Promise};
 use crate::check::Verdict;
 use crate::run::Recording;
+use crate::sandbox::is_interrupted;
 use crate::scenario::Case;
 
 /// The CPU time that a candidate may use, as a multiple of what a passing run uses.
 const CPU_FACTOR: u32 = 5;
 /// The least CPU time of any candidate: on a busy machine, a short run may take several times as long as usual.
 const LEAST_CPU: Duration = Duration::from_millis(250);
+
+/// How many candidates, known ones included, may be looked at ahead of the next one that is asked for.
+const AHEAD: usize = 256;
 
 /// The result of running a candidate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +39,19 @@ pub enum CandidateOutcome {
     Unknown,
 }
 
+/// A limit that ended a search before it had tried everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// The limit of wall-clock time, so that a faster machine would have found more.
+    Time,
+    /// The limit of runs.
+    Runs,
+}
+
 /// Runs candidates of one scenario against one promise, within a limit of time and a limit of runs.
+///
+/// What is found within the limit of runs depends neither on the number of workers nor on their speed: a run counts when
+/// its result is asked for, in the order of the candidates, and what runs ahead of that is free.
 pub(super) struct Candidates<'a> {
     pool: &'a Pool,
     scenario: usize,
@@ -46,7 +62,11 @@ pub(super) struct Candidates<'a> {
     most_runs: u64,
     /// The results of the cases that were tried, by the cases' digests.
     known: HashMap<u128, CandidateOutcome>,
+    /// The cases that were counted as runs, by their digests.
+    counted: HashSet<u128>,
     pub(super) runs: u64,
+    /// The first limit for which a candidate was not tried.
+    pub(super) met: Option<Limit>,
 }
 
 impl<'a> Candidates<'a> {
@@ -60,7 +80,18 @@ impl<'a> Candidates<'a> {
         let now = Instant::now();
         // A time that is too long to add counts as a year.
         let until = now.checked_add(within).unwrap_or(now + Duration::from_secs(365 * 24 * 3_600));
-        Candidates { pool, scenario, promise, cpu_limit: None, until, most_runs, known: HashMap::new(), runs: 0 }
+        Candidates {
+            pool,
+            scenario,
+            promise,
+            cpu_limit: None,
+            until,
+            most_runs,
+            known: HashMap::new(),
+            counted: HashSet::new(),
+            runs: 0,
+            met: None,
+        }
     }
 
     /// Ensures that at least this much time and this many runs are left.
@@ -71,7 +102,15 @@ impl<'a> Candidates<'a> {
 
     /// Whether the limit of time or of runs is reached.
     pub(super) fn is_over(&self) -> bool {
-        self.runs >= self.most_runs || Instant::now() >= self.until
+        self.limit(0).is_some()
+    }
+
+    /// The limit that is met once `ahead` more runs have been counted.
+    fn limit(&self, ahead: usize) -> Option<Limit> {
+        if self.runs.saturating_add(ahead as u64) >= self.most_runs {
+            return Some(Limit::Runs);
+        }
+        (Instant::now() >= self.until || is_interrupted()).then_some(Limit::Time)
     }
 
     /// Runs a case to measure its CPU time. If the run returns an outcome, later candidates may use a multiple of it.
@@ -86,6 +125,7 @@ impl<'a> Candidates<'a> {
         }
         let trial = self.judge(&answer.outcome);
         self.known.insert(digest(case), trial.clone());
+        self.counted.insert(digest(case));
         Ok(trial)
     }
 
@@ -144,11 +184,20 @@ impl<'a> Candidates<'a> {
         let is_cancelled = Arc::new(AtomicBool::new(false));
         let mut done: BTreeMap<usize, CandidateOutcome> = BTreeMap::new();
         let mut digests: BTreeMap<usize, u128> = BTreeMap::new();
+        // Those that will count as runs once they are asked for.
+        let mut uncounted: BTreeMap<usize, u128> = BTreeMap::new();
         let (mut submitted, mut awaited) = (0, 0);
         while awaited < count {
-            while submitted < count && digests.len() < self.pool.jobs() && !self.is_over() {
+            while submitted < count && digests.len() < self.pool.jobs() && submitted < awaited + AHEAD {
+                if self.limit(uncounted.len()).is_some() {
+                    break;
+                }
                 let case = make(submitted);
                 let digest = digest(&case);
+                let is_new = !self.counted.contains(&digest) && uncounted.values().all(|other| *other != digest);
+                if is_new && self.pool.scenarios()[self.scenario].defect(&case).is_none() {
+                    uncounted.insert(submitted, digest);
+                }
                 if let Some(known) = self.known.get(&digest) {
                     done.insert(submitted, known.clone());
                 } else if self.pool.scenarios()[self.scenario].defect(&case).is_some() {
@@ -164,18 +213,21 @@ impl<'a> Candidates<'a> {
             }
             if let Some(trial) = done.remove(&awaited) {
                 let is_enough = take(awaited, &trial);
+                if let Some(digest) = uncounted.remove(&awaited) {
+                    self.counted.insert(digest);
+                    self.runs += 1;
+                }
                 awaited += 1;
                 if is_enough {
                     break;
                 }
             } else if digests.is_empty() {
-                // The time is up.
+                self.met = self.met.or(self.limit(0));
                 break;
             } else {
-                let finished = receiver.recv().map_err(|_| Error::Refused("all workers ended".to_owned()))?;
+                let finished = next(&receiver)?;
                 let (tag, digest) = (finished.tag, digests.remove(&finished.tag));
                 let answer = self.pool.answer(self.scenario, finished)?;
-                self.runs += 1;
                 let trial = self.judge(&answer.outcome);
                 self.known.extend(digest.map(|digest| (digest, trial.clone())));
                 done.insert(tag, trial);

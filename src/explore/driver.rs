@@ -11,10 +11,10 @@ use super::failure::{Evidence, investigate_result, study};
 use super::job::{CaseRef, JobKind};
 use super::observer::Observer;
 use super::options::{ExploreOptions, Verify};
-use super::pool::{Done, Pool};
+use super::pool::{Done, Pool, next};
 use super::run_result::RunResult;
 use crate::check::Verdict;
-use crate::sandbox::Escape;
+use crate::sandbox::{Escape, is_interrupted};
 use crate::seed::Seed;
 
 /// The number of runs for each worker that may be ahead of the next seed to judge, so that one slow run does not leave
@@ -53,13 +53,27 @@ pub fn explore(
         sender,
         receiver,
     };
-    driver.run_controls()?;
-    driver.run_seeds(observer)?;
+    let explored = driver.run_controls().and_then(|()| driver.run_seeds(observer));
+    // Whoever interrupts a program interrupts the processes that carry out its runs as well.
+    if !is_interrupted() {
+        explored?;
+    }
     let mut exploration = driver.finish();
-    if let Some(first) = exploration.failures.first_mut() {
-        study(pool, scenario, first, options, &mut |runs, size| observer.shrinking(runs, size))?;
+    if let Some(first) = exploration.failures.first_mut().filter(|_| !is_interrupted()) {
+        let studied = study(pool, scenario, first, options, &mut |runs, size| observer.shrinking(runs, size));
+        if !is_interrupted() {
+            studied?;
+        }
+    }
+    if is_interrupted() {
+        exploration.notes.push(format!("interrupted after {}", count(exploration.runs)));
     }
     Ok(exploration)
+}
+
+/// A number of runs.
+fn count(runs: u64) -> String {
+    if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") }
 }
 
 /// The results of a seed that has not been judged yet.
@@ -113,13 +127,14 @@ impl Driver<'_> {
             {
                 self.start(seed);
             }
-            if self.is_over || self.slots.is_empty() {
+            if self.is_over || is_interrupted() || self.slots.is_empty() {
                 return Ok(());
             }
-            let done = self.receiver.recv().map_err(|_| Error::Refused("all workers ended".to_owned()))?;
+            let done = next(&self.receiver)?;
             self.receive(done)?;
             while let Some(seed) = awaited
                 && !self.is_over
+                && !is_interrupted()
                 && self.slots.get(&seed).is_some_and(|slot| slot.answers.len() == slot.awaited)
             {
                 let slot = self.slots.remove(&seed).expect("it is there");
@@ -133,7 +148,7 @@ impl Driver<'_> {
     fn has_room(&self) -> bool {
         let has_time = self.options.within.is_none_or(|within| self.started.elapsed() < within);
         let jobs = self.pool.jobs();
-        !self.is_over && has_time && self.in_flight < 2 * jobs && self.slots.len() < AHEAD * jobs
+        !self.is_over && !is_interrupted() && has_time && self.in_flight < 2 * jobs && self.slots.len() < AHEAD * jobs
     }
 
     fn start(&mut self, seed: Seed) {
@@ -209,8 +224,10 @@ impl Driver<'_> {
         for (escape, runs) in &self.escapes {
             let host = escape.host.as_deref().unwrap_or("the world");
             self.exploration.notes.push(format!(
-                "{runs} runs left the sandbox and were the same when repeated: {} on {host} ({}); \
+                "{} left the sandbox and {} the same when repeated: {} on {host} ({}); \
                  if this is intended, add `.allow_escape(\"{}\")` to the scenario",
+                count(*runs),
+                if *runs == 1 { "was" } else { "were" },
                 escape.kind.name(),
                 escape.detail,
                 escape.kind.name(),
@@ -220,9 +237,10 @@ impl Driver<'_> {
         let silent = self.exploration.generators.iter().filter(|effects| effects.planned == 0);
         for effects in silent.filter(|_| is_judged && self.pool.swarm().is_open()) {
             self.exploration.notes.push(format!(
-                "fault generator `{}` drew no fault in {} runs: make sure that the message or event it waits for occurs \
+                "fault generator `{}` drew no fault in {}: make sure that the message or event it waits for occurs \
                  in runs without faults",
-                effects.generator, self.exploration.runs
+                effects.generator,
+                count(self.exploration.runs)
             ));
         }
         self.exploration.wall = self.started.elapsed();

@@ -31,7 +31,7 @@ mod status;
 mod sweep;
 mod trace_file;
 
-pub use candidates::CandidateOutcome;
+pub use candidates::{CandidateOutcome, Limit};
 pub use coverage::{CheckCoverage, Coverage, Reached};
 pub use debug::break_on;
 pub use divergence::{Divergence, record_line};

@@ -39,10 +39,11 @@ pub struct ExploreOptions {
     pub explain_for: Duration,
 }
 
-/// The default time to shrink a failure.
-pub const SHRINK_FOR: Duration = Duration::from_secs(20);
+/// The default time to shrink a failure. It is a ceiling for slow scenarios: usually nothing is left to try much sooner, or
+/// the limit of runs is met.
+pub const SHRINK_FOR: Duration = Duration::from_secs(60);
 /// The default limit of runs that shrink a failure.
-pub const SHRINK_RUNS: u64 = 5_000;
+pub const SHRINK_RUNS: u64 = 2_000;
 /// The default time to explain a failure.
 pub const EXPLAIN_FOR: Duration = Duration::from_secs(5);
 

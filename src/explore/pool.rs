@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::job::{self, CaseRef, JobKind, Reply};
 use super::run_result::RunResult;
 use super::serve::handler;
 use crate::fault::Swarm;
-use crate::sandbox::{End, EntryPoint, Finished, ProcessLimits, Worker};
+use crate::sandbox::{End, EntryPoint, Finished, ProcessLimits, Worker, is_interrupted};
 use crate::scenario::{Case, Scenario};
 
 /// Runs cases of a table of scenarios.
@@ -198,7 +198,29 @@ impl Pool {
         let (sender, receiver) = channel();
         self.send(job, &sender);
         drop(sender);
-        receiver.recv().map_err(|_| Error::Refused("the thread of a worker ended".to_owned()))
+        next(&receiver)
+    }
+}
+
+/// How often a thread that waits for a result looks whether the program was interrupted.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// The next result that arrives.
+///
+/// # Errors
+/// If there is none any more, or the program was interrupted.
+pub(super) fn next<T>(receiver: &Receiver<T>) -> Result<T, Error> {
+    loop {
+        match receiver.recv_timeout(PATIENCE) {
+            Ok(result) => return Ok(result),
+            Err(RecvTimeoutError::Timeout) if is_interrupted() => {
+                return Err(Error::Refused("the program was interrupted".to_owned()));
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(Error::Refused("the threads of all workers ended".to_owned()));
+            }
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The identity of a broken promise, which must stay the same while a case is shrunk.
 
 use crate::check::{Breach, Finding};
-use crate::run::Outcome;
+use crate::run::{CHECK_PANICKED, Outcome};
 
 /// The place of a promise that a run broke by taking too long.
 pub(super) const HANG: &str = "hang";
@@ -41,6 +41,7 @@ fn place(finding: &Finding, outcome: &Outcome) -> String {
         "process" => [" on host ", " outside any host "].iter().fold(why, |text, end| up_to(text, end)).to_owned(),
         "program" => up_to(why, " failed").to_owned(),
         "no_panics" => outcome.panics.first().map(|panic| panic.location.clone()).unwrap_or_default(),
+        _ if why.starts_with(CHECK_PANICKED) => up_to(why, ": ").to_owned(),
         _ => String::new(),
     }
 }

@@ -62,8 +62,8 @@ pub use selector::{Selector, all, here, majority, minority, one};
 #[doc(hidden)]
 pub use swarm::Swarm;
 pub(crate) use swarm::draw;
-pub(crate) use target::pick;
 pub use target::{Target, Topology, TopologyHost};
+pub(crate) use target::{glob_matches, pick};
 pub use trigger::{EventPoint, MessagePoint, Trigger};
 
 /// One thing that goes wrong.

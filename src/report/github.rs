@@ -1,5 +1,6 @@
 //! Writes failures as GitHub's "workflow commands", which it shows as annotations beside the code.
 
+use super::text::count;
 use crate::explore::{Exploration, Failure, Status};
 use crate::run::Outcome;
 
@@ -17,11 +18,11 @@ pub fn annotations(exploration: &Exploration) -> String {
         text.push_str(&error(&place, &format!("{name}: a fault generator without effect"), &line));
     }
     for check in exploration.coverage.idle_checks(exploration.runs) {
-        let message = format!("judged nothing in {} runs: {check}", exploration.runs);
+        let message = format!("judged nothing in {}: {check}", count(exploration.runs, "run"));
         text.push_str(&error(&place, &format!("{name}: a check that never judged anything"), &message));
     }
     for situation in exploration.coverage.missed(exploration.runs) {
-        let message = format!("never reached in {} runs: {situation}", exploration.runs);
+        let message = format!("never reached in {}: {situation}", count(exploration.runs, "run"));
         text.push_str(&error(&place, &format!("{name}: a situation that was never reached"), &message));
     }
     text

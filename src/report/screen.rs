@@ -4,38 +4,59 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use console::style;
+use textwrap::WordSeparator;
+use textwrap::core::Word;
 
 use super::text::{count, determinism, duration_of, reasons};
 use super::timeline::{TimelineOptions, timeline_lines};
 use super::why::why_lines;
 use crate::check::{Breach, Finding};
-use crate::explore::{CaseRef, Exploration, Failure, SeedRange, Size, Status};
+use crate::explore::{CaseRef, Exploration, Failure, Limit, SeedRange, Size, Status};
 use crate::fault::duration_text;
 use crate::run::Outcome;
 
-/// The width of the screen, in columns.
+/// The width of a screen that is not drawn on a terminal, in columns.
 const WIDTH: usize = 100;
+/// The least width of a screen: on a narrower terminal, its lines are broken by the terminal.
+const LEAST_WIDTH: usize = 60;
+/// The largest width of a screen, as longer lines are hard to read.
+const MOST_WIDTH: usize = 160;
+/// The columns of a timeline before its lanes.
+const TIME_COLUMNS: usize = 12;
+/// The columns that the number and the effects of a fault take.
+const FAULT_COLUMNS: usize = 22;
 /// The number of lines of the timeline.
 const TIMELINE_LINES: usize = 14;
 /// The number of lines of a failing run's output that are shown.
 const OUTPUT_LINES: usize = 12;
 /// The number of lines of a broken promise's text.
 const PROMISE_LINES: usize = 6;
+/// The findings that are no checks of a scenario, and are shown whole.
+const ENDINGS: [&str; 4] = ["no_panics", "program", "process", "recorder"];
 /// The number of operations that are listed; the others are only counted.
 const OPERATIONS: usize = 4;
 /// The number of faults that are listed, effective ones first; the others are only counted.
 const FAULTS: usize = 12;
 
 /// How a screen is drawn.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScreenStyle {
     /// Whether colours are used.
     pub colours: bool,
+    /// The width of the terminal, in columns.
+    pub columns: usize,
+}
+
+impl Default for ScreenStyle {
+    fn default() -> ScreenStyle {
+        ScreenStyle { colours: false, columns: WIDTH }
+    }
 }
 
 /// The screen of a failure. `replay` is the command that runs it again, and `exploration` is the one that found it.
 pub fn screen(failure: &Failure, replay: &str, exploration: Option<&Exploration>, style: ScreenStyle) -> String {
-    let mut screen = Screen { text: String::new(), style };
+    let width = style.columns.clamp(LEAST_WIDTH, MOST_WIDTH);
+    let mut screen = Screen { text: String::new(), style, width };
     screen.headline(failure, exploration.map(|exploration| exploration.seeds));
     screen.promises(&failure.outcome);
     screen.size(failure);
@@ -44,7 +65,7 @@ pub fn screen(failure: &Failure, replay: &str, exploration: Option<&Exploration>
     screen.why(failure);
     screen.timeline(failure);
     screen.output(&failure.output);
-    screen.plain(&determinism(failure));
+    screen.paragraphs(&determinism(failure));
     screen.coverage(exploration);
     screen.files(failure, replay);
     screen.text
@@ -53,6 +74,7 @@ pub fn screen(failure: &Failure, replay: &str, exploration: Option<&Exploration>
 struct Screen {
     text: String,
     style: ScreenStyle,
+    width: usize,
 }
 
 impl Screen {
@@ -65,14 +87,23 @@ impl Screen {
     }
 
     fn line(&mut self, text: &str) {
-        let text = console::truncate_str(text.trim_end(), WIDTH, "…");
-        let _ = writeln!(self.text, "{text}");
+        let text = text.trim_end();
+        if console::measure_text_width(text) <= self.width {
+            let _ = writeln!(self.text, "{text}");
+            return;
+        }
+        // Colours are lost, but no word is broken.
+        let text = console::strip_ansi_codes(text);
+        let cut = console::truncate_str(&text, self.width - 2, "");
+        let cut = cut.rsplit_once(' ').map_or(&*cut, |(words, _)| words);
+        let _ = writeln!(self.text, "{} …", cut.trim_end());
     }
 
-    /// Lines as they are, each truncated at the width of the screen.
-    fn plain(&mut self, text: &str) {
+    /// Lines that say what to do: each is wrapped, and nothing is left out.
+    fn paragraphs(&mut self, text: &str) {
         for line in text.lines() {
-            self.line(line);
+            let indent = " ".repeat(line.len() - line.trim_start().len());
+            self.hanging(line.trim_start(), &indent, &format!("{indent}  "), usize::MAX);
         }
     }
 
@@ -82,14 +113,22 @@ impl Screen {
 
     /// Text that is wrapped between words.
     fn paragraph(&mut self, text: &str, indent: &str, most: usize) {
-        let options = textwrap::Options::new(WIDTH)
-            .initial_indent(indent)
+        self.hanging(text, indent, indent, most);
+    }
+
+    /// Text that is wrapped between words, with another indent from the second line on. A path or an identifier that is too
+    /// long for a line stays whole.
+    fn hanging(&mut self, text: &str, first: &str, indent: &str, most: usize) {
+        let options = textwrap::Options::new(self.width)
+            .initial_indent(first)
             .subsequent_indent(indent)
+            .break_words(false)
+            .word_separator(WordSeparator::Custom(words))
             .word_splitter(textwrap::WordSplitter::NoHyphenation);
         let lines = textwrap::wrap(text, options);
         let count = lines.len();
         for line in lines.into_iter().take(most) {
-            self.line(&line);
+            let _ = writeln!(self.text, "{}", line.trim_end());
         }
         if count > most {
             self.line(&format!("{indent}…"));
@@ -128,8 +167,10 @@ impl Screen {
         let Some(why) = first.verdict.why() else { return };
         // A check's own name at the start of its text adds nothing.
         let short = first.check.split_once(' ').and_then(|(name, _)| why.strip_prefix(&format!("{name}: ")));
-        for line in short.unwrap_or(why).lines().take(PROMISE_LINES) {
-            self.paragraph(line, "    ", PROMISE_LINES);
+        // What ends a program says where, and often what to do.
+        let most = if ENDINGS.contains(&first.check.as_str()) { usize::MAX } else { PROMISE_LINES };
+        for line in short.unwrap_or(why).lines().take(most) {
+            self.paragraph(line, "    ", most);
         }
         let is_alike = |finding: &&Finding| finding.verdict.is_fail() == first.verdict.is_fail();
         let others: Vec<&str> = broken.filter(is_alike).map(|finding| finding.check.as_str()).collect();
@@ -149,11 +190,17 @@ impl Screen {
         let end = match (shrunk.is_minimal(), shrunk.to.faults) {
             (true, 0) => "no fault is needed",
             (true, _) => "no fault can be left out",
-            (false, _) => "stopped at the limit of time or runs",
+            (false, _) => "whether all are needed was not tried",
         };
         let took = duration_of(shrunk.took);
         self.line(&format!("{} from {from}", self.title("shrunk")));
         self.line(&format!("       to {to}: {end} ({}, {took})", count(shrunk.runs, "run")));
+        let (met, option) = match shrunk.limit {
+            None => return,
+            Some(Limit::Time) => ("time", "--for"),
+            Some(Limit::Runs) => ("runs", "--runs"),
+        };
+        self.line(&format!("       stopped at the limit of {met}: `cargo sims shrink` goes on from here (`{option}`)"));
     }
 
     fn faults(&mut self, failure: &Failure) {
@@ -168,7 +215,12 @@ impl Screen {
         shown.truncate(FAULTS);
         shown.sort_unstable();
         let lines: Vec<String> = shown.iter().map(|index| faults[*index].to_string()).collect();
-        let widest = lines.iter().map(|line| console::measure_text_width(line)).max().unwrap_or(0).min(WIDTH - 22);
+        let widest = lines
+            .iter()
+            .map(|line| console::measure_text_width(line))
+            .max()
+            .unwrap_or(0)
+            .min(self.width - FAULT_COLUMNS);
         for (index, line) in shown.iter().zip(&lines) {
             let effects = match effects(*index) {
                 None => "effects unknown",
@@ -177,7 +229,7 @@ impl Screen {
                 Some(effects) => &format!("{effects} effects"),
             };
             let space = " ".repeat(widest.saturating_sub(console::measure_text_width(line)));
-            self.line(&format!("  f{:<3} {line}{space}  {effects}", index + 1));
+            self.hanging(&format!("f{:<3} {line}{space}  {effects}", index + 1), "  ", "       ", usize::MAX);
         }
         if faults.len() > shown.len() {
             self.line(&format!("  … and {} more", faults.len() - shown.len()));
@@ -227,7 +279,10 @@ impl Screen {
             return;
         };
         let breach = first_breach(&failure.outcome);
-        let stated = moment(&failure.outcome);
+        // What ends the whole process ends the run.
+        let ends_it = failure.outcome.findings.first().is_some_and(|finding| finding.check == "process");
+        let end = ends_it.then_some(failure.outcome.simulated);
+        let stated = moment(&failure.outcome).or(end);
         let around = stated.unwrap_or(failure.outcome.simulated);
         let options = TimelineOptions {
             around: Some(around),
@@ -244,9 +299,13 @@ impl Screen {
             ),
         };
         self.line(&format!("{} (`--trace` shows all{end})", self.title(&title)));
+        let lanes = lines.get(1).map_or(0, |header| (header.chars().count() - TIME_COLUMNS).div_ceil(2));
         for (index, line) in lines.iter().enumerate() {
-            // The two lines of the header are dimmed.
-            if index < 2 { self.line(&self.dim(line)) } else { self.line(line) }
+            for line in wrapped(line, self.width, lanes) {
+                // The two lines of the header are dimmed.
+                let line = if index < 2 { self.dim(&line) } else { line };
+                let _ = writeln!(self.text, "{}", line.trim_end());
+            }
         }
         self.gap();
     }
@@ -263,7 +322,10 @@ impl Screen {
             self.line(&format!("  | ({left_out} earlier lines)"));
         }
         for line in &lines[left_out..] {
-            self.line(&format!("  | {line}"));
+            match line.trim().is_empty() {
+                true => self.line("  |"),
+                false => self.hanging(line, "  | ", "  |   ", OUTPUT_LINES),
+            }
         }
         self.gap();
     }
@@ -275,10 +337,7 @@ impl Screen {
         };
         let situations = &exploration.coverage.reached;
         let reached = situations.iter().filter(|situation| situation.runs > 0).count();
-        let runs = match exploration.runs {
-            1 => "1 run".to_owned(),
-            runs => format!("{runs} runs"),
-        };
+        let runs = count(exploration.runs, "run");
         let not_yet: Vec<String> = exploration.coverage.unreached().map(|name| format!("\"{name}\"")).collect();
         let not_yet = if not_yet.is_empty() { String::new() } else { format!("; not yet {}", not_yet.join(", ")) };
         let text = format!("sometimes: {reached} of {} situations reached in {runs}{not_yet}", situations.len());
@@ -303,11 +362,32 @@ impl Screen {
 }
 
 fn size_text(size: Size) -> String {
-    let count = |number: usize, one: &str| match number {
-        1 => format!("1 {one}"),
-        number => format!("{number} {one}s"),
-    };
-    format!("{} and {}", count(size.faults, "fault"), count(size.operations, "operation"))
+    // A `usize` is made of no `u8` for sure, but a `u64` is.
+    format!("{} and {}", count(size.faults as u64, "fault"), count(size.operations as u64, "operation"))
+}
+
+/// A line of a timeline as several, so that it fits. Beside `lanes` lanes, which go on, its words are wrapped.
+fn wrapped(line: &str, width: usize, lanes: usize) -> Vec<String> {
+    if console::measure_text_width(line) <= width {
+        return vec![line.to_owned()];
+    }
+    // The time, the lanes and the space behind them.
+    let words_from = TIME_COLUMNS + 2 * lanes + 1;
+    let split = line.char_indices().nth(words_from).map_or(line.len(), |(index, _)| index);
+    let is_header = line.starts_with("lanes: ");
+    let (first, words) = if is_header { line.split_at("lanes: ".len()) } else { line.split_at(split) };
+    let beside = first.chars().map(|c| match c {
+        '│' | '┼' | '●' | '◀' | '▶' | '▲' => '│',
+        '·' | '✕' => '·',
+        _ => ' ',
+    });
+    let beside: String = if is_header { " ".repeat(first.len()) } else { beside.chain("  ".chars()).collect() };
+    let options = textwrap::Options::new(width)
+        .initial_indent(first)
+        .subsequent_indent(&beside)
+        .break_words(false)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
+    textwrap::wrap(words, options).into_iter().map(std::borrow::Cow::into_owned).collect()
 }
 
 /// A failure in one line, for all but the first failure of an exploration.
@@ -333,6 +413,21 @@ fn first_breach(outcome: &Outcome) -> Option<&Breach> {
 fn moment(outcome: &Outcome) -> Option<Duration> {
     let stated = first_breach(outcome).and_then(Breach::moment);
     stated.or_else(|| outcome.panics.first().map(|panic| panic.at)).map(|moment| moment.min(outcome.simulated))
+}
+
+/// The words of a line. One that is too long for many lines, such as a value in JSON, may also end after each comma.
+fn words(line: &str) -> Box<dyn Iterator<Item = Word<'_>> + '_> {
+    const LONG: usize = 40;
+    Box::new(WordSeparator::AsciiSpace.find_words(line).flat_map(|word| {
+        if word.word.len() <= LONG {
+            return vec![word];
+        }
+        let mut parts: Vec<Word<'_>> = word.word.split_inclusive(',').map(Word::from).collect();
+        if let Some(last) = parts.last_mut() {
+            last.whitespace = word.whitespace;
+        }
+        parts
+    }))
 }
 
 #[cfg(test)]

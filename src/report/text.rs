@@ -55,6 +55,13 @@ fn row(exploration: &Exploration) -> [String; 7] {
     ]
 }
 
+/// An exploration that is over, in one line: for a log that is read while others go on.
+pub fn finished(exploration: &Exploration) -> String {
+    let Exploration { scenario, runs, wall, .. } = exploration;
+    let (verdict, wall) = (exploration.status().word(), duration_of(*wall));
+    format!("{scenario}: {verdict}, {} in {wall}\n", count(*runs, "run"))
+}
+
 /// A number of things, for example `1 event` or `3 events`.
 pub(crate) fn count<N: PartialEq + From<u8> + std::fmt::Display>(number: N, thing: &str) -> String {
     format!("{number} {thing}{}", if number == N::from(1) { "" } else { "s" })
@@ -89,12 +96,15 @@ pub fn coverage(exploration: &Exploration) -> String {
     let (judged, runs) = (widest(|check| check.judged), widest(|check| check.runs));
     for check in checks {
         let CheckCoverage { check, judged: count, runs: in_runs, of_runs, .. } = check;
-        let _ = writeln!(text, "  judged {count:>judged$} in {in_runs:>runs$} of {of_runs} runs: {check}");
+        let _ = writeln!(
+            text,
+            "  judged {count:>judged$} in {in_runs:>runs$} of {}: {check}",
+            self::count(*of_runs, "run")
+        );
     }
-    let runs = exploration.runs;
-    let widest = runs.to_string().len();
+    let (runs, widest) = (self::count(exploration.runs, "run"), exploration.runs.to_string().len());
     for reached in situations {
-        let _ = writeln!(text, "  reached in {:>widest$} of {runs} runs: {}", reached.runs, reached.situation);
+        let _ = writeln!(text, "  reached in {:>widest$} of {runs}: {}", reached.runs, reached.situation);
     }
     text
 }

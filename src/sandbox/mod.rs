@@ -45,6 +45,7 @@ mod descriptors;
 mod entering;
 mod escapes;
 mod freeze;
+mod interrupt;
 mod job;
 mod ledger;
 mod notes;
@@ -61,6 +62,7 @@ pub(crate) use descriptors::{Address, Descriptors, Errno, FIRST_DESCRIPTOR, Inte
 pub(crate) use entering::serve_descriptors;
 pub use entering::{enter, enter_host};
 pub use freeze::{CAN_FREEZE, Freeze};
+pub(crate) use interrupt::{INTERRUPTED, is_interrupted, note_interrupts};
 pub(crate) use job::WIRE_LOG_BYTES;
 pub use job::{End, EntryPoint, Finished, Handler, ProcessLimits};
 pub(crate) use ledger::Ledger;
@@ -70,5 +72,5 @@ pub use simulated::{
     Settings, current_host, end_lives, is_dead, is_simulating, is_simulating_thread, leave, now, set_dead,
     set_outside_host, set_step, set_wall_error, set_wall_offset, take_wrong_reads,
 };
-pub(crate) use simulated::{next_wake_of_threads, note_change_of_descriptors};
+pub(crate) use simulated::{last_panic, next_wake_of_threads, note_change_of_descriptors};
 pub use worker::{Worker, addresses_are_fixed, current_test_name, is_zygote, serve_if_zygote, watch_system_calls};

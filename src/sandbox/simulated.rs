@@ -342,9 +342,22 @@ fn note_panic(simulation: Option<&Simulation>, information: &PanicHookInfo<'_>) 
     };
     let host = seen.and_then(|(simulation, reading)| simulation.clocks.host_of(reading.slot));
     platform::show_panic(host, &note);
+    if simulation.is_none() {
+        LAST_PANIC.with(|last| *last.borrow_mut() = Some(note.clone()));
+    }
     if let Some(Ok(mut panics)) = simulation.map(|simulation| simulation.panics.try_borrow_mut()) {
         panics.push(note);
     }
+}
+
+thread_local! {
+    /// The last panic of this thread outside a simulation.
+    static LAST_PANIC: RefCell<Option<PanicNote>> = const { RefCell::new(None) };
+}
+
+/// Takes the note of the last panic of this thread while it did not simulate.
+pub(crate) fn last_panic() -> Option<PanicNote> {
+    LAST_PANIC.with(|last| last.borrow_mut().take())
 }
 
 /// The text of a panic's payload.

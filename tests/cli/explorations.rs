@@ -1,6 +1,6 @@
 //! What an exploration chooses, counts, and writes.
 
-use crate::{assert_contains, cli, code, directory, stdout};
+use crate::{assert_contains, cli, code, directory, stderr, stdout};
 
 pub fn never_effective() {
     let output = cli("idle", &["explore", "idle", "--seeds", "0..40"]);
@@ -110,3 +110,44 @@ pub fn json() {
     assert_eq!(json[0]["outcomes"][1]["seed"], "0x4");
     assert_eq!(json[0]["outcomes"][1]["verdict"], "pass");
 }
+
+pub fn scenarios_are_chosen_by_pattern() {
+    let output = cli("pattern", &["explore", "e*o", "idl*", "echo", "--seeds", "0..1"]);
+    assert_eq!(code(&output), 0, "{}", stdout(&output));
+    let table = stdout(&output);
+    assert_eq!(table.matches("0x0..0x1").count(), 2, "each is explored once: {table}");
+    // In a pipe, each scenario that is over has a line.
+    assert_contains(&stderr(&output), &["echo: pass, 1 run in ", "idle: pass, 1 run in "]);
+}
+
+pub fn a_check_that_panics() {
+    let output = cli("careless", &["explore", "careless", "--seeds", "0..4"]);
+    assert_eq!(code(&output), 1, "{}", stdout(&output));
+    let expected = "the check itself panicked at tests/cli/table.rs:";
+    assert_contains(&stdout(&output), &["the first answer is right", expected, ": somebody asked"]);
+}
+
+/// The whole group of processes is interrupted, as a terminal does it.
+#[cfg(unix)]
+pub fn interrupted() {
+    use std::os::unix::process::CommandExt;
+    let began = std::time::Instant::now();
+    let child = crate::command("interrupted")
+        .args(["cli", "explore", "echo", "day", "--for", "10m"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .unwrap();
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    let group = format!("-{}", child.id());
+    assert!(std::process::Command::new("kill").args(["-INT", "--", &group]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert!(began.elapsed().as_secs() < 30, "it ended {:?} after it began", began.elapsed());
+    assert_eq!(code(&output), 130, "{}{}", stdout(&output), stderr(&output));
+    assert_contains(&stdout(&output), &["scenario", "echo", "echo: note: interrupted after "]);
+    assert!(!stdout(&output).contains("FAILED"), "{}", stdout(&output));
+}
+
+#[cfg(not(unix))]
+pub fn interrupted() {}

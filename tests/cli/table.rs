@@ -11,7 +11,7 @@ use squall::trace::Event;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// All scenarios of the first table.
-pub const SCENARIOS: [fn() -> Scenario; 22] = [
+pub const SCENARIOS: [fn() -> Scenario; 23] = [
     echo,
     fragile,
     panics,
@@ -32,6 +32,7 @@ pub const SCENARIOS: [fn() -> Scenario; 22] = [
     sometimes,
     drifts,
     misspelt,
+    careless,
     crate::sweeps::ledger,
     crate::sweeps::hasty,
 ];
@@ -333,4 +334,12 @@ fn drifts() -> Scenario {
         .check(Check::new("nobody is content", |_, _| Verdict::fail("never content")))
         .run_for(secs(2))
         .settle_for(secs(1))
+}
+
+/// A check that expects what is not there.
+fn careless() -> Scenario {
+    small("careless").check(Check::new("the first answer is right", |_: &Trace, history: &History| {
+        let first = history.named("nothing is called so").next().expect("somebody asked");
+        if first.is_ok() { Verdict::Pass } else { Verdict::fail("it is wrong").of(first) }
+    }))
 }

@@ -1,26 +1,31 @@
 //! Shrinks a failing case, as plain data, while it keeps breaking the same promise.
 //!
 //! First, rates of faults become explicit data: the decisions that were effective. Then delta debugging removes faults,
-//! single segments and operations (and faults that only moved others, which are then moved), and the remaining faults become
-//! simpler, narrower, shorter and rounder. In the end
-//! each remaining fault is left out once more, to show that none of them can go.
+//! single segments and operations (and faults that only moved others, which are then moved), the remaining faults become
+//! simpler, narrower, shorter and rounder, and the values of the remaining operations smaller. This goes on until nothing
+//! changes. In the end each remaining fault is left out once more, to show that none of them can go.
 
 mod ddmin;
 mod explicit;
 mod reduce;
 mod retime;
+mod values;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::candidates::{CandidateOutcome, Candidates};
+use super::candidates::{CandidateOutcome, Candidates, Limit};
 use super::error::Error;
+use super::job::CaseRef;
 use super::pool::Pool;
 use super::promise::Promise;
 use crate::fault::{Fault, FaultKind, Plan};
 use crate::run::Outcome;
 use crate::scenario::{Case, Scenario};
+use crate::seed::Seed;
 
 use ddmin::FirstMatch;
+use values::Domain;
 
 pub use reduce::Size;
 pub(in crate::explore) use reduce::{with_fault, without_fault};
@@ -29,6 +34,8 @@ pub(in crate::explore) use reduce::{with_fault, without_fault};
 const GRACE: Duration = Duration::from_secs(3);
 /// The extra runs for that.
 const GRACE_RUNS: u64 = 50;
+/// The number of seeds whose input shows which values the workload draws.
+const DRAWS: u64 = 32;
 
 /// Receives the progress of shrinking: the number of runs and the size of the smallest case up to now.
 pub type ShrinkProgress<'a> = dyn FnMut(u64, Size) + 'a;
@@ -48,6 +55,8 @@ pub struct Shrunk {
     pub runs: u64,
     /// The wall-clock time that shrinking took.
     pub took: Duration,
+    /// The limit that ended it; `None` if nothing smaller was left to try.
+    pub limit: Option<Limit>,
     /// The results of the run without each of the faults; shorter than the plan if the time was up.
     pub without: Vec<CandidateOutcome>,
 }
@@ -83,15 +92,27 @@ pub fn shrink(
     let Some(promise) = Promise::of(outcome) else { return Ok(None) };
     let (started, from) = (Instant::now(), Size::of(case));
     let trials = Candidates::new(pool, scenario, promise, bounds.within, bounds.runs);
+    let domain = Arc::new(drawn(pool, scenario, case));
     let scenario = &pool.scenarios()[scenario];
-    let mut shrinker = Shrinker { scenario, trials, case: case.clone(), step: scenario.step_of_run(), progress };
+    let step = scenario.step_of_run();
+    let mut shrinker = Shrinker { scenario, trials, case: case.clone(), step, domain, needs_faults: true, progress };
     shrinker.shrink(&outcome.fault_effects)?;
+    let limit = shrinker.trials.met;
     // Rounder times may have changed the order; faults that begin together keep theirs.
     shrinker.case.plan = Plan::new(std::mem::take(&mut shrinker.case.plan.faults));
     let without = shrinker.leave_out_each()?;
     let Shrinker { case, trials, .. } = shrinker;
     let (to, promise, runs) = (Size::of(&case), trials.promise, trials.runs);
-    Ok(Some(Shrunk { case, promise, from, to, runs, took: started.elapsed(), without }))
+    Ok(Some(Shrunk { case, promise, from, to, runs, took: started.elapsed(), limit, without }))
+}
+
+/// The values that the workload draws for the seeds that follow the one of a case, and those of the case.
+fn drawn(pool: &Pool, scenario: usize, case: &Case) -> Domain {
+    let seeds = (1..=DRAWS).map(|number| CaseRef::Control(Seed(case.seed.0.wrapping_add(number))));
+    // Without any operation there is nothing to draw for. A seed that cannot be drawn shows no values.
+    let seeds = seeds.take(if reduce::operations(case).is_empty() { 0 } else { DRAWS as usize });
+    let drawn: Vec<Case> = seeds.filter_map(|seed| pool.draw(scenario, &seed).ok()).collect();
+    Domain::of(drawn.iter().chain([case]).map(|case| &case.input))
 }
 
 struct Shrinker<'a, 'b> {
@@ -100,6 +121,10 @@ struct Shrinker<'a, 'b> {
     /// The smallest case up to now.
     case: Case,
     step: Duration,
+    /// What the workload draws.
+    domain: Arc<Domain>,
+    /// Whether the promise is kept without any fault.
+    needs_faults: bool,
     progress: &'a mut ShrinkProgress<'b>,
 }
 
@@ -110,6 +135,7 @@ impl Shrinker<'_, '_> {
         let control = reduce::with_faults(&self.case, Vec::new());
         if self.trials.measure(&control)? == CandidateOutcome::Broken {
             self.case = control;
+            self.needs_faults = false;
         } else {
             // The hosts that a selector resolves to may depend on the fault's place in the plan, so names come first.
             self.leave_nothing_to_chance()?;
@@ -120,10 +146,18 @@ impl Shrinker<'_, '_> {
             }
             self.earlier_trigger_points()?;
         }
-        self.fewer_operations()?;
-        self.fewer_faults()?;
-        self.smaller_faults()?;
-        self.fewer_operations()
+        loop {
+            let before = self.case.clone();
+            self.fewer_operations()?;
+            self.fewer_faults()?;
+            self.smaller_faults()?;
+            self.merged_operations()?;
+            self.smaller_values()?;
+            // What became smaller may let something else go. Candidates that are known cost nothing.
+            if self.case == before || self.trials.is_over() {
+                return Ok(());
+            }
+        }
     }
 
     /// Continues with the first candidate that breaks the promise; returns false if none does.
@@ -224,6 +258,36 @@ impl Shrinker<'_, '_> {
         }
         let operations = reduce::operations(&self.case);
         self.minimise(operations, reduce::with_operations)?;
+        Ok(())
+    }
+
+    /// Makes one operation of two while that is possible. The sum of two numbers may be one that the workload never draws, so
+    /// the smaller case must still keep its promise without faults.
+    fn merged_operations(&mut self) -> Result<(), Error> {
+        while self.needs_faults {
+            let before = self.case.clone();
+            if !self.take_first(values::merged(&before))? {
+                break;
+            }
+            let control = reduce::with_faults(&self.case, Vec::new());
+            if self.trials.until(&[control], |_| true)?.first() != Some(&CandidateOutcome::Passes) {
+                self.case = before;
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the values of operations smaller: first all that can be the smallest at once, then the others one by one.
+    fn smaller_values(&mut self) -> Result<(), Error> {
+        let domain = self.domain.clone();
+        let leaves = values::leaves(&self.case, &domain);
+        if leaves.is_empty() {
+            return Ok(());
+        }
+        for leaf in self.minimise(leaves, |case, kept| values::smallest_but(case, &domain, kept))? {
+            while self.take_first(values::smaller(&self.case, &domain, &leaf))? {}
+        }
         Ok(())
     }
 

@@ -92,6 +92,7 @@ fn nearest(lines: &[Line], limit: usize, around: Duration) -> Vec<String> {
     };
     // Half of the lines are for what led to the moment itself.
     let mut standing = of_rank(Rank::Standing);
+    standing.sort_by_key(|index| lines[*index].category != Category::Breach);
     standing.truncate(limit / 2);
     let order: Vec<usize> = standing.iter().copied().chain(of_rank(Rank::Near)).collect();
     // Each kept line may also cost a gap before it, so the number of lines that fit is found by trying.
@@ -139,7 +140,7 @@ fn ranks(lines: &[Line], after: usize) -> Vec<Rank> {
     }
     let is_change = |line: &Line| line.weight == Weight::Decisive && line.category == Category::Other;
     let symptom = lines.iter().position(|line| match line.category {
-        Category::Operation => line.weight == Weight::Decisive,
+        Category::Operation | Category::Breach => line.weight == Weight::Decisive,
         Category::Attempt => line.weight >= Weight::Notable,
         _ => false,
     });
@@ -148,7 +149,7 @@ fn ranks(lines: &[Line], after: usize) -> Vec<Rank> {
     let near = middle.saturating_sub(ROUTINE_BEFORE)..(middle + ROUTINE_AFTER).min(routine.len());
     let near: BTreeSet<usize> = routine[near].iter().copied().collect();
     let rank = |(index, line): (usize, &Line)| match line.weight {
-        _ if Some(index) == symptom => Rank::Standing,
+        _ if Some(index) == symptom || line.category == Category::Breach => Rank::Standing,
         _ if repeats[index] => Rank::Hidden,
         _ if index < after && is_change(line) => Rank::Standing,
         Weight::Routine if !near.contains(&index) => Rank::Hidden,

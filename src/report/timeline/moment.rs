@@ -21,6 +21,8 @@ pub(super) enum Category {
     Request,
     Answer,
     Operation,
+    /// The operation that shows how a promise was broken.
+    Breach,
     Effect,
     Attempt,
     Log,

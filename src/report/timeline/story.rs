@@ -252,7 +252,8 @@ impl Story<'_> {
         };
         let took = duration_text(at - operation.invoked_at);
         let text = format!("client {}: {} {end} (after {took})", operation.client, operation.name);
-        self.add(at, weight, Category::Operation, Place::On(operation.host), &text);
+        let category = if is_shown { Category::Breach } else { Category::Operation };
+        self.add(at, weight, category, Place::On(operation.host), &text);
     }
 
     /// Adds the operations and requests that never came to an end.

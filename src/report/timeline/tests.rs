@@ -186,6 +186,15 @@ lanes: a buyer, b gateway, c api
 }
 
 #[test]
+fn the_operation_that_shows_a_breach_is_kept_however_far_it_is() {
+    let shown = example().history.operations[0].clone();
+    let options = TimelineOptions { around: Some(secs(3)), max_lines: 4, ..TimelineOptions::default() };
+    let line = "client 0: order ok (after 70ms)";
+    assert!(!timeline(&example(), &options).contains(line));
+    assert!(timeline(&example(), &TimelineOptions { operation: Some(shown), ..options }).contains(line));
+}
+
+#[test]
 fn lines_outside_the_span_are_left_out() {
     let options = TimelineOptions { from: Some(secs(2)), until: Some(millis(2_500)), ..TimelineOptions::default() };
     check(
