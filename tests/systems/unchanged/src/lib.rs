@@ -2,12 +2,20 @@
 //! library does not depend on Squall.
 
 pub mod hyper_pool;
+pub mod identity;
 pub mod lines;
 pub mod mqtt;
+pub mod nats;
 pub mod postgres;
+pub mod quinn_streams;
+pub mod raft_log;
+pub mod raft_tonic;
+pub mod redis_pool;
 pub mod redis_resp;
 pub mod reqwest_axum;
+pub mod reqwest_tls;
 pub mod rustls_lines;
+pub mod sqlx_postgres;
 pub mod std_thread;
 pub mod tarpc_json;
 pub mod tonic_health;

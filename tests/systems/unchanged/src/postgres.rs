@@ -1,6 +1,7 @@
 //! tokio-postgres asks a small server of its protocol that knows two statements: an insertion, which is prepared and takes a
-//! key, and a simple query for all keys.
+//! key, and a query for all keys, which is simple or prepared.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -9,6 +10,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_postgres::{Config, NoTls, SimpleQueryMessage};
 
 use crate::{Client, Failure, Habits, SharedStore};
+
+/// The type of texts.
+const TEXT: i32 = 25;
 
 /// The server.
 pub async fn serve(store: SharedStore) -> io::Result<()> {
@@ -31,11 +35,12 @@ async fn answer_all(mut stream: TcpStream, store: SharedStore) -> io::Result<()>
     read_body(&mut stream).await?; // who the client is
     message(&mut answers, b'R', &0_i32.to_be_bytes());
     message(&mut answers, b'Z', b"I");
+    let mut session = Session { store, prepared: BTreeMap::new(), portal: None, is_failed: false };
     loop {
         stream.write_all(&answers.split()).await?;
         let tag = stream.read_u8().await?;
         let body = read_body(&mut stream).await?;
-        answer(tag, body, &store, &mut answers).await?;
+        session.answer(tag, body, &mut answers).await?;
         if tag == b'X' {
             return Ok(());
         }
@@ -48,41 +53,121 @@ async fn read_body(stream: &mut TcpStream) -> io::Result<Bytes> {
     Ok(body.into())
 }
 
-async fn answer(tag: u8, body: Bytes, store: &SharedStore, answers: &mut BytesMut) -> io::Result<()> {
-    const TEXT: i32 = 25;
-    match tag {
-        b'P' => message(answers, b'1', &[]),
-        b'D' => {
-            let one_text = [&1_i16.to_be_bytes()[..], &TEXT.to_be_bytes()].concat();
-            message(answers, b't', &one_text);
+/// A statement that the server knows.
+#[derive(Clone, Copy)]
+enum Statement {
+    Insertion,
+    Keys,
+}
+
+/// A statement with its values.
+enum Portal {
+    Insertion(String),
+    Keys,
+}
+
+/// What a connection remembers.
+struct Session {
+    store: SharedStore,
+    prepared: BTreeMap<Bytes, Statement>,
+    portal: Option<Portal>,
+    /// After a failure, nothing is done until the client synchronises.
+    is_failed: bool,
+}
+
+impl Session {
+    async fn answer(&mut self, tag: u8, mut body: Bytes, answers: &mut BytesMut) -> io::Result<()> {
+        match tag {
+            b'S' => {
+                self.is_failed = false;
+                message(answers, b'Z', b"I");
+            }
+            _ if self.is_failed => {}
+            b'P' => {
+                let (name, text) = (word(&mut body)?, word(&mut body)?);
+                let is_insertion = text.starts_with(b"INSERT");
+                self.prepared.insert(name, if is_insertion { Statement::Insertion } else { Statement::Keys });
+                message(answers, b'1', &[]);
+            }
+            b'D' => {
+                body.advance(1); // a statement, which no client asks about by its portal
+                describe(self.statement(&word(&mut body)?)?, answers);
+            }
+            b'B' => {
+                word(&mut body)?; // the portal, which has no name
+                self.portal = Some(match self.statement(&word(&mut body)?)? {
+                    Statement::Insertion => Portal::Insertion(bound(body)?),
+                    Statement::Keys => Portal::Keys,
+                });
+                message(answers, b'2', &[]);
+            }
+            b'E' => self.execute(answers).await,
+            b'C' => message(answers, b'3', &[]),
+            b'Q' => {
+                message(answers, b'T', &one_column());
+                self.rows(answers);
+                message(answers, b'Z', b"I");
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn statement(&self, name: &Bytes) -> io::Result<Statement> {
+        self.prepared.get(name).copied().ok_or(io::ErrorKind::InvalidData.into())
+    }
+
+    async fn execute(&mut self, answers: &mut BytesMut) {
+        match self.portal.take() {
+            Some(Portal::Insertion(key)) => match self.store.add(&key).await {
+                Ok(()) => message(answers, b'C', b"INSERT 0 1\0"),
+                Err(error) => {
+                    self.is_failed = true;
+                    message(answers, b'E', format!("SERROR\0VERROR\0CXX000\0M{error}\0\0").as_bytes());
+                }
+            },
+            Some(Portal::Keys) => self.rows(answers),
+            None => message(answers, b'I', &[]),
+        }
+    }
+
+    fn rows(&self, answers: &mut BytesMut) {
+        for key in self.store.keys() {
+            message(answers, b'D', &[b"\0\x01\0\0\0", &[key.len() as u8][..], key.as_bytes()].concat());
+        }
+        message(answers, b'C', b"SELECT\0");
+    }
+}
+
+/// What a statement takes and returns.
+fn describe(statement: Statement, answers: &mut BytesMut) {
+    match statement {
+        Statement::Insertion => {
+            message(answers, b't', &[&1_i16.to_be_bytes()[..], &TEXT.to_be_bytes()].concat());
             message(answers, b'n', &[]);
         }
-        b'B' => match store.add(&bound(body)?).await {
-            Ok(()) => message(answers, b'2', &[]),
-            Err(error) => message(answers, b'E', format!("SERROR\0CXX000\0M{error}\0\0").as_bytes()),
-        },
-        b'E' => message(answers, b'C', b"INSERT 0 1\0"),
-        b'C' => message(answers, b'3', &[]),
-        b'S' => message(answers, b'Z', b"I"),
-        b'Q' => {
-            message(answers, b'T', &[b"\0\x01keys\0".as_slice(), &[0; 6], &TEXT.to_be_bytes(), &[0; 8]].concat());
-            for key in store.keys() {
-                message(answers, b'D', &[b"\0\x01\0\0\0", &[key.len() as u8][..], key.as_bytes()].concat());
-            }
-            message(answers, b'C', b"SELECT\0");
-            message(answers, b'Z', b"I");
+        Statement::Keys => {
+            message(answers, b't', &0_i16.to_be_bytes());
+            message(answers, b'T', &one_column());
         }
-        _ => {}
     }
-    Ok(())
+}
+
+/// The description of rows that have one column of text.
+fn one_column() -> Vec<u8> {
+    [b"\0\x01keys\0".as_slice(), &[0; 6], &TEXT.to_be_bytes(), &[0; 8]].concat()
+}
+
+/// Takes the text up to the next zero.
+fn word(body: &mut Bytes) -> io::Result<Bytes> {
+    let end = body.iter().position(|byte| *byte == 0).ok_or(io::ErrorKind::InvalidData)?;
+    let word = body.split_to(end);
+    body.advance(1);
+    Ok(word)
 }
 
 /// The value that is bound to a statement's only parameter.
 fn bound(mut body: Bytes) -> io::Result<String> {
-    for _ in ["portal", "statement"] {
-        let end = body.iter().position(|byte| *byte == 0).ok_or(io::ErrorKind::InvalidData)?;
-        body.advance(end + 1);
-    }
     let formats = usize::from(body.get_u16());
     body.advance(formats * 2 + 2);
     let length = body.get_i32() as usize;

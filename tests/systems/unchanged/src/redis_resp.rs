@@ -1,4 +1,5 @@
-//! redis-rs, by its multiplexed connection, asks a small server of Redis' protocol (RESP) that knows GET, SET and INCR (which redis-rs sends as INCRBY).
+//! redis-rs, by its multiplexed connection, asks a small server of Redis' protocol (RESP) that knows GET, SET and INCR
+//! (which redis-rs sends as INCRBY), and what a pool asks.
 
 use std::io;
 
@@ -31,7 +32,9 @@ async fn answer_all(stream: TcpStream, store: SharedStore) -> io::Result<()> {
             ["GET", "keys"] => bulk(&store.keys().join(" ")),
             ["GET", key] => bulk(&count(&store, key).to_string()),
             // The client tells its name and version.
-            ["CLIENT", ..] | ["SET", ..] => "+OK\r\n".to_owned(),
+            ["CLIENT", ..] | ["SET", ..] | ["UNWATCH"] => "+OK\r\n".to_owned(),
+            // A pool asks so whether a connection still works.
+            ["PING", text] => bulk(text),
             _ => format!("-ERR unknown command {}\r\n", words.first().unwrap_or(&"")),
         };
         stream.get_mut().write_all(answer.as_bytes()).await?;

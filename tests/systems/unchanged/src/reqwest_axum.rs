@@ -21,16 +21,20 @@ async fn keys(State(store): State<SharedStore>) -> Json<Vec<String>> {
     Json(store.keys())
 }
 
+/// What the server answers.
+pub(crate) fn router(store: SharedStore) -> Router {
+    Router::new().route("/keys/{key}", post(add)).route("/keys", get(keys)).with_state(store)
+}
+
 /// The server.
 pub async fn serve(store: SharedStore) -> io::Result<()> {
-    let router = Router::new().route("/keys/{key}", post(add)).route("/keys", get(keys)).with_state(store);
-    axum::serve(TcpListener::bind("0.0.0.0:80").await?, router).await
+    axum::serve(TcpListener::bind("0.0.0.0:80").await?, router(store)).await
 }
 
 /// A client.
 pub struct Http {
-    client: reqwest::Client,
-    url: String,
+    pub(crate) client: reqwest::Client,
+    pub(crate) url: String,
 }
 
 /// A client of the server at this host. Its time limit is reqwest's own.

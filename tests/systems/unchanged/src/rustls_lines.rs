@@ -1,4 +1,4 @@
-//! tokio-rustls with ring on both sides, over tokio's sockets; the certificate is made by rcgen.
+//! tokio-rustls with ring on both sides, over tokio's sockets.
 
 use std::io;
 use std::sync::Arc;
@@ -6,30 +6,15 @@ use std::sync::Arc;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
+use crate::identity::Identity;
 use crate::{Client, Failure, Habits, SharedStore, lines};
-
-/// A server's certificate and its key.
-pub struct Identity {
-    certificate: CertificateDer<'static>,
-    key: Vec<u8>,
-}
-
-/// Makes the identity of a server at this host.
-pub fn identity(host: &str) -> Result<Identity, Failure> {
-    let made = rcgen::generate_simple_self_signed([host.to_owned()])?;
-    Ok(Identity { certificate: made.cert.der().clone(), key: made.signing_key.serialize_der() })
-}
 
 /// The server.
 pub async fn serve(store: SharedStore, identity: &Identity) -> Result<(), Failure> {
-    let key = PrivatePkcs8KeyDer::from(identity.key.clone());
-    let config = ServerConfig::builder().with_no_client_auth();
-    let config = config.with_single_cert(vec![identity.certificate.clone()], key.into())?;
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let acceptor = TlsAcceptor::from(Arc::new(identity.server(&[])?));
     let listener = TcpListener::bind("0.0.0.0:7443").await?;
     loop {
         let (stream, _) = listener.accept().await?;
@@ -46,10 +31,7 @@ pub struct Tls {
 
 /// A client of the server at this host, which trusts this identity.
 pub async fn connect(host: &str, identity: &Identity, habits: Habits) -> Result<Tls, Failure> {
-    let mut roots = RootCertStore::empty();
-    roots.add(identity.certificate.clone())?;
-    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    let connector = TlsConnector::from(Arc::new(config));
+    let connector = TlsConnector::from(Arc::new(identity.client(&[])?));
     let name = ServerName::try_from(host.to_owned())?;
     let open = async || Ok(connector.connect(name.clone(), TcpStream::connect((host, 7_443)).await?).await?);
     Ok(Tls { stream: BufReader::new(habits.apply(open).await?), habits })

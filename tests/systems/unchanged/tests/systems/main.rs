@@ -11,9 +11,12 @@ use std::sync::OnceLock;
 
 use squall::prelude::*;
 use squall::scenario::Mistake;
-use unchanged::{hyper_pool, lines, mqtt, postgres, redis_resp, reqwest_axum, rustls_lines, std_thread};
-use unchanged::{tarpc_json, tonic_health, websocket};
-use workload::{ASKS_AGAIN, BELIEVES, HURRIES, RIGHT, WAITS, Ways, system};
+use unchanged::identity::Identity;
+use unchanged::{
+    hyper_pool, lines, mqtt, nats, postgres, quinn_streams, raft_tonic, redis_pool, redis_resp, reqwest_axum,
+};
+use unchanged::{reqwest_tls, rustls_lines, sqlx_postgres, std_thread, tarpc_json, tonic_health, websocket};
+use workload::{ASKS_AGAIN, BELIEVES, HURRIES, RIGHT, WAITS, Ways, cluster, system};
 
 fn reqwest(ways: Ways) -> Scenario {
     let serve = |store| async { Ok(reqwest_axum::serve(store).await?) };
@@ -65,15 +68,46 @@ fn rumqttc(ways: Ways) -> Scenario {
     system("rumqttc", ways, serve, |habits| async move { Ok(mqtt::connect("server", habits)) })
 }
 
-fn rustls(ways: Ways) -> Scenario {
-    /// It is made in a run, whose entropy is that of its seed.
-    static IDENTITY: OnceLock<rustls_lines::Identity> = OnceLock::new();
-    let identity = || IDENTITY.get_or_init(|| rustls_lines::identity("server").expect("a name that is one"));
-    let serve = move |store| rustls_lines::serve(store, identity());
-    system("rustls", ways, serve, move |habits| rustls_lines::connect("server", identity(), habits))
+/// The server's identity. It is made in a run, whose entropy is that of its seed.
+fn identity() -> &'static Identity {
+    static IDENTITY: OnceLock<Identity> = OnceLock::new();
+    IDENTITY.get_or_init(|| Identity::new("server").expect("a name that is one"))
 }
 
-const SCENARIOS: [fn() -> Scenario; 11] = [
+fn rustls(ways: Ways) -> Scenario {
+    let serve = |store| rustls_lines::serve(store, identity());
+    system("rustls", ways, serve, |habits| rustls_lines::connect("server", identity(), habits))
+}
+
+fn quinn(ways: Ways) -> Scenario {
+    let serve = |store| quinn_streams::serve(store, identity());
+    system("quinn", ways, serve, |habits| quinn_streams::connect("server", identity(), habits))
+}
+
+fn deadpool_redis(ways: Ways) -> Scenario {
+    let serve = |store| async { Ok(redis_resp::serve(store).await?) };
+    system("deadpool_redis", ways, serve, |habits| async move { redis_pool::connect("server", habits) })
+}
+
+fn reqwest_h2(ways: Ways) -> Scenario {
+    let serve = |store| reqwest_tls::serve(store, identity());
+    system("reqwest_h2", ways, serve, |habits| async move { reqwest_tls::connect("server", identity(), habits) })
+}
+
+fn openraft(ways: Ways) -> Scenario {
+    cluster("openraft", ways, raft_tonic::serve, raft_tonic::connect)
+}
+
+fn sqlx(ways: Ways) -> Scenario {
+    let serve = |store| async { Ok(postgres::serve(store).await?) };
+    system("sqlx", ways, serve, |habits| async move { Ok(sqlx_postgres::connect("server", habits)) })
+}
+
+fn async_nats(ways: Ways) -> Scenario {
+    system("async_nats", ways, nats::serve, |habits| nats::connect("server", habits))
+}
+
+const SCENARIOS: [fn() -> Scenario; 17] = [
     || reqwest(RIGHT),
     || reqwest_by_address(RIGHT),
     || redis(RIGHT),
@@ -85,11 +119,17 @@ const SCENARIOS: [fn() -> Scenario; 11] = [
     || tarpc(RIGHT),
     || rumqttc(RIGHT),
     || rustls(RIGHT),
+    || quinn(RIGHT),
+    || deadpool_redis(RIGHT),
+    || reqwest_h2(RIGHT),
+    || openraft(RIGHT),
+    || sqlx(RIGHT),
+    || async_nats(RIGHT),
 ];
 
 const IN_TIME: &str = "operations end in time";
 
-const MISTAKES: [fn() -> Mistake; 11] = [
+const MISTAKES: [fn() -> Mistake; 17] = [
     || mistake("reqwest_waits_for_ever", reqwest, WAITS, IN_TIME),
     || mistake("reqwest_by_address_waits_for_ever", reqwest_by_address, WAITS, IN_TIME),
     || mistake("redis_asks_again", redis, ASKS_AGAIN, "I3"),
@@ -101,6 +141,12 @@ const MISTAKES: [fn() -> Mistake; 11] = [
     || mistake("tarpc_keeps_its_deadline_of_ten_seconds", tarpc, WAITS, IN_TIME),
     || mistake("rumqttc_believes", rumqttc, BELIEVES, "I3"),
     || mistake("rustls_hurries", rustls, HURRIES, "C2"),
+    || mistake("quinn_keeps_its_idle_timeout_of_thirty_seconds", quinn, WAITS, IN_TIME),
+    || mistake("deadpool_redis_asks_again", deadpool_redis, ASKS_AGAIN, "I3"),
+    || mistake("reqwest_h2_asks_again", reqwest_h2, ASKS_AGAIN, "I3"),
+    || mistake("openraft_hurries", openraft, HURRIES, "C2"),
+    || mistake("sqlx_asks_again", sqlx, ASKS_AGAIN, "I3"),
+    || mistake("async_nats_asks_again", async_nats, ASKS_AGAIN, "I3"),
 ];
 
 fn mistake(name: &str, scenario: fn(Ways) -> Scenario, wrong: Ways, promise: &str) -> Mistake {

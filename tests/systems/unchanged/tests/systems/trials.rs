@@ -7,11 +7,22 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use squall::prelude::*;
 use squall::scenario::Mistake;
 
-const SEEDS: &str = "0..24";
+/// Seeds, of a scenario of one server, and of one of several nodes, whose runs take longer.
+const SEEDS: u64 = 24;
+const SEEDS_OF_NODES: u64 = 8;
+
+/// How many seeds of a scenario are explored; the environment variable `SEEDS` says another number for all.
+fn seeds(name: &str) -> u64 {
+    match std::env::var("SEEDS") {
+        Ok(text) => text.parse().expect("SEEDS is a number"),
+        Err(_) if name == "openraft" => SEEDS_OF_NODES,
+        Err(_) => SEEDS,
+    }
+}
 
 /// Runs the tests of these scenarios and mistakes.
 pub fn run(scenarios: &[Scenario], mistakes: &[Mistake]) -> ExitCode {
-    let mut trials = Vec::new();
+    let mut trials = vec![Trial::test("every_crate_is_as_its_registry_has_it", every_crate_is_as_its_registry_has_it)];
     for name in scenarios.iter().map(|scenario| scenario.name().to_owned()) {
         trials.push(Trial::test(name.clone(), move || passes_and_repeats(&name)));
     }
@@ -30,7 +41,7 @@ fn passes_and_repeats(name: &str) -> Result<(), Failed> {
     let explored = |label: &str, jobs: &str| -> Result<String, Failed> {
         let file = directory.join(format!("{name}-{label}"));
         let path = file.to_str().ok_or("a path of text")?;
-        cli(&["explore", name, "--seeds", SEEDS, "--jobs", jobs, "--fingerprints", path])?;
+        cli(&["explore", name, "--seeds", &format!("0..{}", seeds(name)), "--jobs", jobs, "--fingerprints", path])?;
         Ok(std::fs::read_to_string(file)?)
     };
     let first = explored("first", "1")?;
@@ -39,11 +50,43 @@ fn passes_and_repeats(name: &str) -> Result<(), Failed> {
         if let Some((a, b)) = first.lines().zip(other.lines()).find(|(a, b)| a != b) {
             return Err(format!("{label}: {a} is now {b}").into());
         }
-        if (first.lines().count(), other.lines().count()) != (24, 24) {
+        if (first.lines().count(), other.lines().count()) != (seeds(name) as usize, seeds(name) as usize) {
             return Err(format!("{label}: not every seed has a fingerprint").into());
         }
     }
     Ok(())
+}
+
+/// No crate is patched or taken from elsewhere: all but Squall and this package come from the registry, with a checksum.
+fn every_crate_is_as_its_registry_has_it() -> Result<(), Failed> {
+    const OURS: [&str; 2] = ["squall", "unchanged"];
+    let lock = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.lock"))?;
+    let foreign = not_of_the_registry(&lock);
+    // A patch of which nothing came is listed apart.
+    if foreign != OURS || lock.contains("[[patch") {
+        return Err(format!("not from the registry: {foreign:?}").into());
+    }
+    let patched = lock.replacen(REGISTRY, "git+https://example.org", 1);
+    let without_checksum = lock.replacen("checksum", "sum", 1);
+    let is_seen = |lock: &str| not_of_the_registry(lock).len() == OURS.len() + 1;
+    if !is_seen(&patched) || !is_seen(&without_checksum) {
+        return Err("a crate from elsewhere is not seen".into());
+    }
+    Ok(())
+}
+
+const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
+
+/// The packages of a lock file that do not come from the registry, or without a checksum.
+fn not_of_the_registry(lock: &str) -> Vec<&str> {
+    fn value<'a>(package: &'a str, key: &str) -> &'a str {
+        let line = package.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(" = \""));
+        line.map(|value| value.trim_end_matches('"')).unwrap_or_default()
+    }
+    let packages = lock.split("[[package]]").skip(1);
+    let foreign =
+        packages.filter(|package| value(package, "source") != REGISTRY || value(package, "checksum").len() != 64);
+    foreign.map(|package| value(package, "name")).collect()
 }
 
 /// Starts this executable as a command line, shows what it writes, and fails if it does.

@@ -10,6 +10,8 @@ use squall::check::{Check, CountedVerdict, Decoded, Effects};
 use squall::disk::{Disk, File};
 use squall::history::Operation;
 use squall::prelude::*;
+use unchanged::raft_log::Journal;
+use unchanged::raft_tonic::NODES;
 use unchanged::{Client, Failure, Habits, SharedStore, Store};
 
 /// How long a client waits for an answer.
@@ -63,6 +65,52 @@ impl Store for OnDisk {
     fn keys(&self) -> Vec<String> {
         self.keys.lock().unwrap().iter().filter(|key| !key.is_empty()).cloned().collect()
     }
+}
+
+/// A journal on the simulated disk.
+struct OnDiskJournal {
+    disk: Disk,
+    file: File,
+    syncs: bool,
+    length: Mutex<u64>,
+}
+
+impl Journal for OnDiskJournal {
+    fn read(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; self.file.len()? as usize];
+        self.file.read_exact_at(0, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn cut(&self, length: usize) -> io::Result<()> {
+        *self.length.lock().unwrap() = length as u64;
+        self.file.set_len(length as u64)?;
+        self.file.sync_all()
+    }
+
+    fn append<'a>(&'a self, bytes: &'a [u8]) -> BoxFuture<'a, io::Result<()>> {
+        async move {
+            {
+                let mut length = self.length.lock().unwrap();
+                self.file.write_at(*length, bytes)?;
+                if self.syncs {
+                    self.file.sync_data()?;
+                }
+                *length += bytes.len() as u64;
+            }
+            self.disk.wait_until_idle().await;
+            Ok(())
+        }
+        .boxed()
+    }
+}
+
+/// The number of this node's machine, and its journal. Without `syncs` it forgets to sync, which is a mistake.
+fn journal(cx: &HostContext, syncs: bool) -> Result<(u64, Arc<dyn Journal>), Failure> {
+    let number = cx.name().trim_start_matches("node-").parse()?;
+    let disk = cx.disk();
+    let file = disk.open_durable("log")?;
+    Ok((number, Arc::new(OnDiskJournal { disk, file, syncs, length: Mutex::default() })))
 }
 
 /// Uses a client: adds keys, each once, until some time after the faults, and at last asks for all.
@@ -150,19 +198,51 @@ where
     Serving: Future<Output = Result<(), Failure>> + 'static,
     Connecting: Future<Output = Result<C, Failure>> + 'static,
 {
-    Scenario::new(name)
+    let scenario = Scenario::new(name)
         .host("server", move |cx| async move { serve(store(&cx, ways.syncs)?).await })
         .hosts("client", 2, move |cx| uses(cx, async move || connect(ways.habits).await))
-        .plain_sockets()
         .fault(fault::kill("server").every(secs(5)..secs(12)).lasting(millis(200)..secs(2)))
         .fault(fault::power_off("server").every(secs(6)..secs(15)).lasting(millis(500)..secs(3)))
         .fault(fault::kill("client-1").every(secs(8)..secs(20)).lasting(millis(200)..secs(2)))
         .fault(fault::partition("client", "server").every(secs(5)..secs(10)).lasting(secs(1)..secs(6)))
-        .fault(fault::loss(0.1, "client", "server").every(secs(3)..secs(8)).lasting(secs(1)..secs(5)))
+        .fault(fault::loss(0.1, "client", "server").every(secs(3)..secs(8)).lasting(secs(1)..secs(5)));
+    checked(scenario)
+}
+
+/// A scenario of three nodes that agree, and two clients, with faults of one node, of links, and of all nodes at once.
+pub fn cluster<C: Client + 'static, Serving, Connecting>(
+    name: &str,
+    ways: Ways,
+    serve: impl Fn(u64, Arc<dyn Journal>) -> Serving + Copy + Send + Sync + 'static,
+    connect: impl Fn(Habits) -> Connecting + Copy + Send + Sync + 'static,
+) -> Scenario
+where
+    Serving: Future<Output = Result<(), Failure>> + 'static,
+    Connecting: Future<Output = Result<C, Failure>> + 'static,
+{
+    let scenario = Scenario::new(name)
+        .hosts("node", NODES as usize, move |cx| async move {
+            let (number, journal) = journal(&cx, ways.syncs)?;
+            serve(number, journal).await
+        })
+        .hosts("client", 2, move |cx| uses(cx, async move || connect(ways.habits).await))
+        .fault(fault::kill(fault::one("node")).every(secs(4)..secs(10)).lasting(millis(200)..secs(3)))
+        .fault(fault::power_off(fault::one("node")).every(secs(6)..secs(15)).lasting(millis(500)..secs(3)))
+        .fault(fault::power_off("node").every(secs(8)..secs(20)).lasting(millis(500)..secs(2)))
+        .fault(fault::partition(fault::one("node"), "*").every(secs(4)..secs(10)).lasting(secs(1)..secs(6)))
+        .fault(fault::loss(0.1, "node", "node").every(secs(3)..secs(8)).lasting(secs(1)..secs(5)));
+    checked(scenario)
+}
+
+/// What all systems promise.
+fn checked(scenario: Scenario) -> Scenario {
+    scenario
+        .plain_sockets()
         .check(operations_end_in_time())
         .check(effects().match_outcomes(requested))
         .check(effects().acknowledged_survive_crashes())
         .check(check::recovers_within(secs(8)))
+        .check(check::no_descriptor_leaks(secs(10)))
         .check(check::without_faults_no_operation_fails())
         .run_for(secs(20))
         .settle_for(secs(20))
