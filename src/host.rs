@@ -28,13 +28,17 @@
 //! # assert!(run.outcome.verdict.is_pass(), "{:?}", run.outcome);
 //! ```
 
+#[cfg(feature = "hyper-util")]
+mod client;
+mod random;
+
 use std::fmt;
 use std::future::Future;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -43,7 +47,12 @@ use crate::alive::AliveFlag;
 use crate::disk::Disk;
 use crate::history::{Recorder, SharedRecording};
 use crate::net::{Connector, SharedNet, TcpListener, UdpSocket};
+use crate::seed::Seed;
 use crate::trace::HostId;
+
+#[cfg(feature = "hyper-util")]
+pub use client::Http;
+pub use random::Random;
 
 /// The signal that asks a program to stop by itself. Clones share their state.
 #[derive(Clone, Debug, Default)]
@@ -96,9 +105,24 @@ pub struct HostContext {
     pub(crate) shutdown: Shutdown,
     pub(crate) run_for: Duration,
     pub(crate) settle_for: Duration,
+    pub(crate) seed: Seed,
+    pub(crate) own: Own,
+}
+
+/// What the clones of one program's context share, and other programs do not.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Own {
+    generators: Arc<AtomicU64>,
+    #[cfg(feature = "hyper-util")]
+    pool: client::Pool,
 }
 
 impl HostContext {
+    /// The context of a client on this host.
+    pub(crate) fn of_client(&self, client: u32) -> HostContext {
+        HostContext { client, own: Own::default(), ..self.clone() }
+    }
+
     /// The host's name, for example `api-2`.
     pub fn name(&self) -> &str {
         &self.name
@@ -167,6 +191,60 @@ impl HostContext {
     /// Creates a connector, which opens connections from this host.
     pub fn connector(&self) -> Connector {
         Connector::new(self.net.clone(), self.id, self.alive.clone())
+    }
+
+    /// An HTTP client of this program, or of this client, with a pool of connections that all its clones share.
+    ///
+    /// ```
+    /// use squall::prelude::*;
+    ///
+    /// async fn user(cx: HostContext) {
+    ///     let client = cx.http().attempts(3);
+    ///     let operation = cx.recorder().invoke("greet", &());
+    ///     match client.get("http://server/greeting").await {
+    ///         Ok(response) => operation.ok(&response.status().as_u16()),
+    ///         Err(error) => operation.unknown(error),
+    ///     }
+    /// }
+    ///
+    /// async fn server(cx: HostContext) -> std::io::Result<()> {
+    ///     let greeting = axum::routing::get(|| async { "hello" });
+    ///     axum::serve(cx.listener(80), axum::Router::new().route("/greeting", greeting)).await
+    /// }
+    ///
+    /// let scenario = Scenario::new("greeting")
+    ///     .host("server", server)
+    ///     .host("user", user)
+    ///     .check(check::no_operation_fails())
+    ///     .run_for(secs(10));
+    /// # use squall::internal::run::{Detail, run};
+    /// # let run = run(&scenario, &scenario.case(Seed(1)), Detail::Lean);
+    /// # assert!(run.outcome.verdict.is_pass(), "{:?}", run.outcome);
+    /// # assert_eq!(run.history.operations[0].answer::<u16>().unwrap(), Some(200));
+    /// ```
+    #[cfg(feature = "hyper-util")]
+    pub fn http(&self) -> Http {
+        Http::new(&self.own.pool, || self.connector(), self.random())
+    }
+
+    /// Creates a generator of random numbers. Each call gives another one.
+    ///
+    /// ```
+    /// use squall::prelude::*;
+    ///
+    /// /// Waits a while, differently on every host and with every seed.
+    /// async fn program(cx: HostContext) {
+    ///     tokio::time::sleep(cx.random().duration(millis(10)..secs(1))).await;
+    /// }
+    /// # let scenario = Scenario::new("waits").host("a", program).check(|_: &Trace, _: &History| Verdict::Pass);
+    /// # let scenario = scenario.run_for(secs(5));
+    /// # use squall::internal::run::{Detail, run};
+    /// # let run = run(&scenario, &scenario.case(Seed(1)), Detail::Lean);
+    /// # assert!(run.outcome.verdict.is_pass(), "{:?}", run.outcome);
+    /// ```
+    pub fn random(&self) -> Random {
+        let number = self.own.generators.fetch_add(1, Ordering::Relaxed);
+        Random::new(self.seed, self.id.index() as u64, u64::from(self.client), u64::from(self.life), number)
     }
 
     /// Lets a name of the scenario stand for these hosts from now on, as an operator does at a failover. Lookups that come

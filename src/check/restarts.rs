@@ -46,21 +46,40 @@ fn restart_during(trace: &Trace, operation: &Operation) -> Option<Duration> {
 }
 
 /// Control: in a run without faults, every operation is acknowledged. A run with faults passes, and nothing is judged in
-/// it.
+/// it. An operation that is still open when the run ends fails if it has been open for longer than any of its name took.
 pub fn without_faults_no_operation_fails() -> Check {
     Check::new("control: without faults no operation fails", |trace, history| {
         if trace.records.iter().any(|record| matches!(record.event, Event::FaultBegan { .. })) {
             return CountedVerdict::not_applicable();
         }
-        let judged = history.operations.len() as u64;
-        match history.operations.iter().find(|operation| !operation.is_ok()) {
-            Some(operation) => {
-                let why = format!("not acknowledged, although there was no fault: {}", life::describe(operation));
-                CountedVerdict::broken(judged, why).of(operation)
+        let longest = longest_by_name(&history.operations);
+        let mut judged = 0;
+        for operation in &history.operations {
+            let open_for = trace.ended_at.saturating_sub(operation.invoked_at);
+            let may_still_end = || longest.get(operation.name.as_str()).is_some_and(|longest| open_for <= *longest);
+            if operation.completed.is_none() && may_still_end() {
+                continue;
             }
-            None => CountedVerdict::kept(judged, NO_OPERATION),
+            judged += 1;
+            if !operation.is_ok() {
+                let why = format!("not acknowledged, although there was no fault: {}", life::describe(operation));
+                return CountedVerdict::broken(judged, why).of(operation);
+            }
         }
+        CountedVerdict::kept(judged, NO_OPERATION)
     })
+}
+
+/// How long the operations of each name took at most.
+fn longest_by_name(operations: &[Operation]) -> BTreeMap<&str, Duration> {
+    let mut longest: BTreeMap<&str, Duration> = BTreeMap::new();
+    for operation in operations {
+        if let Some((ended_at, _)) = operation.completed {
+            let longest = longest.entry(&operation.name).or_default();
+            *longest = (*longest).max(ended_at - operation.invoked_at);
+        }
+    }
+    longest
 }
 
 /// S3: clients cannot tell which server answered: an immutable fact has the same value in every answer, and no server
@@ -124,6 +143,20 @@ mod tests {
     fn word(check: &Check, completions: &[Completion]) -> &'static str {
         let trace = Trace::new(vec!["client".into()], millis(10), secs(60), false);
         check.judge(&trace, &history(completions)).word()
+    }
+
+    #[test]
+    fn an_operation_open_at_the_end_fails_the_control_only_if_it_took_longer_than_others() {
+        let mut trace = Trace::new(vec!["client".into()], millis(10), secs(60), false);
+        trace.ended_at = secs(30);
+        let mut history = history(&[Completion::Ok("1".into()), Completion::Ok("1".into())]);
+        history.operations[0].completed = Some((millis(1_001), Completion::Ok("1".into())));
+        history.operations[1].completed = None;
+        for (open_for, expected) in [(secs(1), "pass"), (millis(1_001), "fail")] {
+            history.operations[1].invoked_at = secs(30) - open_for;
+            let verdict = without_faults_no_operation_fails().judge(&trace, &history);
+            assert_eq!(verdict.word(), expected, "open for {open_for:?}");
+        }
     }
 
     #[test]

@@ -77,8 +77,7 @@ async fn run_clients(
 ) -> Result<(), String> {
     let mut running = Vec::new();
     for (client, input) in inputs.into_iter().enumerate() {
-        let context = HostContext { client: client as u32, ..context.clone() };
-        running.push(tokio::task::spawn_local(start(context, input)));
+        running.push(tokio::task::spawn_local(start(context.of_client(client as u32), input)));
     }
     for (client, task) in running.into_iter().enumerate() {
         match task.await {

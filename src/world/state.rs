@@ -10,7 +10,7 @@ use crate::descriptors::{Held, ProcessDescriptors};
 use crate::disk::DiskImage;
 use crate::fault::{Plan, Topology, Trigger};
 use crate::history::SharedRecording;
-use crate::host::{HostContext, HostSpec, Shutdown};
+use crate::host::{HostContext, HostSpec, Own, Shutdown};
 use crate::net::{SharedNet, Wire, WireSettings};
 use crate::sandbox::{self, Freeze};
 use crate::seed::Seed;
@@ -179,6 +179,8 @@ impl<'a> World<'a> {
             shutdown: shutdown.clone(),
             run_for: self.spec.run_for,
             settle_for: self.spec.settle_for,
+            seed: self.spec.seed,
+            own: Own::default(),
         };
         slot.lives += 1;
         self.net.lock().triggered_faults().mark_alive(id, alive.clone());
