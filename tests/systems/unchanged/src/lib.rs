@@ -1,6 +1,7 @@
 //! Small servers that keep keys, and their clients: each pair is built on other crates, which make their own sockets. This
 //! library does not depend on Squall.
 
+pub mod dns_lines;
 pub mod hyper_pool;
 pub mod identity;
 pub mod lines;

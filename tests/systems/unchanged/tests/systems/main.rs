@@ -6,6 +6,7 @@
 mod trials;
 mod workload;
 
+use std::net::Ipv4Addr;
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
@@ -13,7 +14,7 @@ use squall::prelude::*;
 use squall::scenario::Mistake;
 use unchanged::identity::Identity;
 use unchanged::{
-    hyper_pool, lines, mqtt, nats, postgres, quinn_streams, raft_tonic, redis_pool, redis_resp, reqwest_axum,
+    dns_lines, hyper_pool, lines, mqtt, nats, postgres, quinn_streams, raft_tonic, redis_pool, redis_resp, reqwest_axum,
 };
 use unchanged::{reqwest_tls, rustls_lines, sqlx_postgres, std_thread, tarpc_json, tonic_health, websocket};
 use workload::{ASKS_AGAIN, BELIEVES, HURRIES, RIGHT, WAITS, Ways, cluster, system};
@@ -103,11 +104,17 @@ fn sqlx(ways: Ways) -> Scenario {
     system("sqlx", ways, serve, |habits| async move { Ok(sqlx_postgres::connect("server", habits)) })
 }
 
+fn hickory(ways: Ways) -> Scenario {
+    const SERVER: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 1);
+    let serve = |store| dns_lines::serve(store, SERVER);
+    system("hickory", ways, serve, |habits| dns_lines::connect(SERVER.into(), habits))
+}
+
 fn async_nats(ways: Ways) -> Scenario {
     system("async_nats", ways, nats::serve, |habits| nats::connect("server", habits))
 }
 
-const SCENARIOS: [fn() -> Scenario; 17] = [
+const SCENARIOS: [fn() -> Scenario; 18] = [
     || reqwest(RIGHT),
     || reqwest_by_address(RIGHT),
     || redis(RIGHT),
@@ -125,11 +132,12 @@ const SCENARIOS: [fn() -> Scenario; 17] = [
     || openraft(RIGHT),
     || sqlx(RIGHT),
     || async_nats(RIGHT),
+    || hickory(RIGHT),
 ];
 
 const IN_TIME: &str = "operations end in time";
 
-const MISTAKES: [fn() -> Mistake; 17] = [
+const MISTAKES: [fn() -> Mistake; 18] = [
     || mistake("reqwest_waits_for_ever", reqwest, WAITS, IN_TIME),
     || mistake("reqwest_by_address_waits_for_ever", reqwest_by_address, WAITS, IN_TIME),
     || mistake("redis_asks_again", redis, ASKS_AGAIN, "I3"),
@@ -147,6 +155,7 @@ const MISTAKES: [fn() -> Mistake; 17] = [
     || mistake("openraft_hurries", openraft, HURRIES, "C2"),
     || mistake("sqlx_asks_again", sqlx, ASKS_AGAIN, "I3"),
     || mistake("async_nats_asks_again", async_nats, ASKS_AGAIN, "I3"),
+    || mistake("hickory_waits_for_ever", hickory, WAITS, IN_TIME),
 ];
 
 fn mistake(name: &str, scenario: fn(Ways) -> Scenario, wrong: Ways, promise: &str) -> Mistake {
