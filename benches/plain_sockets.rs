@@ -1,7 +1,7 @@
 //! Benchmark of tokio's own sockets on simulated machines: the CPU time of the same HTTP traffic through Squall's sockets,
-//! the same with tokio's I/O driver switched on, and through descriptors.
+//! the same with tokio's I/O driver switched on, through descriptors, and through turmoil's own sockets, without Squall.
 //!
-//! `cargo bench --bench plain_sockets --profile dev` measures with the profile that `cargo sims` uses. The three run in
+//! `cargo bench --bench plain_sockets --profile dev` measures with the profile that `cargo sims` uses. The four run in
 //! turns, and each round compares them with each other.
 
 mod support;
@@ -87,6 +87,40 @@ fn through_descriptors() -> Scenario {
         .plain_sockets()
 }
 
+/// How long a one-way trip takes, in all runs.
+const LATENCY: Duration = Duration::from_millis(10);
+/// How long a run takes, in virtual time.
+const LENGTH: Duration = Duration::from_secs(10);
+
+/// The same programs in turmoil alone, for the same time and with the step of Squall's runs.
+fn cpu_of_turmoil(seed: u64) -> Duration {
+    let before = thread_cpu();
+    let mut sim = turmoil::Builder::new()
+        .tick_duration(LATENCY)
+        .min_message_latency(LATENCY)
+        .max_message_latency(LATENCY)
+        .simulation_duration(LENGTH)
+        .rng_seed(seed)
+        .build();
+    sim.host("server", || async {
+        let listener = turmoil::net::TcpListener::bind("0.0.0.0:80").await?;
+        loop {
+            let (stream, _) = listener.accept().await?;
+            tokio::spawn(serve(stream));
+        }
+    });
+    for client in 0..CLIENTS {
+        sim.client(format!("client-{client}"), async {
+            ask(turmoil::net::TcpStream::connect("server:80").await?).await?;
+            // A run of Squall goes on to its end, too.
+            tokio::time::sleep(LENGTH - LATENCY - turmoil::sim_elapsed().unwrap_or_default()).await;
+            Ok(())
+        });
+    }
+    sim.run().expect("every client is answered");
+    thread_cpu() - before
+}
+
 fn cpu(scenario: &Scenario, seed: u64) -> Duration {
     let before = thread_cpu();
     let run = run(scenario, &scenario.control(Seed(seed)), Detail::Lean);
@@ -99,14 +133,20 @@ fn cpu(scenario: &Scenario, seed: u64) -> Duration {
 
 fn main() {
     let within = |scenario: Scenario| {
-        let scenario = scenario.latency(millis(10)..millis(10)).run_for(secs(10)).settle_for(secs(0));
+        let scenario = scenario.latency(LATENCY..LATENCY).run_for(LENGTH).settle_for(secs(0));
         scenario.check(|_: &Trace, _: &History| Verdict::Pass)
     };
     let sides = [through_squall(), through_squall().plain_sockets(), through_descriptors()].map(within);
-    let names = ["through Squall's sockets", "the same with tokio's I/O driver", "through descriptors"];
-    let mut ratios = vec![Vec::new(); sides.len()];
+    let names = [
+        "through Squall's sockets",
+        "the same with tokio's I/O driver",
+        "through descriptors",
+        "through turmoil's sockets, without Squall",
+    ];
+    let mut ratios = vec![Vec::new(); names.len()];
     for round in 0..ROUNDS {
-        let cpus: Vec<f64> = sides.iter().map(|scenario| cpu(scenario, round).as_secs_f64()).collect();
+        let cpus = sides.iter().map(|scenario| cpu(scenario, round)).chain([cpu_of_turmoil(round)]);
+        let cpus: Vec<f64> = cpus.map(|cpu| cpu.as_secs_f64()).collect();
         for (ratios, cpu) in ratios.iter_mut().zip(&cpus) {
             ratios.push(cpu / cpus[0]);
         }
