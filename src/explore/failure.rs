@@ -15,6 +15,7 @@ use super::shrink::{Bounds, ShrinkProgress, Shrunk, shrink};
 use super::status::Status;
 use super::trace_file::{self, event_lines};
 use crate::case_file::{self, CaseFile, CaseFileError};
+use crate::fault::Plan;
 use crate::run::{Outcome, Recording};
 use crate::scenario::{Case, Scenario};
 
@@ -53,6 +54,8 @@ pub struct Failure {
     pub remark: Option<&'static str>,
     /// Why the run fails, if an explanation was asked for.
     pub why: Option<Why>,
+    /// The same case without its faults, recorded, if an explanation was asked for and there are any.
+    pub without_faults: Option<Box<Recording>>,
 }
 
 /// A failure as it was before it was shrunk.
@@ -152,6 +155,7 @@ pub(crate) fn investigate_result(
         as_found: None,
         remark: None,
         why: None,
+        without_faults: None,
     })
 }
 
@@ -221,8 +225,22 @@ pub fn study(
     }
     if !options.explain_for.is_zero() {
         failure.why = Some(explain(pool, scenario, &failure.case, &promise, &without, options.explain_for)?);
+        failure.without_faults = recorded_without_faults(pool, scenario, &failure.case)?;
     }
     Ok(())
+}
+
+/// The recording of this case without its faults; `None` if it has none, or if that run does not end by itself.
+fn recorded_without_faults(pool: &Pool, scenario: usize, case: &Case) -> Result<Option<Box<Recording>>, Error> {
+    if case.plan.faults.is_empty() {
+        return Ok(None);
+    }
+    let case = Case { plan: Plan::none(), ..case.clone() };
+    let result = pool.run(scenario, &CaseRef::Case(Box::new(case.clone())), JobKind::Recording)?;
+    if result.termination != Termination::Returned {
+        return Ok(None);
+    }
+    Ok(result.into_recording(&pool.scenarios()[scenario], &case))
 }
 
 /// Whether the recorded run is the first one. Recording never changes a run, but a run near its limits may exceed them

@@ -8,7 +8,7 @@ use textwrap::WordSeparator;
 use textwrap::core::Word;
 
 use super::text::{count, determinism, duration_of, reasons};
-use super::timeline::{TimelineOptions, timeline_lines};
+use super::timeline::{TimelineOptions, first_difference, timeline_lines};
 use super::why::why_lines;
 use crate::check::{Breach, Finding};
 use crate::explore::{CaseRef, Exploration, Failure, Limit, SeedRange, Size, Status};
@@ -264,6 +264,11 @@ impl Screen {
         self.line(&self.title("why"));
         for sentence in why_lines(why, &failure.case) {
             self.paragraph(&sentence, "  ", 3);
+        }
+        if let (Some(recording), Some(without)) = (&failure.recording, &failure.without_faults)
+            && let Some(difference) = first_difference(recording, without)
+        {
+            self.hanging(&format!("First difference: {difference}"), "  ", "    ", 4);
         }
         self.gap();
     }

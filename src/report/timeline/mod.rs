@@ -4,6 +4,7 @@
 mod condense;
 mod lanes;
 mod moment;
+mod parting;
 mod requests;
 mod story;
 mod streams;
@@ -12,6 +13,8 @@ use std::time::Duration;
 
 use crate::history::Operation;
 use crate::run::Recording;
+
+pub(crate) use parting::first_difference;
 
 /// The part of a timeline that is shown, and its largest length.
 #[derive(Clone, Debug, Default)]
