@@ -53,7 +53,7 @@ fn main() -> ExitCode {
     if is_table {
         return squall::main(table::SCENARIOS);
     }
-    let tests: [(&str, fn()); 53] = [
+    let tests: [(&str, fn()); 54] = [
         ("a_passing_exploration_exits_with_0_and_prints_a_table", passing),
         ("a_broken_promise_exits_with_1_and_explains_itself", broken_promise),
         ("a_failing_case_replays_in_a_fresh_process", replays_afresh),
@@ -81,6 +81,7 @@ fn main() -> ExitCode {
         ("it_works_as_a_libtest_executable", protocol),
         ("the_number_of_seeds_comes_from_the_environment", usage::seeds_from_environment),
         ("help_is_shown", usage::help),
+        ("a_shell_completes_commands_flags_and_names", usage::completions),
         ("the_catalog_of_faults_is_shown", usage::catalog),
         ("a_closed_pipe_is_not_an_error", usage::broken_pipe),
         ("an_edited_case_is_replayed_as_it_is_and_not_changed", edited_case),

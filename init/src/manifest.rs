@@ -80,7 +80,7 @@ pub fn with_alias(config: &str) -> Result<String, String> {
         config.parse().map_err(|error| format!(".cargo/config.toml cannot be read: {error}"))?;
     let table = table_in(document.as_table_mut(), "alias")?;
     if !table.contains_key("sims") {
-        table.insert("sims", value("run --quiet --example sims -- cli"));
+        table.insert("sims", value("run --example sims -- cli"));
     }
     Ok(document.to_string())
 }
@@ -239,7 +239,7 @@ harness = false
     fn the_alias_stands_beside_others() {
         let config = "[alias]\nb = \"build\" # short\n";
         let text = with_alias(config).unwrap();
-        assert_eq!(text, format!("{config}sims = \"run --quiet --example sims -- cli\"\n"));
+        assert_eq!(text, format!("{config}sims = \"run --example sims -- cli\"\n"));
         assert_eq!(with_alias(&text).unwrap(), text);
         let own = "[alias]\nsims = \"run\"\n";
         assert_eq!(with_alias(own).unwrap(), own);

@@ -47,6 +47,12 @@ pub(crate) enum Command {
     },
     /// Checks whether a history recorded elsewhere is linearizable.
     Check(CheckHistory),
+    /// Prints a script that completes commands, flags and names in a shell, and a function `sims` that stands for `cargo sims`:
+    /// `source <(cargo sims completions bash)`.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
 }
 
 /// The number of parallel runs, and their limit of CPU time.

@@ -55,6 +55,7 @@ pub(super) fn run(table: &Table, arguments: &[String]) -> u8 {
         Some(Command::Keep(keep)) => super::keep::keep(&scenarios, &keep),
         Some(Command::Rust { file }) => super::keep::print_rust(&scenarios, &file),
         Some(Command::Check(check)) => super::check_history::run(&check),
+        Some(Command::Completions { shell }) => Ok(super::completions::print(table, shell)),
         None => explore_all(table, &arguments.explore),
     };
     result.unwrap_or_else(|error| refuse(&error))

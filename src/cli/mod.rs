@@ -4,6 +4,7 @@
 mod arguments;
 mod check_history;
 mod commands;
+mod completions;
 mod environment;
 mod keep;
 mod mistakes;

@@ -123,3 +123,25 @@ pub fn broken_pipe() {
     let output = child.wait_with_output().unwrap();
     assert_eq!((code(&output), stderr(&output).contains("panicked")), (0, false), "{}", stderr(&output));
 }
+
+/// Bash, with the script of this table, completes what stands before the cursor.
+pub fn completions() {
+    let script = stdout(&cli("completions", &["completions", "bash"]));
+    let completed = |words: &str| {
+        let line = format!(
+            "{script}\nCOMP_WORDS=(sims {words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _sims sims \
+             \"${{COMP_WORDS[COMP_CWORD]}}\" x; echo \"${{COMPREPLY[*]}}\""
+        );
+        let output = std::process::Command::new("bash").args(["--norc", "-c", &line]).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        stdout(&output).trim().to_owned()
+    };
+    assert_eq!(completed("expl"), "explore");
+    assert_eq!(completed("explore mis"), "misspelt", "the scenarios of the table");
+    assert!(completed("explore --se").contains("--seeds"));
+    assert!(script.starts_with("sims() { cargo sims \"$@\"; }\n"), "{script}");
+    assert_contains(&stdout(&cli("completions", &["completions", "zsh"])), &["#compdef sims", "misspelt"]);
+    // In fish, clap completes no arguments without a flag.
+    assert_contains(&stdout(&cli("completions", &["completions", "fish"])), &["complete -c sims", "explore"]);
+    assert_one_line(&cli("completions", &["completions", "tcsh"]), "possible values: bash", 2);
+}
