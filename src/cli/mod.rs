@@ -5,11 +5,14 @@ mod arguments;
 mod check_history;
 mod commands;
 mod environment;
+mod job_output;
 mod keep;
 mod mistakes;
+mod pages;
 mod plain_test;
 mod regressions;
 mod replay;
+mod report;
 mod shrink;
 mod sweep;
 mod table;
@@ -115,6 +118,6 @@ fn test(pool: &Pool, index: usize, seeds: SeedRange) -> Result<(), Failed> {
             print!("{}", text::remarks(&exploration));
             Ok(())
         }
-        _ => Err(describe(&exploration, &|failure| replay_line(failure, "")).into()),
+        _ => Err(describe(&exploration, &pool.scenarios()[index], &|failure| replay_line(failure, "")).into()),
     }
 }

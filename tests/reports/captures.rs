@@ -1,0 +1,144 @@
+//! The capture of a run, as tshark reads it: nothing is malformed, and it has what the trace has.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use squall::internal::explore::{CaseRef, Pool, record_bytes};
+use squall::internal::report::capture;
+use squall::internal::run::Recording;
+use squall::internal::sandbox::EntryPoint;
+use squall::prelude::*;
+use squall::trace::exchange::HttpVersion;
+use squall::trace::{INJECTED, PacketEvent, SegmentKind};
+
+use crate::{TABLE, cli, directory, failing, skip, stdout};
+
+fn has_tshark() -> bool {
+    let is_there = Command::new("tshark").arg("--version").output().is_ok_and(|output| output.status.success());
+    if !is_there {
+        skip("tshark");
+    }
+    is_there
+}
+
+/// The rows that tshark prints for the packets that pass a filter: these fields of each.
+#[track_caller]
+fn rows(file: &Path, filter: &str, fields: &[&str]) -> Vec<Vec<String>> {
+    let mut command = Command::new("tshark");
+    command.arg("-r").arg(file).args(["-Y", filter, "-T", "fields"]);
+    command.args(["-o", "nameres.network_name:TRUE", "-o", "nameres.use_external_name_resolver:FALSE"]);
+    for field in fields {
+        command.args(["-e", field]);
+    }
+    let output = command.output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let is_harmless = |line: &&str| line.is_empty() || line.starts_with("Running as user");
+    let errors: Vec<&str> = errors.lines().filter(|line| !is_harmless(line)).collect();
+    assert!(output.status.success() && errors.is_empty(), "{errors:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect()
+}
+
+fn recorded(scenario: usize, seed: u64) -> Box<Recording> {
+    let scenarios: Arc<[Scenario]> = TABLE.iter().map(|scenario| scenario()).collect();
+    let pool = Pool::new(scenarios, NonZeroUsize::MIN, EntryPoint::Main, None);
+    let case_ref = CaseRef::Seed(Seed(seed));
+    let recording = record_bytes(&pool, scenario, &case_ref).unwrap().expect("a recording");
+    let plain = squall::internal::explore::investigate(&pool, scenario, &case_ref, None).unwrap();
+    assert_eq!(plain.outcome.fingerprint, recording.outcome.fingerprint, "keeping bytes changes nothing");
+    recording
+}
+
+/// How many segments of a kind were sent, for the first time or again.
+fn sent(recording: &Recording, wanted: &[SegmentKind]) -> usize {
+    let mut kinds = BTreeMap::new();
+    let mut count = 0;
+    for packet in &recording.packets {
+        let name = (packet.flow, packet.forward, packet.segment);
+        let kind = match &packet.what {
+            PacketEvent::Sent { kind, .. } => *kinds.entry(name).or_insert(*kind),
+            PacketEvent::SentAgain(1..) => kinds[&name],
+            PacketEvent::Arrived { kind, .. } if packet.segment == INJECTED => *kind,
+            _ => continue,
+        };
+        count += usize::from(wanted.contains(&kind));
+    }
+    count
+}
+
+/// Time in microseconds, client, server, method and target of each request over HTTP/1.
+fn requests(recording: &Recording) -> Vec<Vec<String>> {
+    let host = |host: squall::trace::HostId| recording.hosts[host.index()].clone();
+    let over_http1 = recording.observed.exchanges.iter().filter(|exchange| exchange.version != HttpVersion::Http2);
+    let mut requests: Vec<Vec<String>> = over_http1
+        .map(|exchange| {
+            let (client, server) = (host(exchange.client()), host(exchange.server()));
+            vec![client, server, exchange.method.clone(), exchange.path.clone()]
+        })
+        .collect();
+    requests.sort();
+    requests
+}
+
+pub fn a_capture_has_what_the_trace_has() {
+    if !has_tshark() {
+        return;
+    }
+    let directory = directory("capture");
+    // Of each scenario a few seeds, so that there are losses, kills and resets.
+    let mut seen = [0; 3];
+    for (scenario, seed) in [(3, 0), (3, 1), (4, 0), (4, 5), (4, 9), (0, 2), (1, 3)] {
+        let recording = recorded(scenario, seed);
+        let file = directory.join(format!("{scenario}-{seed}.pcapng"));
+        std::fs::write(&file, capture(&recording)).unwrap();
+        let count = |filter: &str| rows(&file, filter, &["frame.number"]).len();
+        assert_eq!(count("_ws.malformed || ip.checksum.status == 0 || tcp.checksum.status == 0"), 0);
+        use SegmentKind::{Ack, Data, Fin, Probe, Rst, Syn, SynAck, Window};
+        let all = [Syn, SynAck, Ack, Data, Fin, Rst, Window, Probe];
+        assert_eq!(count("tcp"), sent(&recording, &all), "{file:?}");
+        assert_eq!(count("tcp.flags.reset == 1"), sent(&recording, &[Rst]), "{file:?}");
+        assert_eq!(count("tcp.flags.fin == 1"), sent(&recording, &[Fin]), "{file:?}");
+        assert_eq!(count("tcp.flags.syn == 1 && tcp.flags.ack == 0"), sent(&recording, &[Syn]), "{file:?}");
+        // Each retransmission of bytes is seen as one, and nothing else is.
+        let again =
+            recording.packets.iter().filter(|packet| matches!(packet.what, PacketEvent::SentAgain(1..))).count();
+        let data_again = "(tcp.analysis.retransmission || tcp.analysis.spurious_retransmission) && tcp.flags.syn == 0";
+        assert_eq!(count(data_again), again, "{file:?}");
+        let gaps = "tcp.analysis.lost_segment || tcp.analysis.ack_lost_segment || tcp.analysis.out_of_order";
+        assert_eq!(count(gaps), 0, "{file:?}");
+        // A lost packet says what lost it.
+        let lost = count("frame.comment contains \"lost on the way by f\"");
+        let fields = ["ip.src_host", "ip.dst_host", "http.request.method", "http.request.uri"];
+        let mut listed = rows(&file, "http.request", &fields);
+        listed.sort();
+        assert_eq!(listed, requests(&recording), "{file:?}");
+        let interfaces = rows(&file, "tcp", &["frame.interface_name", "ip.src_host"]);
+        assert!(interfaces.iter().any(|row| row[0] == row[1]), "{:?}", interfaces.first());
+        seen = [seen[0] + again, seen[1] + lost, seen[2] + listed.len()];
+    }
+    println!("{} retransmissions, {} lost packets, {} requests", seen[0], seen[1], seen[2]);
+    assert!(seen[0] > 0 && seen[1] > 0 && seen[2] > 100, "the runs have what is compared: {seen:?}");
+}
+
+pub fn a_capture_is_written_beside_the_page() {
+    let directory = directory("capture_cli");
+    let (_, case_file) = failing(&directory, "slow");
+    let output = cli(&directory, &["report", case_file.to_str().unwrap(), "--out", "out", "--pcap"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let name = PathBuf::from(case_file.file_name().unwrap()).with_extension("pcapng");
+    let line = format!("\ncapture: out/{}\n", name.display());
+    assert!(stdout(&output).contains(&line), "{}", stdout(&output));
+    if !has_tshark() {
+        return;
+    }
+    let file = directory.join("out").join(name);
+    let comments: String = rows(&file, "frame.comment", &["frame.comment"]).into_iter().flatten().collect();
+    for part in
+        ["begins: f1 loss", "broken promise: answers_are_quick", "lost on the way by f1 loss", "the faults are over"]
+    {
+        assert!(comments.contains(part), "`{part}` is missing in {comments}");
+    }
+}
