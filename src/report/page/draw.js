@@ -65,10 +65,11 @@ function draw() {
   g.beginPath();
   g.rect(GUTTER, 0, width - GUTTER, height);
   g.clip();
-  drawFaults(g);
+  const labels = drawFaults(g);
   drawLives(g);
   drawBars(g);
   drawMessages(g);
+  drawFaultLabels(g, labels);
   drawMarks(g);
   drawBreaches(g);
   g.restore();
@@ -133,8 +134,8 @@ function stretches(fault) {
 }
 
 function drawFaults(g) {
-  if (!state.groups.has("fault")) return;
   const labels = [];
+  if (!state.groups.has("fault")) return labels;
   data.faults.forEach((fault, index) => {
     if (fault.begins === null || fault.ends < state.from || fault.begins > state.to) return;
     const x1 = Math.max(GUTTER - 2, xOf(fault.begins)), x2 = Math.min(width + 2, Math.max(x1 + 2, xOf(fault.ends)));
@@ -150,6 +151,11 @@ function drawFaults(g) {
     for (const y of touched) g.fillRect(x1, y - 4, 3, 8);
     if (merged.length) labels.push([index, fault, x1, x2, merged[0][0]]);
   });
+  return labels;
+}
+
+/** The text of each fault, in the corner of what it covers. */
+function drawFaultLabels(g, labels) {
   g.textAlign = "left";
   g.font = `600 11px ${FONT}`;
   const taken = [];
@@ -158,11 +164,21 @@ function drawFaults(g) {
     let y = top + 9;
     while (taken.some(([a, b, c]) => Math.abs(c - y) < 12 && a < x1 + room && b > x1)) y += 12;
     const fits = g.measureText(text).width <= room ? text : x2 - x1 > 90 ? cut(g, text, room) : `f${index + 1}`;
-    taken.push([x1, x1 + g.measureText(fits).width + 8, y]);
+    const wide = g.measureText(fits).width;
+    taken.push([x1, x1 + wide + 8, y]);
+    backing(g, x1 + 3, y, wide + 4);
     g.fillStyle = faultColor(index, 1);
     g.fillText(fits, x1 + 5, y);
   }
   g.font = `11px ${FONT}`;
+}
+
+/** A ground on which a text stays readable. */
+function backing(g, x, y, wide) {
+  g.fillStyle = colors.panel;
+  g.globalAlpha = 0.8;
+  g.fillRect(x, y - 6, wide, 12);
+  g.globalAlpha = 1;
 }
 
 function cut(g, text, room) {
@@ -197,7 +213,7 @@ function drawLives(g) {
       g.fillStyle = colors.bad;
       if (x2 - x1 > 60) {
         g.textAlign = "left";
-        g.fillText(life.state === "off" ? "no power" : "down", x1 + 11, lane.line - 9);
+        g.fillText(life.state === "off" ? "no power" : "down", x1 + 11, lane.line + 9);
       }
     }
   }
@@ -288,15 +304,20 @@ function* visibleMessages() {
   }
 }
 
+/** The place of a pixel in a grid: what is far outside of the view is as good as at its edge. */
+const pixel = (x, grid) => Math.min(4095, Math.max(0, Math.round(x / grid) + 1000));
+
 function drawMessages(g) {
   const seen = new Set(), strokes = new Map(), heads = [];
+  const candidates = placeOf(messages, state.to) - placeOf(messages, state.from);
+  const grid = candidates > 12000 ? 4 : candidates > 3000 ? 2 : 1;
   drawn = 0;
   for (const m of visibleMessages()) {
     const a = arrowOf(m);
     if (!a) continue;
-    const special = m.isLost || m.attempt > 0 || m.injected || m.corrupted;
-    const key = ((m.host * 512 + m.other) * 8192 + Math.round(a.x1)) * 8 + (special ? 1 : 0);
-    if (seen.has(key) && Math.abs(a.x2 - a.x1) < 2) continue;
+    const special = m.isLost || m.attempt > 0 || m.injected || m.corrupted ? 1 : 0;
+    const key = ((m.host * 512 + m.other) * 2 + special) * 2 ** 24 + pixel(a.x1, grid) * 4096 + pixel(a.x2, grid);
+    if (seen.has(key)) continue;
     seen.add(key);
     drawn++;
     const color = m.isLost || m.injected || m.corrupted ? colors.lost : m.attempt > 0 ? colors.again
@@ -309,7 +330,7 @@ function drawMessages(g) {
     path.lineTo(a.x2, a.y2);
     heads.push([m, a, color]);
   }
-  const isDense = drawn > 1200;
+  const isDense = drawn > 1200, labelled = [];
   for (const [style, path] of strokes) {
     const [color, dash] = style.split("|");
     g.strokeStyle = color;
@@ -332,7 +353,7 @@ function drawMessages(g) {
       g.textAlign = "right";
       g.fillText(`↻${m.attempt + 1}`, a.x1 - 3, a.y1 + (a.y2 > a.y1 ? 8 : -8));
     }
-    if (drawn < 60 && m.line && Math.abs(a.y2 - a.y1) > 30) along(g, m.line, a, color);
+    if (drawn < 60 && m.line && Math.abs(a.y2 - a.y1) > 24) along(g, m.line, a, color, labelled);
   }
   if (state.chosen?.type === "message") {
     const a = arrowOf(state.chosen);
@@ -356,18 +377,18 @@ function head(g, a, color) {
   g.fill();
 }
 
-/** A text beside an arrow, near its beginning. */
-function along(g, text, a, color) {
+/** A text beside an arrow, unless another one is there already. */
+function along(g, text, a, color, labelled) {
   const share = 0.42, x = a.x1 + (a.x2 - a.x1) * share + 5, y = a.y1 + (a.y2 - a.y1) * share;
   g.textAlign = "left";
   g.font = `10px ${FONT}`;
-  const fits = cutTo(g, text, 150);
-  g.fillStyle = colors.panel;
-  g.globalAlpha = 0.8;
-  g.fillRect(x - 2, y - 6, g.measureText(fits).width + 4, 12);
-  g.globalAlpha = 1;
-  g.fillStyle = color;
-  g.fillText(fits, x, y);
+  const fits = cutTo(g, text, 150), wide = g.measureText(fits).width + 4;
+  if (!labelled.some(([left, right, height]) => Math.abs(height - y) < 11 && left < x + wide && right > x)) {
+    labelled.push([x, x + wide, y]);
+    backing(g, x - 2, y, wide);
+    g.fillStyle = color;
+    g.fillText(fits, x, y);
+  }
   g.font = `11px ${FONT}`;
 }
 
