@@ -131,17 +131,7 @@ fn explore_all(table: &Table, arguments: &Explore) -> Result<u8, String> {
         names => chosen(table, names)?,
     };
     let swarm = arguments.drawing.swarm(&chosen.iter().map(|index| &scenarios[*index]).collect::<Vec<_>>())?;
-    let verify = if arguments.verify { Verify::All } else { Verify::First };
-    let within = arguments.duration;
-    let options = ExploreOptions {
-        within,
-        keep_going: arguments.keep_going,
-        verify,
-        shrink_for: arguments.shrink_for,
-        shrink_runs: arguments.shrink_runs,
-        explain_for: arguments.explain_for,
-        ..ExploreOptions::new(seeds)
-    };
+    let options = options(arguments, seeds);
     arguments.job.begin()?;
     let mut watcher = Watcher {
         bar: progress_bar(),
@@ -156,9 +146,7 @@ fn explore_all(table: &Table, arguments: &Explore) -> Result<u8, String> {
     let pool = pool.drawing(swarm);
     let (report, kept) = regressions::run(&pool, &chosen, arguments.names.is_empty())?;
     let replay = |failure: &Failure| replay_line(failure, &arguments.drawing.flags());
-    // Tools read what is printed, so what is for people goes elsewhere.
-    let tell = |text: &str| if arguments.job.is_json() { eprint!("{text}") } else { say(text) };
-    tell(&report);
+    tell(arguments, &report);
     let mut explorations = Vec::new();
     note_interrupts();
     for index in &chosen {
@@ -175,16 +163,13 @@ fn explore_all(table: &Table, arguments: &Explore) -> Result<u8, String> {
             break;
         }
     }
-    for (index, exploration) in chosen.iter().zip(&explorations) {
-        let scenario = &pool.scenarios()[*index];
-        if !arguments.job.is_json() {
-            say(&describe(exploration, scenario, &replay));
+    if !arguments.job.is_json() {
+        for (index, exploration) in chosen.iter().zip(&explorations) {
+            say(&describe(exploration, &pool.scenarios()[*index], &replay));
         }
     }
-    tell(&text::table(&explorations));
-    for exploration in &explorations {
-        tell(&text::coverage(exploration));
-    }
+    tell(arguments, &text::table(&explorations));
+    tell(arguments, &explorations.iter().map(text::coverage).collect::<String>());
     watcher.finish(&explorations)?;
     arguments.job.finish(&explorations, &replay)?;
     let worst = explorations.iter().map(Exploration::status).max().unwrap_or(Status::Pass).max(kept);
@@ -196,6 +181,23 @@ fn explore_all(table: &Table, arguments: &Explore) -> Result<u8, String> {
         std::process::exit(INTERRUPTED);
     }
     Ok(worst.exit_code())
+}
+
+fn options(arguments: &Explore, seeds: SeedRange) -> ExploreOptions {
+    ExploreOptions {
+        within: arguments.duration,
+        keep_going: arguments.keep_going,
+        verify: if arguments.verify { Verify::All } else { Verify::First },
+        shrink_for: arguments.shrink_for,
+        shrink_runs: arguments.shrink_runs,
+        explain_for: arguments.explain_for,
+        ..ExploreOptions::new(seeds)
+    }
+}
+
+/// Tells people something: on standard error if tools read what is printed.
+fn tell(arguments: &Explore, text: &str) {
+    if arguments.job.is_json() { eprint!("{text}") } else { say(text) }
 }
 
 /// A file that is written during an exploration.

@@ -14,8 +14,8 @@ use crate::trace::{FlowKey, SegmentKind};
 const LARGEST: usize = 65_000;
 /// The receive window, in units of 256 bytes.
 const WINDOW: u16 = 1_024;
-/// The option of TCP that says so (RFC 7323), and padding.
-const WINDOW_SCALE: [u8; 4] = [3, 3, 8, 1];
+/// The options of TCP that say so (RFC 7323), and that no segment is too long (RFC 9293, section 3.7.1); and padding.
+const OPTIONS: [u8; 8] = [2, 4, 0xff, 0xd7, 3, 3, 8, 1];
 const HOPS: u8 = 64;
 
 /// How far the two sides of a connection are, relative to their first sequence numbers; the client's side first.
@@ -115,8 +115,8 @@ fn header(kind: SegmentKind, ports: (u16, u16), start: u32, acknowledged: u32) -
     if header.syn {
         // The window of these segments is not scaled.
         header.window_size = u16::MAX;
-        let options = header.set_options_raw(&WINDOW_SCALE);
-        debug_assert!(options.is_ok(), "four bytes fit");
+        let options = header.set_options_raw(&OPTIONS);
+        debug_assert!(options.is_ok(), "eight bytes fit");
     }
     header
 }

@@ -147,6 +147,12 @@ fn short(text: &str) -> String {
     }
 }
 
+/// What a check says, without its own name at the beginning.
+fn without_name<'a>(check: &str, why: &'a str) -> &'a str {
+    let short = check.split_once(' ').and_then(|(name, _)| why.strip_prefix(name)?.strip_prefix(": "));
+    short.unwrap_or(why)
+}
+
 /// Texts, each once; the first one is empty.
 struct Texts {
     all: Vec<String>,
@@ -242,7 +248,7 @@ fn findings(failure: &Failure, recording: &Recording) -> Vec<Finding> {
                 Verdict::Unknown(_) => "unknown",
                 Verdict::Fail(_) => "fail",
             },
-            why: finding.verdict.why().unwrap_or_default().to_owned(),
+            why: without_name(&finding.check, finding.verdict.why().unwrap_or_default()).to_owned(),
             at: stated.or(ended).map(|at| micros(at.min(failure.outcome.simulated))),
             operation: operation.and_then(|shown| operations.iter().position(|known| known == shown)),
         }

@@ -4,7 +4,7 @@
 const stage = document.getElementById("stage");
 const diagram = document.getElementById("diagram");
 const overview = document.getElementById("overview");
-const GUTTER = 132, RULER = 26, BAR = 11, OPERATION = 9, FONT = "system-ui, 'DejaVu Sans', sans-serif";
+const GUTTER = 132, RULER = 26, ROOM = 24, BAR = 10, OPERATION = 9, FONT = "system-ui, 'DejaVu Sans', sans-serif";
 const FAULT_HUES = [36, 275, 190, 330, 95, 220];
 let colors = {}, width = 0, height = 0, laneTop = [], drawn = 0, drawMs = 0;
 
@@ -27,14 +27,14 @@ function layOut() {
   const shownLanes = lanes.filter((lane) => state.hosts.has(lane.host));
   const above = (lane) => state.groups.has("exchange") ? lane.asks * (BAR + 2) : 0;
   const below = (lane) => state.groups.has("operation") ? lane.operates * (OPERATION + 2) : 0;
-  const least = shownLanes.reduce((sum, lane) => sum + above(lane) + below(lane) + 30, RULER + 8);
+  const least = shownLanes.reduce((sum, lane) => sum + above(lane) + below(lane) + ROOM, RULER + 8);
   width = stage.clientWidth;
   height = Math.max(stage.clientHeight, least);
   const spare = shownLanes.length ? (height - least) / shownLanes.length : 0;
   laneTop = [];
   let y = RULER + 8;
   for (const lane of shownLanes) {
-    const top = y, line = y + above(lane) + 13 + spare / 2, bottom = y + above(lane) + below(lane) + 30 + spare;
+    const top = y, line = y + above(lane) + ROOM / 2 - 2 + spare / 2, bottom = y + above(lane) + below(lane) + ROOM + spare;
     laneTop[lane.host] = { top, line, bottom };
     y = bottom;
   }
@@ -141,7 +141,8 @@ function drawFaults(g) {
     const x1 = Math.max(GUTTER - 2, xOf(fault.begins)), x2 = Math.min(width + 2, Math.max(x1 + 2, xOf(fault.ends)));
     const { merged, touched } = stretches(fault);
     for (const [top, bottom] of merged) {
-      g.fillStyle = faultColor(index, colors.band);
+      // What covers much is drawn lightly, so that what is behind it stays readable.
+      g.fillStyle = faultColor(index, colors.band * (bottom - top > 160 ? 0.45 : 1));
       g.fillRect(x1, top, x2 - x1, bottom - top);
       g.strokeStyle = faultColor(index, 0.55);
       g.lineWidth = 1;
@@ -266,6 +267,10 @@ function drawBars(g) {
     lastX.set(key, Math.round(box.x));
     const color = item.look === "bad" ? colors.bad : item.look === "unsure" ? colors.unsure
       : item.type === "exchange" ? colors.good : colors.up;
+    // Nothing that the bar covers is read together with its text.
+    g.globalAlpha = 0.75;
+    g.fillStyle = colors.panel;
+    g.fillRect(box.x, box.y, box.w, box.h);
     g.globalAlpha = item.type === "exchange" ? 0.34 : 0.26;
     g.fillStyle = color;
     g.fillRect(box.x, box.y, box.w, box.h);

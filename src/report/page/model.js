@@ -103,9 +103,10 @@ const exchanges = data.exchanges.map(exchangeItem);
 const operations = data.operations.map(operationItem);
 const events = data.events.map(eventItem);
 const breaches = data.findings.map(breachItem);
-const rank = { breach: 1 };
+// What begins at the same time stands in this order.
+const rank = { operation: 0, event: 1, exchange: 2, message: 3, breach: 4 };
 const items = [...events, ...messages, ...exchanges, ...operations, ...breaches]
-  .sort((a, b) => a.at - b.at || (rank[a.type] ?? 0) - (rank[b.type] ?? 0));
+  .sort((a, b) => a.at - b.at || rank[a.type] - rank[b.type]);
 const byId = new Map(items.map((item) => [item.id, item]));
 const longest = messages.reduce((most, m) => Math.max(most, m.until - m.at), 0);
 messages.sort((a, b) => a.at - b.at);
@@ -162,5 +163,5 @@ function pack(bars, most) {
 const lanes = data.hosts.map((_, host) => ({
   host,
   asks: pack(exchanges.filter((x) => x.client === host), 4),
-  operates: pack(operations.filter((o) => o.host === host), 3),
+  operates: pack(operations.filter((o) => o.host === host), 2),
 }));
