@@ -15,6 +15,8 @@ mod pages;
 mod scenarios;
 #[path = "../sims/shop/mod.rs"]
 mod shop;
+// Only some of its systems are reported here.
+#[allow(dead_code)]
 #[path = "screens/table.rs"]
 mod table;
 #[path = "support/trial.rs"]
@@ -45,14 +47,16 @@ fn main() -> ExitCode {
     if squall::internal::sandbox::is_zygote() || std::env::args().nth(1).as_deref() == Some("cli") {
         return squall::main(TABLE);
     }
-    let tests: [(&str, fn()); 10] = [
+    let tests: [(&str, fn()); 12] = [
         ("a_failure_has_a_page_beside_its_case", pages::a_failure_has_a_page_beside_its_case),
         ("a_page_leads_from_the_promise_to_the_event", pages::a_page_leads_from_the_promise_to_the_event),
         ("a_page_filters_zooms_and_searches", pages::a_page_filters_zooms_and_searches),
         ("an_address_holds_the_view", pages::an_address_holds_the_view),
         ("fifty_thousand_messages_stay_smooth", pages::fifty_thousand_messages_stay_smooth),
         ("a_run_that_died_has_a_page", pages::a_run_that_died_has_a_page),
+        ("an_error_of_a_page_is_noticed", pages::an_error_of_a_page_is_noticed),
         ("a_capture_has_what_the_trace_has", captures::a_capture_has_what_the_trace_has),
+        ("a_damaged_capture_is_noticed", captures::a_damaged_capture_is_noticed),
         ("a_capture_is_written_beside_the_page", captures::a_capture_is_written_beside_the_page),
         ("a_job_gets_junit_and_markdown", jobs::a_job_gets_junit_and_markdown),
         ("tools_get_a_json_object_in_each_line", jobs::tools_get_a_json_object_in_each_line),

@@ -16,6 +16,10 @@ use squall::trace::{FlowKey, INJECTED, PacketEvent, PacketRecord, SegmentKind};
 
 use crate::{TABLE, cli, directory, failing, skip, stdout};
 
+/// The filter of packets that are damaged, and of streams with a gap.
+const DAMAGED: &str = "_ws.malformed || ip.checksum.status == 0 || tcp.checksum.status == 0";
+const GAPS: &str = "tcp.analysis.lost_segment || tcp.analysis.ack_lost_segment";
+
 /// When simulated clocks begin: 2026-01-01.
 const EPOCH_SECONDS: u128 = 1_767_225_600;
 
@@ -33,6 +37,7 @@ fn rows(file: &Path, filter: &str, fields: &[&str]) -> Vec<Vec<String>> {
     let mut command = Command::new("tshark");
     command.arg("-r").arg(file).args(["-Y", filter, "-T", "fields"]);
     command.args(["-o", "nameres.network_name:TRUE", "-o", "nameres.use_external_name_resolver:FALSE"]);
+    command.args(["-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE"]);
     for field in fields {
         command.args(["-e", field]);
     }
@@ -127,7 +132,7 @@ pub fn a_capture_has_what_the_trace_has() {
         let file = directory.join(format!("{scenario}-{seed}.pcapng"));
         std::fs::write(&file, capture(&recording)).unwrap();
         let count = |filter: &str| rows(&file, filter, &["frame.number"]).len();
-        assert_eq!(count("_ws.malformed || ip.checksum.status == 0 || tcp.checksum.status == 0"), 0);
+        assert_eq!(count(DAMAGED), 0, "{file:?}");
         use SegmentKind::{Ack, Data, Fin, Probe, Rst, Syn, SynAck, Window};
         let all = [Syn, SynAck, Ack, Data, Fin, Rst, Window, Probe];
         assert_eq!(count("tcp"), sent(&recording, &all), "{file:?}");
@@ -136,7 +141,7 @@ pub fn a_capture_has_what_the_trace_has() {
         assert_eq!(count("tcp.flags.syn == 1 && tcp.flags.ack == 0"), sent(&recording, &[Syn]), "{file:?}");
         let again = retransmissions(&recording);
         assert_eq!(listed_retransmissions(&file), again, "{file:?}");
-        assert_eq!(count("tcp.analysis.lost_segment || tcp.analysis.ack_lost_segment"), 0, "{file:?}");
+        assert_eq!(count(GAPS), 0, "{file:?}");
         // A lost packet says what lost it.
         let lost = count("frame.comment contains \"lost on the way by f\"");
         let fields = ["ip.src_host", "ip.dst_host", "http.request.method", "http.request.uri"];
@@ -149,6 +154,40 @@ pub fn a_capture_has_what_the_trace_has() {
     }
     println!("{} retransmissions, {} lost packets, {} requests", seen[0], seen[1], seen[2]);
     assert!(seen[0] > 0 && seen[1] > 0 && seen[2] > 100, "the runs have what is compared: {seen:?}");
+}
+
+/// What the test above claims to see, it sees in captures that were damaged on purpose.
+pub fn a_damaged_capture_is_noticed() {
+    if !has_tshark() {
+        return;
+    }
+    let directory = directory("damaged");
+    let recording = recorded(1, 3);
+    let count = |name: &str, bytes: &[u8], filter: &str| {
+        let file = directory.join(name);
+        std::fs::write(&file, bytes).unwrap();
+        rows(&file, filter, &["frame.number"]).len()
+    };
+    let whole = capture(&recording);
+    assert_eq!((count("whole", &whole, DAMAGED), count("whole", &whole, GAPS)), (0, 0));
+    // A port of the first packet, behind the headers of its block and of IP.
+    let packet = [6, 0, 0, 0];
+    let first = (0..whole.len()).step_by(4).find(|at| whole[*at..*at + 4] == packet).unwrap();
+    let mut flipped = whole.clone();
+    flipped[first + 28 + 21] ^= 1;
+    assert!(count("flipped", &flipped, DAMAGED) > 0);
+    // A segment that says that it is longer than what it carries.
+    let mut shorter = (*recording).clone();
+    let is_data = |packet: &&mut PacketRecord| matches!(&packet.what, PacketEvent::Sent { length: 1, .. });
+    let with_bytes = shorter.packets.iter_mut().filter(is_data).nth(3).expect("a segment with bytes");
+    let PacketEvent::Sent { bytes, .. } = &mut with_bytes.what else { panic!("it is sent") };
+    bytes.clear();
+    assert!(count("shorter", &capture(&shorter), GAPS) > 0);
+    let lost = retransmissions(&recording);
+    let mut forgotten = recording.clone();
+    forgotten.packets.retain(|packet| !matches!(packet.what, PacketEvent::SentAgain(_)));
+    std::fs::write(directory.join("forgotten"), capture(&forgotten)).unwrap();
+    assert!(!lost.is_empty() && listed_retransmissions(&directory.join("forgotten")).is_empty());
 }
 
 pub fn a_capture_is_written_beside_the_page() {

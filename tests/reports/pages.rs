@@ -236,3 +236,18 @@ pub fn a_run_that_died_has_a_page() {
     assert!(browser.number("data.messages.length") > 0.0, "what was sent before is known");
     assert_no_errors(&mut browser);
 }
+
+/// What every test above claims to see, it sees where it was planted: an exception, and a line on the console.
+pub fn an_error_of_a_page_is_noticed() {
+    let directory = directory("planted");
+    let (_, case_file) = failing(&directory, "slow");
+    let text = std::fs::read_to_string(case_file.with_extension("html")).unwrap();
+    let page = directory.join("planted.html");
+    let planted =
+        text.replace("drawHeadline();\nreadAddress();", "drawHeadline();\nconsole.error('planted');\nnowhere();");
+    assert_ne!(planted, text);
+    std::fs::write(&page, planted).unwrap();
+    let Some(mut browser) = opened(&directory, &page, "") else { return };
+    assert_eq!(browser.errors.len(), 2, "{:#?}", browser.errors);
+    assert!(browser.text("document.getElementById('trouble').textContent").contains("nowhere"));
+}
