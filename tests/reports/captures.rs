@@ -90,11 +90,11 @@ fn retransmissions(recording: &Recording) -> Vec<u128> {
 }
 
 /// The times of the same, as Wireshark's analysis lists them: it takes a repetition soon after a later segment for one that
-/// was overtaken.
+/// was overtaken, and one of a single byte for a probe.
 fn listed_retransmissions(file: &Path) -> Vec<u128> {
     let ended = rows(file, "frame.comment contains \"made by a fault\"", &["tcp.stream"]);
-    let filter = "(tcp.analysis.retransmission || tcp.analysis.spurious_retransmission || tcp.analysis.out_of_order) \
-                  && tcp.flags.syn == 0";
+    let filter = "(tcp.analysis.retransmission || tcp.analysis.spurious_retransmission || tcp.analysis.out_of_order \
+                  || tcp.analysis.keep_alive && tcp.len == 1) && tcp.flags.syn == 0";
     let listed = rows(file, filter, &["tcp.stream", "frame.time_epoch"]);
     let listed = listed.iter().filter(|row| !ended.iter().any(|ended| ended[0] == row[0]));
     let time = |row: &Vec<String>| {

@@ -78,6 +78,7 @@ pub fn a_page_leads_from_the_promise_to_the_event() {
         assert_eq!(browser.text("state.chosen.type"), "operation");
     }
     assert!(browser.number("data.exchanges.length") > 20.0 && browser.number("data.faults.length") > 0.0);
+    browser.key("0");
     assert!(browser.number("drawn") > 0.0, "messages are drawn");
     assert_no_errors(&mut browser);
 }
@@ -200,15 +201,17 @@ pub fn fifty_thousand_messages_stay_smooth() {
     let large = enlarged(&page, 50_000);
     let Some(mut browser) = opened(&directory, &large, "") else { return };
     assert!(browser.number("messages.length") >= 50_000.0);
+    // The time of a frame while the view moves, as people see it.
     let draws = |browser: &mut Browser, view: &str| {
-        let script = format!(
-            "(() => {{ {view}; draw(); const began = performance.now(); \
-             for (let n = 0; n < 20; n++) {{ state.from += 1; draw(); }} \
-             diagram.getContext('2d').getImageData(0, 0, 1, 1); return (performance.now() - began) / 20; }})()"
-        );
-        browser.number(&script)
+        browser.evaluate(view);
+        browser.settle();
+        let script = "new Promise((done) => { let left = 20; const began = performance.now(); const step = () => { \
+                      show(state.from + 1000, state.to + 1000); \
+                      if (left-- > 0) requestAnimationFrame(step); else done((performance.now() - began) / 20); }; \
+                      requestAnimationFrame(step); })";
+        browser.number(script)
     };
-    let whole = draws(&mut browser, "show(0, END)");
+    let whole = draws(&mut browser, "show(0, END * 0.98)");
     let part = draws(&mut browser, "show(END / 2, END / 2 + 1e6)");
     let filters = browser.number(
         "(() => { const began = performance.now(); state.search = 'post'; refilter(); \
@@ -248,6 +251,8 @@ pub fn an_error_of_a_page_is_noticed() {
     assert_ne!(planted, text);
     std::fs::write(&page, planted).unwrap();
     let Some(mut browser) = opened(&directory, &page, "") else { return };
-    assert_eq!(browser.errors.len(), 2, "{:#?}", browser.errors);
+    for planted in ["planted", "nowhere"] {
+        assert!(browser.errors.iter().any(|error| error.contains(planted)), "{:#?}", browser.errors);
+    }
     assert!(browser.text("document.getElementById('trouble').textContent").contains("nowhere"));
 }
