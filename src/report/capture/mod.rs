@@ -20,7 +20,8 @@ use streams::Streams;
 /// A pcapng file of what was sent in a run. The recording must hold the bytes of segments.
 ///
 /// Times are those of the hosts' clocks without their errors. A segment that a fault made is captured where it arrives; a
-/// FIN of a fault has the same number as the host's own, so that the later one looks like a repetition. Faults, the lives of processes and broken promises are comments on the next packet.
+/// FIN of a fault has the same number as the host's own, so that the later one looks like a repetition. Faults, the lives of
+/// processes and broken promises are comments on the next packet.
 pub fn capture(recording: &Recording) -> Vec<u8> {
     let messages = messages(recording);
     let mut blocks = Blocks::default();

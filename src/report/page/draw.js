@@ -10,8 +10,9 @@ let colors = {}, width = 0, height = 0, laneTop = [], drawn = 0, drawMs = 0;
 
 function readColors() {
   const style = getComputedStyle(document.documentElement);
-  for (const name of ["panel", "ink", "muted", "line", "soft", "data", "control", "lost", "again", "up", "down", "good", "bad",
-    "unsure", "breach", "chosen", "band"]) colors[name] = style.getPropertyValue(`--${name}`).trim();
+  const names = ["panel", "ink", "muted", "line", "soft", "data", "control", "lost", "again", "up", "down", "good",
+    "bad", "unsure", "breach", "chosen", "band"];
+  for (const name of names) colors[name] = style.getPropertyValue(`--${name}`).trim();
   colors.dark = document.documentElement.dataset.theme === "dark";
 }
 
@@ -34,7 +35,8 @@ function layOut() {
   laneTop = [];
   let y = RULER + 8;
   for (const lane of shownLanes) {
-    const top = y, line = y + above(lane) + ROOM / 2 - 2 + spare / 2, bottom = y + above(lane) + below(lane) + ROOM + spare;
+    const top = y, line = y + above(lane) + ROOM / 2 - 2 + spare / 2;
+    const bottom = y + above(lane) + below(lane) + ROOM + spare;
     laneTop[lane.host] = { top, line, bottom };
     y = bottom;
   }
@@ -116,7 +118,8 @@ function drawRuler(g) {
 
 /** The vertical stretches that a fault covers, with the lanes on which it acts. */
 function stretches(fault) {
-  const parts = fault.hosts.filter((host) => laneTop[host]).map((host) => [laneTop[host].top + 1, laneTop[host].bottom - 1]);
+  const shownHosts = fault.hosts.filter((host) => laneTop[host]);
+  const parts = shownHosts.map((host) => [laneTop[host].top + 1, laneTop[host].bottom - 1]);
   const touched = new Set();
   for (const [a, b] of fault.links) {
     const [y1, y2] = [lineOf(a), lineOf(b)];
@@ -128,7 +131,8 @@ function stretches(fault) {
   const merged = [];
   for (const part of parts) {
     const last = merged[merged.length - 1];
-    if (last && part[0] <= last[1] && fault.links.length) last[1] = Math.max(last[1], part[1]); else merged.push([...part]);
+    if (last && part[0] <= last[1] && fault.links.length) last[1] = Math.max(last[1], part[1]);
+    else merged.push([...part]);
   }
   return { merged, touched };
 }
@@ -286,7 +290,7 @@ function drawBars(g) {
       g.font = `${item.type === "exchange" ? 10 : 9}px ${FONT}`;
       const x = Math.max(box.x, GUTTER) + 3, room = box.x + box.w - x - 3;
       const text = number + item.label;
-      if (room > 26) g.fillText(g.measureText(text).width <= room ? text : cut(g, text, room), x, box.y + box.h / 2 + 0.5);
+      if (room > 26) g.fillText(cutTo(g, text, room), x, box.y + box.h / 2 + 0.5);
       g.font = `11px ${FONT}`;
     }
   }
@@ -298,12 +302,15 @@ function arrowOf(m) {
   if (y1 === undefined || y2 === undefined) return undefined;
   const x1 = xOf(m.at), x2 = xOf(m.until), half = m.isLost ? 0.5 : 1, skip = m.injected ? 0.5 : 0;
   if (m.host === m.other) return { x1, y1, x2, y2: y1 - 7, self: true };
-  return { x1: x1 + (x2 - x1) * skip, y1: y1 + (y2 - y1) * skip, x2: x1 + (x2 - x1) * half, y2: y1 + (y2 - y1) * half };
+  const at = (share) => [x1 + (x2 - x1) * share, y1 + (y2 - y1) * share];
+  const [[fromX, fromY], [toX, toY]] = [at(skip), at(half)];
+  return { x1: fromX, y1: fromY, x2: toX, y2: toY };
 }
 
 /** The messages that may be visible. */
 function* visibleMessages() {
-  for (let place = placeOf(messages, state.from - longest); place < messages.length && messages[place].at <= state.to; place++) {
+  const end = placeOf(messages, state.to + 1);
+  for (let place = placeOf(messages, state.from - longest); place < end; place++) {
     const m = messages[place];
     if (m.until >= state.from && shownSet.has(m)) yield m;
   }
@@ -326,7 +333,7 @@ function drawMessages(g) {
     seen.add(key);
     drawn++;
     const color = m.isLost || m.injected || m.corrupted ? colors.lost : m.attempt > 0 ? colors.again
-      : m.touched >= 0 ? faultColor(m.touched, 1) : m.group === "control" ? colors.control : m.kind === 5 ? colors.bad : colors.data;
+      : m.touched >= 0 ? faultColor(m.touched, 1) : m.group === "control" ? colors.control : colors.data;
     const style = `${color}|${m.attempt > 0 ? "dash" : ""}`;
     if (!strokes.has(style)) strokes.set(style, new Path2D());
     const path = strokes.get(style);

@@ -1,4 +1,4 @@
-// What stands around the diagram: the broken promises, the names of the lanes, the overview; and what is under the pointer.
+// What stands around the diagram: broken promises, names, the overview; and what is under the pointer.
 
 function drawBreaches(g) {
   const taken = [];
@@ -135,7 +135,8 @@ function under(x, y) {
   }
   if (best) return best;
   const at = timeOf(x);
-  const fault = data.faults.findIndex((fault) =>
-    fault.begins !== null && fault.begins <= at && at <= fault.ends && stretches(fault).merged.some(([a, b]) => y >= a && y <= b));
+  const isHere = (fault) => fault.begins !== null && fault.begins <= at && at <= fault.ends &&
+    stretches(fault).merged.some(([a, b]) => y >= a && y <= b);
+  const fault = data.faults.findIndex(isHere);
   return fault < 0 || !state.groups.has("fault") ? undefined : events.find((item) => item.fault === fault);
 }

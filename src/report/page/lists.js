@@ -55,8 +55,8 @@ function drawRows() {
     row.style.top = `${place * ROW}px`;
     row.dataset.id = item.id;
     row.title = item.text;
-    row.innerHTML = `<span class="time">${seconds(item.at)}</span><span class="host">${marked(hostName(item.host) || "—")}</span>` +
-      `<span class="text">${marked(item.text)}</span>`;
+    row.innerHTML = `<span class="time">${seconds(item.at)}</span>` +
+      `<span class="host">${marked(hostName(item.host) || "—")}</span><span class="text">${marked(item.text)}</span>`;
     visible.push(row);
   }
   rows.replaceChildren(...visible);
@@ -78,39 +78,60 @@ const messagesOf = (x) => messages.filter((m) =>
   m.port === x.port && m.connect === x.connect && m.at >= x.begins && m.at <= (x.ends ?? END) &&
   ((m.host === x.client && m.other === x.server) || (m.host === x.server && m.other === x.client)));
 
+/** The title of an item, and its facts as pairs of a name and a text, or `{ html }`. */
 function facts(item) {
   const when = [["time", `${seconds(item.at)} s`], ["host", hostName(item.host) || "—"]];
-  if (item.type === "message") {
-    const around = exchanges.filter((x) => messagesOf(x).includes(item)).slice(0, 3);
-    return [`${KINDS[item.kind]} ${hostName(item.host)} → ${hostName(item.other)}`, [...when, ["to", `${hostName(item.other)}:${item.port}, connection ${item.connect}`],
-      ["transmission", item.attempt + 1], ["bytes", item.bytes],
-      ["fate", item.isLost ? "lost" : item.injected ? "made by a fault" : `arrives at ${seconds(item.until)} s, after ${span(item.until - item.at)}`],
-      ...(item.lostBy >= 0 ? [["lost by", `f${item.lostBy + 1} ${data.faults[item.lostBy]?.text ?? ""}`]] : []),
-      ...(item.touched >= 0 ? [["touched by", `f${item.touched + 1} ${data.faults[item.touched]?.text ?? ""}`]] : []),
-      ...(item.line ? [["begins", item.line]] : []), ...around.map((x) => ["exchange", { html: link(x.id, x.label) }])]];
-  }
-  if (item.type === "exchange") {
-    const others = exchanges.filter((x) => x.call === item.call && x !== item);
-    return [item.label, [...when, ["server", hostName(item.server)], ["version", item.version], ["ending", item.ending],
-      ["request", item.arrives === null ? "never arrived whole" : `arrived at ${seconds(item.arrives)} s`],
-      ["answer", item.answered === null ? "none" : `sent from ${seconds(item.answered)} s`],
-      ["took", item.ends === null ? "still open" : span(item.ends - item.begins)],
-      ["attempt", `${item.attempt} of ${item.attempts}`],
-      ...others.map((x) => ["other attempt", { html: link(x.id, `${x.attempt}: ${x.label} at ${seconds(x.at, 3)} s`) }]),
-      ...messagesOf(item).slice(0, 12).map((m) => ["message", { html: link(m.id, m.text) }])]];
-  }
-  if (item.type === "operation") {
-    return [item.name, [...when, ["client", `${item.client}, life ${item.life}`], ["input", item.input],
-      ["outcome", item.outcome], ["answer", item.answer || "—"], ["took", item.ends === null ? "never ended" : span(item.ends - item.begins)]]];
-  }
-  if (item.type === "breach") {
-    const shows = item.operation === null ? [] : [["shown by", { html: link(`o${item.operation}`, operations[item.operation].text) }]];
-    return [item.check, [["time", item.isStated ? `${seconds(item.at)} s` : "not stated: the end of the run"], ["why", item.why], ...shows]];
-  }
+  return { message: messageFacts, exchange: exchangeFacts, operation: operationFacts, breach: breachFacts, event: eventFacts }[
+    item.type](item, when);
+}
+
+const faultText = (index) => `f${index + 1} ${data.faults[index]?.text ?? ""}`;
+
+function messageFacts(m, when) {
+  const around = exchanges.filter((x) => messagesOf(x).includes(m)).slice(0, 3);
+  const fate = m.isLost ? "lost" : m.injected ? "made by a fault"
+    : `arrives at ${seconds(m.until)} s, after ${span(m.until - m.at)}`;
+  return [`${KINDS[m.kind]} ${hostName(m.host)} → ${hostName(m.other)}`, [
+    ...when, ["to", `${hostName(m.other)}:${m.port}, connection ${m.connect}`],
+    ["transmission", m.attempt + 1], ["bytes", m.bytes], ["fate", fate],
+    ...(m.lostBy >= 0 ? [["lost by", faultText(m.lostBy)]] : []),
+    ...(m.touched >= 0 ? [["touched by", faultText(m.touched)]] : []),
+    ...(m.line ? [["begins", m.line]] : []), ...around.map((x) => ["exchange", { html: link(x.id, x.label) }]),
+  ]];
+}
+
+function exchangeFacts(x, when) {
+  const others = exchanges.filter((other) => other.call === x.call && other !== x);
+  const other = (o) => ["other attempt", { html: link(o.id, `${o.attempt}: ${o.label} at ${seconds(o.at, 3)} s`) }];
+  return [x.label, [
+    ...when, ["server", hostName(x.server)], ["version", x.version], ["ending", x.ending],
+    ["request", x.arrives === null ? "never arrived whole" : `arrived at ${seconds(x.arrives)} s`],
+    ["answer", x.answered === null ? "none" : `sent from ${seconds(x.answered)} s`],
+    ["took", x.ends === null ? "still open" : span(x.ends - x.begins)],
+    ["attempt", `${x.attempt} of ${x.attempts}`], ...others.map(other),
+    ...messagesOf(x).slice(0, 12).map((m) => ["message", { html: link(m.id, m.text) }]),
+  ]];
+}
+
+function operationFacts(o, when) {
+  return [o.name, [
+    ...when, ["client", `${o.client}, life ${o.life}`], ["input", o.input], ["outcome", o.outcome],
+    ["answer", o.answer || "—"], ["took", o.ends === null ? "never ended" : span(o.ends - o.begins)],
+  ]];
+}
+
+function breachFacts(item) {
+  const shows = item.operation === null ? []
+    : [["shown by", { html: link(`o${item.operation}`, operations[item.operation].text) }]];
+  const time = item.isStated ? `${seconds(item.at)} s` : "not stated: the end of the run";
+  return [item.check, [["time", time], ["why", item.why], ...shows]];
+}
+
+function eventFacts(item, when) {
   const fault = item.fault >= 0 ? data.faults[item.fault] : undefined;
-  return [item.text, [...when, ...(fault ? [["fault", `f${item.fault + 1} ${fault.text}`],
-    ["active", fault.begins === null ? "never" : `${seconds(fault.begins, 3)} s to ${seconds(fault.ends, 3)} s`],
-    ["effects", fault.effects ?? "unknown"]] : [])]];
+  if (!fault) return [item.text, when];
+  const active = fault.begins === null ? "never" : `${seconds(fault.begins, 3)} s to ${seconds(fault.ends, 3)} s`;
+  return [item.text, [...when, ["fault", faultText(item.fault)], ["active", active], ["effects", fault.effects ?? "unknown"]]];
 }
 
 function drawDetails() {
@@ -120,7 +141,8 @@ function drawDetails() {
   }
   const [title, pairs] = facts(state.chosen);
   const value = (text) => (text?.html ?? escapeText(String(text)));
-  details.innerHTML = `<h2>${escapeText(title)}</h2><dl>${pairs.map(([name, text]) => `<dt>${name}</dt><dd>${value(text)}</dd>`).join("")}</dl>`;
+  const rows = pairs.map(([name, text]) => `<dt>${name}</dt><dd>${value(text)}</dd>`);
+  details.innerHTML = `<h2>${escapeText(title)}</h2><dl>${rows.join("")}</dl>`;
 }
 
 list.addEventListener("scroll", drawRows);

@@ -23,8 +23,9 @@ function redraw() {
 }
 
 function summarize() {
-  $("summary").textContent = `${shown.length.toLocaleString("en")} of ${items.length.toLocaleString("en")} events pass the filters · ` +
-    `shown: ${seconds(state.from)} s to ${seconds(state.to)} s, ${drawn.toLocaleString("en")} messages · drawn in ${drawMs.toFixed(1)} ms`;
+  const number = (count) => count.toLocaleString("en");
+  $("summary").textContent = `${number(shown.length)} of ${number(items.length)} events pass the filters · ` +
+    `shown: ${seconds(state.from)} s to ${seconds(state.to)} s, ${number(drawn)} messages · drawn in ${drawMs.toFixed(1)} ms`;
 }
 
 function show(from, to) {
@@ -47,7 +48,8 @@ function choose(item, isToMove) {
   state.chosen = item ?? null;
   if (item && isToMove) {
     const length = state.to - state.from;
-    if (item.at < state.from + length * 0.05 || item.at > state.to - length * 0.05) show(item.at - length * 0.4, item.at + length * 0.6);
+    const isInside = item.at >= state.from + length * 0.05 && item.at <= state.to - length * 0.05;
+    if (!isInside) show(item.at - length * 0.4, item.at + length * 0.6);
   }
   drawDetails();
   if (item && state.tab !== "events" && !current.includes(item)) { state.tab = "events"; refreshList(); }
@@ -61,9 +63,9 @@ function showBreach() {
   const breach = breaches[0];
   if (!breach || !breach.isStated) return show(0, END);
   const operation = breach.operation === null ? null : operations[breach.operation];
-  const began = data.faults.filter((fault) => fault.begins !== null && fault.begins <= breach.at).map((fault) => fault.begins);
-  const cause = Math.max(0, ...began);
-  const lead = Math.max(breach.at - Math.min(operation ? operation.at : breach.at, breach.at), Math.min(breach.at - cause, END * 0.25), 50000);
+  const began = data.faults.map((fault) => fault.begins).filter((begins) => begins !== null && begins <= breach.at);
+  const sinceOperation = operation ? breach.at - Math.min(operation.at, breach.at) : 0;
+  const lead = Math.max(sinceOperation, Math.min(breach.at - Math.max(0, ...began), END * 0.25), 50000);
   show(breach.at - lead * 1.25, breach.at + lead * 0.35);
 }
 
@@ -95,11 +97,12 @@ function chip(text, isOn, onclick) {
 
 function drawChips() {
   const groups = Object.keys(GROUPS);
+  const isOnly = (event) => event.altKey || event.detail > 1;
   $("kinds").replaceChildren(...groups.map((group) =>
-    chip(GROUPS[group], state.groups.has(group), (event) => toggle(state.groups, group, groups, event.altKey || event.detail > 1))));
+    chip(GROUPS[group], state.groups.has(group), (event) => toggle(state.groups, group, groups, isOnly(event)))));
   const hosts = [...data.hosts.keys()];
   $("hosts").replaceChildren(...hosts.map((host) =>
-    chip(hostName(host), state.hosts.has(host), (event) => toggle(state.hosts, host, hosts, event.altKey || event.detail > 1))));
+    chip(hostName(host), state.hosts.has(host), (event) => toggle(state.hosts, host, hosts, isOnly(event)))));
 }
 
 /** Writes the view into the address, without a new entry in the history of the browser. */
@@ -108,7 +111,8 @@ function writeAddress() {
   addressTimer = setTimeout(() => {
     const parts = [`t=${seconds((state.from + state.to) / 2)}`, `z=${seconds(state.to - state.from)}`];
     if (state.chosen) parts.push(`e=${state.chosen.id}`);
-    if (state.hosts.size < data.hosts.length) parts.push(`host=${[...state.hosts].map((host) => encodeURIComponent(hostName(host))).join(",")}`);
+    const hosts = [...state.hosts].map((host) => encodeURIComponent(hostName(host)));
+    if (hosts.length < data.hosts.length) parts.push(`host=${hosts.join(",")}`);
     const standard = Object.keys(GROUPS).filter((group) => !QUIET.includes(group));
     if (standard.join() !== [...state.groups].join()) parts.push(`kind=${[...state.groups].join(",")}`);
     if (state.search) parts.push(`q=${encodeURIComponent(state.search)}`);
@@ -151,9 +155,11 @@ function setTheme(theme) {
 }
 
 function drawLegend() {
-  const line = (color, text, kind = "") => `<i class="${kind}" style="${kind ? "background" : "color"}: var(--${color})"></i>${text}`;
-  $("legend").innerHTML = line("data", "message") + line("lost", "lost") + line("again", "sent again") +
-    line("good", "exchange", "bar") + line("up", "operation", "bar") + line("bad", "failed", "bar") + line("breach", "broken promise");
+  const sign = (color, text, kind = "") =>
+    `<i class="${kind}" style="${kind ? "background" : "color"}: var(--${color})"></i>${text}`;
+  $("legend").innerHTML = sign("data", "message") + sign("lost", "lost") + sign("again", "sent again") +
+    sign("good", "exchange", "bar") + sign("up", "operation", "bar") + sign("bad", "failed", "bar") +
+    sign("breach", "broken promise");
 }
 
 function drawHeadline() {
@@ -164,9 +170,12 @@ function drawHeadline() {
   $("promises").innerHTML = breaches.map((item) => {
     const shows = item.operation === null ? "" : ` <a href="#" data-id="o${item.operation}">the operation</a>`;
     const at = item.isStated ? `at ${span(item.at)}` : "at the end";
-    return `<div class="promise"><b>${escapeText(item.check)}</b><span class="why">${escapeText(item.why.split("\n")[0])}</span>` +
+    const why = escapeText(item.why.split("\n")[0]);
+    return `<div class="promise"><b>${escapeText(item.check)}</b><span class="why">${why}</span>` +
       ` <a href="#" data-id="${item.id}">${at}</a>${shows}</div>`;
-  }).join("") + `<div class="muted">replay: <code>${escapeText(data.replay)}</code>${data.missing ? ` · ${escapeText(data.missing)}` : ""}</div>`;
+  }).join("");
+  const missing = data.missing ? ` · ${escapeText(data.missing)}` : "";
+  $("promises").innerHTML += `<div class="muted">replay: <code>${escapeText(data.replay)}</code>${missing}</div>`;
   $("to-breach").hidden = breaches.length === 0;
 }
 
@@ -176,7 +185,7 @@ function hover(event) {
   box.hidden = !item;
   if (!item) return;
   const until = item.until > item.at ? ` to ${seconds(item.until)}` : "";
-  box.innerHTML = `<b>${seconds(item.at)}${until} s${item.host < 0 ? "" : `  ${escapeText(hostName(item.host))}`}</b>${escapeText(item.text)}`;
+  box.innerHTML = `<b>${seconds(item.at)}${until} s  ${escapeText(hostName(item.host))}</b>${escapeText(item.text)}`;
   box.style.left = `${Math.min(event.clientX + 14, window.innerWidth - box.offsetWidth - 8)}px`;
   box.style.top = `${Math.min(event.clientY + 16, window.innerHeight - box.offsetHeight - 8)}px`;
 }
@@ -198,7 +207,9 @@ function onDrag(element, begin, move, end = () => {}) {
 
 onDrag(diagram, () => ({ from: state.from, to: state.to }), (event, start, first) => {
   const by = ((event.clientX - first.clientX) / (width - GUTTER)) * (start.to - start.from);
-  if (Math.abs(event.clientX - first.clientX) > 3) { diagram.classList.add("dragging"); show(start.from - by, start.to - by); }
+  if (Math.abs(event.clientX - first.clientX) <= 3) return;
+  diagram.classList.add("dragging");
+  show(start.from - by, start.to - by);
 }, (event, first) => {
   diagram.classList.remove("dragging");
   if (Math.hypot(event.clientX - first.clientX, event.clientY - first.clientY) > 3) return scrollList();

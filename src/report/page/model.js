@@ -46,16 +46,19 @@ function messageItem(m, index) {
   const isData = kind === 0 || kind === 8;
   const size = isData ? ` ${bytes} bytes` : "";
   const line = data.texts[text];
-  const fate = isLost
-    ? lostBy >= 0 ? `lost by f${lostBy + 1}` : flags & 4 ? "lost: no power" : touched >= 0 ? `stopped by f${touched + 1}` : "never arrives"
-    : injected ? "made by a fault on the way" : `arrives after ${span(took)}${touched >= 0 ? `, touched by f${touched + 1}` : ""}`;
+  const loss = lostBy >= 0 ? `lost by f${lostBy + 1}` : flags & 4 ? "lost: no power"
+    : touched >= 0 ? `stopped by f${touched + 1}` : "never arrives";
+  const arrival = injected ? "made by a fault on the way"
+    : `arrives after ${span(took)}${touched >= 0 ? `, touched by f${touched + 1}` : ""}`;
+  const fate = isLost ? loss : arrival;
+  const corrupted = (flags & 2) !== 0;
   const again = attempt > 0 ? ` again (${attempt + 1})` : "";
   return {
-    id: `m${index}`, type: "message", group: isData ? "data" : "control", at: begins, until: isLost ? begins + latency : sent + (injected ? 0 : took),
-    host: from, other: to, kind, port, connect, bytes, attempt, lostBy, touched, isLost, injected, latency, line,
-    corrupted: (flags & 2) !== 0,
+    id: `m${index}`, type: "message", group: isData ? "data" : "control", at: begins,
+    until: isLost ? begins + latency : sent + (injected ? 0 : took),
+    host: from, other: to, kind, port, connect, bytes, attempt, lostBy, touched, isLost, injected, corrupted, line,
     look: isLost ? "lost" : attempt > 0 ? "again" : kind === 5 ? "bad" : isData ? "" : "quiet",
-    text: `${KINDS[kind]}${again} → ${hostName(to)}${line ? `  ${line}` : ""}${size}  ${fate}${flags & 2 ? ", corrupted" : ""}`,
+    text: `${KINDS[kind]}${again} → ${hostName(to)}${line ? `  ${line}` : ""}${size}  ${fate}${corrupted ? ", corrupted" : ""}`,
   };
 }
 
@@ -64,18 +67,20 @@ function exchangeItem(x, index) {
   const number = x.attempts > 1 ? `  attempt ${x.attempt} of ${x.attempts}` : "";
   const took = x.ends === null ? "" : ` after ${span(x.ends - x.begins)}`;
   return {
-    ...x, id: `x${index}`, type: "exchange", group: "exchange", at: x.begins, until: x.ends ?? END, host: x.client, other: x.server,
+    ...x, id: `x${index}`, type: "exchange", group: "exchange", at: x.begins, until: x.ends ?? END,
+    host: x.client, other: x.server,
     label: `${x.what} ${status}`.trim(), look: x.is_good ? "" : x.ends === null ? "unsure" : "bad",
     text: `${x.what} → ${hostName(x.server)}  ${status} ${x.ending}${took}${number}`,
   };
 }
 
 function operationItem(o, index) {
+  const end = o.outcome === "open" ? "never ends" : o.outcome;
   const took = o.ends === null ? "" : ` after ${span(o.ends - o.begins)}`;
   return {
     ...o, id: `o${index}`, type: "operation", group: "operation", at: o.begins, until: o.ends ?? END, host: o.host,
     label: `${o.name} ${o.input}`, look: o.outcome === "ok" ? "" : o.outcome === "fail" ? "bad" : "unsure",
-    text: `client ${o.client}: ${o.name}(${o.input})  ${o.outcome === "open" ? "never ends" : o.outcome}${o.answer ? `: ${o.answer}` : ""}${took}`,
+    text: `client ${o.client}: ${o.name}(${o.input})  ${end}${o.answer ? `: ${o.answer}` : ""}${took}`,
   };
 }
 
