@@ -47,12 +47,13 @@ fn main() -> ExitCode {
     if squall::internal::sandbox::is_zygote() || std::env::args().nth(1).as_deref() == Some("cli") {
         return squall::main(TABLE);
     }
-    let tests: [(&str, fn()); 12] = [
+    let tests: [(&str, fn()); 13] = [
         ("a_failure_has_a_page_beside_its_case", pages::a_failure_has_a_page_beside_its_case),
         ("a_page_leads_from_the_promise_to_the_event", pages::a_page_leads_from_the_promise_to_the_event),
         ("a_page_filters_zooms_and_searches", pages::a_page_filters_zooms_and_searches),
         ("an_address_holds_the_view", pages::an_address_holds_the_view),
         ("fifty_thousand_messages_stay_smooth", pages::fifty_thousand_messages_stay_smooth),
+        ("a_page_costs_little", pages::a_page_costs_little),
         ("a_run_that_died_has_a_page", pages::a_run_that_died_has_a_page),
         ("an_error_of_a_page_is_noticed", pages::an_error_of_a_page_is_noticed),
         ("a_capture_has_what_the_trace_has", captures::a_capture_has_what_the_trace_has),

@@ -1,9 +1,17 @@
 //! The page of a run, in a browser: it shows what happened, and people find their way in it.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use squall::internal::explore::{CaseRef, Pool, investigate};
+use squall::internal::report::page;
+use squall::internal::sandbox::EntryPoint;
+use squall::prelude::*;
 
 use crate::browser::{Browser, chromium};
-use crate::{cli, directory, failing, skip, stdout};
+use crate::{TABLE, cli, directory, failing, skip, stdout};
 
 /// The largest size of the page of an ordinary run.
 const LARGEST: u64 = 1_000_000;
@@ -228,6 +236,25 @@ pub fn fifty_thousand_messages_stay_smooth() {
     // Generous, as the machine may be busy: ten frames in a second at the least.
     assert!(whole < 100.0 && part < 100.0 && pointed < 100.0 && filters < 400.0);
     assert_no_errors(&mut browser);
+}
+
+/// A page is written for each failure that is found, so it must cost little beside finding it.
+pub fn a_page_costs_little() {
+    let scenarios: Arc<[Scenario]> = TABLE.iter().map(|scenario| scenario()).collect();
+    let pool = Pool::new(scenarios.clone(), NonZeroUsize::MIN, EntryPoint::Main, None);
+    let index = scenarios.iter().position(|scenario| scenario.name() == "acknowledges_before_sync").unwrap();
+    let began = Instant::now();
+    let run = investigate(&pool, index, &CaseRef::Seed(Seed(0)), None).unwrap();
+    let investigated = began.elapsed();
+    let began = Instant::now();
+    let page = page(&run, &scenarios[index].topology(), "replay").expect("a page");
+    let took = began.elapsed();
+    let packets = run.recording.as_ref().map_or(0, |recording| recording.packets.len());
+    println!(
+        "a page of {} bytes, of {packets} events of segments, in {took:?}; two runs in {investigated:?}",
+        page.len()
+    );
+    assert!(packets > 1_000 && took < secs(2), "{took:?}");
 }
 
 pub fn a_run_that_died_has_a_page() {

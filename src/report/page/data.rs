@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::spans::{FaultSpan, LifeSpan, fault_spans, lives};
+use super::spans::{FaultSpan, LifeSpan, fault_spans, lives, micros};
 use crate::check::Verdict;
 use crate::explore::Failure;
 use crate::fault::Topology;
@@ -133,10 +133,6 @@ pub(super) fn data<'a>(
         operations: recording.history.operations.iter().map(operation).collect(),
         missing: is_dead.then_some("the run died, so nothing was read off its wire: there are no exchanges"),
     }
-}
-
-pub(super) fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// A text that is not too long for a page.

@@ -1,14 +1,19 @@
 //! What lasts for a time: the lives of processes, and faults with the hosts and links that they touch.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde::Serialize;
 
-use super::data::micros;
 use crate::fault::{Fault, FaultKind, Selector, Target, Topology, pick};
 use crate::report::messages::{Lost, Message};
 use crate::run::Recording;
 use crate::trace::{Event, HostId};
+
+/// A time as the page has it: in microseconds.
+pub(super) fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
 
 /// A time in which a host's process is in one state.
 #[derive(Serialize)]
