@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output};
 
 use libtest_mimic::Arguments;
-use scenarios::{durability, retries};
+use scenarios::{durability, protocols, retries};
 use squall::prelude::*;
 use trial::trial;
 
@@ -41,7 +41,8 @@ fn lossy() -> Scenario {
     retries::scenario().renamed("lossy")
 }
 
-const TABLE: [fn() -> Scenario; 5] = [table::refused, table::slow, table::aborts, acknowledges_before_sync, lossy];
+const TABLE: [fn() -> Scenario; 6] =
+    [table::refused, table::slow, table::aborts, acknowledges_before_sync, lossy, protocols::scenario];
 
 fn main() -> ExitCode {
     if squall::internal::sandbox::is_zygote() || std::env::args().nth(1).as_deref() == Some("cli") {

@@ -106,11 +106,12 @@ fn listed_retransmissions(file: &Path) -> Vec<u128> {
     times
 }
 
-/// Client, server, method and target of each request over HTTP/1.
-fn requests(recording: &Recording) -> Vec<Vec<String>> {
+/// Client, server, method and target of each request over HTTP/1, or over HTTP/2.
+fn requests(recording: &Recording, is_http2: bool) -> Vec<Vec<String>> {
     let host = |host: squall::trace::HostId| recording.hosts[host.index()].clone();
-    let over_http1 = recording.observed.exchanges.iter().filter(|exchange| exchange.version != HttpVersion::Http2);
-    let mut requests: Vec<Vec<String>> = over_http1
+    let exchanges = recording.observed.exchanges.iter();
+    let exchanges = exchanges.filter(|exchange| (exchange.version == HttpVersion::Http2) == is_http2);
+    let mut requests: Vec<Vec<String>> = exchanges
         .map(|exchange| {
             let (client, server) = (host(exchange.client()), host(exchange.server()));
             vec![client, server, exchange.method.clone(), exchange.path.clone()]
@@ -120,14 +121,31 @@ fn requests(recording: &Recording) -> Vec<Vec<String>> {
     requests
 }
 
+/// The same, as Wireshark lists them.
+fn listed_requests(file: &Path, is_http2: bool) -> Vec<Vec<String>> {
+    let [method, target] = match is_http2 {
+        true => ["http2.headers.method", "http2.headers.path"],
+        false => ["http.request.method", "http.request.uri"],
+    };
+    let mut listed = Vec::new();
+    for row in rows(file, method, &["ip.src_host", "ip.dst_host", method, target]) {
+        // A packet may hold several requests.
+        for (method, target) in row[2].split(',').zip(row[3].split(',')) {
+            listed.push(vec![row[0].clone(), row[1].clone(), method.to_owned(), target.to_owned()]);
+        }
+    }
+    listed.sort();
+    listed
+}
+
 pub fn a_capture_has_what_the_trace_has() {
     if !has_tshark() {
         return;
     }
     let directory = directory("capture");
     // Of each scenario a few seeds, so that there are losses, kills and resets.
-    let mut seen = [0; 3];
-    for (scenario, seed) in [(3, 0), (3, 1), (4, 0), (4, 5), (4, 9), (0, 2), (1, 3)] {
+    let mut seen = [0; 4];
+    for (scenario, seed) in [(3, 0), (3, 1), (4, 0), (4, 5), (5, 1), (5, 2), (0, 2), (1, 3)] {
         let recording = recorded(scenario, seed);
         let file = directory.join(format!("{scenario}-{seed}.pcapng"));
         std::fs::write(&file, capture(&recording)).unwrap();
@@ -144,16 +162,18 @@ pub fn a_capture_has_what_the_trace_has() {
         assert_eq!(count(GAPS), 0, "{file:?}");
         // A lost packet says what lost it.
         let lost = count("frame.comment contains \"lost on the way by f\"");
-        let fields = ["ip.src_host", "ip.dst_host", "http.request.method", "http.request.uri"];
-        let mut listed = rows(&file, "http.request", &fields);
-        listed.sort();
-        assert_eq!(listed, requests(&recording), "{file:?}");
+        let mut listed = [0; 2];
+        for is_http2 in [false, true] {
+            let requests = listed_requests(&file, is_http2);
+            assert_eq!(requests, self::requests(&recording, is_http2), "{file:?}");
+            listed[usize::from(is_http2)] = requests.len();
+        }
         let interfaces = rows(&file, "tcp", &["frame.interface_name", "ip.src_host"]);
         assert!(interfaces.iter().any(|row| row[0] == row[1]), "{:?}", interfaces.first());
-        seen = [seen[0] + again.len(), seen[1] + lost, seen[2] + listed.len()];
+        seen = [seen[0] + again.len(), seen[1] + lost, seen[2] + listed[0], seen[3] + listed[1]];
     }
-    println!("{} retransmissions, {} lost packets, {} requests", seen[0], seen[1], seen[2]);
-    assert!(seen[0] > 0 && seen[1] > 0 && seen[2] > 100, "the runs have what is compared: {seen:?}");
+    println!("{} retransmissions, {} lost packets, {} and {} requests", seen[0], seen[1], seen[2], seen[3]);
+    assert!(seen[0] > 0 && seen[1] > 0 && seen[2] > 100 && seen[3] > 100, "the runs have what is compared: {seen:?}");
 }
 
 /// What the test above claims to see, it sees in captures that were damaged on purpose.
