@@ -168,8 +168,10 @@ pub fn a_capture_has_what_the_trace_has() {
             assert_eq!(requests, self::requests(&recording, is_http2), "{file:?}");
             listed[usize::from(is_http2)] = requests.len();
         }
-        let interfaces = rows(&file, "tcp", &["frame.interface_name", "ip.src_host"]);
-        assert!(interfaces.iter().any(|row| row[0] == row[1]), "{:?}", interfaces.first());
+        // Each packet is captured by the host that its address is resolved to.
+        let own = "tcp && !(frame.comment contains \"made by a fault\")";
+        let interfaces = rows(&file, own, &["frame.interface_name", "ip.src_host"]);
+        assert!(!interfaces.is_empty() && interfaces.iter().all(|row| row[0] == row[1]), "{file:?}");
         seen = [seen[0] + again.len(), seen[1] + lost, seen[2] + listed[0], seen[3] + listed[1]];
     }
     println!("{} retransmissions, {} lost packets, {} and {} requests", seen[0], seen[1], seen[2], seen[3]);
