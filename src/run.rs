@@ -12,7 +12,7 @@ use crate::sandbox::{Escape, PanicNote, last_panic};
 use crate::scenario::{Case, Scenario};
 use crate::seed::Seed;
 use crate::trace::exchange::Observed;
-use crate::trace::{Counters, Event, Fingerprint, HostId, Record, Trace};
+use crate::trace::{Counters, Event, Fingerprint, HostId, PacketRecord, Record, Trace};
 use crate::world::{RunArtifacts, WorldSpec, simulate};
 
 /// How many faults of one generator were planned, and how many of those were effective.
@@ -73,8 +73,8 @@ pub struct Run {
 impl Run {
     /// The run as plain data, together with its case.
     pub fn into_recording(self, case: Case) -> Recording {
-        let Run { outcome, trace, history } = self;
-        let observed = trace.observed().clone();
+        let Run { outcome, mut trace, history } = self;
+        let (observed, packets) = (trace.observed().clone(), trace.take_packets());
         Recording {
             outcome,
             case,
@@ -84,6 +84,7 @@ impl Run {
             records: trace.records,
             history,
             observed,
+            packets,
         }
     }
 }
@@ -108,6 +109,9 @@ pub struct Recording {
     /// What was read off the wire; nothing of a run that died.
     #[serde(default)]
     pub observed: Observed,
+    /// What happened to each segment, in the order in which it was recorded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub packets: Vec<PacketRecord>,
 }
 
 /// Whether a run keeps low-level events and texts, for a report. This never changes its fingerprint.
@@ -116,8 +120,10 @@ pub struct Recording {
 pub enum Detail {
     /// Only what checks read.
     Lean,
-    /// Everything.
+    /// Everything but the bytes of segments.
     Rich,
+    /// Everything.
+    Bytes,
 }
 
 /// Runs a case in this thread and judges it.
@@ -171,7 +177,8 @@ fn simulate_case(scenario: &Scenario, case: &Case, detail: Detail, trigger_count
         step: scenario.step_of_run(),
         run_for: scenario.run_for,
         settle_for: scenario.settle_for,
-        rich: detail == Detail::Rich,
+        rich: detail != Detail::Lean,
+        keeps_bytes: detail == Detail::Bytes,
         observes: scenario.observes_exchanges(),
         kept_headers: scenario.kept_headers.clone(),
         has_plain_sockets: scenario.has_plain_sockets,

@@ -38,10 +38,11 @@ pub mod exchange;
 mod fingerprint;
 mod host_id;
 mod names;
+mod packet;
 mod record;
 mod watch;
 
-pub(crate) use capture::read as read_captured;
+pub(crate) use capture::{Kept, read as read_captured};
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -57,6 +58,8 @@ use exchange::{Call, Exchange, KeptHeaders, KnownCalls, Observed, TcpConnection,
 pub use event::{AttemptOutcome, Event, FlowKey, Mark, RetrySafety, SegmentKind};
 pub use fingerprint::{Fingerprint, ParseFingerprintError};
 pub use host_id::HostId;
+#[doc(hidden)]
+pub use packet::{INJECTED, PacketEvent, PacketRecord};
 pub use record::Record;
 pub(crate) use watch::watch;
 
@@ -95,6 +98,7 @@ pub struct Trace {
     kept_headers: KeptHeaders,
     wire_log: WireLog,
     captured: Captured,
+    packets: Vec<PacketRecord>,
     digest: SipHasher13,
 }
 
@@ -126,6 +130,7 @@ impl Trace {
             kept_headers: KeptHeaders::default(),
             wire_log: WireLog::new(rich),
             captured,
+            packets: Vec::new(),
             digest,
         }
     }
@@ -134,6 +139,12 @@ impl Trace {
     pub(crate) fn observing(mut self, is_on: bool, kept_headers: KeptHeaders) -> Trace {
         self.wire_log.switch(is_on || self.is_rich());
         self.kept_headers = kept_headers;
+        self
+    }
+
+    /// The same trace, which also keeps the bytes of segments if it is rich.
+    pub(crate) fn keeping_bytes(mut self, is_on: bool) -> Trace {
+        self.captured.keeps_bytes = is_on;
         self
     }
 
@@ -191,6 +202,18 @@ impl Trace {
         self.wire_log.arrived(at, flow, forward, kind, length);
     }
 
+    /// Keeps what happened to a segment in a rich trace. It is not digested, as the events say as much.
+    pub(crate) fn packet(&mut self, packet: &PacketRecord, bytes: &[u8]) {
+        if self.captured.is_rich {
+            self.captured.packet(packet, bytes);
+        }
+    }
+
+    /// Takes what happened to each segment; nothing unless the trace is rich.
+    pub(crate) fn take_packets(&mut self) -> Vec<PacketRecord> {
+        std::mem::take(&mut self.packets)
+    }
+
     /// Whether the trace keeps texts and low-level events.
     pub fn is_rich(&self) -> bool {
         self.captured.is_rich
@@ -225,13 +248,14 @@ impl Trace {
     /// Returns the trace and moves its records out of `self` instead of copying them.
     pub(crate) fn take(&mut self) -> Trace {
         let (records, observed) = (std::mem::take(&mut self.records), std::mem::take(&mut self.observed));
-        Trace { records, observed, ..self.clone() }
+        Trace { records, observed, packets: self.take_packets(), ..self.clone() }
     }
 
     /// Ends the run: decodes everything that a rich trace captured into its records, and frees the memory.
     pub(crate) fn unpack(&mut self) {
         if self.captured.is_rich {
-            self.records = self.captured.records();
+            let kept = self.captured.read();
+            (self.records, self.packets) = (kept.records, kept.packets);
         }
         self.captured.release();
         self.observed = exchange::observe(&self.wire_log, &self.records, &self.kept_headers);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::job_output::JobOutput;
 use crate::explore::SeedRange;
 use crate::fault::{Generator, Intensity, Swarm, text_duration};
 use crate::scenario::Scenario;
@@ -39,6 +40,8 @@ pub(crate) enum Command {
     Mistakes(Mistakes),
     /// Moves a failing case to sims/regressions, whose cases run first and must pass.
     Keep(Keep),
+    /// Writes the report of a case: a page to open in a browser and, on request, a capture of its network.
+    Report(Report),
     /// Prints a case as a Rust test to paste.
     Rust {
         /// The case file.
@@ -165,6 +168,8 @@ pub(crate) struct Explore {
     /// Write all outcomes and a summary to this file, as JSON.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) job: JobOutput,
     /// Write a line `NAME SEED FINGERPRINT VERDICT` for each run to this file.
     #[arg(long, value_name = "FILE")]
     pub(crate) fingerprints: Option<PathBuf>,
@@ -251,6 +256,25 @@ pub(crate) struct Replay {
     /// equal.
     #[arg(long)]
     pub(crate) doctor: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    /// The case file.
+    #[arg(value_name = "FILE.json")]
+    pub(crate) file: PathBuf,
+    /// The directory to write to. Default: that of the case file.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Open the page in the browser.
+    #[arg(long)]
+    pub(crate) open: bool,
+    /// Write a capture of the network as well (pcapng, for Wireshark).
+    #[arg(long)]
+    pub(crate) pcap: bool,
+    /// End the run as a hang when its virtual time stands still for this many seconds of CPU time.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) hang_after: Option<Duration>,
 }
 
 #[derive(Debug, Args)]

@@ -15,7 +15,7 @@ use super::table::Table;
 use super::terminal::{describe, is_watched, progress_bar, replay_line, say};
 use crate::case_file;
 use crate::explore::{
-    self, CheckCoverage, Exploration, ExploreOptions, Observer, Pool, Reached, SeedRange, Size, Status, Verify,
+    self, CheckCoverage, Exploration, ExploreOptions, Failure, Observer, Pool, Reached, SeedRange, Size, Status, Verify,
 };
 use crate::fault::{duration_text, glob_matches};
 use crate::report::{catalog, count, text};
@@ -52,6 +52,7 @@ pub(super) fn run(table: &Table, arguments: &[String]) -> u8 {
         Some(Command::Shrink(shrink)) => super::shrink::run(scenarios, &shrink),
         Some(Command::Sweep(sweep)) => super::sweep::run(scenarios, &sweep),
         Some(Command::Mistakes(mistakes)) => super::mistakes::run(table, &mistakes),
+        Some(Command::Report(report)) => super::report::run(scenarios, &report),
         Some(Command::Keep(keep)) => super::keep::keep(&scenarios, &keep),
         Some(Command::Rust { file }) => super::keep::print_rust(&scenarios, &file),
         Some(Command::Check(check)) => super::check_history::run(&check),
@@ -131,17 +132,8 @@ fn explore_all(table: &Table, arguments: &Explore) -> Result<u8, String> {
         names => chosen(table, names)?,
     };
     let swarm = arguments.drawing.swarm(&chosen.iter().map(|index| &scenarios[*index]).collect::<Vec<_>>())?;
-    let verify = if arguments.verify { Verify::All } else { Verify::First };
-    let within = arguments.duration;
-    let options = ExploreOptions {
-        within,
-        keep_going: arguments.keep_going,
-        verify,
-        shrink_for: arguments.shrink_for,
-        shrink_runs: arguments.shrink_runs,
-        explain_for: arguments.explain_for,
-        ..ExploreOptions::new(seeds)
-    };
+    let options = options(arguments, seeds);
+    arguments.job.begin()?;
     let mut watcher = Watcher {
         bar: progress_bar(),
         fingerprints: arguments.fingerprints.as_deref().map(Output::create).transpose()?,
@@ -154,7 +146,8 @@ fn explore_all(table: &Table, arguments: &Explore) -> Result<u8, String> {
     let pool = Pool::new(scenarios, jobs, EntryPoint::Main, arguments.workers.hang_after);
     let pool = pool.drawing(swarm);
     let (report, kept) = regressions::run(&pool, &chosen, arguments.names.is_empty())?;
-    say(&report);
+    let replay = |failure: &Failure| replay_line(failure, &arguments.drawing.flags());
+    tell(arguments, &report);
     let mut explorations = Vec::new();
     note_interrupts();
     for index in &chosen {
@@ -163,25 +156,49 @@ fn explore_all(table: &Table, arguments: &Explore) -> Result<u8, String> {
         if !is_watched() {
             eprint!("{}", text::finished(&exploration));
         }
+        if arguments.job.is_json() {
+            say(&arguments.job.finished(&exploration, &pool.scenarios()[*index], &replay));
+        }
         explorations.push(exploration);
         if is_interrupted() {
             break;
         }
     }
-    for exploration in &explorations {
-        say(&describe(exploration, &|failure| replay_line(failure, &arguments.drawing.flags())));
+    if !arguments.job.is_json() {
+        for (index, exploration) in chosen.iter().zip(&explorations) {
+            say(&describe(exploration, &pool.scenarios()[*index], &replay));
+        }
     }
-    say(&text::table(&explorations));
-    for exploration in &explorations {
-        say(&text::coverage(exploration));
-    }
+    tell(arguments, &text::table(&explorations));
+    tell(arguments, &explorations.iter().map(text::coverage).collect::<String>());
     watcher.finish(&explorations)?;
+    arguments.job.finish(&explorations, &replay)?;
+    let worst = explorations.iter().map(Exploration::status).max().unwrap_or(Status::Pass).max(kept);
+    if arguments.job.is_json() {
+        say(&arguments.job.summary(&explorations, worst));
+    }
     if is_interrupted() {
         // Runs that are still going on are not waited for.
         std::process::exit(INTERRUPTED);
     }
-    let worst = explorations.iter().map(Exploration::status).max().unwrap_or(Status::Pass).max(kept);
     Ok(worst.exit_code())
+}
+
+fn options(arguments: &Explore, seeds: SeedRange) -> ExploreOptions {
+    ExploreOptions {
+        within: arguments.duration,
+        keep_going: arguments.keep_going,
+        verify: if arguments.verify { Verify::All } else { Verify::First },
+        shrink_for: arguments.shrink_for,
+        shrink_runs: arguments.shrink_runs,
+        explain_for: arguments.explain_for,
+        ..ExploreOptions::new(seeds)
+    }
+}
+
+/// Tells people something: on standard error if tools read what is printed.
+fn tell(arguments: &Explore, text: &str) {
+    if arguments.job.is_json() { eprint!("{text}") } else { say(text) }
 }
 
 /// A file that is written during an exploration.

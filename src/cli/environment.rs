@@ -4,6 +4,10 @@ use std::num::NonZeroUsize;
 
 use crate::explore::SeedRange;
 
+/// What is said when something needs the feature `report`, and the program was built without it.
+pub(super) const WITHOUT_REPORTS: &str =
+    "this program was built without reports: add the feature `report` to Squall in its Cargo.toml";
+
 /// Whether nobody is watching: `CI` is set, as all continuous integration services do.
 pub(super) fn is_unattended() -> bool {
     std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")

@@ -59,11 +59,14 @@ fn is_same_file(a: &Path, b: &Path) -> bool {
     whole(a) == whole(b)
 }
 
-/// Removes the file of a case that has been kept, and the trace beside it.
+/// Removes the file of a case that has been kept, and the trace and the reports beside it.
 fn remove(path: &Path) -> Result<(), String> {
     std::fs::remove_file(path)
         .map_err(|error| format!("{}: the case is kept, but this file cannot be removed: {error}", path.display()))?;
-    // Not every case has a trace beside it.
+    // Not every case has these beside it.
     let _ = std::fs::remove_file(crate::explore::trace_path(path));
+    for extension in ["html", "pcapng"] {
+        let _ = std::fs::remove_file(path.with_extension(extension));
+    }
     Ok(())
 }

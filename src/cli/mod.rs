@@ -6,11 +6,14 @@ mod check_history;
 mod commands;
 mod completions;
 mod environment;
+mod job_output;
 mod keep;
 mod mistakes;
+mod pages;
 mod plain_test;
 mod regressions;
 mod replay;
+mod report;
 mod shrink;
 mod sweep;
 mod table;
@@ -116,6 +119,6 @@ fn test(pool: &Pool, index: usize, seeds: SeedRange) -> Result<(), Failed> {
             print!("{}", text::remarks(&exploration));
             Ok(())
         }
-        _ => Err(describe(&exploration, &|failure| replay_line(failure, "")).into()),
+        _ => Err(describe(&exploration, &pool.scenarios()[index], &|failure| replay_line(failure, "")).into()),
     }
 }

@@ -116,7 +116,7 @@ impl PlainTest {
             return Ok(());
         }
         let trace = exploration.failures.first().map(trace_of).unwrap_or_default();
-        Err(trace + &describe(&exploration, &|failure| self.replay_line(failure)))
+        Err(trace + &describe(&exploration, self.scenario(), &|failure| self.replay_line(failure)))
     }
 
     /// The name by which cargo finds the test; empty outside libtest.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::arguments::Replay;
 use super::environment::processors;
+use super::pages::report_line;
 use super::terminal::{failure_screen, replay_line, say};
 use crate::case_file::{self, CaseFile};
 use crate::explore::{self, CaseRef, ExploreOptions, Failure, Pool, SeedRange, Status, TraceDivergence};
@@ -49,6 +50,7 @@ pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Replay) -> Result<u8, 
                 None => replay_line(&failure, &arguments.drawing.flags()),
             };
             say(&failure_screen(&failure, &line));
+            say(&report_line(&failure, &pool.scenarios()[index], &line));
         }
     }
     if arguments.doctor && matches!(failure.repeat, explore::Repeat::Same) {

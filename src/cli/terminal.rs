@@ -6,8 +6,10 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget};
 
 use super::environment::{is_on_github, is_unattended};
+use super::pages::report_line;
 use crate::explore::{Exploration, Failure};
 use crate::report::{ScreenStyle, annotation, annotations, failure_line, screen, text};
+use crate::scenario::Scenario;
 
 /// Prints to standard output. A closed pipe is not an error.
 pub(super) fn say(text: &str) {
@@ -42,11 +44,17 @@ fn screen_style() -> ScreenStyle {
 }
 
 /// Describes the first failure in full and the others in one line each, followed by all remarks.
-pub(super) fn describe(exploration: &Exploration, replay_line: &dyn Fn(&Failure) -> String) -> String {
+pub(super) fn describe(
+    exploration: &Exploration,
+    scenario: &Scenario,
+    replay_line: &dyn Fn(&Failure) -> String,
+) -> String {
     let mut report = String::new();
     for (index, failure) in exploration.failures.iter().enumerate() {
         if index == 0 {
-            report.push_str(&screen(failure, &replay_line(failure), Some(exploration), screen_style()));
+            let replay = replay_line(failure);
+            report.push_str(&screen(failure, &replay, Some(exploration), screen_style()));
+            report.push_str(&report_line(failure, scenario, &replay));
         } else {
             report.push_str(&failure_line(failure));
             report.push('\n');

@@ -103,6 +103,19 @@ pub fn investigate(
     investigate_result(pool, scenario, case_ref, first, Evidence::RunOnce, directory)
 }
 
+/// Runs a case and keeps everything, the bytes of all segments included; `None` if the run dies without a trace.
+///
+/// # Errors
+/// If the case cannot run at all.
+pub fn record_bytes(pool: &Pool, scenario: usize, case_ref: &CaseRef) -> Result<Option<Box<Recording>>, Error> {
+    let recorded = pool.run(scenario, case_ref, JobKind::Wire)?;
+    let case = match &recorded.recording {
+        Some(recording) => recording.case.clone(),
+        None => pool.draw(scenario, case_ref)?,
+    };
+    Ok(recorded.into_recording(&pool.scenarios()[scenario], &case))
+}
+
 pub(crate) fn investigate_result(
     pool: &Pool,
     scenario: usize,

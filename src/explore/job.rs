@@ -48,6 +48,9 @@ pub(crate) enum JobKind {
     /// The outcome and the full trace of a run.
     #[serde(rename = "rich")]
     Recording,
+    /// The same, with the bytes of all segments.
+    #[serde(rename = "wire")]
+    Wire,
     /// The case, without running it.
     #[serde(rename = "case")]
     Case,

@@ -40,7 +40,7 @@ pub use driver::explore;
 pub use error::Error;
 pub use explain::{FaultWhy, Pair, Reach, Why, explain};
 pub use exploration::Exploration;
-pub use failure::{AsFound, Failure, Repeat, investigate, save, study};
+pub use failure::{AsFound, Failure, Repeat, investigate, record_bytes, save, study};
 pub use job::CaseRef;
 pub use mistakes::{Catch, Hunt, HuntOptions, HuntVerdict, Planted, hunt};
 pub use observer::Observer;

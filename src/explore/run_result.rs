@@ -11,7 +11,7 @@ use crate::run::{GeneratorCounts, Outcome, Recording, stopped};
 use crate::sandbox::{End, Finished, ProcessLimits};
 use crate::scenario::{Case, Scenario};
 use crate::trace::exchange::Observed;
-use crate::trace::{self, Counters, Event, Fingerprint, Record};
+use crate::trace::{self, Counters, Event, Fingerprint, Kept, Record};
 
 /// How a run's process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +95,7 @@ impl RunResult {
         if self.termination == Termination::Returned || self.ledger.is_empty() {
             return self.recording;
         }
-        let (records, notes) = trace::read_captured(&self.ledger);
+        let Kept { records, notes, packets } = trace::read_captured(&self.ledger);
         let mut outcome = self.outcome;
         let hosts: Vec<String> = scenario.topology().hosts.into_iter().map(|host| host.name).collect();
         outcome.fault_effects = effects(&records, &case.plan, &hosts);
@@ -108,6 +108,7 @@ impl RunResult {
             history: History::from_notes(&notes),
             observed: Observed::default(),
             records,
+            packets,
         }))
     }
 

@@ -47,8 +47,9 @@ fn serve(scenarios: &[Scenario], job: &[u8]) -> Reply {
             let run = || run::run_valid(scenario, &case, Detail::Rich).outcome.fingerprint;
             Reply::Examination(Box::new(Examination::of(run)))
         }
-        JobKind::Recording => {
-            Reply::Recording(Box::new(run::run_valid(scenario, &case, Detail::Rich).into_recording(case)))
+        JobKind::Recording | JobKind::Wire => {
+            let detail = if job.kind == JobKind::Wire { Detail::Bytes } else { Detail::Rich };
+            Reply::Recording(Box::new(run::run_valid(scenario, &case, detail).into_recording(case)))
         }
     }
 }

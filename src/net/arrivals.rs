@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::flow::{End, EndState, FlowId, Packet, Side};
 use super::kernel::Net;
 use super::listening::{Completed, Request};
-use crate::trace::{Event, HostId, SegmentKind};
+use crate::trace::{Event, HostId, PacketEvent, PacketRecord, SegmentKind};
 
 impl Net {
     /// Processes the segments that are due on a machine; returns when the next one is due.
@@ -60,6 +60,7 @@ impl Net {
 
     /// A segment that reaches a machine without power is lost.
     fn arrive_without_power(&mut self, id: u32, now: Duration) {
+        self.record_packet(id, now, PacketEvent::Unpowered);
         let Some(packet) = self.packets.get_mut(id) else { return };
         if packet.is_sent_once() {
             drop(self.packets.take(id));
@@ -79,6 +80,11 @@ impl Net {
             let trace = &mut self.recording.lock().trace;
             trace.log_arrived(now, key, packet.side == Side::Client, packet.kind, packet.bytes.len());
             trace.push(now, Some(host), event);
+            if trace.is_rich() {
+                let what = PacketEvent::Arrived { kind: packet.kind, length: packet.bytes.len() as u32 };
+                let (forward, segment) = (packet.side == Side::Client, packet.ordinal);
+                trace.packet(&PacketRecord { at: now, flow: key, forward, segment, what }, &[]);
+            }
         }
         match packet.kind {
             SegmentKind::Datagram => return self.arrive_datagram(host, packet),

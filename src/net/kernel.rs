@@ -20,7 +20,7 @@ use super::names::{Names, address, source};
 use super::packets::Packets;
 use crate::history::SharedRecording;
 use crate::sandbox;
-use crate::trace::{Event, FlowKey, HostId, SegmentKind};
+use crate::trace::{Event, HostId, PacketEvent, PacketRecord, SegmentKind};
 
 /// The port on which each machine's network card receives tickets.
 pub(crate) const CARD_PORT: u16 = 1;
@@ -99,7 +99,7 @@ impl Net {
     pub(crate) fn send(&mut self, flow: FlowId, side: Side, kind: SegmentKind, bytes: Bytes, room: u32) {
         let now = sandbox::now();
         let state = &mut self.flows[flow as usize];
-        let (key, from, to) = (state.key, state.host(side), state.host(side.other()));
+        let (from, to) = (state.host(side), state.host(side.other()));
         if !self.kernels[from.index()].has_power() {
             return;
         }
@@ -110,7 +110,7 @@ impl Net {
             SegmentKind::Data if state.mark_answered(side) => self.all_host_faults.one_less_in_flight(from),
             _ => {}
         }
-        self.record_sent(now, from, key, side, kind, &bytes);
+        self.record_sent(now, flow, (side, ordinal), kind, &bytes);
         let due = if from == to { now + LOOPBACK } else { Duration::MAX };
         let id = self.packets.push(Packet {
             flow,
@@ -151,7 +151,9 @@ impl Net {
         self.wake.extend(kernel.task.take());
     }
 
-    fn record_sent(&self, now: Duration, from: HostId, key: FlowKey, side: Side, kind: SegmentKind, bytes: &Bytes) {
+    fn record_sent(&self, now: Duration, flow: FlowId, segment: (Side, u32), kind: SegmentKind, bytes: &Bytes) {
+        let ((side, ordinal), state) = (segment, &self.flows[flow as usize]);
+        let (key, from) = (state.key, state.host(side));
         let mut hasher = SipHasher13::new();
         hasher.write(bytes);
         let event = Event::Sent {
@@ -166,6 +168,20 @@ impl Net {
         recording.trace.counters.bytes += bytes.len() as u64;
         recording.trace.log_sent(now, key, side == Side::Client, kind, bytes);
         recording.trace.push_with(now, Some(from), event, |text| text.write_str(headline(bytes).unwrap_or_default()));
+        if recording.trace.is_rich() {
+            let (from, to) = (self.local_address(flow, side), self.local_address(flow, side.other()));
+            let what = PacketEvent::Sent { kind, from, to, length: bytes.len() as u32, bytes: Vec::new() };
+            let forward = side == Side::Client;
+            recording.trace.packet(&PacketRecord { at: now, flow: key, forward, segment: ordinal, what }, bytes);
+        }
+    }
+
+    /// Keeps what happens to a segment in flight, in a rich trace.
+    pub(super) fn record_packet(&self, id: u32, at: Duration, what: PacketEvent) {
+        let Some(packet) = self.packets.get(id) else { return };
+        let (flow, forward) = (self.flows[packet.flow as usize].key, packet.side == Side::Client);
+        let packet = PacketRecord { at, flow, forward, segment: packet.ordinal, what };
+        self.recording.lock().trace.packet(&packet, &[]);
     }
 
     fn transmit(&self, from: HostId, id: u32) {

@@ -22,7 +22,7 @@ use std::time::Duration;
 use turmoil::Sim;
 
 use super::kernel::Net;
-use crate::trace::HostId;
+use crate::trace::{HostId, PacketEvent};
 
 pub(crate) use burst::Chain;
 pub(crate) use idle::IdleWatch;
@@ -107,6 +107,7 @@ impl Wire {
             } else if net.flows[packet.flow as usize].is_known(packet.side, now) {
                 // The output of the program leaves its machine only now.
                 packet.sent_at = now;
+                net.record_packet(id, now, PacketEvent::SentAgain(0));
                 self.transmit(net, id, now);
             } else {
                 drop_packet(net, id, now);
@@ -200,6 +201,8 @@ impl Wire {
             }
             if let Some(packet) = net.packets.get_mut(id) {
                 packet.attempt += 1;
+                let attempt = packet.attempt;
+                net.record_packet(id, at, PacketEvent::SentAgain(attempt));
             }
             return self.transmit(net, id, at);
         }

@@ -8,13 +8,16 @@ use serde::Serialize;
 
 use super::event::Event;
 use super::host_id::HostId;
+use super::packet::{PacketEvent, PacketRecord};
 use super::record::Record;
 use crate::sandbox::Ledger;
 
-/// The kinds of frame: an event, the text of the event before it, or a note.
+/// The kinds of frame: an event, the text of the event before it, a note, a packet, or the bytes of the packet before it.
 const EVENT: u8 = 1;
 const TEXT: u8 = 2;
 const NOTE: u8 = 3;
+const PACKET: u8 = 4;
+const BYTES: u8 = 5;
 
 /// Each frame starts with its kind (one byte) and its length (four bytes, little endian).
 const HEADER_BYTES: usize = 5;
@@ -24,6 +27,8 @@ const HEADER_BYTES: usize = 5;
 #[derive(Clone, Debug)]
 pub(super) struct Captured {
     pub(super) is_rich: bool,
+    /// Whether the bytes of segments are kept as well.
+    pub(super) keeps_bytes: bool,
     /// Whether something did not fit. Nothing is kept after that, so that the kept part has no gaps.
     is_full: bool,
     ledger: Ledger,
@@ -31,7 +36,7 @@ pub(super) struct Captured {
 
 impl Captured {
     pub(super) fn new(is_rich: bool) -> Captured {
-        Captured { is_rich, is_full: false, ledger: Ledger::open() }
+        Captured { is_rich, keeps_bytes: false, is_full: false, ledger: Ledger::open() }
     }
 
     /// Appends the event and its text without allocating, or leaves both out if they do not fit. Returns the text.
@@ -59,6 +64,16 @@ impl Captured {
         }
     }
 
+    /// Appends what happened to a segment, with its bytes if they are kept.
+    pub(super) fn packet(&mut self, packet: &PacketRecord, bytes: &[u8]) {
+        let start = self.ledger.bytes().len();
+        let is_whole = self.frame(PACKET, |out| serde_json::to_writer(out, packet).is_ok());
+        let bytes = if self.keeps_bytes { bytes } else { &[] };
+        if !is_whole || !bytes.is_empty() && !self.frame(BYTES, |out| out.0.append(bytes)) {
+            self.ledger.truncate(start);
+        }
+    }
+
     /// Frees the memory.
     pub(super) fn release(&mut self) {
         self.ledger = Ledger::Own(Vec::new());
@@ -77,14 +92,23 @@ impl Captured {
         true
     }
 
-    pub(super) fn records(&self) -> Vec<Record> {
-        read(self.ledger.bytes()).0
+    pub(super) fn read(&self) -> Kept<'_> {
+        read(self.ledger.bytes())
     }
 }
 
-/// Decodes a ledger into its records and its notes (as JSON), up to the first incomplete frame.
-pub(crate) fn read(mut rest: &[u8]) -> (Vec<Record>, Vec<&[u8]>) {
-    let (mut records, mut notes) = (Vec::new(), Vec::new());
+/// What a ledger holds.
+#[derive(Debug, Default)]
+pub(crate) struct Kept<'a> {
+    pub(crate) records: Vec<Record>,
+    /// The notes, as JSON.
+    pub(crate) notes: Vec<&'a [u8]>,
+    pub(crate) packets: Vec<PacketRecord>,
+}
+
+/// Decodes a ledger up to the first incomplete frame.
+pub(crate) fn read(mut rest: &[u8]) -> Kept<'_> {
+    let Kept { mut records, mut notes, mut packets } = Kept::default();
     while let Some((kind, frame)) = next_frame(&mut rest) {
         match kind {
             EVENT => {
@@ -99,10 +123,19 @@ pub(crate) fn read(mut rest: &[u8]) -> (Vec<Record>, Vec<&[u8]>) {
                 }
             }
             NOTE => notes.push(frame),
+            PACKET => {
+                let Ok(packet) = serde_json::from_slice(frame) else { break };
+                packets.push(packet);
+            }
+            BYTES => {
+                if let Some(PacketRecord { what: PacketEvent::Sent { bytes, .. }, .. }) = packets.last_mut() {
+                    *bytes = frame.to_vec();
+                }
+            }
             _ => break,
         }
     }
-    (records, notes)
+    Kept { records, notes, packets }
 }
 
 fn next_frame<'a>(rest: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
@@ -148,14 +181,14 @@ mod tests {
         // This event would fit, but it comes after one that did not.
         event(6, "small", &mut captured);
         captured.note(&"another");
-        let (records, notes) = read(captured.ledger.bytes());
+        let Kept { records, notes, .. } = read(captured.ledger.bytes());
         let times: Vec<u64> = records.iter().map(|record| record.at.as_secs()).collect();
         assert_eq!((times, notes), (vec![1, 2, 3, 4], vec![&b"\"a note\""[..]]));
         assert_eq!(records[0].text.as_deref(), Some("small"));
         // The process died while it wrote the last frame.
         let bytes = captured.ledger.bytes();
-        assert_eq!(read(&bytes[..bytes.len() - 1]).0.len(), 4);
-        assert_eq!(read(&bytes[..bytes.len() - 1]).0[3].text, None);
-        assert_eq!(read(&[bytes, &[0; HEADER_BYTES + 3]].concat()).0.len(), 4);
+        assert_eq!(read(&bytes[..bytes.len() - 1]).records.len(), 4);
+        assert_eq!(read(&bytes[..bytes.len() - 1]).records[3].text, None);
+        assert_eq!(read(&[bytes, &[0; HEADER_BYTES + 3]].concat()).records.len(), 4);
     }
 }

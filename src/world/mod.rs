@@ -18,9 +18,9 @@ use crate::sandbox::{self, Notes};
 use crate::trace::{Event, HostId, Trace};
 
 use life::{Slot, run_life};
-use state::{Action, EPOCH, World};
+use state::{Action, World};
 
-pub(crate) use state::WorldSpec;
+pub(crate) use state::{EPOCH, WorldSpec};
 
 /// The artifacts of a run.
 #[derive(Debug)]
@@ -43,7 +43,8 @@ pub(crate) fn simulate(spec: &WorldSpec<'_>) -> RunArtifacts {
     let names: Vec<String> = spec.hosts.iter().map(|host| host.name.clone()).collect();
     sandbox::enter(sandbox::Settings { seed: spec.seed, epoch: EPOCH, hosts: names.clone() });
     let trace = Trace::new(names.clone(), spec.step, spec.run_for, spec.rich);
-    let recording = SharedRecording::new(trace.observing(spec.observes, spec.kept_headers.clone()));
+    let recording =
+        SharedRecording::new(trace.observing(spec.observes, spec.kept_headers.clone()).keeping_bytes(spec.keeps_bytes));
     let logging = log::capture(&recording);
     let mut world = World::build(spec, recording.clone(), names);
     let end = spec.run_for + spec.settle_for;

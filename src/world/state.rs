@@ -18,7 +18,7 @@ use crate::trace::exchange::KeptHeaders;
 use crate::trace::{Event, HostId};
 
 /// Where simulated wall clocks start: 2026-01-01T00:00:00Z, in seconds since the Unix epoch.
-pub(super) const EPOCH: Duration = Duration::from_secs(1_767_225_600);
+pub(crate) const EPOCH: Duration = Duration::from_secs(1_767_225_600);
 
 /// How many datagrams a host's network card holds before turmoil drops some. This is never reached.
 const CARD_CAPACITY: usize = 1 << 20;
@@ -38,6 +38,8 @@ pub(crate) struct WorldSpec<'a> {
     pub(crate) run_for: Duration,
     pub(crate) settle_for: Duration,
     pub(crate) rich: bool,
+    /// Whether a rich trace also keeps the bytes of segments.
+    pub(crate) keeps_bytes: bool,
     /// Whether checks read exchanges, and which headers of these they need.
     pub(crate) observes: bool,
     pub(crate) kept_headers: KeptHeaders,

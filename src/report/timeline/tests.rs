@@ -69,6 +69,7 @@ fn recording(records: Vec<Record>, operations: Vec<Operation>) -> Recording {
         records: starts.chain(records).collect(),
         history: History { operations },
         observed: Observed::default(),
+        packets: Vec::new(),
     }
 }
 
