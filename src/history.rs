@@ -233,6 +233,9 @@ pub struct Recorder {
     life: u32,
 }
 
+/// The name of the note that holds a secret of TLS.
+pub(crate) const TLS_SECRET: &str = "tls secret";
+
 impl Recorder {
     pub(crate) fn new(recording: SharedRecording, alive: AliveFlag, host: HostId, client: u32, life: u32) -> Recorder {
         Recorder { recording, alive, host, client, life }
@@ -257,6 +260,28 @@ impl Recorder {
     /// Records a mark that the scenario defines: `name` says what happened, `detail` adds details.
     pub fn note(&self, name: &str, detail: &str) {
         self.mark(Mark::Note { name: name.to_owned(), detail: detail.to_owned() });
+    }
+
+    /// Records a secret of a TLS connection, so that a capture of the run can be read: Wireshark decrypts what was sent. The
+    /// parts are those that `rustls::KeyLog::log` is given, and that OpenSSL's callback gets as a line (the key log format of
+    /// NSS).
+    ///
+    /// ```
+    /// use squall::history::Recorder;
+    ///
+    /// #[derive(Debug)]
+    /// struct Secrets(Recorder);
+    ///
+    /// // `impl rustls::KeyLog for Secrets` calls it; `config.key_log = Arc::new(Secrets(cx.recorder()))` puts it to use.
+    /// impl Secrets {
+    ///     fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
+    ///         self.0.tls_secret(label, client_random, secret);
+    ///     }
+    /// }
+    /// ```
+    pub fn tls_secret(&self, label: &str, client_random: &[u8], secret: &[u8]) {
+        let hexadecimal = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        self.note(TLS_SECRET, &format!("{label} {} {}", hexadecimal(client_random), hexadecimal(secret)));
     }
 
     /// The id of the host with this name, for marks; [`HostId::UNKNOWN`] if there is none.

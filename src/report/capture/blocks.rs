@@ -8,6 +8,10 @@ const SECTION: u32 = 0x0a0d_0d0a;
 const INTERFACE: u32 = 1;
 const NAMES: u32 = 4;
 const PACKET: u32 = 6;
+const SECRETS: u32 = 10;
+
+/// The secrets are lines of a key log of TLS.
+const TLS_KEY_LOG: u32 = 0x544c_534b;
 
 /// Packets begin with their IP header (`LINKTYPE_RAW`).
 const RAW_IP: u16 = 101;
@@ -85,6 +89,16 @@ impl Blocks {
         }
         option(&mut body, 0, &[]);
         self.block(NAMES, &body);
+    }
+
+    /// The secrets of TLS, in lines, which a reader needs before the packets.
+    pub(super) fn secrets(&mut self, key_log: &str) {
+        let mut body = Vec::new();
+        body.extend_from_slice(&TLS_KEY_LOG.to_le_bytes());
+        body.extend_from_slice(&(key_log.len() as u32).to_le_bytes());
+        body.extend_from_slice(key_log.as_bytes());
+        pad(&mut body);
+        self.block(SECRETS, &body);
     }
 
     pub(super) fn packet(&mut self, packet: &CapturedPacket<'_>) {

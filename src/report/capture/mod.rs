@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use super::messages::{Lost, Message, Send, messages};
 use crate::fault::duration_text;
+use crate::history::TLS_SECRET;
 use crate::run::Recording;
-use crate::trace::{Event, FlowKey, INJECTED};
+use crate::trace::{Event, FlowKey, INJECTED, Mark, Record};
 use crate::world::EPOCH;
 use blocks::{Blocks, CapturedPacket};
 use streams::Streams;
@@ -34,6 +35,10 @@ pub fn capture(recording: &Recording) -> Vec<u8> {
     blocks.names(addresses().zip(recording.hosts.iter().map(String::as_str)));
     blocks
         .names((0..recording.hosts.len()).map(crate::net::address_v6).zip(recording.hosts.iter().map(String::as_str)));
+    let secrets = key_log(recording);
+    if !secrets.is_empty() {
+        blocks.secrets(&secrets);
+    }
     let mut writer =
         Writer { recording, blocks, streams: Streams::default(), ends: ends(&messages), news: news(recording) };
     let moments = moments(&messages);
@@ -42,6 +47,15 @@ pub fn capture(recording: &Recording) -> Vec<u8> {
         writer.write(&messages[moment.message], moment, last == Some(place));
     }
     writer.blocks.into_bytes()
+}
+
+/// The secrets of TLS that programs recorded, in lines.
+fn key_log(recording: &Recording) -> String {
+    let secret = |record: &Record| match &record.event {
+        Event::Mark(Mark::Note { name, detail }) if name == TLS_SECRET => Some(format!("{detail}\n")),
+        _ => None,
+    };
+    recording.records.iter().filter_map(secret).collect()
 }
 
 /// A transmission of a segment, or its arrival.

@@ -7,7 +7,7 @@ use super::moment::{Category, Life, Moment, Place, Weight};
 use super::requests::{Requests, effect};
 use super::streams::{StreamEvent, What};
 use crate::fault::duration_text;
-use crate::history::{Completion, Operation};
+use crate::history::{Completion, Operation, TLS_SECRET};
 use crate::run::Recording;
 use crate::trace::{AttemptOutcome, Event, HostId, Mark, Record, SegmentKind};
 
@@ -234,6 +234,8 @@ impl Story<'_> {
             Mark::Ready(true) if at.is_zero() => return,
             Mark::Ready(true) => (Weight::Notable, Category::Other, format!("{who} is ready")),
             Mark::Ready(false) => (Weight::Notable, Category::Other, format!("{who} is no longer ready")),
+            // It is there for captures.
+            Mark::Note { name, .. } if name == TLS_SECRET => return,
             Mark::Note { name, detail } => (Weight::Notable, Category::Other, format!("{who}: {name} {detail}")),
             Mark::CallStarted { .. }
             | Mark::AttemptStarted { .. }

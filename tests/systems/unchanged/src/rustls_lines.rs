@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::KeyLog;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
@@ -22,9 +23,16 @@ pub async fn serve(store: SharedStore, identity: &Identity) -> Result<(), Failur
     }
 }
 
-/// A client of the server at this host, which trusts this identity.
-pub async fn connect(host: &str, identity: &Identity, habits: Habits) -> Result<Lines<TlsStream<TcpStream>>, Failure> {
-    let connector = TlsConnector::from(Arc::new(identity.client(&[])?));
+/// A client of the server at this host, which trusts this identity, and logs its secrets.
+pub async fn connect(
+    host: &str,
+    identity: &Identity,
+    key_log: Arc<dyn KeyLog>,
+    habits: Habits,
+) -> Result<Lines<TlsStream<TcpStream>>, Failure> {
+    let mut config = identity.client(&[])?;
+    config.key_log = key_log;
+    let connector = TlsConnector::from(Arc::new(config));
     let name = ServerName::try_from(host.to_owned())?;
     let open = async || Ok(connector.connect(name.clone(), TcpStream::connect((host, 7_443)).await?).await?);
     Ok(Lines::new(habits.apply(open).await?, habits))

@@ -8,10 +8,12 @@ mod workload;
 
 use std::net::Ipv4Addr;
 use std::process::ExitCode;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
+use squall::history::Recorder;
 use squall::prelude::*;
 use squall::scenario::Mistake;
+use tokio_rustls::rustls::KeyLog;
 use unchanged::identity::Identity;
 use unchanged::{
     dns_lines, hyper_pool, lines, mqtt, nats, postgres, quinn_streams, raft_tonic, redis_pool, redis_resp, reqwest_axum,
@@ -21,52 +23,52 @@ use workload::{ASKS_AGAIN, BELIEVES, HURRIES, RIGHT, WAITS, Ways, cluster, syste
 
 fn reqwest(ways: Ways) -> Scenario {
     let serve = |store| async { Ok(reqwest_axum::serve(store).await?) };
-    system("reqwest", ways, serve, |habits| async move { reqwest_axum::connect("server", habits) })
+    system("reqwest", ways, serve, |_, habits| async move { reqwest_axum::connect("server", habits) })
 }
 
 fn reqwest_by_address(ways: Ways) -> Scenario {
     let serve = |store| async { Ok(reqwest_axum::serve(store).await?) };
-    system("reqwest_by_address", ways, serve, |habits| async move { reqwest_axum::connect("192.168.0.1", habits) })
+    system("reqwest_by_address", ways, serve, |_, habits| async move { reqwest_axum::connect("192.168.0.1", habits) })
 }
 
 fn redis(ways: Ways) -> Scenario {
     let serve = |store| async { Ok(redis_resp::serve(store).await?) };
-    system("redis", ways, serve, |habits| redis_resp::connect("server", habits))
+    system("redis", ways, serve, |_, habits| redis_resp::connect("server", habits))
 }
 
 fn tokio_postgres(ways: Ways) -> Scenario {
     let serve = |store| async { Ok(postgres::serve(store).await?) };
-    system("tokio_postgres", ways, serve, |habits| postgres::connect("server", habits))
+    system("tokio_postgres", ways, serve, |_, habits| postgres::connect("server", habits))
 }
 
 fn tungstenite(ways: Ways) -> Scenario {
     let serve = |store| async { Ok(websocket::serve(store).await?) };
-    system("tungstenite", ways, serve, |habits| websocket::connect("server", habits))
+    system("tungstenite", ways, serve, |_, habits| websocket::connect("server", habits))
 }
 
 fn tonic(ways: Ways) -> Scenario {
     let serve = |store| async { Ok(tonic_health::serve(store).await?) };
-    system("tonic", ways, serve, |habits| tonic_health::connect("server", habits))
+    system("tonic", ways, serve, |_, habits| tonic_health::connect("server", habits))
 }
 
 fn hyper(ways: Ways) -> Scenario {
     let serve = |store| async { Ok(hyper_pool::serve(store).await?) };
-    system("hyper", ways, serve, |habits| async move { Ok(hyper_pool::connect("server", habits)) })
+    system("hyper", ways, serve, |_, habits| async move { Ok(hyper_pool::connect("server", habits)) })
 }
 
 fn std_blocking(ways: Ways) -> Scenario {
     let serve = |store| async { Ok(lines::serve(store).await?) };
-    system("std_blocking", ways, serve, |habits| async move { Ok(std_thread::connect("server", habits)) })
+    system("std_blocking", ways, serve, |_, habits| async move { Ok(std_thread::connect("server", habits)) })
 }
 
 fn tarpc(ways: Ways) -> Scenario {
     let serve = |store| async { Ok(tarpc_json::serve(store).await?) };
-    system("tarpc", ways, serve, |habits| tarpc_json::connect("server", habits))
+    system("tarpc", ways, serve, |_, habits| tarpc_json::connect("server", habits))
 }
 
 fn rumqttc(ways: Ways) -> Scenario {
     let serve = |store| async { Ok(mqtt::serve(store).await?) };
-    system("rumqttc", ways, serve, |habits| async move { Ok(mqtt::connect("server", habits)) })
+    system("rumqttc", ways, serve, |_, habits| async move { Ok(mqtt::connect("server", habits)) })
 }
 
 /// The server's identity. It is made in a run, whose entropy is that of its seed.
@@ -75,43 +77,55 @@ fn identity() -> &'static Identity {
     IDENTITY.get_or_init(|| Identity::new("server").expect("a name that is one"))
 }
 
+/// What a client's TLS agrees on becomes part of the trace, so that captures can be read.
+#[derive(Debug)]
+struct Secrets(Recorder);
+
+impl KeyLog for Secrets {
+    fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
+        self.0.tls_secret(label, client_random, secret);
+    }
+}
+
 fn rustls(ways: Ways) -> Scenario {
     let serve = |store| rustls_lines::serve(store, identity());
-    system("rustls", ways, serve, |habits| rustls_lines::connect("server", identity(), habits))
+    system("rustls", ways, serve, |cx, habits| {
+        rustls_lines::connect("server", identity(), Arc::new(Secrets(cx.recorder())), habits)
+    })
 }
 
 fn quinn(ways: Ways) -> Scenario {
     let serve = |store| quinn_streams::serve(store, identity());
-    system("quinn", ways, serve, |habits| quinn_streams::connect("server", identity(), habits))
+    system("quinn", ways, serve, |_, habits| quinn_streams::connect("server", identity(), habits))
 }
 
 fn deadpool_redis(ways: Ways) -> Scenario {
     let serve = |store| async { Ok(redis_resp::serve(store).await?) };
-    system("deadpool_redis", ways, serve, |habits| async move { redis_pool::connect("server", habits) })
+    system("deadpool_redis", ways, serve, |_, habits| async move { redis_pool::connect("server", habits) })
 }
 
 fn reqwest_h2(ways: Ways) -> Scenario {
     let serve = |store| reqwest_tls::serve(store, identity());
-    system("reqwest_h2", ways, serve, |habits| async move { reqwest_tls::connect("server", identity(), habits) })
+    system("reqwest_h2", ways, serve, |_, habits| async move { reqwest_tls::connect("server", identity(), habits) })
 }
 
 fn openraft(ways: Ways) -> Scenario {
-    cluster("openraft", ways, raft_tonic::serve, raft_tonic::connect)
+    cluster("openraft", ways, raft_tonic::serve, |_, habits| raft_tonic::connect(habits))
 }
 
 fn sqlx(ways: Ways) -> Scenario {
     let serve = |store| async { Ok(postgres::serve(store).await?) };
-    system("sqlx", ways, serve, |habits| async move { Ok(sqlx_postgres::connect("server", habits)) })
+    system("sqlx", ways, serve, |_, habits| async move { Ok(sqlx_postgres::connect("server", habits)) })
 }
 
 fn hickory(ways: Ways) -> Scenario {
     const SERVER: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 1);
     let serve = |store| dns_lines::serve(store, SERVER);
-    system("hickory", ways, serve, |habits| dns_lines::connect(SERVER.into(), habits))
+    system("hickory", ways, serve, |_, habits| dns_lines::connect(SERVER.into(), habits))
 }
 
 fn async_nats(ways: Ways) -> Scenario {
-    system("async_nats", ways, nats::serve, |habits| nats::connect("server", habits))
+    system("async_nats", ways, nats::serve, |_, habits| nats::connect("server", habits))
 }
 
 const SCENARIOS: [fn() -> Scenario; 18] = [

@@ -23,6 +23,7 @@ fn seeds(name: &str) -> u64 {
 /// Runs the tests of these scenarios and mistakes.
 pub fn run(scenarios: &[Scenario], mistakes: &[Mistake]) -> ExitCode {
     let mut trials = vec![Trial::test("every_crate_is_as_its_registry_has_it", every_crate_is_as_its_registry_has_it)];
+    trials.push(Trial::test("wireshark_reads_what_was_sent_over_tls", wireshark_reads_what_was_sent_over_tls));
     for name in scenarios.iter().map(|scenario| scenario.name().to_owned()) {
         trials.push(Trial::test(name.clone(), move || passes_and_repeats(&name)));
     }
@@ -55,6 +56,29 @@ fn passes_and_repeats(name: &str) -> Result<(), Failed> {
         }
     }
     Ok(())
+}
+
+/// The capture of a failing run of rustls holds the secrets that decrypt it.
+fn wireshark_reads_what_was_sent_over_tls() -> Result<(), Failed> {
+    if Command::new("tshark").arg("--version").output().is_err() {
+        println!("SKIPPED: tshark is not installed, so whether it decrypts a capture is unknown");
+        return Ok(());
+    }
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("capture");
+    let directory = directory.to_str().ok_or("a path of text")?;
+    let own = Command::new(std::env::current_exe()?)
+        .args(["cli", "explore", "mistakes::rustls_hurries", "--seeds", "0..64", "--shrink-for", "0"])
+        .output()?;
+    let text = String::from_utf8_lossy(&own.stdout).into_owned();
+    let case = text.lines().find_map(|line| line.strip_prefix("case: ")).ok_or_else(|| format!("no case: {text}"))?;
+    let written = cli(&["report", case, "--pcap", "--out", directory])?;
+    let capture = written.lines().find_map(|line| line.strip_prefix("capture: ")).ok_or("no capture")?;
+    let decrypted = Command::new("tshark").args(["-r", capture, "-q", "-z", "follow,tls,ascii,0"]).output()?;
+    let decrypted = String::from_utf8_lossy(&decrypted.stdout).into_owned();
+    if decrypted.contains("add client-") && decrypted.contains("added") {
+        return Ok(());
+    }
+    Err(format!("tshark does not decrypt {capture}: {decrypted}").into())
 }
 
 /// No crate is patched or taken from elsewhere: all but Squall and this package come from the registry, with a checksum.

@@ -192,7 +192,7 @@ pub fn system<C: Client + 'static, Serving, Connecting>(
     name: &str,
     ways: Ways,
     serve: impl Fn(SharedStore) -> Serving + Copy + Send + Sync + 'static,
-    connect: impl Fn(Habits) -> Connecting + Copy + Send + Sync + 'static,
+    connect: impl Fn(HostContext, Habits) -> Connecting + Copy + Send + Sync + 'static,
 ) -> Scenario
 where
     Serving: Future<Output = Result<(), Failure>> + 'static,
@@ -200,7 +200,10 @@ where
 {
     let scenario = Scenario::new(name)
         .host("server", move |cx| async move { serve(store(&cx, ways.syncs)?).await })
-        .hosts("client", 2, move |cx| uses(cx, async move || connect(ways.habits).await))
+        .hosts("client", 2, move |cx| {
+            let own = cx.clone();
+            uses(cx, async move || connect(own.clone(), ways.habits).await)
+        })
         .fault(fault::kill("server").every(secs(5)..secs(12)).lasting(millis(200)..secs(2)))
         .fault(fault::power_off("server").every(secs(6)..secs(15)).lasting(millis(500)..secs(3)))
         .fault(fault::kill("client-1").every(secs(8)..secs(20)).lasting(millis(200)..secs(2)))
@@ -214,7 +217,7 @@ pub fn cluster<C: Client + 'static, Serving, Connecting>(
     name: &str,
     ways: Ways,
     serve: impl Fn(u64, Arc<dyn Journal>) -> Serving + Copy + Send + Sync + 'static,
-    connect: impl Fn(Habits) -> Connecting + Copy + Send + Sync + 'static,
+    connect: impl Fn(HostContext, Habits) -> Connecting + Copy + Send + Sync + 'static,
 ) -> Scenario
 where
     Serving: Future<Output = Result<(), Failure>> + 'static,
@@ -225,7 +228,10 @@ where
             let (number, journal) = journal(&cx, ways.syncs)?;
             serve(number, journal).await
         })
-        .hosts("client", 2, move |cx| uses(cx, async move || connect(ways.habits).await))
+        .hosts("client", 2, move |cx| {
+            let own = cx.clone();
+            uses(cx, async move || connect(own.clone(), ways.habits).await)
+        })
         .fault(fault::kill(fault::one("node")).every(secs(4)..secs(10)).lasting(millis(200)..secs(3)))
         .fault(fault::power_off(fault::one("node")).every(secs(6)..secs(15)).lasting(millis(500)..secs(3)))
         .fault(fault::power_off("node").every(secs(8)..secs(20)).lasting(millis(500)..secs(2)))
