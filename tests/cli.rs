@@ -317,8 +317,8 @@ fn edited_case() {
     assert_eq!(code(&output), 0, "without its fault, the case passes: {}", stdout(&output));
     assert_contains(&stdout(&output), &["a different run: recorded", "by the same executable", "passes"]);
     assert_eq!(before, std::fs::read(&saved).unwrap());
-    // The case and its smaller version, and the trace beside each.
-    assert_eq!(std::fs::read_dir(directory(name).join("target/squall")).unwrap().count(), 4);
+    // The case and its smaller version, the trace beside each, and the page of the smaller one.
+    assert_eq!(std::fs::read_dir(directory(name).join("target/squall")).unwrap().count(), 5);
 }
 
 #[cfg(not(target_os = "linux"))]

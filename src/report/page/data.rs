@@ -124,7 +124,7 @@ pub(super) fn data<'a>(
         run_for: micros(recording.run_for),
         end: micros(recording.outcome.simulated.max(outcome.simulated)),
         findings: findings(failure, recording),
-        faults: fault_spans(recording, topology, &messages),
+        faults: fault_spans(recording, topology),
         lives: lives(recording),
         texts: texts.all,
         messages: rows,

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::fault::{Fault, FaultKind, Selector, Target, Topology, pick};
-use crate::report::messages::{Lost, Message};
+use crate::fault::{Fault, Selector, Target, Topology, pick};
 use crate::run::Recording;
 use crate::trace::{Event, HostId};
 
@@ -75,18 +74,12 @@ pub(super) fn lives(recording: &Recording) -> Vec<LifeSpan> {
 }
 
 /// All faults of the plan.
-pub(super) fn fault_spans(recording: &Recording, topology: &Topology, messages: &[Message<'_>]) -> Vec<FaultSpan> {
+pub(super) fn fault_spans(recording: &Recording, topology: &Topology) -> Vec<FaultSpan> {
     let faults = recording.case.plan.faults.iter().enumerate();
-    faults.map(|(index, fault)| fault_span(recording, topology, messages, index, fault)).collect()
+    faults.map(|(index, fault)| fault_span(recording, topology, index, fault)).collect()
 }
 
-fn fault_span(
-    recording: &Recording,
-    topology: &Topology,
-    messages: &[Message<'_>],
-    index: usize,
-    fault: &Fault,
-) -> FaultSpan {
+fn fault_span(recording: &Recording, topology: &Topology, index: usize, fault: &Fault) -> FaultSpan {
     let number = index as u32;
     let at = |wanted: Event| recording.records.iter().find(|record| record.event == wanted).map(|record| record.at);
     let begins = at(Event::FaultBegan { fault: number });
@@ -97,7 +90,6 @@ fn fault_span(
     };
     let (mut hosts, mut links) = (Vec::new(), BTreeSet::new());
     match &fault.target {
-        _ if matches!(fault.kind, FaultKind::Segments(_)) => links.extend(touched_links(messages, number)),
         Target::Hosts(selector) => hosts = resolve(selector, 0).into_iter().map(|host| host.0).collect(),
         Target::Links { from, to } | Target::OneWay { from, to } => {
             let is_one_way = matches!(fault.target, Target::OneWay { .. }) || fault.kind.is_one_way();
@@ -138,15 +130,4 @@ fn affected_hosts(recording: &Recording, fault: u32) -> Vec<HostId> {
         }
     }
     hosts.into_iter().collect()
-}
-
-/// The directed links on which a fault lost, delayed or corrupted a segment.
-fn touched_links(messages: &[Message<'_>], fault: u32) -> BTreeSet<(u16, u16)> {
-    let is_touched = |message: &&Message<'_>| {
-        message.sends.iter().any(|send| send.lost == Some(Lost::ByFault(fault)))
-            || message.delayed_by.iter().any(|(by, _)| *by == fault)
-            || message.corrupted_by.iter().any(|(by, _)| *by == fault)
-            || message.blocked_by.contains(&fault)
-    };
-    messages.iter().filter(is_touched).map(|message| (message.from().0, message.to().0)).collect()
 }
