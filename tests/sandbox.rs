@@ -7,6 +7,9 @@
 mod ends;
 #[path = "sandbox/escapes.rs"]
 mod escapes;
+#[cfg(target_os = "linux")]
+#[path = "sandbox/facts.rs"]
+mod facts;
 #[path = "sandbox/jobs.rs"]
 mod jobs;
 #[cfg(target_os = "linux")]
@@ -39,7 +42,14 @@ fn main() -> ExitCode {
         print!("{}", returned(&worker.run(job.as_bytes(), &ProcessLimits::default()).expect("the job runs")));
         return ExitCode::SUCCESS;
     }
-    let trials = [ends::trials(), sameness::trials(), time::trials(), escapes::trials()];
+    let trials = [
+        ends::trials(),
+        sameness::trials(),
+        time::trials(),
+        escapes::trials(),
+        #[cfg(target_os = "linux")]
+        facts::trials(),
+    ];
     libtest_mimic::run(&Arguments::from_args(), trials.into_iter().flatten().collect()).exit_code()
 }
 

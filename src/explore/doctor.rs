@@ -89,7 +89,6 @@ impl Diagnosis {
             causes.push("a clock that is read through the vDSO or from the processor's counter".to_owned());
         }
         causes.push("an instruction that depends on the processor (rdrand, cpuid)".to_owned());
-        causes.push("a coarse clock that is read through the vDSO without the C library".to_owned());
         causes
     }
 }
@@ -144,7 +143,7 @@ fn push_line(text: &mut String, indent: &str, line: &str) {
 fn describe(text: &mut String, escape: &Escape) {
     let name = escape.kind.name().replace('-', " ");
     let what = match escape.kind {
-        EscapeKind::RealFile | EscapeKind::EntropyDevice | EscapeKind::SystemCall | EscapeKind::RawSystemCall => {
+        EscapeKind::RealFile | EscapeKind::SystemCall | EscapeKind::RawSystemCall => {
             format!("{name} {}", escape.detail)
         }
         _ => format!("{name} ({})", escape.detail),

@@ -19,6 +19,11 @@ pub(super) const ROUNDING: u64 = 1_000_000;
 /// for a clock that stands still.
 pub(super) const SPIN_LIMIT: u32 = 100_000;
 
+/// After this many reads that found no change, each further one moves the clock by this many nanoseconds: code that looks
+/// for a short while whether time has passed goes on.
+const PATIENT_READS: u32 = 10_000;
+const CREEP: u64 = 1_000;
+
 /// The clock of one host, or of code outside any host.
 struct HostClock {
     runtime: Cell<Option<Id>>,
@@ -89,10 +94,13 @@ impl Reading {
 
 /// All clocks of one run.
 pub(super) struct Clocks {
-    /// The `Instant` at [`ORIGIN`].
+    /// The `Instant` at [`ORIGIN`], with the shift.
     anchor: Cell<Instant>,
     /// Whether `Instant::now` reads these clocks. If not, the start time of a runtime has to be measured.
     interposed: bool,
+    /// How much more the monotonic clock shows to programs. Code that takes the time for entropy sees another one with
+    /// each seed.
+    shift: u64,
     step: Cell<u64>,
     outside_host: Cell<Option<usize>>,
     hosts: Vec<HostClock>,
@@ -101,18 +109,20 @@ pub(super) struct Clocks {
     reads_of_new_runtime: Cell<u32>,
     /// How many of these reads are still to come.
     new_runtime_reads_left: Cell<u32>,
-    /// Set while the clocks themselves are set up: every read then returns [`ORIGIN`].
+    /// Set while the clocks themselves are set up: every read then returns [`ORIGIN`], with the shift.
     starting: Cell<bool>,
     /// Set while the sandbox's own code runs, or tokio's: reads must then not ask tokio.
     quiet: Cell<bool>,
     reads: Cell<u32>,
+    /// When the first of these reads was made.
+    stands_since: Cell<u64>,
     last_read: Cell<(usize, u64)>,
     spin_jump: Cell<u64>,
 }
 
 impl Clocks {
-    /// Clocks for `hosts` hosts at virtual time zero.
-    pub(super) fn new(hosts: usize, interposed: bool) -> Clocks {
+    /// Clocks for `hosts` hosts at virtual time zero. `shift` moves the monotonic clock, in nanoseconds.
+    pub(super) fn new(hosts: usize, interposed: bool, shift: u64) -> Clocks {
         let host = || HostClock {
             runtime: Cell::new(None),
             paused: Cell::new(true),
@@ -126,6 +136,7 @@ impl Clocks {
         Clocks {
             anchor: Cell::new(Instant::now()),
             interposed,
+            shift: if interposed { shift } else { 0 },
             step: Cell::new(0),
             outside_host: Cell::new(None),
             hosts: (0..=hosts).map(|_| host()).collect(),
@@ -135,6 +146,7 @@ impl Clocks {
             starting: Cell::new(false),
             quiet: Cell::new(false),
             reads: Cell::new(0),
+            stands_since: Cell::new(0),
             last_read: Cell::new((usize::MAX, 0)),
             spin_jump: Cell::new(1_000_000_000),
         }
@@ -249,7 +261,7 @@ impl Clocks {
     pub(super) fn peek(&self) -> Reading {
         if self.quiet.get() {
             let slot = self.last_read.get().0.min(self.outside_slot());
-            return Reading { slot, virtual_nanos: self.hosts[slot].floor.get(), frame: ORIGIN + ROUNDING };
+            return Reading { slot, virtual_nanos: self.hosts[slot].floor.get(), frame: self.frame(ORIGIN + ROUNDING) };
         }
         let outside = self.outside_host.get();
         let (slot, found, frame) = match Handle::try_current() {
@@ -261,7 +273,9 @@ impl Clocks {
                     (slot, tokio_now.saturating_sub(clock.zero.get()), clock.zero.get())
                 }
                 Some(slot) => match self.hosts[slot].frozen.get() {
-                    Some(virtual_nanos) => return Reading { slot, virtual_nanos, frame: ORIGIN + ROUNDING },
+                    Some(virtual_nanos) => {
+                        return Reading { slot, virtual_nanos, frame: self.frame(ORIGIN + ROUNDING) };
+                    }
                     None => (slot, self.step.get(), ORIGIN + ROUNDING),
                 },
                 None => (outside.unwrap_or(self.outside_slot()), self.step.get(), ORIGIN + ROUNDING),
@@ -274,7 +288,13 @@ impl Clocks {
         let floor = &self.hosts[slot].floor;
         let virtual_nanos = found.max(floor.get());
         floor.set(virtual_nanos);
-        Reading { slot, virtual_nanos, frame }
+        Reading { slot, virtual_nanos, frame: self.frame(frame) }
+    }
+
+    /// What the monotonic clock shows to programs where it would show this without a shift.
+    #[inline]
+    fn frame(&self, nanos: u64) -> u64 {
+        nanos.saturating_add(self.shift)
     }
 
     /// The virtual time of the current runtime, which must be the paused one of this host, by tokio's clock alone.
@@ -295,7 +315,7 @@ impl Clocks {
             // After a crash, the host's next runtime is built before the destructors run. It must begin at the start of
             // the step, even if the host's clock is ahead of that.
             self.new_runtime_reads_left.set(left - 1);
-            return Ok(ORIGIN.saturating_add(self.step.get()));
+            return Ok(self.frame(ORIGIN).saturating_add(self.step.get()));
         }
         self.read().map(Reading::monotonic)
     }
@@ -314,17 +334,26 @@ impl Clocks {
         Ok(wall.saturating_add_signed(error))
     }
 
-    /// Reads the clock, and counts reads that find no change.
+    /// Reads the clock, and counts reads that find no change but that of waiting for one.
     fn read(&self) -> Result<Reading, usize> {
-        let reading = self.peek();
+        let mut reading = self.peek();
         let read = (reading.slot, reading.virtual_nanos);
-        if self.last_read.replace(read) != read {
-            self.reads.set(1);
-            return Ok(reading);
-        }
-        let reads = self.reads.get() + 1;
+        let reads = if self.last_read.replace(read) == read { self.reads.get() + 1 } else { 1 };
         self.reads.set(reads);
+        if reads == 1 {
+            self.stands_since.set(reading.virtual_nanos);
+        }
+        if reads > PATIENT_READS && !self.quiet.get() {
+            reading.virtual_nanos = reading.virtual_nanos.saturating_add(CREEP);
+            self.run_ahead(reading.slot, reading.virtual_nanos);
+            self.last_read.set((reading.slot, reading.virtual_nanos));
+        }
         if reads < SPIN_LIMIT { Ok(reading) } else { Err(reading.slot) }
+    }
+
+    /// The virtual time since which reads have found no change but that of waiting for one.
+    pub(super) fn stands_since(&self) -> u64 {
+        self.stands_since.get()
     }
 
     /// Moves the host's clock ahead so that a busy loop ends where the process cannot be ended. Each jump is twice as

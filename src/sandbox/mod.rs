@@ -10,12 +10,14 @@
 //!   child for every job, so that no run can see what an earlier one left behind. Where forking is impossible, each job
 //!   runs on a fresh thread (see [`Worker::is_forked`]).
 //!
-//! Known gaps: the hooks do not see code that reads the time stamp counter (quanta) or makes system calls without the C
-//! library (rustix, the Go runtime), nor `fopen`, the timestamps of a file, or a program that replaces the panic hook.
-//! [`watch_system_calls`] detects reads of the counter and system calls and names what came through, at the cost of a
-//! signal for each: use it to examine a run that does not repeat. Even then, these remain unseen: the coarse clocks of
-//! the vDSO; instructions such as `rdrand` and `cpuid`; everything that other threads do, except that they were
-//! started; and on aarch64 also clocks read through the vDSO and threads made by raw system calls.
+//! A zygote also replaces the kernel's code for clocks (the vDSO), lets reads of the time stamp counter fault so that they
+//! are answered, and traps system calls that the executable makes without the C library (rustix), which are answered like
+//! those that it makes with it, or recorded.
+//!
+//! Known gaps: raw calls of shared libraries; what the C library asks the kernel by itself where there is no symbol to
+//! override; a program that replaces the panic hook. [`watch_system_calls`] names the first two, at the cost of a signal for
+//! each: use it to examine a run that does not repeat. Even then, these remain unseen: instructions such as `rdrand` and
+//! `cpuid`; and on aarch64 also clocks read through the vDSO and threads made by raw system calls.
 
 #![allow(unsafe_code)]
 // Without hooks, nothing calls the code that computes a simulation's answers.
@@ -72,5 +74,5 @@ pub use simulated::{
     Settings, current_host, end_lives, is_dead, is_simulating, is_simulating_thread, leave, now, set_dead,
     set_outside_host, set_step, set_wall_error, set_wall_offset, take_wrong_reads,
 };
-pub(crate) use simulated::{last_panic, next_wake_of_threads, note_change_of_descriptors};
+pub(crate) use simulated::{last_panic, leave_with, next_wake_of_threads, note_change_of_descriptors, on_seeded_stack};
 pub use worker::{Worker, addresses_are_fixed, current_test_name, is_zygote, serve_if_zygote, watch_system_calls};

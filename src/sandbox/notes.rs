@@ -28,7 +28,7 @@ pub struct Escape {
     pub at: Duration,
     /// The number of occurrences.
     pub count: u64,
-    /// The backtrace of the first occurrence.
+    /// The backtrace of the first occurrence; empty in a run of which only the outcome is wanted.
     pub backtrace: String,
 }
 
@@ -42,13 +42,11 @@ pub enum EscapeKind {
     RealSocket,
     /// A call was refused, because what it asks for is not simulated.
     RefusedCall,
-    /// A file outside the allow-list was opened.
+    /// A file of the real machine was opened, looked at or changed.
     RealFile,
-    /// `/dev/urandom` or `/dev/random` was opened.
-    EntropyDevice,
     /// A blocking sleep was requested. It advanced the host's clock instead of sleeping.
     BlockingSleep,
-    /// A clock that the sandbox does not model, such as CPU time, was read.
+    /// A clock that no simulated machine has was read.
     UnmodelledClock,
     /// A host runs on a tokio runtime whose time is not paused.
     UnpausedRuntime,
@@ -58,13 +56,12 @@ pub enum EscapeKind {
     ///
     /// [`watch_system_calls`]: super::watch_system_calls
     SystemCall,
-    /// A system call was made without the C library. Seen only under [`watch_system_calls`].
+    /// A system call was made without the C library, and is not answered. Calls of shared libraries are seen only under
+    /// [`watch_system_calls`].
     ///
     /// [`watch_system_calls`]: super::watch_system_calls
     RawSystemCall,
-    /// The time stamp counter was read, by an instruction or through the vDSO. Seen only under [`watch_system_calls`].
-    ///
-    /// [`watch_system_calls`]: super::watch_system_calls
+    /// A clock was read through the vDSO, which could not be replaced.
     TimeStampCounter,
 }
 
@@ -76,7 +73,6 @@ impl EscapeKind {
             EscapeKind::RealSocket => "real-socket",
             EscapeKind::RefusedCall => "refused-call",
             EscapeKind::RealFile => "real-file",
-            EscapeKind::EntropyDevice => "entropy-device",
             EscapeKind::BlockingSleep => "blocking-sleep",
             EscapeKind::UnmodelledClock => "unmodelled-clock",
             EscapeKind::UnpausedRuntime => "unpaused-runtime",

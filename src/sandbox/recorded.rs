@@ -28,10 +28,14 @@ pub fn last_escapes() -> Vec<Escape> {
     LAST_ESCAPES.take()
 }
 
-/// Renders the backtraces of a simulation's escapes at its end.
-pub(super) fn finish(recorded: Vec<Recorded>) -> Vec<Escape> {
+/// The escapes of a simulation at its end. Their backtraces are rendered if escapes are kept or `shows_backtraces` says so:
+/// looking up the names of a backtrace's functions takes longer than most runs.
+pub(super) fn finish(recorded: Vec<Recorded>, shows_backtraces: bool) -> Vec<Escape> {
+    let renders = shows_backtraces || KEEPS_ESCAPES.load(Ordering::Relaxed);
     let escapes = recorded.into_iter().map(|(mut escape, backtrace)| {
-        escape.backtrace = render(&backtrace);
+        if renders {
+            escape.backtrace = render(&backtrace);
+        }
         escape
     });
     let escapes: Vec<Escape> = escapes.collect();

@@ -6,7 +6,7 @@ use std::panic::PanicHookInfo;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
-use super::clock::{Clocks, SPIN_LIMIT, WallError, nanos};
+use super::clock::{Clocks, ORIGIN, SPIN_LIMIT, WallError, nanos};
 use super::descriptors::Descriptors;
 use super::notes::{Notes, PanicNote};
 use super::platform;
@@ -69,10 +69,11 @@ pub(super) fn set_simulation(simulation: *const Simulation) {
 pub(super) fn enter(settings: Settings) {
     assert!(!is_simulating(), "this thread already simulates: call leave() before the next enter()");
     record_panics();
+    platform::begin(settings.seed);
     let hosts = settings.hosts.len();
     let simulation = Box::new(Simulation {
         epoch: nanos(settings.epoch),
-        clocks: Clocks::new(hosts, platform::INTERPOSES),
+        clocks: Clocks::new(hosts, platform::INTERPOSES, settings.seed.decide("start of the clock", &[]) % 1_000),
         requests: (0..=hosts).map(|_| Cell::new(0)).collect(),
         own_requests: Cell::new(0),
         threads: Cell::new(0),
@@ -90,15 +91,33 @@ pub(super) fn enter(settings: Settings) {
     platform::show_position(None, 0);
 }
 
+/// Runs this on a part of the stack that depends on the seed, so that code that takes addresses for entropy sees other ones
+/// with each seed. Elsewhere than in the child of a zygote, addresses are chance anyway.
+pub(crate) fn on_seeded_stack<T>(seed: Seed, run: impl FnOnce() -> T) -> T {
+    /// How far the stack moves at most, in steps of its alignment.
+    const STEPS: u64 = 256;
+    let mut run = Some(run);
+    let mut result = None;
+    platform::on_moved_stack((seed.decide("place of the stack", &[]) % STEPS) as usize, &mut || {
+        result = run.take().map(|run| run());
+    });
+    result.expect("it has run")
+}
+
 /// Stops simulating on this thread. Returns what was recorded; empty if the thread did not simulate.
 pub fn leave() -> Notes {
+    leave_with(true)
+}
+
+/// The same. `shows_backtraces` tells whether somebody will read the backtraces of escapes, which take long to write.
+pub(crate) fn leave_with(shows_backtraces: bool) -> Notes {
     let pointer = SIMULATION.replace(std::ptr::null());
     if pointer.is_null() {
         return Notes::default();
     }
     // SAFETY: the pointer came from `Box::leak` in `enter`, and the thread-local no longer holds it.
     let simulation = unsafe { Box::from_raw(pointer.cast_mut()) };
-    Notes { escapes: finish(simulation.escapes.into_inner()), panics: simulation.panics.into_inner() }
+    Notes { escapes: finish(simulation.escapes.into_inner(), shows_backtraces), panics: simulation.panics.into_inner() }
 }
 
 /// Whether this thread simulates.
@@ -240,6 +259,11 @@ impl Simulation {
         }
     }
 
+    /// The processor time of the program, in nanoseconds: it has computed for as long as the run lasts.
+    pub(super) fn spent(&self) -> u64 {
+        self.monotonic().saturating_sub(ORIGIN)
+    }
+
     pub(super) fn seed(&self) -> Seed {
         self.settings.seed
     }
@@ -254,7 +278,7 @@ impl Simulation {
     /// unwinding out of a function of the C library is not possible.
     #[cold]
     fn handle_spin(&self, slot: usize) {
-        let at = self.clocks.last_known(slot);
+        let at = self.clocks.stands_since();
         platform::end_in_spin(self.clocks.host_of(slot), at);
         let host = self.name_of(slot);
         let message = format!(

@@ -40,6 +40,10 @@ pub(crate) struct RunArtifacts {
 
 /// Runs a world from its start to its end.
 pub(crate) fn simulate(spec: &WorldSpec<'_>) -> RunArtifacts {
+    sandbox::on_seeded_stack(spec.seed, || simulate_here(spec))
+}
+
+fn simulate_here(spec: &WorldSpec<'_>) -> RunArtifacts {
     let names: Vec<String> = spec.hosts.iter().map(|host| host.name.clone()).collect();
     sandbox::enter(sandbox::Settings { seed: spec.seed, epoch: EPOCH, hosts: names.clone() });
     let trace = Trace::new(names.clone(), spec.step, spec.run_for, spec.rich);
@@ -53,7 +57,7 @@ pub(crate) fn simulate(spec: &WorldSpec<'_>) -> RunArtifacts {
     }
     let (effects, failures, trigger_counts) = world.finish();
     drop(logging);
-    let notes = sandbox::leave();
+    let notes = sandbox::leave_with(spec.rich);
     let mut recording = recording.lock();
     recording.trace.ended_at = end;
     recording.trace.unpack();

@@ -10,13 +10,14 @@ use squall::check::Check;
 use squall::prelude::*;
 
 /// The scenarios of all leaks.
-pub const SCENARIOS: [fn() -> Scenario; 16] = [
+pub const SCENARIOS: [fn() -> Scenario; 17] = [
     races,
     entropy_device,
     real_socket,
     modification_time,
     rustix_entropy,
     raw_clock,
+    disciplined_clock,
     vdso_clock,
     counter,
     raw_file,
@@ -140,16 +141,34 @@ unsafe fn system_call(number: libc::c_long, arguments: [usize; 4]) -> isize {
     result
 }
 
+/// Reads a clock by a call that nothing answers, without the C library.
 fn raw_clock() -> Scenario {
-    #[inline(never)]
-    fn ask_kernel_for_time() -> String {
-        let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        let arguments = [libc::CLOCK_MONOTONIC as usize, &raw mut now as usize, 0, 0];
-        // SAFETY: the clock exists, and the pointer is to a local variable.
-        let result = unsafe { system_call(libc::SYS_clock_gettime, arguments) };
-        format!("{result} {} {}", now.tv_sec, now.tv_nsec)
-    }
     leaky("raw_clock", ask_kernel_for_time)
+}
+
+#[inline(never)]
+fn ask_kernel_for_time() -> String {
+    // SAFETY: all zeros is a valid value, which changes nothing; the clock exists, and the pointer is to a local variable.
+    let (result, now) = unsafe {
+        let mut discipline: libc::timex = std::mem::zeroed();
+        let arguments = [libc::CLOCK_REALTIME as usize, &raw mut discipline as usize, 0, 0];
+        (system_call(libc::SYS_clock_adjtime, arguments), discipline.time)
+    };
+    format!("{result} {} {}", now.tv_sec, now.tv_usec)
+}
+
+/// The same through the C library, which makes the call by itself.
+fn disciplined_clock() -> Scenario {
+    #[inline(never)]
+    fn ask_library_for_time() -> String {
+        // SAFETY: as above.
+        let (result, now) = unsafe {
+            let mut discipline: libc::timex = std::mem::zeroed();
+            (libc::clock_adjtime(libc::CLOCK_REALTIME, &raw mut discipline), discipline.time)
+        };
+        format!("{result} {} {}", now.tv_sec, now.tv_usec)
+    }
+    leaky("disciplined_clock", ask_library_for_time)
 }
 
 /// Reads a clock through the vDSO, which the kernel maps into every process.
@@ -262,21 +281,21 @@ fn child_process() -> Scenario {
     leaky("child_process", start_process)
 }
 
-/// Draws entropy three times before the runs diverge.
+/// Reads a clock three times before the runs diverge.
 fn twice() -> Scenario {
     #[inline(never)]
-    fn draw_thrice() -> String {
-        format!("{} {} {}", draw(), draw(), draw())
+    fn ask_thrice() -> String {
+        format!("{} {} {}", ask_kernel_for_time(), ask_kernel_for_time(), ask_kernel_for_time())
     }
-    leaky("twice", draw_thrice)
+    leaky("twice", ask_thrice)
 }
 
-/// Draws entropy, and makes a real socket once the runs have diverged.
+/// Reads a clock, and makes a real socket once the runs have diverged.
 fn late() -> Scenario {
     Scenario::new("late")
         .host("server", |cx| async move {
             tokio::time::sleep(secs(1)).await;
-            cx.recorder().note("seen", &draw());
+            cx.recorder().note("seen", &ask_kernel_for_time());
             tokio::time::sleep(secs(1)).await;
             let _ = std::net::UdpSocket::bind("127.0.0.1:0");
             std::future::pending::<()>().await;

@@ -9,6 +9,7 @@ use crate::{output, returned, run, trial, worker};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
+        trial("ends::a_run_that_stands_still_ends_long_before_its_limit", frozen),
         trial("ends::each_abnormal_end_is_reported_and_later_jobs_go_on", each_abnormal_end),
         trial("ends::large_jobs_and_outcomes_arrive_whole", large),
         trial("ends::endless_output_keeps_head_and_tail", long_output),
@@ -68,6 +69,13 @@ fn each_abnormal_end() {
         assert!(next.output.is_empty() && next.panics.is_empty(), "after {job}: {next:?}");
     }
     assert_eq!(run("overflow-outside").end, End::StackOverflow);
+}
+
+fn frozen() {
+    let start = Instant::now();
+    assert_eq!(run("blocked").end, End::Blocked);
+    let took = start.elapsed();
+    assert!((Duration::from_secs(10)..Duration::from_secs(20)).contains(&took), "{took:?}");
 }
 
 fn large() {

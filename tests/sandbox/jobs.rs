@@ -67,6 +67,14 @@ pub(crate) fn run(job: &[u8]) -> Vec<u8> {
         "turmoil" => super::time::in_turmoil(),
         "clock-cost" => super::time::clock_cost(),
         "escapes" => super::escapes::escapes(),
+        #[cfg(target_os = "linux")]
+        "facts" => super::facts::facts(),
+        #[cfg(target_os = "linux")]
+        "files" => super::facts::files(),
+        #[cfg(target_os = "linux")]
+        "timeouts" => super::facts::timeouts(),
+        #[cfg(target_os = "linux")]
+        "chance" => super::facts::chance(),
         other => panic!("no job `{other}`"),
     };
     text.into_bytes()

@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use libc::{c_int, siginfo_t};
 
+use super::counter;
 use super::process::{become_child, end, install, is_alone, shared_status};
 use super::protocol::{COMMAND_FD, Command, JOB_FD, OUTCOME_FD, OUTPUT_FD, RESULT_FD, STATUS_FD};
 use super::raw::call;
 use super::shared_status::{self, SharedStatus};
-use super::watch;
 use crate::sandbox::job::WIRE_LOG_BYTES;
 use crate::sandbox::simulated::{self, Simulation, leave, record_panics};
 
@@ -82,6 +82,7 @@ pub(super) fn run(shared_status: &'static SharedStatus, command: &Command, handl
     };
     record_panics();
     install_signal_handlers();
+    counter::trap();
     set_limits(command);
     let outcome = catch_unwind(AssertUnwindSafe(|| handler(&job)));
     drop(leave());
@@ -200,8 +201,8 @@ static TICKS_LEFT: AtomicU64 = AtomicU64::new(0);
 /// The virtual time at the last tick, in nanoseconds.
 static TIME_AT_LAST_TICK: AtomicU64 = AtomicU64::new(u64::MAX);
 
-/// Handles SIGPROF: the CPU time of a tick has passed, or the wall-clock limit is over and the zygote asks for the
-/// child's position. The run ends if its CPU time is used up, or if its virtual time did not move since the last tick.
+/// Handles SIGPROF: the CPU time of a tick has passed, or the wall-clock limit is over or the child has stood still for long,
+/// and the zygote asks for its position. The run ends if its CPU time is used up, or if its virtual time did not move since the last tick.
 extern "C" fn on_tick(_signal: c_int, information: *mut siginfo_t, _context: *mut c_void) {
     let Some(shared_status) = shared_status() else { return };
     // SAFETY: the kernel passes valid information.
@@ -237,7 +238,7 @@ extern "C" fn on_fault(signal: c_int, information: *mut siginfo_t, context: *mut
     const CLOSE_BYTES: usize = 256 * 1024;
     // SAFETY: the kernel passes valid information, and the previous actions were stored before this one was installed.
     unsafe {
-        if signal == libc::SIGSEGV && watch::emulate_counter_read(information, context) {
+        if signal == libc::SIGSEGV && counter::emulate_read(information, context) {
             return;
         }
         if let Some(shared_status) = shared_status() {

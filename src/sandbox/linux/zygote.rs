@@ -11,7 +11,7 @@ use libc::{c_int, pid_t};
 use super::protocol::{COMMAND_FD, Command, KEPT_OUTPUT_BYTES, MAGIC, OUTPUT_FD, RESULT_FD, Report, STATUS_FD};
 use super::raw::call;
 use super::shared_status::SharedStatus;
-use super::{child, hooks};
+use super::{child, hooks, vdso, watch};
 
 /// Serves commands until the supervisor is gone.
 pub(in crate::sandbox) fn serve(handler: &impl Fn(&[u8]) -> Vec<u8>) -> ! {
@@ -26,6 +26,8 @@ pub(in crate::sandbox) fn serve(handler: &impl Fn(&[u8]) -> Vec<u8>) -> ! {
     // differ.
     monotonic_nanos();
     hooks::look_up();
+    vdso::replace();
+    watch::trap_raw_calls();
     loop {
         let Some(command) = receive() else { leave(0) };
         // SAFETY: the child continues with this thread only.
@@ -37,7 +39,7 @@ pub(in crate::sandbox) fn serve(handler: &impl Fn(&[u8]) -> Vec<u8>) -> ! {
         if pid < 0 {
             leave(124);
         }
-        send(&wait(pid, &command));
+        send(&wait(pid, &command, shared_status));
     }
 }
 
@@ -92,10 +94,44 @@ fn send(report: &Report) {
     }
 }
 
-/// Waits for the child, and kills it if it takes longer than the command allows.
-fn wait(pid: pid_t, command: &Command) -> Report {
+/// How far a child has come: its virtual time and its CPU time, and when it was last seen to move.
+struct Progress {
+    seen: (u64, u64),
+    since: u64,
+}
+
+impl Progress {
+    /// For how long a child may stand still before it counts as frozen, in nanoseconds of wall time, and how much CPU time
+    /// it may use meanwhile.
+    const PATIENCE: u64 = 10_000_000_000;
+    const NOTHING: u64 = 1_000_000;
+    /// A child that may take longer than this in all may stop in a debugger.
+    const DEBUGGED: u64 = 3_600_000_000_000;
+
+    /// Looks at the child; returns whether it is frozen.
+    fn is_frozen(&mut self, pid: pid_t, shared_status: &SharedStatus, now: u64) -> bool {
+        let seen = (shared_status.shown_time(), cpu_nanos(pid));
+        if seen.0 != self.seen.0 || seen.1 > self.seen.1 + Self::NOTHING {
+            *self = Progress { seen, since: now };
+        }
+        now - self.since > Self::PATIENCE
+    }
+}
+
+/// The CPU time of a process in nanoseconds.
+fn cpu_nanos(pid: pid_t) -> u64 {
+    // The clock of another process's scheduled time, as the kernel numbers it.
+    const SCHEDULED: c_int = 2;
+    let mut spent = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    call!(libc::SYS_clock_gettime, (!pid << 3 | SCHEDULED) as isize, &raw mut spent);
+    spent.tv_sec as u64 * 1_000_000_000 + spent.tv_nsec as u64
+}
+
+/// Waits for the child, and kills it if it takes longer than the command allows, or is frozen.
+fn wait(pid: pid_t, command: &Command, shared_status: &SharedStatus) -> Report {
     const TICK_MS: u64 = 50;
     let start = monotonic_nanos();
+    let mut progress = Progress { seen: (0, 0), since: start };
     // Kernels before 5.3, and some containers, have no such descriptor. The child is then polled once a millisecond.
     let process = call!(libc::SYS_pidfd_open, pid, 0) as c_int;
     let mut punched = KEPT_OUTPUT_BYTES;
@@ -121,7 +157,9 @@ fn wait(pid: pid_t, command: &Command) -> Report {
             }
             punched = bound_output(punched);
             let now = monotonic_nanos();
-            if asked_at.is_none() && now - start > command.wall_nanos {
+            let is_frozen = progress.is_frozen(pid, shared_status, now) && command.wall_nanos < Progress::DEBUGGED;
+            let is_over = now - start > command.wall_nanos || is_frozen;
+            if asked_at.is_none() && is_over {
                 // The child's signal handler stores its position and exits. A child that cannot is killed a little
                 // later.
                 libc::kill(pid, libc::SIGPROF);

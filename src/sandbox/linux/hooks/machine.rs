@@ -2,8 +2,9 @@
 
 use std::ffi::c_void;
 
-use libc::{c_char, c_int, c_long, pid_t, size_t};
+use libc::{c_char, c_int, pid_t, size_t};
 
+use super::super::counter::with_real_counter;
 use super::super::raw::{Next, call, set_errno};
 use super::super::{child, process, protocol, turns};
 use crate::sandbox::escapes::record_escape;
@@ -11,13 +12,12 @@ use crate::sandbox::notes::EscapeKind;
 use crate::sandbox::simulated::simulation;
 
 /// The number of CPUs that every simulated machine has.
-const CPUS: usize = 4;
+pub(super) const CPUS: usize = 4;
 /// The process id that every simulated program sees.
 pub(super) const PROCESS: pid_t = 4242;
 
 static PTHREAD_CREATE: Next = Next::new(c"pthread_create");
 static PTHREAD_JOIN: Next = Next::new(c"pthread_join");
-static SYSCONF: Next = Next::new(c"sysconf");
 static EXIT: Next = Next::new(c"exit");
 static FORK: Next = Next::new(c"fork");
 static SPAWN: Next = Next::new(c"posix_spawn");
@@ -29,7 +29,6 @@ pub(super) fn look_up() {
     unsafe {
         PTHREAD_CREATE.get::<ThreadCreate>();
         PTHREAD_JOIN.get::<ThreadJoin>();
-        SYSCONF.get::<extern "C" fn(c_int) -> c_long>();
         EXIT.get::<extern "C" fn(c_int) -> !>();
         FORK.get::<unsafe extern "C" fn() -> pid_t>();
         SPAWN.get::<Spawn>();
@@ -103,7 +102,7 @@ pub(super) unsafe extern "C" fn fork() -> pid_t {
     // SAFETY: the type is that of the symbol.
     match unsafe { FORK.get::<unsafe extern "C" fn() -> pid_t>() } {
         // SAFETY: the caller vouches for what the child does.
-        Some(next) => unsafe { next() },
+        Some(next) => with_real_counter(|| unsafe { next() }),
         None => {
             set_errno(libc::ENOSYS);
             -1
@@ -141,7 +140,7 @@ pub(super) unsafe extern "C" fn posix_spawn(
     record_program(path);
     // SAFETY: the type is that of the symbol, and the caller vouches for the arguments.
     match unsafe { SPAWN.get::<Spawn>() } {
-        Some(next) => unsafe { next(process, path, actions, attributes, arguments, environment) },
+        Some(next) => with_real_counter(|| unsafe { next(process, path, actions, attributes, arguments, environment) }),
         None => libc::ENOSYS,
     }
 }
@@ -160,7 +159,7 @@ pub(super) unsafe extern "C" fn posix_spawnp(
     record_program(name);
     // SAFETY: the type is that of the symbol, and the caller vouches for the arguments.
     match unsafe { SPAWN_BY_NAME.get::<Spawn>() } {
-        Some(next) => unsafe { next(process, name, actions, attributes, arguments, environment) },
+        Some(next) => with_real_counter(|| unsafe { next(process, name, actions, attributes, arguments, environment) }),
         None => libc::ENOSYS,
     }
 }
@@ -184,18 +183,6 @@ pub(super) unsafe extern "C" fn sched_getaffinity(process: pid_t, size: size_t, 
     // SAFETY: the kernel returns how many bytes it wrote. The rest is cleared, as the C library does.
     unsafe { set.cast::<u8>().add(copied as usize).write_bytes(0, size - copied as usize) };
     0
-}
-
-#[unsafe(no_mangle)]
-pub(super) extern "C" fn sysconf(name: c_int) -> c_long {
-    if matches!(name, libc::_SC_NPROCESSORS_ONLN | libc::_SC_NPROCESSORS_CONF) && sees_constants() {
-        return CPUS as c_long;
-    }
-    // SAFETY: the type is that of the symbol.
-    match unsafe { SYSCONF.get::<extern "C" fn(c_int) -> c_long>() } {
-        Some(next) => next(name),
-        None => -1,
-    }
 }
 
 #[unsafe(no_mangle)]

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use libc::sock_filter;
 
+use super::super::hooks;
 use super::calls;
 
 /// The kernel's number for this architecture (`AUDIT_ARCH_*`).
@@ -31,7 +32,7 @@ const ALLOW: sock_filter = instruction(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW);
 const TRAP: sock_filter = instruction(RETURN, 0, 0, libc::SECCOMP_RET_TRAP);
 
 /// The capacity of a program in instructions, more than any needs.
-const CAPACITY: usize = 256;
+const CAPACITY: usize = 512;
 
 /// A program. It is not on the heap, because the heap must be the same as in a run that is not watched.
 pub(super) struct Program {
@@ -63,6 +64,23 @@ impl Program {
         Some(program)
     }
 
+    /// A program that traps the caught system calls, and those that hooks answer, if the code in `own` makes them outside of
+    /// `gates`. Other code pays for a comparison. `None` if a range crosses a 4 GiB boundary.
+    pub(super) fn of_own_code(own: Range<usize>, gates: [Range<usize>; 3]) -> Option<Program> {
+        let mut program = Program { instructions: [ALLOW; CAPACITY], length: 0 };
+        program.extend(&[instruction(LOAD, 0, 0, ARCHITECTURE), instruction(IF_EQUAL, 1, 0, THIS_ARCHITECTURE), ALLOW]);
+        program.extend(&unless_within(&own, ALLOW)?);
+        for gate in gates {
+            program.extend(&if_within(&gate, ALLOW)?);
+        }
+        program.extend(&[instruction(LOAD, 0, 0, NUMBER)]);
+        for number in calls::all().map(|call| call.number).chain(hooks::answered_calls()) {
+            program.extend(&[instruction(IF_EQUAL, 0, 1, number as u32), TRAP]);
+        }
+        program.extend(&[ALLOW]);
+        Some(program)
+    }
+
     fn extend(&mut self, instructions: &[sock_filter]) {
         self.instructions[self.length..self.length + instructions.len()].copy_from_slice(instructions);
         self.length += instructions.len();
@@ -72,6 +90,19 @@ impl Program {
     pub(super) fn for_kernel(&mut self) -> libc::sock_fprog {
         libc::sock_fprog { len: self.length as u16, filter: self.instructions.as_mut_ptr() }
     }
+}
+
+/// Instructions that return `answer` unless the call's address is in this range, and fall through otherwise.
+fn unless_within(addresses: &Range<usize>, answer: sock_filter) -> Option<[sock_filter; 6]> {
+    let [high, is_high, low, is_after, is_before, _] = if_within(addresses, answer)?;
+    Some([
+        high,
+        sock_filter { jf: 3, ..is_high },
+        low,
+        sock_filter { jf: 1, ..is_after },
+        sock_filter { jt: 0, jf: 1, ..is_before },
+        answer,
+    ])
 }
 
 /// Instructions that return `answer` if the call's address is in this range, and fall through otherwise.

@@ -1,16 +1,10 @@
-//! The registers of interrupted code on x86-64, the return of new threads and processes into it, and the time stamp
-//! counter.
+//! The registers of interrupted code on x86-64, and the return of new threads and processes into it.
 
-use std::arch::{asm, global_asm};
-use std::ffi::c_void;
+use std::arch::global_asm;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use libc::{c_int, c_long, siginfo_t, ucontext_t};
-
-use super::super::raw::system_call;
-use crate::sandbox::escapes::record_escape;
-use crate::sandbox::notes::EscapeKind;
+use libc::{c_long, ucontext_t};
 
 /// The arguments of the system call that was trapped.
 pub(super) fn arguments(context: &ucontext_t) -> [usize; 6] {
@@ -69,73 +63,4 @@ pub(super) fn go_on_at_gate_of_children(context: &mut ucontext_t, number: c_long
     RETURN_ADDRESSES[slot].store(registers[libc::REG_RIP as usize] as usize, Ordering::SeqCst);
     registers[libc::REG_RAX as usize] = number;
     registers[libc::REG_RIP as usize] = (gates_of_children().start + slot * GATE_BYTES) as i64;
-}
-
-/// Makes instructions that read the time stamp counter fault from now on, including those in the vDSO. If the processor
-/// does not support this, they stay unseen.
-pub(super) fn watch_counter() {
-    set_counter(libc::PR_TSC_SIGSEGV);
-}
-
-fn set_counter(mode: c_int) {
-    let arguments = [libc::PR_SET_TSC as usize, mode as usize, 0, 0, 0, 0];
-    // SAFETY: this only changes whether two instructions fault on this thread.
-    unsafe { system_call(libc::SYS_prctl, arguments) };
-}
-
-/// The name and the length in bytes of the instruction at an address, if it reads the time stamp counter.
-///
-/// # Safety
-/// `address` must be that of an instruction.
-unsafe fn counter_instruction(address: usize) -> Option<(&'static str, usize)> {
-    let byte = |index: usize| {
-        // SAFETY: code is readable, and a third byte is read only if the first two show that the instruction has one.
-        unsafe { (address as *const u8).add(index).read() }
-    };
-    match (byte(0), byte(1)) {
-        (0x0f, 0x31) => Some(("rdtsc", 2)),
-        (0x0f, 0x01) if byte(2) == 0xf9 => Some(("rdtscp", 3)),
-        _ => None,
-    }
-}
-
-/// Called for a fault. Records and emulates an instruction that reads the counter; returns false for any other fault.
-///
-/// # Safety
-/// The arguments must be what the kernel gave to the handler of SIGSEGV.
-pub(super) unsafe fn emulate_counter_read(information: *mut siginfo_t, context: *mut c_void) -> bool {
-    // SAFETY: the caller vouches for the arguments.
-    let (information, context) = unsafe { (&*information, &mut *context.cast::<ucontext_t>()) };
-    let address = context.uc_mcontext.gregs[libc::REG_RIP as usize] as usize;
-    // A fault at an inaccessible address has another code, and its instruction may be inaccessible, too.
-    if information.si_code != libc::SI_KERNEL {
-        return false;
-    }
-    // SAFETY: the instruction itself faulted, so it was fetched and is readable.
-    let Some((name, length)) = (unsafe { counter_instruction(address) }) else { return false };
-    set_counter(libc::PR_TSC_ENABLE);
-    record_escape(EscapeKind::TimeStampCounter, || {
-        // SAFETY: `getauxval` reads a constant of the process.
-        let page = unsafe { libc::getauxval(libc::AT_SYSINFO_EHDR) } as usize;
-        const PAGE_BYTES: usize = 4 * 4096;
-        let is_in_vdso = page != 0 && (page..page + PAGE_BYTES).contains(&address);
-        if is_in_vdso { "a clock read through the vDSO".to_owned() } else { name.to_owned() }
-    });
-    let (low, high, processor): (u64, u64, u64);
-    // SAFETY: the instructions read the counter, which every x86-64 processor has, and the number of the processor.
-    unsafe {
-        if length == 3 {
-            asm!("rdtscp", out("rax") low, out("rdx") high, out("rcx") processor, options(nomem, nostack));
-        } else {
-            asm!("rdtsc", out("rax") low, out("rdx") high, options(nomem, nostack));
-            processor = context.uc_mcontext.gregs[libc::REG_RCX as usize] as u64;
-        }
-    }
-    set_counter(libc::PR_TSC_SIGSEGV);
-    let registers = &mut context.uc_mcontext.gregs;
-    for (register, value) in [(libc::REG_RAX, low), (libc::REG_RDX, high), (libc::REG_RCX, processor)] {
-        registers[register as usize] = value as i64;
-    }
-    registers[libc::REG_RIP as usize] += length as i64;
-    true
 }

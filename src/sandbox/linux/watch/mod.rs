@@ -18,7 +18,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use libc::{c_int, c_long, siginfo_t};
 
 use self::calls::Call;
-use super::process::{install, shared_status};
+use super::hooks;
+use super::process::shared_status;
 use super::raw::{gate, passing_gate, system_call};
 use crate::sandbox::escapes::record_system_call;
 use crate::sandbox::notes::EscapeKind;
@@ -57,27 +58,58 @@ pub(in crate::sandbox) fn watch_system_calls() -> Result<(), String> {
     let Some(mut program) = filter::Program::new([gate(), machine::gates_of_children()], library) else {
         return Err("the code crosses a 4 GiB boundary, which the filter does not support".to_owned());
     };
+    install_filter(&mut program)?;
+    IS_ON.store(true, Ordering::Relaxed);
+    Ok(())
+}
+
+/// Lets this process and its children answer system calls that the executable's own code makes without the C library. If
+/// the system refuses, such calls stay unseen.
+pub(super) fn trap_raw_calls() {
+    let own = code_around(gate().start);
+    let library = library_code();
+    LIBRARY_START.store(library.start, Ordering::Relaxed);
+    LIBRARY_END.store(library.end, Ordering::Relaxed);
+    let gates = [gate(), passing_gate(), machine::gates_of_children()];
+    if let Some(mut program) = filter::Program::of_own_code(own, gates) {
+        // The reason of a refusal is told by whoever watches all calls.
+        let _ = install_filter(&mut program);
+    }
+}
+
+/// Installs the handler of trapped calls and a filter that traps some.
+fn install_filter(program: &mut filter::Program) -> Result<(), String> {
     let program = program.for_kernel();
     // SAFETY: the handler is safe in a signal's context, and the program is valid; the kernel copies it.
     let refused = unsafe {
-        // Recording a call may make trapped calls, which must be carried out, too, so the signal is not blocked
-        // meanwhile.
-        install(libc::SIGSYS, on_system_call, libc::SA_NODEFER, ptr::null_mut());
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = on_system_call as *const () as usize;
+        // A call may make trapped calls itself, and it may wait. So the signal is not blocked meanwhile, and the handler
+        // runs on the stack of the code that made the call.
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_NODEFER;
+        libc::sigaction(libc::SIGSYS, &raw const action, ptr::null_mut());
         libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
         let arguments = [libc::SECCOMP_SET_MODE_FILTER as usize, 0, &raw const program as usize, 0, 0, 0];
         system_call(libc::SYS_seccomp, arguments)
     };
-    if refused != 0 {
-        let error = std::io::Error::from_raw_os_error(-refused as c_int);
-        return Err(format!("the system refuses a seccomp filter: {}", error.kind()));
+    match refused {
+        0 => Ok(()),
+        refused => {
+            let error = std::io::Error::from_raw_os_error(-refused as c_int);
+            Err(format!("the system refuses a seccomp filter: {}", error.kind()))
+        }
     }
-    IS_ON.store(true, Ordering::Relaxed);
-    machine::watch_counter();
-    Ok(())
 }
 
 /// Finds the addresses of the C library's code; an empty range if it is not found.
 fn library_code() -> Range<usize> {
+    // No hook hides this function of the library.
+    // SAFETY: the name is a C string.
+    code_around(unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"gnu_get_libc_version".as_ptr()) } as usize)
+}
+
+/// Finds the addresses of the code around an address; an empty range if it is not found.
+fn code_around(inside: usize) -> Range<usize> {
     struct Search {
         inside: usize,
         found: Range<usize>,
@@ -97,14 +129,10 @@ fn library_code() -> Range<usize> {
         }
         0
     }
-    // No hook hides this function of the library.
-    // SAFETY: the name is a C string, and the callback gets the pointer that it expects.
-    unsafe {
-        let inside = libc::dlsym(libc::RTLD_DEFAULT, c"gnu_get_libc_version".as_ptr()) as usize;
-        let mut search = Search { inside, found: 0..0 };
-        libc::dl_iterate_phdr(Some(look), (&raw mut search).cast());
-        search.found
-    }
+    let mut search = Search { inside, found: 0..0 };
+    // SAFETY: the callback gets the pointer that it expects.
+    unsafe { libc::dl_iterate_phdr(Some(look), (&raw mut search).cast()) };
+    search.found
 }
 
 /// Handles a trapped system call: records it if a simulating thread made it, and carries it out.
@@ -121,9 +149,16 @@ extern "C" fn on_system_call(_signal: c_int, information: *mut siginfo_t, contex
         let number = c_long::from(trapped.number);
         let arguments = machine::arguments(context);
         let error = *libc::__errno_location();
+        let is_raw = !is_by_library(trapped.address);
+        if is_raw && let Some(answer) = hooks::answer_call(number, arguments) {
+            let refused = -(*libc::__errno_location() as isize);
+            machine::set_result(context, if answer == -1 { refused } else { answer as isize });
+            *libc::__errno_location() = error;
+            return;
+        }
         let call = calls::of_number(number);
         if let Some(call) = call {
-            record(call, arguments, trapped.address);
+            record(call, arguments, is_raw);
         }
         *libc::__errno_location() = error;
         if call.is_some_and(Call::makes_child) {
@@ -134,24 +169,19 @@ extern "C" fn on_system_call(_signal: c_int, information: *mut siginfo_t, contex
     }
 }
 
+/// Whether the C library made the call that returns to this address, or a hook that only passes it on.
+fn is_by_library(address: usize) -> bool {
+    let library = LIBRARY_START.load(Ordering::Relaxed)..LIBRARY_END.load(Ordering::Relaxed);
+    // The address is that of the instruction after the call, which may be the first one behind the gate.
+    library.contains(&address) || passing_gate().contains(&(address - 1))
+}
+
 /// Records a system call that a simulating thread makes.
 ///
 /// # Safety
 /// The arguments must be those of a system call that is being made.
-unsafe fn record(call: &Call, arguments: [usize; 6], address: usize) {
-    let library = LIBRARY_START.load(Ordering::Relaxed)..LIBRARY_END.load(Ordering::Relaxed);
-    // The address is that of the instruction after the call, which may be the first one behind the gate.
-    let by_library = library.contains(&address) || passing_gate().contains(&(address - 1));
-    let kind = if by_library { EscapeKind::SystemCall } else { EscapeKind::RawSystemCall };
+unsafe fn record(call: &Call, arguments: [usize; 6], is_raw: bool) {
+    let kind = if is_raw { EscapeKind::RawSystemCall } else { EscapeKind::SystemCall };
     // SAFETY: the caller vouches for the arguments.
     record_system_call(kind, |known| unsafe { call.describe(arguments, known) });
-}
-
-/// Called for a fault. Records and emulates a read of the time stamp counter; returns false for any other fault.
-///
-/// # Safety
-/// The arguments must be what the kernel gave to the handler of SIGSEGV.
-pub(super) unsafe fn emulate_counter_read(information: *mut siginfo_t, context: *mut c_void) -> bool {
-    // SAFETY: the caller vouches for the arguments.
-    IS_ON.load(Ordering::Relaxed) && unsafe { machine::emulate_counter_read(information, context) }
 }

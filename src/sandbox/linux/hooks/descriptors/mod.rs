@@ -3,6 +3,7 @@
 
 mod addresses;
 mod answers;
+pub(super) mod by_number;
 mod messages;
 mod names;
 mod older_names;
@@ -14,8 +15,10 @@ mod wide;
 
 use std::ffi::c_void;
 
+pub(super) use by_number::same as by_number;
+
 /// The addresses of all hooks of this folder.
-pub(super) struct Hooks(pub(super) [*const c_void; 53]);
+pub(super) struct Hooks(pub(super) [*const c_void; 54]);
 
 // SAFETY: the pointers are addresses of functions, which are never written.
 unsafe impl Sync for Hooks {}
@@ -34,6 +37,7 @@ pub(super) static HOOKS: Hooks = Hooks([
     polls::epoll_ctl as *const c_void,
     polls::epoll_wait as *const c_void,
     polls::epoll_pwait as *const c_void,
+    polls::epoll_pwait2 as *const c_void,
     polls::eventfd as *const c_void,
     polls::poll as *const c_void,
     polls::ppoll as *const c_void,

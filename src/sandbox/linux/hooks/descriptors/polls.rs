@@ -6,7 +6,9 @@ use libc::{c_int, c_short, c_uint, epoll_event, nfds_t, pollfd, sigset_t, timesp
 
 use super::super::super::raw::{pass, set_errno};
 use super::super::super::turns;
+use super::super::waits::{self, timeouts};
 use super::answers::{answer, descriptors, done, is_simulated, makers, status};
+use crate::sandbox::clock::nanos;
 use crate::sandbox::descriptors::Errno;
 use crate::sandbox::escapes::record_escape;
 use crate::sandbox::notes::EscapeKind;
@@ -91,6 +93,26 @@ pub(super) unsafe extern "C" fn epoll_pwait(
     answer(wait()) as c_int
 }
 
+/// # Safety
+/// As for the C library's function.
+#[unsafe(no_mangle)]
+pub(super) unsafe extern "C" fn epoll_pwait2(
+    epoll: c_int,
+    events: *mut epoll_event,
+    most: c_int,
+    timeout: *const timespec,
+    signals: *const sigset_t,
+) -> c_int {
+    if !is_simulated(epoll) {
+        return pass!(libc::SYS_epoll_pwait2, epoll, events, most, timeout, signals, 8) as c_int;
+    }
+    // SAFETY: the caller vouches for the time.
+    let milliseconds = unsafe { timeout.as_ref() }.map(|time| waits::nanos(time).div_ceil(1_000_000));
+    let milliseconds = milliseconds.map_or(-1, |length| length.min(i32::MAX as u64) as c_int);
+    // SAFETY: the caller vouches for the memory.
+    unsafe { epoll_pwait(epoll, events, most, milliseconds, signals) }
+}
+
 /// How long a timeout in milliseconds waits; `None` for ever.
 fn time(timeout_ms: c_int) -> Option<Duration> {
     u64::try_from(timeout_ms).ok().map(Duration::from_millis)
@@ -111,7 +133,10 @@ pub(super) unsafe extern "C" fn poll(watched: *mut pollfd, count: nfds_t, timeou
     // SAFETY: the caller vouches for the memory.
     match unsafe { simulated(watched, count) } {
         Some(watched) => poll_simulated(watched, time(timeout)),
-        None => pass!(libc::SYS_poll, watched, count, timeout) as c_int,
+        None => match timeouts::poll_nothing(watched, count, time(timeout).map(nanos)) {
+            Some(answer) => answer,
+            None => pass!(libc::SYS_poll, watched, count, timeout) as c_int,
+        },
     }
 }
 
@@ -143,6 +168,11 @@ pub(super) unsafe extern "C" fn ppoll(
             )
         }
         None => {
+            // SAFETY: the caller vouches for the time.
+            let length = unsafe { timeout.as_ref() }.map(waits::nanos);
+            if let Some(answer) = timeouts::poll_nothing(watched, count, length) {
+                return answer;
+            }
             // The kernel writes the time that is left, which the C library's function does not.
             // SAFETY: the caller vouches for the time.
             let mut left = unsafe { timeout.as_ref() }.copied();

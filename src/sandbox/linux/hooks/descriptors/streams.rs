@@ -9,6 +9,7 @@ use libc::{c_int, c_void, iovec, size_t, sockaddr, socklen_t, ssize_t};
 use tokio::io::ReadBuf;
 
 use super::super::super::raw::pass;
+use super::super::entropy;
 use super::addresses;
 use super::answers::{answer, descriptors, done, is_simulated, length, makers, waiting};
 use crate::sandbox::descriptors::{Address, Descriptors, Errno};
@@ -68,6 +69,10 @@ pub(super) unsafe fn receive(
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn read(fd: c_int, buffer: *mut c_void, size: size_t) -> ssize_t {
     if !is_simulated(fd) {
+        // SAFETY: the caller vouches for the memory.
+        if unsafe { entropy::devices::read(fd, buffer, size) } {
+            return size as ssize_t;
+        }
         return length(pass!(libc::SYS_read, fd, buffer, size));
     }
     // SAFETY: the caller vouches for the memory.
@@ -168,6 +173,11 @@ pub(super) unsafe fn receive_into(fd: c_int, to: &[iovec], flags: c_int) -> Resu
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn readv(fd: c_int, to: *const iovec, count: c_int) -> ssize_t {
     if !is_simulated(fd) {
+        if entropy::devices::is_open(fd) && count > 0 {
+            // A device may read less than was asked for.
+            // SAFETY: the caller vouches for the memory.
+            return unsafe { read(fd, (*to).iov_base, (*to).iov_len) };
+        }
         return length(pass!(libc::SYS_readv, fd, to, count));
     }
     // SAFETY: the caller vouches for the memory.

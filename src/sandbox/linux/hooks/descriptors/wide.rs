@@ -3,12 +3,14 @@
 use libc::{c_int, c_uint, c_ulong, c_void, off_t, size_t, ssize_t};
 
 use super::super::super::raw::{pass, set_errno};
+use super::super::entropy;
 use super::answers::{answer, descriptors, done, is_simulated, length, makers, status};
 use crate::sandbox::descriptors::Errno;
 
 #[unsafe(no_mangle)]
 pub(super) extern "C" fn close(fd: c_int) -> c_int {
     if !is_simulated(fd) {
+        entropy::devices::close(fd);
         return pass!(libc::SYS_close, fd) as c_int;
     }
     match makers() {

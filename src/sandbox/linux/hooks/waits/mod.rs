@@ -1,8 +1,9 @@
-//! Hooks for sleeps and waits with a timeout, which take virtual time, and for `syscall`, which most of them go
-//! through.
+//! Hooks for sleeps and waits with a timeout, which take virtual time.
 //!
 //! Virtual time stands still while code runs, so a wait that no other thread can end would never end. It returns at
 //! once instead and moves its host's clock. Only if the code has started real threads does it really wait.
+
+pub(super) mod timeouts;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -11,44 +12,9 @@ use libc::{c_int, c_long, c_uint, clockid_t, timespec};
 use super::super::child;
 use super::super::raw::{call, returned, set_errno, system_call};
 use super::super::turns::{self, FutexEnd};
-use super::{entropy, machine};
 use crate::sandbox::escapes::record_escape;
 use crate::sandbox::notes::EscapeKind;
 use crate::sandbox::simulated::{Simulation, simulation};
-
-/// The C library's function is variadic. On these architectures, arguments arrive as if there were always six, and the
-/// kernel does not read those that the caller did not pass.
-///
-/// # Safety
-/// As for the C library's function.
-#[unsafe(no_mangle)]
-pub(super) unsafe extern "C" fn syscall(
-    number: c_long,
-    a: usize,
-    b: usize,
-    c: usize,
-    d: usize,
-    e: usize,
-    f: usize,
-) -> c_long {
-    let answer = match number {
-        libc::SYS_getrandom => {
-            // SAFETY: the caller vouches for the buffer.
-            unsafe { entropy::fill(a as *mut _, b) }.then_some(b as c_long)
-        }
-        // SAFETY: the caller vouches for the futex.
-        libc::SYS_futex => unsafe { futex([a, b, c, d, e, f]) },
-        libc::SYS_getpid | libc::SYS_gettid if machine::sees_constants() && simulation().is_some() => {
-            Some(c_long::from(machine::PROCESS))
-        }
-        _ => None,
-    };
-    match answer {
-        Some(answer) => answer,
-        // SAFETY: the caller vouches for the arguments.
-        None => returned(unsafe { system_call(number, [a, b, c, d, e, f]) }),
-    }
-}
 
 /// The futex of a lock, the standard library's and many another's, while somebody holds it and others wait.
 const LOCKED_AND_AWAITED: u32 = 2;
@@ -57,7 +23,7 @@ const LOCKED_AND_AWAITED: u32 = 2;
 ///
 /// # Safety
 /// The first argument must point to a futex. For a wait, the fourth must be null or point to a time.
-unsafe fn futex(arguments: [usize; 6]) -> Option<c_long> {
+pub(super) unsafe fn futex(arguments: [usize; 6]) -> Option<c_long> {
     let simulation = simulation()?;
     let [word, operation, expected, time, ..] = arguments;
     let operation = operation as c_int;
@@ -150,6 +116,11 @@ fn sleep(simulation: &Simulation, until: impl FnOnce(u64) -> u64) {
         call!(libc::SYS_nanosleep, &raw const length, 0);
     }
     simulation.clocks.run_ahead(reading.slot, until);
+}
+
+/// Sleeps for so many nanoseconds.
+fn sleep_for(simulation: &Simulation, length: u64) {
+    sleep(simulation, |now| now.saturating_add(length));
 }
 
 /// # Safety

@@ -79,6 +79,9 @@ macro_rules! next {
     };
 }
 
+// The macro above is for this module, too.
+pub(super) mod by_clock;
+
 /// The simulation, if a wait in it gives up a turn.
 #[inline]
 fn with_turns<'a>() -> Option<&'a Simulation> {
@@ -148,7 +151,7 @@ pub(super) unsafe extern "C" fn pthread_mutex_lock(mutex: *mut pthread_mutex_t) 
 /// As for the C library's function.
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn pthread_mutex_timedlock(mutex: *mut pthread_mutex_t, time: *const timespec) -> c_int {
-    match with_turns() {
+    match with_virtual_waits() {
         // SAFETY: the caller vouches for the mutex and the time.
         Some(simulation) => unsafe {
             let until = virtual_time(simulation, libc::CLOCK_REALTIME, time);
@@ -252,7 +255,7 @@ pub(super) unsafe extern "C" fn pthread_cond_timedwait(
     mutex: *mut pthread_mutex_t,
     time: *const timespec,
 ) -> c_int {
-    match with_turns() {
+    match with_virtual_waits() {
         // SAFETY: the caller vouches for the arguments.
         Some(simulation) => unsafe {
             let until = virtual_time(simulation, clock_of(condition), time);
@@ -271,7 +274,7 @@ pub(super) unsafe extern "C" fn pthread_cond_clockwait(
     clock: clockid_t,
     time: *const timespec,
 ) -> c_int {
-    match with_turns() {
+    match with_virtual_waits() {
         // SAFETY: the caller vouches for the arguments.
         Some(simulation) => unsafe {
             let until = virtual_time(simulation, clock, time);
@@ -344,7 +347,7 @@ pub(super) unsafe extern "C" fn sem_wait(semaphore: *mut sem_t) -> c_int {
 /// As for the C library's function.
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn sem_timedwait(semaphore: *mut sem_t, time: *const timespec) -> c_int {
-    match with_turns() {
+    match with_virtual_waits() {
         // SAFETY: the caller vouches for the arguments.
         Some(simulation) => unsafe {
             let until = virtual_time(simulation, libc::CLOCK_REALTIME, time);
@@ -363,6 +366,13 @@ pub(super) unsafe extern "C" fn sem_post(semaphore: *mut sem_t) -> c_int {
         turns::wake_at(simulation, semaphore as usize, 1);
     }
     result
+}
+
+/// The simulation, if a wait in it is virtual: one gives up a turn, or no other thread could end it.
+fn with_virtual_waits<'a>() -> Option<&'a Simulation> {
+    simulation().filter(|simulation| {
+        (turns::take_turns(simulation) || simulation.threads.get() == 0) && !simulation.clocks.is_quiet()
+    })
 }
 
 /// The virtual time at which this clock reads `time`.

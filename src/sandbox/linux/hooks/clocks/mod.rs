@@ -1,5 +1,7 @@
 //! Hooks for clocks.
 
+pub(super) mod accounts;
+
 use std::ffi::c_void;
 
 use libc::{c_int, clockid_t, time_t, timespec, timeval};
@@ -7,24 +9,39 @@ use libc::{c_int, clockid_t, time_t, timespec, timeval};
 use super::super::raw::{Next, call, set_errno};
 use crate::sandbox::escapes::record_escape;
 use crate::sandbox::notes::EscapeKind;
-use crate::sandbox::simulated::simulation;
+use crate::sandbox::simulated::{Simulation, simulation};
+
+/// Whether a simulated machine has this clock.
+pub(in super::super) fn is_modelled(clock: clockid_t) -> bool {
+    // The clocks of the processor time of single threads and processes have negative numbers.
+    (libc::CLOCK_REALTIME..=libc::CLOCK_TAI).contains(&clock) && clock != SGI_CYCLE || clock < 0
+}
+
+/// A clock that is no more (`CLOCK_SGI_CYCLE`).
+const SGI_CYCLE: clockid_t = 10;
+
+/// What a clock shows, in nanoseconds; `None` for one that a simulated machine does not have.
+pub(in super::super) fn shown(simulation: &Simulation, clock: clockid_t) -> Option<u64> {
+    match clock {
+        libc::CLOCK_MONOTONIC
+        | libc::CLOCK_MONOTONIC_COARSE
+        | libc::CLOCK_MONOTONIC_RAW
+        | libc::CLOCK_BOOTTIME
+        | libc::CLOCK_BOOTTIME_ALARM => Some(simulation.monotonic()),
+        libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE | libc::CLOCK_REALTIME_ALARM | libc::CLOCK_TAI => {
+            Some(simulation.wall())
+        }
+        _ if is_modelled(clock) => Some(simulation.spent()),
+        _ => None,
+    }
+}
 
 /// # Safety
 /// As for the C library's function.
 #[unsafe(no_mangle)]
 pub(super) unsafe extern "C" fn clock_gettime(clock: clockid_t, result: *mut timespec) -> c_int {
     if let Some(simulation) = simulation() {
-        let nanos = match clock {
-            libc::CLOCK_MONOTONIC
-            | libc::CLOCK_MONOTONIC_COARSE
-            | libc::CLOCK_MONOTONIC_RAW
-            | libc::CLOCK_BOOTTIME
-            | libc::CLOCK_BOOTTIME_ALARM => Some(simulation.monotonic()),
-            libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE | libc::CLOCK_REALTIME_ALARM | libc::CLOCK_TAI => {
-                Some(simulation.wall())
-            }
-            _ => None,
-        };
+        let nanos = shown(simulation, clock);
         if let Some(nanos) = nanos {
             if result.is_null() {
                 set_errno(libc::EFAULT);

@@ -1,5 +1,8 @@
 //! Hooks for entropy: keyed by the seed while a thread simulates, constant in the rest of a zygote and its children.
 
+pub(super) mod arc4random;
+pub(super) mod devices;
+
 use std::cell::Cell;
 use std::ffi::c_void;
 
