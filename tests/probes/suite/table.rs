@@ -19,9 +19,9 @@ Each row is a probe: a small program that uses one source of nondeterminism. *Ta
 run of a seed, however it is run: again, in reverse order, with two jobs, in another directory with another environment and
 name, under other limits, with another host name and one processor, a minute after the machine's start, and as a copied
 executable. What should be chance differs from seed to seed, and facts of the machine are not those of the real one. *Named*
-means that the run's own report says what left the simulation. A *limit* stays as it is. This file is written by
-`cargo run -- write` in `tests/probes` (40 seeds in each way; Linux, root for two of the ways), and `cargo run` there fails if
-a probe does not do as it says.
+means that the run's own report says what left the simulation. A *limit* stays as it is. In `tests/probes`, `cargo run` runs
+three seeds in each way and `cargo run -- full` 40 (Linux; root for two of the ways); both fail if a probe does not do as this
+file says. `cargo run -- write` writes it.
 
 ";
 

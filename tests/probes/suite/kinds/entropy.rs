@@ -233,5 +233,5 @@ pub const PROBES: &[Probe] = &[
     .varies(),
     Probe::now("entropy::rdrand", "`rdrand`", || instruction(false)).varies(),
     Probe::now("entropy::rdseed", "`rdseed`", || instruction(true)).varies(),
-    Probe::now("entropy::processor", "`cpuid`: the number of the processor", processor),
+    Probe::now("entropy::processor", "`cpuid`: the number of the processor", processor).fact(),
 ];
