@@ -335,15 +335,24 @@ impl Clocks {
     }
 
     /// Reads the clock, and counts reads that find no change but that of waiting for one.
+    #[inline]
     fn read(&self) -> Result<Reading, usize> {
-        let mut reading = self.peek();
+        let reading = self.peek();
         let read = (reading.slot, reading.virtual_nanos);
-        let reads = if self.last_read.replace(read) == read { self.reads.get() + 1 } else { 1 };
-        self.reads.set(reads);
-        if reads == 1 {
+        if self.last_read.replace(read) != read {
+            self.reads.set(1);
             self.stands_since.set(reading.virtual_nanos);
+            return Ok(reading);
         }
-        if reads > PATIENT_READS && !self.quiet.get() {
+        let reads = self.reads.get() + 1;
+        self.reads.set(reads);
+        if reads > PATIENT_READS { self.read_impatiently(reading, reads) } else { Ok(reading) }
+    }
+
+    /// Moves a clock that code looks at again and again.
+    #[cold]
+    fn read_impatiently(&self, mut reading: Reading, reads: u32) -> Result<Reading, usize> {
+        if !self.quiet.get() {
             reading.virtual_nanos = reading.virtual_nanos.saturating_add(CREEP);
             self.run_ahead(reading.slot, reading.virtual_nanos);
             self.last_read.set((reading.slot, reading.virtual_nanos));
