@@ -53,7 +53,7 @@ fn main() -> ExitCode {
         ("a_page_leads_from_the_promise_to_the_event", pages::a_page_leads_from_the_promise_to_the_event),
         ("a_page_filters_zooms_and_searches", pages::a_page_filters_zooms_and_searches),
         ("an_address_holds_the_view", pages::an_address_holds_the_view),
-        ("fifty_thousand_messages_stay_smooth", pages::fifty_thousand_messages_stay_smooth),
+        ("of_fifty_thousand_messages_a_frame_draws_few", pages::of_fifty_thousand_messages_a_frame_draws_few),
         ("a_page_costs_little", pages::a_page_costs_little),
         ("a_run_that_died_has_a_page", pages::a_run_that_died_has_a_page),
         ("an_error_of_a_page_is_noticed", pages::an_error_of_a_page_is_noticed),
