@@ -40,15 +40,24 @@ fn said(probe: &Probe, verdict: &Verdict) -> (String, bool) {
     }
 }
 
+/// How much is run.
+#[derive(Clone, Copy)]
+pub struct Extent {
+    pub seeds: u64,
+    /// Every way of so many is used, from the first on.
+    pub every: usize,
+}
+
 /// What the probes see in each way. Three ways are run at once, as most of the time of each is that of one process.
-fn sightings(probes: &[Probe], seeds: u64) -> Vec<(&'static str, Sightings)> {
+fn sightings(probes: &[Probe], Extent { seeds, every }: Extent) -> Vec<(&'static str, Sightings)> {
     const AT_ONCE: usize = 3;
     let next = AtomicUsize::new(0);
     let all = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
-                while let Some((place, way)) = WAYS.iter().enumerate().nth(next.fetch_add(1, Ordering::Relaxed)) {
+                let mut ways = || WAYS.iter().enumerate().step_by(every).nth(next.fetch_add(1, Ordering::Relaxed));
+                while let Some((place, way)) = ways() {
                     let start = std::time::Instant::now();
                     match way.run(probes, seeds) {
                         Some(seen) => {
@@ -67,9 +76,9 @@ fn sightings(probes: &[Probe], seeds: u64) -> Vec<(&'static str, Sightings)> {
 }
 
 /// Runs all probes and the planted mistakes, prints the table, and compares it with the document or writes that.
-pub fn check(seeds: u64, writes: bool) -> ExitCode {
+pub fn check(extent: Extent, writes: bool) -> ExitCode {
     let probes = kinds::all();
-    let (seen, facts) = (sightings(&probes, seeds), ways::facts());
+    let (seen, facts) = (sightings(&probes, extent), ways::facts());
     let (mut rows, mut failures, mut counts) = (String::new(), Vec::new(), [0; 3]);
     for probe in &probes {
         let verdict = judge(probe, &seen, &facts);
