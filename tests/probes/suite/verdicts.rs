@@ -6,7 +6,7 @@ use std::fmt;
 use crate::probe::{Probe, UNANSWERED, WRONG};
 use crate::ways::{Seen, Sightings};
 
-/// The sources that stay as they are, with the reason. One that turns out to be tamed or named is a failure, too.
+/// The sources that stay as they are, with the reason. One that turns out to be tamed or named in a long run is a failure, too.
 pub const LIMITS: &[(&str, &str)] = &[
     ("entropy::rdrand", "the processor answers by itself, and nothing can trap it"),
     ("entropy::rdseed", "the processor answers by itself, and nothing can trap it"),
