@@ -60,7 +60,7 @@ fn sightings(probes: &[Probe], Extent { seeds, every }: Extent) -> Vec<(&'static
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
-                let mut ways = || WAYS.iter().enumerate().step_by(every).nth(next.fetch_add(1, Ordering::Relaxed));
+                let ways = || WAYS.iter().enumerate().step_by(every).nth(next.fetch_add(1, Ordering::Relaxed));
                 while let Some((place, way)) = ways() {
                     let start = std::time::Instant::now();
                     match way.run(probes, seeds) {
@@ -137,10 +137,10 @@ fn missed(name: &str, failure: &str) -> Option<String> {
 /// Shows what the probes see whose names match a pattern.
 pub fn show(pattern: &str) -> ExitCode {
     let probes: Vec<Probe> = kinds::all().into_iter().filter(|probe| matches(pattern, probe.name)).collect();
-    let (seen, facts) = (sightings(&probes, 3), ways::facts());
+    let (seen, facts) = (sightings(&probes, Extent { seeds: 3, every: 1 }), ways::facts());
     for probe in &probes {
         let verdict = judge(probe, &seen, &facts);
-        println!("{}: {}", probe.name, said(probe, &verdict).0);
+        println!("{}: {}", probe.name, said(probe, &verdict, true).0);
         if let Some(seen) = seen.first().and_then(|(_, seen)| seen.get(probe.name)) {
             seen.iter().for_each(|(seed, seen)| println!("    {seed}: {:?} {:?}", seen.text, seen.escapes));
         }
