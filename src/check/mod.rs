@@ -67,6 +67,7 @@ pub mod staleness;
 mod timeouts;
 mod trips;
 mod verdict;
+mod wrong_effects;
 
 use std::fmt;
 use std::sync::Arc;
@@ -81,7 +82,7 @@ pub use breakers::{breakers_close_within, breakers_probe_with_few, open_breakers
 pub use convergence::converges_within;
 pub use decoded::{Decoded, Unreadable};
 pub use descriptors::{descriptors_at_most, no_descriptor_leaks};
-pub use effects::{ClientOutcome, EffectKey, Effects, WrongEffect, wrong_effects};
+pub use effects::Effects;
 pub use health::HealthPolicy;
 pub use linear::{is_linearizable, linearizable};
 pub use records::records_are_whole;
@@ -97,6 +98,7 @@ pub use timeouts::{
 };
 pub use trips::breakers_open_after;
 pub use verdict::{CountedVerdict, Verdict};
+pub use wrong_effects::{ClientOutcome, EffectKey, WrongEffect, wrong_effects};
 
 type Judge = dyn Fn(&Trace, &History) -> CountedVerdict + Send + Sync;
 
