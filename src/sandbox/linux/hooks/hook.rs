@@ -15,3 +15,16 @@ pub(super) enum Answer {
     Int(*const c_void),
     Long(*const c_void),
 }
+
+/// Calls the C library's definition that a hook hides, or gives this if there is none.
+macro_rules! next {
+    ($name:literal, $kind:ty, $failed:expr, $($argument:expr),*) => {{
+        static NEXT: $crate::sandbox::platform::raw::Next = $crate::sandbox::platform::raw::Next::new($name);
+        // SAFETY: the type is that of the symbol, and the caller vouches for the arguments.
+        match unsafe { NEXT.get::<$kind>() } {
+            Some(next) => unsafe { next($($argument),*) },
+            None => $failed,
+        }
+    }};
+}
+pub(super) use next;

@@ -5,8 +5,8 @@ use std::ffi::CStr;
 use libc::{FILE, c_char, c_int, c_void, pid_t};
 
 use super::super::counter::with_real_counter;
-use super::super::raw::{Next, call, set_errno};
-use super::hook::Hook;
+use super::super::raw::{call, set_errno};
+use super::hook::{Hook, next};
 use super::machine;
 use crate::sandbox::descriptors::FIRST_DESCRIPTOR;
 use crate::sandbox::escapes::record_escape;
@@ -24,18 +24,6 @@ pub(super) static HOOKS: [Hook; 8] = [
     Hook(if_indextoname as *const _),
     Hook(if_nameindex as *const _),
 ];
-
-/// Calls the definition that a hook hides.
-macro_rules! next {
-    ($name:literal, $kind:ty, $failed:expr, $($argument:expr),*) => {{
-        static NEXT: Next = Next::new($name);
-        // SAFETY: the type is that of the symbol, and the caller vouches for the arguments.
-        match unsafe { NEXT.get::<$kind>() } {
-            Some(next) => unsafe { next($($argument),*) },
-            None => $failed,
-        }
-    }};
-}
 
 /// Records a program that is started by its command line.
 ///

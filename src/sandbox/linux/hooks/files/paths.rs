@@ -5,9 +5,9 @@ use std::ffi::{CStr, c_void};
 
 use libc::{c_char, c_int, c_uint, mode_t, size_t, ssize_t};
 
-use super::super::super::raw::{Next, call, pass};
+use super::super::super::raw::{call, pass};
 use super::super::entropy;
-use super::super::hook::Hook;
+use super::super::hook::{Hook, next};
 use super::{asked, record};
 
 /// The hooks of this file.
@@ -95,18 +95,6 @@ recorded! {
     truncate "truncate" (path: Text, length: libc::off_t) path => libc::SYS_truncate, [path, length];
     utimensat "utimensat" (at: c_int, path: Text, times: Found, flags: c_int) path
         => libc::SYS_utimensat, [at, path, times, flags];
-}
-
-/// Calls the definition that a hook hides.
-macro_rules! next {
-    ($name:literal, $kind:ty, $failed:expr, $($argument:expr),*) => {{
-        static NEXT: Next = Next::new($name);
-        // SAFETY: the type is that of the symbol, and the caller vouches for the arguments.
-        match unsafe { NEXT.get::<$kind>() } {
-            Some(next) => unsafe { next($($argument),*) },
-            None => $failed,
-        }
-    }};
 }
 
 /// # Safety
