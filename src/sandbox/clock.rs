@@ -81,11 +81,6 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// The monotonic clock in nanoseconds.
-    pub(super) fn monotonic(self) -> u64 {
-        self.virtual_nanos.saturating_add(self.frame)
-    }
-
     /// The virtual time at which the monotonic clock reads `monotonic`.
     pub(super) fn virtual_at(self, monotonic: u64) -> u64 {
         monotonic.saturating_sub(self.frame)
@@ -258,7 +253,8 @@ impl Clocks {
     }
 
     /// The current state of the running code's clock. Does not count as a read.
-    pub(super) fn peek(&self) -> Reading {
+    #[inline(always)]
+    fn peek_inline(&self) -> Reading {
         if self.quiet.get() {
             let slot = self.last_read.get().0.min(self.outside_slot());
             return Reading { slot, virtual_nanos: self.hosts[slot].floor.get(), frame: self.frame(ORIGIN + ROUNDING) };
@@ -291,8 +287,13 @@ impl Clocks {
         Reading { slot, virtual_nanos, frame: self.frame(frame) }
     }
 
+    /// The current state of the running code's clock. Does not count as a read.
+    pub(super) fn peek(&self) -> Reading {
+        self.peek_inline()
+    }
+
     /// What the monotonic clock shows to programs where it would show this without a shift.
-    #[inline]
+    #[inline(always)]
     fn frame(&self, nanos: u64) -> u64 {
         nanos.saturating_add(self.shift)
     }
@@ -308,7 +309,7 @@ impl Clocks {
     }
 
     /// Reads the monotonic clock for the code under test. `Err` means that the host in this slot spins.
-    #[inline]
+    #[inline(always)]
     pub(super) fn read_monotonic(&self) -> Result<u64, usize> {
         let left = self.new_runtime_reads_left.get();
         if left > 0 && (self.starting.get() || Handle::try_current().is_err()) {
@@ -317,47 +318,50 @@ impl Clocks {
             self.new_runtime_reads_left.set(left - 1);
             return Ok(self.frame(ORIGIN).saturating_add(self.step.get()));
         }
-        self.read().map(Reading::monotonic)
+        let Reading { slot, virtual_nanos, frame } = self.peek_inline();
+        Ok(self.count_read(slot, virtual_nanos)?.saturating_add(frame))
     }
 
     /// Reads the wall clock for the code under test, in nanoseconds since the Unix epoch; `epoch` is its value at
     /// virtual time zero. `Err` means that the host in this slot spins.
     #[inline]
     pub(super) fn read_wall(&self, epoch: u64) -> Result<u64, usize> {
-        let reading = self.read()?;
-        let clock = &self.hosts[reading.slot];
-        let wall = epoch.saturating_add(reading.virtual_nanos).saturating_add_signed(clock.wall_offset.get());
-        let error = clock.wall_error.get().at(reading.virtual_nanos);
+        let Reading { slot, virtual_nanos, .. } = self.peek();
+        let virtual_nanos = self.count_read(slot, virtual_nanos)?;
+        let clock = &self.hosts[slot];
+        let wall = epoch.saturating_add(virtual_nanos).saturating_add_signed(clock.wall_offset.get());
+        let error = clock.wall_error.get().at(virtual_nanos);
         if error != 0 {
             clock.wrong_reads.set(clock.wrong_reads.get() + 1);
         }
         Ok(wall.saturating_add_signed(error))
     }
 
-    /// Reads the clock, and counts reads that find no change but that of waiting for one.
-    #[inline]
-    fn read(&self) -> Result<Reading, usize> {
-        let reading = self.peek();
-        let read = (reading.slot, reading.virtual_nanos);
-        if self.last_read.replace(read) != read {
+    /// Counts a read that found this, and reads that find no change but that of waiting for one; returns the virtual time
+    /// to show. It takes and returns numbers, not a [`Reading`], so that these stay in registers.
+    #[inline(always)]
+    fn count_read(&self, slot: usize, virtual_nanos: u64) -> Result<u64, usize> {
+        let (last_slot, last_nanos) = self.last_read.get();
+        if last_slot != slot || last_nanos != virtual_nanos {
+            self.last_read.set((slot, virtual_nanos));
             self.reads.set(1);
-            self.stands_since.set(reading.virtual_nanos);
-            return Ok(reading);
+            self.stands_since.set(virtual_nanos);
+            return Ok(virtual_nanos);
         }
         let reads = self.reads.get() + 1;
         self.reads.set(reads);
-        if reads > PATIENT_READS { self.read_impatiently(reading, reads) } else { Ok(reading) }
+        if reads > PATIENT_READS { self.read_impatiently(slot, virtual_nanos, reads) } else { Ok(virtual_nanos) }
     }
 
     /// Moves a clock that code looks at again and again.
     #[cold]
-    fn read_impatiently(&self, mut reading: Reading, reads: u32) -> Result<Reading, usize> {
+    fn read_impatiently(&self, slot: usize, mut virtual_nanos: u64, reads: u32) -> Result<u64, usize> {
         if !self.quiet.get() {
-            reading.virtual_nanos = reading.virtual_nanos.saturating_add(CREEP);
-            self.run_ahead(reading.slot, reading.virtual_nanos);
-            self.last_read.set((reading.slot, reading.virtual_nanos));
+            virtual_nanos = virtual_nanos.saturating_add(CREEP);
+            self.run_ahead(slot, virtual_nanos);
+            self.last_read.set((slot, virtual_nanos));
         }
-        if reads < SPIN_LIMIT { Ok(reading) } else { Err(reading.slot) }
+        if reads < SPIN_LIMIT { Ok(virtual_nanos) } else { Err(slot) }
     }
 
     /// The virtual time since which reads have found no change but that of waiting for one.
@@ -391,7 +395,7 @@ impl Clocks {
         self.quiet.get()
     }
 
-    #[inline]
+    #[inline(always)]
     fn slot_of(&self, id: Id) -> Option<usize> {
         if let Some((last, slot)) = self.last_runtime.get()
             && last == id
@@ -403,14 +407,14 @@ impl Clocks {
         Some(slot)
     }
 
-    #[inline]
+    #[inline(always)]
     fn instant_nanos(&self, instant: Instant) -> u64 {
         ORIGIN.saturating_add(nanos(instant.saturating_duration_since(self.anchor.get())))
     }
 }
 
 /// A duration in nanoseconds, saturating at about 584 years.
-#[inline]
+#[inline(always)]
 pub(super) fn nanos(duration: Duration) -> u64 {
     duration.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(duration.subsec_nanos()))
 }
