@@ -50,9 +50,7 @@ impl Net {
             self.kernels[host.index()].arrivals.pop();
             if !self.has_power(host) {
                 self.arrive_without_power(id, now);
-            } else if let Some(packet) = self.packets.take(id)
-                && !packet.dropped
-            {
+            } else if let Some(packet) = self.packets.take(id) {
                 self.arrive(host, packet, now);
             }
         }
@@ -61,12 +59,10 @@ impl Net {
     /// A segment that reaches a machine without power is lost.
     fn arrive_without_power(&mut self, id: u32, now: Duration) {
         self.record_packet(id, now, PacketEvent::Unpowered);
-        let Some(packet) = self.packets.get_mut(id) else { return };
+        let Some(packet) = self.packets.get(id) else { return };
         if packet.is_sent_once() {
             drop(self.packets.take(id));
         } else {
-            // Its datagram has arrived; later transmissions have none.
-            packet.follows = Some(id);
             self.timers.push(Reverse((now, id)));
         }
     }
@@ -183,11 +179,9 @@ impl Net {
     }
 
     /// A segment was not acknowledged: its sender sends it again.
-    fn keep_for_later(&mut self, mut packet: Packet, now: Duration) {
+    fn keep_for_later(&mut self, packet: Packet, now: Duration) {
         if matches!(packet.kind, SegmentKind::Data | SegmentKind::Fin) && !packet.is_sent_once() {
-            let id = self.packets.next_ticket();
-            packet.follows = Some(id);
-            self.packets.push(packet);
+            let id = self.packets.push(Packet { follows: None, ..packet });
             self.timers.push(Reverse((now, id)));
         }
     }

@@ -266,9 +266,7 @@ pub(crate) struct Packet {
     pub(crate) passed: bool,
     /// When it arrives; meaningful once the wire has decided.
     pub(crate) due: Duration,
-    /// Whether it was lost; its datagram is still delivered, to be discarded.
-    pub(crate) dropped: bool,
-    /// Set if it has no datagram: it was injected, split off on the way, or sent by a host that went down. The ticket
-    /// of the segment that it follows, if both are due at the same time.
+    /// Set if it was injected or split off on the way: the ticket of the segment that it follows, if both are due at the
+    /// same time.
     pub(crate) follows: Option<u32>,
 }

@@ -16,14 +16,11 @@ use super::headline::headline;
 use super::host_faults::AllHostFaults;
 use super::limits::Limits;
 use super::machine::Kernel;
-use super::names::{Names, address, source};
+use super::names::{Names, source};
 use super::packets::Packets;
 use crate::history::SharedRecording;
 use crate::sandbox;
 use crate::trace::{Event, HostId, PacketEvent, PacketRecord, SegmentKind};
-
-/// The port on which each machine's network card receives tickets.
-pub(crate) const CARD_PORT: u16 = 1;
 
 /// How long a segment takes from a machine to itself.
 const LOOPBACK: Duration = Duration::from_micros(50);
@@ -124,31 +121,13 @@ impl Net {
             lost_by: None,
             passed: false,
             due,
-            dropped: false,
             follows: None,
         });
         if from == to {
-            return self.arrive_without_datagram(id);
-        }
-        self.undecided.push(id);
-        let kernel = &self.kernels[from.index()];
-        // A card can be used only while its machine's program is the one that runs, on the thread that simulates.
-        if sandbox::current_host() == Some(from.index()) && kernel.card.is_some() && sandbox::is_simulating_thread() {
-            self.transmit(from, id);
+            self.deliver(id);
         } else {
-            self.kernels[from.index()].outbox.push(id);
-            let task = self.kernels[from.index()].task.take();
-            self.wake.extend(task);
+            self.undecided.push(id);
         }
-    }
-
-    /// Queues a segment that crosses no link, to reach its kernel when it is due.
-    pub(super) fn arrive_without_datagram(&mut self, id: u32) {
-        let (Some(packet), arrival) = (self.packets.get(id), self.packets.arrival(id)) else { return };
-        let host = self.flows[packet.flow as usize].host(packet.side.other());
-        let kernel = &mut self.kernels[host.index()];
-        kernel.arrivals.extend(arrival);
-        self.wake.extend(kernel.task.take());
     }
 
     fn record_sent(&self, now: Duration, flow: FlowId, segment: (Side, u32), kind: SegmentKind, bytes: &Bytes) {
@@ -184,23 +163,6 @@ impl Net {
         self.recording.lock().trace.packet(&packet, &[]);
     }
 
-    fn transmit(&self, from: HostId, id: u32) {
-        let Some(packet) = self.packets.get(id) else { return };
-        let flow = &self.flows[packet.flow as usize];
-        let to = flow.host(packet.side.other());
-        let address = SocketAddr::new(address(to.index()), CARD_PORT);
-        let card = self.kernels[from.index()].card.as_ref().expect("a machine that transmits has a card");
-        // Turmoil refuses a datagram only for an address without a host, and every kernel has a host.
-        let sent = card.try_send_to(&id.to_le_bytes(), address);
-        debug_assert!(sent.is_ok(), "turmoil refused a datagram: {sent:?}");
-    }
-
-    pub(super) fn flush(&mut self, host: HostId) {
-        for id in std::mem::take(&mut self.kernels[host.index()].outbox) {
-            self.transmit(host, id);
-        }
-    }
-
     /// Whether a machine has power, whether or not its program runs.
     pub(crate) fn has_power(&self, host: HostId) -> bool {
         self.kernels[host.index()].has_power()
@@ -221,16 +183,6 @@ impl Net {
         let kernel = &mut self.kernels[host.index()];
         kernel.power_on();
         self.wake.extend(kernel.task.take());
-    }
-
-    /// Makes the unsent segments of a host that went down in this step travel without datagrams. The host had its turn
-    /// in the step already, so their datagrams would leave with the next step and be late.
-    pub(crate) fn send_without_datagrams(&mut self, host: HostId) {
-        for id in self.kernels[host.index()].take_unsent(&self.undecided) {
-            if let Some(packet) = self.packets.get_mut(id) {
-                packet.follows = Some(id);
-            }
-        }
     }
 
     /// Takes how often each fault that the kernels carry out themselves was effective.

@@ -1,12 +1,9 @@
-//! The state of one machine's kernel: power, the network card, ports, and the segments that wait there.
+//! The state of one machine's kernel: power, ports, timers, and the segments on their way there.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
-use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
-
-use turmoil::net::UdpSocket;
 
 use super::allowance::Allowance;
 use super::bound::Bound;
@@ -31,7 +28,6 @@ enum MachineState {
 #[derive(Debug, Default)]
 pub(super) struct Kernel {
     state: MachineState,
-    pub(super) card: Option<Arc<UdpSocket>>,
     pub(super) listeners: Listeners,
     /// How often the machine has connected to each port of each peer.
     pub(super) connects: BTreeMap<(HostId, u16), u32>,
@@ -47,11 +43,12 @@ pub(super) struct Kernel {
     /// Whom the kernel wakes at which time, each with a number of its own.
     pub(super) alarms: BTreeMap<(Duration, u64), Waker>,
     pub(super) alarms_so_far: u64,
-    /// Segments that the card has received, ordered by arrival.
+    /// Segments on their way to this machine, ordered by arrival.
     pub(super) arrivals: BinaryHeap<Arrival>,
-    /// Segments to send as soon as the machine's next program is polled.
-    pub(super) outbox: Vec<u32>,
+    /// Wakes the task that runs this kernel. Whoever takes it has woken that task, or will.
     pub(super) task: Option<Waker>,
+    /// When that task wakes by itself.
+    pub(super) wakes_at: Duration,
     /// Whether the world runs this kernel, because nothing on the machine runs.
     pub(super) is_frozen: bool,
 }
@@ -75,7 +72,6 @@ impl Kernel {
         self.state = MachineState::Off;
         self.listeners.clear();
         self.ports.clear();
-        self.outbox.clear();
         self.keep_alive.clear();
         self.requests.clear();
         self.alarms.clear();
@@ -85,12 +81,5 @@ impl Kernel {
 
     pub(super) fn power_on(&mut self) {
         self.state = MachineState::On;
-    }
-
-    /// Removes the segments in `among` from the outbox; returns those that it removed.
-    pub(super) fn take_unsent(&mut self, among: &[u32]) -> Vec<u32> {
-        let (taken, others) = std::mem::take(&mut self.outbox).into_iter().partition(|id| among.contains(id));
-        self.outbox = others;
-        taken
     }
 }

@@ -1,4 +1,4 @@
-//! The simulated network: TCP as a kernel implements it, over turmoil's datagrams and links.
+//! The simulated network: TCP as a kernel implements it, between the hosts that turmoil runs.
 //!
 //! Code under test takes a [`Connector`] and a [`TcpListener`] as arguments, so the same code also runs on tokio's
 //! sockets; or it makes its own sockets, in a scenario with
@@ -45,20 +45,19 @@
 //!   Kernel, one per host      connections, windows, backlogs        (kernel; calls: requests of programs;
 //!                                                                  arrivals: segments that reach it;
 //!                                                                  triggered: faults that begin inside a step)
-//!     a turmoil datagram      a ticket for each segment             (card, packets)
+//!     Packet                  a segment on its way, with a ticket   (packets)
 //!       Wire                  decides about each transmission       (wire)
 //! ```
 //!
-//! Each segment crosses turmoil's links as one datagram that carries a ticket. All links are on hold: the wire decides
-//! when each segment arrives, and releases its datagram at the start of the step that contains this time. The receiving
-//! kernel then waits for the exact time within the step.
+//! A segment does not cross turmoil's links. At the start of the step after it was sent, the wire decides when it arrives
+//! and puts it among the arrivals of the receiving kernel, whose task waits for the exact time. As no step is longer than
+//! the smallest latency, that time is still to come.
 
 mod adapters;
 mod allowance;
 mod arrivals;
 mod bound;
 mod calls;
-mod card;
 mod connector;
 mod datagram;
 mod flow;
@@ -83,6 +82,7 @@ mod readiness;
 mod requests;
 mod shared;
 mod socket;
+mod task;
 mod triggered;
 mod unreachable;
 mod watch;
@@ -97,10 +97,10 @@ pub use listener::TcpListener;
 pub use socket::TcpStream;
 pub use watch::KeepAlive;
 
-pub(crate) use card::run_kernel;
 pub(crate) use limits::SocketLimits;
 pub(crate) use names::{NameFault, NameTrouble, address, address_v6};
 pub(crate) use shared::SharedNet;
+pub(crate) use task::run_kernel;
 pub(crate) use triggered::{ApplyToHost, Down, TriggerAction, TriggeredFault, Victims};
 pub(crate) use wire::{
     BlockKind, Chain, Fate, Fates, IdleWatch, LinkFault, Queue, Stream, StreamKind, Wire, WireSettings,

@@ -16,7 +16,7 @@ impl Net {
         if let Some(packet) = self.packets.get_mut(id) {
             packet.due = due;
         }
-        self.arrive_without_datagram(id);
+        self.deliver(id);
     }
 
     /// A kernel has sent a segment of this side in vain for too long: the connection fails.

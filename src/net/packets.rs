@@ -1,5 +1,5 @@
-//! The segments in flight, found by the tickets that cross turmoil's links in their place, and the changes made to them
-//! on the way: some are injected, split or corrupted. The wire decides which.
+//! The segments in flight, each with a ticket, and the changes made to them on the way: some are injected, split or
+//! corrupted. The wire decides which.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, VecDeque};
@@ -32,13 +32,6 @@ impl Packets {
         let ticket = self.next_ticket();
         self.slots.push_back(Some(packet));
         ticket
-    }
-
-    /// The tickets of the segments in flight for which `is_meant` holds.
-    pub(super) fn tickets(&self, is_meant: impl Fn(&Packet) -> bool) -> Vec<u32> {
-        let slots = self.slots.iter().enumerate();
-        let meant = slots.filter(|(_, slot)| slot.as_ref().is_some_and(&is_meant));
-        meant.map(|(place, _)| self.first + place as u32).collect()
     }
 
     /// The segments in flight.
@@ -81,30 +74,15 @@ impl Packets {
     ) -> u32 {
         // No kernel counts it among its segments, and the wire makes no decision about it.
         let (bytes, room, ordinal) = (Bytes::new(), 0, u32::MAX);
-        let follows = Some(behind.unwrap_or(self.next_ticket()));
-        let (due, dropped) = (Duration::MAX, false);
+        let (due, follows) = (Duration::MAX, behind);
         let (attempt, lost_by, passed) = (0, None, true);
-        self.push(Packet {
-            flow,
-            side,
-            kind,
-            bytes,
-            room,
-            ordinal,
-            sent_at,
-            attempt,
-            lost_by,
-            passed,
-            due,
-            dropped,
-            follows,
-        })
+        self.push(Packet { flow, side, kind, bytes, room, ordinal, sent_at, attempt, lost_by, passed, due, follows })
     }
 
-    /// Copies a segment; the copy has no datagram, and may arrive before the original.
+    /// Copies a segment; the copy may arrive before the original.
     pub(super) fn twin(&mut self, id: u32) -> Option<u32> {
         let packet = self.get(id)?;
-        let twin = Packet { bytes: packet.bytes.clone(), follows: Some(self.next_ticket()), ..*packet };
+        let twin = Packet { bytes: packet.bytes.clone(), ..*packet };
         Some(self.push(twin))
     }
 
@@ -128,12 +106,11 @@ impl Packets {
 
     /// Whether something that this side sent, and would send again, has not arrived yet.
     pub(super) fn is_unacknowledged(&self, flow: FlowId, side: Side) -> bool {
-        self.iter()
-            .any(|packet| (packet.flow, packet.side) == (flow, side) && !packet.dropped && !packet.is_sent_once())
+        self.iter().any(|packet| (packet.flow, packet.side) == (flow, side) && !packet.is_sent_once())
     }
 
-    /// The connections with a segment in flight that is not lost.
+    /// The connections with a segment in flight.
     pub(super) fn busy(&self) -> BTreeSet<FlowId> {
-        self.iter().filter(|packet| !packet.dropped).map(|packet| packet.flow).collect()
+        self.iter().map(|packet| packet.flow).collect()
     }
 }

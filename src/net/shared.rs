@@ -39,10 +39,11 @@ impl std::ops::DerefMut for NetGuard<'_> {
 
 impl Drop for NetGuard<'_> {
     fn drop(&mut self) {
-        let wake = std::mem::take(&mut self.wake);
-        // A waker may run code that locks the network again.
+        // A waker may run code that locks the network again. Most often there is none, or one.
+        let first = if self.wake.len() == 1 { self.wake.pop() } else { None };
+        let others = std::mem::take(&mut self.wake);
         drop(self.0.take());
-        for waker in wake {
+        for waker in first.into_iter().chain(others) {
             waker.wake();
         }
     }

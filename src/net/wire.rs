@@ -32,7 +32,7 @@ pub(crate) use stream::{Stream, StreamKind};
 
 use connections::deliver_datagram;
 use gaps::{Filled, Gaps};
-use links::{Links, drop_packet, is_from_program, is_output};
+use links::{Links, is_from_program, is_output};
 use release::ForeignSegments;
 use retransmit::{FORGOTTEN_AFTER, GIVES_UP_AFTER, gives_up_at, next_attempt};
 use stream::Piece;
@@ -110,20 +110,20 @@ impl Wire {
                 net.record_packet(id, now, PacketEvent::SentAgain(0));
                 self.transmit(net, id, now);
             } else {
-                drop_packet(net, id, now);
+                drop(net.packets.take(id));
             }
         }
     }
 
     /// A machine loses power: the output that an output stall kept in it is lost.
-    pub(crate) fn forget_unsent(&mut self, net: &mut Net, from: HostId, now: Duration) {
+    pub(crate) fn forget_unsent(&mut self, net: &mut Net, from: HostId) {
         for link in &mut self.links.by_host[from.index()] {
             if !link.faults.iter().any(|(_, what)| *what == LinkFault::Block(BlockKind::OutputStall)) {
                 continue;
             }
             for id in std::mem::take(&mut link.stalled) {
                 if net.packets.get(id).is_some_and(|packet| is_output(packet.kind)) {
-                    drop_packet(net, id, now);
+                    drop(net.packets.take(id));
                 } else {
                     link.stalled.push(id);
                 }
@@ -207,7 +207,7 @@ impl Wire {
             return self.transmit(net, id, at);
         }
         for id in self.gaps.give_up(flow, side).into_iter().chain([id]) {
-            drop_packet(net, id, at);
+            drop(net.packets.take(id));
         }
         if is_known {
             net.give_up(flow, side, at);
@@ -246,7 +246,7 @@ impl Wire {
         let Some(packet) = net.packets.get_mut(id) else { return };
         packet.lost_by.get_or_insert(fault);
         if packet.is_sent_once() {
-            return drop_packet(net, id, at);
+            return drop(net.packets.take(id));
         }
         let (flow, side, ordinal, sent_at) = (packet.flow, packet.side, packet.ordinal, packet.sent_at);
         let hosts = &net.flows[flow as usize];
@@ -300,8 +300,8 @@ impl Wire {
         }
     }
 
-    /// Releases the datagrams of all segments that arrive before `step_end`, at the start of the step.
-    pub(crate) fn release(&mut self, net: &Net, sim: &Sim<'_>, now: Duration, step_end: Duration) {
-        self.foreign.release(&mut self.links, net, sim, now, step_end);
+    /// Releases the segments of plain turmoil sockets that arrive before `step_end`, at the start of the step.
+    pub(crate) fn release(&mut self, sim: &Sim<'_>, now: Duration, step_end: Duration) {
+        self.foreign.release(&mut self.links, sim, now, step_end);
     }
 }

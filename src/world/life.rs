@@ -1,6 +1,7 @@
 //! One life of a host: its kernel, and its program if it runs one.
 
 use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
@@ -38,6 +39,8 @@ pub(crate) struct Slot {
     pub(crate) alive: AliveFlag,
     pub(crate) shutdown: Shutdown,
     pub(crate) exit: Option<Exit>,
+    /// Tells the world that a program has ended by itself.
+    pub(crate) has_exited: Arc<AtomicBool>,
     /// The runtime of the program that runs.
     pub(crate) runtime: Option<Handle>,
 }
@@ -63,7 +66,9 @@ pub(crate) async fn run_life(slot: Arc<Mutex<Slot>>, net: SharedNet, host: HostI
             Err(_) => Exit::Failed("the program was cancelled".to_owned()),
         };
         if alive.is_set() {
-            slot.lock().unwrap_or_else(PoisonError::into_inner).exit = Some(exit);
+            let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+            slot.exit = Some(exit);
+            slot.has_exited.store(true, Ordering::Relaxed);
         }
     }
     match kernel.await {

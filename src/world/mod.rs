@@ -96,7 +96,7 @@ impl<'a> World<'a> {
         let address = self.sim.lookup(host.name.as_str());
         assert_eq!(address, crate::net::address(id.index()), "turmoil numbers hosts from 192.168.0.1");
         sandbox::set_wall_offset(id.index(), host.wall_offset);
-        let slot = Arc::new(Mutex::new(Slot::default()));
+        let slot = Arc::new(Mutex::new(Slot { has_exited: self.has_exited.clone(), ..Slot::default() }));
         self.slots.push(slot.clone());
         self.prepare_life(id);
         let net = self.net.clone();
@@ -131,7 +131,7 @@ impl<'a> World<'a> {
             self.wire.close_idle(&mut self.net.lock(), self.now);
         }
         self.wire.decide(&mut self.net.lock(), self.now);
-        self.wire.release(&self.net.lock(), &self.sim, self.now, step_end);
+        self.wire.release(&self.sim, self.now, step_end);
         self.run_frozen_kernels(step_end);
         // Turmoil reports an error only if a host's future ends with one, and no life ends by itself.
         if let Err(error) = self.sim.step() {

@@ -1,6 +1,7 @@
 //! The state of the world, and the operations on its hosts that the other files of this module share.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -20,8 +21,8 @@ use crate::trace::{Event, HostId};
 /// Where simulated wall clocks start: 2026-01-01T00:00:00Z, in seconds since the Unix epoch.
 pub(crate) const EPOCH: Duration = Duration::from_secs(1_767_225_600);
 
-/// How many datagrams a host's network card holds before turmoil drops some. This is never reached.
-const CARD_CAPACITY: usize = 1 << 20;
+/// How many datagrams a plain turmoil socket holds before turmoil drops some.
+const DATAGRAM_CAPACITY: usize = 1 << 20;
 
 /// Everything that a run depends on, with all settings resolved.
 #[derive(Debug)]
@@ -98,6 +99,8 @@ pub(super) struct World<'a> {
     descriptors: Option<ProcessDescriptors>,
     pub(super) wire: Wire,
     pub(super) slots: Vec<Arc<Mutex<Slot>>>,
+    /// Whether a program has ended by itself since the world last looked.
+    pub(super) has_exited: Arc<AtomicBool>,
     pub(super) disks: Vec<DiskImage>,
     /// The faults that keep each host down. A host is started again when the last of them releases it.
     pub(super) downed_by: Vec<Vec<usize>>,
@@ -137,7 +140,7 @@ impl<'a> World<'a> {
                 .tick_duration(spec.step)
                 .simulation_duration(Duration::MAX / 4)
                 .epoch(UNIX_EPOCH + EPOCH)
-                .udp_capacity(CARD_CAPACITY)
+                .udp_capacity(DATAGRAM_CAPACITY)
                 .tcp_capacity(1_024)
                 .rng_seed(spec.seed.decide("turmoil", &[]))
                 .build(),
@@ -146,6 +149,7 @@ impl<'a> World<'a> {
             net,
             wire: Wire::new(&settings, spec.hosts.len(), spec.plan.faults.len()),
             slots: Vec::new(),
+            has_exited: Arc::default(),
             disks: (0..spec.hosts.len()).map(|host| DiskImage::new(spec.seed, host as u64)).collect(),
             downed_by: vec![Vec::new(); spec.hosts.len()],
             fault_starts: vec![None; spec.plan.faults.len()],
@@ -234,6 +238,10 @@ impl<'a> World<'a> {
 
     /// Handles the programs that returned or failed in the last step.
     pub(super) fn handle_exits(&mut self) {
+        // This happens in few steps, and a lock for each host is not free.
+        if !self.has_exited.swap(false, Ordering::Relaxed) {
+            return;
+        }
         for index in 0..self.slots.len() {
             let host = HostId(index as u16);
             let (exit, life) = {
@@ -263,10 +271,6 @@ impl<'a> World<'a> {
         let due = self.record_deferring_triggers(Some(host), event, text);
         self.net.lock().triggered_faults().mark_dead(host);
         self.net.lock().kill(host);
-        if !due.is_empty() {
-            // The segments that its kernel has just sent are on their way, whatever the triggered faults do.
-            self.net.lock().send_without_datagrams(host);
-        }
         self.disks[host.index()].kill();
         self.idle(host);
         self.trigger_all(due, Some(host));
@@ -275,7 +279,7 @@ impl<'a> World<'a> {
     pub(super) fn power_off(&mut self, host: HostId) {
         let due = self.record_deferring_triggers(Some(host), Event::PoweredOff, None);
         self.net.lock().triggered_faults().mark_dead(host);
-        self.wire.forget_unsent(&mut self.net.lock(), host, self.now);
+        self.wire.forget_unsent(&mut self.net.lock(), host);
         self.net.lock().power_off(host);
         self.disks[host.index()].power_off();
         self.idle(host);

@@ -128,7 +128,7 @@ impl World<'_> {
     /// Completes a kill or power off of a host whose alive flag is cleared and whose kernel has handled it already.
     fn finish_crash(&mut self, host: HostId, fault: &Fault) {
         if let Injection::Down(GoingDown::PowerOff) = Injection::of(&fault.kind) {
-            self.wire.forget_unsent(&mut self.net.lock(), host, self.now);
+            self.wire.forget_unsent(&mut self.net.lock(), host);
             self.disks[host.index()].power_off();
         } else {
             self.disks[host.index()].kill();
@@ -140,7 +140,6 @@ impl World<'_> {
             // The program had failed by itself before the fault took it down.
             self.failures.push((host, error));
         }
-        self.net.lock().send_without_datagrams(host);
         self.idle(host);
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::link::{LinkFault, within};
-use super::links::{Links, decision, drop_packet};
+use super::links::{Links, decision};
 use super::stream::{Piece, PieceFate, Stream};
 use crate::net::flow::{FlowId, Packet, Side};
 use crate::net::kernel::Net;
@@ -42,7 +42,7 @@ impl Links {
         };
         match fate {
             PieceFate::Passes => {}
-            PieceFate::Lost => lose(net, piece),
+            PieceFate::Lost => drop(net.packets.take(piece.id)),
             PieceFate::Breaks { after, is_graceful } => {
                 self.record_block(net, piece.id, fault, sent_at);
                 self.break_off(net, piece, after, is_graceful, place + 1);
@@ -97,7 +97,7 @@ impl Links {
         let behind = Some(packet.follows.unwrap_or(piece.id));
         let (kind, length) = (if is_graceful { SegmentKind::Fin } else { SegmentKind::Rst }, packet.bytes.len());
         if let Some(rest) = self.pass_on(net, piece, after, length, place) {
-            lose(net, rest);
+            drop(net.packets.take(rest.id));
         }
         net.flows[flow as usize].is_severed = true;
         let end = net.packets.inject(flow, side, kind, sent_at, behind);
@@ -128,7 +128,7 @@ impl Links {
         if net.packets.get(id).is_some_and(|packet| packet.kind == SegmentKind::Data) {
             self.answer_with_reset(net, id, at);
         } else {
-            drop_packet(net, id, at);
+            drop(net.packets.take(id));
         }
     }
 
@@ -167,9 +167,9 @@ fn arrive(net: &mut Net, piece: Piece) {
     {
         // Of several pieces that follow the same segment, the one with the lower ticket arrives first.
         let id = net.packets.push(packet);
-        net.arrive_without_datagram(id);
-    } else if net.goes_to_frozen(piece.id) {
-        net.arrive_without_datagram(piece.id);
+        net.deliver(id);
+    } else {
+        net.deliver(piece.id);
     }
 }
 
@@ -177,12 +177,5 @@ fn arrive(net: &mut Net, piece: Piece) {
 pub(super) fn deliver_datagram(net: &mut Net, id: u32, due: Duration) {
     let Some(packet) = net.packets.get_mut(id) else { return };
     packet.due = due;
-    if packet.follows.is_some() || net.goes_to_frozen(id) {
-        net.arrive_without_datagram(id);
-    }
-}
-
-/// Drops a piece.
-fn lose(net: &mut Net, piece: Piece) {
-    drop_packet(net, piece.id, piece.due);
+    net.deliver(id);
 }

@@ -63,7 +63,7 @@ impl Links {
         let Some(packet) = net.packets.get(id) else { return };
         let (flow_id, side, ordinal) = (packet.flow, packet.side, packet.ordinal);
         let is_answered = packet.kind != SegmentKind::Rst && !packet.is_datagram();
-        drop_packet(net, id, at);
+        drop(net.packets.take(id));
         if !is_answered {
             return;
         }
@@ -111,14 +111,4 @@ pub(super) fn is_from_program(kind: SegmentKind) -> bool {
 /// Whether a segment of this kind leaves its machine only when its program's output does.
 pub(super) fn is_output(kind: SegmentKind) -> bool {
     is_from_program(kind) || kind == SegmentKind::Datagram
-}
-
-/// Drops a segment. If it has a datagram, that is still delivered, to be discarded.
-pub(super) fn drop_packet(net: &mut Net, id: u32, at: Duration) {
-    if net.packets.get(id).is_some_and(|packet| packet.follows.is_some()) {
-        net.packets.take(id);
-    } else if let Some(packet) = net.packets.get_mut(id) {
-        packet.dropped = true;
-        packet.due = at;
-    }
 }

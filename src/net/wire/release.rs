@@ -1,13 +1,13 @@
-//! Releases due datagrams from turmoil's links, and decides about segments of code on plain turmoil sockets.
+//! Decides about the segments of code on plain turmoil sockets, and releases those that are due from turmoil's links.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use turmoil::{Protocol, Segment, SentRef, Sim};
 
 use super::link::within;
 use super::links::Links;
-use crate::net::kernel::{CARD_PORT, Net};
 
 /// A segment of a plain turmoil socket. Turmoil appends new segments to a link's queue, so its position there
 /// identifies it.
@@ -23,45 +23,44 @@ struct Foreign {
 pub(super) struct ForeignSegments(Vec<VecDeque<Foreign>>);
 
 impl ForeignSegments {
-    /// Releases the datagrams of all segments that arrive before `step_end`, at the start of the step.
-    pub(super) fn release(
+    /// Releases the segments that arrive before `step_end`, at the start of the step.
+    pub(super) fn release(&mut self, wire_links: &mut Links, sim: &Sim<'_>, now: Duration, step_end: Duration) {
+        sim.links(|mut links| {
+            let mut index = 0;
+            // Nearly all links are empty in nearly all steps.
+            while let Some(mut link) = links.next() {
+                if let Some(first) = link.next() {
+                    let pair = link.pair();
+                    self.release_on(wire_links, index, pair.0, std::iter::once(first).chain(link), now, step_end);
+                }
+                index += 1;
+            }
+        });
+    }
+
+    #[cold]
+    fn release_on<'a>(
         &mut self,
         wire_links: &mut Links,
-        net: &Net,
-        sim: &Sim<'_>,
+        index: usize,
+        lower: IpAddr,
+        link: impl Iterator<Item = SentRef<'a>>,
         now: Duration,
         step_end: Duration,
     ) {
-        sim.links(|links| {
-            for (index, link) in links.enumerate() {
-                if self.0.len() <= index {
-                    self.0.push(VecDeque::new());
-                }
-                self.0[index].retain(|foreign| !foreign.released);
-                let mut place = 0;
-                let pair = link.pair();
-                for sent in link {
-                    match ticket(&sent) {
-                        Some(id) => {
-                            // The segment of an unknown ticket is gone already: its datagram passes, to be discarded.
-                            if net.packets.get(id).is_none_or(|packet| packet.due < step_end) {
-                                sent.deliver();
-                            }
-                        }
-                        None => {
-                            let forward = sent.pair().0.ip() == pair.0;
-                            self.decide(wire_links, index, place, &sent, forward, now);
-                            let foreign = &mut self.0[index][place];
-                            place += 1;
-                            if foreign.due.is_some_and(|due| due < step_end) {
-                                foreign.released = true;
-                                sent.deliver();
-                            }
-                        }
-                    }
-                }
+        if self.0.len() <= index {
+            self.0.resize_with(index + 1, VecDeque::new);
+        }
+        self.0[index].retain(|foreign| !foreign.released);
+        for (place, sent) in link.enumerate() {
+            let forward = sent.pair().0.ip() == lower;
+            self.decide(wire_links, index, place, &sent, forward, now);
+            let foreign = &mut self.0[index][place];
+            if foreign.due.is_some_and(|due| due < step_end) {
+                foreign.released = true;
+                sent.deliver();
             }
-        });
+        }
     }
 
     /// Decides about a segment of a plain turmoil socket: latency and partitions, exact to a step.
@@ -100,18 +99,9 @@ impl ForeignSegments {
     }
 }
 
-fn ticket(sent: &SentRef<'_>) -> Option<u32> {
-    match sent.protocol() {
-        Protocol::Udp(datagram) if sent.pair().1.port() == CARD_PORT => {
-            Some(u32::from_le_bytes(datagram.0.as_ref().try_into().ok()?))
-        }
-        Protocol::Udp(_) | Protocol::Tcp(Segment::Syn(_) | Segment::Data(..) | Segment::Fin(_) | Segment::Rst) => None,
-    }
-}
-
-fn host_at(ip: std::net::IpAddr) -> usize {
+fn host_at(ip: IpAddr) -> usize {
     match ip {
-        std::net::IpAddr::V4(ip) => (u32::from(ip) & 0xffff) as usize - 1,
-        std::net::IpAddr::V6(_) => usize::MAX,
+        IpAddr::V4(ip) => (u32::from(ip) & 0xffff) as usize - 1,
+        IpAddr::V6(_) => usize::MAX,
     }
 }
