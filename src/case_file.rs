@@ -249,7 +249,7 @@ pub fn plain_name(scenario: &str) -> String {
 }
 
 /// `CARGO_TARGET_DIR`, or the nearest `target` upwards of the current directory or of the executable.
-fn target_directory() -> PathBuf {
+pub(crate) fn target_directory() -> PathBuf {
     if let Some(directory) = std::env::var_os("CARGO_TARGET_DIR").filter(|directory| !directory.is_empty()) {
         return directory.into();
     }

@@ -16,6 +16,8 @@ mod mistakes;
 mod replays;
 #[path = "cli/selection.rs"]
 mod selection;
+#[path = "cli/shards.rs"]
+mod shards;
 #[path = "cli/smaller.rs"]
 mod smaller;
 #[path = "cli/sweeps.rs"]
@@ -53,7 +55,7 @@ fn main() -> ExitCode {
     if is_table {
         return squall::main(table::SCENARIOS);
     }
-    let tests: [(&str, fn()); 54] = [
+    let tests: [(&str, fn()); 59] = [
         ("a_passing_exploration_exits_with_0_and_prints_a_table", passing),
         ("a_broken_promise_exits_with_1_and_explains_itself", broken_promise),
         ("a_failing_case_replays_in_a_fresh_process", replays_afresh),
@@ -116,6 +118,11 @@ fn main() -> ExitCode {
         ("each_mistake_is_caught_or_told_why_not", mistakes::each_mistake_is_caught_or_told_why_not),
         ("mistakes_are_chosen_and_written_as_json", mistakes::mistakes_are_chosen_and_written_as_json),
         ("each_mistake_is_a_test", mistakes::each_mistake_is_a_test),
+        ("shards_together_are_the_whole", shards::shards_together_are_the_whole),
+        ("failures_of_shards_stand_in_groups", shards::failures_of_shards_stand_in_groups),
+        ("a_shard_that_is_not_there_is_named", shards::a_shard_that_is_not_there_is_named),
+        ("shards_of_different_work_are_not_joined", shards::shards_of_different_work_are_not_joined),
+        ("sweeps_and_hunts_are_split", shards::sweeps_and_hunts_are_split),
         ("a_debugger_stops_in_the_code_under_test", replays::a_debugger_stops_in_the_code_under_test),
     ];
     let trials = tests.map(|(name, test)| trial(name, test));

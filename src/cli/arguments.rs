@@ -7,6 +7,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::job_output::JobOutput;
+use super::merge::Merge;
+use super::shards::ShardFlags;
 use crate::explore::SeedRange;
 use crate::fault::{Generator, Intensity, Swarm, text_duration};
 use crate::scenario::Scenario;
@@ -38,6 +40,8 @@ pub(crate) enum Command {
     Sweep(Sweep),
     /// Looks for the runs that catch each planted mistake (all mistakes if none is named).
     Mistakes(Mistakes),
+    /// Joins the results of the shards of an exploration, a sweep or a hunt for mistakes (`--shard`).
+    Merge(Merge),
     /// Moves a failing case to sims/regressions, whose cases run first and must pass.
     Keep(Keep),
     /// Writes the report of a case: a page to open in a browser and, on request, a capture of its network.
@@ -170,6 +174,8 @@ pub(crate) struct Explore {
     pub(crate) json: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) job: JobOutput,
+    #[command(flatten)]
+    pub(crate) shards: ShardFlags,
     /// Write a line `NAME SEED FINGERPRINT VERDICT` for each run to this file.
     #[arg(long, value_name = "FILE")]
     pub(crate) fingerprints: Option<PathBuf>,
@@ -206,6 +212,8 @@ pub(crate) struct Mistakes {
     pub(crate) shrink_runs: u64,
     #[command(flatten)]
     pub(crate) workers: Workers,
+    #[command(flatten)]
+    pub(crate) shards: ShardFlags,
 }
 
 #[derive(Debug, Args)]
@@ -306,6 +314,8 @@ pub(crate) struct Sweep {
     pub(crate) afresh: bool,
     #[command(flatten)]
     pub(crate) workers: Workers,
+    #[command(flatten)]
+    pub(crate) shards: ShardFlags,
 }
 
 /// The number of operations of each client; `None` for all.

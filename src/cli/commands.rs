@@ -9,8 +9,9 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::arguments::{Arguments, Command, Explore};
-use super::environment::{processors, seeds_from_environment};
+use super::environment::{USAGE, processors, seeds_from_environment};
 use super::regressions;
+use super::shards::{Explored, Item, Kept, Results, ShardOutput};
 use super::table::Table;
 use super::terminal::{describe, is_watched, progress_bar, replay_line, say};
 use crate::case_file;
@@ -23,16 +24,13 @@ use crate::run::{GeneratorCounts, Outcome};
 use crate::sandbox::{EntryPoint, INTERRUPTED, is_interrupted, note_interrupts};
 use crate::scenario::Mistake;
 
-/// The exit code for wrong usage and for failures of the harness itself.
-pub(super) const USAGE: u8 = 2;
-
 /// The number of seeds to explore if neither the command line nor the environment sets one.
 const SEEDS: u64 = 64;
 
 /// Carries out a command and returns the exit code.
-pub(super) fn run(table: &Table, arguments: &[String]) -> u8 {
-    let words = std::iter::once("cargo sims".to_owned()).chain(arguments.iter().cloned());
-    let arguments = match Arguments::try_parse_from(words) {
+pub(super) fn run(table: &Table, words: &[String]) -> u8 {
+    let arguments = match Arguments::try_parse_from(["cargo sims"].into_iter().chain(words.iter().map(String::as_str)))
+    {
         Ok(arguments) => arguments,
         Err(error) if error.use_stderr() => return refuse(&in_one_line(&error)),
         Err(help) => {
@@ -47,17 +45,18 @@ pub(super) fn run(table: &Table, arguments: &[String]) -> u8 {
             say(&catalog());
             Ok(0)
         }
-        Some(Command::Explore(explore)) => explore_all(table, &explore),
+        Some(Command::Explore(explore)) => explore_all(table, &explore, words),
         Some(Command::Replay(replay)) => super::replay::run(scenarios, &replay),
         Some(Command::Shrink(shrink)) => super::shrink::run(scenarios, &shrink),
-        Some(Command::Sweep(sweep)) => super::sweep::run(scenarios, &sweep),
-        Some(Command::Mistakes(mistakes)) => super::mistakes::run(table, &mistakes),
+        Some(Command::Sweep(sweep)) => super::sweep::run(scenarios, &sweep, words),
+        Some(Command::Mistakes(mistakes)) => super::mistakes::run(table, &mistakes, words),
+        Some(Command::Merge(merge)) => super::merge::run(&merge),
         Some(Command::Report(report)) => super::report::run(scenarios, &report),
         Some(Command::Keep(keep)) => super::keep::keep(&scenarios, &keep),
         Some(Command::Rust { file }) => super::keep::print_rust(&scenarios, &file),
         Some(Command::Check(check)) => super::check_history::run(&check),
         Some(Command::Completions { shell }) => Ok(super::completions::print(table, shell)),
-        None => explore_all(table, &arguments.explore),
+        None => explore_all(table, &arguments.explore, words),
     };
     result.unwrap_or_else(|error| refuse(&error))
 }
@@ -120,7 +119,7 @@ fn list(table: &Table) -> Result<u8, String> {
     if wrong.is_empty() { Ok(0) } else { Err(wrong.join("\n")) }
 }
 
-fn explore_all(table: &Table, arguments: &Explore) -> Result<u8, String> {
+fn explore_all(table: &Table, arguments: &Explore, words: &[String]) -> Result<u8, String> {
     let scenarios = table.all.clone();
     let seeds = match (arguments.seeds, arguments.duration) {
         (Some(seeds), _) => seeds,
@@ -134,6 +133,7 @@ fn explore_all(table: &Table, arguments: &Explore) -> Result<u8, String> {
     let swarm = arguments.drawing.swarm(&chosen.iter().map(|index| &scenarios[*index]).collect::<Vec<_>>())?;
     let options = options(arguments, seeds);
     arguments.job.begin()?;
+    let shard = begin_shard(arguments, words, chosen.iter().map(|index| scenarios[*index].name()), seeds)?;
     let mut watcher = Watcher {
         bar: progress_bar(),
         fingerprints: arguments.fingerprints.as_deref().map(Output::create).transpose()?,
@@ -145,13 +145,20 @@ fn explore_all(table: &Table, arguments: &Explore) -> Result<u8, String> {
     eprintln!("seeds {seeds}, {jobs} at once");
     let pool = Pool::new(scenarios, jobs, EntryPoint::Main, arguments.workers.hang_after);
     let pool = pool.drawing(swarm);
-    let (report, kept) = regressions::run(&pool, &chosen, arguments.names.is_empty())?;
+    let (report, kept) = match &shard {
+        // The kept cases are run once.
+        Some(shard) if !shard.shard().is_first() => (String::new(), Status::Pass),
+        _ => regressions::run(&pool, &chosen, arguments.names.is_empty())?,
+    };
     let replay = |failure: &Failure| replay_line(failure, &arguments.drawing.flags());
     tell(arguments, &report);
     let mut explorations = Vec::new();
     note_interrupts();
     for index in &chosen {
-        let exploration = explore::explore(&pool, *index, &options, &mut watcher).map_err(|error| error.to_string())?;
+        let Some(options) = of_shard(&options, shard.as_ref()) else { break };
+        let mut exploration =
+            explore::explore(&pool, *index, &options, &mut watcher).map_err(|error| error.to_string())?;
+        exploration.is_part = shard.is_some();
         watcher.bar.finish_and_clear();
         if !is_watched() {
             eprint!("{}", text::finished(&exploration));
@@ -181,7 +188,36 @@ fn explore_all(table: &Table, arguments: &Explore) -> Result<u8, String> {
         // Runs that are still going on are not waited for.
         std::process::exit(INTERRUPTED);
     }
+    if let Some(shard) = shard {
+        let scenarios = explorations.iter().map(Explored::of).collect();
+        let kept = shard.shard().is_first().then_some(Kept { text: report, status: kept });
+        let (name, path) = (shard.shard(), shard.finish(Results::Explored { scenarios, kept })?);
+        eprintln!("shard {name}: {}; `cargo sims merge` joins it with the others", path.display());
+    }
     Ok(worst.exit_code())
+}
+
+/// Announces the shard that is to be carried out, if the work is split.
+fn begin_shard<'a>(
+    arguments: &Explore,
+    words: &[String],
+    names: impl Iterator<Item = &'a str>,
+    seeds: SeedRange,
+) -> Result<Option<ShardOutput>, String> {
+    if arguments.shards.shard.is_some() && arguments.duration.is_some() {
+        return Err("a shard is a part of the seeds: give `--seeds` in place of `--for`".to_owned());
+    }
+    let item = |name: &str| Item { name: name.to_owned(), seeds: Some(seeds.to_string()) };
+    arguments.shards.begin(words, names.map(item).collect())
+}
+
+/// The options for the seeds of a shard; `None` if it has none.
+fn of_shard(options: &ExploreOptions, shard: Option<&ShardOutput>) -> Option<ExploreOptions> {
+    let Some(shard) = shard else { return Some(options.clone()) };
+    let seeds = shard.shard().part_of(options.seeds)?;
+    // The shard that has the first seeds makes the runs without faults, as a whole would make them once.
+    let controls = if seeds.first() == options.seeds.first() { options.controls } else { 0 };
+    Some(ExploreOptions { seeds, controls, ..options.clone() })
 }
 
 fn options(arguments: &Explore, seeds: SeedRange) -> ExploreOptions {

@@ -4,6 +4,9 @@ use std::num::NonZeroUsize;
 
 use crate::explore::SeedRange;
 
+/// The exit code for wrong usage and for failures of the harness itself.
+pub(super) const USAGE: u8 = 2;
+
 /// What is said when something needs the feature `report`, and the program was built without it.
 pub(super) const WITHOUT_REPORTS: &str =
     "this program was built without reports: add the feature `report` to Squall in its Cargo.toml";

@@ -7,6 +7,7 @@ use libtest_mimic::{Failed, Trial};
 
 use super::arguments::Mistakes;
 use super::environment::processors;
+use super::shards::{Item, Results};
 use super::table::Table;
 use super::terminal::{progress_bar, say};
 use crate::explore::{self, Bounds, HuntOptions, Planted, Pool, Status};
@@ -18,7 +19,7 @@ use crate::scenario::nearest;
 const RUNS_IN_TESTS: u64 = 64;
 
 /// Looks for mistakes and returns the exit code.
-pub(super) fn run(table: &Table, arguments: &Mistakes) -> Result<u8, String> {
+pub(super) fn run(table: &Table, arguments: &Mistakes, words: &[String]) -> Result<u8, String> {
     if table.mistakes.is_empty() {
         return Err("the table has no mistakes: hand some to `squall::main_with_mistakes`".to_owned());
     }
@@ -26,6 +27,11 @@ pub(super) fn run(table: &Table, arguments: &Mistakes) -> Result<u8, String> {
         [] => table.mistakes.iter().collect(),
         names => names.iter().map(|name| find(&table.mistakes, name)).collect::<Result<_, _>>()?,
     };
+    let work = chosen.iter().map(|planted| Item { name: planted.mistake.name().to_owned(), seeds: None }).collect();
+    let shard = arguments.shards.begin(words, work)?;
+    let is_own = |place: usize| shard.as_ref().is_none_or(|shard| shard.shard().takes(place));
+    let own = chosen.into_iter().enumerate().filter(|(place, _)| is_own(*place));
+    let chosen: Vec<&Planted> = own.map(|(_, planted)| planted).collect();
     let shrink = Bounds { within: arguments.shrink_for, runs: arguments.shrink_runs };
     let options = HuntOptions { most_runs: arguments.seeds, starts: arguments.starts, shrink };
     let jobs = arguments.workers.jobs.unwrap_or_else(processors);
@@ -64,6 +70,9 @@ pub(super) fn run(table: &Table, arguments: &Mistakes) -> Result<u8, String> {
     if let Some(path) = &arguments.json {
         let text = serde_json::to_string_pretty(&hunts).map_err(|error| error.to_string())?;
         std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    if let Some(shard) = shard {
+        shard.finish(Results::Hunted { hunts: hunts.clone() })?;
     }
     let is_passed = hunts.iter().all(explore::Hunt::is_caught);
     Ok(if is_passed { Status::Pass } else { Status::Fail }.exit_code())

@@ -8,12 +8,14 @@ mod completions;
 mod environment;
 mod job_output;
 mod keep;
+mod merge;
 mod mistakes;
 mod pages;
 mod plain_test;
 mod regressions;
 mod replay;
 mod report;
+mod shards;
 mod shrink;
 mod sweep;
 mod table;
@@ -25,8 +27,7 @@ use std::sync::Arc;
 
 use libtest_mimic::{Failed, Trial};
 
-use self::commands::USAGE;
-use self::environment::{jobs_from_environment, seeds_from_environment};
+use self::environment::{USAGE, jobs_from_environment, seeds_from_environment};
 use self::table::Table;
 use self::terminal::{describe, replay_line};
 use crate::explore::{self, ExploreOptions, Pool, SeedRange, Status, Verify, handler};

@@ -6,6 +6,7 @@ use indicatif::ProgressStyle;
 
 use super::arguments::{Sweep, SweepKind};
 use super::environment::processors;
+use super::shards::{Item, Results, contents};
 use super::terminal::{progress_bar, say};
 use crate::case_file;
 use crate::explore::{self, Pool, Status, SweepFault, SweepOptions};
@@ -14,7 +15,7 @@ use crate::sandbox::EntryPoint;
 use crate::scenario::Scenario;
 
 /// Sweeps a scenario and returns the exit code.
-pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Sweep) -> Result<u8, String> {
+pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Sweep, words: &[String]) -> Result<u8, String> {
     let index = case_file::find(&scenarios, &arguments.name)?;
     scenarios[index].validate().map_err(|error| error.to_string())?;
     let sweep_fault = |kind: &SweepKind| match kind {
@@ -26,6 +27,7 @@ pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Sweep) -> Result<u8, S
     let mut sweep_faults: Vec<SweepFault> = arguments.kinds.iter().map(sweep_fault).collect();
     sweep_faults.sort_unstable();
     sweep_faults.dedup();
+    let shard = arguments.shards.begin(words, vec![Item { name: arguments.name.clone(), seeds: None }])?;
     let options = SweepOptions {
         sweep_faults: if sweep_faults.is_empty() { SweepFault::ALL.to_vec() } else { sweep_faults },
         operations: arguments.operations.0,
@@ -33,6 +35,7 @@ pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Sweep) -> Result<u8, S
         down_for: arguments.down_for,
         pairs: arguments.pairs,
         afresh: arguments.afresh,
+        part: shard.as_ref().map_or((0, 1), |shard| shard.shard().place()),
         ..SweepOptions::new(arguments.seed)
     };
     let jobs = arguments.workers.jobs.unwrap_or_else(processors);
@@ -54,5 +57,11 @@ pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Sweep) -> Result<u8, S
     let sweep = explore::sweep(&pool, index, &options, &mut show_progress).map_err(|error| error.to_string())?;
     bar.finish_and_clear();
     say(&sweep_text(&sweep));
+    if let Some(shard) = shard {
+        let failing = sweep.rows.iter().flat_map(|row| &row.failing);
+        let cases = failing.filter_map(|failing| Some((failing.saved.clone(), contents(&failing.saved)?))).collect();
+        let results = Results::Swept { sweep: Box::new(sweep.clone()), cases };
+        shard.finish(results)?;
+    }
     Ok(if sweep.is_passed() { Status::Pass } else { Status::Fail }.exit_code())
 }

@@ -1,12 +1,12 @@
 //! Counts how many runs of an exploration reached each situation of its scenario, and how many things each of its
 //! checks judged.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::scenario::Scenario;
 
 /// A situation and the number of runs that reached it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reached {
     /// The situation's name.
     pub situation: String,
@@ -15,7 +15,7 @@ pub struct Reached {
 }
 
 /// A check and how many things it judged, controls included.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckCoverage {
     /// The check's name.
     pub check: String,

@@ -41,6 +41,11 @@ pub struct Exploration {
     pub simulated: Duration,
     /// The wall-clock time that the exploration took.
     pub wall: Duration,
+    /// Whether its seeds are only a part of those to explore. Then only its runs are judged: what they reached is judged
+    /// with that of the other parts.
+    pub is_part: bool,
+    /// The worst status of runs that failed in parts of the exploration which others have made.
+    pub elsewhere: Status,
 }
 
 impl Exploration {
@@ -59,7 +64,10 @@ impl Exploration {
 
     /// The status of the exploration: the worst of its runs, its generators, its situations and its checks.
     pub fn status(&self) -> Status {
-        let worst = self.failures.iter().map(Failure::status).max().unwrap_or(Status::Pass);
+        let worst = self.failures.iter().map(Failure::status).max().unwrap_or(Status::Pass).max(self.elsewhere);
+        if self.is_part {
+            return if self.unknown > 0 { worst.max(Status::Unknown) } else { worst };
+        }
         let is_idle = !self.coverage.missed(self.runs).is_empty() || !self.coverage.idle_checks(self.runs).is_empty();
         if is_idle || !self.idle_generators().is_empty() {
             return Status::Fail;
@@ -82,6 +90,8 @@ impl Exploration {
             notes: Vec::new(),
             simulated: Duration::ZERO,
             wall: Duration::ZERO,
+            is_part: false,
+            elsewhere: Status::Pass,
         }
     }
 
@@ -98,14 +108,17 @@ impl Exploration {
             }
             Verdict::Fail(_) => self.failed += 1,
         }
-        for counts in &outcome.generators {
-            match self.generators.iter_mut().find(|known| known.generator == counts.generator) {
-                Some(known) => {
-                    known.planned += counts.planned;
-                    known.effective += counts.effective;
-                }
-                None => self.generators.push(counts.clone()),
+        outcome.generators.iter().for_each(|counts| self.add_generator(counts));
+    }
+
+    /// Adds the faults of a generator.
+    pub(crate) fn add_generator(&mut self, counts: &GeneratorCounts) {
+        match self.generators.iter_mut().find(|known| known.generator == counts.generator) {
+            Some(known) => {
+                known.planned += counts.planned;
+                known.effective += counts.effective;
             }
+            None => self.generators.push(counts.clone()),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::Error;
 use super::job::{CaseRef, JobKind};
@@ -40,7 +40,7 @@ pub struct HuntOptions {
 }
 
 /// How a hunt ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HuntVerdict {
     /// From every start, a run broke a promise that the mistake breaks.
@@ -66,7 +66,7 @@ pub enum HuntVerdict {
 }
 
 /// One start of a hunt that caught the mistake.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Catch {
     /// The seed of the run that caught it.
     pub seed: Seed,
@@ -81,7 +81,7 @@ pub struct Catch {
 }
 
 /// The result of a hunt.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Hunt {
     /// The mistake's name.
     pub mistake: String,

@@ -1,7 +1,10 @@
 //! The status of an exploration or a run, with its word and its exit code.
 
+use serde::{Deserialize, Serialize};
+
 /// The status of an exploration or of one run, from best to worst.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Status {
     /// All promises were kept.
     Pass,

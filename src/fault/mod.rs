@@ -97,6 +97,11 @@ impl Fault {
         Some(self.begins_at()?.saturating_add(self.lasting))
     }
 
+    /// What goes wrong and where, without when and how much: `kill server`.
+    pub(crate) fn without_times(&self) -> String {
+        format!("{} {}", self.kind.name(), place(&self.kind, &self.target))
+    }
+
     /// Why this fault cannot be carried out, in one line; `None` if it can.
     pub fn defect(&self) -> Option<String> {
         if let Some(defect) = self.kind.defect().or_else(|| self.trigger.defect()) {

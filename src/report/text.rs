@@ -112,6 +112,26 @@ pub fn coverage(exploration: &Exploration) -> String {
 /// Remarks on an exploration: generators whose faults have no effect, situations that were not reached, runs with an
 /// unknown verdict, and notes. Empty if there are none.
 pub fn remarks(exploration: &Exploration) -> String {
+    let mut text = if exploration.is_part { String::new() } else { missing(exploration) };
+    let name = &exploration.scenario;
+    if let Some(outcome) = &exploration.first_unknown {
+        let _ = writeln!(
+            text,
+            "{name}: the verdict of {} is unknown, first of seed {}: {}",
+            count(exploration.unknown, "run"),
+            outcome.seed,
+            reasons(outcome)
+        );
+    }
+    for note in &exploration.notes {
+        let _ = writeln!(text, "{name}: note: {note}");
+    }
+    text
+}
+
+/// What no run has done: generators whose faults have no effect, situations that were not reached, and checks that had
+/// nothing to judge.
+fn missing(exploration: &Exploration) -> String {
     let mut text = String::new();
     let name = &exploration.scenario;
     for line in exploration.idle_generators() {
@@ -148,18 +168,6 @@ pub fn remarks(exploration: &Exploration) -> String {
                 count(runs, "run")
             )
         };
-    }
-    if let Some(outcome) = &exploration.first_unknown {
-        let _ = writeln!(
-            text,
-            "{name}: the verdict of {} is unknown, first of seed {}: {}",
-            count(exploration.unknown, "run"),
-            outcome.seed,
-            reasons(outcome)
-        );
-    }
-    for note in &exploration.notes {
-        let _ = writeln!(text, "{name}: note: {note}");
     }
     text
 }

@@ -59,6 +59,16 @@ impl Head {
     }
 }
 
+impl Head {
+    pub(super) fn scenario(&self) -> &str {
+        &self.scenario
+    }
+
+    pub(super) fn seed(&self) -> &str {
+        &self.seed
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Line {
     trial: usize,
@@ -88,8 +98,7 @@ pub(super) struct Journal {
 
 impl Journal {
     /// Opens the journal of this sweep, with the trials of an interrupted sweep unless it is to start `afresh`.
-    pub(super) fn open(path: Option<PathBuf>, head: &Head, afresh: bool) -> Result<Journal, JournalError> {
-        let path = path.unwrap_or_else(|| case_file::sweep_path(&head.scenario, &head.seed));
+    pub(super) fn open(path: PathBuf, head: &Head, afresh: bool) -> Result<Journal, JournalError> {
         let known = if afresh { None } else { fs::read_to_string(&path).ok().and_then(|text| read(&text, head)) };
         let (known, length) = known.map_or((None, 0), |(known, length)| (Some(known), length));
         let result = (|| {

@@ -12,6 +12,8 @@ use std::path::PathBuf;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use super::error::Error;
 use super::failure::save;
 use super::job::{CaseRef, JobKind};
@@ -30,7 +32,7 @@ use points::points;
 use trials::{Trial, control, hosts, trials};
 
 /// The results of all trials of one kind.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
     /// The name of the fault, such as `kill` or `close`, or `pairs`.
     pub name: String,
@@ -43,7 +45,7 @@ pub struct Row {
 }
 
 /// A trial that the scenario did not survive.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failing {
     /// The faults, in words.
     pub faults: Vec<String>,
@@ -54,7 +56,7 @@ pub struct Failing {
 }
 
 /// The result of a sweep.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sweep {
     /// The scenario's name.
     pub scenario: String,
@@ -112,12 +114,21 @@ pub fn sweep(
     let hosts = hosts(&pool.scenarios()[scenario], options)?;
     let trials = trials(options, &points, &hosts);
     let head = Head::new(&pool.scenarios()[scenario], &control, trials.iter().map(|trial| trial.faults.as_slice()));
-    let mut journal = Journal::open(options.journal.clone(), &head, options.afresh)?;
+    let (part, of) = options.part;
+    let is_own = |index: &usize| index % of == part;
+    let all = (0..trials.len()).filter(is_own).count();
+    let journal = options.journal.clone().unwrap_or_else(|| default_journal(&head, options.part));
+    let mut journal = Journal::open(journal, &head, options.afresh)?;
+    journal.known.retain(|index, _| is_own(index));
     let resumed = journal.known.len();
     let case = |faults: &[Fault]| Case { plan: Plan { faults: faults.to_vec() }, ..control.clone() };
     let mut failed = journal.known.values().filter(|end| matches!(end, End::Failed(_))).count();
-    progress(resumed, trials.len(), failed);
-    let mut left = (0..trials.len()).filter(|index| !journal.known.contains_key(index)).collect::<Vec<_>>().into_iter();
+    progress(resumed, all, failed);
+    let mut left = (0..trials.len())
+        .filter(is_own)
+        .filter(|index| !journal.known.contains_key(index))
+        .collect::<Vec<_>>()
+        .into_iter();
     let (sender, receiver) = channel();
     let mut in_flight = 0;
     loop {
@@ -146,7 +157,7 @@ pub fn sweep(
         };
         failed += usize::from(matches!(end, End::Failed(_)));
         journal.write(index, end)?;
-        progress(journal.known.len(), trials.len(), failed);
+        progress(journal.known.len(), all, failed);
     }
     let rows = rows(pool, scenario, options, &trials, &journal.known, &case)?;
     let messages = points.iter().filter(|point| point.to.is_some()).count();
@@ -158,7 +169,7 @@ pub fn sweep(
         operations: super::Size::of(&control).operations,
         hosts,
         rows,
-        runs: trials.len() - resumed,
+        runs: all - resumed,
         resumed,
         wall: started.elapsed(),
     })
@@ -190,6 +201,12 @@ fn rows(
         }
     }
     Ok(rows)
+}
+
+/// The journal in cargo's target directory: one for each part of a sweep, as these may be made at the same time.
+fn default_journal(head: &Head, (part, of): (usize, usize)) -> PathBuf {
+    let path = case_file::sweep_path(head.scenario(), head.seed());
+    if of == 1 { path } else { path.with_extension(format!("{}-of-{of}.jsonl", part + 1)) }
 }
 
 fn place(case: &Case, index: usize, options: &SweepOptions) -> PathBuf {

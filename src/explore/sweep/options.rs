@@ -52,6 +52,8 @@ pub struct SweepOptions {
     pub pairs: u64,
     /// The file that records the trials, for a sweep to resume from; `None` for one in cargo's target directory.
     pub journal: Option<PathBuf>,
+    /// Which trials to make: of each of so many, the one at this place, from 0. `(0, 1)` stands for all.
+    pub part: (usize, usize),
     /// Whether to start from the beginning in any case.
     pub afresh: bool,
     /// The directory in which failing cases are saved; `None` for cargo's target directory.
@@ -69,6 +71,7 @@ impl SweepOptions {
             down_for: secs(1),
             pairs: 0,
             journal: None,
+            part: (0, 1),
             afresh: false,
             case_directory: None,
         }

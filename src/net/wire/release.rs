@@ -25,15 +25,13 @@ pub(super) struct ForeignSegments(Vec<VecDeque<Foreign>>);
 impl ForeignSegments {
     /// Releases the segments that arrive before `step_end`, at the start of the step.
     pub(super) fn release(&mut self, wire_links: &mut Links, sim: &Sim<'_>, now: Duration, step_end: Duration) {
-        sim.links(|mut links| {
-            let mut index = 0;
-            // Nearly all links are empty in nearly all steps.
-            while let Some(mut link) = links.next() {
+        sim.links(|links| {
+            for (index, mut link) in links.enumerate() {
+                // Nearly all links are empty in nearly all steps.
                 if let Some(first) = link.next() {
                     let pair = link.pair();
                     self.release_on(wire_links, index, pair.0, std::iter::once(first).chain(link), now, step_end);
                 }
-                index += 1;
             }
         });
     }
