@@ -6,6 +6,8 @@
 
 #[path = "cli/check_history.rs"]
 mod check_history;
+#[path = "cli/diffs.rs"]
+mod diffs;
 #[path = "cli/explorations.rs"]
 mod explorations;
 #[path = "cli/kept.rs"]
@@ -28,6 +30,8 @@ mod table;
 mod trial;
 #[path = "cli/usage.rs"]
 mod usage;
+#[path = "cli/watching.rs"]
+mod watching;
 #[path = "cli/wrong_inputs.rs"]
 mod wrong_inputs;
 
@@ -55,7 +59,7 @@ fn main() -> ExitCode {
     if is_table {
         return squall::main(table::SCENARIOS);
     }
-    let tests: [(&str, fn()); 59] = [
+    let tests: [(&str, fn()); 63] = [
         ("a_passing_exploration_exits_with_0_and_prints_a_table", passing),
         ("a_broken_promise_exits_with_1_and_explains_itself", broken_promise),
         ("a_failing_case_replays_in_a_fresh_process", replays_afresh),
@@ -123,6 +127,13 @@ fn main() -> ExitCode {
         ("a_shard_that_is_not_there_is_named", shards::a_shard_that_is_not_there_is_named),
         ("shards_of_different_work_are_not_joined", shards::shards_of_different_work_are_not_joined),
         ("sweeps_and_hunts_are_split", shards::sweeps_and_hunts_are_split),
+        ("two_runs_stand_side_by_side", diffs::two_runs_stand_side_by_side),
+        ("runs_that_cannot_be_compared_are_refused", diffs::runs_that_cannot_be_compared_are_refused),
+        (
+            "a_watched_exploration_stops_at_the_first_failure",
+            watching::a_watched_exploration_stops_at_the_first_failure,
+        ),
+        ("a_terminal_shows_the_view", watching::a_terminal_shows_the_view),
         ("a_debugger_stops_in_the_code_under_test", replays::a_debugger_stops_in_the_code_under_test),
     ];
     let trials = tests.map(|(name, test)| trial(name, test));

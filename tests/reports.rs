@@ -19,6 +19,8 @@ mod shop;
 #[allow(dead_code)]
 #[path = "screens/table.rs"]
 mod table;
+#[path = "reports/trace_events.rs"]
+mod trace_events;
 #[path = "support/trial.rs"]
 mod trial;
 
@@ -48,7 +50,7 @@ fn main() -> ExitCode {
     if squall::internal::sandbox::is_zygote() || std::env::args().nth(1).as_deref() == Some("cli") {
         return squall::main(TABLE);
     }
-    let tests: [(&str, fn()); 13] = [
+    let tests: [(&str, fn()); 16] = [
         ("a_failure_has_a_page_beside_its_case", pages::a_failure_has_a_page_beside_its_case),
         ("a_page_leads_from_the_promise_to_the_event", pages::a_page_leads_from_the_promise_to_the_event),
         ("a_page_filters_zooms_and_searches", pages::a_page_filters_zooms_and_searches),
@@ -60,6 +62,9 @@ fn main() -> ExitCode {
         ("a_capture_has_what_the_trace_has", captures::a_capture_has_what_the_trace_has),
         ("a_damaged_capture_is_noticed", captures::a_damaged_capture_is_noticed),
         ("a_capture_is_written_beside_the_page", captures::a_capture_is_written_beside_the_page),
+        ("a_trace_keeps_the_rules_of_its_format", trace_events::a_trace_keeps_the_rules_of_its_format),
+        ("a_trace_has_what_the_run_has", trace_events::a_trace_has_what_the_run_has),
+        ("a_trace_is_written_beside_the_page", trace_events::a_trace_is_written_beside_the_page),
         ("a_job_gets_junit_and_markdown", jobs::a_job_gets_junit_and_markdown),
         ("tools_get_a_json_object_in_each_line", jobs::tools_get_a_json_object_in_each_line),
     ];

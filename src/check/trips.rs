@@ -86,7 +86,7 @@ fn results(trace: &Trace, host: HostId, path: &str) -> Results {
         let Some(ended_at) = exchange.ended_at else { continue };
         if exchange.is_complete() && exchange.status.is_some_and(|status| status < 500) {
             results.successes.push(ended_at);
-        } else if !is_cancelled(exchange, causes, exchanges) {
+        } else if !is_cancelled(trace, exchange, causes) {
             results.failures.push((ended_at, ended_at));
         }
     }
@@ -102,11 +102,15 @@ fn results(trace: &Trace, host: HostId, path: &str) -> Results {
     results
 }
 
-/// Whether an exchange was given up after all who had asked for it had left.
-fn is_cancelled(exchange: &Exchange, causes: &[usize], exchanges: &[Exchange]) -> bool {
+/// Whether an exchange was given up after its host had learnt that all who had asked for it had left.
+fn is_cancelled(trace: &Trace, exchange: &Exchange, causes: &[usize]) -> bool {
     let has_left = |cause: &usize| {
-        let outer = &exchanges[*cause];
-        outer.ending == Ending::Abandoned && outer.ended_at <= exchange.ended_at
+        let outer = &trace.exchanges()[*cause];
+        // A stream of HTTP/2 is cancelled on its own; with HTTP/1 the end of the connection tells. News takes its time: what
+        // is given up before it arrives is given up for another reason.
+        let seen = || trace.connection(outer.connection).and_then(|connection| connection.end_seen_by_server_at);
+        let known_at = outer.cancelled_at.or_else(seen);
+        outer.ending == Ending::Abandoned && known_at.is_some_and(|at| Some(at) <= exchange.ended_at)
     };
     exchange.ending == Ending::Abandoned && !causes.is_empty() && causes.iter().all(has_left)
 }
@@ -182,9 +186,17 @@ mod tests {
         let mut caller = asked(0, 9_000, 0);
         caller.request.first_sent = millis(8_900);
         caller.request.first_arrived = Some(millis(8_901));
-        let failures = of_api(&[(9_010, 0), (9_500, 503), (10_000, 500)]);
+        let failures = of_api(&[(9_020, 0), (9_500, 503), (10_000, 500)]);
         assert!(is_kept(failures.clone()));
-        assert!(!is_kept([vec![caller], failures].concat()));
+        let exchanges = [vec![caller.clone()], failures].concat();
+        let left = |seen_at: u64| TcpConnection {
+            end_seen_by_server_at: Some(millis(seen_at)),
+            ..TcpConnection::asked(caller.connection, millis(8_890))
+        };
+        assert!(judge(exchanges.clone(), vec![left(9_010)]).0.starts_with("fail"));
+        // The caller had left, but its news came later than the timeout.
+        assert_eq!(judge(exchanges.clone(), vec![left(9_030)]).0, "pass");
+        assert_eq!(judge(exchanges, Vec::new()).0, "pass");
     }
 
     #[test]

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::diff::Diff;
 use super::job_output::JobOutput;
 use super::merge::Merge;
 use super::shards::ShardFlags;
+use super::watch::Watch;
 use crate::explore::SeedRange;
 use crate::fault::{Generator, Intensity, Swarm, text_duration};
 use crate::scenario::Scenario;
@@ -32,6 +34,8 @@ pub(crate) enum Command {
     Faults,
     /// Runs scenarios over many seeds (all scenarios if none is named).
     Explore(Explore),
+    /// Explores one scenario in full view, and stops at the first failure.
+    Watch(Watch),
     /// Runs one case again and shows what happened.
     Replay(Replay),
     /// Shrinks a failing case for longer than an exploration does.
@@ -46,6 +50,8 @@ pub(crate) enum Command {
     Keep(Keep),
     /// Writes the report of a case: a page to open in a browser and, on request, a capture of its network.
     Report(Report),
+    /// Shows two runs side by side, from where they part.
+    Diff(Diff),
     /// Prints a case as a Rust test to paste.
     Rust {
         /// The case file.
@@ -280,6 +286,9 @@ pub(crate) struct Report {
     /// Write a capture of the network as well (pcapng, for Wireshark).
     #[arg(long)]
     pub(crate) pcap: bool,
+    /// Write hosts, calls and exchanges for Perfetto as well (Trace Event Format).
+    #[arg(long)]
+    pub(crate) trace_json: bool,
     /// End the run as a hang when its virtual time stands still for this many seconds of CPU time.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) hang_after: Option<Duration>,

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::arguments::{Arguments, Command, Explore};
 use super::environment::{USAGE, processors, seeds_from_environment};
@@ -52,6 +53,8 @@ pub(super) fn run(table: &Table, words: &[String]) -> u8 {
         Some(Command::Mistakes(mistakes)) => super::mistakes::run(table, &mistakes, words),
         Some(Command::Merge(merge)) => super::merge::run(&merge),
         Some(Command::Report(report)) => super::report::run(scenarios, &report),
+        Some(Command::Watch(watch)) => super::watch::run(scenarios, &watch),
+        Some(Command::Diff(diff)) => super::diff::run(scenarios, &diff),
         Some(Command::Keep(keep)) => super::keep::keep(&scenarios, &keep),
         Some(Command::Rust { file }) => super::keep::print_rust(&scenarios, &file),
         Some(Command::Check(check)) => super::check_history::run(&check),
@@ -283,7 +286,7 @@ impl Observer for Watcher {
         self.bar.set_prefix(scenario.to_owned());
     }
 
-    fn judged(&mut self, outcome: &Outcome) {
+    fn judged(&mut self, outcome: &Outcome, _cpu: Duration) {
         self.bar.inc(1);
         if !outcome.verdict.is_pass() {
             self.failed += 1;

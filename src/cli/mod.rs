@@ -5,6 +5,7 @@ mod arguments;
 mod check_history;
 mod commands;
 mod completions;
+mod diff;
 mod environment;
 mod job_output;
 mod keep;
@@ -20,6 +21,7 @@ mod shrink;
 mod sweep;
 mod table;
 mod terminal;
+mod watch;
 
 use std::num::NonZeroUsize;
 use std::process::ExitCode;

@@ -13,7 +13,7 @@ pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Report) -> Result<u8, 
     use super::terminal::say;
     use crate::case_file::CaseFile;
     use crate::explore::{self, CaseRef, Pool};
-    use crate::report::{capture, page};
+    use crate::report::{capture, page, trace_events};
     use crate::sandbox::EntryPoint;
 
     let file = CaseFile::load(&arguments.file).map_err(|error| error.to_string())?;
@@ -38,6 +38,11 @@ pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Report) -> Result<u8, 
         let recording = explore::record_bytes(&pool, index, &case_ref).map_err(|error| error.to_string())?;
         let recording = recording.ok_or("the run died without a trace: no capture")?;
         write("capture", &place.with_extension("pcapng"), &capture(&recording))?;
+    }
+    if arguments.trace_json {
+        let recording = failure.recording.as_deref().ok_or("the run died without a trace: nothing to show")?;
+        let events = trace_events(recording, &scenario.topology());
+        write("trace", &place.with_extension("trace.json"), events.as_bytes())?;
     }
     if arguments.open {
         open(&path)?;

@@ -43,6 +43,12 @@ fn screen_style() -> ScreenStyle {
     }
 }
 
+/// The columns of the terminal, or 160 where there is none.
+pub(super) fn columns() -> usize {
+    let size = console::Term::stdout().size_checked().filter(|_| std::io::stdout().is_terminal());
+    size.map_or(160, |(_, columns)| usize::from(columns))
+}
+
 /// Describes the first failure in full and the others in one line each, followed by all remarks.
 pub(super) fn describe(
     exploration: &Exploration,

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
 
-use super::coverage::Coverage;
 use super::error::Error;
 use super::exploration::Exploration;
 use super::failure::{Evidence, investigate_result, study};
@@ -34,18 +33,13 @@ pub fn explore(
     pool.scenarios()[scenario].validate()?;
     let name = pool.scenarios()[scenario].name().to_owned();
     observer.begins(&name, options);
-    let coverage = Coverage::of(&pool.scenarios()[scenario]);
     let (sender, receiver) = channel();
     let mut driver = Driver {
         pool,
         scenario,
         options,
         started: Instant::now(),
-        exploration: Exploration {
-            declared_at: Some(pool.scenarios()[scenario].declared_at()),
-            coverage,
-            ..Exploration::of(&name, options.seeds)
-        },
+        exploration: Exploration::before(&pool.scenarios()[scenario], options.seeds),
         escapes: Vec::new(),
         slots: BTreeMap::new(),
         in_flight: 0,
@@ -188,7 +182,7 @@ impl Driver<'_> {
         let mut answers = slot.answers.into_iter();
         let first = answers.next().expect("a seed is judged once it has an answer");
         self.exploration.add(&first.outcome);
-        observer.judged(&first.outcome);
+        observer.judged(&first.outcome, first.cpu);
         let evidence = match answers.next() {
             None => Evidence::RunOnce,
             Some(second) if first.is_same_run(&second) => Evidence::Same,

@@ -8,6 +8,7 @@ use super::seeds::SeedRange;
 use super::status::Status;
 use crate::check::Verdict;
 use crate::run::{GeneratorCounts, Outcome};
+use crate::scenario::Scenario;
 
 /// A generator is judged by how many of its faults were effective once at least this many were planned.
 const JUDGED_FROM: u64 = 30;
@@ -73,6 +74,12 @@ impl Exploration {
             return Status::Fail;
         }
         if self.unknown > 0 { worst.max(Status::Unknown) } else { worst }
+    }
+
+    /// An exploration of a scenario before its first run.
+    pub(crate) fn before(scenario: &Scenario, seeds: SeedRange) -> Exploration {
+        let (declared_at, coverage) = (Some(scenario.declared_at()), Coverage::of(scenario));
+        Exploration { declared_at, coverage, ..Exploration::of(scenario.name(), seeds) }
     }
 
     pub(crate) fn of(scenario: &str, seeds: SeedRange) -> Exploration {

@@ -53,4 +53,4 @@ pub(crate) use serve::handler;
 pub use shrink::{Bounds, ShrinkProgress, Shrunk, Size, shrink};
 pub use status::Status;
 pub use sweep::{Failing, Point, Row, Sweep, SweepError, SweepFault, SweepOptions, sweep};
-pub use trace_file::{TraceDivergence, event_lines, trace_path};
+pub use trace_file::{TraceDivergence, event_lines, recorded_lines, trace_path};

@@ -1,5 +1,7 @@
 //! The interface through which an exploration reports its progress.
 
+use std::time::Duration;
+
 use super::options::ExploreOptions;
 use super::shrink::Size;
 use crate::run::Outcome;
@@ -11,9 +13,9 @@ pub trait Observer {
         let _ = (scenario, options);
     }
 
-    /// A run has been judged; runs come in the order of their seeds.
-    fn judged(&mut self, outcome: &Outcome) {
-        let _ = outcome;
+    /// A run has been judged, which took so much CPU time; runs come in the order of their seeds.
+    fn judged(&mut self, outcome: &Outcome, cpu: Duration) {
+        let _ = (outcome, cpu);
     }
 
     /// A failure is being shrunk: the number of runs up to now, and the size of the smallest case up to now.

@@ -56,7 +56,7 @@ fn header(fingerprint: Fingerprint) -> String {
 }
 
 /// The events beside a case file; `None` if there is no trace or it belongs to another run.
-fn load(case_file: &Path, fingerprint: Fingerprint) -> Option<Vec<String>> {
+pub fn recorded_lines(case_file: &Path, fingerprint: Fingerprint) -> Option<Vec<String>> {
     let text = fs::read_to_string(trace_path(case_file)).ok()?;
     let events = text.strip_prefix(&header(fingerprint))?;
     Some(events.lines().skip(1).map(str::to_owned).collect())
@@ -95,7 +95,7 @@ impl TraceDivergence {
     /// Compares a run with the one that is recorded in a case file and in the trace beside it.
     pub fn of(file: &CaseFile, path: &Path, now: &Recording) -> TraceDivergence {
         let now = event_lines(now);
-        match load(path, file.fingerprint) {
+        match recorded_lines(path, file.fingerprint) {
             Some(recorded) => TraceDivergence::between(&recorded, &now),
             None if file.events == 0 => TraceDivergence::Unknown,
             None => match file.checkpoints.divergence(file.events, &now) {

@@ -3,6 +3,11 @@
 #[cfg(feature = "report")]
 mod capture;
 mod catalog;
+mod diff;
+#[cfg(feature = "report")]
+mod diff_page;
+#[cfg(feature = "report")]
+mod events;
 mod github;
 #[cfg(feature = "report")]
 pub mod job;
@@ -13,14 +18,21 @@ mod mistakes;
 mod page;
 mod rust;
 mod screen;
+#[cfg(feature = "report")]
+mod spans;
 mod sweep;
 pub mod text;
 pub mod timeline;
+#[cfg(feature = "report")]
+mod trace_events;
 mod why;
 
 #[cfg(feature = "report")]
 pub use capture::capture;
 pub use catalog::catalog;
+pub use diff::{DiffRow, Side, diff_rows, diff_text};
+#[cfg(feature = "report")]
+pub use diff_page::diff_page;
 pub use github::{annotation, annotations};
 pub use mistakes::{complaint, mistakes_table};
 #[cfg(feature = "report")]
@@ -29,4 +41,6 @@ pub use rust::rust_test;
 pub use screen::{ScreenStyle, failure_line, screen};
 pub use sweep::sweep_text;
 pub(crate) use text::count;
-pub use timeline::{TimelineOptions, timeline};
+pub use timeline::{TimelineOptions, ToldLine, timeline, told, told_of_lines};
+#[cfg(feature = "report")]
+pub use trace_events::trace_events;

@@ -169,19 +169,19 @@ mod tests {
         let head = |faults: &[Fault]| Head::new(&scenario, &Case::new("s", Seed(1)), [faults; 3].into_iter());
         let one = head(&[fault::kill("a").at_start()]);
         let ends = [End::Survived, End::NoEffect, End::Failed("x: \"y\"\nz".to_owned())];
-        let mut journal = Journal::open(Some(path.clone()), &one, true).unwrap();
+        let mut journal = Journal::open(path.clone(), &one, true).unwrap();
         for (trial, end) in ends.iter().enumerate() {
             journal.write(trial, end.clone()).unwrap();
         }
         drop(journal);
-        let known = |head: &Head| Journal::open(Some(path.clone()), head, false).unwrap().known;
+        let known = |head: &Head| Journal::open(path.clone(), head, false).unwrap().known;
         assert_eq!(known(&one).into_values().collect::<Vec<_>>(), ends);
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, format!("{text}{{\"trial\":3}}\n")).unwrap();
         assert_eq!(known(&one).into_values().collect::<Vec<_>>(), ends, "there is no fourth trial");
         // A process was killed while it wrote.
         fs::write(&path, &text[..text.len() - 3]).unwrap();
-        let mut journal = Journal::open(Some(path.clone()), &one, false).unwrap();
+        let mut journal = Journal::open(path.clone(), &one, false).unwrap();
         assert_eq!(journal.known.len(), 2);
         journal.write(2, ends[2].clone()).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), text);

@@ -6,21 +6,19 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::spans::{FaultSpan, LifeSpan, fault_spans, lives, micros};
 use crate::check::Verdict;
 use crate::explore::Failure;
 use crate::fault::Topology;
 use crate::history::{Completion, Operation};
+use crate::report::events::{event, short};
 use crate::report::messages::{Lost, Message, headlines, messages};
+use crate::report::spans::{FaultSpan, LifeSpan, fault_spans, lives, micros};
 use crate::run::Recording;
 use crate::trace::exchange::{Exchange, calls};
-use crate::trace::{AttemptOutcome, Event, HostId, INJECTED, Mark, Record, SegmentKind};
+use crate::trace::{INJECTED, SegmentKind};
 
 /// Attempts that follow each other within this time are shown as one call, if nothing else names their call.
 const CALL_WINDOW: Duration = Duration::from_secs(10);
-/// The most characters of a text: longer ones end with an ellipsis.
-const LONGEST: usize = 400;
-
 /// Everything that a page shows.
 #[derive(Serialize)]
 pub(super) struct Data<'a> {
@@ -132,14 +130,6 @@ pub(super) fn data<'a>(
         exchanges: exchanges(&recording.observed.exchanges),
         operations: recording.history.operations.iter().map(operation).collect(),
         missing: is_dead.then_some("the run died, so nothing was read off its wire: there are no exchanges"),
-    }
-}
-
-/// A text that is not too long for a page.
-fn short(text: &str) -> String {
-    match text.char_indices().nth(LONGEST) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}…", &text[..end]),
     }
 }
 
@@ -302,78 +292,5 @@ fn operation(operation: &Operation) -> OperationRow<'_> {
         ends: operation.completed.as_ref().map(|(at, _)| micros(*at)),
         outcome,
         answer: short(answer),
-    }
-}
-
-/// A row for an event that is neither a segment nor one that other rows show.
-fn event(recording: &Recording, record: &Record) -> Option<(i64, u64, &'static str, String, i64)> {
-    let text = record.text.as_deref().unwrap_or_default();
-    let name = |host: HostId| recording.hosts.get(host.index()).map_or("?", String::as_str);
-    let with = |what: &str| if text.is_empty() { what.to_owned() } else { format!("{what}: {text}") };
-    let mut by = -1;
-    let (kind, words) = match &record.event {
-        Event::Sent { .. } | Event::Arrived { .. } | Event::SegmentAffected { .. } | Event::SegmentCorrupted { .. } => {
-            return None;
-        }
-        Event::Started => ("life", "starts".to_owned()),
-        Event::Returned => ("life", "its program returns".to_owned()),
-        Event::Failed => ("life", with("its program fails")),
-        Event::Killed => ("life", "is killed".to_owned()),
-        Event::PoweredOff => ("life", "loses power".to_owned()),
-        Event::Stopping => ("life", "is asked to stop".to_owned()),
-        Event::OutputStalled => ("life", "its output stalls".to_owned()),
-        Event::OutputResumed => ("life", "its output flows again".to_owned()),
-        Event::Paused => ("life", "is paused".to_owned()),
-        Event::Resumed => ("life", "goes on".to_owned()),
-        Event::FaultBegan { fault } => {
-            by = i64::from(*fault);
-            let text = recording.case.plan.faults.get(*fault as usize).map(ToString::to_string).unwrap_or_default();
-            ("fault", format!("f{} begins: {text}", fault + 1))
-        }
-        Event::FaultEnded { fault } => {
-            by = i64::from(*fault);
-            ("fault", format!("f{} ends", fault + 1))
-        }
-        Event::FaultsOver => ("fault", "the faults are over".to_owned()),
-        Event::HostAffected { fault } => {
-            by = i64::from(*fault);
-            ("fault", format!("f{}: {text}", fault + 1))
-        }
-        Event::DescriptorsHeld { open, most, ended } => {
-            ("mark", format!("holds {open} descriptors ({most} at most), {} of ended connections", ended.len()))
-        }
-        Event::Mark(mark) => ("mark", mark_text(mark, name)),
-        Event::Log { .. } => ("log", text.to_owned()),
-    };
-    let host = record.host.map_or(-1, |host| i64::from(host.0));
-    Some((host, micros(record.at), kind, short(&words), by))
-}
-
-fn mark_text<'a>(mark: &Mark, name: impl Fn(HostId) -> &'a str) -> String {
-    match mark {
-        Mark::CallStarted { call, deadline } => format!("call {call} begins, due in {deadline:?}"),
-        Mark::AttemptStarted { call, attempt, timeout, safety } => {
-            format!("attempt {attempt} of call {call} begins, for {timeout:?} ({safety:?})")
-        }
-        Mark::AttemptEnded { call, attempt, outcome } => {
-            let how = match outcome {
-                AttemptOutcome::Status(status) => format!("is answered with {status}"),
-                AttemptOutcome::TimedOut => "times out".to_owned(),
-                AttemptOutcome::Refused => "is refused".to_owned(),
-                AttemptOutcome::Failed => "fails".to_owned(),
-            };
-            format!("attempt {attempt} of call {call} {how}")
-        }
-        Mark::CallEnded { call, ok } => format!("call {call} {}", if *ok { "is answered" } else { "fails" }),
-        Mark::Dispatched { to } => format!("dispatches to {}", name(*to)),
-        Mark::Probed { to, ok } => format!("finds {} {}", name(*to), if *ok { "healthy" } else { "unhealthy" }),
-        Mark::HealthChanged { to, healthy } => {
-            format!("believes {} {}", name(*to), if *healthy { "healthy" } else { "dead" })
-        }
-        Mark::Applied { key, id } => format!("applies effect {id} ({key})"),
-        Mark::BreakerChanged { open } => format!("{} its breaker", if *open { "opens" } else { "closes" }),
-        Mark::Ready(true) => "is ready".to_owned(),
-        Mark::Ready(false) => "is no longer ready".to_owned(),
-        Mark::Note { name, detail } => format!("{name} {detail}"),
     }
 }

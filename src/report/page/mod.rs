@@ -2,7 +2,6 @@
 //! draws it.
 
 mod data;
-mod spans;
 
 use crate::explore::Failure;
 use crate::fault::Topology;
@@ -43,7 +42,7 @@ pub fn page(failure: &Failure, topology: &Topology, replay: &str) -> Option<Stri
 }
 
 /// Text as part of HTML.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 

@@ -8,6 +8,7 @@ mod parting;
 mod requests;
 mod story;
 mod streams;
+mod told;
 
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use crate::history::Operation;
 use crate::run::Recording;
 
 pub(crate) use parting::first_difference;
+pub use told::{ToldLine, told, told_of_lines};
 
 /// The part of a timeline that is shown, and its largest length.
 #[derive(Clone, Debug, Default)]

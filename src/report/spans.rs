@@ -9,7 +9,7 @@ use crate::fault::{Fault, Selector, Target, Topology, pick};
 use crate::run::Recording;
 use crate::trace::{Event, HostId};
 
-/// A time as the page has it: in microseconds.
+/// A time as reports have it: in microseconds.
 pub(super) fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
@@ -17,26 +17,26 @@ pub(super) fn micros(time: Duration) -> u64 {
 /// A time in which a host's process is in one state.
 #[derive(Serialize)]
 pub(super) struct LifeSpan {
-    host: u16,
+    pub(super) host: u16,
     /// `up`, `stopping`, `down`, `off`, and beside these `paused` and `stalled`.
-    state: &'static str,
-    begins: u64,
-    ends: u64,
+    pub(super) state: &'static str,
+    pub(super) begins: u64,
+    pub(super) ends: u64,
     /// What began it, in words.
-    why: String,
+    pub(super) why: String,
 }
 
 /// A fault, while it was active.
 #[derive(Serialize)]
 pub(super) struct FaultSpan {
-    text: String,
-    begins: Option<u64>,
-    ends: Option<u64>,
+    pub(super) text: String,
+    pub(super) begins: Option<u64>,
+    pub(super) ends: Option<u64>,
     /// The hosts that it acts on.
-    hosts: Vec<u16>,
+    pub(super) hosts: Vec<u16>,
     /// The directed links that it acts on.
-    links: Vec<(u16, u16)>,
-    effects: Option<u64>,
+    pub(super) links: Vec<(u16, u16)>,
+    pub(super) effects: Option<u64>,
 }
 
 /// The lives of all processes.
