@@ -73,6 +73,9 @@ fn main() {
     serve_if_zygote(handler);
 
     let scenario = scenario();
+    if let Some(side) = std::env::args().find_map(|word| word.strip_prefix("only-").map(str::to_owned)) {
+        return count_alone(&scenario, &side);
+    }
     let mut worker = Worker::spawn(EntryPoint::Main, Arc::new(handler)).expect("the zygote starts");
     let simulated = scenario.duration().as_secs_f64() * RUNS as f64;
     kinds(&scenario);
@@ -134,6 +137,19 @@ fn main() {
     println!(
         "a process per run: user and system time of the child; the fork itself, which is the zygote's time, is excluded"
     );
+}
+
+/// Makes the runs of one side alone, for a tool that counts instructions: `valgrind --tool=callgrind EXECUTABLE only-squall`
+/// and `only-plain`. What is there before the first run is small beside these.
+fn count_alone(scenario: &Scenario, side: &str) {
+    for seed in 0..RUNS {
+        let (messages, operations) = match side {
+            "squall" => by_squall(scenario, seed),
+            "plain" => on_plain_turmoil(scenario, seed),
+            other => panic!("only-{other}: expected only-squall or only-plain"),
+        };
+        println!("{side}, seed {seed}: {messages} messages, {operations} operations");
+    }
 }
 
 /// Prints the messages of one run by kind, for both sides.

@@ -1,6 +1,8 @@
 //! The shared handle to the network: the kernels, and the faults that wait for a trigger point, behind one lock.
 
+use std::cmp::Reverse;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -73,6 +75,16 @@ impl NetGuard<'_> {
     /// The faults that wait for a trigger point, and the alive flags that they clear.
     pub(crate) fn triggered_faults(&mut self) -> &mut TriggeredFaults {
         &mut self.whole_mut().triggered_faults
+    }
+
+    /// Whether there is anything for the world to do before the step that begins now: a segment to decide about, one to send
+    /// again, a fault that was triggered, or a machine that is out of memory.
+    pub(crate) fn has_work(&self, now: Duration) -> bool {
+        let Whole { net, triggered_faults } = self.whole();
+        !net.undecided.is_empty()
+            || triggered_faults.has_triggered()
+            || !net.all_host_faults.exhausted.is_empty()
+            || net.timers.peek().is_some_and(|Reverse((due, _))| *due < now)
     }
 
     /// Triggers a fault.

@@ -101,6 +101,11 @@ impl TriggeredFaults {
         self.watches_messages = watches;
     }
 
+    /// Whether any fault was triggered since they were taken.
+    pub(super) fn has_triggered(&self) -> bool {
+        !self.triggered.is_empty()
+    }
+
     /// Takes the faults triggered since the last call.
     pub(crate) fn take_triggered(&mut self) -> Vec<TriggeredFault> {
         std::mem::take(&mut self.triggered)

@@ -91,6 +91,8 @@ impl Reading {
 pub(super) struct Clocks {
     /// The `Instant` at [`ORIGIN`], with the shift.
     anchor: Cell<Instant>,
+    /// The last two instants that were converted, each with its nanoseconds.
+    last_instants: [Cell<(Instant, u64)>; 2],
     /// Whether `Instant::now` reads these clocks. If not, the start time of a runtime has to be measured.
     interposed: bool,
     /// How much more the monotonic clock shows to programs. Code that takes the time for entropy sees another one with
@@ -128,8 +130,10 @@ impl Clocks {
             wall_error: Cell::new(WallError::default()),
             wrong_reads: Cell::new(0),
         };
+        let anchor = Instant::now();
         Clocks {
-            anchor: Cell::new(Instant::now()),
+            anchor: Cell::new(anchor),
+            last_instants: [Cell::new((anchor, ORIGIN)), Cell::new((anchor, ORIGIN))],
             interposed,
             shift: if interposed { shift } else { 0 },
             step: Cell::new(0),
@@ -156,7 +160,9 @@ impl Clocks {
         }
         self.starting.set(true);
         self.new_runtime_reads_left.set(MANY);
-        self.anchor.set(Instant::now());
+        let anchor = Instant::now();
+        self.anchor.set(anchor);
+        self.last_instants.iter().for_each(|known| known.set((anchor, ORIGIN)));
         let before = self.new_runtime_reads_left.get();
         drop(Builder::new_current_thread().enable_time().start_paused(true).build());
         self.reads_of_new_runtime.set(before - self.new_runtime_reads_left.replace(0));
@@ -407,9 +413,23 @@ impl Clocks {
         Some(slot)
     }
 
+    /// An instant on the scale of the monotonic clock, without the shift. In a step, each host's clock shows the start of the
+    /// step and then its end, so the last two answers are nearly always right.
     #[inline(always)]
     fn instant_nanos(&self, instant: Instant) -> u64 {
-        ORIGIN.saturating_add(nanos(instant.saturating_duration_since(self.anchor.get())))
+        let (known, nanos) = self.last_instants[0].get();
+        if known == instant {
+            return nanos;
+        }
+        let (known, nanos) = self.last_instants[1].get();
+        if known == instant { nanos } else { self.convert_instant(instant) }
+    }
+
+    #[inline(never)]
+    fn convert_instant(&self, instant: Instant) -> u64 {
+        let converted = ORIGIN.saturating_add(nanos(instant.saturating_duration_since(self.anchor.get())));
+        self.last_instants[1].set(self.last_instants[0].replace((instant, converted)));
+        converted
     }
 }
 

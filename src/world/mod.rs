@@ -10,6 +10,7 @@ mod pauses;
 mod state;
 mod trigger_points;
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::history::{History, SharedRecording};
@@ -110,11 +111,17 @@ impl<'a> World<'a> {
         let step_end = self.now + self.spec.step;
         sandbox::set_step(self.now);
         self.freeze_hosts();
-        self.begin_triggered_faults();
-        self.wire.decide(&mut self.net.lock(), self.now);
-        self.handle_exits();
-        self.kill_exhausted();
+        // In most steps there is nothing to do but to run the hosts, and each lock has its price.
+        let has_exited = self.has_exited.load(Ordering::Relaxed);
+        let mut is_eventful = has_exited || self.wire.closes_idle() || self.net.lock().has_work(self.now);
+        if is_eventful {
+            self.begin_triggered_faults();
+            self.wire.decide(&mut self.net.lock(), self.now);
+            self.handle_exits();
+            self.kill_exhausted();
+        }
         if self.now >= self.spec.run_for && self.now < self.spec.run_for + self.spec.step {
+            is_eventful = true;
             // A fault that the end of a program has just triggered begins here and ends with all others.
             self.begin_triggered_faults();
             self.end_all_faults();
@@ -123,14 +130,17 @@ impl<'a> World<'a> {
             if entry.key().0 >= step_end {
                 break;
             }
+            is_eventful = true;
             let action = entry.remove();
             self.perform(action);
         }
-        self.begin_triggered_faults();
-        if self.wire.closes_idle() {
-            self.wire.close_idle(&mut self.net.lock(), self.now);
+        if is_eventful {
+            self.begin_triggered_faults();
+            if self.wire.closes_idle() {
+                self.wire.close_idle(&mut self.net.lock(), self.now);
+            }
+            self.wire.decide(&mut self.net.lock(), self.now);
         }
-        self.wire.decide(&mut self.net.lock(), self.now);
         self.wire.release(&self.sim, self.now, step_end);
         self.run_frozen_kernels(step_end);
         // Turmoil reports an error only if a host's future ends with one, and no life ends by itself.
