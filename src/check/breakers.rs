@@ -11,22 +11,32 @@ use crate::trace::{Event, HostId, Mark, Trace};
 /// B3: a breaker that opened is closed again within `longest_backoff` after the end of the faults, and one request more.
 ///
 /// Breakers are known by [`Mark::BreakerChanged`], one for each host. A breaker needs a request as its probe: it is judged
-/// after the first request whose path begins with `path` that reaches its host after that time and ends.
+/// after the first request whose path begins with `path` that reaches its host after that time and ends, unless what the host
+/// asked for another such request is still on its way then: that may be the probe. Who asked for what is known by trace or
+/// idempotency key, as in [`http::possible_causes`](super::http::possible_causes).
 pub fn breakers_close_within(longest_backoff: Duration, path: &str) -> Check {
     let path = path.to_owned();
     Check::over_exchanges("B3 breakers close again", move |trace, _| {
         let from = trace.run_for + longest_backoff;
         let mut judged = 0;
         for (host, states) in breakers(trace) {
-            let probes = trace.exchanges().iter().filter(|exchange| {
-                let arrived = exchange.request.first_arrived;
-                exchange.server() == host && exchange.path.starts_with(&path) && arrived.is_some_and(|at| at >= from)
+            let exchanges = trace.exchanges();
+            let is_guarded = |exchange: &Exchange| exchange.server() == host && exchange.path.starts_with(&path);
+            let probes = exchanges
+                .iter()
+                .filter(|exchange| is_guarded(exchange) && exchange.request.first_arrived.is_some_and(|at| at >= from));
+            let asked = exchanges.iter().zip(trace.possible_causes()).filter(|(inner, causes)| {
+                inner.client() == host && causes.iter().any(|cause| is_guarded(&exchanges[*cause]))
             });
-            // A request that was given up says nothing.
-            let Some(probed_at) = probes.filter(|probe| probe.is_complete()).filter_map(|probe| probe.ended_at).min()
-            else {
-                continue;
+            let asked: Vec<&Exchange> = asked.map(|(inner, _)| inner).collect();
+            let is_undecided = |at: &Duration| {
+                let is_on_its_way =
+                    |inner: &&Exchange| inner.request.first_sent <= *at && inner.ended_at.is_none_or(|end| end >= *at);
+                asked.iter().any(is_on_its_way)
             };
+            // A request that was given up says nothing.
+            let ends = probes.filter(|probe| probe.is_complete()).filter_map(|probe| probe.ended_at);
+            let Some(probed_at) = ends.filter(|at| !is_undecided(at)).min() else { continue };
             judged += 1;
             let before = states.iter().rev().find(|(at, _)| *at <= probed_at);
             if let Some((since, true)) = before {
@@ -267,5 +277,36 @@ mod tests {
         assert_eq!(judge(&[(20_000, true), (36_200, false)], 36_000), ("fail", 1));
         assert_eq!(judge(&[(20_000, true)], 34_000), ("pass", 0), "its backoff may still run");
         assert_eq!(judge(&[], 36_000), ("pass", 0), "no breaker opened");
+    }
+
+    #[test]
+    fn b3_waits_for_a_probe_that_is_on_its_way() {
+        let exchange = |from: u16, began: u64, ended: u64| {
+            let id = format!("GET /prices/a HTTP/1.1\r\nx-request-id: {began}\r\n\r\n");
+            let answer: &[u8] = b"HTTP/1.1 503 x\r\ncontent-length: 0\r\n\r\n";
+            let mut exchange = observe_bytes([(true, id.as_bytes()), (false, answer)]).remove(0);
+            (exchange.connection.from, exchange.connection.to) = (HostId(from), HostId(from + 1));
+            exchange.request.first_sent = millis(began);
+            exchange.request.first_arrived = Some(millis(began));
+            exchange.ended_at = Some(millis(ended));
+            exchange
+        };
+        let judge = |later: u64| {
+            // The first request has its probe sent, and the second is answered at once in the meantime.
+            let (outer, mut inner) = (exchange(0, 34_900, 35_400), exchange(1, 34_900, 35_300));
+            inner.path = "/cost/a".to_owned();
+            let exchanges = vec![outer, inner, exchange(0, 35_100, 35_120), exchange(0, later, later + 20)];
+            let observed = Observed { is_observed: true, exchanges, ..Observed::default() };
+            let hosts = ["client", "api", "cost"].map(str::to_owned).to_vec();
+            let mut trace = Trace::new(hosts, millis(10), secs(30), false);
+            for (at, open) in [(20_000, true), (35_310, false)] {
+                trace.push(millis(at), Some(HostId(1)), Event::Mark(Mark::BreakerChanged { open }));
+            }
+            let trace = trace.with_observed(observed, secs(60));
+            let verdict = breakers_close_within(secs(5), "/prices/").judge_counting(&trace, &History::default());
+            (verdict.verdict().word(), verdict.judged())
+        };
+        assert_eq!(judge(36_000), ("pass", 1));
+        assert_eq!(judge(35_200), ("pass", 0), "the probe decides later");
     }
 }

@@ -128,7 +128,8 @@ impl OverloadPolicy {
 
     /// O3: a request waits for at most `longest_wait` in a host of `queue` until that host sends the first request for it to
     /// another one. Requests are recognised by trace or idempotency key, as in
-    /// [`possible_causes`](super::possible_causes()); those during which there is a fault are not judged.
+    /// [`possible_causes`](super::possible_causes()); those during which there is a fault are not judged, nor those that arrive
+    /// less than `longest_wait` after one, as it may have delayed what is served before them.
     pub fn queueing_is_bounded(&self) -> Check {
         let policy = self.clone();
         let needs = "no host of the queue asked another one for a request that it had received";
@@ -144,7 +145,7 @@ impl OverloadPolicy {
                 }
                 let outer = &exchanges[outer];
                 let (Some(arrived), began) = (outer.request.last_arrived, inner.request.first_sent) else { continue };
-                if faults.iter().any(|fault| fault.start <= began && arrived <= fault.end) {
+                if faults.iter().any(|fault| fault.start <= began && arrived <= fault.end + policy.longest_wait) {
                     continue;
                 }
                 *judged += 1;
@@ -334,5 +335,8 @@ mod tests {
         let (verdict, _) = judge(&check, work(400), &[]);
         assert!(verdict.contains("waited for 400ms; the limit is 300ms"), "{verdict}");
         assert_eq!(judge(&check, work(400), &[millis(1_200)..millis(1_300)]).1, 0);
+        // What is served before it may have met the fault.
+        assert_eq!(judge(&check, work(400), &[millis(500)..millis(800)]).1, 0);
+        assert!(judge(&check, work(400), &[millis(500)..millis(600)]).0.contains("waited for 400ms"));
     }
 }

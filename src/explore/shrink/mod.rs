@@ -264,7 +264,7 @@ impl Shrinker<'_, '_> {
     /// Makes one operation of two while that is possible. The sum of two numbers may be one that the workload never draws, so
     /// the smaller case must still keep its promise without faults.
     fn merged_operations(&mut self) -> Result<(), Error> {
-        while self.needs_faults {
+        while self.needs_faults && !self.trials.is_over() {
             let before = self.case.clone();
             if !self.take_first(values::merged(&before))? {
                 break;
@@ -286,7 +286,8 @@ impl Shrinker<'_, '_> {
             return Ok(());
         }
         for leaf in self.minimise(leaves, |case, kept| values::smallest_but(case, &domain, kept))? {
-            while self.take_first(values::smaller(&self.case, &domain, &leaf))? {}
+            // There may be thousands of places, and each candidate is a copy of the whole case.
+            while !self.trials.is_over() && self.take_first(values::smaller(&self.case, &domain, &leaf))? {}
         }
         Ok(())
     }
@@ -313,6 +314,9 @@ impl Shrinker<'_, '_> {
     }
 
     fn replace_fault(&mut self, index: usize, ways: impl Fn(&Fault) -> Vec<Fault>) -> Result<bool, Error> {
+        if self.trials.is_over() {
+            return Ok(false);
+        }
         let ways = ways(&self.case.plan.faults[index]);
         let candidates = ways.into_iter().map(|fault| with_fault(&self.case, index, fault)).collect();
         self.take_first(candidates)

@@ -3,7 +3,7 @@
 //! A value is only replaced by one that the workload draws in the same place. A smaller value of another kind, such as an
 //! order of no pieces, would break the same promise for a reason of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -137,6 +137,7 @@ fn collect<'a>(leaf: &Leaf, value: &'a Value, leaves: &mut Vec<(Leaf, &'a Value)
 /// The same case with the smallest value everywhere but in these places.
 pub(super) fn smallest_but(case: &Case, domain: &Domain, kept: &[Leaf]) -> Case {
     let mut smaller = case.clone();
+    let kept: BTreeSet<&Leaf> = kept.iter().collect();
     for (leaf, value) in all_leaves(&case.input) {
         if let Some(smallest) = domain.smaller(&leaf, value).first()
             && !kept.contains(&leaf)
