@@ -8,7 +8,8 @@ use crate::fault::duration_text as text;
 use crate::trace::exchange::{Ending, Exchange};
 use crate::trace::{Event, HostId, Mark, Trace};
 
-/// B3: a breaker that opened is closed again within `longest_backoff` after the end of the faults, and one request more.
+/// B3: a breaker that opened is closed again within `longest_backoff` after the end of the faults, and one request more. A
+/// probe that is under way when the faults end may fail: `longest_backoff` includes the time that it takes.
 ///
 /// Breakers are known by [`Mark::BreakerChanged`], one for each host. A breaker needs a request as its probe: it is judged
 /// after the first request whose path begins with `path` that reaches its host after that time and ends, unless what the host
