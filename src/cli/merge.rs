@@ -13,6 +13,9 @@ use super::terminal::say;
 use crate::explore::{Coverage, Exploration, Hunt, Row, SeedRange, Status, Sweep};
 use crate::report::{count, mistakes_table, sweep_text, text};
 
+/// The most shards that are not there and are told of one by one.
+const MOST_PROBLEMS: usize = 20;
+
 #[derive(Debug, Args)]
 pub(crate) struct Merge {
     /// The directory that holds the shards' files, in any subdirectories. Default: squall/shards in cargo's target
@@ -40,8 +43,11 @@ pub(crate) fn run(arguments: &Merge) -> Result<u8, String> {
         Kind::Swept => sweeps(&gathered, &directory)?,
         Kind::Nothing => Status::Pass,
     };
-    for problem in &gathered.problems {
+    for problem in gathered.problems.iter().take(MOST_PROBLEMS) {
         say(&format!("INCOMPLETE: {problem}\n"));
+    }
+    if let Some(more) = gathered.problems.len().checked_sub(MOST_PROBLEMS).filter(|more| *more > 0) {
+        say(&format!("INCOMPLETE: and {} like these\n", count(more, "more shard")));
     }
     let of = gathered.any.shard.of;
     if gathered.problems.is_empty() {

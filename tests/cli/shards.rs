@@ -117,6 +117,12 @@ pub fn a_shard_that_is_not_there_is_named() {
     let merged = cli(name, &["merge", "into"]);
     assert_eq!((code(&merged), figures(&stdout(&merged))), (0, figures(&stdout(&cli(name, &work)))));
 
+    fresh(name, "many");
+    assert_eq!(code(&shard(name, &work, "7/50", "many")), 0);
+    let merged = cli(name, &["merge", "many"]);
+    assert_eq!((code(&merged), stdout(&merged).matches(" is missing; run it").count()), (2, 20));
+    assert_contains(&stdout(&merged), &["INCOMPLETE: and 29 more shards like these\n"]);
+
     let other = fs::read_to_string(into.join("explore-4-of-5.json")).unwrap().replace("\"runs\": 2", "\"runs\": 3");
     fs::write(into.join("again/explore-4-of-5.json"), other).unwrap();
     let merged = cli(name, &["merge", "into"]);

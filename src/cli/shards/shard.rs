@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::explore::SeedRange;
 
+/// The most shards of a work.
+const MOST: u32 = 100_000;
+
 /// One of several equal parts of the work of a command: `3/8` is the third of eight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -59,8 +62,13 @@ impl FromStr for Shard {
 
     fn from_str(text: &str) -> Result<Shard, String> {
         let parts = text.split_once('/').and_then(|(index, of)| Some((index.parse().ok()?, of.parse().ok()?)));
-        let shard = parts.map(|(index, of)| Shard { index, of }).filter(|shard| (1..=shard.of).contains(&shard.index));
-        shard.ok_or_else(|| format!("`{text}` is no part of a whole: expected I/N with I from 1 to N, for example 3/8"))
+        let is_right = |shard: &Shard| shard.of <= MOST && (1..=shard.of).contains(&shard.index);
+        let shard = parts.map(|(index, of)| Shard { index, of }).filter(is_right);
+        shard.ok_or_else(|| {
+            format!(
+                "`{text}` is no part of a whole: expected I/N with I from 1 to N and N up to {MOST}, for example 3/8"
+            )
+        })
     }
 }
 
@@ -84,7 +92,9 @@ mod tests {
 
     #[test]
     fn a_shard_is_a_part_of_a_whole() {
-        for (text, is_right) in [("1/1", true), ("3/8", true), ("8/8", true), ("0/8", false), ("9/8", false)] {
+        for (text, is_right) in
+            [("1/1", true), ("3/8", true), ("8/8", true), ("0/8", false), ("9/8", false), ("1/100001", false)]
+        {
             assert_eq!(text.parse::<Shard>().is_ok(), is_right, "{text}");
         }
         for text in ["", "3", "/", "3/", "1/0", "-1/2", "a/b", "1/2/3"] {
