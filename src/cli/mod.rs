@@ -7,6 +7,7 @@ mod commands;
 mod completions;
 mod diff;
 mod environment;
+mod flags;
 mod job_output;
 mod keep;
 mod merge;

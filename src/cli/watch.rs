@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use console::Term;
 
-use super::arguments::{Drawing, Workers};
 use super::environment::processors;
+use super::flags::{Drawing, Workers};
 use super::terminal::{describe, is_watched, replay_line, say};
 use crate::case_file;
 use crate::explore::{self, Exploration, ExploreOptions, Failure, Observer, Pool, SeedRange, Size, Verify};
