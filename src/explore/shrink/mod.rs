@@ -160,13 +160,14 @@ impl Shrinker<'_, '_> {
         }
     }
 
-    /// Continues with the first candidate that breaks the promise; returns false if none does.
-    fn take_first(&mut self, candidates: Vec<Case>) -> Result<bool, Error> {
-        let first = self.trials.first_broken(candidates.len(), &|index| candidates[index].clone())?;
-        let chosen = first.and_then(|index| candidates.into_iter().nth(index));
-        let is_smaller = chosen.is_some();
-        if let Some(chosen) = chosen {
-            self.case = chosen;
+    /// Continues with the first of these ways to make the case smaller that breaks the promise; returns false if none does.
+    /// A candidate is a copy of the whole case, so it is made only when it is run.
+    fn take_first<W>(&mut self, ways: &[W], make: impl Fn(&Case, &W) -> Case) -> Result<bool, Error> {
+        let case = &self.case;
+        let first = self.trials.first_broken(ways.len(), &|index| make(case, &ways[index]))?;
+        let is_smaller = first.is_some();
+        if let Some(index) = first {
+            self.case = make(case, &ways[index]);
         }
         (self.progress)(self.trials.runs, Size::of(&self.case));
         Ok(is_smaller)
@@ -197,7 +198,7 @@ impl Shrinker<'_, '_> {
             .map(|(_, fault)| fault.clone())
             .collect();
         if effective.len() < self.case.plan.faults.len() {
-            self.take_first(vec![reduce::with_faults(&self.case, effective)])?;
+            self.take_first(&[effective], |case, faults| reduce::with_faults(case, faults.clone()))?;
         }
         Ok(())
     }
@@ -207,7 +208,7 @@ impl Shrinker<'_, '_> {
         if let Some(recording) = self.trials.record(&self.case)? {
             let explicit = explicit::explicit(self.scenario, &recording);
             if explicit != self.case {
-                self.take_first(vec![explicit])?;
+                self.take_first(&[explicit], |_, explicit| explicit.clone())?;
             }
         }
         Ok(())
@@ -234,7 +235,7 @@ impl Shrinker<'_, '_> {
             let without = without_fault(&self.case, index);
             let recordings = (self.trials.record(&self.case)?, self.trials.record(&without)?);
             let (Some(with), Some(without)) = recordings else { break };
-            if self.take_first(retime::candidates(&with, &without, index))? {
+            if self.take_first(&retime::candidates(&with, &without, index), |_, retimed| retimed.clone())? {
                 (index, is_smaller) = (0, true);
             } else {
                 index += 1;
@@ -264,9 +265,9 @@ impl Shrinker<'_, '_> {
     /// Makes one operation of two while that is possible. The sum of two numbers may be one that the workload never draws, so
     /// the smaller case must still keep its promise without faults.
     fn merged_operations(&mut self) -> Result<(), Error> {
-        while self.needs_faults && !self.trials.is_over() {
+        while self.needs_faults {
             let before = self.case.clone();
-            if !self.take_first(values::merged(&before))? {
+            if !self.take_first(&values::merged(&before), |case, merged| merged.in_case(case))? {
                 break;
             }
             let control = reduce::with_faults(&self.case, Vec::new());
@@ -286,8 +287,12 @@ impl Shrinker<'_, '_> {
             return Ok(());
         }
         for leaf in self.minimise(leaves, |case, kept| values::smallest_but(case, &domain, kept))? {
-            // There may be thousands of places, and each candidate is a copy of the whole case.
-            while !self.trials.is_over() && self.take_first(values::smaller(&self.case, &domain, &leaf))? {}
+            // There may be thousands of places, and each takes a look at all others.
+            while !self.trials.is_over()
+                && self
+                    .take_first(&values::smaller(&self.case, &domain, &leaf), |case, smaller| smaller.in_case(case))?
+            {
+            }
         }
         Ok(())
     }
@@ -314,12 +319,8 @@ impl Shrinker<'_, '_> {
     }
 
     fn replace_fault(&mut self, index: usize, ways: impl Fn(&Fault) -> Vec<Fault>) -> Result<bool, Error> {
-        if self.trials.is_over() {
-            return Ok(false);
-        }
         let ways = ways(&self.case.plan.faults[index]);
-        let candidates = ways.into_iter().map(|fault| with_fault(&self.case, index, fault)).collect();
-        self.take_first(candidates)
+        self.take_first(&ways, |case, fault| with_fault(case, index, fault.clone()))
     }
 
     /// Leaves out each remaining fault until none of them can go, and returns the result of the run without each.

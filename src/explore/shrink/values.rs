@@ -148,9 +148,25 @@ pub(super) fn smallest_but(case: &Case, domain: &Domain, kept: &[Leaf]) -> Case 
     smaller
 }
 
-/// The same case with smaller values in this place, the smallest first; each alone, and also wherever the same value is, as
-/// two operations may have to agree about a key.
-pub(super) fn smaller(case: &Case, domain: &Domain, leaf: &Leaf) -> Vec<Case> {
+/// A smaller value in some places.
+#[derive(Debug, PartialEq)]
+pub(super) struct Smaller {
+    places: Vec<Leaf>,
+    value: Value,
+}
+
+impl Smaller {
+    /// The same case with it.
+    pub(super) fn in_case(&self, case: &Case) -> Case {
+        let mut smaller = case.clone();
+        self.places.iter().for_each(|leaf| leaf.set(&mut smaller, &self.value));
+        smaller
+    }
+}
+
+/// Smaller values for this place, the smallest first; each alone, and also wherever the same value is, as two operations may
+/// have to agree about a key.
+pub(super) fn smaller(case: &Case, domain: &Domain, leaf: &Leaf) -> Vec<Smaller> {
     let Some(value) = leaf.value(case) else { return Vec::new() };
     let values = domain.smaller(leaf, value);
     let Some(last) = values.len().checked_sub(1) else { return Vec::new() };
@@ -160,39 +176,52 @@ pub(super) fn smaller(case: &Case, domain: &Domain, leaf: &Leaf) -> Vec<Case> {
     let twins: Vec<Leaf> =
         all_leaves(&case.input).into_iter().filter(|(_, other)| *other == value).map(|(twin, _)| twin).collect();
     let with = |place: usize| {
-        let (mut alone, mut together) = (case.clone(), case.clone());
-        leaf.set(&mut alone, &values[place]);
-        for twin in twins.iter().filter(|twin| domain.smaller(twin, value).contains(&values[place])) {
-            twin.set(&mut together, &values[place]);
-        }
-        [alone, together]
+        let value_there = &values[place];
+        let together = twins.iter().filter(|twin| domain.smaller(twin, value).contains(value_there)).cloned();
+        [vec![leaf.clone()], together.collect()].map(|places| Smaller { places, value: value_there.clone() })
     };
-    let mut cases: Vec<Case> = places.into_iter().flat_map(with).collect();
-    cases.dedup();
-    cases
+    let mut ways: Vec<Smaller> = places.into_iter().flat_map(with).collect();
+    ways.dedup();
+    ways
 }
 
-/// The same case with two operations of a client that follow each other made one, such as two pauses: they differ in one
-/// number, of which the one has the sum.
-pub(super) fn merged(case: &Case) -> Vec<Case> {
-    let mut cases = Vec::new();
+/// Two operations of a client that follow each other made one.
+#[derive(Debug)]
+pub(super) struct Merged {
+    group: String,
+    client: usize,
+    /// The place of the first of the two.
+    first: usize,
+    sum: Value,
+}
+
+impl Merged {
+    /// The same case with it.
+    pub(super) fn in_case(&self, case: &Case) -> Case {
+        let mut merged = case.clone();
+        let input = merged.input.get_mut(&self.group).and_then(|clients| clients.get_mut(self.client));
+        if let Some(operations) = input.and_then(Value::as_array_mut) {
+            operations.splice(self.first..self.first + 2, [self.sum.clone()]);
+        }
+        merged
+    }
+}
+
+/// The operations of clients that follow each other and can be made one, such as two pauses: they differ in one number, of
+/// which the one has the sum.
+pub(super) fn merged(case: &Case) -> Vec<Merged> {
+    let mut ways = Vec::new();
     for (group, clients) in &case.input {
         for (client, input) in clients.iter().enumerate() {
             let operations = input.as_array().map_or(&[][..], Vec::as_slice);
             for (first, pair) in operations.windows(2).enumerate() {
                 if let Some(sum) = sum(&pair[0], &pair[1]) {
-                    let mut merged = operations.to_vec();
-                    merged.splice(first..first + 2, [sum]);
-                    let mut case = case.clone();
-                    if let Some(clients) = case.input.get_mut(group) {
-                        clients[client] = Value::Array(merged);
-                    }
-                    cases.push(case);
+                    ways.push(Merged { group: group.clone(), client, first, sum });
                 }
             }
         }
     }
-    cases
+    ways
 }
 
 /// The sum of two operations that hold one number each and are alike otherwise.
@@ -235,7 +264,7 @@ mod tests {
         assert_eq!(smallest, case(json!([{"put": {"key": 9, "text": "tea"}}, {"pause": 40}, "audit"])));
         let keys: Vec<Value> = smaller(&found, &domain(), &leaves[0])
             .iter()
-            .map(|case| case.input["buyer"][0][0]["put"]["key"].clone())
+            .map(|smaller| smaller.in_case(&found).input["buyer"][0][0]["put"]["key"].clone())
             .collect();
         assert_eq!(keys, [3, 5]);
     }
@@ -245,8 +274,8 @@ mod tests {
         let found = case(json!([{"put": {"key": 5, "text": "tea"}}, {"put": {"key": 5, "text": "tea"}}]));
         let leaves = leaves(&found, &domain());
         let keys = |case: &Case| [0, 1].map(|index| case.input["buyer"][0][index]["put"]["key"].clone());
-        let cases = smaller(&found, &domain(), &leaves[0]);
-        assert_eq!(cases.iter().map(keys).collect::<Vec<_>>(), [[3, 5], [3, 3]]);
+        let ways = smaller(&found, &domain(), &leaves[0]);
+        assert_eq!(ways.iter().map(|smaller| keys(&smaller.in_case(&found))).collect::<Vec<_>>(), [[3, 5], [3, 3]]);
     }
 
     #[test]
@@ -260,7 +289,7 @@ mod tests {
     fn pauses_that_follow_each_other_become_one() {
         let found = case(json!([{"pause": 40}, {"pause": 2}, {"put": {"key": 1, "text": "a"}}, {"pause": 1}, 5, 6]));
         let merged = merged(&found);
-        let operations = |index: usize| merged[index].input["buyer"][0].clone();
+        let operations = |index: usize| merged[index].in_case(&found).input["buyer"][0].clone();
         assert_eq!(merged.len(), 2);
         assert_eq!(operations(0), json!([{"pause": 42}, {"put": {"key": 1, "text": "a"}}, {"pause": 1}, 5, 6]));
         assert_eq!(
