@@ -7,11 +7,6 @@ use super::kernel::Net;
 use crate::trace::HostId;
 
 impl Net {
-    /// Sets whether the world runs the kernel of a machine.
-    pub(crate) fn set_frozen(&mut self, host: HostId, is_frozen: bool) {
-        self.kernels[host.index()].is_frozen = is_frozen;
-    }
-
     /// When the kernel of a machine next has something to do.
     pub(crate) fn next_due(&self, host: HostId) -> Option<Duration> {
         self.kernels[host.index()].next_due()

@@ -49,8 +49,6 @@ pub(super) struct Kernel {
     pub(super) task: Option<Waker>,
     /// When that task wakes by itself.
     pub(super) wakes_at: Duration,
-    /// Whether the world runs this kernel, because nothing on the machine runs.
-    pub(super) is_frozen: bool,
 }
 
 impl Kernel {

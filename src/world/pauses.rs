@@ -37,7 +37,6 @@ impl World<'_> {
             if paused.by.is_empty()
                 && let Some(paused) = self.paused.remove(&host)
             {
-                self.net.lock().set_frozen(host, false);
                 paused.freeze.end(self.now);
                 if paused.is_frozen {
                     self.record(Some(host), Event::Resumed, None);
@@ -50,7 +49,6 @@ impl World<'_> {
     pub(super) fn end_pause(&mut self, host: HostId) {
         self.slot(host).runtime = None;
         if let Some(paused) = self.paused.remove(&host) {
-            self.net.lock().set_frozen(host, false);
             paused.freeze.forget();
         }
     }
@@ -67,7 +65,6 @@ impl World<'_> {
                     self.wire.record_effects(fault, 1);
                 }
             }
-            self.net.lock().set_frozen(host, true);
             self.record(Some(host), Event::Paused, None);
         }
     }
