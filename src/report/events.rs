@@ -1,6 +1,7 @@
 //! The events of a run that are no segments, in words.
 
 use super::spans::micros;
+use crate::history::{Completion, Operation};
 use crate::run::Recording;
 use crate::trace::{AttemptOutcome, Event, HostId, Mark, Record};
 
@@ -12,6 +13,16 @@ pub(super) fn short(text: &str) -> String {
     match text.char_indices().nth(LONGEST) {
         None => text.to_owned(),
         Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}
+
+/// How an operation ended, in a word, and its answer or why it failed.
+pub(super) fn outcome_of(operation: &Operation) -> (&'static str, &str) {
+    match &operation.completed {
+        None => ("open", ""),
+        Some((_, Completion::Ok(answer))) => ("ok", answer.as_str()),
+        Some((_, Completion::Fail(why))) => ("fail", why.as_str()),
+        Some((_, Completion::Unknown(why))) => ("unknown", why.as_str()),
     }
 }
 

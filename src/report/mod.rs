@@ -1,6 +1,8 @@
 //! Reports for people: pure functions from the results of runs to text, and with the feature `report` to pages and captures.
 
 #[cfg(feature = "report")]
+mod attempts;
+#[cfg(feature = "report")]
 mod capture;
 mod catalog;
 mod diff;

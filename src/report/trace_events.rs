@@ -4,20 +4,19 @@
 //! Exchanges overlap, so they and all else but lives are asynchronous slices (`b` and `e`), each with an id of its own.
 //! Times are microseconds of virtual time.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::events::{event, short};
+use super::attempts::attempts;
+use super::events::{event, outcome_of, short};
 use super::spans::{fault_spans, lives, micros};
 use crate::fault::Topology;
-use crate::history::{Completion, Operation};
+use crate::history::Operation;
 use crate::run::Recording;
-use crate::trace::exchange::{Exchange, calls};
+use crate::trace::exchange::Exchange;
 
-/// Attempts that follow each other within this time are one call, if nothing else names their call.
-const CALL_WINDOW: Duration = Duration::from_secs(10);
 /// The thread of a host that shows the life of its process and what happens there.
 const LIFE: u32 = 1;
 /// The thread that shows when a host's process is paused, or its output is stalled.
@@ -120,12 +119,7 @@ fn pid(host: usize) -> usize {
 }
 
 fn add_operation(events: &mut Events, number: usize, operation: &Operation, end: u64) {
-    let (outcome, answer) = match &operation.completed {
-        None => ("open", ""),
-        Some((_, Completion::Ok(answer))) => ("ok", answer.as_str()),
-        Some((_, Completion::Fail(why))) => ("fail", why.as_str()),
-        Some((_, Completion::Unknown(why))) => ("unknown", why.as_str()),
-    };
+    let (outcome, answer) = outcome_of(operation);
     let times = (micros(operation.invoked_at), operation.completed.as_ref().map_or(end, |(at, _)| micros(*at)));
     let name = format!("{} {outcome}", operation.name);
     let args = json!({ "client": operation.client, "input": short(&operation.input), "answer": short(answer) });
@@ -137,26 +131,26 @@ fn add_operation(events: &mut Events, number: usize, operation: &Operation, end:
 fn add_exchanges(events: &mut Events, recording: &Recording, end: u64) {
     let exchanges = &recording.observed.exchanges;
     let ended = |exchange: &Exchange| exchange.ended_at.map_or(end, micros);
-    let mut attempts = vec![(1, 1); exchanges.len()];
-    for (number, call) in calls(exchanges, CALL_WINDOW).iter().enumerate().filter(|(_, call)| call.attempts.len() > 1) {
-        let of = call.attempts.len();
-        for (attempt, place) in call.attempts.iter().enumerate() {
-            attempts[*place] = (attempt + 1, of);
-        }
-        let first = &exchanges[call.attempts[0]];
-        let last = call.attempts.iter().map(|place| ended(&exchanges[*place])).max().unwrap_or(end);
+    let attempts = attempts(exchanges);
+    // The first exchange of each call of several attempts, and when the last of them ended.
+    let mut calls: BTreeMap<usize, (&Exchange, usize, u64)> = BTreeMap::new();
+    for (exchange, attempt) in exchanges.iter().zip(&attempts).filter(|(_, attempt)| attempt.of > 1) {
+        let (_, _, last) = calls.entry(attempt.call).or_insert((exchange, attempt.of, 0));
+        *last = ended(exchange).max(*last);
+    }
+    for (number, (first, of, last)) in calls {
         let name = format!("{} {} in {of} attempts", first.method, first.path_only());
         let times = (micros(first.request.first_sent), last);
         events.slice("call", format!("call {number}"), name, pid(first.client().index()), times, Value::Null);
     }
-    for (number, (exchange, (attempt, of))) in exchanges.iter().zip(attempts).enumerate() {
+    for (number, (exchange, attempt)) in exchanges.iter().zip(attempts).enumerate() {
         let host = |host: usize| recording.hosts.get(host).map_or("?", String::as_str);
         let (client, server) = (exchange.client().index(), exchange.server().index());
         let how = exchange.status.map_or_else(|| exchange.ending.to_string(), |status| status.to_string());
         let args = json!({
             "server": host(server), "port": exchange.connection.port, "connection": exchange.connection.ordinal,
             "stream": exchange.stream, "path": short(&exchange.path), "ending": exchange.ending.to_string(),
-            "grpc_status": exchange.grpc_status, "attempt": attempt, "attempts": of,
+            "grpc_status": exchange.grpc_status, "attempt": attempt.number, "attempts": attempt.of,
         });
         let name = format!("{} {} → {}: {how}", exchange.method, short(exchange.path_only()), host(server));
         let times = (micros(exchange.request.first_sent), ended(exchange));

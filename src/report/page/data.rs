@@ -2,23 +2,21 @@
 //! time, hosts and faults are indices, and long lists have one array for each row to keep the page small.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::check::Verdict;
 use crate::explore::Failure;
 use crate::fault::Topology;
-use crate::history::{Completion, Operation};
-use crate::report::events::{event, short};
+use crate::history::Operation;
+use crate::report::attempts::{Attempt, attempts};
+use crate::report::events::{event, outcome_of, short};
 use crate::report::messages::{Lost, Message, headlines, messages};
 use crate::report::spans::{FaultSpan, LifeSpan, fault_spans, lives, micros};
 use crate::run::Recording;
-use crate::trace::exchange::{Exchange, calls};
+use crate::trace::exchange::Exchange;
 use crate::trace::{INJECTED, SegmentKind};
 
-/// Attempts that follow each other within this time are shown as one call, if nothing else names their call.
-const CALL_WINDOW: Duration = Duration::from_secs(10);
 /// Everything that a page shows.
 #[derive(Serialize)]
 pub(super) struct Data<'a> {
@@ -243,13 +241,7 @@ fn findings(failure: &Failure, recording: &Recording) -> Vec<Finding> {
 }
 
 fn exchanges(exchanges: &[Exchange]) -> Vec<ExchangeRow<'_>> {
-    let mut places = vec![(0, 0, 1); exchanges.len()];
-    for (number, call) in calls(exchanges, CALL_WINDOW).iter().enumerate() {
-        for (attempt, place) in call.attempts.iter().enumerate() {
-            places[*place] = (number, attempt + 1, call.attempts.len());
-        }
-    }
-    let row = |(exchange, (call, attempt, attempts)): (&Exchange, (usize, usize, usize))| ExchangeRow {
+    let row = |(exchange, attempt): (&Exchange, Attempt)| ExchangeRow {
         client: exchange.client().0,
         server: exchange.server().0,
         port: exchange.connection.port,
@@ -263,25 +255,20 @@ fn exchanges(exchanges: &[Exchange]) -> Vec<ExchangeRow<'_>> {
         grpc: exchange.grpc_status,
         ending: exchange.ending.to_string(),
         is_good: exchange.is_answered(),
-        call,
-        attempt,
-        attempts,
+        call: attempt.call,
+        attempt: attempt.number,
+        attempts: attempt.of,
         version: match exchange.version {
             crate::trace::exchange::HttpVersion::Http10 => "HTTP/1.0",
             crate::trace::exchange::HttpVersion::Http11 => "HTTP/1.1",
             crate::trace::exchange::HttpVersion::Http2 => "HTTP/2",
         },
     };
-    exchanges.iter().zip(places).map(row).collect()
+    exchanges.iter().zip(attempts(exchanges)).map(row).collect()
 }
 
 fn operation(operation: &Operation) -> OperationRow<'_> {
-    let (outcome, answer) = match &operation.completed {
-        None => ("open", ""),
-        Some((_, Completion::Ok(answer))) => ("ok", answer.as_str()),
-        Some((_, Completion::Fail(why))) => ("fail", why.as_str()),
-        Some((_, Completion::Unknown(why))) => ("unknown", why.as_str()),
-    };
+    let (outcome, answer) = outcome_of(operation);
     OperationRow {
         host: operation.host.0,
         client: operation.client,
