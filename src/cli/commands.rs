@@ -17,11 +17,11 @@ use super::table::Table;
 use super::terminal::{describe, is_watched, progress_bar, replay_line, say};
 use crate::case_file;
 use crate::explore::{
-    self, CheckCoverage, Exploration, ExploreOptions, Failure, Observer, Pool, Reached, SeedRange, Size, Status, Verify,
+    self, Exploration, ExploreOptions, Failure, Observer, Pool, SeedRange, Size, Status, Totals, Verify,
 };
 use crate::fault::{duration_text, glob_matches};
 use crate::report::{catalog, count, text};
-use crate::run::{GeneratorCounts, Outcome};
+use crate::run::Outcome;
 use crate::sandbox::{EntryPoint, INTERRUPTED, is_interrupted, note_interrupts};
 use crate::scenario::Mistake;
 
@@ -313,17 +313,8 @@ impl Observer for Watcher {
 
 #[derive(Serialize)]
 struct Summary<'a> {
-    scenario: &'a str,
-    seeds: String,
-    status: &'static str,
-    runs: u64,
-    failed: u64,
-    unknown: u64,
-    generators: &'a [GeneratorCounts],
-    sometimes: &'a [Reached],
-    checks: &'a [CheckCoverage],
-    simulated_seconds: f64,
-    wall_seconds: f64,
+    #[serde(flatten)]
+    totals: Totals,
     outcomes: Vec<&'a Outcome>,
 }
 
@@ -335,17 +326,7 @@ impl Watcher {
         let outcomes = &self.outcomes;
         let summary = |exploration: &'_ Exploration| {
             serde_json::to_value(Summary {
-                scenario: &exploration.scenario,
-                seeds: exploration.seeds.to_string(),
-                status: exploration.status().word(),
-                runs: exploration.runs,
-                failed: exploration.failed,
-                unknown: exploration.unknown,
-                generators: &exploration.generators,
-                sometimes: &exploration.coverage.reached,
-                checks: &exploration.coverage.checks,
-                simulated_seconds: exploration.simulated.as_secs_f64(),
-                wall_seconds: exploration.wall.as_secs_f64(),
+                totals: Totals::of(exploration),
                 outcomes: outcomes.iter().filter(|outcome| outcome.scenario == exploration.scenario).collect(),
             })
         };

@@ -68,15 +68,15 @@ fn explorations(gathered: &Gathered, arguments: &Merge, directory: &Path) -> Res
     for item in &gathered.any.work {
         let seeds: Option<SeedRange> = item.seeds.as_deref().and_then(|seeds| seeds.parse().ok());
         let Some(seeds) = seeds else { return Err(format!("the shards do not say which seeds {} has", item.name)) };
-        merged.push(Exploration { elsewhere: Status::Pass, ..Exploration::of(&item.name, seeds) });
+        merged.push(Exploration::of(&item.name, seeds));
     }
     for (shard, results) in gathered.results() {
         let Results::Explored { scenarios, kept: of_shard } = results else { continue };
         kept = kept.or_else(|| of_shard.clone());
         for explored in scenarios {
-            let Some(sum) = merged.iter_mut().find(|sum| sum.scenario == explored.scenario) else { continue };
+            let Some(sum) = merged.iter_mut().find(|sum| sum.scenario == explored.totals.scenario) else { continue };
             add(sum, explored, shard);
-            found.extend(explored.failures.iter().map(|failure| (explored.scenario.as_str(), failure)));
+            found.extend(explored.failures.iter().map(|failure| (explored.totals.scenario.as_str(), failure)));
         }
     }
     let cases = save_cases(directory, found.iter().filter_map(|(_, found)| case_of(found)))?;
@@ -95,30 +95,18 @@ fn explorations(gathered: &Gathered, arguments: &Merge, directory: &Path) -> Res
 }
 
 fn add(sum: &mut Exploration, explored: &Explored, shard: Shard) {
-    sum.runs += explored.runs;
-    sum.failed += explored.failed;
-    sum.unknown += explored.unknown;
-    sum.elsewhere = sum.elsewhere.max(explored.status);
-    sum.simulated += Duration::try_from_secs_f64(explored.simulated_seconds).unwrap_or_default();
+    let Explored { totals, min_runs, notes, .. } = explored;
+    sum.runs += totals.runs;
+    sum.failed += totals.failed;
+    sum.unknown += totals.unknown;
+    sum.elsewhere = sum.elsewhere.max(totals.status);
+    sum.simulated += Duration::try_from_secs_f64(totals.simulated_seconds).unwrap_or_default();
     // The shards run beside each other, so the slowest one tells how long the whole takes.
-    sum.wall = sum.wall.max(Duration::try_from_secs_f64(explored.wall_seconds).unwrap_or_default());
-    sum.notes.extend(explored.notes.iter().map(|note| format!("shard {shard}: {note}")));
-    for counts in &explored.generators {
-        sum.add_generator(counts);
-    }
-    if sum.coverage.min_runs == 0 {
-        let (reached, checks) = (explored.sometimes.clone(), explored.checks.clone());
-        sum.coverage = Coverage { reached, checks, min_runs: explored.min_runs };
-    } else {
-        for (sum, reached) in sum.coverage.reached.iter_mut().zip(&explored.sometimes) {
-            sum.runs += reached.runs;
-        }
-        for (sum, check) in sum.coverage.checks.iter_mut().zip(&explored.checks) {
-            sum.judged += check.judged;
-            sum.runs += check.runs;
-            sum.of_runs += check.of_runs;
-        }
-    }
+    sum.wall = sum.wall.max(Duration::try_from_secs_f64(totals.wall_seconds).unwrap_or_default());
+    sum.notes.extend(notes.iter().map(|note| format!("shard {shard}: {note}")));
+    totals.generators.iter().for_each(|counts| sum.add_generator(counts));
+    let coverage = Coverage { reached: totals.sometimes.clone(), checks: totals.checks.clone(), min_runs: *min_runs };
+    sum.coverage.add(coverage);
 }
 
 /// Joins the hunts for mistakes, shows them, and returns whether all were caught.

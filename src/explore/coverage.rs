@@ -55,6 +55,22 @@ impl Coverage {
         Coverage { reached: reached.collect(), checks: checks.collect(), min_runs: scenario.min_runs().max(1) }
     }
 
+    /// Adds the coverage of other runs of the same scenario; that of a scenario of which nothing is known yet is empty.
+    pub(crate) fn add(&mut self, other: Coverage) {
+        if self.reached.is_empty() && self.checks.is_empty() {
+            *self = other;
+            return;
+        }
+        for (sum, reached) in self.reached.iter_mut().zip(other.reached) {
+            sum.runs += reached.runs;
+        }
+        for (sum, check) in self.checks.iter_mut().zip(other.checks) {
+            sum.judged += check.judged;
+            sum.runs += check.runs;
+            sum.of_runs += check.of_runs;
+        }
+    }
+
     /// Adds the situations that a run reached.
     pub(crate) fn add_reached(&mut self, reached: &[bool]) {
         for (sum, reached) in self.reached.iter_mut().zip(reached) {

@@ -29,6 +29,7 @@ mod serve;
 mod shrink;
 mod status;
 mod sweep;
+mod totals;
 mod trace_file;
 
 pub use candidates::{CandidateOutcome, Limit};
@@ -53,4 +54,5 @@ pub(crate) use serve::handler;
 pub use shrink::{Bounds, ShrinkProgress, Shrunk, Size, shrink};
 pub use status::Status;
 pub use sweep::{Failing, Point, Row, Sweep, SweepError, SweepFault, SweepOptions, sweep};
+pub use totals::Totals;
 pub use trace_file::{TraceDivergence, event_lines, recorded_lines, trace_path};

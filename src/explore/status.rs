@@ -4,13 +4,14 @@ use serde::{Deserialize, Serialize};
 
 /// The status of an exploration or of one run, from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "lowercase")]
 pub enum Status {
     /// All promises were kept.
     Pass,
     /// The verdict of some runs is unknown.
     Unknown,
     /// The same case gave different runs.
+    #[serde(rename = "not deterministic")]
     NotDeterministic,
     /// A promise was broken.
     Fail,

@@ -141,7 +141,7 @@ fn is_equal(a: &ShardFile, b: &ShardFile) -> bool {
         let mut results = file.results.clone();
         match &mut results {
             Some(Results::Explored { scenarios, .. }) => {
-                scenarios.iter_mut().for_each(|explored| explored.wall_seconds = 0.0);
+                scenarios.iter_mut().for_each(|explored| explored.totals.wall_seconds = 0.0);
             }
             Some(Results::Hunted { hunts }) => {
                 hunts.iter_mut().flat_map(|hunt| &mut hunt.catches).for_each(|caught| caught.cpu_seconds = 0.0);

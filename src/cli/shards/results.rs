@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::explore::{CheckCoverage, Exploration, Failure, Hunt, Promise, Reached, Status, Sweep};
+use crate::explore::{Exploration, Failure, Hunt, Promise, Status, Sweep, Totals};
 use crate::fault::Plan;
-use crate::run::GeneratorCounts;
 
 /// What a shard has found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,23 +21,13 @@ pub(crate) enum Results {
 
 /// What a shard has found in one scenario.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct Explored {
-    pub(crate) scenario: String,
-    /// Its part of the seeds.
-    pub(crate) seeds: String,
-    pub(crate) runs: u64,
-    pub(crate) failed: u64,
-    pub(crate) unknown: u64,
-    pub(crate) status: Status,
-    pub(crate) generators: Vec<GeneratorCounts>,
-    pub(crate) sometimes: Vec<Reached>,
-    pub(crate) checks: Vec<CheckCoverage>,
+    /// The figures of its part of the seeds.
+    #[serde(flatten)]
+    pub(crate) totals: Totals,
     /// From how many runs on a situation counts as missed, and a check as idle.
     pub(crate) min_runs: u64,
     pub(crate) notes: Vec<String>,
-    pub(crate) simulated_seconds: f64,
-    pub(crate) wall_seconds: f64,
     pub(crate) failures: Vec<Found>,
 }
 
@@ -72,23 +61,12 @@ pub(crate) struct Kept {
 impl Explored {
     /// The results of an exploration of a part of the seeds.
     pub(crate) fn of(exploration: &Exploration) -> Explored {
-        let worst = exploration.failures.iter().map(Failure::status).max().unwrap_or(Status::Pass);
         let unknown = exploration.first_unknown.as_ref();
         let unknown = unknown.map(|outcome| format!("seed {} is the first whose verdict is unknown", outcome.seed));
         Explored {
-            scenario: exploration.scenario.clone(),
-            seeds: exploration.seeds.to_string(),
-            runs: exploration.runs,
-            failed: exploration.failed,
-            unknown: exploration.unknown,
-            status: worst,
-            generators: exploration.generators.clone(),
-            sometimes: exploration.coverage.reached.clone(),
-            checks: exploration.coverage.checks.clone(),
+            totals: Totals::of(exploration),
             min_runs: exploration.coverage.min_runs,
             notes: exploration.notes.iter().cloned().chain(unknown).collect(),
-            simulated_seconds: exploration.simulated.as_secs_f64(),
-            wall_seconds: exploration.wall.as_secs_f64(),
             failures: exploration.failures.iter().map(Found::of).collect(),
         }
     }

@@ -5,9 +5,8 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::{JobResult, first_finding};
-use crate::explore::{CheckCoverage, Exploration, Failure, Reached, Status};
+use crate::explore::{Exploration, Failure, Status, Totals};
 use crate::report::screen::{ScreenStyle, screen};
-use crate::run::GeneratorCounts;
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
@@ -31,18 +30,9 @@ enum Line<'a> {
     },
     /// A scenario is finished.
     Scenario {
-        scenario: &'a str,
-        status: &'static str,
-        seeds: String,
-        runs: u64,
-        failed: u64,
-        unknown: u64,
-        generators: &'a [GeneratorCounts],
-        sometimes: &'a [Reached],
-        checks: &'a [CheckCoverage],
+        #[serde(flatten)]
+        totals: Totals,
         why: Option<String>,
-        simulated_seconds: f64,
-        wall_seconds: f64,
     },
     /// All scenarios are finished.
     Summary { status: &'static str, exit_code: u8, scenarios: usize, passed: usize, runs: u64, failed: u64 },
@@ -79,21 +69,7 @@ pub fn failure_line_of_json(result: &JobResult<'_>, failure: &Failure, report: O
 
 /// The line of a scenario that is finished.
 pub fn finished_line_of_json(result: &JobResult<'_>) -> String {
-    let exploration = result.exploration;
-    line(&Line::Scenario {
-        scenario: &exploration.scenario,
-        status: exploration.status().word(),
-        seeds: exploration.seeds.to_string(),
-        runs: exploration.runs,
-        failed: exploration.failed,
-        unknown: exploration.unknown,
-        generators: &exploration.generators,
-        sometimes: &exploration.coverage.reached,
-        checks: &exploration.coverage.checks,
-        why: result.reason(),
-        simulated_seconds: exploration.simulated.as_secs_f64(),
-        wall_seconds: exploration.wall.as_secs_f64(),
-    })
+    line(&Line::Scenario { totals: Totals::of(result.exploration), why: result.reason() })
 }
 
 /// The last line. `status` is the worst of all, that of kept cases included.
