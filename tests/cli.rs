@@ -59,7 +59,7 @@ fn main() -> ExitCode {
     if is_table {
         return squall::main(table::SCENARIOS);
     }
-    let tests: [(&str, fn()); 63] = [
+    let tests: [(&str, fn()); 64] = [
         ("a_passing_exploration_exits_with_0_and_prints_a_table", passing),
         ("a_broken_promise_exits_with_1_and_explains_itself", broken_promise),
         ("a_failing_case_replays_in_a_fresh_process", replays_afresh),
@@ -124,6 +124,7 @@ fn main() -> ExitCode {
         ("each_mistake_is_a_test", mistakes::each_mistake_is_a_test),
         ("shards_together_are_the_whole", shards::shards_together_are_the_whole),
         ("failures_of_shards_stand_in_groups", shards::failures_of_shards_stand_in_groups),
+        ("kept_cases_are_run_by_the_first_shard_alone", shards::kept_cases_are_run_by_the_first_shard_alone),
         ("a_shard_that_is_not_there_is_named", shards::a_shard_that_is_not_there_is_named),
         ("shards_of_different_work_are_not_joined", shards::shards_of_different_work_are_not_joined),
         ("sweeps_and_hunts_are_split", shards::sweeps_and_hunts_are_split),

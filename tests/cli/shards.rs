@@ -76,6 +76,36 @@ pub fn failures_of_shards_stand_in_groups() {
     assert_contains(&stdout(&replayed), &["the same run: recorded", "FAILED: fragile"]);
     // What an earlier merge has written is no shard.
     assert_eq!(stdout(&cli(name, &["merge", "into"])), text);
+
+    // The same as a page, and a word where the shards were run by different programs.
+    let second = into.join("explore-2-of-2.json");
+    let shard = fs::read_to_string(&second).unwrap();
+    let build = shard.lines().find(|line| line.contains("\"build\"")).expect("it says what ran it").to_owned();
+    fs::write(&second, shard.replace(&build, "  \"build\": \"0\",")).unwrap();
+    let merged = cli(name, &["merge", "into", "--markdown", "summary.md"]);
+    assert_eq!(code(&merged), 1);
+    assert_contains(&stdout(&merged), &["note: the shards were run by 2 executables: "]);
+    let page = fs::read_to_string(directory(name).join("summary.md")).unwrap();
+    assert_contains(&page, &["| fragile | ❌ fail |", "FAILED: fragile: every_answer_comes, in 2 runs (0x"]);
+}
+
+pub fn kept_cases_are_run_by_the_first_shard_alone() {
+    let name = "shards_kept";
+    forget_cases(name);
+    fresh(name, "into");
+    let _ = fs::remove_dir_all(directory(name).join("sims"));
+    fs::write(directory(name).join("Cargo.toml"), "").unwrap();
+    cli(name, &["explore", "fragile", "--seeds", "21..50"]);
+    let case = crate::saved_case(name);
+    assert_eq!(code(&cli(name, &["keep", case.to_str().unwrap()])), 0);
+    // The seeds pass, but the kept case does not.
+    let work = ["explore", "fragile", "--seeds", "1002..1006"];
+    let codes = ["1/2", "2/2"].map(|part| code(&shard(name, &work, part, "into")));
+    assert_eq!(codes, [1, 0]);
+    let merged = cli(name, &["merge", "into"]);
+    assert_eq!(code(&merged), 1, "{}", stdout(&merged));
+    assert_eq!(stdout(&merged).matches("regressions: 1 of 1 kept case did not pass\n").count(), 1);
+    assert_eq!(figures(&stdout(&merged)), figures(&stdout(&cli(name, &work))));
 }
 
 pub fn a_shard_that_is_not_there_is_named() {
@@ -192,6 +222,17 @@ pub fn sweeps_and_hunts_are_split() {
         };
         assert_eq!(rows(&merged), rows(&whole));
         assert!(!rows(&whole).is_empty());
+        // Cases that were not survived came along.
+        let replay = "cargo sims replay ";
+        let paths = |output: &Output| {
+            let text = stdout(output);
+            text.lines().filter_map(|line| line.trim().strip_prefix(replay)).map(PathBuf::from).collect::<Vec<_>>()
+        };
+        assert_eq!(paths(&merged).is_empty(), code(&whole) == 0);
+        for path in paths(&merged) {
+            assert!(path.starts_with(directory(name).join(into).join("merged")) || path.starts_with(into), "{path:?}");
+            assert_eq!(code(&cli(name, &["replay", path.to_str().unwrap()])), 1, "{path:?}");
+        }
     }
 
     let table = |arguments: &[&str]| command(name).env("SQUALL_TABLE", "mistakes").arg("cli").args(arguments).output();

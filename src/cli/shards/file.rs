@@ -95,16 +95,16 @@ impl ShardOutput {
             began_at: now(),
             results: None,
         };
-        let path = directory.join(name);
-        if let Ok(other) = ShardFile::read(&path)
-            && !other.is_of_same_work(&file)
-        {
-            let (path, other) = (path.display(), other.command_of(other.shard));
-            return Err(format!("{path} belongs to `{other}`: delete it, or name another directory with `--into`"));
+        let output = ShardOutput { path: directory.join(name), file };
+        match ShardFile::read(&output.path) {
+            Ok(other) if !other.is_of_same_work(&output.file) => {
+                let (path, other) = (output.path.display(), other.command_of(other.shard));
+                Err(format!("{path} belongs to `{other}`: delete it, or name another directory with `--into`"))
+            }
+            // It has been carried out before: its results stay until there are new ones.
+            Ok(other) if other.results.is_some() => Ok(output),
+            _ => output.write().map(|()| output),
         }
-        let output = ShardOutput { path, file };
-        output.write()?;
-        Ok(output)
     }
 
     pub(crate) fn shard(&self) -> Shard {
@@ -184,6 +184,22 @@ mod tests {
         check("--jobs 3 --shard=1/2 --into=x", Some("0x0..0x40"), "explore --seeds 0x0..0x40");
         check("mistakes --starts 3 --into x --shard 1/2", None, "mistakes --starts 3");
         check("sweep a --seed 4 --jobs=1 --shard 1/2", None, "sweep a --seed 4");
+    }
+
+    #[test]
+    fn a_shard_that_is_run_again_keeps_its_results_until_there_are_new_ones() {
+        let directory = tempfile::tempdir().unwrap();
+        let shard: Shard = "1/2".parse().unwrap();
+        let begin = || {
+            let work = vec![Item { name: "a".to_owned(), seeds: None }];
+            ShardOutput::begin(directory.path(), shard, &["mistakes".to_owned()], work).unwrap()
+        };
+        let kept = |path: &Path| ShardFile::read(path).unwrap().results;
+        let first = begin();
+        assert_eq!(kept(&first.path), None, "it has begun");
+        let path = first.finish(Results::Hunted { hunts: Vec::new() }).unwrap();
+        drop(begin());
+        assert_eq!(kept(&path), Some(Results::Hunted { hunts: Vec::new() }));
     }
 
     #[test]
