@@ -22,6 +22,8 @@ use support::{median, thread_cpu};
 
 /// The number of rounds.
 const ROUNDS: u64 = 15;
+/// The runs in one sample: enough to make a sample much longer than the lag of the scheduler's clock.
+const RUNS: u64 = 20;
 /// The requests of one client in a run, and the clients.
 const REQUESTS: usize = 200;
 const CLIENTS: usize = 4;
@@ -145,14 +147,16 @@ fn main() {
     ];
     let mut ratios = vec![Vec::new(); names.len()];
     for round in 0..ROUNDS {
-        let cpus = sides.iter().map(|scenario| cpu(scenario, round)).chain([cpu_of_turmoil(round)]);
-        let cpus: Vec<f64> = cpus.map(|cpu| cpu.as_secs_f64()).collect();
+        let seeds = || round * RUNS..(round + 1) * RUNS;
+        let of_side = |scenario| seeds().map(|seed| cpu(scenario, seed)).sum();
+        let cpus = sides.iter().map(of_side).chain([seeds().map(cpu_of_turmoil).sum()]);
+        let cpus: Vec<f64> = cpus.map(|cpu: Duration| cpu.as_secs_f64()).collect();
         for (ratios, cpu) in ratios.iter_mut().zip(&cpus) {
             ratios.push(cpu / cpus[0]);
         }
     }
     println!(
-        "CPU time of {CLIENTS} clients with {REQUESTS} requests each, relative to Squall's sockets, {ROUNDS} rounds"
+        "CPU time of {CLIENTS} clients with {REQUESTS} requests each, relative to Squall's sockets, {ROUNDS} rounds of {RUNS} runs"
     );
     for (name, ratios) in names.iter().zip(ratios) {
         println!("  {name}: {:.2}", median(ratios));
