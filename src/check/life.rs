@@ -5,17 +5,16 @@ use std::time::Duration;
 
 use crate::fault::duration_text as text;
 use crate::history::{Completion, Operation};
-use crate::trace::{Event, HostId, Trace};
+use crate::trace::{Event, HostId, Record, Trace};
 
 /// Whether a process of `host` ended within the span, both ends included, or earlier in the step in which it begins: hosts take
 /// their turns in a step, so that what a process did before a fault found it may have a later time than its death.
 pub(crate) fn died_between(trace: &Trace, host: HostId, from: Duration, to: Duration) -> bool {
     let into_the_step = from.as_nanos() % trace.step.as_nanos().max(1);
     let from = from.saturating_sub(Duration::from_nanos(into_the_step as u64));
-    trace
-        .records
-        .iter()
-        .any(|record| record.host == Some(host) && (from..=to).contains(&record.at) && is_death(&record.event))
+    let is_between = |record: &Record| record.host == Some(host) && (from..=to).contains(&record.at);
+    // Deaths are rare.
+    trace.records.iter().any(|record| is_death(&record.event) && is_between(record))
 }
 
 /// Whether the event ends a process.

@@ -81,6 +81,7 @@ impl HttpPolicy {
 
     /// Whether an exchange is a probe.
     pub(super) fn is_probe(&self, exchange: &Exchange) -> bool {
-        self.probes.iter().any(|probe| probe == exchange.path_only())
+        let path = exchange.path_only();
+        self.probes.iter().any(|probe| probe == path)
     }
 }

@@ -26,12 +26,18 @@ impl ForeignSegments {
     /// Releases the segments that arrive before `step_end`, at the start of the step.
     pub(super) fn release(&mut self, wire_links: &mut Links, sim: &Sim<'_>, now: Duration, step_end: Duration) {
         sim.links(|links| {
-            for (index, mut link) in links.enumerate() {
+            let mut index = 0;
+            #[expect(
+                clippy::explicit_counter_loop,
+                reason = "`enumerate` doubles the cost in a build without inlining"
+            )]
+            for mut link in links {
                 // Nearly all links are empty in nearly all steps.
                 if let Some(first) = link.next() {
                     let pair = link.pair();
                     self.release_on(wire_links, index, pair.0, std::iter::once(first).chain(link), now, step_end);
                 }
+                index += 1;
             }
         });
     }

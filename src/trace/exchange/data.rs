@@ -199,7 +199,7 @@ impl Exchange {
 
     /// The path without the query.
     pub fn path_only(&self) -> &str {
-        self.path.split('?').next().unwrap_or(&self.path)
+        self.path.find('?').map_or(&self.path, |query| &self.path[..query])
     }
 
     /// Whether the client received the whole response.
