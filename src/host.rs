@@ -46,7 +46,7 @@ use tokio::sync::Notify;
 use crate::alive::AliveFlag;
 use crate::disk::Disk;
 use crate::history::{Recorder, SharedRecording};
-use crate::net::{Connector, SharedNet, TcpListener, UdpSocket};
+use crate::net::{Connector, SharedNet, Sharing, TcpListener, UdpSocket};
 use crate::seed::Seed;
 use crate::trace::HostId;
 
@@ -166,7 +166,7 @@ impl HostContext {
     /// # Errors
     /// `AddrInUse` if the host already has a datagram socket on this port.
     pub fn datagrams(&self, port: u16) -> std::io::Result<UdpSocket> {
-        UdpSocket::bind(self.net.clone(), self.id, None, port, self.alive.clone())
+        UdpSocket::bind(self.net.clone(), self.id, None, port, Sharing::default(), self.alive.clone())
     }
 
     /// Binds a datagram socket to this port of one address of the host, as with [`HostContext::listener_on`].
@@ -175,7 +175,7 @@ impl HostContext {
     /// `AddrInUse` if the port is taken, and `AddrNotAvailable` if the address is not one of the host's.
     pub fn datagrams_on(&self, address: impl Into<IpAddr>, port: u16) -> std::io::Result<UdpSocket> {
         let address = Some(address.into()).filter(|address| !address.is_unspecified());
-        UdpSocket::bind(self.net.clone(), self.id, address, port, self.alive.clone())
+        UdpSocket::bind(self.net.clone(), self.id, address, port, Sharing::default(), self.alive.clone())
     }
 
     /// The host's IPv4 address.

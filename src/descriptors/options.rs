@@ -8,7 +8,7 @@ use libc::{
     TCP_KEEPINTVL, TCP_USER_TIMEOUT,
 };
 
-use crate::net::{KeepAlive, TcpStream};
+use crate::net::{KeepAlive, Sharing, TcpStream};
 use crate::sandbox::Errno;
 
 /// An option's level and name.
@@ -93,6 +93,11 @@ impl Options {
     /// Whether others that do the same may listen on the same port.
     pub(super) fn shares_port(&self) -> bool {
         self.is_set(SOL_SOCKET, libc::SO_REUSEPORT)
+    }
+
+    /// With which others a datagram socket shares its port.
+    pub(super) fn sharing(&self) -> Sharing {
+        Sharing { spreads: self.shares_port(), takes_over: self.is_set(SOL_SOCKET, libc::SO_REUSEADDR) }
     }
 
     /// How long a call may wait; `None` for ever.

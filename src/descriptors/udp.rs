@@ -47,7 +47,8 @@ impl Udp {
     }
 
     fn bind_to(&self, state: &mut State, on: Option<IpAddr>, port: u16) -> Result<Arc<UdpSocket>, Errno> {
-        let bound = UdpSocket::bind(self.net.clone(), self.host, on, port, self.alive.clone());
+        let sharing = state.options.sharing();
+        let bound = UdpSocket::bind(self.net.clone(), self.host, on, port, sharing, self.alive.clone());
         let socket = Arc::new(bound.map_err(|error| errno(&error))?);
         socket.watch(self.watch.waker());
         state.socket = Some(socket.clone());

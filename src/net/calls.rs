@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::bound::ListenerId;
+use super::bound::SocketId;
 use super::flow::{End, EndState, Flow, FlowId, Side};
 use super::kernel::Net;
 use super::limits::SocketLimits;
@@ -55,7 +55,7 @@ impl Net {
         on: Option<IpAddr>,
         port: u16,
         manner: Manner,
-    ) -> io::Result<ListenerId> {
+    ) -> io::Result<SocketId> {
         let Kernel { listeners, ports, .. } = &mut self.kernels[host.index()];
         let free = if port == 0 { ports.take_for_listener(|port| listeners.is_used(port)) } else { Some(port) };
         let port = free.ok_or(io::ErrorKind::AddrInUse)?;
@@ -65,7 +65,7 @@ impl Net {
     }
 
     /// The next connection that waits for a listener, or `None`, in which case `waker` is woken when one arrives.
-    pub(super) fn accept(&mut self, host: HostId, listener: ListenerId, waker: &Waker) -> Option<FlowId> {
+    pub(super) fn accept(&mut self, host: HostId, listener: SocketId, waker: &Waker) -> Option<FlowId> {
         let flow = self.kernels[host.index()].listeners.accept(listener, waker)?;
         if let Some(end) = self.flows[flow as usize].end(Side::Server) {
             end.accepted = true;
@@ -77,7 +77,7 @@ impl Net {
     }
 
     /// Stops listening; connections that still wait to be accepted are reset.
-    pub(super) fn stop_listening(&mut self, host: HostId, listener: ListenerId) {
+    pub(super) fn stop_listening(&mut self, host: HostId, listener: SocketId) {
         let (waiting, requested) = self.kernels[host.index()].listeners.stop_listening(listener);
         for flow in requested {
             self.flows[flow as usize].forget(Side::Server, sandbox::now());

@@ -1,5 +1,7 @@
 //! UDP: sockets that send and receive datagrams, over the same links as the segments of connections.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Range;
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -7,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
 
-use super::bound::{Bound, is_conflict, receivers};
+use super::bound::{Bound, Sharing, SocketId, digest, is_conflict, receivers};
 use super::flow::{Flow, FlowId, Packet, Side};
 use super::inbox::Inbox;
 use super::kernel::Net;
@@ -32,25 +34,28 @@ const EDESTADDRREQ: i32 = 89;
 
 impl Net {
     /// Binds a datagram socket to a port of one address of the machine, or of all. Port 0 stands for any free port.
-    fn bind_datagrams(&mut self, host: HostId, on: Option<IpAddr>, port: u16) -> io::Result<Bound> {
+    fn bind_datagrams(&mut self, host: HostId, (port, on): Bound, sharing: Sharing) -> io::Result<SocketId> {
         let Kernel { inboxes, ports, .. } = &mut self.kernels[host.index()];
-        let is_used = |port| inboxes.keys().any(|(used, _)| *used == port);
+        let is_used = |port| inboxes.keys().any(|((used, _), _)| *used == port);
         let free = if port == 0 { ports.take_for_listener(is_used) } else { Some(port) };
-        let port = free.ok_or(io::ErrorKind::AddrInUse)?;
-        if inboxes.keys().any(|other| is_conflict((port, on), *other)) {
-            let text = format!("{} already has a datagram socket on port {port}", self.names.of(host));
+        let bound = (free.ok_or(io::ErrorKind::AddrInUse)?, on);
+        let forbids =
+            |((other, _), inbox): (&SocketId, &Inbox)| is_conflict(bound, *other) && !sharing.allows(inbox.sharing);
+        if inboxes.iter().any(forbids) {
+            let text = format!("{} already has a datagram socket on port {}", self.names.of(host), bound.0);
             return Err(io::Error::new(io::ErrorKind::AddrInUse, text));
         }
-        inboxes.insert((port, on), Inbox::default());
-        Ok((port, on))
+        let number = sharing_inboxes(inboxes, bound).last().map_or(0, |((_, last), _)| last + 1);
+        inboxes.insert((bound, number), Inbox::new(sharing));
+        Ok((bound, number))
     }
 
-    fn close_datagrams(&mut self, host: HostId, bound: Bound) {
-        self.kernels[host.index()].inboxes.remove(&bound);
+    fn close_datagrams(&mut self, host: HostId, socket: SocketId) {
+        self.kernels[host.index()].inboxes.remove(&socket);
     }
 
-    fn inbox(&mut self, host: HostId, bound: Bound) -> Option<&mut Inbox> {
-        self.kernels[host.index()].inboxes.get_mut(&bound)
+    fn inbox(&mut self, host: HostId, socket: SocketId) -> Option<&mut Inbox> {
+        self.kernels[host.index()].inboxes.get_mut(&socket)
     }
 
     fn send_datagram(&mut self, from: (HostId, u16), to: (HostId, IpAddr, u16), bytes: Bytes) {
@@ -72,9 +77,8 @@ impl Net {
         let flow = &self.flows[packet.flow as usize];
         let (port, on, from) = (flow.key.port, flow.address, self.local_address(packet.flow, Side::Client));
         let inboxes = &mut self.kernels[host.index()].inboxes;
-        let is_meant = |bound: &Bound| inboxes.get(bound).is_some_and(|inbox| inbox.is_meant(from));
-        let bound = receivers(port, on).into_iter().find(is_meant);
-        match bound.and_then(|bound| inboxes.get_mut(&bound)) {
+        let socket = receivers(port, on).into_iter().find_map(|bound| receiver(inboxes, bound, from));
+        match socket.and_then(|socket| inboxes.get_mut(&socket)) {
             Some(inbox) => inbox.receive(packet.bytes, from, &mut self.wake),
             None => self.refuse_datagram(host, packet.flow),
         }
@@ -88,6 +92,28 @@ impl Net {
     }
 }
 
+/// The sockets that are bound to the same.
+pub(super) fn sharing_inboxes(inboxes: &BTreeMap<SocketId, Inbox>, bound: Bound) -> Range<'_, SocketId, Inbox> {
+    inboxes.range((bound, 0)..=(bound, u32::MAX))
+}
+
+/// Which of the sockets that are bound to the same gets a datagram from this address: as on Linux, one that is connected to
+/// its sender, and of several that are alike one by a hash of the addresses, or the one that was bound last.
+fn receiver(inboxes: &BTreeMap<SocketId, Inbox>, bound: Bound, from: SocketAddr) -> Option<SocketId> {
+    let meant = || sharing_inboxes(inboxes, bound).filter(|(_, inbox)| inbox.is_meant(from));
+    let is_connected = meant().any(|(_, inbox)| inbox.peer.is_some());
+    let alike = || meant().filter(|(_, inbox)| inbox.peer.is_some() == is_connected);
+    let last = alike().last()?;
+    let spread = || alike().filter(|(_, inbox)| inbox.sharing.spreads);
+    let chosen = match spread().count() {
+        several if several > 1 && last.1.sharing.spreads => {
+            spread().nth((digest((from, bound)) % several as u64) as usize)?
+        }
+        _ => last,
+    };
+    Some(*chosen.0)
+}
+
 /// A UDP socket. Datagrams may be lost, duplicated, and overtake each other; the faults of links act on each by itself.
 /// One that finds a socket whose buffer is full is lost silently.
 ///
@@ -98,25 +124,27 @@ pub struct UdpSocket {
     net: SharedNet,
     host: HostId,
     alive: AliveFlag,
-    bound: Bound,
+    socket: SocketId,
 }
 
 impl UdpSocket {
     /// # Errors
-    /// `AddrInUse` if the host already has a datagram socket on this port, `AddrNotAvailable` if the address is not one
-    /// of the host's.
+    /// `AddrInUse` if the host already has a datagram socket on this port, unless both share it, and `AddrNotAvailable`
+    /// if the address is not one of the host's.
     pub(crate) fn bind(
         net: SharedNet,
         host: HostId,
         on: Option<IpAddr>,
         port: u16,
+        sharing: Sharing,
         alive: AliveFlag,
     ) -> io::Result<UdpSocket> {
         if !on.is_none_or(|on| is_own(host.index(), on)) {
             return Err(io::Error::from(io::ErrorKind::AddrNotAvailable));
         }
-        let bound = if alive.is_set() { net.lock().bind_datagrams(host, on, port)? } else { (port, on) };
-        Ok(UdpSocket { net, host, alive, bound })
+        let bound = (port, on);
+        let socket = if alive.is_set() { net.lock().bind_datagrams(host, bound, sharing)? } else { (bound, 0) };
+        Ok(UdpSocket { net, host, alive, socket })
     }
 
     /// Connects the socket: `send` sends to this address, and only what comes from there arrives. What has arrived
@@ -133,7 +161,7 @@ impl UdpSocket {
     pub(crate) fn connect_now(&self, to: SocketAddr) -> io::Result<()> {
         let mut net = self.net.lock();
         let (_, address, port) = net.destination(self.host, to)?;
-        if let Some(inbox) = net.inbox(self.host, self.bound) {
+        if let Some(inbox) = net.inbox(self.host, self.socket) {
             inbox.peer = Some(SocketAddr::new(address, port));
         }
         Ok(())
@@ -162,17 +190,17 @@ impl UdpSocket {
     /// Sends the slices as one datagram, to the peer if there is no other address. Waits for nothing.
     pub(crate) fn send_now(&self, slices: &[io::IoSlice<'_>], to: Option<SocketAddr>) -> io::Result<usize> {
         let mut net = self.net.lock();
-        let to = to.or_else(|| net.inbox(self.host, self.bound).and_then(|inbox| inbox.peer));
+        let to = to.or_else(|| net.inbox(self.host, self.socket).and_then(|inbox| inbox.peer));
         let to = to.ok_or_else(|| io::Error::from_raw_os_error(EDESTADDRREQ))?;
         let length = slices.iter().map(|slice| slice.len()).sum();
         if length > LARGEST {
             return Err(io::Error::from_raw_os_error(EMSGSIZE));
         }
         let to = net.destination(self.host, to)?;
-        net.inbox(self.host, self.bound).map_or(Ok(()), Inbox::take_error)?;
+        net.inbox(self.host, self.socket).map_or(Ok(()), Inbox::take_error)?;
         let mut bytes = BytesMut::with_capacity(length);
         slices.iter().for_each(|slice| bytes.extend_from_slice(slice));
-        net.send_datagram((self.host, self.bound.0), to, bytes.freeze());
+        net.send_datagram((self.host, self.socket.0.0), to, bytes.freeze());
         Ok(length)
     }
 
@@ -184,7 +212,7 @@ impl UdpSocket {
 
     /// Lets `waker` be woken by the next datagram or error.
     pub(super) fn wait(&self, waker: &Waker) {
-        if let Some(inbox) = self.net.lock().inbox(self.host, self.bound) {
+        if let Some(inbox) = self.net.lock().inbox(self.host, self.socket) {
             inbox.wait(waker);
         }
     }
@@ -250,7 +278,7 @@ impl UdpSocket {
             return Poll::Pending;
         }
         let mut net = self.net.lock();
-        let Some(inbox) = net.inbox(self.host, self.bound) else { return Poll::Pending };
+        let Some(inbox) = net.inbox(self.host, self.socket) else { return Poll::Pending };
         inbox.take_error()?;
         next(inbox, cx.waker()).map_or(Poll::Pending, |next| Poll::Ready(Ok(next)))
     }
@@ -266,7 +294,7 @@ impl UdpSocket {
 
     /// Lets `watcher` be woken by every datagram and every error.
     pub(crate) fn watch(&self, watcher: Waker) {
-        if let Some(inbox) = self.net.lock().inbox(self.host, self.bound) {
+        if let Some(inbox) = self.net.lock().inbox(self.host, self.socket) {
             inbox.watcher = Some(watcher);
         }
     }
@@ -275,22 +303,23 @@ impl UdpSocket {
     pub(crate) fn readiness(&self) -> (bool, bool) {
         let is_alive = self.alive.is_set();
         let mut net = self.net.lock();
-        net.inbox(self.host, self.bound).filter(|_| is_alive).map_or((false, false), |inbox| inbox.readiness())
+        net.inbox(self.host, self.socket).filter(|_| is_alive).map_or((false, false), |inbox| inbox.readiness())
     }
 
     /// The bytes of the datagram that waits; 0 without one.
     pub(crate) fn available(&self) -> usize {
-        self.net.lock().inbox(self.host, self.bound).map_or(0, |inbox| inbox.available())
+        self.net.lock().inbox(self.host, self.socket).map_or(0, |inbox| inbox.available())
     }
 
     /// Takes the error with which the next call would fail (`SO_ERROR`).
     pub(crate) fn take_error(&self) -> io::Result<()> {
-        self.net.lock().inbox(self.host, self.bound).map_or(Ok(()), Inbox::take_error)
+        self.net.lock().inbox(self.host, self.socket).map_or(Ok(()), Inbox::take_error)
     }
 
     /// The address, if it is bound to one only, and the port.
     pub(crate) fn bound(&self) -> (Option<IpAddr>, u16) {
-        (self.bound.1, self.bound.0)
+        let ((port, on), _) = self.socket;
+        (on, port)
     }
 
     /// The address to which the socket is connected.
@@ -298,7 +327,7 @@ impl UdpSocket {
     /// # Errors
     /// `NotConnected` if it is not.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        let peer = self.net.lock().inbox(self.host, self.bound).and_then(|inbox| inbox.peer);
+        let peer = self.net.lock().inbox(self.host, self.socket).and_then(|inbox| inbox.peer);
         peer.ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
@@ -308,7 +337,7 @@ impl UdpSocket {
     /// # Errors
     /// Never fails today; the signature matches tokio's socket.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        let (port, on) = self.bound;
+        let ((port, on), _) = self.socket;
         let all = || match self.peer_addr() {
             Ok(peer) => source(self.host.index(), peer.ip()),
             Err(_) => address(self.host.index()),
@@ -320,7 +349,7 @@ impl UdpSocket {
 impl Drop for UdpSocket {
     fn drop(&mut self) {
         if self.alive.is_set() {
-            self.net.lock().close_datagrams(self.host, self.bound);
+            self.net.lock().close_datagrams(self.host, self.socket);
         }
     }
 }

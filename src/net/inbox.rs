@@ -7,12 +7,15 @@ use std::task::Waker;
 
 use bytes::Bytes;
 
+use super::bound::Sharing;
+
 /// The bytes that may wait in a socket until the program reads them; Linux's `net.core.rmem_default`.
 const RECEIVE_BUFFER: usize = 212_992;
 
 /// What waits in a socket.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
+    pub(super) sharing: Sharing,
     /// The only address from which datagrams arrive, once the socket is connected.
     pub(super) peer: Option<SocketAddr>,
     queue: VecDeque<(Bytes, SocketAddr)>,
@@ -27,6 +30,11 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
+    /// The inbox of a socket that shares what it is bound to in this way.
+    pub(super) fn new(sharing: Sharing) -> Inbox {
+        Inbox { sharing, ..Inbox::default() }
+    }
+
     /// Whether a datagram from this address is one for this socket.
     pub(super) fn is_meant(&self, from: SocketAddr) -> bool {
         self.peer.is_none_or(|peer| peer == from)

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::OnceLock;
 use std::task::{Context, Poll};
 
-use super::bound::ListenerId;
+use super::bound::SocketId;
 use super::flow::Side;
 use super::listening::Manner;
 use super::names::{address, is_own};
@@ -27,7 +27,7 @@ pub struct TcpListener {
     alive: AliveFlag,
     manner: Manner,
     /// What it is to the kernel, once it listens.
-    listens: OnceLock<ListenerId>,
+    listens: OnceLock<SocketId>,
 }
 
 impl TcpListener {
@@ -68,7 +68,7 @@ impl TcpListener {
     }
 
     /// What it is to the kernel, once it listens.
-    pub(super) fn listener(&self) -> Option<ListenerId> {
+    pub(super) fn listener(&self) -> Option<SocketId> {
         self.listens.get().copied()
     }
 

@@ -3,15 +3,13 @@
 
 use std::collections::btree_map::Range;
 use std::collections::{BTreeMap, VecDeque};
-use std::hash::{Hash, Hasher};
+use std::hash::Hash;
 use std::io;
 use std::net::IpAddr;
 use std::task::Waker;
 use std::time::Duration;
 
-use siphasher::sip::SipHasher13;
-
-use super::bound::{Bound, ListenerId, is_conflict, receivers};
+use super::bound::{Bound, SocketId, digest, is_conflict, receivers};
 use super::flow::FlowId;
 
 /// The backlog of a listener whose program states none, as tokio and the standard library have it. As on Linux, one more
@@ -69,7 +67,7 @@ impl Listening {
 /// A requested connection whose handshake is not complete: the kernel has sent a SYN-ACK.
 #[derive(Debug)]
 struct Handshake {
-    listener: ListenerId,
+    listener: SocketId,
     retries: u32,
     /// When the kernel sends the SYN-ACK again, or forgets the connection.
     due: Duration,
@@ -102,7 +100,7 @@ pub(super) enum Completed {
 /// The ports of one machine on which its program listens.
 #[derive(Debug, Default)]
 pub(super) struct Listeners {
-    listeners: BTreeMap<ListenerId, Listening>,
+    listeners: BTreeMap<SocketId, Listening>,
     handshakes: BTreeMap<FlowId, Handshake>,
 }
 
@@ -117,7 +115,7 @@ impl Listeners {
         bound: Bound,
         manner: Manner,
         opens_at: Duration,
-    ) -> io::Result<ListenerId> {
+    ) -> io::Result<SocketId> {
         if self.is_taken(bound, manner.shares) {
             let port = bound.0;
             let text = format!("{name} already listens on port {port}; drop its other listener first");
@@ -130,7 +128,7 @@ impl Listeners {
     }
 
     /// The listeners that are bound to the same.
-    fn sharing(&self, bound: Bound) -> Range<'_, ListenerId, Listening> {
+    fn sharing(&self, bound: Bound) -> Range<'_, SocketId, Listening> {
         self.listeners.range((bound, 0)..=(bound, u32::MAX))
     }
 
@@ -211,7 +209,7 @@ impl Listeners {
     }
 
     /// The next connection that waits for a listener, or `None`, in which case `waker` is woken when one arrives.
-    pub(super) fn accept(&mut self, listener: ListenerId, waker: &Waker) -> Option<FlowId> {
+    pub(super) fn accept(&mut self, listener: SocketId, waker: &Waker) -> Option<FlowId> {
         let listening = self.listeners.get_mut(&listener)?;
         let flow = listening.queue.pop_front();
         if flow.is_none() && !listening.acceptors.iter().any(|other| other.will_wake(waker)) {
@@ -221,14 +219,14 @@ impl Listeners {
     }
 
     /// Lets `watcher` be woken by every connection that waits for a listener.
-    pub(super) fn watch(&mut self, listener: ListenerId, watcher: Waker) {
+    pub(super) fn watch(&mut self, listener: SocketId, watcher: Waker) {
         if let Some(listening) = self.listeners.get_mut(&listener) {
             listening.watcher = Some(watcher);
         }
     }
 
     /// Whether a connection waits for a listener.
-    pub(super) fn has_waiting(&self, listener: ListenerId) -> bool {
+    pub(super) fn has_waiting(&self, listener: SocketId) -> bool {
         self.listeners.get(&listener).is_some_and(|listening| !listening.queue.is_empty())
     }
 
@@ -239,7 +237,7 @@ impl Listeners {
     }
 
     /// Stops listening; returns the connections that waited to be accepted, and those that were requested.
-    pub(super) fn stop_listening(&mut self, listener: ListenerId) -> (VecDeque<FlowId>, Vec<FlowId>) {
+    pub(super) fn stop_listening(&mut self, listener: SocketId) -> (VecDeque<FlowId>, Vec<FlowId>) {
         let waiting = self.listeners.remove(&listener).map(|listening| listening.queue).unwrap_or_default();
         let requested = self.handshakes.iter().filter(|(_, handshake)| handshake.listener == listener);
         let requested: Vec<FlowId> = requested.map(|(flow, _)| *flow).collect();
@@ -248,7 +246,7 @@ impl Listeners {
     }
 
     /// The listeners of the program.
-    pub(super) fn all(&self) -> Vec<ListenerId> {
+    pub(super) fn all(&self) -> Vec<SocketId> {
         self.listeners.keys().copied().collect()
     }
 
@@ -258,18 +256,12 @@ impl Listeners {
     }
 }
 
-fn digest(key: impl Hash) -> u64 {
-    let mut hasher = SipHasher13::new();
-    key.hash(&mut hasher);
-    hasher.finish()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const ALL: Bound = (80, None);
-    const FIRST: ListenerId = (ALL, 0);
+    const FIRST: SocketId = (ALL, 0);
     const OWN: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 168, 0, 1));
     const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 

@@ -6,7 +6,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use super::allowance::Allowance;
-use super::bound::Bound;
+use super::bound::SocketId;
 use super::flow::FlowId;
 use super::inbox::Inbox;
 use super::listening::Listeners;
@@ -33,7 +33,7 @@ pub(super) struct Kernel {
     pub(super) connects: BTreeMap<(HostId, u16), u32>,
     pub(super) ports: Ports,
     /// The datagram sockets.
-    pub(super) inboxes: BTreeMap<Bound, Inbox>,
+    pub(super) inboxes: BTreeMap<SocketId, Inbox>,
     /// How many datagrams of each peer the kernel may still answer with ICMP.
     pub(super) answers: BTreeMap<HostId, Allowance>,
     /// When the kernel looks at the ends that it keeps alive: the connection, and the side.

@@ -97,6 +97,7 @@ pub use listener::TcpListener;
 pub use socket::TcpStream;
 pub use watch::KeepAlive;
 
+pub(crate) use bound::Sharing;
 pub(crate) use limits::SocketLimits;
 pub(crate) use names::{NameFault, NameTrouble, address, address_v6};
 pub(crate) use shared::SharedNet;

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 
 use super::bound::receivers;
+use super::datagram::sharing_inboxes;
 use super::flow::{FlowId, Side};
 use super::kernel::Net;
 use crate::sandbox;
@@ -23,11 +24,11 @@ impl Net {
     pub(super) fn arrive_unreachable(&mut self, host: HostId, flow: FlowId) {
         let (own, peer) = (self.local_address(flow, Side::Client), self.local_address(flow, Side::Server));
         let inboxes = &mut self.kernels[host.index()].inboxes;
-        for bound in receivers(own.port(), own.ip()) {
-            if let Some(inbox) = inboxes.get_mut(&bound).filter(|inbox| inbox.peer == Some(peer)) {
-                inbox.refuse(&mut self.wake);
-                return;
-            }
+        let connected = receivers(own.port(), own.ip()).into_iter().find_map(|bound| {
+            sharing_inboxes(inboxes, bound).find(|(_, inbox)| inbox.peer == Some(peer)).map(|(socket, _)| *socket)
+        });
+        if let Some(inbox) = connected.and_then(|socket| inboxes.get_mut(&socket)) {
+            inbox.refuse(&mut self.wake);
         }
     }
 }

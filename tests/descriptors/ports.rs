@@ -111,3 +111,78 @@ fn a_listener_has_the_backlog_that_its_program_asks_for() {
     run_with(&scenario.latency(millis(10)..millis(10)).run_for(secs(20)).settle_for(secs(0)), Vec::new());
     assert_eq!(seen.lock().unwrap()[0].0, "3");
 }
+
+/// A datagram socket that shares its port by these options.
+fn datagrams(port: u16, spreads: bool, takes_over: bool) -> io::Result<std::net::UdpSocket> {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.set_reuse_port(spreads)?;
+    socket.set_reuse_address(takes_over)?;
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], port)).into())?;
+    Ok(socket.into())
+}
+
+/// How many datagrams each of these sockets has received after a while.
+async fn received(sockets: [&std::net::UdpSocket; 2]) -> [usize; 2] {
+    tokio::time::sleep(millis(100)).await;
+    sockets.map(|socket| std::iter::from_fn(|| socket.recv(&mut [0; 8]).ok()).count())
+}
+
+/// What datagram sockets see that share a port, on any kernel.
+async fn share_datagrams() -> io::Result<Vec<String>> {
+    let mut seen = Vec::new();
+    let kind = |socket: io::Result<std::net::UdpSocket>| format!("{:?}", socket.map(drop).map_err(|e| e.kind()));
+
+    let first = datagrams(0, true, false)?;
+    let address = first.local_addr()?;
+    let second = datagrams(address.port(), true, false)?;
+    seen.push(format!("alone: {}", kind(datagrams(address.port(), false, false))));
+    seen.push(format!("by another option: {}", kind(datagrams(address.port(), false, true))));
+    let mut senders = Vec::new();
+    for _ in 0..40 {
+        let sender = datagrams(0, false, false)?;
+        sender.send_to(b"one", address)?;
+        senders.push(sender);
+    }
+    let counts = received([&first, &second]).await;
+    seen.push(format!("each of {} gets some: {}", counts[0] + counts[1], counts.iter().all(|count| *count > 5)));
+    for _ in 0..10 {
+        senders[0].send_to(b"again", address)?;
+    }
+    let counts = received([&first, &second]).await;
+    seen.push(format!("of one sender: {} and {}", counts.iter().max().unwrap(), counts.iter().min().unwrap()));
+    for (sender, connected) in senders.iter().zip([&first, &second]) {
+        connected.connect(sender.local_addr()?)?;
+        sender.send_to(b"mine", address)?;
+    }
+    seen.push(format!("connected: {:?}", received([&first, &second]).await));
+
+    let first = datagrams(0, false, true)?;
+    let address = first.local_addr()?;
+    let second = datagrams(address.port(), false, true)?;
+    for sender in &senders {
+        sender.send_to(b"one", address)?;
+    }
+    seen.push(format!("the last takes over: {:?}", received([&first, &second]).await));
+    drop(second);
+    senders[0].send_to(b"one", address)?;
+    seen.push(format!("and gives back: {:?}", received([&first, &senders[0]]).await));
+    Ok(seen)
+}
+
+#[test]
+fn datagram_sockets_share_a_port_as_on_linux() {
+    let seen = Seen::default();
+    let client = sharing(&seen, |cx, seen| async move {
+        share_datagrams().await?.into_iter().for_each(|what| note(&seen, &cx, what));
+        io::Result::Ok(())
+    });
+    let run = run_with(&scenario(10).host("client", client), Vec::new());
+    assert!(run.outcome.escapes.is_empty(), "{:?}", run.outcome);
+    let seen: Vec<String> = seen.lock().unwrap().iter().map(|(what, _)| what.clone()).collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let on_linux = runtime.block_on(share_datagrams()).unwrap();
+    assert_eq!(seen, on_linux);
+    assert_eq!(seen[2..5], ["each of 40 gets some: true", "of one sender: 10 and 0", "connected: [1, 1]"]);
+    assert_eq!(seen[5..], ["the last takes over: [0, 40]", "and gives back: [1, 0]"]);
+}
