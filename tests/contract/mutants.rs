@@ -120,8 +120,8 @@ const MUTANTS: [Mutant; 22] = [
     (
         "a socket without a peer hears that nobody has a port",
         "src/net/unreachable.rs",
-        "filter(|inbox| inbox.peer == Some(peer))",
-        "filter(|inbox| inbox.peer.is_none_or(|known| known == peer))",
+        "find(|(_, inbox)| inbox.peer == Some(peer))",
+        "find(|(_, inbox)| inbox.peer.is_none_or(|known| known == peer))",
     ),
     (
         "a connected socket does not hear that nobody has the port",
