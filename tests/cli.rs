@@ -59,7 +59,7 @@ fn main() -> ExitCode {
     if is_table {
         return squall::main(table::SCENARIOS);
     }
-    let tests: [(&str, fn()); 64] = [
+    let tests: [(&str, fn()); 66] = [
         ("a_passing_exploration_exits_with_0_and_prints_a_table", passing),
         ("a_broken_promise_exits_with_1_and_explains_itself", broken_promise),
         ("a_failing_case_replays_in_a_fresh_process", replays_afresh),
@@ -114,7 +114,9 @@ fn main() -> ExitCode {
         ("a_history_from_elsewhere_is_judged", check_history::a_history_from_elsewhere_is_judged),
         ("a_sweep_passes_if_everything_is_survived", sweeps::a_sweep_passes_if_everything_is_survived),
         ("a_sweep_names_each_point_that_is_not_survived", sweeps::a_sweep_names_each_point_that_is_not_survived),
-        ("an_interrupted_sweep_resumes", sweeps::an_interrupted_sweep_resumes),
+        ("a_killed_sweep_resumes", sweeps::a_killed_sweep_resumes),
+        ("an_interrupted_sweep_shows_its_table_and_resumes", sweeps::an_interrupted_sweep_shows_its_table_and_resumes),
+        ("an_interrupted_hunt_shows_the_table_so_far", mistakes::an_interrupted_hunt_shows_the_table_so_far),
         ("an_impossible_sweep_is_refused", sweeps::an_impossible_sweep_is_refused),
         ("an_invalid_scenario_is_refused_before_any_run", selection::an_invalid_scenario_is_refused_before_any_run),
         ("an_invalid_scenario_fails_only_its_own_test", selection::an_invalid_scenario_fails_only_its_own_test),

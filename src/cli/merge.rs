@@ -131,8 +131,10 @@ fn sweeps(gathered: &Gathered, directory: &Path) -> Result<Status, String> {
         let saved = save_cases(directory, cases.iter().map(|(path, case)| (path.as_path(), case.as_str())))?;
         let mut sweep = Sweep::clone(sweep);
         for failing in sweep.rows.iter_mut().flat_map(|row| &mut row.failing) {
-            if let Some(path) = failing.saved.file_name().and_then(|name| saved.get(Path::new(name))) {
-                failing.saved.clone_from(path);
+            if let Some(path) = &mut failing.saved
+                && let Some(now) = path.file_name().and_then(|name| saved.get(Path::new(name)))
+            {
+                path.clone_from(now);
             }
         }
         match &mut whole {
@@ -148,6 +150,7 @@ fn sweeps(gathered: &Gathered, directory: &Path) -> Result<Status, String> {
 fn add_sweep(whole: &mut Sweep, part: Sweep) {
     whole.runs += part.runs;
     whole.resumed += part.resumed;
+    whole.left += part.left;
     whole.wall = whole.wall.max(part.wall);
     for row in part.rows {
         match whole.rows.iter_mut().find(|sum| sum.name == row.name) {

@@ -12,7 +12,7 @@ use super::table::Table;
 use super::terminal::{progress_bar, say};
 use crate::explore::{self, Bounds, HuntOptions, Planted, Pool, Status};
 use crate::report::{complaint, count, mistakes_table};
-use crate::sandbox::EntryPoint;
+use crate::sandbox::{EntryPoint, INTERRUPTED, is_interrupted, note_interrupts};
 use crate::scenario::nearest;
 
 /// The largest number of runs in which a test must catch its mistake.
@@ -43,6 +43,7 @@ pub(super) fn run(table: &Table, arguments: &Mistakes, words: &[String]) -> Resu
         count(options.most_runs, "run")
     );
     let (mut hunts, total) = (Vec::new(), chosen.len());
+    note_interrupts();
     for planted in chosen {
         let bar = progress_bar();
         bar.set_length(options.starts);
@@ -55,8 +56,11 @@ pub(super) fn run(table: &Table, arguments: &Mistakes, words: &[String]) -> Resu
             bar.set_position(ended);
             bar.set_message(format!("{runs} runs"));
         };
-        let hunt = explore::hunt(&pool, planted, &options, &mut show_progress).map_err(|error| error.to_string())?;
-        hunts.push(hunt);
+        match explore::hunt(&pool, planted, &options, &mut show_progress) {
+            Ok(hunt) => hunts.push(hunt),
+            Err(_) if is_interrupted() => break,
+            Err(error) => return Err(error.to_string()),
+        }
         // Where nobody watches a bar, a log still shows that it goes on.
         if bar.is_hidden()
             && let Some(hunt) = hunts.last()
@@ -67,6 +71,11 @@ pub(super) fn run(table: &Table, arguments: &Mistakes, words: &[String]) -> Resu
         bar.finish_and_clear();
     }
     say(&mistakes_table(&hunts));
+    if is_interrupted() {
+        say(&format!("interrupted: {} of {total} were looked for\n", hunts.len()));
+        // Runs that are still going on are not waited for.
+        std::process::exit(INTERRUPTED);
+    }
     if let Some(path) = &arguments.json {
         let text = serde_json::to_string_pretty(&hunts).map_err(|error| error.to_string())?;
         std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))?;

@@ -11,7 +11,7 @@ use super::terminal::{progress_bar, say};
 use crate::case_file;
 use crate::explore::{self, Pool, Status, SweepFault, SweepOptions};
 use crate::report::sweep_text;
-use crate::sandbox::EntryPoint;
+use crate::sandbox::{EntryPoint, INTERRUPTED, is_interrupted, note_interrupts};
 use crate::scenario::Scenario;
 
 /// Sweeps a scenario and returns the exit code.
@@ -54,12 +54,23 @@ pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Sweep, words: &[String
             bar.set_message(format!("{failed} did not pass"));
         }
     };
-    let sweep = explore::sweep(&pool, index, &options, &mut show_progress).map_err(|error| error.to_string())?;
+    note_interrupts();
+    let sweep = explore::sweep(&pool, index, &options, &mut show_progress);
     bar.finish_and_clear();
+    let sweep = match sweep {
+        Ok(sweep) => sweep,
+        Err(_) if is_interrupted() => std::process::exit(INTERRUPTED),
+        Err(error) => return Err(error.to_string()),
+    };
     say(&sweep_text(&sweep));
+    if is_interrupted() {
+        // Runs that are still going on are not waited for.
+        std::process::exit(INTERRUPTED);
+    }
     if let Some(shard) = shard {
         let failing = sweep.rows.iter().flat_map(|row| &row.failing);
-        let cases = failing.filter_map(|failing| Some((failing.saved.clone(), contents(&failing.saved)?))).collect();
+        let saved = failing.filter_map(|failing| failing.saved.clone());
+        let cases = saved.filter_map(|saved| Some((saved.clone(), contents(&saved)?))).collect();
         let results = Results::Swept { sweep: Box::new(sweep.clone()), cases };
         shard.finish(results)?;
     }

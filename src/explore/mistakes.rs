@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::error::Error;
 use super::job::{CaseRef, JobKind};
-use super::pool::{Done, Job, Pool};
+use super::pool::{Done, Job, Pool, interrupted, next};
 use super::run_result::RunResult;
 use super::shrink::{Bounds, shrink};
 use crate::run::Outcome;
+use crate::sandbox::is_interrupted;
 use crate::scenario::Mistake;
 use crate::seed::Seed;
 
@@ -289,7 +290,10 @@ fn search_from_all(
         if running == 0 {
             return Ok(searches);
         }
-        let done = receiver.recv().map_err(|_| Error::Refused("all workers ended".to_owned()))?;
+        let done = next(&receiver)?;
+        if is_interrupted() {
+            return Err(interrupted());
+        }
         let (search, is_right) = (&mut searches[done.tag / 2], done.tag % 2 == 1);
         let scenario = if is_right { planted.right } else { planted.wrong };
         let answer = pool.answer(scenario, done)?;

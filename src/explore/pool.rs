@@ -214,7 +214,7 @@ pub(super) fn next<T>(receiver: &Receiver<T>) -> Result<T, Error> {
         match receiver.recv_timeout(PATIENCE) {
             Ok(result) => return Ok(result),
             Err(RecvTimeoutError::Timeout) if is_interrupted() => {
-                return Err(Error::Refused("the program was interrupted".to_owned()));
+                return Err(interrupted());
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
@@ -222,6 +222,11 @@ pub(super) fn next<T>(receiver: &Receiver<T>) -> Result<T, Error> {
             }
         }
     }
+}
+
+/// The error of work that somebody interrupted.
+pub(super) fn interrupted() -> Error {
+    Error::Refused("the program was interrupted".to_owned())
 }
 
 fn unexpected(reply: &Reply) -> Error {

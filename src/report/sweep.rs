@@ -11,7 +11,7 @@ const MOST_SHOWN: usize = 10;
 
 /// The report of a sweep.
 pub fn sweep_text(sweep: &Sweep) -> String {
-    let Sweep { scenario, seed, messages, events, operations, hosts, rows, runs, resumed, wall } = sweep;
+    let Sweep { scenario, seed, messages, events, operations, hosts, rows, runs, resumed, left, wall } = sweep;
     let mut text = String::new();
     let _ = writeln!(
         text,
@@ -36,11 +36,16 @@ pub fn sweep_text(sweep: &Sweep) -> String {
         for failing in failing.iter().take(MOST_SHOWN) {
             let finding = failing.finding.lines().next().unwrap_or_default();
             let _ = writeln!(text, "    {}\n      {finding}", failing.faults.join("\n    and "));
-            let _ = writeln!(text, "      cargo sims replay {}", failing.saved.display());
+            if let Some(saved) = &failing.saved {
+                let _ = writeln!(text, "      cargo sims replay {}", saved.display());
+            }
         }
         if failing.len() > MOST_SHOWN {
             let _ = writeln!(text, "    and {} more, saved beside these", failing.len() - MOST_SHOWN);
         }
+    }
+    if *left > 0 {
+        let _ = writeln!(text, "interrupted: {} left; the same command goes on from here", count(*left, "trial"));
     }
     if sweep.is_passed() {
         let kinds: Vec<&str> = rows.iter().map(|row| row.name.as_str()).filter(|name| *name != "pairs").collect();

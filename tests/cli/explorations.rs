@@ -127,24 +127,33 @@ pub fn a_check_that_panics() {
     assert_contains(&stdout(&output), &["the first answer is right", expected, ": somebody asked"]);
 }
 
-/// The whole group of processes is interrupted, as a terminal does it.
+/// Starts a command and, once `is_time`, interrupts the whole group of its processes, as a terminal does it.
 #[cfg(unix)]
-pub fn interrupted() {
+pub fn interrupt(command: &mut std::process::Command, is_time: impl Fn() -> bool) -> std::process::Output {
     use std::os::unix::process::CommandExt;
-    let began = std::time::Instant::now();
-    let child = crate::command("interrupted")
-        .args(["cli", "explore", "echo", "day", "--for", "10m"])
+    let child = command
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .process_group(0)
         .spawn()
         .unwrap();
-    std::thread::sleep(std::time::Duration::from_secs(3));
+    while !is_time() {
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
     let group = format!("-{}", child.id());
     assert!(std::process::Command::new("kill").args(["-INT", "--", &group]).status().unwrap().success());
     let output = child.wait_with_output().unwrap();
-    assert!(began.elapsed().as_secs() < 30, "it ended {:?} after it began", began.elapsed());
     assert_eq!(code(&output), 130, "{}{}", stdout(&output), stderr(&output));
+    output
+}
+
+#[cfg(unix)]
+pub fn interrupted() {
+    let began = std::time::Instant::now();
+    let mut command = crate::command("interrupted");
+    command.args(["cli", "explore", "echo", "day", "--for", "10m"]);
+    let output = interrupt(&mut command, || began.elapsed().as_secs() >= 3);
+    assert!(began.elapsed().as_secs() < 30, "it ended {:?} after it began", began.elapsed());
     assert_contains(&stdout(&output), &["scenario", "echo", "echo: note: interrupted after "]);
     assert!(!stdout(&output).contains("FAILED"), "{}", stdout(&output));
 }

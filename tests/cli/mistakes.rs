@@ -108,3 +108,17 @@ pub fn each_mistake_is_a_test() {
     assert_eq!(code(&missed), 101);
     assert_contains(&stdout(&missed), &["64 runs were all the same as without the mistake"]);
 }
+
+#[cfg(unix)]
+pub fn an_interrupted_hunt_shows_the_table_so_far() {
+    let mut command = command("mistakes_interrupted");
+    command.env("SQUALL_TABLE", "mistakes").args(["cli", "mistakes", "gives_up", "unnoticed", "--seeds", "65536"]);
+    let began = std::time::Instant::now();
+    let output = super::explorations::interrupt(&mut command, || began.elapsed().as_secs() >= 5);
+    assert!(began.elapsed().as_secs() < 30, "it ended {:?} after it began", began.elapsed());
+    assert_contains(&stdout(&output), &["gives_up", "interrupted: 1 of 2 were looked for"]);
+    assert!(!stdout(&output).contains("unnoticed"), "{}", stdout(&output));
+}
+
+#[cfg(not(unix))]
+pub fn an_interrupted_hunt_shows_the_table_so_far() {}

@@ -178,20 +178,16 @@ pub fn a_sweep_names_each_point_that_is_not_survived() {
     assert_contains(&stdout(&cli(name, &["rust", replay])), &[".at_nth_event([\"keeper\"], \"answered\", 1)"]);
 }
 
-pub fn an_interrupted_sweep_resumes() {
-    let name = "sweep_interrupted";
-    forget_cases(name);
-    let arguments = ["cli", "sweep", "ledger", "--operations", "all", "--jobs", "1"];
-    let mut child = command(name).args(arguments).stdout(std::process::Stdio::null()).spawn().unwrap();
+const ALL_OPERATIONS: [&str; 7] = ["cli", "sweep", "ledger", "--operations", "all", "--jobs", "1"];
+
+/// How many trials a sweep has journaled.
+fn tried(name: &str) -> usize {
     let journal = directory(name).join("target/squall/ledger-0x0-sweep.jsonl");
-    let tried = || std::fs::read_to_string(&journal).map_or(0, |text| text.lines().count().saturating_sub(1));
-    while tried() < 5 {
-        assert!(child.try_wait().unwrap().is_none(), "the sweep was over before it could be interrupted");
-        std::thread::sleep(std::time::Duration::from_millis(2));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let output = cli(name, &arguments[1..]);
+    std::fs::read_to_string(journal).map_or(0, |text| text.lines().count().saturating_sub(1))
+}
+
+fn resumes(name: &str) {
+    let output = cli(name, &ALL_OPERATIONS[1..]);
     assert_eq!(code(&output), 0, "{}", stderr(&output));
     let text = stdout(&output);
     assert_contains(&text, &["12 points", "  kill       survived at all 12 points"]);
@@ -200,6 +196,36 @@ pub fn an_interrupted_sweep_resumes() {
     let (made, known) = (number(0), number(4));
     assert!(known >= 5 && made > 0 && made + known == 40, "{last}");
 }
+
+pub fn a_killed_sweep_resumes() {
+    let name = "sweep_killed";
+    forget_cases(name);
+    let mut child = command(name).args(ALL_OPERATIONS).stdout(std::process::Stdio::null()).spawn().unwrap();
+    while tried(name) < 5 {
+        assert!(child.try_wait().unwrap().is_none(), "the sweep was over before it could be interrupted");
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    resumes(name);
+}
+
+#[cfg(unix)]
+pub fn an_interrupted_sweep_shows_its_table_and_resumes() {
+    let name = "sweep_interrupted";
+    forget_cases(name);
+    let output = super::explorations::interrupt(command(name).args(ALL_OPERATIONS), || tried(name) >= 5);
+    let text = stdout(&output);
+    assert_contains(
+        &text,
+        &["ledger, seed 0x0: ", "interrupted: ", " trials left; the same command goes on from here"],
+    );
+    assert!(!text.contains("survives every single"), "{text}");
+    resumes(name);
+}
+
+#[cfg(not(unix))]
+pub fn an_interrupted_sweep_shows_its_table_and_resumes() {}
 
 pub fn an_impossible_sweep_is_refused() {
     let name = "sweep_usage";

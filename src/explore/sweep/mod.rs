@@ -17,10 +17,11 @@ use serde::{Deserialize, Serialize};
 use super::error::Error;
 use super::failure::save;
 use super::job::{CaseRef, JobKind};
-use super::pool::{Job, Pool};
+use super::pool::{Job, Pool, next};
 use crate::case_file;
 use crate::check::Verdict;
 use crate::fault::{Fault, Plan};
+use crate::sandbox::is_interrupted;
 use crate::scenario::Case;
 use crate::seed::Seed;
 
@@ -51,8 +52,8 @@ pub struct Failing {
     pub faults: Vec<String>,
     /// The first promise that was broken, or why the verdict is unknown.
     pub finding: String,
-    /// The file of its case.
-    pub saved: PathBuf,
+    /// The file of its case; none if the sweep was interrupted.
+    pub saved: Option<PathBuf>,
 }
 
 /// The result of a sweep.
@@ -76,14 +77,17 @@ pub struct Sweep {
     pub runs: usize,
     /// The number of results that were taken over from an interrupted sweep.
     pub resumed: usize,
+    /// The number of trials that were not made, as somebody interrupted this sweep.
+    #[serde(default)]
+    pub left: usize,
     /// The wall-clock time that the sweep took.
     pub wall: Duration,
 }
 
 impl Sweep {
-    /// Whether the scenario survived all trials.
+    /// Whether all trials were made, and the scenario survived them.
     pub fn is_passed(&self) -> bool {
-        self.rows.iter().all(|row| row.failing.is_empty())
+        self.left == 0 && self.rows.iter().all(|row| row.failing.is_empty())
     }
 }
 
@@ -142,7 +146,11 @@ pub fn sweep(
         if in_flight == 0 {
             break;
         }
-        let done = receiver.recv().map_err(|_| Error::Refused("all workers ended".to_owned()))?;
+        let done = next(&receiver);
+        if is_interrupted() {
+            break;
+        }
+        let done = done?;
         in_flight -= 1;
         let index = done.tag;
         let outcome = pool.answer(scenario, done)?.outcome;
@@ -169,8 +177,9 @@ pub fn sweep(
         operations: super::Size::of(&control).operations,
         hosts,
         rows,
-        runs: all - resumed,
+        runs: journal.known.len() - resumed,
         resumed,
+        left: all - journal.known.len(),
         wall: started.elapsed(),
     })
 }
@@ -192,10 +201,15 @@ fn rows(
         row.tried += 1;
         row.effective += usize::from(*end != End::NoEffect);
         if let End::Failed(finding) = end {
-            let case = case(&trial.faults);
-            let saved = place(&case, *index, options);
-            let answer = pool.run(scenario, &CaseRef::Case(Box::new(case.clone())), JobKind::Recording)?;
-            save(&pool.scenarios()[scenario], &case, &answer.outcome, answer.recording.as_deref(), &saved)?;
+            let mut saved = None;
+            // Saving a case takes a run, and the sweep that goes on from here saves it.
+            if !is_interrupted() {
+                let case = case(&trial.faults);
+                let path = place(&case, *index, options);
+                let answer = pool.run(scenario, &CaseRef::Case(Box::new(case.clone())), JobKind::Recording)?;
+                save(&pool.scenarios()[scenario], &case, &answer.outcome, answer.recording.as_deref(), &path)?;
+                saved = Some(path);
+            }
             let faults = trial.faults.iter().map(Fault::to_string).collect();
             row.failing.push(Failing { faults, finding: finding.clone(), saved });
         }
