@@ -182,6 +182,7 @@ fn simulate_case(scenario: &Scenario, case: &Case, detail: Detail, trigger_count
         observes: scenario.observes_exchanges(),
         kept_headers: scenario.kept_headers.clone(),
         has_plain_sockets: scenario.has_plain_sockets,
+        allowed_escapes: &scenario.allowed_escapes,
         trigger_counts,
     })
 }
@@ -207,10 +208,6 @@ fn judge(scenario: &Scenario, case: &Case, artifacts: RunArtifacts) -> Run {
     // What is broken comes first, and otherwise checks come in the scenario's order.
     findings.sort_by_key(|finding| Reverse(finding.verdict.rank()));
     let verdict = findings.iter().map(|finding| finding.verdict.clone()).fold(Verdict::Pass, Verdict::merge);
-    let is_allowed = |escape: &Escape| {
-        let text = format!("{escape:?}");
-        scenario.allowed_escapes.iter().any(|allowed| text.contains(allowed))
-    };
     let outcome = Outcome {
         scenario: scenario.name.clone(),
         seed: case.seed,
@@ -223,7 +220,7 @@ fn judge(scenario: &Scenario, case: &Case, artifacts: RunArtifacts) -> Run {
         fault_effects: effects,
         reached: scenario.situations.iter().map(|situation| situation.is_reached(&trace, &history)).collect(),
         judged,
-        escapes: notes.escapes.into_iter().filter(|escape| !is_allowed(escape)).collect(),
+        escapes: notes.escapes.into_iter().filter(|escape| !escape.is_allowed(&scenario.allowed_escapes)).collect(),
         panics: notes.panics,
     };
     Run { outcome, trace, history }

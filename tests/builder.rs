@@ -423,3 +423,25 @@ fn a_program_may_loop_forever_or_return_any_result() {
     let outcome = run(&scenario, &scenario.case(Seed(1)), Detail::Lean).outcome;
     assert!(outcome.verdict.is_pass(), "{:?}", outcome.findings);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_allowed_hides_nothing_else() {
+    let scenario = |allowed: &str| {
+        let program = |_: HostContext| async {
+            for path in ["/allowed/one", "/allowed/two", "/not/that"] {
+                let _ = std::fs::read(path);
+            }
+        };
+        Scenario::new("reader").host("reader", program).allow_escape(allowed).check(nothing).run_for(secs(1))
+    };
+    let check = |allowed: &str, expected: &[(&str, u64)]| {
+        let scenario = scenario(allowed);
+        let outcome = run(&scenario, &scenario.control(Seed(1)), Detail::Lean).outcome;
+        let escapes: Vec<_> = outcome.escapes.iter().map(|escape| (escape.detail.as_str(), escape.count)).collect();
+        assert_eq!(escapes, expected, "{allowed}");
+    };
+    check("/allowed/", &[("/not/that", 1)]);
+    check("real-file", &[]);
+    check("thread", &[("/allowed/one", 3)]);
+}

@@ -3,7 +3,7 @@
 use std::backtrace::Backtrace;
 use std::time::Duration;
 
-use super::notes::{Escape, EscapeKind};
+use super::notes::{Escape, EscapeKind, is_allowed};
 use super::recorded::Recorded;
 use super::simulated::simulation;
 
@@ -19,11 +19,19 @@ enum Addition {
 /// Records that something left the simulation. Does nothing on a thread that does not simulate.
 #[cold]
 pub(super) fn record_escape(kind: EscapeKind, detail: impl FnOnce() -> String) {
-    record(kind, |escapes, host| {
-        match escapes.iter().position(|(escape, _)| escape.kind == kind && escape.host.as_deref() == host) {
-            Some(index) => Addition::Repeated(index),
-            None => Addition::First(detail()),
+    record(kind, |escapes, host, allowed| {
+        let alike = |(escape, _): &Recorded| escape.kind == kind && escape.host.as_deref() == host;
+        if allowed.is_empty() {
+            return match escapes.iter().position(alike) {
+                Some(index) => Addition::Repeated(index),
+                None => Addition::First(detail()),
+            };
         }
+        // What the scenario allows must not stand for what it does not.
+        let detail = detail();
+        let is_allowed = is_allowed(kind, &detail, allowed);
+        let is_known = |known: &Recorded| alike(known) && known.0.is_allowed(allowed) == is_allowed;
+        escapes.iter().position(is_known).map_or(Addition::First(detail), Addition::Repeated)
     });
 }
 
@@ -34,7 +42,7 @@ pub(super) fn record_escape(kind: EscapeKind, detail: impl FnOnce() -> String) {
 pub(super) fn record_system_call(kind: EscapeKind, describe: impl FnOnce(&[&str]) -> Option<String>) {
     /// The most entries for one kind and host; calls beyond it are counted with the last entry.
     const MOST: usize = 16;
-    record(kind, |escapes, host| {
+    record(kind, |escapes, host, _| {
         let of_host = || escapes.iter().enumerate().filter(|(_, (escape, _))| escape.host.as_deref() == host);
         let known: Vec<&str> = of_host().map(|(_, (escape, _))| escape.detail.as_str()).collect();
         let Some(detail) = describe(&known) else { return Addition::Nothing };
@@ -49,7 +57,7 @@ pub(super) fn record_system_call(kind: EscapeKind, describe: impl FnOnce(&[&str]
     });
 }
 
-fn record(kind: EscapeKind, look_up: impl FnOnce(&[Recorded], Option<&str>) -> Addition) {
+fn record(kind: EscapeKind, look_up: impl FnOnce(&[Recorded], Option<&str>, &[String]) -> Addition) {
     let Some(simulation) = simulation() else { return };
     // Recording itself opens files and takes locks, which must not be recorded in turn.
     if simulation.clocks.is_quiet() {
@@ -59,7 +67,7 @@ fn record(kind: EscapeKind, look_up: impl FnOnce(&[Recorded], Option<&str>) -> A
     simulation.clocks.set_quiet(true);
     let host = simulation.name_of(reading.slot);
     let mut escapes = simulation.escapes.borrow_mut();
-    match look_up(&escapes, host.as_deref()) {
+    match look_up(&escapes, host.as_deref(), simulation.allowed_escapes()) {
         Addition::Repeated(index) => escapes[index].0.count += 1,
         Addition::First(detail) => {
             let at = Duration::from_nanos(reading.virtual_nanos);

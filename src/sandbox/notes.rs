@@ -1,7 +1,8 @@
-//! Notes on a run: its escapes from the simulation and its panics. Plain data, no logic.
+//! Notes on a run: its escapes from the simulation and its panics. Plain data.
 
 use std::time::Duration;
 
+use serde::de::IntoDeserializer;
 use serde::{Deserialize, Serialize};
 
 /// Everything recorded between [`enter`](super::enter) and [`leave`](super::leave).
@@ -30,6 +31,22 @@ pub struct Escape {
     pub count: u64,
     /// The backtrace of the first occurrence; empty in a run of which only the outcome is wanted.
     pub backtrace: String,
+}
+
+impl Escape {
+    /// Whether a scenario that allows these texts allows this escape.
+    pub fn is_allowed(&self, allowed: &[String]) -> bool {
+        is_allowed(self.kind, &self.detail, allowed)
+    }
+}
+
+/// Whether a scenario that allows these texts allows an escape: the name of a kind means that kind alone, and any other text
+/// what has it in its detail.
+pub(super) fn is_allowed(kind: EscapeKind, detail: &str, allowed: &[String]) -> bool {
+    let named = |text: &str| -> Result<EscapeKind, serde::de::value::Error> {
+        EscapeKind::deserialize(text.into_deserializer())
+    };
+    allowed.iter().any(|text| named(text).map_or_else(|_| detail.contains(text.as_str()), |named| named == kind))
 }
 
 /// The kinds of escape. A scenario allows one by its kebab-case name.
@@ -95,4 +112,23 @@ pub struct PanicNote {
     pub host: Option<String>,
     /// The virtual time of the panic.
     pub at: Duration,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_kind_allows_that_kind_alone() {
+        let check = |kind, detail: &str, allowed, expected| {
+            assert_eq!(is_allowed(kind, detail, &[str::to_owned(allowed)]), expected, "{allowed} for {detail}");
+        };
+        check(EscapeKind::Thread, "a thread", "thread", true);
+        check(EscapeKind::RealFile, "/dev/urandom", "thread", false);
+        check(EscapeKind::RealFile, "/tmp/thread.log", "thread", false);
+        check(EscapeKind::RealFile, "/tmp/thread.log", "real-file", true);
+        check(EscapeKind::RealFile, "/tmp/thread.log", "/tmp/", true);
+        check(EscapeKind::RealSocket, "a socket", "/tmp/", false);
+        check(EscapeKind::RealFile, "/dev/urandom", "RealFile", false);
+    }
 }

@@ -22,6 +22,8 @@ pub struct Settings {
     pub epoch: Duration,
     /// The names of the hosts. Elsewhere, a host is identified by its index in this list.
     pub hosts: Vec<String>,
+    /// The escapes that the scenario allows: names of kinds, or texts in their details.
+    pub allowed_escapes: Vec<String>,
 }
 
 /// The state of the run on this thread.
@@ -266,6 +268,11 @@ impl Simulation {
 
     pub(super) fn seed(&self) -> Seed {
         self.settings.seed
+    }
+
+    /// The escapes that the scenario allows.
+    pub(super) fn allowed_escapes(&self) -> &[String] {
+        &self.settings.allowed_escapes
     }
 
     /// Notes, beside the panics, that the run cannot go on as it is.

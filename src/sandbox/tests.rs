@@ -11,7 +11,12 @@ fn simulate(job: &[u8]) -> Vec<u8> {
     if job == b"panic" {
         panic!("the job asks for it");
     }
-    enter(Settings { seed: Seed(1), epoch: Duration::ZERO, hosts: vec!["alpha".to_owned()] });
+    enter(Settings {
+        seed: Seed(1),
+        epoch: Duration::ZERO,
+        hosts: vec!["alpha".to_owned()],
+        allowed_escapes: Vec::new(),
+    });
     let map: HashMap<u32, u32> = (0..20).map(|n| (n, n)).collect();
     let text = format!("{:?} {:?} {:?}", map.keys().collect::<Vec<_>>(), std::time::Instant::now(), std::process::id());
     assert_eq!(leave(), Notes::default());

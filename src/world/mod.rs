@@ -46,7 +46,8 @@ pub(crate) fn simulate(spec: &WorldSpec<'_>) -> RunArtifacts {
 
 fn simulate_here(spec: &WorldSpec<'_>) -> RunArtifacts {
     let names: Vec<String> = spec.hosts.iter().map(|host| host.name.clone()).collect();
-    sandbox::enter(sandbox::Settings { seed: spec.seed, epoch: EPOCH, hosts: names.clone() });
+    let allowed_escapes = spec.allowed_escapes.to_vec();
+    sandbox::enter(sandbox::Settings { seed: spec.seed, epoch: EPOCH, hosts: names.clone(), allowed_escapes });
     let trace = Trace::new(names.clone(), spec.step, spec.run_for, spec.rich);
     let recording =
         SharedRecording::new(trace.observing(spec.observes, spec.kept_headers.clone()).keeping_bytes(spec.keeps_bytes));

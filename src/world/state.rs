@@ -46,6 +46,8 @@ pub(crate) struct WorldSpec<'a> {
     pub(crate) kept_headers: KeptHeaders,
     /// Whether the sockets of tokio and of the standard library are simulated, too.
     pub(crate) has_plain_sockets: bool,
+    /// The escapes that the scenario allows.
+    pub(crate) allowed_escapes: &'a [String],
     /// The trigger points to count, besides those that the plan waits for.
     pub(crate) trigger_counts: &'a [Trigger],
 }

@@ -326,7 +326,7 @@ fn drifts() -> Scenario {
                 tokio::time::sleep(millis(10)).await;
             }
         })
-        .allow_escape("RealFile")
+        .allow_escape("real-file")
         .check(Check::new("nobody is content", |_, _| Verdict::fail("never content")))
         .run_for(secs(2))
         .settle_for(secs(1))

@@ -82,7 +82,12 @@ pub(crate) fn run(job: &[u8]) -> Vec<u8> {
 
 pub(crate) fn enter() {
     let hosts = vec!["alpha".to_owned(), "beta".to_owned()];
-    sandbox::enter(Settings { seed: Seed(7), epoch: Duration::from_secs(1_600_000_000), hosts });
+    sandbox::enter(Settings {
+        seed: Seed(7),
+        epoch: Duration::from_secs(1_600_000_000),
+        hosts,
+        allowed_escapes: Vec::new(),
+    });
 }
 
 /// A runtime like those that turmoil builds.
