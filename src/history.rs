@@ -224,6 +224,20 @@ impl SharedRecording {
 /// Records the marks and operations of one client or program. Clones record in the same trace and history.
 ///
 /// Once the program has been killed, nothing is recorded.
+///
+/// ```
+/// use squall::prelude::*;
+///
+/// async fn client(cx: HostContext) -> std::io::Result<()> {
+///     let recorder = cx.recorder();
+///     // What a check reads back as the operation's input and answer.
+///     let read = recorder.invoke("read", &"key 7");
+///     read.ok(&Some(42));
+///     // Where the timeline shows it.
+///     recorder.note("cache", "filled");
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Recorder {
     recording: SharedRecording,
@@ -337,6 +351,23 @@ impl Recorder {
 }
 
 /// An operation that has not completed. If it is dropped, the operation stays open and its effect is unknown.
+///
+/// ```
+/// use squall::prelude::*;
+///
+/// async fn transfer(cx: HostContext) -> std::io::Result<()> {
+///     let pending = cx.recorder().invoke("transfer", &100);
+///     match cx.http().post("http://bank/transfers", "100").await {
+///         Ok(answer) if answer.status().is_success() => pending.ok(&()),
+///         // It certainly had no effect.
+///         Ok(answer) if answer.status().is_client_error() => pending.fail(answer.status()),
+///         // Nobody knows.
+///         Ok(answer) => pending.unknown(answer.status()),
+///         Err(error) => pending.unknown(error),
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Pending {
     recorder: Recorder,

@@ -55,6 +55,12 @@ pub use client::Http;
 pub use random::Random;
 
 /// The signal that asks a program to stop by itself. Clones share their state.
+///
+/// ```
+/// let shutdown = squall::host::Shutdown::default();
+/// shutdown.clone().request();
+/// assert!(shutdown.is_requested());
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown(Arc<ShutdownState>);
 
@@ -91,6 +97,36 @@ impl Shutdown {
 /// The context of one life of a program: its name, network, disk, stop signal and recorder.
 ///
 /// Each life of a program gets a new context; that of an earlier life no longer has any effect.
+///
+/// ```
+/// use squall::prelude::*;
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+///
+/// /// Counts its lives on its disk, and tells the number to whoever connects.
+/// async fn counter(cx: HostContext) -> std::io::Result<()> {
+///     let file = cx.disk().open_durable("lives")?;
+///     let lives = file.len()? + 1;
+///     file.write_at(lives - 1, b"x")?;
+///     file.sync_all()?;
+///     let (listener, shutdown) = (cx.listener(80), cx.shutdown());
+///     loop {
+///         tokio::select! {
+///             accepted = listener.accept() => accepted?.0.write_all(lives.to_string().as_bytes()).await?,
+///             () = shutdown.requested() => return Ok(()),
+///         }
+///     }
+/// }
+///
+/// async fn reader(cx: HostContext) -> std::io::Result<()> {
+///     tokio::time::sleep(cx.random().duration(millis(0)..millis(500))).await;
+///     let mut answer = String::new();
+///     cx.connector().connect("counter", 80).await?.read_to_string(&mut answer).await?;
+///     tracing::info!("{} has {answer} lives at {:?}", cx.name(), cx.elapsed());
+///     Ok(())
+/// }
+///
+/// let scenario = Scenario::new("lives").host("counter", counter).host("reader", reader);
+/// ```
 #[derive(Clone, Debug)]
 pub struct HostContext {
     pub(crate) id: HostId,

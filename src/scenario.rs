@@ -129,6 +129,43 @@ const SEEDS: u64 = 64;
 /// scenario has. (Hosts are numbered and shown in the order in which they are declared.) If a setting is given twice
 /// for the same pattern, the last value holds. Before the first run, [`Scenario::validate`] reports everything that is
 /// wrong.
+///
+/// ```
+/// use squall::prelude::*;
+///
+/// async fn server(cx: HostContext) -> std::io::Result<()> {
+///     let listener = cx.listener(80);
+///     loop {
+///         drop(listener.accept().await?);
+///     }
+/// }
+///
+/// async fn client(cx: HostContext, waits_ms: Vec<u64>) -> std::io::Result<()> {
+///     for wait_ms in waits_ms {
+///         tokio::time::sleep(millis(wait_ms)).await;
+///         let request = cx.recorder().invoke("connect", &wait_ms);
+///         match cx.connector().connect("server", 80).await {
+///             Ok(_) => request.ok(&()),
+///             Err(why) => request.unknown(why),
+///         }
+///     }
+///     Ok(())
+/// }
+///
+/// let scenario = Scenario::new("reachable")
+///     .hosts("replica", 2, server)
+///     .clients("client", 3, proptest::collection::vec(10..500_u64, 1..8), client)
+///     .alias("server", &["replica-1", "replica-2"])
+///     .latency(millis(1)..millis(5))
+///     .supervise("replica-*", secs(1))
+///     .fault(fault::kill("replica-*"))
+///     .fault(fault::partition("client", "replica-*").lasting(secs(1)..secs(3)))
+///     .check(check::recovers_within(secs(5)))
+///     .sometimes("a request fails", |_, history| history.operations.iter().any(|operation| !operation.is_ok()))
+///     .run_for(secs(20))
+///     .settle_for(secs(10));
+/// assert!(scenario.validate().is_ok(), "{:?}", scenario.validate());
+/// ```
 #[derive(Clone)]
 pub struct Scenario {
     pub(crate) name: String,
@@ -410,7 +447,8 @@ impl Scenario {
         self
     }
 
-    /// Allows escapes from the sandbox whose kind or detail contains this text: they are not reported.
+    /// Allows escapes from the sandbox of one kind, such as `real-file`, or those of any kind whose detail contains this text,
+    /// such as a path: they are not reported. (The report of an escape names its kind and its detail.)
     pub fn allow_escape(mut self, text: &str) -> Scenario {
         self.allowed_escapes.push(text.to_owned());
         self

@@ -17,6 +17,24 @@ type ReadTimes = dyn Fn(&Trace, &History) -> Vec<(EffectKey, Duration)> + Send +
 type ReadAudit = dyn Fn(&Operation) -> Decoded<Vec<EffectKey>> + Send + Sync;
 
 /// Reads effects from a history: those that were acknowledged to clients, and those that an audit found at the end.
+///
+/// ```
+/// use squall::check::{EffectKey, Effects};
+/// use squall::prelude::*;
+///
+/// // Clients record an order with its key, and at the end an audit that answers with the keys of all orders.
+/// let orders = Effects::new(
+///     |operation| match operation.name.as_str() {
+///         "order" if operation.is_ok() => Ok(Some(operation.input::<EffectKey>()?)),
+///         _ => Ok(None),
+///     },
+///     |operation| match operation.name.as_str() {
+///         "audit" => Ok(operation.answer::<Vec<EffectKey>>()?),
+///         _ => Ok(None),
+///     },
+/// );
+/// let scenario = Scenario::new("shop").check(orders.acknowledged_exactly_once()).check(orders.at_most_once());
+/// ```
 #[derive(Clone)]
 pub struct Effects {
     acknowledged: Arc<ReadKey>,

@@ -14,6 +14,23 @@ const TOO_FEW_REQUESTS: &str =
     "there were too few requests after the faults to judge; let the clients send requests for longer";
 
 /// How a load balancer checks the health of its backends.
+///
+/// ```
+/// use squall::check::HealthPolicy;
+/// use squall::prelude::*;
+///
+/// let policy = HealthPolicy {
+///     backends: vec!["api-1".to_owned(), "api-2".to_owned(), "api-3".to_owned()],
+///     interval: millis(500),
+///     timeout: millis(200),
+///     fall: 2,
+///     rise: 2,
+///     slack: millis(100),
+/// };
+/// let scenario = Scenario::new("health")
+///     .check(policy.clone().no_requests_to_dead_backends())
+///     .check(policy.requests_to_recovered_backends());
+/// ```
 #[derive(Clone, Debug)]
 pub struct HealthPolicy {
     /// The host names of the backends.

@@ -103,6 +103,21 @@ pub use wrong_effects::{ClientOutcome, EffectKey, WrongEffect, wrong_effects};
 type Judge = dyn Fn(&Trace, &History) -> CountedVerdict + Send + Sync;
 
 /// A named check.
+///
+/// ```
+/// use squall::check::{Check, CountedVerdict};
+/// use squall::prelude::*;
+///
+/// let no_kill_is_late = Check::new("no kill is late", |trace: &Trace, _: &History| {
+///     let kills = trace.records.iter().filter(|record| record.event == Event::Killed);
+///     match kills.clone().find(|record| record.at > secs(60)) {
+///         Some(late) => CountedVerdict::broken(1, "a process was killed after a minute").at(late.at),
+///         None => CountedVerdict::kept(kills.count() as u64, "no process was killed"),
+///     }
+/// });
+/// // A run without a kill is fine.
+/// let scenario = Scenario::new("service").check(no_kill_is_late.if_any());
+/// ```
 #[derive(Clone)]
 pub struct Check {
     name: String,

@@ -132,6 +132,15 @@ impl fmt::Display for Verdict {
 }
 
 /// A verdict and how many things were judged for it, for example calls or keys.
+///
+/// ```
+/// use squall::check::{CountedVerdict, Verdict};
+///
+/// let kept = CountedVerdict::kept(12, "no client read: let them read");
+/// assert_eq!((kept.verdict(), kept.judged()), (&Verdict::Pass, 12));
+/// let nothing = CountedVerdict::kept(0, "no client read: let them read");
+/// assert!(matches!(nothing.verdict(), Verdict::Unknown(_)), "nothing judged is nothing passed");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CountedVerdict {
     verdict: Verdict,

@@ -23,6 +23,15 @@ const SHORTEST_PERIOD: Duration = millis(20);
 type Compose = dyn Fn(&Topology, &Occurrence) -> Vec<Fault> + Send + Sync;
 
 /// Specifies repeated sets of related faults. It becomes a [`Generator`]. Its schedule applies to each set as a whole.
+///
+/// ```
+/// use squall::prelude::*;
+///
+/// let scenario = Scenario::new("cluster")
+///     .fault(fault::partition_groups(["rack-a-*", "rack-b-*"]).lasting(secs(2)..secs(5)))
+///     .fault(fault::restart_loop(3, millis(500), "node-*").once(secs(5)..secs(10)))
+///     .fault(fault::flapping(millis(200), "node-1", "node-2"));
+/// ```
 #[derive(Clone)]
 pub struct ComposedGenerator {
     name: String,

@@ -14,6 +14,16 @@ pub const TRANSMISSIONS: u32 = 18;
 
 /// What happens to one segment. A segment is named by its connection and its number there, so that the name means the
 /// same segment whichever other faults a plan has.
+///
+/// ```
+/// use squall::fault::SegmentFate;
+/// use squall::prelude::*;
+///
+/// // The second segment of the first connection arrives only by its third transmission, and its answer late.
+/// let request = SegmentFate::new("client", "server", 80, 0, 1).lost([0, 1]);
+/// let answer = SegmentFate::new("client", "server", 80, 0, 0).back().late(millis(40));
+/// let fault = fault::segments("client", "server", [request, answer]).at_start();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SegmentFate {

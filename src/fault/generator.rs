@@ -23,6 +23,17 @@ const ANY: u32 = 1;
 const MAX_TRIGGER_POINTS: usize = 3;
 
 /// Draws related faults for a plan. Effects are counted per generator.
+///
+/// ```
+/// use proptest::prelude::Just;
+/// use squall::fault::Generator;
+/// use squall::prelude::*;
+///
+/// // Every fault of the catalog becomes a generator, and `new` makes one of any strategy.
+/// let crash_at_noon = Generator::new("crash at noon", |_| Just(vec![fault::kill("api").at(secs(12)).lasting(secs(3))]));
+/// let scenario = Scenario::new("noon").fault(crash_at_noon).fault(fault::loss(0.1, "api", "store").named("a bad cable"));
+/// assert_eq!(scenario.generator_names().collect::<Vec<_>>(), ["crash at noon", "a bad cable"]);
+/// ```
 #[derive(Clone)]
 pub struct Generator {
     name: String,
@@ -118,6 +129,19 @@ pub fn plan(topology: &Topology, generators: &[Generator]) -> BoxedStrategy<Plan
 /// Specifies what goes wrong and where. It becomes a [`Generator`], which draws faults for each run, or one [`Fault`]
 /// when it is given a beginning ([`FaultGenerator::at`] and similar methods). That one fault lasts a second unless
 /// [`Fault::lasting`] changes it; the generator's own schedule applies to drawn faults only.
+///
+/// ```
+/// use squall::prelude::*;
+///
+/// // Drawn for each run: when, and for how long.
+/// let drawn = fault::loss(0.3, "client-*", "gateway").every(secs(5)..secs(10)).lasting(secs(1)..secs(2)).at_most(3);
+/// // At a moment of the protocol, drawn from those that a run without faults has.
+/// let aimed = fault::kill("store").at_message("api-*", "store", "PUT /orders").lasting(secs(1)..secs(2));
+/// // One fault, at a fixed time.
+/// let fixed = fault::power_off("store").at(secs(3)).lasting(secs(2));
+/// assert_eq!(fixed.ends_at(), Some(secs(5)));
+/// let scenario = Scenario::new("store").fault(drawn).fault(aimed).fault(fault::scripted("the outage", vec![fixed]));
+/// ```
 #[derive(Clone, Debug)]
 pub struct FaultGenerator {
     pub(super) kind: FaultKind,
@@ -284,6 +308,13 @@ pub fn scripted(name: &str, faults: Vec<Fault>) -> Generator {
 }
 
 /// Stops the matching hosts one after another, as a deployment does. It becomes a [`Generator`].
+///
+/// ```
+/// use squall::prelude::*;
+///
+/// let deployment = fault::rolling_stop("api-*", secs(5)).begins(secs(2)..secs(4)).pause(millis(500)..secs(1));
+/// let scenario = Scenario::new("deployment").fault(deployment.named("the deployment"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct RollingStop {
     hosts: Selector,

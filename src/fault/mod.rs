@@ -67,6 +67,14 @@ pub(crate) use target::{glob_matches, pick};
 pub use trigger::{EventPoint, MessagePoint, Trigger};
 
 /// One thing that goes wrong.
+///
+/// ```
+/// use squall::prelude::*;
+///
+/// let fault = fault::partition("api", "store").at(secs(2)).lasting(secs(1));
+/// assert_eq!((fault.begins_at(), fault.ends_at()), (Some(secs(2)), Some(secs(3))));
+/// assert_eq!(fault.to_string(), "partition api ↔ store at 2s for 1s");
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
@@ -146,6 +154,14 @@ fn place(kind: &FaultKind, target: &Target) -> String {
 }
 
 /// The ordered faults of one run, drawn before the run starts.
+///
+/// ```
+/// use squall::fault::Plan;
+/// use squall::prelude::*;
+///
+/// let plan = Plan::new(vec![fault::kill("b").at(secs(2)), fault::kill("a").at(secs(1))]);
+/// assert_eq!(plan.faults[0].begins_at(), Some(secs(1)), "in the order of their beginnings");
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Plan {

@@ -31,6 +31,19 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 ///
 /// An attempt that has no complete response after its limit (2 s unless [`Http::limit`] says otherwise) is given up, and its
 /// connection is closed. The host of a URI is the name of a host of the scenario.
+///
+/// ```
+/// use squall::prelude::*;
+///
+/// async fn buyer(cx: HostContext) -> std::io::Result<()> {
+///     let http = cx.http().limit(millis(500)).attempts(3);
+///     let answer = http.put("http://store/items/7", "tea").await?;
+///     if !answer.status().is_success() {
+///         return Err(std::io::Error::other(answer.status().to_string()));
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Http {
     inner: Inner,

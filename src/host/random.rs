@@ -8,6 +8,22 @@ use crate::seed::Seed;
 
 /// A generator of random numbers. It depends on the seed, the host, the client and the life alone, so neither other hosts nor
 /// other faults change what it draws; and it is no generator for secrets (SipHash-1-3 of a counter).
+///
+/// ```
+/// use squall::prelude::*;
+///
+/// async fn sends_now_and_then(cx: HostContext) -> std::io::Result<()> {
+///     let random = cx.random();
+///     while cx.elapsed() < secs(10) {
+///         tokio::time::sleep(random.duration(millis(10)..millis(200))).await;
+///         let path = random.choose(&["/a", "/b"]).unwrap_or(&"/");
+///         if random.chance(0.5) {
+///             tracing::info!("{path} {}", random.between(0..1_000));
+///         }
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Random {
     seed: Seed,

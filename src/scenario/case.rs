@@ -11,6 +11,15 @@ use crate::seed::Seed;
 pub type Input = BTreeMap<String, Vec<serde_json::Value>>;
 
 /// Everything that a run depends on, as plain data.
+///
+/// ```
+/// use squall::prelude::*;
+/// use squall::scenario::Case;
+///
+/// let case = r#"{"scenario": "greeting", "seed": "0x7", "plan": [], "input": {}}"#;
+/// let case: Case = serde_json::from_str(case).unwrap();
+/// assert!(case.plan.faults.is_empty());
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {

@@ -12,6 +12,16 @@ use crate::trace::exchange::Exchange;
 use crate::trace::{Event, Trace};
 
 /// What a service promises when it is asked for more than it can serve.
+///
+/// ```
+/// use squall::check::http::OverloadPolicy;
+/// use squall::prelude::*;
+///
+/// // One api serves 50 requests in a second, and its clients wait for two.
+/// let policy = OverloadPolicy { goodput: 0.9, ..OverloadPolicy::new("api", 50.0, secs(2)) };
+/// let scenario = policy.checks().into_iter().fold(Scenario::new("overload"), Scenario::check);
+/// assert_eq!(scenario.check_names().count(), 3);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct OverloadPolicy {
     /// The hosts that clients ask: a host, or a group of hosts whose names differ by the number at the end.

@@ -7,6 +7,15 @@ use crate::trace::Trace;
 use crate::trace::exchange::{Call, Exchange};
 
 /// The numbers of the promises about HTTP. The defaults are those of well-known systems.
+///
+/// ```
+/// use squall::check::http::HttpPolicy;
+/// use squall::prelude::*;
+///
+/// let policy = HttpPolicy { most_attempts: 4, also_safe: vec!["POST /login".to_owned()], ..HttpPolicy::default() };
+/// let scenario = Scenario::new("service").http_promises(&policy);
+/// assert!(scenario.check_names().any(|name| name.starts_with("R1 ")));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct HttpPolicy {
     /// R1: how many attempts a call makes at most. The default is 3, as in AWS's clients.

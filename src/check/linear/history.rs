@@ -35,6 +35,20 @@ pub enum InvalidHistory {
 
 /// Operations whose calls and returns are numbered by one counter that all processes share. Two events with the same
 /// number are concurrent, and calls come before returns. Do not number events by times of clocks that may differ.
+///
+/// ```
+/// use squall::check::Verdict;
+/// use squall::check::linear::models::{Register, RegisterOp, RegisterOutput};
+/// use squall::check::linear::{TypedHistory, linearizable};
+///
+/// let mut history = TypedHistory::new();
+/// history.call(1, RegisterOp::Write(7)).unwrap();
+/// history.ret(1, RegisterOutput::Done).unwrap();
+/// // Another process reads what was there before.
+/// history.call(2, RegisterOp::Read).unwrap();
+/// history.ret(2, RegisterOutput::Value(0)).unwrap();
+/// assert!(matches!(linearizable(&Register::new(0), &history), Verdict::Fail(_)));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TypedHistory<Op, Output> {
     entries: Vec<HistoryEntry<Op, Output>>,

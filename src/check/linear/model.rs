@@ -4,6 +4,37 @@ use std::fmt::Debug;
 use std::hash::Hash;
 
 /// A model of a sequential object. All functions are pure: they depend only on their arguments.
+///
+/// ```
+/// use squall::check::linear::{Model, TypedHistory, linearizable};
+///
+/// /// Numbers that are handed out, each once and in order.
+/// struct Tickets;
+///
+/// impl Model for Tickets {
+///     type Key = ();
+///     type Op = ();
+///     type Output = u64;
+///     type State = u64;
+///
+///     fn key(&self, (): &()) {}
+///
+///     fn init(&self) -> u64 {
+///         0
+///     }
+///
+///     fn step(&self, next: &u64, (): &(), ticket: Option<&u64>) -> Option<u64> {
+///         ticket.is_none_or(|ticket| ticket == next).then_some(next + 1)
+///     }
+/// }
+///
+/// let mut history = TypedHistory::new();
+/// for (process, ticket) in [(1, 0), (2, 1)] {
+///     history.call(process, ()).unwrap();
+///     history.ret(process, ticket).unwrap();
+/// }
+/// assert!(linearizable(&Tickets, &history).is_pass());
+/// ```
 pub trait Model {
     /// The state of the object, or of one part of it.
     type State: Clone + Eq + Hash + Debug;

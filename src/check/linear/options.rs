@@ -2,6 +2,17 @@
 
 /// The shortcuts that the search takes, and when it gives up. No shortcut changes a verdict; they can be switched off
 /// to prove that.
+///
+/// ```
+/// use squall::check::linear::models::{Register, RegisterOp, RegisterOutput};
+/// use squall::check::linear::{Judgement, SearchOptions, TypedHistory, judge};
+///
+/// let mut history = TypedHistory::new();
+/// history.call(1, RegisterOp::Write(7)).unwrap();
+/// history.ret(1, RegisterOutput::Done).unwrap();
+/// let options = SearchOptions { budget: 1_000, ..SearchOptions::default() };
+/// assert!(matches!(judge(&Register::new(0), &history, &options), Judgement::Linearizable(_)));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchOptions {
     /// Orders observers as soon as they are possible, and never tries them otherwise.
