@@ -103,7 +103,7 @@ fn receiver(inboxes: &BTreeMap<SocketId, Inbox>, bound: Bound, from: SocketAddr)
     let meant = || sharing_inboxes(inboxes, bound).filter(|(_, inbox)| inbox.is_meant(from));
     let is_connected = meant().any(|(_, inbox)| inbox.peer.is_some());
     let alike = || meant().filter(|(_, inbox)| inbox.peer.is_some() == is_connected);
-    let last = alike().last()?;
+    let last = alike().next_back()?;
     let spread = || alike().filter(|(_, inbox)| inbox.sharing.spreads);
     let chosen = match spread().count() {
         several if several > 1 && last.1.sharing.spreads => {
