@@ -19,7 +19,9 @@ pub(crate) async fn run_kernel(net: SharedNet, host: HostId) {
         loop {
             let now = sandbox::now();
             let mut net = net.lock();
-            let next = net.process(host, now).into_iter().chain(sandbox::next_wake_of_threads(host.index())).min();
+            // A thread that may go on now does so when the runtime has nothing left to do; a timer would be over at once.
+            let wake_of_threads = sandbox::next_wake_of_threads(host.index()).filter(|due| *due > now);
+            let next = net.process(host, now).into_iter().chain(wake_of_threads).min();
             let kernel = &mut net.kernels[host.index()];
             kernel.task = Some(context.waker().clone());
             kernel.wakes_at = next.unwrap_or(Duration::MAX);

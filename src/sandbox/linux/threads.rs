@@ -127,6 +127,8 @@ pub(in crate::sandbox) struct Turns {
     pub(super) yields: Cell<u32>,
     /// How many changes of descriptors there have been.
     pub(super) changes: Cell<u64>,
+    /// Whether the thread whose turn it was last found that the change was none that it waits for.
+    pub(super) has_only_looked: Cell<bool>,
     /// For each slot of a clock, how many threads were started and how often there was a choice of who runs next.
     counts: RefCell<Vec<Counts>>,
     /// Whether threads that block each other were found.

@@ -32,7 +32,8 @@ fn run(simulation: &Simulation, slot: usize) -> bool {
     }
     let mut has_run = false;
     while let Turn::OfThread = give_turn(simulation, slot, false) {
-        has_run = true;
+        // Older versions of tokio wake themselves by an `eventfd`, which every thread that waits for a change looks at.
+        has_run |= !simulation.turns.has_only_looked.take();
     }
     if has_run {
         deadlock::look(simulation, slot);
@@ -283,6 +284,31 @@ pub(super) fn sleep_until(simulation: &Simulation, until: u64) -> bool {
     true
 }
 
+/// Lets a thread of a program wait until `is_over`, or until the time is over. It looks after every change of a descriptor.
+fn wait_for_change(
+    simulation: &Simulation,
+    thread: &Thread,
+    timeout: Option<Duration>,
+    mut is_over: impl FnMut() -> Result<bool, Errno>,
+) -> Result<(), Errno> {
+    let turns = &simulation.turns;
+    let until = timeout.map(|timeout| simulation.clocks.peek().virtual_nanos.saturating_add(nanos(timeout)));
+    loop {
+        let seen = turns.changes.get();
+        if is_over()? || timeout.is_some_and(|timeout| timeout.is_zero()) {
+            return Ok(());
+        }
+        if simulation.lives_ended(thread.slot) != thread.life {
+            return Err(libc::EBADF);
+        }
+        let is_late = thread.park(turns, Wait::Change(seen), until);
+        turns.has_only_looked.set(true);
+        if is_late && until.is_some_and(|until| until <= simulation.clocks.peek().virtual_nanos) {
+            return is_over().map(drop);
+        }
+    }
+}
+
 /// Waits until `is_over`, which looks and says so, or until the time is over; `None` waits for ever. A thread of a program
 /// waits its turn. The simulating thread lets those of its host run and, where its runtime leaves time to others, lets it
 /// pass; what is not there then does not come in this call.
@@ -293,20 +319,9 @@ pub(super) fn wait_until(
     let simulation = simulation().ok_or(libc::EBADF)?;
     let turns = &simulation.turns;
     if let Some(thread) = current() {
-        let until = timeout.map(|timeout| simulation.clocks.peek().virtual_nanos.saturating_add(nanos(timeout)));
-        loop {
-            let seen = turns.changes.get();
-            if is_over()? || timeout.is_some_and(|timeout| timeout.is_zero()) {
-                return Ok(());
-            }
-            if simulation.lives_ended(thread.slot) != thread.life {
-                return Err(libc::EBADF);
-            }
-            let is_late = thread.park(turns, Wait::Change(seen), until);
-            if is_late && until.is_some_and(|until| until <= simulation.clocks.peek().virtual_nanos) {
-                return is_over().map(drop);
-            }
-        }
+        let result = wait_for_change(simulation, &thread, timeout, is_over);
+        turns.has_only_looked.set(false);
+        return result;
     }
     let is_over_now = is_over()?;
     // Most often a runtime only looks, and there is no thread that could run.
