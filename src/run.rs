@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::check::{Check, CountedVerdict, Finding, Verdict};
+use crate::check::{Check, CountedVerdict, Finding, OrderReport, Verdict};
 use crate::fault::{Swarm, Topology, Trigger};
 use crate::history::History;
 use crate::sandbox::{Escape, PanicNote, last_panic};
@@ -68,12 +68,14 @@ pub struct Run {
     pub trace: Trace,
     /// What the clients saw.
     pub history: History,
+    /// What reports show of histories that no order explains; empty unless the run is recorded.
+    pub(crate) orders: Vec<OrderReport>,
 }
 
 impl Run {
     /// The run as plain data, together with its case.
     pub fn into_recording(self, case: Case) -> Recording {
-        let Run { outcome, mut trace, history } = self;
+        let Run { outcome, mut trace, history, orders } = self;
         let (observed, packets) = (trace.observed().clone(), trace.take_packets());
         Recording {
             outcome,
@@ -85,6 +87,7 @@ impl Run {
             history,
             observed,
             packets,
+            orders,
         }
     }
 }
@@ -112,6 +115,9 @@ pub struct Recording {
     /// What happened to each segment, in the order in which it was recorded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub packets: Vec<PacketRecord>,
+    /// What is known about histories that no order explains.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) orders: Vec<OrderReport>,
 }
 
 /// Whether a run keeps low-level events and texts, for a report. This never changes its fingerprint.
@@ -148,7 +154,7 @@ pub fn run(scenario: &Scenario, case: &Case, detail: Detail) -> Run {
 
 /// Runs a case that fits a valid scenario.
 pub(crate) fn run_valid(scenario: &Scenario, case: &Case, detail: Detail) -> Run {
-    judge(scenario, case, simulate_case(scenario, case, detail, &[]))
+    judge(scenario, case, simulate_case(scenario, case, detail, &[]), detail)
 }
 
 /// Draws the case of a seed, with the generators and intensities that `swarm` selects. If one of these generators waits
@@ -187,7 +193,7 @@ fn simulate_case(scenario: &Scenario, case: &Case, detail: Detail, trigger_count
     })
 }
 
-fn judge(scenario: &Scenario, case: &Case, artifacts: RunArtifacts) -> Run {
+fn judge(scenario: &Scenario, case: &Case, artifacts: RunArtifacts, detail: Detail) -> Run {
     let RunArtifacts { trace, history, effects, failures, unrecorded, notes, trigger_counts: _ } = artifacts;
     let mut findings: Vec<Finding> = failures.iter().map(|(host, error)| failure(&trace, *host, error)).collect();
     // The failure of a program whose main task panicked is reported already, but only the panic says where.
@@ -196,9 +202,11 @@ fn judge(scenario: &Scenario, case: &Case, artifacts: RunArtifacts) -> Run {
     findings.extend(
         unrecorded.into_iter().map(|why| Finding { check: "recorder".to_owned(), verdict: Verdict::fail(why) }),
     );
-    let mut judged = Vec::with_capacity(scenario.checks.len());
+    let (mut judged, mut orders) = (Vec::with_capacity(scenario.checks.len()), Vec::new());
     for check in &scenario.checks {
-        let (verdict, count) = judge_by(check, &trace, &history).into_parts();
+        let (counted, order) = judge_by(check, &trace, &history, detail);
+        let (verdict, count) = counted.into_parts();
+        orders.extend(order);
         judged.push(count);
         let has_nothing = check.is_optional() && count == 0 && !verdict.is_fail();
         if !verdict.is_pass() && !has_nothing {
@@ -223,18 +231,22 @@ fn judge(scenario: &Scenario, case: &Case, artifacts: RunArtifacts) -> Run {
         escapes: notes.escapes.into_iter().filter(|escape| !escape.is_allowed(&scenario.allowed_escapes)).collect(),
         panics: notes.panics,
     };
-    Run { outcome, trace, history }
+    Run { outcome, trace, history, orders }
 }
 
-/// The verdict of a check. One that panics has failed, as its promise was not judged.
-fn judge_by(check: &Check, trace: &Trace, history: &History) -> CountedVerdict {
-    let judging = std::panic::AssertUnwindSafe(|| check.judge_counting(trace, history));
+/// The verdict of a check, and what it reports of a run that is recorded. One that panics has failed, as its promise was
+/// not judged.
+fn judge_by(check: &Check, trace: &Trace, history: &History, detail: Detail) -> (CountedVerdict, Option<OrderReport>) {
+    let judging = std::panic::AssertUnwindSafe(|| match detail {
+        Detail::Lean => (check.judge_counting(trace, history), None),
+        Detail::Rich | Detail::Bytes => check.judge_reporting(trace, history),
+    });
     std::panic::catch_unwind(judging).unwrap_or_else(|_| {
         let why = match last_panic() {
             Some(PanicNote { location, message, .. }) => format!("{CHECK_PANICKED} at {location}: {message}"),
             None => CHECK_PANICKED.to_owned(),
         };
-        CountedVerdict::broken(1, why)
+        (CountedVerdict::broken(1, why), None)
     })
 }
 

@@ -9,6 +9,8 @@ mod browser;
 mod captures;
 #[path = "reports/jobs.rs"]
 mod jobs;
+#[path = "reports/orders.rs"]
+mod orders;
 #[path = "reports/pages.rs"]
 mod pages;
 #[path = "../sims/scenarios.rs"]
@@ -28,7 +30,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output};
 
 use libtest_mimic::Arguments;
-use scenarios::{durability, protocols, retries};
+use scenarios::{durability, linearizable, protocols, retries};
 use squall::prelude::*;
 use trial::trial;
 
@@ -43,14 +45,29 @@ fn lossy() -> Scenario {
     retries::scenario().renamed("lossy")
 }
 
-const TABLE: [fn() -> Scenario; 6] =
-    [table::refused, table::slow, table::aborts, acknowledges_before_sync, lossy, protocols::scenario];
+/// Clients that read and write a few keys of a store that acknowledges before it syncs, so that no order explains what they
+/// see.
+fn forgets() -> Scenario {
+    let durability = redb::Durability::None;
+    linearizable::with(shop::store::Config { durability, ..shop::store::Config::default() }).renamed("forgets")
+}
+
+const TABLE: [fn() -> Scenario; 8] = [
+    table::refused,
+    table::slow,
+    table::aborts,
+    acknowledges_before_sync,
+    lossy,
+    protocols::scenario,
+    forgets,
+    captures::packets,
+];
 
 fn main() -> ExitCode {
     if squall::internal::sandbox::is_zygote() || std::env::args().nth(1).as_deref() == Some("cli") {
         return squall::main(TABLE);
     }
-    let tests: [(&str, fn()); 16] = [
+    let tests: [(&str, fn()); 19] = [
         ("a_failure_has_a_page_beside_its_case", pages::a_failure_has_a_page_beside_its_case),
         ("a_page_leads_from_the_promise_to_the_event", pages::a_page_leads_from_the_promise_to_the_event),
         ("a_page_filters_zooms_and_searches", pages::a_page_filters_zooms_and_searches),
@@ -59,7 +76,10 @@ fn main() -> ExitCode {
         ("a_page_costs_little", pages::a_page_costs_little),
         ("a_run_that_died_has_a_page", pages::a_run_that_died_has_a_page),
         ("an_error_of_a_page_is_noticed", pages::an_error_of_a_page_is_noticed),
+        ("a_page_shows_a_history_that_no_order_explains", orders::a_page_shows_a_history_that_no_order_explains),
+        ("a_bar_leads_to_its_moment", orders::a_bar_leads_to_its_moment),
         ("a_capture_has_what_the_trace_has", captures::a_capture_has_what_the_trace_has),
+        ("a_capture_has_datagrams_and_both_versions_of_ip", captures::a_capture_has_datagrams_and_both_versions_of_ip),
         ("a_damaged_capture_is_noticed", captures::a_damaged_capture_is_noticed),
         ("a_capture_is_written_beside_the_page", captures::a_capture_is_written_beside_the_page),
         ("a_trace_keeps_the_rules_of_its_format", trace_events::a_trace_keeps_the_rules_of_its_format),

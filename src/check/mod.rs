@@ -56,6 +56,7 @@ pub mod http;
 pub mod keyed_op;
 mod life;
 pub mod linear;
+mod order_report;
 mod records;
 mod restarts;
 mod retries;
@@ -85,6 +86,7 @@ pub use descriptors::{descriptors_at_most, no_descriptor_leaks};
 pub use effects::Effects;
 pub use health::HealthPolicy;
 pub use linear::{is_linearizable, linearizable};
+pub(crate) use order_report::OrderReport;
 pub use records::records_are_whole;
 pub use restarts::{no_operation_fails, servers_are_interchangeable, without_faults_no_operation_fails};
 pub use retries::{attempts_at_most, only_safe_requests_are_retried, retries_within_budget};
@@ -101,6 +103,8 @@ pub use verdict::{CountedVerdict, Verdict};
 pub use wrong_effects::{ClientOutcome, EffectKey, WrongEffect, wrong_effects};
 
 type Judge = dyn Fn(&Trace, &History) -> CountedVerdict + Send + Sync;
+/// The same, and on request what a report shows of a history that it finds wrong.
+type ReportingJudge = dyn Fn(&History, bool) -> (CountedVerdict, Option<OrderReport>) + Send + Sync;
 
 /// A named check.
 ///
@@ -122,6 +126,7 @@ type Judge = dyn Fn(&Trace, &History) -> CountedVerdict + Send + Sync;
 pub struct Check {
     name: String,
     judge: Arc<Judge>,
+    reporting: Option<Arc<ReportingJudge>>,
     reads_exchanges: bool,
     is_optional: bool,
 }
@@ -142,7 +147,18 @@ impl Check {
         judge: impl Fn(&Trace, &History) -> V + Send + Sync + 'static,
     ) -> Check {
         let judge: Arc<Judge> = Arc::new(move |trace, history| judge(trace, history).into());
-        Check { name: name.to_owned(), judge, reads_exchanges: false, is_optional: false }
+        Check { name: name.to_owned(), judge, reporting: None, reads_exchanges: false, is_optional: false }
+    }
+
+    /// A check of histories that can also report on what it finds wrong. `judge` makes the report only if it is asked to,
+    /// which must not change the verdict.
+    pub(crate) fn with_report(
+        name: &str,
+        judge: impl Fn(&History, bool) -> (CountedVerdict, Option<OrderReport>) + Send + Sync + 'static,
+    ) -> Check {
+        let reporting: Arc<ReportingJudge> = Arc::new(judge);
+        let judge = reporting.clone();
+        Check { reporting: Some(reporting), ..Check::new(name, move |_, history| judge(history, false).0) }
     }
 
     /// A check of this name over [`Trace::exchanges`] and [`Trace::connections`], which the network then reads off the wire. If
@@ -220,6 +236,13 @@ impl Check {
     /// Judges a run, and counts the things that were judged.
     pub fn judge_counting(&self, trace: &Trace, history: &History) -> CountedVerdict {
         (self.judge)(trace, history)
+    }
+
+    /// Judges a run that is recorded: with a report, if this check makes one of what it finds wrong.
+    pub(crate) fn judge_reporting(&self, trace: &Trace, history: &History) -> (CountedVerdict, Option<OrderReport>) {
+        let Some(reporting) = &self.reporting else { return (self.judge_counting(trace, history), None) };
+        let (verdict, report) = reporting(history, true);
+        (verdict, report.map(|report| OrderReport { check: self.name.clone(), ..report }))
     }
 }
 

@@ -28,10 +28,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use super::linear::core::{Attempt, Core, smallest};
+use super::linear::core::{self, Attempt, Core, smallest};
 use super::linear::table::Interner;
 use super::linear::violation::{Stuck, describe, shortened, shortened_text};
 use super::linear::{Model, NOTHING_RETURNED, TypedHistory, gave_up};
+use super::order_report::{CORE_BUDGET_IN_A_RUN, Ending, OrderReport, Reporter, made, places};
 use super::{Check, CountedVerdict, Decoded, Verdict};
 use crate::history::Operation;
 
@@ -91,12 +92,32 @@ impl Violation {
 
     /// Finds operations that suffice to show the violation; see [`Core`].
     pub fn core<M: Model>(&self, model: &M, history: &TypedHistory<M::Op, M::Output>) -> Core {
+        self.core_within(model, history, core::BUDGET)
+    }
+
+    fn core_within<M: Model>(&self, model: &M, history: &TypedHistory<M::Op, M::Output>, budget: u64) -> Core {
         let members: Vec<usize> = (0..history.entries().len()).collect();
-        smallest(model, history, &members, |smaller, budget| {
+        smallest(model, history, &members, budget, |smaller, budget| {
             let mut left = budget;
             let is_wrong = matches!(Search::new(model, smaller).run(&mut left), Judgement::Violated(_));
             Attempt { is_wrong, spent: budget - left + 1 }
         })
+    }
+
+    /// The violation with its core, for a report. `places` are those of the operations in the history of the run.
+    fn report<M: Model>(&self, model: &M, history: &TypedHistory<M::Op, M::Output>, places: &[usize]) -> OrderReport {
+        let members: Vec<usize> = (0..history.entries().len()).collect();
+        let core = self.core_within(model, history, CORE_BUDGET_IN_A_RUN);
+        let of_core = match judge(model, &core.history(history), BUDGET) {
+            Judgement::Violated(of_core) => Some(of_core),
+            Judgement::Consistent(_) | Judgement::GaveUp(_) => None,
+        };
+        let of_core = of_core.as_ref().map(|of_core| of_core.ending());
+        Reporter::new(model, history, &members).report("", places, &self.ending(), &core, of_core.as_ref())
+    }
+
+    fn ending(&self) -> Ending<'_> {
+        Ending { order: &self.order, state: &self.state, stuck: &self.stuck }
     }
 }
 
@@ -130,20 +151,20 @@ pub fn is_sequentially_consistent<M: Model + Send + Sync + 'static>(
     model: M,
     read: impl Fn(&Operation) -> Decoded<(M::Op, Option<M::Output>)> + Send + Sync + 'static,
 ) -> Check {
-    Check::new(name, move |_, history| match TypedHistory::of_run(history, &read) {
-        Ok(history) => {
-            let judgement = judge(&model, &history, BUDGET);
-            let verdict = verdict(&history, &judgement);
+    Check::with_report(name, move |history, is_reported| {
+        let typed = match TypedHistory::of_run(history, &read) {
+            Ok(typed) => typed,
+            Err(unreadable) => return (unreadable.into(), None),
+        };
+        let judgement = judge(&model, &typed, BUDGET);
+        let (mut broke_at, mut report) = (None, None);
+        if let Judgement::Violated(violation) = &judgement {
             // When the last of the operations has returned of which none can come next.
-            let broke_at = match &judgement {
-                Judgement::Violated(violation) => {
-                    violation.stuck.iter().filter_map(|stuck| history.returned_at(stuck.operation)).max()
-                }
-                _ => None,
-            };
-            CountedVerdict::about(verdict, history.returned(), NOTHING_RETURNED).at(broke_at.unwrap_or_default())
+            broke_at = violation.stuck.iter().filter_map(|stuck| typed.returned_at(stuck.operation)).max();
+            report = is_reported.then(|| made(|| violation.report(&model, &typed, &places(history, &read)))).flatten();
         }
-        Err(unreadable) => unreadable.into(),
+        let verdict = CountedVerdict::about(verdict(&typed, &judgement), typed.returned(), NOTHING_RETURNED);
+        (verdict.at(broke_at.unwrap_or_default()), report)
     })
 }
 

@@ -109,6 +109,7 @@ impl RunResult {
             observed: Observed::default(),
             records,
             packets,
+            orders: Vec::new(),
         }))
     }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::diff::{DiffRow, Side, diff_rows, heads, parting};
-use super::page::escaped;
+use super::html::escaped;
 
 const STYLE: &str = "
 :root { color-scheme: light dark; --page: light-dark(#f6f7f8, #14171c); --panel: light-dark(#fff, #1b1f26);

@@ -12,6 +12,8 @@ mod diff_page;
 mod events;
 mod github;
 #[cfg(feature = "report")]
+mod html;
+#[cfg(feature = "report")]
 pub mod job;
 #[cfg(feature = "report")]
 mod messages;

@@ -181,6 +181,27 @@ impl Browser {
         self.settle();
     }
 
+    /// What the window shows, as a PNG.
+    pub fn picture(&mut self) -> Vec<u8> {
+        let picture = self.call("Page.captureScreenshot", json!({ "format": "png" }));
+        let text = picture["data"].as_str().expect("a picture");
+        let bits = text.bytes().filter(|byte| *byte != b'=').map(|byte| match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' => 62,
+            _ => 63,
+        });
+        let bits: Vec<u8> = bits.collect();
+        let bytes = |four: &[u8]| {
+            let all =
+                four.iter().enumerate().fold(0_u32, |all, (place, bits)| all | u32::from(*bits) << (18 - 6 * place));
+            let whole = four.len() * 6 / 8;
+            all.to_be_bytes()[1..=whole].to_vec()
+        };
+        bits.chunks(4).flat_map(bytes).collect()
+    }
+
     /// Prefers this colour scheme, `light` or `dark`.
     pub fn prefer(&mut self, scheme: &str) {
         let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });

@@ -1,11 +1,13 @@
 //! The capture of a run, as tshark reads it: nothing is malformed, and it has what the trace has.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
+use squall::check;
 use squall::internal::explore::{CaseRef, Pool, record_bytes};
 use squall::internal::report::capture;
 use squall::internal::run::Recording;
@@ -13,11 +15,14 @@ use squall::internal::sandbox::EntryPoint;
 use squall::prelude::*;
 use squall::trace::exchange::HttpVersion;
 use squall::trace::{FlowKey, INJECTED, PacketEvent, PacketRecord, SegmentKind};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::{TABLE, cli, directory, failing, skip, stdout};
 
 /// The filter of packets that are damaged, and of streams with a gap.
 const DAMAGED: &str = "_ws.malformed || ip.checksum.status == 0 || tcp.checksum.status == 0";
+const DAMAGED_DATAGRAMS: &str =
+    "udp.checksum.status == 0 || icmp.checksum.status == 0 || icmpv6.checksum.status == 0 || udp.length.bad";
 const GAPS: &str = "tcp.analysis.lost_segment || tcp.analysis.ack_lost_segment";
 
 /// When simulated clocks begin: 2026-01-01.
@@ -37,7 +42,9 @@ fn rows(file: &Path, filter: &str, fields: &[&str]) -> Vec<Vec<String>> {
     let mut command = Command::new("tshark");
     command.arg("-r").arg(file).args(["-Y", filter, "-T", "fields"]);
     command.args(["-o", "nameres.network_name:TRUE", "-o", "nameres.use_external_name_resolver:FALSE"]);
-    command.args(["-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE"]);
+    for protocol in ["tcp", "udp", "ip"] {
+        command.args(["-o", &format!("{protocol}.check_checksum:TRUE")]);
+    }
     for field in fields {
         command.args(["-e", field]);
     }
@@ -229,5 +236,114 @@ pub fn a_capture_is_written_beside_the_page() {
         ["begins: f1 loss", "broken promise: answers_are_quick", "lost on the way by f1 loss", "the faults are over"]
     {
         assert!(comments.contains(part), "`{part}` is missing in {comments}");
+    }
+}
+
+/// The addresses of the server, which is the first host.
+const SERVER: [&str; 2] = ["192.168.0.1", "[fd00::c0a8:1]"];
+
+/// Sends each datagram back, over IPv4 and IPv6, and each byte of a connection over IPv6.
+async fn answer(_: HostContext) -> io::Result<()> {
+    for address in SERVER {
+        let socket = tokio::net::UdpSocket::bind(format!("{address}:7777")).await?;
+        tokio::spawn(async move {
+            let mut buffer = [0; 2_000];
+            while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
+                let _ = socket.send_to(&buffer[..length], from).await;
+            }
+        });
+    }
+    let listener = tokio::net::TcpListener::bind(format!("{}:80", SERVER[1])).await?;
+    loop {
+        let (mut stream, _) = listener.accept().await?;
+        tokio::spawn(async move {
+            while let Ok(byte) = stream.read_u8().await
+                && stream.write_u8(byte).await.is_ok()
+            {}
+        });
+    }
+}
+
+/// Asks a port that answers and one on which nobody listens, over IPv4 and IPv6, and a listener over IPv6.
+async fn ask(_: HostContext) -> io::Result<()> {
+    tokio::time::sleep(millis(50)).await;
+    for (address, own) in SERVER.into_iter().zip(["0.0.0.0:0", "[::]:0"]) {
+        let socket = tokio::net::UdpSocket::bind(own).await?;
+        for port in [7777, 7778] {
+            socket.connect(format!("{address}:{port}")).await?;
+            for number in 0..3 {
+                socket.send(&[0xca, 0xfe, number]).await?;
+                let mut buffer = [0; 16];
+                let received = tokio::time::timeout(millis(100), socket.recv(&mut buffer)).await;
+                // The answer of a port on which nobody listens is an error of the next call.
+                let is_answered = received.is_ok_and(|received| received.is_ok_and(|length| length == 3));
+                assert_eq!(is_answered, port == 7777, "{address}:{port}");
+            }
+        }
+    }
+    let mut stream = tokio::net::TcpStream::connect(format!("{}:80", SERVER[1])).await?;
+    for number in 0..3 {
+        stream.write_u8(number).await?;
+        assert_eq!(stream.read_u8().await?, number);
+    }
+    Ok(())
+}
+
+/// Datagrams, answers to those that nobody receives, and a connection, over both versions of IP.
+pub fn packets() -> Scenario {
+    Scenario::new("packets")
+        .host("server", answer)
+        .host("client", ask)
+        .plain_sockets()
+        .latency(millis(5)..millis(5))
+        .run_for(secs(2))
+        .settle_for(secs(1))
+        .check(check::no_descriptor_leaks(secs(10)))
+}
+
+/// The packets of these kinds that were sent, over IPv4 and over IPv6.
+fn sent_over(recording: &Recording, wanted: &[SegmentKind]) -> [usize; 2] {
+    let mut counts = [0; 2];
+    for packet in &recording.packets {
+        if let PacketEvent::Sent { kind, from, .. } = &packet.what
+            && wanted.contains(kind)
+        {
+            counts[usize::from(from.is_ipv6())] += 1;
+        }
+    }
+    counts
+}
+
+pub fn a_capture_has_datagrams_and_both_versions_of_ip() {
+    if !has_tshark() {
+        return;
+    }
+    let index = TABLE.iter().position(|scenario| scenario().name() == "packets").unwrap();
+    let recording = recorded(index, 1);
+    assert!(recording.outcome.panics.is_empty(), "{:?}", recording.outcome.panics);
+    let file = directory("packets").join("packets.pcapng");
+    std::fs::write(&file, capture(&recording)).unwrap();
+    let count = |filter: &str| rows(&file, filter, &["frame.number"]).len();
+    let both = |filter: &str| [count(&format!("ip && ({filter})")), count(&format!("ipv6 && ({filter})"))];
+    assert_eq!((count(DAMAGED), count(DAMAGED_DATAGRAMS)), (0, 0));
+    // Six datagrams each way over each version of IP, of which the other side answers the first three.
+    use SegmentKind::{Ack, Data, Datagram, Fin, Probe, Rst, Syn, SynAck, Unreachable, Window};
+    let own = "udp && !icmp && !icmpv6";
+    assert_eq!((both(own), sent_over(&recording, &[Datagram])), ([9, 9], [9, 9]));
+    let unreachable = [count("icmp.type == 3 && icmp.code == 3"), count("icmpv6.type == 1 && icmpv6.code == 4")];
+    assert_eq!((unreachable, sent_over(&recording, &[Unreachable])), ([3, 3], [3, 3]));
+    let connection = [Syn, SynAck, Ack, Data, Fin, Rst, Window, Probe];
+    assert_eq!(both("tcp"), sent_over(&recording, &connection));
+    assert!(both("tcp")[1] > 6 && both("tcp")[0] == 0, "{:?}", both("tcp"));
+    // What they carry, and what an answer to a datagram that nobody receives quotes of it.
+    for version in ["ip", "ipv6"] {
+        let asked = rows(&file, &format!("{version} && udp.dstport == 7777"), &["udp.payload"]);
+        assert_eq!(asked.concat(), ["cafe00", "cafe01", "cafe02"], "{version}");
+        let answered = rows(&file, &format!("{version} && udp.srcport == 7777"), &["udp.payload"]);
+        assert_eq!(answered.concat(), asked.concat(), "{version}");
+    }
+    for filter in ["icmp", "icmpv6"] {
+        let quoted = rows(&file, filter, &["udp.dstport", "frame.interface_name"]);
+        assert_eq!(quoted.concat(), ["7778", "server"].repeat(3), "{filter}");
     }
 }

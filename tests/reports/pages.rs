@@ -17,7 +17,7 @@ use crate::{TABLE, cli, directory, failing, skip, stdout};
 const LARGEST: u64 = 1_000_000;
 
 /// A page in a browser; `None`, with a loud remark, where there is no browser.
-fn opened(directory: &Path, page: &Path, fragment: &str) -> Option<Browser> {
+pub fn opened(directory: &Path, page: &Path, fragment: &str) -> Option<Browser> {
     let Some(program) = chromium() else {
         skip("chromium");
         return None;
@@ -32,7 +32,7 @@ fn address(page: &Path, fragment: &str) -> String {
 }
 
 #[track_caller]
-fn assert_no_errors(browser: &mut Browser) {
+pub fn assert_no_errors(browser: &mut Browser) {
     browser.settle();
     assert!(browser.errors.is_empty(), "{:#?}", browser.errors);
     assert_eq!(browser.text("document.getElementById('trouble')?.textContent ?? ''"), "");

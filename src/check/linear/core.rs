@@ -10,8 +10,8 @@ use super::model::Model;
 
 /// How many configurations one attempt may visit. Operations are kept if leaving them out takes more to judge.
 const BUDGET_EACH: u64 = 50_000;
-/// How many configurations all attempts together may visit.
-const BUDGET: u64 = 2_000_000;
+/// How many configurations all attempts together may visit, where nothing else limits them.
+pub(in crate::check) const BUDGET: u64 = 2_000_000;
 
 /// Operations that suffice to make a history wrong, as positions in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,11 +59,12 @@ pub(in crate::check) struct Attempt {
 }
 
 /// Leaves out or loosens as many of the members as possible while `judge` still finds the rest wrong. `judge` gets a
-/// smaller history and the number of configurations that it may visit.
+/// smaller history and the number of configurations that it may visit; `budget` is that of all attempts together.
 pub(in crate::check) fn smallest<M: Model>(
     model: &M,
     history: &TypedHistory<M::Op, M::Output>,
     members: &[usize],
+    budget: u64,
     judge: impl FnMut(&TypedHistory<M::Op, M::Output>, u64) -> Attempt,
 ) -> Core {
     let entries = history.entries();
@@ -71,7 +72,7 @@ pub(in crate::check) fn smallest<M: Model>(
         members.iter().partition(|index| entries.get(**index).is_some_and(|entry| entry.ret.is_some()));
     let ret = |index: &usize| entries[*index].ret.as_ref().map(|(ret, _)| *ret);
     kept.sort_by_key(|index| (ret(index), *index));
-    let mut smaller = Smaller { model, history, judge, left: BUDGET };
+    let mut smaller = Smaller { model, history, judge, left: budget };
     let mut size = kept.len();
     while size > 0 && smaller.left > 0 {
         let mut end = kept.len();

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use super::core::{Attempt, Core, TYPICAL_COST, smallest};
+use super::core::{self, Attempt, Core, TYPICAL_COST, smallest};
 use super::history::TypedHistory;
 use super::model::Model;
 use super::options::SearchOptions;
 use super::prepared::Prepared;
 use super::search::{self, SearchOutcome};
 use super::violation::Violation;
+use crate::check::order_report::{CORE_BUDGET_IN_A_RUN, Ending, OrderReport, Reporter, made, places};
 use crate::check::{Check, CountedVerdict, Decoded, Verdict};
 use crate::history::Operation;
 
@@ -117,27 +118,32 @@ pub fn is_linearizable<M: Model + Send + Sync + 'static>(
     model: M,
     read: impl Fn(&Operation) -> Decoded<(M::Op, Option<M::Output>)> + Send + Sync + 'static,
 ) -> Check {
-    Check::new(name, move |_, history| {
-        let history = match TypedHistory::of_run(history, &read) {
-            Ok(history) => history,
-            Err(unreadable) => return unreadable.into(),
+    Check::with_report(name, move |history, is_reported| {
+        let typed = match TypedHistory::of_run(history, &read) {
+            Ok(typed) => typed,
+            Err(unreadable) => return (unreadable.into(), None),
         };
         let options = SearchOptions { budget: BUDGET_IN_A_RUN, ..SearchOptions::default() };
-        let judgement = judge(&model, &history, &options);
-        // From the moment of this return on, no order explains what the clients saw.
-        let broke_at = match &judgement {
-            Judgement::Violated(violation) => history.returned_at(violation.must_come),
-            _ => None,
-        };
-        let verdict = CountedVerdict::about(verdict(&history, judgement), history.returned(), NOTHING_RETURNED);
-        verdict.at(broke_at.unwrap_or_default())
+        let judgement = judge(&model, &typed, &options);
+        let (mut broke_at, mut report) = (None, None);
+        if let Judgement::Violated(violation) = &judgement {
+            // From the moment of this return on, no order explains what the clients saw.
+            broke_at = typed.returned_at(violation.must_come);
+            report = is_reported.then(|| made(|| violation.report(&model, &typed, &places(history, &read)))).flatten();
+        }
+        let verdict = CountedVerdict::about(verdict(&typed, judgement), typed.returned(), NOTHING_RETURNED);
+        (verdict.at(broke_at.unwrap_or_default()), report)
     })
 }
 
 impl Violation {
     /// Finds operations that suffice to show the violation, by delta debugging that starts at the last returns.
     pub fn core<M: Model>(&self, model: &M, history: &TypedHistory<M::Op, M::Output>) -> Core {
-        smallest(model, history, &self.members, |smaller, budget| {
+        self.core_within(model, history, core::BUDGET)
+    }
+
+    fn core_within<M: Model>(&self, model: &M, history: &TypedHistory<M::Op, M::Output>, budget: u64) -> Core {
+        smallest(model, history, &self.members, budget, |smaller, budget| {
             let options = SearchOptions { budget, ..SearchOptions::default() };
             match judge(model, smaller, &options) {
                 Judgement::Violated(_) => Attempt { is_wrong: true, spent: TYPICAL_COST },
@@ -145,5 +151,23 @@ impl Violation {
                 Judgement::GaveUp(spent) => Attempt { is_wrong: false, spent },
             }
         })
+    }
+
+    /// The violation with its core, for a report. `places` are those of the operations in the history of the run.
+    fn report<M: Model>(&self, model: &M, history: &TypedHistory<M::Op, M::Output>, places: &[usize]) -> OrderReport {
+        let core = self.core_within(model, history, CORE_BUDGET_IN_A_RUN);
+        let options = SearchOptions { budget: BUDGET_IN_A_RUN, ..SearchOptions::default() };
+        let of_core = match judge(model, &core.history(history), &options) {
+            Judgement::Violated(of_core) => Some(of_core),
+            Judgement::Linearizable(_) | Judgement::GaveUp(_) => None,
+        };
+        let of_core = of_core.as_ref().map(|of_core| of_core.ending());
+        let reporter = Reporter::new(model, history, &self.members);
+        let report = reporter.report(&self.part, places, &self.ending(), &core, of_core.as_ref());
+        OrderReport { keeps_real_time: true, ..report }
+    }
+
+    fn ending(&self) -> Ending<'_> {
+        Ending { order: &self.order, state: &self.state, stuck: &self.stuck }
     }
 }

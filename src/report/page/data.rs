@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::check::Verdict;
+use crate::check::{OrderReport, Verdict};
 use crate::explore::Failure;
 use crate::fault::Topology;
 use crate::history::Operation;
@@ -43,6 +43,8 @@ pub(super) struct Data<'a> {
     events: Vec<(i64, u64, &'static str, String, i64)>,
     exchanges: Vec<ExchangeRow<'a>>,
     operations: Vec<OperationRow<'a>>,
+    /// What is known about histories that no order explains.
+    orders: &'a [OrderReport],
     /// What the page does not show, and why.
     missing: Option<&'static str>,
 }
@@ -127,6 +129,7 @@ pub(super) fn data<'a>(
         events: recording.records.iter().filter_map(|record| event(recording, record)).collect(),
         exchanges: exchanges(&recording.observed.exchanges),
         operations: recording.history.operations.iter().map(operation).collect(),
+        orders: &recording.orders,
         missing: is_dead.then_some("the run died, so nothing was read off its wire: there are no exchanges"),
     }
 }

@@ -9,6 +9,7 @@ const TABS = {
   exchanges: () => exchanges.filter(passing()),
   faults: () => events.filter((item) => item.group === "fault" || item.group === "life"),
   promises: () => breaches,
+  ...(data.orders.length ? { order: () => data.orders.flatMap((report) => orderView(report).shown.map((bar) => bar.item)) } : {}),
 };
 let current = [];
 
@@ -32,9 +33,16 @@ function drawTabs() {
     button.dataset.tab = name;
     button.setAttribute("aria-selected", String(state.tab === name));
     button.textContent = `${name} ${(name === "events" ? shown : entries()).length.toLocaleString("en")}`;
-    button.onclick = () => { state.tab = name; refreshList(); writeAddress(); };
+    button.onclick = () => showTab(name);
     return button;
   }));
+}
+
+function showTab(name) {
+  state.tab = name;
+  refreshList();
+  redraw();
+  writeAddress();
 }
 
 /** Fills the list anew, after a change of the filters or the tab. */
@@ -42,6 +50,7 @@ function refreshList() {
   current = TABS[state.tab]();
   rows.style.height = `${current.length * ROW}px`;
   drawTabs();
+  drawOrder();
   drawRows();
 }
 

@@ -54,6 +54,7 @@ function choose(item, isToMove) {
   drawDetails();
   if (item && state.tab !== "events" && !current.includes(item)) { state.tab = "events"; refreshList(); }
   scrollList();
+  markOrder();
   redraw();
   writeAddress();
 }
@@ -116,7 +117,8 @@ function writeAddress() {
     const standard = Object.keys(GROUPS).filter((group) => !QUIET.includes(group));
     if (standard.join() !== [...state.groups].join()) parts.push(`kind=${[...state.groups].join(",")}`);
     if (state.search) parts.push(`q=${encodeURIComponent(state.search)}`);
-    if (state.tab !== "events") parts.push(`tab=${state.tab}`);
+    if (state.tab !== FIRST_TAB) parts.push(`tab=${state.tab}`);
+    if (state.order.size) parts.push(`order=${[...state.order].join(",")}`);
     history.replaceState(null, "", `#${parts.join("&")}`);
   }, 200);
 }
@@ -134,6 +136,7 @@ function readAddress() {
   if (parts.has("kind")) state.groups = new Set(parts.get("kind").split(",").filter((group) => group in GROUPS));
   if (parts.has("q")) $("search").value = state.search = parts.get("q");
   if (parts.get("tab") in TABS) state.tab = parts.get("tab");
+  if (parts.has("order")) state.order = new Set(parts.get("order").split(","));
   filter();
   drawChips();
   refreshList();
@@ -171,8 +174,9 @@ function drawHeadline() {
     const shows = item.operation === null ? "" : ` <a href="#" data-id="o${item.operation}">the operation</a>`;
     const at = item.isStated ? `at ${span(item.at)}` : "at the end";
     const why = escapeText(item.why.split("\n")[0]);
+    const order = data.orders.some((report) => report.check === item.check) ? ' <a href="#" data-tab="order">the order</a>' : "";
     return `<div class="promise"><b>${escapeText(item.check)}</b><span class="why">${why}</span>` +
-      ` <a href="#" data-id="${item.id}">${at}</a>${shows}</div>`;
+      ` <a href="#" data-id="${item.id}">${at}</a>${shows}${order}</div>`;
   }).join("");
   const missing = data.missing ? ` · ${escapeText(data.missing)}` : "";
   $("promises").innerHTML += `<div class="muted">replay: <code>${escapeText(data.replay)}</code>${missing}</div>`;
@@ -186,6 +190,12 @@ function hover(event) {
   if (!item) return;
   const until = item.until > item.at ? ` to ${seconds(item.until)}` : "";
   box.innerHTML = `<b>${seconds(item.at)}${until} s  ${escapeText(hostName(item.host))}</b>${escapeText(item.text)}`;
+  showHover(event);
+}
+
+/** Puts the box of details beside the pointer. */
+function showHover(event) {
+  const box = $("hover");
   box.style.left = `${Math.min(event.clientX + 14, window.innerWidth - box.offsetWidth - 8)}px`;
   box.style.top = `${Math.min(event.clientY + 16, window.innerHeight - box.offsetHeight - 8)}px`;
 }
@@ -246,10 +256,11 @@ $("theme").onclick = () => setTheme(colors.dark ? "light" : "dark");
 $("help").onclick = () => $("keys").showModal();
 $("search").oninput = (event) => { state.search = event.target.value; refilter(); };
 $("promises").addEventListener("click", (event) => {
-  const id = event.target.dataset?.id;
-  if (!id) return;
+  const { id, tab } = event.target.dataset;
+  if (!id && !tab) return;
   event.preventDefault();
-  choose(byId.get(id), true);
+  if (tab) showTab(tab);
+  else choose(byId.get(id), true);
 });
 
 /** The next or previous item of the list. */
@@ -293,7 +304,7 @@ document.addEventListener("keydown", (event) => {
 const prefersDark = window.matchMedia("(prefers-color-scheme: dark)");
 prefersDark.addEventListener("change", (event) => setTheme(event.matches ? "dark" : "light"));
 window.addEventListener("hashchange", readAddress);
-window.addEventListener("resize", () => { redraw(); drawRows(); });
+window.addEventListener("resize", () => { redraw(); drawRows(); drawOrder(); });
 setTheme(prefersDark.matches ? "dark" : "light");
 drawHeadline();
 readAddress();

@@ -116,10 +116,13 @@ const byId = new Map(items.map((item) => [item.id, item]));
 const longest = messages.reduce((most, m) => Math.max(most, m.until - m.at), 0);
 messages.sort((a, b) => a.at - b.at);
 
+// What is shown first: what is known about the order of a history, if that is what the run broke.
+const FIRST_TAB = data.orders.some((report) => report.check === data.findings[0]?.check) ? "order" : "events";
+
 /** What is shown: the part of the run, the filters and the selection. */
 const state = {
   from: 0, to: END, hosts: new Set(data.hosts.keys()), groups: new Set(Object.keys(GROUPS).filter((g) => !QUIET.includes(g))),
-  search: "", chosen: null, tab: "events",
+  search: "", chosen: null, tab: FIRST_TAB, order: new Set(),
 };
 
 const touches = (item) => state.hosts.has(item.host) || item.host < 0;

@@ -70,6 +70,7 @@ fn recording(records: Vec<Record>, operations: Vec<Operation>) -> Recording {
         history: History { operations },
         observed: Observed::default(),
         packets: Vec::new(),
+        orders: Vec::new(),
     }
 }
 
