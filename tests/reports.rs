@@ -11,6 +11,8 @@ mod captures;
 mod jobs;
 #[path = "reports/orders.rs"]
 mod orders;
+#[path = "reports/overviews.rs"]
+mod overviews;
 #[path = "reports/pages.rs"]
 mod pages;
 #[path = "../sims/scenarios.rs"]
@@ -65,9 +67,9 @@ const TABLE: [fn() -> Scenario; 8] = [
 
 fn main() -> ExitCode {
     if squall::internal::sandbox::is_zygote() || std::env::args().nth(1).as_deref() == Some("cli") {
-        return squall::main(TABLE);
+        return squall::main_with_mistakes(TABLE, overviews::MISTAKES);
     }
-    let tests: [(&str, fn()); 19] = [
+    let tests: [(&str, fn()); 24] = [
         ("a_failure_has_a_page_beside_its_case", pages::a_failure_has_a_page_beside_its_case),
         ("a_page_leads_from_the_promise_to_the_event", pages::a_page_leads_from_the_promise_to_the_event),
         ("a_page_filters_zooms_and_searches", pages::a_page_filters_zooms_and_searches),
@@ -78,6 +80,10 @@ fn main() -> ExitCode {
         ("an_error_of_a_page_is_noticed", pages::an_error_of_a_page_is_noticed),
         ("a_page_shows_a_history_that_no_order_explains", orders::a_page_shows_a_history_that_no_order_explains),
         ("a_bar_leads_to_its_moment", orders::a_bar_leads_to_its_moment),
+        ("an_overview_shows_an_exploration", overviews::an_overview_shows_an_exploration),
+        ("latencies_are_those_of_the_runs", overviews::latencies_are_those_of_the_runs),
+        ("shards_have_the_overview_of_the_whole", overviews::shards_have_the_overview_of_the_whole),
+        ("a_hunt_has_a_page", overviews::a_hunt_has_a_page),
         ("a_capture_has_what_the_trace_has", captures::a_capture_has_what_the_trace_has),
         ("a_capture_has_datagrams_and_both_versions_of_ip", captures::a_capture_has_datagrams_and_both_versions_of_ip),
         ("a_damaged_capture_is_noticed", captures::a_damaged_capture_is_noticed),
@@ -86,6 +92,7 @@ fn main() -> ExitCode {
         ("a_trace_has_what_the_run_has", trace_events::a_trace_has_what_the_run_has),
         ("a_trace_is_written_beside_the_page", trace_events::a_trace_is_written_beside_the_page),
         ("a_job_gets_junit_and_markdown", jobs::a_job_gets_junit_and_markdown),
+        ("kept_cases_are_in_the_junit_file", jobs::kept_cases_are_in_the_junit_file),
         ("tools_get_a_json_object_in_each_line", jobs::tools_get_a_json_object_in_each_line),
     ];
     let trials = tests.map(|(name, test)| trial(name, test));

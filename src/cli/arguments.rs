@@ -123,6 +123,9 @@ pub(crate) struct Mistakes {
     /// Write all results to this file, as JSON.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+    /// Write the table of mistakes to this file as a page for a browser.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
     /// How long to shrink the first run that caught a mistake; `0` turns shrinking off.
     #[arg(long, value_name = "TIME", value_parser = time_or_none, default_value = "5s")]
     pub(crate) shrink_for: Duration,

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::arguments::{Arguments, Command, Explore};
 use super::environment::{USAGE, processors, seeds_from_environment};
-use super::regressions;
+use super::regressions::{self, Rechecked};
 use super::shards::{Explored, Item, Kept, Results, ShardOutput};
 use super::table::Table;
 use super::terminal::{describe, is_watched, progress_bar, replay_line, say};
@@ -148,13 +148,13 @@ fn explore_all(table: &Table, arguments: &Explore, words: &[String]) -> Result<u
     eprintln!("seeds {seeds}, {jobs} at once");
     let pool = Pool::new(scenarios, jobs, EntryPoint::Main, arguments.workers.hang_after);
     let pool = pool.drawing(swarm);
-    let (report, kept) = match &shard {
+    let kept = match &shard {
         // The kept cases are run once.
-        Some(shard) if !shard.shard().is_first() => (String::new(), Status::Pass),
+        Some(shard) if !shard.shard().is_first() => Rechecked::default(),
         _ => regressions::run(&pool, &chosen, arguments.names.is_empty())?,
     };
     let replay = |failure: &Failure| replay_line(failure, &arguments.drawing.flags());
-    tell(arguments, &report);
+    tell(arguments, &kept.text);
     let mut explorations = Vec::new();
     note_interrupts();
     for index in &chosen {
@@ -182,8 +182,8 @@ fn explore_all(table: &Table, arguments: &Explore, words: &[String]) -> Result<u
     tell(arguments, &text::table(&explorations));
     tell(arguments, &explorations.iter().map(text::coverage).collect::<String>());
     watcher.finish(&explorations)?;
-    arguments.job.finish(&explorations, &replay)?;
-    let worst = explorations.iter().map(Exploration::status).max().unwrap_or(Status::Pass).max(kept);
+    let worst = explorations.iter().map(Exploration::status).max().unwrap_or(Status::Pass).max(kept.status());
+    arguments.job.finish(&explorations, &replay, &kept, worst, &arguments.drawing.flags())?;
     if arguments.job.is_json() {
         say(&arguments.job.summary(&explorations, worst));
     }
@@ -193,7 +193,7 @@ fn explore_all(table: &Table, arguments: &Explore, words: &[String]) -> Result<u
     }
     if let Some(shard) = shard {
         let scenarios = explorations.iter().map(Explored::of).collect();
-        let kept = shard.shard().is_first().then_some(Kept { text: report, status: kept });
+        let kept = shard.shard().is_first().then(|| Kept { status: kept.status(), text: kept.text });
         let (name, path) = (shard.shard(), shard.finish(Results::Explored { scenarios, kept })?);
         eprintln!("shard {name}: {}; `cargo sims merge` joins it with the others", path.display());
     }
@@ -231,6 +231,7 @@ fn options(arguments: &Explore, seeds: SeedRange) -> ExploreOptions {
         shrink_for: arguments.shrink_for,
         shrink_runs: arguments.shrink_runs,
         explain_for: arguments.explain_for,
+        has_overview: arguments.job.has_overview(),
         ..ExploreOptions::new(seeds)
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::environment::{USAGE, WITHOUT_REPORTS};
+use super::overviews;
 use super::shards::{CASES, Explored, Found, Gathered, Kept, Kind, Results, Shard, default_directory, groups};
 use super::terminal::say;
 use crate::explore::{Coverage, Exploration, Hunt, Row, SeedRange, Status, Sweep};
@@ -25,11 +26,14 @@ pub(crate) struct Merge {
     /// Write a summary to this file as Markdown, for the page of a job.
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
+    /// Write an overview to this file as a page for a browser. Runs and latencies are in it if the shards were run with `--html` as well.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 /// Joins the results of shards and returns the exit code.
 pub(crate) fn run(arguments: &Merge) -> Result<u8, String> {
-    if arguments.markdown.is_some() && !cfg!(feature = "report") {
+    if (arguments.markdown.is_some() || arguments.html.is_some()) && !cfg!(feature = "report") {
         return Err(WITHOUT_REPORTS.to_owned());
     }
     let directory = arguments.directory.clone().unwrap_or_else(default_directory);
@@ -39,7 +43,7 @@ pub(crate) fn run(arguments: &Merge) -> Result<u8, String> {
     }
     let status = match gathered.kind() {
         Kind::Explored => explorations(&gathered, arguments, &directory)?,
-        Kind::Hunted => hunts(&gathered),
+        Kind::Hunted => hunts(&gathered, arguments)?,
         Kind::Swept => sweeps(&gathered, &directory)?,
         Kind::Nothing => Status::Pass,
     };
@@ -79,6 +83,7 @@ fn explorations(gathered: &Gathered, arguments: &Merge, directory: &Path) -> Res
             found.extend(explored.failures.iter().map(|failure| (explored.totals.scenario.as_str(), failure)));
         }
     }
+    merged.iter_mut().for_each(|sum| sum.lines.sort_by_key(|line| line.seed));
     let cases = save_cases(directory, found.iter().filter_map(|(_, found)| case_of(found)))?;
     if let Some(Kept { text, .. }) = &kept {
         say(text);
@@ -91,11 +96,20 @@ fn explorations(gathered: &Gathered, arguments: &Merge, directory: &Path) -> Res
         write_markdown(path, &merged, &found, &gathered.problems)?;
     }
     let worst = merged.iter().map(Exploration::status).max().unwrap_or(Status::Pass);
-    Ok(worst.max(kept.map_or(Status::Pass, |kept| kept.status)))
+    let (text, status) = kept.map_or((String::new(), Status::Pass), |kept| (kept.text, kept.status));
+    let worst = worst.max(status);
+    if let Some(path) = &arguments.html {
+        write_overview(path, &merged, &found, &text, worst, gathered)?;
+    }
+    Ok(worst)
 }
 
 fn add(sum: &mut Exploration, explored: &Explored, shard: Shard) {
-    let Explored { totals, min_runs, notes, .. } = explored;
+    let Explored { totals, min_runs, notes, lines, latencies, .. } = explored;
+    sum.lines.extend(lines.iter().cloned());
+    if let Some(latencies) = latencies {
+        sum.latencies.get_or_insert_default().add(latencies);
+    }
     sum.runs += totals.runs;
     sum.failed += totals.failed;
     sum.unknown += totals.unknown;
@@ -110,7 +124,7 @@ fn add(sum: &mut Exploration, explored: &Explored, shard: Shard) {
 }
 
 /// Joins the hunts for mistakes, shows them, and returns whether all were caught.
-fn hunts(gathered: &Gathered) -> Status {
+fn hunts(gathered: &Gathered, arguments: &Merge) -> Result<Status, String> {
     let mut hunts: Vec<Hunt> = Vec::new();
     for (_, results) in gathered.results() {
         if let Results::Hunted { hunts: of_shard } = results {
@@ -120,7 +134,10 @@ fn hunts(gathered: &Gathered) -> Status {
     let place = |hunt: &Hunt| gathered.any.work.iter().position(|item| item.name == hunt.mistake);
     hunts.sort_by_key(place);
     say(&mistakes_table(&hunts));
-    if hunts.iter().all(Hunt::is_caught) { Status::Pass } else { Status::Fail }
+    if let Some(path) = &arguments.html {
+        overviews::write_hunts(path, &hunts, &gathered.problems)?;
+    }
+    Ok(if hunts.iter().all(Hunt::is_caught) { Status::Pass } else { Status::Fail })
 }
 
 /// Joins the trials of a sweep, shows them, and returns whether all were survived.
@@ -210,6 +227,52 @@ fn write_markdown(
         let _ = write!(text, "\n**INCOMPLETE**: `{}`\n", problem.replace('`', "'"));
     }
     std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Writes the overview of all shards.
+#[cfg(feature = "report")]
+fn write_overview(
+    path: &Path,
+    merged: &[Exploration],
+    found: &[(&str, &Found)],
+    kept: &str,
+    status: Status,
+    gathered: &Gathered,
+) -> Result<(), String> {
+    use super::overviews::replay_of_seeds;
+    use super::shards::drawing_flags;
+    use crate::report::{ExploredScenario, Overview, overview};
+
+    let flags = drawing_flags(&gathered.any.command);
+    let scenarios = merged.iter().map(|exploration| {
+        let own: Vec<(&str, &Found)> =
+            found.iter().filter(|(name, _)| *name == exploration.scenario).copied().collect();
+        ExploredScenario {
+            exploration,
+            replay: replay_of_seeds(&exploration.scenario, &flags),
+            text: match exploration.status() {
+                Status::Pass => String::new(),
+                _ => groups(&own, &BTreeMap::new()) + &text::remarks(exploration),
+            },
+        }
+    });
+    let status = if status == Status::Pass && !gathered.problems.is_empty() { "incomplete" } else { status.word() };
+    let scenarios = scenarios.collect();
+    let page = overview(&Overview { scenarios, hunts: &[], status, kept, problems: &gathered.problems });
+    std::fs::write(path, page).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Without reports, `run` has refused the flag.
+#[cfg(not(feature = "report"))]
+fn write_overview(
+    _: &Path,
+    _: &[Exploration],
+    _: &[(&str, &Found)],
+    _: &str,
+    _: Status,
+    _: &Gathered,
+) -> Result<(), String> {
+    Ok(())
 }
 
 /// Without reports, `run` has refused the flag.

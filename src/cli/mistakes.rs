@@ -7,10 +7,11 @@ use libtest_mimic::{Failed, Trial};
 
 use super::arguments::Mistakes;
 use super::environment::processors;
+use super::overviews;
 use super::shards::{Item, Results};
 use super::table::Table;
 use super::terminal::{progress_bar, say};
-use crate::explore::{self, Bounds, HuntOptions, Planted, Pool, Status};
+use crate::explore::{self, Bounds, Hunt, HuntOptions, Planted, Pool, Status};
 use crate::report::{complaint, count, mistakes_table};
 use crate::sandbox::{EntryPoint, INTERRUPTED, is_interrupted, note_interrupts};
 use crate::scenario::nearest;
@@ -27,6 +28,9 @@ pub(super) fn run(table: &Table, arguments: &Mistakes, words: &[String]) -> Resu
         [] => table.mistakes.iter().collect(),
         names => names.iter().map(|name| find(&table.mistakes, name)).collect::<Result<_, _>>()?,
     };
+    if let Some(path) = &arguments.html {
+        overviews::begin(path)?;
+    }
     let work = chosen.iter().map(|planted| Item { name: planted.mistake.name().to_owned(), seeds: None }).collect();
     let shard = arguments.shards.begin(words, work)?;
     let is_own = |place: usize| shard.as_ref().is_none_or(|shard| shard.shard().takes(place));
@@ -80,10 +84,13 @@ pub(super) fn run(table: &Table, arguments: &Mistakes, words: &[String]) -> Resu
         let text = serde_json::to_string_pretty(&hunts).map_err(|error| error.to_string())?;
         std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))?;
     }
+    if let Some(path) = &arguments.html {
+        overviews::write_hunts(path, &hunts, &[])?;
+    }
     if let Some(shard) = shard {
         shard.finish(Results::Hunted { hunts: hunts.clone() })?;
     }
-    let is_passed = hunts.iter().all(explore::Hunt::is_caught);
+    let is_passed = hunts.iter().all(Hunt::is_caught);
     Ok(if is_passed { Status::Pass } else { Status::Fail }.exit_code())
 }
 

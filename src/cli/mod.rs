@@ -12,6 +12,7 @@ mod job_output;
 mod keep;
 mod merge;
 mod mistakes;
+mod overviews;
 mod pages;
 mod plain_test;
 mod regressions;

@@ -3,12 +3,14 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use libtest_mimic::{Failed, Trial};
 
 use super::terminal::failure_screen;
 use crate::case_file::{CaseFile, plain_name};
 use crate::explore::{self, Pool, Status};
+use crate::report::KeptCase;
 use crate::scenario::{Case, Scenario};
 
 /// A kept case.
@@ -109,11 +111,27 @@ pub(super) fn trials(pool: &Arc<Pool>, kept: Vec<Kept>) -> Vec<Trial> {
     kept.into_iter().map(trial).collect()
 }
 
-/// Runs the kept cases of the chosen scenarios, which may be all; returns a report and the worst status.
+/// What became of the kept cases.
+#[derive(Default)]
+pub(super) struct Rechecked {
+    /// What to say of them.
+    pub(super) text: String,
+    /// Each of them.
+    pub(super) cases: Vec<KeptCase>,
+}
+
+impl Rechecked {
+    /// The worst status.
+    pub(super) fn status(&self) -> Status {
+        self.cases.iter().map(|kept| kept.status).max().unwrap_or(Status::Pass)
+    }
+}
+
+/// Runs the kept cases of the chosen scenarios, which may be all.
 ///
 /// # Errors
 /// If one of them cannot be run.
-pub(super) fn run(pool: &Pool, chosen: &[usize], is_everything: bool) -> Result<(String, Status), String> {
+pub(super) fn run(pool: &Pool, chosen: &[usize], is_everything: bool) -> Result<Rechecked, String> {
     let scenarios = pool.scenarios();
     let is_chosen = |kept: &Kept| match &kept.case {
         Ok((index, _)) => chosen.contains(index),
@@ -121,15 +139,18 @@ pub(super) fn run(pool: &Pool, chosen: &[usize], is_everything: bool) -> Result<
         Err(_) => is_everything || chosen.iter().any(|index| plain_name(scenarios[*index].name()) == kept.directory),
     };
     let kept: Vec<Kept> = kept(scenarios)?.into_iter().filter(is_chosen).collect();
-    let (mut text, mut failed, mut worst) = (String::new(), 0, Status::Pass);
+    let (mut text, mut failed, mut cases) = (String::new(), 0, Vec::new());
     let count = kept.len();
-    let cases = kept.iter().map(|kept| Ok((kept, kept.case.as_ref()?))).collect::<Result<Vec<_>, &String>>();
-    for (kept, (index, case)) in cases.map_err(Clone::clone)? {
-        if let Some(failure) = explore::recheck(pool, *index, case).map_err(|error| error.to_string())? {
-            failed += 1;
-            worst = worst.max(failure.status());
-            text.push_str(&failure_screen(&failure, &kept.replay_line()));
-        }
+    let readable = kept.iter().map(|kept| Ok((kept, kept.case.as_ref()?))).collect::<Result<Vec<_>, &String>>();
+    for (kept, (index, case)) in readable.map_err(Clone::clone)? {
+        let began = Instant::now();
+        let failure = explore::recheck(pool, *index, case).map_err(|error| error.to_string())?;
+        let screen = failure.as_ref().map(|failure| failure_screen(failure, &kept.replay_line()));
+        let status = failure.map_or(Status::Pass, |failure| failure.status());
+        failed += usize::from(screen.is_some());
+        text.push_str(screen.as_deref().unwrap_or_default());
+        let (name, screen) = (kept.test_name(scenarios), screen.unwrap_or_default());
+        cases.push(KeptCase { name, took: began.elapsed(), status, screen });
     }
     let noun = |count| if count == 1 { "kept case" } else { "kept cases" };
     text.push_str(&match (count, failed) {
@@ -138,5 +159,5 @@ pub(super) fn run(pool: &Pool, chosen: &[usize], is_everything: bool) -> Result<
         (count, 0) => format!("regressions: {count} kept cases pass\n"),
         (count, failed) => format!("regressions: {failed} of {count} {} did not pass\n", noun(count)),
     });
-    Ok((text, worst))
+    Ok(Rechecked { text, cases })
 }

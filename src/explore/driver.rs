@@ -8,9 +8,11 @@ use super::error::Error;
 use super::exploration::Exploration;
 use super::failure::{Evidence, investigate_result, study};
 use super::job::{CaseRef, JobKind};
+use super::latencies::Latencies;
 use super::observer::Observer;
 use super::options::{ExploreOptions, Verify};
 use super::pool::{Done, Pool, next};
+use super::run_line::RunLine;
 use super::run_result::RunResult;
 use crate::check::Verdict;
 use crate::sandbox::{Escape, is_interrupted};
@@ -39,7 +41,10 @@ pub fn explore(
         scenario,
         options,
         started: Instant::now(),
-        exploration: Exploration::before(&pool.scenarios()[scenario], options.seeds),
+        exploration: Exploration {
+            latencies: options.has_overview.then(Latencies::default),
+            ..Exploration::before(&pool.scenarios()[scenario], options.seeds)
+        },
         escapes: Vec::new(),
         slots: BTreeMap::new(),
         in_flight: 0,
@@ -160,7 +165,8 @@ impl Driver<'_> {
 
     fn submit(&mut self, seed: Seed) {
         self.in_flight += 1;
-        self.pool.submit(self.scenario, CaseRef::Seed(seed), JobKind::Outcome, &self.sender);
+        let kind = if self.options.has_overview { JobKind::Timed } else { JobKind::Outcome };
+        self.pool.submit(self.scenario, CaseRef::Seed(seed), kind, &self.sender);
     }
 
     /// Stores a result, and repeats the run if it left the sandbox.
@@ -188,6 +194,12 @@ impl Driver<'_> {
             Some(second) if first.is_same_run(&second) => Evidence::Same,
             Some(_) => Evidence::Different,
         };
+        if self.options.has_overview {
+            self.exploration.lines.push(RunLine::of(&first, evidence == Evidence::Different));
+        }
+        if let Some(latencies) = &first.latencies {
+            self.exploration.latencies.get_or_insert_default().add(latencies);
+        }
         if evidence == Evidence::Same {
             self.note_escapes(&first.outcome.escapes);
         }

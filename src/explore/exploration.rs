@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use super::coverage::Coverage;
 use super::failure::Failure;
+use super::latencies::Latencies;
+use super::run_line::RunLine;
 use super::seeds::SeedRange;
 use super::status::Status;
 use crate::check::Verdict;
@@ -36,6 +38,10 @@ pub struct Exploration {
     pub generators: Vec<GeneratorCounts>,
     /// The situations that were reached, and how many things the checks judged, over all runs.
     pub coverage: Coverage,
+    /// Each run in one line, in the order of the seeds, if the options ask for it.
+    pub lines: Vec<RunLine>,
+    /// How long operations and exchanges took in all runs, if the options ask for it.
+    pub latencies: Option<Latencies>,
     /// Observations that are not failures, one line each.
     pub notes: Vec<String>,
     /// The sum of the simulated time of all runs.
@@ -94,6 +100,8 @@ impl Exploration {
             failures: Vec::new(),
             generators: Vec::new(),
             coverage: Coverage::default(),
+            lines: Vec::new(),
+            latencies: None,
             notes: Vec::new(),
             simulated: Duration::ZERO,
             wall: Duration::ZERO,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::examination::Examination;
+use super::latencies::Latencies;
 use crate::fault::Swarm;
 use crate::run::{self, Outcome, Recording};
 use crate::scenario::{Case, Scenario};
@@ -45,6 +46,9 @@ pub(crate) enum JobKind {
     // All names have the same length, so all jobs of a case do, and its runs find the same memory.
     #[serde(rename = "lean")]
     Outcome,
+    /// The same, and how long operations and exchanges took.
+    #[serde(rename = "time")]
+    Timed,
     /// The outcome and the full trace of a run.
     #[serde(rename = "rich")]
     Recording,
@@ -78,6 +82,7 @@ pub(super) struct Request {
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Reply {
     Outcome(Box<Outcome>),
+    Timed(Box<(Outcome, Latencies)>),
     Recording(Box<Recording>),
     Case(Box<Case>),
     Examination(Box<Examination>),

@@ -37,6 +37,8 @@ pub struct ExploreOptions {
     pub shrink_runs: u64,
     /// How long to spend on explaining the first failure; zero turns the explanation off.
     pub explain_for: Duration,
+    /// Whether to keep what an overview shows: a line of each run, and how long operations and exchanges took.
+    pub has_overview: bool,
 }
 
 /// The default time to shrink a failure. It is a ceiling for slow scenarios: usually nothing is left to try much sooner, or
@@ -60,6 +62,7 @@ impl ExploreOptions {
             shrink_for: SHRINK_FOR,
             shrink_runs: SHRINK_RUNS,
             explain_for: EXPLAIN_FOR,
+            has_overview: false,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::error::Error;
 use super::job::{CaseRef, Reply};
+use super::latencies::Latencies;
 use crate::check::{Finding, Verdict};
 use crate::fault::{Fault, Plan, Selector, Target, duration_text};
 use crate::history::History;
@@ -30,6 +31,8 @@ pub(crate) struct RunResult {
     pub(crate) outcome: Outcome,
     /// The full trace and history, if the job asked for them and the run returned.
     pub(crate) recording: Option<Box<Recording>>,
+    /// How long operations and exchanges took, if the job asked for it and the run returned.
+    pub(crate) latencies: Option<Latencies>,
     pub(crate) termination: Termination,
     /// What a recorded run had captured up to its death, if it died.
     ledger: Vec<u8>,
@@ -50,9 +53,10 @@ impl RunResult {
             return Ok(RunResult::of_lost_run(scenario, case_ref, limits, finished));
         };
         let reply = serde_json::from_slice(reply).map_err(|error| Error::Refused(format!("unreadable: {error}")))?;
-        let (outcome, recording) = match reply {
-            Reply::Outcome(outcome) => (*outcome, None),
-            Reply::Recording(recording) => (recording.outcome.clone(), Some(recording)),
+        let (outcome, recording, latencies) = match reply {
+            Reply::Outcome(outcome) => (*outcome, None, None),
+            Reply::Timed(timed) => (timed.0, None, Some(timed.1)),
+            Reply::Recording(recording) => (recording.outcome.clone(), Some(recording), None),
             Reply::Case(_) | Reply::Examination(_) | Reply::Stopped(_) => {
                 return Err(Error::Refused("it sent another reply instead of an outcome".to_owned()));
             }
@@ -60,7 +64,8 @@ impl RunResult {
             Reply::Refused(why) => return Err(Error::Refused(why)),
         };
         let Finished { output, cpu, .. } = finished;
-        Ok(RunResult { outcome, recording, termination: Termination::Returned, ledger: Vec::new(), cpu, output })
+        let (termination, ledger) = (Termination::Returned, Vec::new());
+        Ok(RunResult { outcome, recording, latencies, termination, ledger, cpu, output })
     }
 
     fn of_lost_run(scenario: &Scenario, case_ref: &CaseRef, limits: &ProcessLimits, finished: Finished) -> RunResult {
@@ -87,7 +92,7 @@ impl RunResult {
             panics: finished.panics.clone(),
         };
         let Finished { ledger, cpu, output, .. } = finished;
-        RunResult { outcome, recording: None, termination, ledger, cpu, output }
+        RunResult { outcome, recording: None, latencies: None, termination, ledger, cpu, output }
     }
 
     /// The recording of the run; of a run that died, what it had captured up to its death.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::breakpoint;
 use super::examination::Examination;
 use super::job::{CaseRef, JobKind, Reply, Request};
+use super::latencies::Latencies;
 use crate::run::{self, Detail};
 use crate::sandbox::Handler;
 use crate::scenario::Scenario;
@@ -43,6 +44,11 @@ fn serve(scenarios: &[Scenario], job: &[u8]) -> Reply {
     match job.kind {
         JobKind::Case => Reply::Case(Box::new(case)),
         JobKind::Outcome => Reply::Outcome(Box::new(run::run_valid(scenario, &case, Detail::Lean).outcome)),
+        JobKind::Timed => {
+            let run = run::run_valid(scenario, &case, Detail::Lean);
+            let latencies = Latencies::of(&run);
+            Reply::Timed(Box::new((run.outcome, latencies)))
+        }
         JobKind::Examination => {
             let run = || run::run_valid(scenario, &case, Detail::Rich).outcome.fingerprint;
             Reply::Examination(Box::new(Examination::of(run)))

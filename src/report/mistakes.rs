@@ -22,6 +22,11 @@ pub fn mistakes_table(hunts: &[Hunt]) -> String {
 }
 
 fn row(hunt: &Hunt) -> Vec<String> {
+    std::iter::once(hunt.mistake.clone()).chain(mistake_cells(hunt)).collect()
+}
+
+/// What caught a mistake, the runs until it was caught, their CPU seconds, and the faults that are left.
+pub(super) fn mistake_cells(hunt: &Hunt) -> [String; 4] {
     let caught_by = match &hunt.verdict {
         HuntVerdict::Caught => caught_by(hunt),
         HuntVerdict::Missed => "MISSED".to_owned(),
@@ -37,7 +42,7 @@ fn row(hunt: &Hunt) -> Vec<String> {
     };
     let cpu = hunt.median_cpu_seconds().map_or("-".to_owned(), |seconds| format!("{seconds:.2}"));
     let faults = hunt.faults_left.map_or("-".to_owned(), |faults| faults.to_string());
-    vec![hunt.mistake.clone(), caught_by, runs, cpu, faults]
+    [caught_by, runs, cpu, faults]
 }
 
 /// The promises that caught it, the most frequent first.

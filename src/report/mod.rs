@@ -15,9 +15,12 @@ mod github;
 mod html;
 #[cfg(feature = "report")]
 pub mod job;
+mod kept_case;
 #[cfg(feature = "report")]
 mod messages;
 mod mistakes;
+#[cfg(feature = "report")]
+mod overview;
 #[cfg(feature = "report")]
 mod page;
 mod rust;
@@ -38,7 +41,10 @@ pub use diff::{DiffRow, Side, diff_rows, diff_text};
 #[cfg(feature = "report")]
 pub use diff_page::diff_page;
 pub use github::{annotation, annotations};
+pub use kept_case::KeptCase;
 pub use mistakes::{complaint, mistakes_table};
+#[cfg(feature = "report")]
+pub use overview::{ExploredScenario, Overview, overview};
 #[cfg(feature = "report")]
 pub use page::page;
 pub use rust::rust_test;

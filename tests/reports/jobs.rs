@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{cli, directory, stdout};
+use crate::{cli, directory, failing, stdout};
 
 const SHORT: [&str; 6] = ["--seeds", "0..12", "--shrink-for", "0", "--explain-for", "0"];
 
@@ -62,6 +62,27 @@ pub fn a_job_gets_junit_and_markdown() {
     assert_eq!(refused.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("nowhere/junit.xml"), "{refused:?}");
     assert!(stdout(&refused).is_empty());
+}
+
+pub fn kept_cases_are_in_the_junit_file() {
+    let directory = directory("kept");
+    let (_, case_file) = failing(&directory, "slow");
+    let kept = cli(&directory, &["keep", case_file.to_str().unwrap()]);
+    assert_eq!(kept.status.code(), Some(0), "{kept:?}");
+    let mut arguments = vec!["explore", "slow", "--junit", "junit.xml"];
+    arguments.extend(SHORT);
+    let output = cli(&directory, &arguments);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let xml = std::fs::read_to_string(directory.join("junit.xml")).unwrap();
+    let names = elements(&xml);
+    let count = |name: &str| names.iter().filter(|known| *known == name).count();
+    assert_eq!((count("testcase"), count("failure"), count("error")), (2, 2, 0), "{xml}");
+    assert!(xml.contains("<testsuite name=\"squall\" tests=\"2\" failures=\"2\" errors=\"0\""), "{xml}");
+    let name = format!("name=\"slow::regression::{}\"", case_file.file_stem().unwrap().display());
+    let case = xml.split("<testcase ").find(|case| case.contains(&name)).expect("the kept case");
+    let parts =
+        ["<failure type=\"fail\" message=\"a kept case does not pass\"", "FAILED: slow", "sims/regressions/slow/"];
+    assert!(parts.iter().all(|part| case.contains(part)), "{case}");
 }
 
 pub fn tools_get_a_json_object_in_each_line() {

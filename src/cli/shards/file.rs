@@ -156,6 +156,21 @@ fn command(words: &[String], work: &[Item]) -> Vec<String> {
     command
 }
 
+/// The flags of a command that restrict which faults seeds draw, as they are written in a shell, with a space before each.
+#[cfg(feature = "report")]
+pub(crate) fn drawing_flags(command: &[String]) -> String {
+    let mut flags = String::new();
+    let mut words = command.iter();
+    while let Some(word) = words.next() {
+        let (name, value) = word.split_once('=').map_or((word.as_str(), None), |(name, value)| (name, Some(value)));
+        if ["--faults", "--intensity"].contains(&name) {
+            let value = value.or_else(|| words.next().map(String::as_str)).unwrap_or_default();
+            flags.push_str(&format!(" {name} {}", quoted(value)));
+        }
+    }
+    flags
+}
+
 /// A word as it is written in a shell.
 fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
@@ -200,6 +215,17 @@ mod tests {
         let path = first.finish(Results::Hunted { hunts: Vec::new() }).unwrap();
         drop(begin());
         assert_eq!(kept(&path), Some(Results::Hunted { hunts: Vec::new() }));
+    }
+
+    #[cfg(feature = "report")]
+    #[test]
+    fn the_flags_of_drawing_are_those_of_the_command() {
+        let check = |words: &[&str], expected: &str| {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            assert_eq!(drawing_flags(&words), expected);
+        };
+        check(&["explore", "a", "--seeds", "0..9"], "");
+        check(&["explore", "--faults", "kill a, b", "--intensity=2", "x"], " --faults 'kill a, b' --intensity 2");
     }
 
     #[test]

@@ -8,6 +8,8 @@ mod groups;
 mod results;
 mod shard;
 
+#[cfg(feature = "report")]
+pub(super) use file::drawing_flags;
 pub(super) use file::{Item, ShardOutput};
 pub(super) use flags::{ShardFlags, default_directory};
 pub(super) use gathered::{CASES, Gathered, Kind};

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::explore::{Exploration, Failure, Hunt, Promise, Status, Sweep, Totals};
+use crate::explore::{Exploration, Failure, Hunt, Latencies, Promise, RunLine, Status, Sweep, Totals};
 use crate::fault::Plan;
 
 /// What a shard has found.
@@ -29,6 +29,12 @@ pub(crate) struct Explored {
     pub(crate) min_runs: u64,
     pub(crate) notes: Vec<String>,
     pub(crate) failures: Vec<Found>,
+    /// Its runs, if an overview was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) lines: Vec<RunLine>,
+    /// How long operations and exchanges took, if an overview was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) latencies: Option<Latencies>,
 }
 
 /// A run that did not pass.
@@ -68,6 +74,8 @@ impl Explored {
             min_runs: exploration.coverage.min_runs,
             notes: exploration.notes.iter().cloned().chain(unknown).collect(),
             failures: exploration.failures.iter().map(Found::of).collect(),
+            lines: exploration.lines.clone(),
+            latencies: exploration.latencies.clone(),
         }
     }
 }

@@ -1,21 +1,21 @@
-//! JUnit XML: a test case for each scenario. A broken promise is a failure with the screen as its text; an unknown verdict
+//! JUnit XML: a test case for each scenario and for each kept case. A broken promise is a failure with the screen as its text; an unknown verdict
 //! or a run that is not deterministic is an error.
 
 use super::JobResult;
 use crate::explore::Status;
+use crate::report::KeptCase;
 
 /// The results as a file of JUnit XML.
-pub fn junit(results: &[JobResult<'_>]) -> String {
-    let status = |result: &JobResult<'_>| result.exploration.status();
-    let failures = results.iter().filter(|result| status(result) == Status::Fail).count();
-    let passes = results.iter().filter(|result| status(result) == Status::Pass).count();
-    let errors = results.len() - failures - passes;
-    let wall: f64 = results.iter().map(|result| result.exploration.wall.as_secs_f64()).sum();
-    let counts = format!(
-        "tests=\"{}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"0\" time=\"{wall:.3}\"",
-        results.len()
-    );
-    let cases: String = results.iter().map(case).collect();
+pub fn junit(results: &[JobResult<'_>], kept: &[KeptCase]) -> String {
+    let of_results = results.iter().map(|result| (result.exploration.status(), result.exploration.wall));
+    let all: Vec<_> = of_results.chain(kept.iter().map(|kept| (kept.status, kept.took))).collect();
+    let count = |wanted: Status| all.iter().filter(|(status, _)| *status == wanted).count();
+    let failures = count(Status::Fail);
+    let errors = all.len() - failures - count(Status::Pass);
+    let wall: f64 = all.iter().map(|(_, took)| took.as_secs_f64()).sum();
+    let counts =
+        format!("tests=\"{}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"0\" time=\"{wall:.3}\"", all.len());
+    let cases: String = results.iter().map(case).chain(kept.iter().map(kept_case)).collect();
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"squall\" {counts}>\n  <testsuite name=\"squall\" \
          {counts}>\n{cases}  </testsuite>\n</testsuites>\n"
@@ -38,13 +38,24 @@ fn case(result: &JobResult<'_>) -> String {
     };
     let properties: String = counts.into_iter().map(property).collect();
     let properties = format!("      <properties>\n{properties}      </properties>\n");
-    let (status, message) = (exploration.status(), result.reason().unwrap_or_default());
-    let outcome = match status {
-        Status::Pass => String::new(),
-        Status::Fail => element("failure", status.word(), &message, &result.text()),
-        Status::Unknown | Status::NotDeterministic => element("error", status.word(), &message, &result.text()),
-    };
+    let outcome = outcome(exploration.status(), &result.reason().unwrap_or_default(), &result.text());
     format!("{head}{properties}{outcome}    </testcase>\n")
+}
+
+fn kept_case(kept: &KeptCase) -> String {
+    let (name, took) = (attribute(&kept.name), kept.took.as_secs_f64());
+    let head = format!("    <testcase classname=\"squall\" name=\"{name}\" time=\"{took:.3}\">\n");
+    let outcome = outcome(kept.status, "a kept case does not pass", &kept.screen);
+    format!("{head}{outcome}    </testcase>\n")
+}
+
+/// The element of what does not pass.
+fn outcome(status: Status, message: &str, text: &str) -> String {
+    match status {
+        Status::Pass => String::new(),
+        Status::Fail => element("failure", status.word(), message, text),
+        Status::Unknown | Status::NotDeterministic => element("error", status.word(), message, text),
+    }
 }
 
 fn element(name: &str, kind: &str, message: &str, text: &str) -> String {

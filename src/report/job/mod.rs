@@ -23,7 +23,7 @@ pub struct JobResult<'a> {
 
 impl JobResult<'_> {
     /// All that is known about why the exploration does not pass, without colours; empty if it passes.
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         if self.exploration.status() == Status::Pass {
             return String::new();
         }
