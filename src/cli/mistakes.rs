@@ -75,17 +75,17 @@ pub(super) fn run(table: &Table, arguments: &Mistakes, words: &[String]) -> Resu
         bar.finish_and_clear();
     }
     say(&mistakes_table(&hunts));
-    if is_interrupted() {
-        say(&format!("interrupted: {} of {total} were looked for\n", hunts.len()));
-        // Runs that are still going on are not waited for.
-        std::process::exit(INTERRUPTED);
-    }
     if let Some(path) = &arguments.json {
         let text = serde_json::to_string_pretty(&hunts).map_err(|error| error.to_string())?;
         std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))?;
     }
     if let Some(path) = &arguments.html {
         overviews::write_hunts(path, &hunts, &[])?;
+    }
+    if is_interrupted() {
+        say(&format!("interrupted: {} of {total} were looked for\n", hunts.len()));
+        // Runs that are still going on are not waited for.
+        std::process::exit(INTERRUPTED);
     }
     if let Some(shard) = shard {
         shard.finish(Results::Hunted { hunts: hunts.clone() })?;

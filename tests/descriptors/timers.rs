@@ -12,7 +12,7 @@ fn timer(clock: i32) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: the call has no other condition, the descriptor is a new one, and it always is the same.
     unsafe {
         let timer = OwnedFd::from_raw_fd(libc::timerfd_create(clock, libc::TFD_NONBLOCK));
-        AsyncFd::new(timer)
+        AsyncFd::register(timer).map_err(|error| error.into_parts().1)
     }
 }
 

@@ -319,7 +319,7 @@ pub(super) fn wait_until(
     let simulation = simulation().ok_or(libc::EBADF)?;
     let turns = &simulation.turns;
     if let Some(thread) = current() {
-        let result = wait_for_change(simulation, &thread, timeout, is_over);
+        let result = wait_for_change(simulation, thread, timeout, is_over);
         turns.has_only_looked.set(false);
         return result;
     }
