@@ -116,8 +116,8 @@ fn openraft(ways: Ways) -> Scenario {
 fn sqlx(ways: Ways) -> Scenario {
     let serve = |store| async { Ok(postgres::serve(store).await?) };
     let scenario = system("sqlx", ways, serve, |_, habits| async move { Ok(sqlx_postgres::connect("server", habits)) });
-    // Before it is told a host, sqlx looks whether a server of Postgres listens on the machine's own socket.
-    scenario.allow_escape("/var/run/postgresql/")
+    // Before it is told a host, sqlx looks in three places whether a server of Postgres listens on the machine's own socket.
+    scenario.allow_escape("/.s.PGSQL.5432")
 }
 
 fn hickory(ways: Ways) -> Scenario {
