@@ -5,10 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::{Deserialize, Serialize};
 
-use super::decoded::{Decoded, decode};
+use super::decoded::Decoded;
 use super::linear::core::Core;
 use super::linear::violation::{Stuck, shortened, shortened_text};
-use super::linear::{Model, TypedHistory};
+use super::linear::{HistoryEntry, Model, TypedHistory};
 use crate::history::{History, Operation};
 
 /// How many configurations may be visited in a run to find a small core: less than for a file of a history, as the run's
@@ -78,13 +78,16 @@ pub(super) struct Reporter<'a, M: Model> {
     history: &'a TypedHistory<M::Op, M::Output>,
     /// The operations of the part, in the order of their calls.
     members: Vec<usize>,
+    /// The place of each of them in this order.
+    places: BTreeMap<usize, usize>,
 }
 
 impl<'a, M: Model> Reporter<'a, M> {
     pub(super) fn new(model: &'a M, history: &'a TypedHistory<M::Op, M::Output>, members: &[usize]) -> Self {
         let mut members = members.to_vec();
         members.sort_by_key(|index| (history.entries()[*index].call, *index));
-        Reporter { model, history, members }
+        let places = members.iter().enumerate().map(|(place, index)| (*index, place)).collect();
+        Reporter { model, history, members, places }
     }
 
     /// The report. `places` are those of the operations in the history of the run; `of_core` is where the longest order of
@@ -103,7 +106,7 @@ impl<'a, M: Model> Reporter<'a, M> {
             ReportedOperation { place: places[*index], call: shortened(&entry.op), output }
         };
         let all: Vec<usize> = (0..self.history.entries().len()).collect();
-        let of_core = of_core.map(|ending| self.longest(ending, &indices_of_core(self.history, core), &core.loosened));
+        let of_core = of_core.map(|ending| self.longest(ending, &core.indices(self.history), &core.loosened));
         OrderReport {
             check: String::new(),
             part: part.to_owned(),
@@ -141,7 +144,7 @@ impl<'a, M: Model> Reporter<'a, M> {
     }
 
     fn place(&self, index: usize) -> Option<usize> {
-        self.members.iter().position(|member| *member == index)
+        self.places.get(&index).copied()
     }
 
     fn placed(&self, indices: &[usize]) -> Vec<usize> {
@@ -149,24 +152,14 @@ impl<'a, M: Model> Reporter<'a, M> {
     }
 }
 
-/// The positions in the whole history of the operations of [`Core::history`].
-fn indices_of_core<Op, Output>(history: &TypedHistory<Op, Output>, core: &Core) -> Vec<usize> {
-    let mut indices: Vec<usize> = core.kept.iter().chain(&core.loosened).copied().collect();
-    indices.sort_by_key(|index| (history.entries()[*index].call, *index));
-    indices
-}
-
 /// The places in the history of a run of the operations that [`TypedHistory::of_run`] takes from it.
 pub(super) fn places<Op, Output>(
     history: &History,
     read: impl Fn(&Operation) -> Decoded<(Op, Option<Output>)>,
 ) -> Vec<usize> {
-    let is_taken = |operation: &Operation| match decode(operation, &read) {
-        Ok(Some((_, output))) => output.is_some() || !operation.is_fail(),
-        Ok(None) | Err(_) => false,
-    };
+    let taken = |operation: &Operation| matches!(HistoryEntry::of_run(operation, &read), Ok(Some(_)));
     let operations = history.operations.iter().enumerate();
-    operations.filter(|(_, operation)| is_taken(operation)).map(|(place, _)| place).collect()
+    operations.filter(|(_, operation)| taken(operation)).map(|(place, _)| place).collect()
 }
 
 /// The report that is made; `None` if the model panics on the way, as it may for states that the history does not reach.

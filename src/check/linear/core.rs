@@ -5,6 +5,8 @@
 //! never. Observers are left out. Both steps only allow more orders, so if the smaller history is wrong, the whole one
 //! is, too.
 
+use std::collections::BTreeSet;
+
 use super::history::{HistoryEntry, TypedHistory};
 use super::model::Model;
 
@@ -35,15 +37,22 @@ impl Core {
 
     /// The history that is left: the kept operations, and the loosened ones with unknown outcomes.
     pub fn history<Op: Clone, Output: Clone>(&self, history: &TypedHistory<Op, Output>) -> TypedHistory<Op, Output> {
-        let entry = |index: &usize| Some((*index, history.entries().get(*index).cloned()?));
-        let kept = self.kept.iter().filter_map(entry);
-        let loosened = self.loosened.iter().filter_map(entry);
-        let mut entries: Vec<_> =
-            kept.chain(loosened.map(|(index, entry)| (index, HistoryEntry { ret: None, ..entry }))).collect();
+        let loosened: BTreeSet<usize> = self.loosened.iter().copied().collect();
+        let entry = |index: usize| {
+            let entry = history.entries()[index].clone();
+            if loosened.contains(&index) { HistoryEntry { ret: None, ..entry } } else { entry }
+        };
+        TypedHistory::of_entries(self.indices(history).into_iter().map(entry).collect())
+    }
+
+    /// The positions in the whole history of the operations that are left, in their order there.
+    pub(in crate::check) fn indices<Op, Output>(&self, history: &TypedHistory<Op, Output>) -> Vec<usize> {
+        let entries = history.entries();
+        let is_there = |index: &usize| *index < entries.len();
+        let mut indices: Vec<usize> = self.kept.iter().chain(&self.loosened).copied().filter(is_there).collect();
         // If a client made several calls at the same time, their positions tell which came first.
-        entries.sort_by_key(|(index, entry)| (entry.call, *index));
-        let entries = entries.into_iter().map(|(_, entry)| entry).collect();
-        TypedHistory::of_entries(entries)
+        indices.sort_by_key(|index| (entries[*index].call, *index));
+        indices
     }
 }
 

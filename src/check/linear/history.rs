@@ -56,6 +56,26 @@ pub struct TypedHistory<Op, Output> {
     events: u64,
 }
 
+impl<Op, Output> HistoryEntry<Op, Output> {
+    /// The entry of an operation of a run; `None` if it is left out (see [`TypedHistory::of_run`]).
+    pub(in crate::check) fn of_run(
+        operation: &Operation,
+        read: impl Fn(&Operation) -> Decoded<(Op, Option<Output>)>,
+    ) -> Result<Option<Self>, Unreadable> {
+        let number = |time: std::time::Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let Some((op, output)) = decode(operation, &read)? else { return Ok(None) };
+        let ret = match (&operation.completed, output) {
+            (Some((_, Completion::Ok(_))), None) => {
+                return Err(Unreadable::new(operation, "it was acknowledged, but the decoder returned no output"));
+            }
+            (Some((_, Completion::Fail(_))), None) => return Ok(None),
+            (Some((at, _)), Some(output)) => Some((number(*at).max(number(operation.invoked_at)), output)),
+            (Some(_), None) | (None, _) => None,
+        };
+        Ok(Some(HistoryEntry { process: operation.session(), call: number(operation.invoked_at), ret, op }))
+    }
+}
+
 impl<Op, Output> Default for TypedHistory<Op, Output> {
     fn default() -> Self {
         TypedHistory { entries: Vec::new(), open: BTreeMap::new(), events: 0 }
@@ -160,21 +180,9 @@ impl<Op, Output> TypedHistory<Op, Output> {
         history: &RunHistory,
         read: impl Fn(&Operation) -> Decoded<(Op, Option<Output>)>,
     ) -> Result<Self, Unreadable> {
-        let number = |time: std::time::Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        let mut entries = Vec::new();
-        for operation in &history.operations {
-            let Some((op, output)) = decode(operation, &read)? else { continue };
-            let ret = match (&operation.completed, output) {
-                (Some((_, Completion::Ok(_))), None) => {
-                    return Err(Unreadable::new(operation, "it was acknowledged, but the decoder returned no output"));
-                }
-                (Some((_, Completion::Fail(_))), None) => continue,
-                (Some((at, _)), Some(output)) => Some((number(*at).max(number(operation.invoked_at)), output)),
-                (Some(_), None) | (None, _) => None,
-            };
-            entries.push(HistoryEntry { process: operation.session(), call: number(operation.invoked_at), ret, op });
-        }
-        Ok(Self::of_entries(entries))
+        let entries =
+            history.operations.iter().filter_map(|operation| HistoryEntry::of_run(operation, &read).transpose());
+        Ok(Self::of_entries(entries.collect::<Result<_, _>>()?))
     }
 
     /// When an operation returned, if the events are numbered by the virtual time of a run.
