@@ -267,12 +267,7 @@ impl Clocks {
         let outside = self.outside_host.get();
         let (slot, found, frame) = match Handle::try_current() {
             Ok(handle) => match self.slot_of(handle.id()) {
-                Some(slot) if self.hosts[slot].paused.get() => {
-                    drop(handle);
-                    let clock = &self.hosts[slot];
-                    let tokio_now = self.instant_nanos(tokio::time::Instant::now().into_std());
-                    (slot, tokio_now.saturating_sub(clock.zero.get()), clock.zero.get())
-                }
+                Some(slot) if self.hosts[slot].paused.get() => return self.peek_paused(slot),
                 Some(slot) => match self.hosts[slot].frozen.get() {
                     Some(virtual_nanos) => {
                         return Reading { slot, virtual_nanos, frame: self.frame(ORIGIN + ROUNDING) };
@@ -286,6 +281,18 @@ impl Clocks {
                 None => (self.outside_slot(), self.step.get(), ORIGIN),
             },
         };
+        self.shown(slot, found, frame)
+    }
+
+    /// The same of the current runtime, which must be the paused one of the host in this slot.
+    #[inline(always)]
+    fn peek_paused(&self, slot: usize) -> Reading {
+        self.shown(slot, self.tokio_nanos(slot), self.hosts[slot].zero.get())
+    }
+
+    /// A clock at this virtual time, or at what it has already shown.
+    #[inline(always)]
+    fn shown(&self, slot: usize, found: u64, frame: u64) -> Reading {
         let floor = &self.hosts[slot].floor;
         let virtual_nanos = found.max(floor.get());
         floor.set(virtual_nanos);
@@ -299,6 +306,7 @@ impl Clocks {
     }
 
     /// The virtual time of the current runtime, which must be the paused one of this host, by tokio's clock alone.
+    #[inline(always)]
     pub(super) fn tokio_nanos(&self, host: usize) -> u64 {
         self.instant_nanos(tokio::time::Instant::now().into_std()).saturating_sub(self.hosts[host].zero.get())
     }
@@ -322,12 +330,8 @@ impl Clocks {
         drop(handle);
         match self.slot_of(id) {
             Some(slot) if self.hosts[slot].paused.get() => {
-                let clock = &self.hosts[slot];
-                let tokio_now = self.instant_nanos(tokio::time::Instant::now().into_std());
-                let zero = clock.zero.get();
-                let virtual_nanos = tokio_now.saturating_sub(zero).max(clock.floor.get());
-                clock.floor.set(virtual_nanos);
-                Ok(self.count_read(slot, virtual_nanos)?.saturating_add(self.frame(zero)))
+                let Reading { virtual_nanos, frame, .. } = self.peek_paused(slot);
+                Ok(self.count_read(slot, virtual_nanos)?.saturating_add(frame))
             }
             _ => self.read_monotonic_anywhere(),
         }
