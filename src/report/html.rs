@@ -1,12 +1,43 @@
-//! Pages that are one file of HTML: a template with named places that are filled in, and texts that must not end what they
-//! stand in.
+//! Pages that are one file of HTML with data and a script that draws them: what all of them share, and texts that must not end
+//! what they stand in.
+
+/// What stands around every page.
+const SHELL: &str = include_str!("shell.html");
 
 /// The colours of all pages.
 pub(super) const COLOURS: &str = include_str!("colours.css");
 
+/// The parts of a page.
+pub(super) struct Page<'a> {
+    /// Any text.
+    pub(super) title: &'a str,
+    /// Style sheets, besides the colours.
+    pub(super) styles: &'a [&'a str],
+    /// HTML.
+    pub(super) body: &'a str,
+    /// JSON.
+    pub(super) data: &'a str,
+    /// Scripts, which read the data.
+    pub(super) scripts: &'a [&'a str],
+}
+
+impl Page<'_> {
+    /// The page as one file.
+    pub(super) fn html(&self) -> String {
+        let parts = [
+            ("title", escaped(self.title)),
+            ("style", [COLOURS, &self.styles.concat()].concat()),
+            ("body", self.body.to_owned()),
+            ("data", for_script(self.data)),
+            ("scripts", self.scripts.concat()),
+        ];
+        filled(SHELL, &parts.each_ref().map(|(name, part)| (*name, part.as_str()))).expect("the shell has these places")
+    }
+}
+
 /// The template with its places, `{{name}}`, filled in; `None` if a place has no part. What is filled in is never searched for
 /// places to fill in.
-pub(super) fn filled(template: &str, parts: &[(&str, &str)]) -> Option<String> {
+fn filled(template: &str, parts: &[(&str, &str)]) -> Option<String> {
     let mut page = String::with_capacity(template.len() + parts.iter().map(|(_, part)| part.len()).sum::<usize>());
     let mut rest = template;
     while let Some((before, after)) = rest.split_once("{{") {
@@ -25,7 +56,7 @@ pub(super) fn escaped(text: &str) -> String {
 }
 
 /// JSON that stands inside a `script` element: no text in it may end the element, or begin a comment.
-pub(super) fn for_script(json: &str) -> String {
+fn for_script(json: &str) -> String {
     json.replace('<', "\\u003c")
 }
 

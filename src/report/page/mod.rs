@@ -3,13 +3,12 @@
 
 mod data;
 
-use super::html::{COLOURS, escaped, filled, for_script};
+use super::html::Page;
 use crate::explore::Failure;
 use crate::fault::Topology;
 
-const TEMPLATE: &str = include_str!("page.html");
-const STYLE: &str = include_str!("page.css");
-const STYLE_OF_ORDERS: &str = include_str!("order.css");
+const BODY: &str = include_str!("page.html");
+const STYLES: [&str; 2] = [include_str!("page.css"), include_str!("order.css")];
 const SCRIPTS: [&str; 6] = [
     include_str!("model.js"),
     include_str!("draw.js"),
@@ -25,11 +24,7 @@ pub fn page(failure: &Failure, topology: &Topology, replay: &str) -> Option<Stri
     let recording = failure.recording.as_deref()?;
     let data = serde_json::to_string(&data::data(failure, recording, topology, replay)).ok()?;
     let title = format!("{}, seed {}", failure.outcome.scenario, failure.outcome.seed);
-    let style = [COLOURS, STYLE, STYLE_OF_ORDERS].concat();
-    filled(
-        TEMPLATE,
-        &[("title", &escaped(&title)), ("style", &style), ("data", &for_script(&data)), ("scripts", &SCRIPTS.concat())],
-    )
+    Some(Page { title: &title, styles: &STYLES, body: BODY, data: &data, scripts: &SCRIPTS }.html())
 }
 
 #[cfg(test)]
@@ -41,6 +36,6 @@ mod tests {
         for script in SCRIPTS {
             assert!(!script.to_lowercase().contains("</script") && !script.contains("<!--"));
         }
-        assert!([COLOURS, STYLE, STYLE_OF_ORDERS].iter().all(|style| !style.to_lowercase().contains("</style")));
+        assert!(STYLES.iter().all(|style| !style.to_lowercase().contains("</style")));
     }
 }
