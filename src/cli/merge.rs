@@ -256,7 +256,7 @@ fn write_overview(
             },
         }
     });
-    let status = if status == Status::Pass && !gathered.problems.is_empty() { "incomplete" } else { status.word() };
+    let status = overviews::word(status, &gathered.problems);
     let scenarios = scenarios.collect();
     let page = overview(&Overview { scenarios, hunts: &[], status, kept, problems: &gathered.problems });
     std::fs::write(path, page).map_err(|error| format!("{}: {error}", path.display()))

@@ -79,11 +79,15 @@ pub(super) fn run(table: &Table, arguments: &Mistakes, words: &[String]) -> Resu
         let text = serde_json::to_string_pretty(&hunts).map_err(|error| error.to_string())?;
         std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))?;
     }
+    let problems: Vec<String> = is_interrupted()
+        .then(|| format!("interrupted: {} of {total} were looked for", hunts.len()))
+        .into_iter()
+        .collect();
     if let Some(path) = &arguments.html {
-        overviews::write_hunts(path, &hunts, &[])?;
+        overviews::write_hunts(path, &hunts, &problems)?;
     }
-    if is_interrupted() {
-        say(&format!("interrupted: {} of {total} were looked for\n", hunts.len()));
+    if let Some(problem) = problems.first() {
+        say(&format!("{problem}\n"));
         // Runs that are still going on are not waited for.
         std::process::exit(INTERRUPTED);
     }

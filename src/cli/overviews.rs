@@ -4,6 +4,8 @@ use std::path::Path;
 
 use super::environment::WITHOUT_REPORTS;
 use crate::explore::Hunt;
+#[cfg(feature = "report")]
+use crate::explore::Status;
 
 /// Creates the page, so that long work does not end with one that cannot be written.
 pub(super) fn begin(path: &Path) -> Result<(), String> {
@@ -16,17 +18,23 @@ pub(super) fn begin(path: &Path) -> Result<(), String> {
 /// Writes the table of mistakes as a page, with what is missing.
 #[cfg(feature = "report")]
 pub(super) fn write_hunts(path: &Path, hunts: &[Hunt], problems: &[String]) -> Result<(), String> {
-    use crate::explore::Status;
     use crate::report::{Overview, overview};
 
     let status = if hunts.iter().all(Hunt::is_caught) { Status::Pass } else { Status::Fail };
-    write(path, &overview(&Overview { scenarios: Vec::new(), hunts, status: status.word(), kept: "", problems }))
+    let status = word(status, problems);
+    write(path, &overview(&Overview { scenarios: Vec::new(), hunts, status, kept: "", problems }))
 }
 
 /// Without reports, `begin` has refused the flag.
 #[cfg(not(feature = "report"))]
 pub(super) fn write_hunts(_: &Path, _: &[Hunt], _: &[String]) -> Result<(), String> {
     Err(WITHOUT_REPORTS.to_owned())
+}
+
+/// The status of everything, in a word: what passes is incomplete if something is missing.
+#[cfg(feature = "report")]
+pub(super) fn word(status: Status, problems: &[String]) -> &'static str {
+    if status == Status::Pass && !problems.is_empty() { "incomplete" } else { status.word() }
 }
 
 /// The command that runs a seed of a scenario again, up to the seed. `flags` restrict which faults it draws.

@@ -127,22 +127,22 @@ pub fn a_check_that_panics() {
     assert_contains(&stdout(&output), &["the first answer is right", expected, ": somebody asked"]);
 }
 
-/// Starts a command and, once `is_time`, interrupts the whole group of its processes, as a terminal does it.
+/// Starts a command and, once `is_time`, interrupts the whole group of its processes, as a terminal does it. `is_time` is
+/// given what the command has said on standard error so far.
 #[cfg(unix)]
-pub fn interrupt(command: &mut std::process::Command, is_time: impl Fn() -> bool) -> std::process::Output {
+pub fn interrupt(command: &mut std::process::Command, is_time: impl Fn(&str) -> bool) -> std::process::Output {
     use std::os::unix::process::CommandExt;
-    let child = command
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .process_group(0)
-        .spawn()
-        .unwrap();
-    while !is_time() {
+    let said = tempfile::NamedTempFile::new().unwrap();
+    let mut child =
+        command.stdout(std::process::Stdio::piped()).stderr(said.reopen().unwrap()).process_group(0).spawn().unwrap();
+    while !is_time(&std::fs::read_to_string(said.path()).unwrap()) {
+        assert!(child.try_wait().unwrap().is_none(), "it was over before it could be interrupted");
         std::thread::sleep(std::time::Duration::from_millis(2));
     }
     let group = format!("-{}", child.id());
     assert!(std::process::Command::new("kill").args(["-INT", "--", &group]).status().unwrap().success());
-    let output = child.wait_with_output().unwrap();
+    let mut output = child.wait_with_output().unwrap();
+    output.stderr = std::fs::read(said.path()).unwrap();
     assert_eq!(code(&output), 130, "{}{}", stdout(&output), stderr(&output));
     output
 }
@@ -152,7 +152,7 @@ pub fn interrupted() {
     let began = std::time::Instant::now();
     let mut command = crate::command("interrupted");
     command.args(["cli", "explore", "echo", "day", "--for", "10m"]);
-    let output = interrupt(&mut command, || began.elapsed().as_secs() >= 3);
+    let output = interrupt(&mut command, |_| began.elapsed().as_secs() >= 3);
     assert!(began.elapsed().as_secs() < 30, "it ended {:?} after it began", began.elapsed());
     assert_contains(&stdout(&output), &["scenario", "echo", "echo: note: interrupted after "]);
     assert!(!stdout(&output).contains("FAILED"), "{}", stdout(&output));

@@ -214,7 +214,7 @@ pub fn a_killed_sweep_resumes() {
 pub fn an_interrupted_sweep_shows_its_table_and_resumes() {
     let name = "sweep_interrupted";
     forget_cases(name);
-    let output = super::explorations::interrupt(command(name).args(ALL_OPERATIONS), || tried(name) >= 5);
+    let output = super::explorations::interrupt(command(name).args(ALL_OPERATIONS), |_| tried(name) >= 5);
     let text = stdout(&output);
     assert_contains(
         &text,
