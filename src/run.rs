@@ -9,7 +9,7 @@ use crate::check::{Check, CountedVerdict, Finding, OrderReport, Verdict};
 use crate::fault::{Swarm, Topology, Trigger};
 use crate::history::History;
 use crate::sandbox::{Escape, PanicNote, last_panic};
-use crate::scenario::{Case, Scenario};
+use crate::scenario::{Case, Engine, Scenario};
 use crate::seed::Seed;
 use crate::trace::exchange::Observed;
 use crate::trace::{Counters, Event, Fingerprint, HostId, PacketRecord, Record, Trace};
@@ -149,7 +149,10 @@ pub fn run(scenario: &Scenario, case: &Case, detail: Detail) -> Run {
     if let Some(defect) = scenario.defect_of_plan(&case.plan) {
         panic!("scenario `{}` cannot run this case: {defect}", scenario.name());
     }
-    run_valid(scenario, case, detail)
+    match Engine::of_environment() {
+        Ok(Some(engine)) => run_valid(scenario, &Case { engine, ..case.clone() }, detail),
+        _ => run_valid(scenario, case, detail),
+    }
 }
 
 /// Runs a case that fits a valid scenario.
@@ -173,6 +176,7 @@ fn simulate_case(scenario: &Scenario, case: &Case, detail: Detail, trigger_count
     let topology = scenario.topology();
     let hosts = scenario.hosts_for(&case.input);
     simulate(&WorldSpec {
+        engine: case.engine,
         seed: case.seed,
         hosts: &hosts,
         plan: &case.plan,

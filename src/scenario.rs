@@ -82,6 +82,7 @@ use crate::seed::Seed;
 use crate::trace::Trace;
 use crate::trace::exchange::KeptHeaders;
 
+pub use crate::world::Engine;
 pub use case::{Case, Input};
 pub use definition::Definition;
 pub use mistake::Mistake;
@@ -189,6 +190,7 @@ pub struct Scenario {
     pub(crate) limits: RunLimits,
     pub(crate) allows_panics: bool,
     pub(crate) has_plain_sockets: bool,
+    pub(crate) engine: Engine,
     pub(crate) allowed_escapes: Vec<String>,
     pub(crate) kept_headers: KeptHeaders,
     declared_at: &'static Location<'static>,
@@ -224,6 +226,7 @@ impl Scenario {
             limits: RunLimits::default(),
             allows_panics: false,
             has_plain_sockets: false,
+            engine: Engine::default(),
             allowed_escapes: Vec::new(),
             kept_headers: KeptHeaders::default(),
             declared_at: Location::caller(),
@@ -439,6 +442,12 @@ impl Scenario {
     /// ```
     pub fn plain_sockets(mut self) -> Scenario {
         self.has_plain_sockets = true;
+        self
+    }
+
+    /// Sets what runs the hosts; [`Engine::Turmoil`] unless it is set.
+    pub fn engine(mut self, engine: Engine) -> Scenario {
+        self.engine = engine;
         self
     }
 

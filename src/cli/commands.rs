@@ -147,7 +147,7 @@ fn explore_all(table: &Table, arguments: &Explore, words: &[String]) -> Result<u
     let jobs = arguments.workers.jobs.unwrap_or_else(processors);
     eprintln!("seeds {seeds}, {jobs} at once");
     let pool = Pool::new(scenarios, jobs, EntryPoint::Main, arguments.workers.hang_after);
-    let pool = pool.drawing(swarm);
+    let pool = pool.drawing(swarm).on(arguments.drawing.engine);
     let kept = match &shard {
         // The kept cases are run once.
         Some(shard) if !shard.shard().is_first() => Rechecked::default(),

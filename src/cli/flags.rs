@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::fault::{Generator, Intensity, Swarm};
-use crate::scenario::Scenario;
+use crate::scenario::{Engine, Scenario};
 
 /// The number of parallel runs, and their limit of CPU time.
 #[derive(Debug, Args)]
@@ -32,10 +32,14 @@ pub(crate) struct Drawing {
     /// Default: each run draws a quarter, a half or all of it.
     #[arg(long, value_name = "X")]
     pub(crate) intensity: Option<Intensity>,
+    /// What runs the hosts: `turmoil`, step by step, or `events`, which jumps to when something happens. Default:
+    /// SQUALL_ENGINE, or else what the scenario says.
+    #[arg(long, value_name = "ENGINE")]
+    pub(crate) engine: Option<Engine>,
 }
 
 impl Drawing {
-    /// Whether none of the flags is set.
+    /// Whether none of the flags is set that a case file sets itself.
     pub(crate) fn is_default(&self) -> bool {
         self.faults.is_empty() && self.intensity.is_none()
     }
@@ -70,7 +74,8 @@ impl Drawing {
         let faults = self.faults.iter().map(|text| format!(" --faults '{}'", text.replace('\'', r"'\''")));
         let faults: String = faults.collect();
         let intensity = self.intensity.map(|intensity| format!(" --intensity {intensity}")).unwrap_or_default();
-        faults + &intensity
+        let engine = self.engine.map(|engine| format!(" --engine {}", engine.name())).unwrap_or_default();
+        faults + &intensity + &engine
     }
 }
 

@@ -37,7 +37,7 @@ use self::terminal::{describe, replay_line};
 use crate::explore::{self, ExploreOptions, Pool, SeedRange, Status, Verify, handler};
 use crate::report::text;
 use crate::sandbox::{self, EntryPoint};
-use crate::scenario::{Mistake, Scenario};
+use crate::scenario::{Engine, Mistake, Scenario};
 
 /// The number of seeds that a test explores unless `SQUALL_SEEDS` is set.
 const SEEDS_IN_TESTS: u64 = 16;
@@ -71,6 +71,10 @@ pub fn main_with_mistakes(
     sandbox::serve_if_zygote(move |job| serve(job));
     if let Some(problem) = table.problem() {
         eprintln!("squall: {problem}");
+        return ExitCode::from(USAGE);
+    }
+    if let Err(error) = Engine::of_environment() {
+        eprintln!("squall: {error}");
         return ExitCode::from(USAGE);
     }
     let arguments: Vec<String> = std::env::args().collect();

@@ -12,7 +12,7 @@ use crate::explore::handler;
 use crate::explore::{self, CaseRef, ExploreOptions, Failure, Pool, SeedRange, Status, Verify};
 use crate::report::{TimelineOptions, text, timeline};
 use crate::sandbox::{self, EntryPoint};
-use crate::scenario::{Case, Scenario};
+use crate::scenario::{Case, Engine, Scenario};
 
 /// The environment variable that names a case file for a test to run instead of its seeds.
 const CASE: &str = "SQUALL_CASE";
@@ -26,6 +26,7 @@ impl Scenario {
     /// Environment variables change what one run of the test does:
     ///
     /// - `SQUALL_SEEDS` replaces the seeds, by a number of them (`1000`) or a range (`16..32`).
+    /// - `SQUALL_ENGINE` names what runs the hosts, instead of what [`Scenario::engine`] says.
     /// - `SQUALL_JOBS` is the number of runs at once; by default, that of processors.
     /// - `SQUALL_CASE` names a case file, which is run instead of any seeds.
     /// - `SQUALL_TRACE=1` prints the whole timeline of the case, or of the failure that is reported.
@@ -99,6 +100,7 @@ impl PlainTest {
     }
 
     fn pool(&self) -> Result<Pool, String> {
+        Engine::of_environment()?;
         Ok(Pool::new(self.scenarios.clone(), jobs_from_environment()?, self.entry.clone(), None))
     }
 

@@ -18,14 +18,18 @@ use crate::trace::Fingerprint;
 
 /// Replays a case and returns the exit code of its run.
 pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Replay) -> Result<u8, String> {
-    let (index, case_ref, recorded) = case_ref(&scenarios, arguments)?;
+    let (index, mut case_ref, recorded) = case_ref(&scenarios, arguments)?;
+    let engine = arguments.drawing.engine;
+    if let (CaseRef::Case(case), Some(engine)) = (&mut case_ref, engine) {
+        case.engine = engine;
+    }
     let swarm = arguments.drawing.swarm(&[&scenarios[index]])?;
     if let Some(pattern) = &arguments.break_on {
-        let result =
-            explore::break_on(&scenarios, index, &case_ref, &swarm, pattern).map_err(|error| error.to_string())?;
+        let result = explore::break_on(&scenarios, index, &case_ref, &swarm, engine, pattern)
+            .map_err(|error| error.to_string())?;
         say(&format!("--break-on {pattern:?}: {result}\n"));
     }
-    let pool = Pool::new(scenarios, processors(), EntryPoint::Main, arguments.hang_after).drawing(swarm);
+    let pool = Pool::new(scenarios, processors(), EntryPoint::Main, arguments.hang_after).drawing(swarm).on(engine);
     let mut failure = explore::investigate(&pool, index, &case_ref, None).map_err(|error| error.to_string())?;
     if arguments.why {
         let options =
@@ -46,7 +50,7 @@ pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Replay) -> Result<u8, 
         }
         _ => {
             let line = match &recorded {
-                Some(_) => format!("cargo sims replay {}", arguments.what),
+                Some(_) => format!("cargo sims replay {}{}", arguments.what, arguments.drawing.flags()),
                 None => replay_line(&failure, &arguments.drawing.flags()),
             };
             say(&failure_screen(&failure, &line));

@@ -45,7 +45,9 @@ pub(super) fn run(scenarios: Arc<[Scenario]>, arguments: &Watch) -> Result<u8, S
     let swarm = arguments.drawing.swarm(&[&scenarios[index]])?;
     let seeds = arguments.seeds.unwrap_or_else(SeedRange::endless);
     let jobs = arguments.workers.jobs.unwrap_or_else(processors);
-    let pool = Pool::new(scenarios, jobs, EntryPoint::Main, arguments.workers.hang_after).drawing(swarm);
+    let pool = Pool::new(scenarios, jobs, EntryPoint::Main, arguments.workers.hang_after)
+        .drawing(swarm)
+        .on(arguments.drawing.engine);
     let options = ExploreOptions { verify: Verify::First, ..ExploreOptions::new(seeds) };
     let mut view = View::new(Exploration::before(&pool.scenarios()[index], seeds));
     note_interrupts();

@@ -294,8 +294,9 @@ impl Descriptors for ProcessDescriptors {
     }
 
     fn epoll(&self) -> Result<i32, Errno> {
-        let epoll = Object::Epoll(Arc::new(Epoll::default()));
-        self.open(&self.table.maker(), epoll, Arc::new(Watch::default()), false)
+        let maker = self.table.maker();
+        let epoll = Object::Epoll(Arc::new(Epoll::new(maker.host)));
+        self.open(&maker, epoll, Arc::new(Watch::default()), false)
     }
 
     fn epoll_control(&self, epoll: i32, operation: i32, fd: i32, interest: Interest) -> Result<(), Errno> {

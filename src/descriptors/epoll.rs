@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::description::{Description, Object};
-use crate::sandbox::{Errno, Interest};
+use crate::sandbox::{self, Errno, Interest};
+use crate::trace::HostId;
 
 /// Reported whether or not an interest asks for them.
 const ALWAYS: u32 = (libc::EPOLLERR | libc::EPOLLHUP) as u32;
@@ -34,13 +35,20 @@ struct State {
     queue: VecDeque<Key>,
 }
 
-/// The state of an epoll.
-#[derive(Debug, Default)]
-pub(super) struct Epoll(Mutex<State>);
+/// An epoll of a host.
+#[derive(Debug)]
+pub(super) struct Epoll {
+    host: HostId,
+    state: Mutex<State>,
+}
 
 impl Epoll {
+    pub(super) fn new(host: HostId) -> Epoll {
+        Epoll { host, state: Mutex::default() }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn add(&self, key: Key, description: &Arc<Description>, interest: Interest) -> Result<(), Errno> {
@@ -77,6 +85,8 @@ impl Epoll {
         {
             item.is_queued = true;
             state.queue.push_back(key);
+            drop(state);
+            sandbox::note_woken(self.host.index());
         }
     }
 

@@ -8,7 +8,7 @@ use super::job::{self, CaseRef, Reply};
 use super::serve::handler;
 use crate::fault::Swarm;
 use crate::sandbox::{End, EntryPoint, ProcessLimits, Worker};
-use crate::scenario::Scenario;
+use crate::scenario::{Engine, Scenario};
 
 /// The wall-clock limit of a run that has stopped in a debugger.
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -23,6 +23,7 @@ pub fn break_on(
     scenario: usize,
     case_ref: &CaseRef,
     swarm: &Swarm,
+    engine: Option<Engine>,
     pattern: &str,
 ) -> Result<String, Error> {
     // The pool is not used: a debugger follows the first child, so the run must be the first child of its parent.
@@ -32,7 +33,8 @@ pub fn break_on(
     let limits =
         ProcessLimits { cpu: LONGEST, stuck: own.hang_after * 3, wall: LONGEST, memory_bytes: own.memory_bytes };
     // A case is always drawn in another process than the one that runs it.
-    let case = case_ref.case(&scenarios[scenario], swarm);
+    let engine = engine.or(Engine::of_environment().unwrap_or_default());
+    let case = case_ref.case(&scenarios[scenario], swarm, engine);
     let job = job::encode_break(scenarios[scenario].name(), &CaseRef::Case(Box::new(case)), pattern);
     let finished = worker.run(&job, &limits).map_err(Error::Worker)?;
     match finished.end {

@@ -8,6 +8,7 @@ use crate::fault::Swarm;
 use crate::run::{self, Outcome, Recording};
 use crate::scenario::{Case, Scenario};
 use crate::seed::Seed;
+use crate::world::Engine;
 
 /// Which case to run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,10 +31,12 @@ impl CaseRef {
         }
     }
 
-    pub(super) fn case(&self, scenario: &Scenario, swarm: &Swarm) -> Case {
+    /// The case; one that is drawn here is for this engine, or else for the scenario's.
+    pub(super) fn case(&self, scenario: &Scenario, swarm: &Swarm, engine: Option<Engine>) -> Case {
+        let on_engine = || engine.map_or_else(|| scenario.clone(), |engine| scenario.clone().engine(engine));
         match self {
-            CaseRef::Seed(seed) => run::draw(scenario, *seed, swarm),
-            CaseRef::Control(seed) => scenario.control(*seed),
+            CaseRef::Seed(seed) => run::draw(&on_engine(), *seed, swarm),
+            CaseRef::Control(seed) => on_engine().control(*seed),
             CaseRef::Case(case) => (**case).clone(),
         }
     }
@@ -75,6 +78,9 @@ pub(super) struct Request {
     /// The restrictions on the draw of the case.
     #[serde(default, skip_serializing_if = "Swarm::is_open")]
     pub(super) swarm: Swarm,
+    /// What is to run the hosts of the case, if not what the scenario says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) engine: Option<Engine>,
 }
 
 /// The reply of a child.
@@ -95,9 +101,15 @@ pub(crate) enum Reply {
 }
 
 /// A job as bytes.
-pub(crate) fn encode(scenario: &str, case_ref: &CaseRef, kind: JobKind, swarm: &Swarm) -> Vec<u8> {
+pub(crate) fn encode(
+    scenario: &str,
+    case_ref: &CaseRef,
+    kind: JobKind,
+    swarm: &Swarm,
+    engine: Option<Engine>,
+) -> Vec<u8> {
     let (scenario, case_ref, swarm) = (scenario.to_owned(), case_ref.clone(), swarm.clone());
-    encode_request(&Request { scenario, case_ref, kind, break_on: None, swarm })
+    encode_request(&Request { scenario, case_ref, kind, break_on: None, swarm, engine })
 }
 
 /// A job that stops for a debugger, as bytes.
@@ -109,6 +121,7 @@ pub(super) fn encode_break(scenario: &str, case_ref: &CaseRef, pattern: &str) ->
         kind: JobKind::Recording,
         break_on,
         swarm: Swarm::default(),
+        engine: None,
     })
 }
 

@@ -16,7 +16,7 @@ use super::run_result::RunResult;
 use super::serve::handler;
 use crate::fault::Swarm;
 use crate::sandbox::{End, EntryPoint, Finished, ProcessLimits, Worker, is_interrupted};
-use crate::scenario::{Case, Scenario};
+use crate::scenario::{Case, Engine, Scenario};
 
 /// Runs cases of a table of scenarios.
 #[derive(Debug)]
@@ -24,6 +24,7 @@ pub struct Pool {
     scenarios: Arc<[Scenario]>,
     hang_after: Option<Duration>,
     swarm: Arc<Swarm>,
+    engine: Option<Engine>,
     queue: Arc<Queue>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -58,6 +59,7 @@ pub(crate) struct Done {
 struct Task {
     job: Job,
     swarm: Arc<Swarm>,
+    engine: Option<Engine>,
     reply: Sender<Done>,
 }
 
@@ -115,12 +117,20 @@ impl Pool {
             thread.spawn(move || driver.drive(&queue)).expect("a thread for each worker")
         });
         let threads = threads.collect();
-        Pool { scenarios, hang_after, swarm: Arc::default(), queue, threads }
+        let engine = Engine::of_environment().unwrap_or_default();
+        Pool { scenarios, hang_after, swarm: Arc::default(), engine, queue, threads }
     }
 
     /// The same pool, with the draws of all cases restricted.
     pub fn drawing(mut self, swarm: Swarm) -> Pool {
         self.swarm = Arc::new(swarm);
+        self
+    }
+
+    /// The same pool, with all cases drawn for this engine, if it is one, instead of what `SQUALL_ENGINE` or their scenarios
+    /// say.
+    pub fn on(mut self, engine: Option<Engine>) -> Pool {
+        self.engine = engine.or(self.engine);
         self
     }
 
@@ -144,7 +154,8 @@ impl Pool {
     }
 
     pub(crate) fn send(&self, job: Job, reply: &Sender<Done>) {
-        self.queue.lock().tasks.push_back(Task { job, swarm: self.swarm.clone(), reply: reply.clone() });
+        let (swarm, engine, reply) = (self.swarm.clone(), self.engine, reply.clone());
+        self.queue.lock().tasks.push_back(Task { job, swarm, engine, reply });
         self.queue.changed.notify_one();
     }
 
@@ -278,17 +289,17 @@ struct Driver {
 
 impl Driver {
     fn drive(mut self, queue: &Queue) {
-        while let Some(Task { job, swarm, reply }) = queue.next() {
+        while let Some(Task { job, swarm, engine, reply }) = queue.next() {
             if job.is_cancelled.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed)) {
                 continue;
             }
-            let finished = self.run(&job, &swarm);
+            let finished = self.run(&job, &swarm, engine);
             // A receiver that is gone has stopped at an earlier seed.
             let _ = reply.send(Done { tag: job.tag, case_ref: job.case_ref, finished });
         }
     }
 
-    fn run(&mut self, task: &Job, swarm: &Swarm) -> std::io::Result<Finished> {
+    fn run(&mut self, task: &Job, swarm: &Swarm, engine: Option<Engine>) -> std::io::Result<Finished> {
         let scenario = &self.scenarios[task.scenario];
         let worker = match &mut self.worker {
             Some(worker) => worker,
@@ -306,10 +317,10 @@ impl Driver {
             limits.wall = limits.cpu.saturating_mul(12).max(Duration::from_secs(5)).min(limits.wall);
         }
         let mut run = |case_ref: &CaseRef, kind| {
-            // Only a draw depends on the restrictions on draws.
+            // Only a draw depends on the restrictions on draws, and what is drawn says what runs it.
             let open = Swarm::default();
-            let swarm = if kind == JobKind::Case { swarm } else { &open };
-            worker.run(&job::encode(scenario.name(), case_ref, kind, swarm), &limits)
+            let (swarm, engine) = if kind == JobKind::Case { (swarm, engine) } else { (&open, None) };
+            worker.run(&job::encode(scenario.name(), case_ref, kind, swarm, engine), &limits)
         };
         if task.kind == JobKind::Case || matches!(task.case_ref, CaseRef::Case(_)) {
             return run(&task.case_ref, task.kind);

@@ -34,7 +34,7 @@ fn serve(scenarios: &[Scenario], job: &[u8]) -> Reply {
             job.scenario
         ));
     };
-    let case = job.case_ref.case(scenario, &job.swarm);
+    let case = job.case_ref.case(scenario, &job.swarm, job.engine);
     if let (CaseRef::Seed(_), Some(defect)) = (&job.case_ref, scenario.defect_of_own_generators(&case.plan)) {
         return Reply::Misdrawn(defect);
     }

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -18,14 +18,9 @@ pub(crate) async fn run_kernel(net: SharedNet, host: HostId) {
     poll_fn(|context| {
         loop {
             let now = sandbox::now();
-            let mut net = net.lock();
             // A thread that may go on now does so when the runtime has nothing left to do; a timer would be over at once.
             let wake_of_threads = sandbox::next_wake_of_threads(host.index()).filter(|due| *due > now);
-            let next = net.process(host, now).into_iter().chain(wake_of_threads).min();
-            let kernel = &mut net.kernels[host.index()];
-            kernel.task = Some(context.waker().clone());
-            kernel.wakes_at = next.unwrap_or(Duration::MAX);
-            drop(net);
+            let next = net.lock().run_kernel_until(host, now, wake_of_threads, context.waker());
             let Some(due) = next else { return Poll::Pending };
             // The sleep is relative to now, because each life has its own clock.
             timer.as_mut().reset(Instant::now() + due.saturating_sub(now));
@@ -38,6 +33,27 @@ pub(crate) async fn run_kernel(net: SharedNet, host: HostId) {
 }
 
 impl Net {
+    /// Lets the kernel of a machine do what is due. Returns when it next has something to do; if that becomes sooner, it wakes
+    /// `waker`.
+    pub(crate) fn run_kernel(&mut self, host: HostId, now: Duration, waker: &Waker) -> Option<Duration> {
+        self.run_kernel_until(host, now, None, waker)
+    }
+
+    /// The same, for one that has something to do at another time, too.
+    fn run_kernel_until(
+        &mut self,
+        host: HostId,
+        now: Duration,
+        other: Option<Duration>,
+        waker: &Waker,
+    ) -> Option<Duration> {
+        let next = self.process(host, now).into_iter().chain(other).min();
+        let kernel = &mut self.kernels[host.index()];
+        kernel.task = Some(waker.clone());
+        kernel.wakes_at = next.unwrap_or(Duration::MAX);
+        next
+    }
+
     /// Lets a segment whose due time is decided reach its kernel at that time.
     pub(super) fn deliver(&mut self, id: u32) {
         let (Some(packet), Some(arrival)) = (self.packets.get(id), self.packets.arrival(id)) else { return };

@@ -82,7 +82,10 @@ mod tests {
     fn lines(why: &Why) -> Vec<String> {
         let fault = kill("store").at(secs(1));
         let plan = Plan::new(vec![fault; why.faults.len()]);
-        why_lines(why, &Case { scenario: String::new(), seed: Seed(0), plan, input: [].into() })
+        why_lines(
+            why,
+            &Case { scenario: String::new(), seed: Seed(0), plan, input: [].into(), engine: Default::default() },
+        )
     }
 
     #[test]

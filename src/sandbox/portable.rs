@@ -8,6 +8,12 @@ pub(super) struct Turns;
 impl Turns {
     pub(super) fn note_change(&self) {}
 
+    pub(super) fn changes(&self) -> u64 {
+        0
+    }
+
+    pub(super) fn for_each_waiting_for_change(&self, _: impl Fn(usize)) {}
+
     pub(super) fn has_waits_for_locks(&self) -> bool {
         false
     }

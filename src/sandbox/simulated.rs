@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::clock::{Clocks, ORIGIN, SPIN_LIMIT, WallError, nanos};
 use super::descriptors::Descriptors;
+use super::jump::Jumps;
 use super::notes::{Notes, PanicNote};
 use super::platform;
 use super::recorded::{Recorded, finish};
@@ -45,6 +46,8 @@ pub(super) struct Simulation {
     pub(super) descriptors: OnceCell<Arc<dyn Descriptors>>,
     /// The threads that programs have started, if these take turns.
     pub(super) turns: platform::Turns,
+    /// How hosts are run, if not for steps.
+    pub(super) jumps: Jumps,
     /// For each host, how many of its processes were killed.
     ended_lives: Vec<Cell<u32>>,
 }
@@ -84,6 +87,7 @@ pub(super) fn enter(settings: Settings) {
         dead: (0..hosts).map(|_| Cell::new(false)).collect(),
         descriptors: OnceCell::new(),
         turns: platform::Turns::default(),
+        jumps: Jumps::default(),
         ended_lives: (0..=hosts).map(|_| Cell::new(0)).collect(),
         settings,
     });

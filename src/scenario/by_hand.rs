@@ -8,7 +8,13 @@ impl Case {
     /// Creates a case of this scenario without faults and without input. All decisions of its run are derived from the
     /// seed.
     pub fn new(scenario: &str, seed: Seed) -> Case {
-        Case { scenario: scenario.to_owned(), seed, plan: Plan::none(), input: Default::default() }
+        Case {
+            scenario: scenario.to_owned(),
+            seed,
+            plan: Plan::none(),
+            input: Default::default(),
+            engine: super::Engine::default(),
+        }
     }
 
     /// Adds a fault at the end of the plan.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fault::Plan;
 use crate::seed::Seed;
+use crate::world::Engine;
 
 /// The input of every client: by the name of its host, then by the client's number.
 pub type Input = BTreeMap<String, Vec<serde_json::Value>>;
@@ -31,4 +32,7 @@ pub struct Case {
     pub plan: Plan,
     /// The input of the clients.
     pub input: Input,
+    /// What runs the hosts.
+    #[serde(default, skip_serializing_if = "Engine::is_default")]
+    pub engine: Engine,
 }

@@ -10,6 +10,7 @@ use siphasher::sip::SipHasher13;
 
 use super::Scenario;
 use super::derived::DEFAULT_STEP;
+use crate::world::Engine;
 
 /// A digest (SipHash-1-3) of hosts, clients, generators, checks, times and limits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,6 +77,9 @@ impl Scenario {
         if self.has_plain_sockets {
             parts.add("plain sockets", &[]);
         }
+        if self.engine != Engine::default() {
+            parts.add("engine", &[&self.engine]);
+        }
         Definition(parts.0.finish())
     }
 }
@@ -125,6 +129,7 @@ mod tests {
             base().wall_clock_offset("a", 7),
             base().limits(crate::scenario::RunLimits { hang_after: secs(1), memory_bytes: 1 }),
             base().allow_panics(),
+            base().engine(Engine::Events),
             base().allow_escape("thread"),
         ];
         let digests: std::collections::BTreeSet<String> =

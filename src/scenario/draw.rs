@@ -40,12 +40,18 @@ impl Scenario {
     /// Draws the case of this seed on another topology, for example one with counted trigger points.
     pub(crate) fn case_on(&self, topology: &Topology, seed: Seed, swarm: &Swarm) -> Case {
         let plan = fault::draw(topology, &self.generators, seed, swarm);
-        Case { scenario: self.name.clone(), seed, plan, input: self.draw_input(seed) }
+        Case { scenario: self.name.clone(), seed, plan, input: self.draw_input(seed), engine: self.engine }
     }
 
     /// The case of this seed without faults: the control.
     pub fn control(&self, seed: Seed) -> Case {
-        Case { scenario: self.name.clone(), seed, plan: Plan::none(), input: self.draw_input(seed) }
+        Case {
+            scenario: self.name.clone(),
+            seed,
+            plan: Plan::none(),
+            input: self.draw_input(seed),
+            engine: self.engine,
+        }
     }
 
     fn draw_input(&self, seed: Seed) -> Input {

@@ -114,6 +114,6 @@ impl World<'_> {
         self.record(Some(host), Event::Started, None);
         self.apply_host_faults(host);
         self.begin_process(host);
-        self.sim.bounce(self.spec.hosts[host.index()].name.as_str());
+        self.hosts.begin_life(host);
     }
 }

@@ -107,7 +107,7 @@ impl<'a> World<'a> {
     }
 
     /// Counts the reads of a wrong clock as effects of its faults, and records the first of them for each fault.
-    fn count_wrong_reads(&mut self, host: HostId) {
+    pub(super) fn count_wrong_reads(&mut self, host: HostId) {
         let Some(faults) = self.wrong_clocks.get(&host) else { return };
         let reads = sandbox::take_wrong_reads(host.index());
         if reads == 0 {

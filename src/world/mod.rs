@@ -1,8 +1,10 @@
-//! The world: runs turmoil's simulation, the wire and the plan step by step, from the start of a run to its end.
+//! The world: runs the hosts, the wire and the plan, from the start of a run to its end.
 
+mod engine;
 mod faults;
 mod host_faults;
 mod injection;
+mod jump;
 mod life;
 mod links;
 mod log;
@@ -18,9 +20,11 @@ use crate::host::HostSpec;
 use crate::sandbox::{self, Notes};
 use crate::trace::{Event, HostId, Trace};
 
-use life::{Slot, run_life};
+use engine::Hosts;
+use life::Slot;
 use state::{Action, World};
 
+pub use engine::Engine;
 pub(crate) use state::{EPOCH, WorldSpec};
 
 /// The artifacts of a run.
@@ -55,7 +59,10 @@ fn simulate_here(spec: &WorldSpec<'_>) -> RunArtifacts {
     let mut world = World::build(spec, recording.clone(), names);
     let end = spec.run_for + spec.settle_for;
     while world.now < end {
-        world.step();
+        match world.hosts {
+            Hosts::Turmoil(_) => world.step(),
+            Hosts::Events(_) => world.jump(end),
+        }
     }
     let (effects, failures, trigger_counts) = world.finish();
     drop(logging);
@@ -81,10 +88,9 @@ impl<'a> World<'a> {
         let due: Vec<_> =
             hosts().map(|host| (host, world.record_deferring_triggers(Some(host), Event::Started, None))).collect();
         due.into_iter().for_each(|(host, due)| world.trigger_all(due, Some(host)));
-        for (a, host) in spec.hosts.iter().enumerate() {
-            for other in &spec.hosts[a + 1..] {
-                world.sim.hold(host.name.as_str(), other.name.as_str());
-            }
+        match &world.hosts {
+            Hosts::Turmoil(turmoil) => turmoil.hold_all(),
+            Hosts::Events(_) => world.schedule(spec.run_for, Action::EndAll),
         }
         for (index, fault) in spec.plan.faults.iter().enumerate() {
             if let Some(at) = fault.begins_at().filter(|at| *at < spec.run_for) {
@@ -95,15 +101,12 @@ impl<'a> World<'a> {
     }
 
     fn add_host(&mut self, id: HostId, host: &HostSpec) {
-        let address = self.sim.lookup(host.name.as_str());
-        assert_eq!(address, crate::net::address(id.index()), "turmoil numbers hosts from 192.168.0.1");
         sandbox::set_wall_offset(id.index(), host.wall_offset);
         let slot = Arc::new(Mutex::new(Slot { has_exited: self.has_exited.clone(), ..Slot::default() }));
         self.slots.push(slot.clone());
         self.prepare_life(id);
-        let net = self.net.clone();
         self.begin_process(id);
-        self.sim.host(host.name.as_str(), move || run_life(slot.clone(), net.clone(), id));
+        self.hosts.add(id, &host.name, &slot, &self.net);
     }
 
     /// Runs one step: decides the fates of sent segments, handles the programs that ended, begins and ends faults, and
@@ -142,11 +145,13 @@ impl<'a> World<'a> {
             }
             self.wire.decide(&mut self.net.lock(), self.now);
         }
-        self.wire.release(&self.sim, self.now, step_end);
         self.run_frozen_kernels(step_end);
-        // Turmoil reports an error only if a host's future ends with one, and no life ends by itself.
-        if let Err(error) = self.sim.step() {
-            self.failures.push((HostId::UNKNOWN, error.to_string()));
+        if let Hosts::Turmoil(turmoil) = &mut self.hosts {
+            self.wire.release(&turmoil.sim, self.now, step_end);
+            // Turmoil reports an error only if a host's future ends with one, and no life ends by itself.
+            if let Err(error) = turmoil.sim.step() {
+                self.failures.push((HostId::UNKNOWN, error.to_string()));
+            }
         }
         if !self.wrong_clocks.is_empty() {
             self.count_all_wrong_reads();
@@ -159,6 +164,7 @@ impl<'a> World<'a> {
         match action {
             Action::Begin(index) => self.begin_timed_fault(index),
             Action::End(index) => self.end_fault(index),
+            Action::EndAll => self.end_all_faults(),
             Action::GraceOver { host, life } => {
                 if self.is_alive(host) && self.slot(host).lives == life {
                     self.kill(host, Event::Killed);

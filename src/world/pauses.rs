@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::engine::Hosts;
 use super::injection::Injection;
 use super::state::{Paused, World};
 use crate::fault::{Fault, Target};
@@ -22,10 +23,18 @@ impl World<'_> {
             if !self.is_alive(host) {
                 continue;
             }
-            let runtime = self.slot(host).runtime.clone();
-            if let Some(freeze) = runtime.and_then(|runtime| Freeze::prepare(host.index(), runtime)) {
-                self.paused.insert(host, Paused { freeze, is_frozen: false, by: vec![index] });
-            }
+            let freeze = match &self.hosts {
+                Hosts::Events(_) => None,
+                Hosts::Turmoil(_) => {
+                    let runtime = self.slot(host).runtime.clone();
+                    let freeze = runtime.and_then(|runtime| Freeze::prepare(host.index(), runtime));
+                    if freeze.is_none() {
+                        continue;
+                    }
+                    freeze
+                }
+            };
+            self.paused.insert(host, Paused { freeze, is_frozen: false, by: vec![index] });
         }
     }
 
@@ -37,7 +46,11 @@ impl World<'_> {
             if paused.by.is_empty()
                 && let Some(paused) = self.paused.remove(&host)
             {
-                paused.freeze.end(self.now);
+                match (paused.freeze, &mut self.hosts) {
+                    (Some(freeze), _) => freeze.end(self.now),
+                    (None, Hosts::Events(events)) => events.thaw(host, self.now),
+                    (None, Hosts::Turmoil(_)) => {}
+                }
                 if paused.is_frozen {
                     self.record(Some(host), Event::Resumed, None);
                 }
@@ -48,8 +61,8 @@ impl World<'_> {
     /// Forgets that the process of a host is paused, as it has ended.
     pub(super) fn end_pause(&mut self, host: HostId) {
         self.slot(host).runtime = None;
-        if let Some(paused) = self.paused.remove(&host) {
-            paused.freeze.forget();
+        if let Some(Paused { freeze: Some(freeze), .. }) = self.paused.remove(&host) {
+            freeze.forget();
         }
     }
 
@@ -60,7 +73,11 @@ impl World<'_> {
         for host in due {
             if let Some(paused) = self.paused.get_mut(&host) {
                 paused.is_frozen = true;
-                paused.freeze.begin();
+                match (&paused.freeze, &mut self.hosts) {
+                    (Some(freeze), _) => freeze.begin(),
+                    (None, Hosts::Events(events)) => events.freeze(host),
+                    (None, Hosts::Turmoil(_)) => {}
+                }
                 for fault in paused.by.clone() {
                     self.wire.record_effects(fault, 1);
                 }

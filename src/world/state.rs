@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
+use super::engine::{Engine, Events, Hosts, Turmoil};
 use super::life::{Exit, Life, Slot};
 use crate::alive::AliveFlag;
 use crate::descriptors::{Held, ProcessDescriptors};
@@ -13,7 +14,7 @@ use crate::fault::{Plan, Topology, Trigger};
 use crate::history::SharedRecording;
 use crate::host::{HostContext, HostSpec, Own, Shutdown};
 use crate::net::{SharedNet, Wire, WireSettings};
-use crate::sandbox::{self, Freeze};
+use crate::sandbox::Freeze;
 use crate::seed::Seed;
 use crate::trace::exchange::KeptHeaders;
 use crate::trace::{Event, HostId};
@@ -21,12 +22,10 @@ use crate::trace::{Event, HostId};
 /// Where simulated wall clocks start: 2026-01-01T00:00:00Z, in seconds since the Unix epoch.
 pub(crate) const EPOCH: Duration = Duration::from_secs(1_767_225_600);
 
-/// How many datagrams a plain turmoil socket holds before turmoil drops some.
-const DATAGRAM_CAPACITY: usize = 1 << 20;
-
 /// Everything that a run depends on, with all settings resolved.
 #[derive(Debug)]
 pub(crate) struct WorldSpec<'a> {
+    pub(crate) engine: Engine,
     pub(crate) seed: Seed,
     pub(crate) hosts: &'a [HostSpec],
     pub(crate) plan: &'a Plan,
@@ -62,6 +61,8 @@ pub(super) enum Action {
         life: u32,
     },
     End(usize),
+    /// All faults end.
+    EndAll,
     /// A supervisor restarts a program that failed.
     Restart {
         host: HostId,
@@ -86,7 +87,8 @@ pub(super) struct FaultStart {
 /// A host whose process is about to be paused, or is.
 #[derive(Debug)]
 pub(super) struct Paused {
-    pub(super) freeze: Freeze,
+    /// What freezes it; nothing where hosts run by events, as this one then does not.
+    pub(super) freeze: Option<Freeze>,
     pub(super) is_frozen: bool,
     /// The faults that pause it.
     pub(super) by: Vec<usize>,
@@ -94,7 +96,7 @@ pub(super) struct Paused {
 
 pub(super) struct World<'a> {
     pub(super) spec: &'a WorldSpec<'a>,
-    pub(super) sim: turmoil::Sim<'a>,
+    pub(super) hosts: Hosts<'a>,
     pub(super) recording: SharedRecording,
     pub(super) net: SharedNet,
     /// The descriptors of the programs, if the scenario asks for them.
@@ -131,21 +133,16 @@ impl<'a> World<'a> {
             WireSettings { seed: spec.seed, latency: spec.latency.clone(), latencies: spec.latencies.clone() };
         let net = SharedNet::new(recording.clone(), names);
         net.lock().names.aliases = spec.aliases.iter().cloned().collect();
-        let descriptors = spec.has_plain_sockets.then(|| ProcessDescriptors::serve(net.clone(), spec.hosts.len()));
-        let mut simulation = turmoil::Builder::new();
-        if spec.has_plain_sockets {
-            simulation.enable_tokio_io();
-        }
+        // A runtime that runs by events waits in a simulated epoll.
+        let has_descriptors = spec.has_plain_sockets || spec.engine == Engine::Events;
+        let descriptors = has_descriptors.then(|| ProcessDescriptors::serve(net.clone(), spec.hosts.len()));
+        let hosts = match spec.engine {
+            Engine::Turmoil => Hosts::Turmoil(Turmoil::new(spec.seed, spec.step, EPOCH, spec.has_plain_sockets)),
+            Engine::Events => Hosts::Events(Events::new(spec.seed)),
+        };
         World {
             spec,
-            sim: simulation
-                .tick_duration(spec.step)
-                .simulation_duration(Duration::MAX / 4)
-                .epoch(UNIX_EPOCH + EPOCH)
-                .udp_capacity(DATAGRAM_CAPACITY)
-                .tcp_capacity(1_024)
-                .rng_seed(spec.seed.decide("turmoil", &[]))
-                .build(),
+            hosts,
             descriptors,
             recording,
             net,
@@ -292,13 +289,10 @@ impl<'a> World<'a> {
     pub(super) fn idle(&mut self, host: HostId) {
         self.end_pause(host);
         self.slot(host).life = Life::Idle;
-        let name = self.spec.hosts[host.index()].name.as_str();
-        sandbox::set_outside_host(Some(host.index()));
         self.begin_process(host);
-        self.sim.crash(name);
-        sandbox::set_outside_host(None);
+        self.hosts.end_life(host);
         self.begin_process(host);
-        self.sim.bounce(name);
+        self.hosts.begin_idling(host);
     }
 
     /// The runtime that turmoil builds next is that of a new process of this host.

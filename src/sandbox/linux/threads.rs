@@ -156,6 +156,18 @@ impl Turns {
         self.changes.set(self.changes.get() + 1);
     }
 
+    /// How many changes of descriptors there have been.
+    pub(in crate::sandbox) fn changes(&self) -> u64 {
+        self.changes.get()
+    }
+
+    /// Calls this with the slot of each thread that waits for a change of a descriptor.
+    pub(in crate::sandbox) fn for_each_waiting_for_change(&self, tell: impl Fn(usize)) {
+        for thread in self.threads.borrow().iter().filter(|thread| matches!(thread.wait.get(), Wait::Change(_))) {
+            tell(thread.slot);
+        }
+    }
+
     /// Whether some thread waits for a lock.
     pub(in crate::sandbox) fn has_waits_for_locks(&self) -> bool {
         self.threads.borrow().iter().any(|thread| matches!(thread.wait.get(), Wait::Lock(_)))

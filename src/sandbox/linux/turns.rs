@@ -358,6 +358,25 @@ pub(super) fn wait_until(
     }
 }
 
+/// What the runtime waits in that is run until it rests: it looks whether something `is_over`, as do threads of its host
+/// that can run, and then rests until the time is over.
+pub(super) fn rest_until(
+    timeout: Option<Duration>,
+    mut is_over: impl FnMut() -> Result<bool, Errno>,
+) -> Result<(), Errno> {
+    let simulation = simulation().ok_or(libc::EBADF)?;
+    let slot = simulation.clocks.current_slot();
+    while !is_over()? {
+        if run(simulation, slot) {
+            continue;
+        }
+        simulation.jumps.rest(timeout.map(nanos), simulation.clocks.peek().virtual_nanos);
+        // What ends the wait is itself an event.
+        return is_over().map(drop);
+    }
+    Ok(())
+}
+
 /// Moves the paused clock of the current runtime. Tokio leaves that to us while it waits for a thread of its pool.
 fn advance(nanos: u64) {
     let advance = pin!(tokio::time::advance(Duration::from_nanos(nanos)));

@@ -5,6 +5,7 @@ use std::time::Duration;
 use libc::{c_int, c_short, c_uint, epoll_event, nfds_t, pollfd, sigset_t, timespec};
 
 use super::super::super::raw::{pass, set_errno};
+use super::super::super::threads::is_thread_of_program;
 use super::super::super::turns;
 use super::super::waits::{self, timeouts};
 use super::answers::{answer, descriptors, done, is_simulated, makers, status};
@@ -12,6 +13,7 @@ use crate::sandbox::clock::nanos;
 use crate::sandbox::descriptors::Errno;
 use crate::sandbox::escapes::record_escape;
 use crate::sandbox::notes::EscapeKind;
+use crate::sandbox::simulated::simulation;
 
 #[unsafe(no_mangle)]
 pub(super) extern "C" fn epoll_create(size: c_int) -> c_int {
@@ -25,7 +27,13 @@ pub(super) extern "C" fn epoll_create(size: c_int) -> c_int {
 #[unsafe(no_mangle)]
 pub(super) extern "C" fn epoll_create1(flags: c_int) -> c_int {
     match makers() {
-        Some(descriptors) => status(descriptors.epoll()),
+        Some(descriptors) => {
+            let epoll = descriptors.epoll();
+            if let (Some(simulation), Ok(epoll)) = (simulation(), epoll) {
+                simulation.jumps.note_epoll(epoll);
+            }
+            status(epoll)
+        }
         None => pass!(libc::SYS_epoll_create1, flags) as c_int,
     }
 }
@@ -80,10 +88,15 @@ pub(super) unsafe extern "C" fn epoll_pwait(
     let wait = || -> Result<isize, Errno> {
         let (descriptors, mut found) = (descriptors()?, Vec::new());
         let most = usize::try_from(most).ok().filter(|most| *most > 0).ok_or(libc::EINVAL)?;
-        turns::wait_until(time(timeout), || {
+        let mut look = || {
             descriptors.epoll_take(epoll, most, &mut found)?;
             Ok(!found.is_empty())
-        })?;
+        };
+        if rests(epoll) {
+            turns::rest_until(time(timeout), look)
+        } else {
+            turns::wait_until(time(timeout), &mut look)
+        }?;
         for (place, (ready, data)) in found.iter().enumerate() {
             // SAFETY: the caller vouches for room for as many events.
             unsafe { events.add(place).write_unaligned(epoll_event { events: *ready, u64: *data }) };
@@ -111,6 +124,11 @@ pub(super) unsafe extern "C" fn epoll_pwait2(
     let milliseconds = milliseconds.map_or(-1, |length| length.min(i32::MAX as u64) as c_int);
     // SAFETY: the caller vouches for the memory.
     unsafe { epoll_pwait(epoll, events, most, milliseconds, signals) }
+}
+
+/// Whether the runtime that waits here is one that is run until it rests.
+fn rests(epoll: c_int) -> bool {
+    simulation().is_some_and(|simulation| simulation.jumps.runs(epoll)) && !is_thread_of_program()
 }
 
 /// How long a timeout in milliseconds waits; `None` for ever.

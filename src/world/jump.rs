@@ -1,0 +1,78 @@
+//! A world whose hosts run by events: it jumps from one moment to the next.
+
+use std::cmp::Reverse;
+use std::time::Duration;
+
+use super::engine::{Events, Hosts};
+use super::state::World;
+use crate::sandbox;
+
+/// The shortest time: what is due at a moment is due before this much later.
+const INSTANT: Duration = Duration::from_nanos(1);
+
+impl World<'_> {
+    fn events(&mut self) -> &mut Events {
+        match &mut self.hosts {
+            Hosts::Events(events) => events,
+            Hosts::Turmoil(_) => unreachable!("only worlds that run by events jump"),
+        }
+    }
+
+    /// Goes on to the next moment at which something happens, and lets that happen; or to `end`, if nothing does before.
+    pub(super) fn jump(&mut self, end: Duration) {
+        let next = self.next_moment();
+        if next >= end {
+            self.now = end;
+            return;
+        }
+        self.now = next.max(self.now);
+        let now = self.now;
+        sandbox::set_step(now);
+        self.do_what_is_due();
+        while let Some(entry) = self.agenda.first_entry().filter(|entry| entry.key().0 <= now) {
+            let action = entry.remove();
+            self.perform(action);
+            self.do_what_is_due();
+        }
+        if self.wire.closes_idle() {
+            self.wire.close_idle(&mut self.net.lock(), now);
+        }
+        self.do_what_is_due();
+        loop {
+            while let Some((host, waker)) = self.events().take_kernel(now) {
+                let next = self.net.lock().run_kernel(host, now, &waker);
+                self.events().kernel_waits(host, next);
+            }
+            self.do_what_is_due();
+            let Some(host) = self.events().run_next(now) else { break };
+            self.recording.lock().trace.counters.steps += 1;
+            if !self.wrong_clocks.is_empty() {
+                self.count_wrong_reads(host);
+            }
+            self.do_what_is_due();
+        }
+    }
+
+    fn next_moment(&mut self) -> Duration {
+        let agenda = self.agenda.first_key_value().map(|((at, _), _)| *at);
+        let timer = self.net.lock().timers.peek().map(|Reverse((due, _))| *due);
+        // Nothing tells when a connection becomes idle, so it is looked for.
+        let idle = self.wire.closes_idle().then(|| self.now + self.spec.step);
+        let hosts = self.events().next();
+        agenda.into_iter().chain(timer).chain(idle).chain(hosts).min().unwrap_or(Duration::MAX)
+    }
+
+    /// Does what follows at once from what hosts and faults have just done.
+    fn do_what_is_due(&mut self) {
+        let now = self.now;
+        let has_exited = self.has_exited.load(std::sync::atomic::Ordering::Relaxed);
+        if has_exited || self.net.lock().has_work(now + INSTANT) {
+            self.begin_triggered_faults();
+            self.wire.decide(&mut self.net.lock(), now + INSTANT);
+            self.handle_exits();
+            self.kill_exhausted();
+        }
+        self.freeze_hosts();
+        self.events().look(now);
+    }
+}
