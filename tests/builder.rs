@@ -269,7 +269,8 @@ fn times_fit_together() {
     check(small().step(Duration::ZERO), "the step of 0s is too short: make it at least 1ms");
     check(
         small().latency(micros(100)..millis(1)),
-        "the smallest latency, 100us, is below the shortest step, 1ms: make the latency larger",
+        "the smallest latency, 100us, is below the shortest step, 1ms: make the latency larger, or run by events \
+         (`.engine(Engine::Events)`)",
     );
     check(small().latency(millis(30)..millis(20)), "latency: the range 30ms..20ms ends before it begins: swap the two");
 }

@@ -23,13 +23,11 @@ fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("cli") || squall::internal::sandbox::is_zygote() {
         return squall::main(table());
     }
-    let tests: [(&str, fn()); 7] = [
-        ("two_hundred_seeds_repeat_in_every_environment", || every_environment("everything")),
-        ("two_hundred_seeds_with_threads_repeat_in_every_environment", || {
-            if cfg!(target_os = "linux") {
-                every_environment("threads");
-            }
-        }),
+    let tests: [(&str, fn()); 9] = [
+        ("two_hundred_seeds_repeat_in_every_environment", || every_environment("everything", "turmoil")),
+        ("two_hundred_seeds_by_events_repeat_in_every_environment", || on_linux("everything", "events")),
+        ("two_hundred_seeds_with_threads_repeat_in_every_environment", || on_linux("threads", "turmoil")),
+        ("two_hundred_seeds_with_threads_by_events_repeat_in_every_environment", || on_linux("threads", "events")),
         ("a_seed_alone_gives_the_same_run_as_after_others", alone),
         ("different_seeds_give_different_runs", different_seeds),
         ("a_rich_trace_does_not_change_the_run", rich_and_lean),
@@ -57,20 +55,21 @@ fn file(name: &str) -> PathBuf {
 
 /// Starts this executable with `start` for these seeds; returns the lines of fingerprints that it writes.
 fn fingerprints(name: &str, seeds: &str, jobs: &str, start: impl FnOnce(&Path) -> Command) -> Vec<String> {
-    fingerprints_of("everything", name, seeds, jobs, start)
+    fingerprints_of(("everything", "turmoil"), name, seeds, jobs, start)
 }
 
-/// The same for this scenario.
+/// The same for this scenario on this engine.
 fn fingerprints_of(
-    scenario: &str,
+    (scenario, engine): (&str, &str),
     name: &str,
     seeds: &str,
     jobs: &str,
     start: impl FnOnce(&Path) -> Command,
 ) -> Vec<String> {
-    let path = file(&format!("{scenario}-{name}"));
+    let path = file(&format!("{scenario}-{engine}-{name}"));
     let mut command = start(&std::env::current_exe().unwrap());
-    command.args(["cli", "explore", scenario, "--keep-going", "--seeds", seeds, "--jobs", jobs, "--fingerprints"]);
+    command.args(["cli", "explore", scenario, "--keep-going", "--seeds", seeds, "--jobs", jobs]);
+    command.args(["--engine", engine, "--fingerprints"]);
     let output = command.arg(&path).output().unwrap();
     assert!(
         output.status.success(),
@@ -81,24 +80,30 @@ fn fingerprints_of(
     fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect()
 }
 
-fn every_environment(scenario: &str) {
+fn on_linux(scenario: &str, engine: &str) {
+    if cfg!(target_os = "linux") {
+        every_environment(scenario, engine);
+    }
+}
+
+fn every_environment(scenario: &str, engine: &str) {
     let seeds = "0..200";
-    let plain = fingerprints_of(scenario, "plain", seeds, "1", |own| Command::new(own));
+    let plain = fingerprints_of((scenario, engine), "plain", seeds, "1", |own| Command::new(own));
     assert_eq!(plain.len(), 200);
     let check = |difference: &str, other: Vec<String>| {
         let first = plain.iter().zip(&other).find(|(a, b)| a != b);
         assert_eq!(first, None, "{difference}");
         assert_eq!(plain.len(), other.len(), "{difference}");
     };
-    check("a second start", fingerprints_of(scenario, "again", seeds, "1", |own| Command::new(own)));
-    check("two jobs", fingerprints_of(scenario, "two", seeds, "2", |own| Command::new(own)));
+    check("a second start", fingerprints_of((scenario, engine), "again", seeds, "1", |own| Command::new(own)));
+    check("two jobs", fingerprints_of((scenario, engine), "two", seeds, "2", |own| Command::new(own)));
     let elsewhere = |own: &Path| {
         let mut command = Command::new(own);
         command.current_dir("/").env_clear().env("TZ", "Asia/Tokyo").env("LANG", "tr_TR").env("RUST_BACKTRACE", "full");
         command.env("A_LONG_VARIABLE", "x".repeat(20_000));
         command
     };
-    check("another directory and environment", fingerprints_of(scenario, "elsewhere", seeds, "2", elsewhere));
+    check("another directory and environment", fingerprints_of((scenario, engine), "elsewhere", seeds, "2", elsewhere));
     for (name, limit) in [("small", "1024"), ("large", "65536")] {
         let limited = |own: &Path| {
             let mut command = Command::new("sh");
@@ -110,7 +115,7 @@ fn every_environment(scenario: &str) {
             command.arg("-c").arg(script).arg(own);
             command
         };
-        check("another stack limit and name", fingerprints_of(scenario, name, seeds, "2", limited));
+        check("another stack limit and name", fingerprints_of((scenario, engine), name, seeds, "2", limited));
     }
 }
 

@@ -38,6 +38,9 @@ fn serve(scenarios: &[Scenario], job: &[u8]) -> Reply {
     if let (CaseRef::Seed(_), Some(defect)) = (&job.case_ref, scenario.defect_of_own_generators(&case.plan)) {
         return Reply::Misdrawn(defect);
     }
+    if let Some(defect) = scenario.defect_on(case.engine) {
+        return Reply::Refused(defect);
+    }
     if let Some(pattern) = &job.break_on {
         return Reply::Stopped(breakpoint::run_until(scenario, &case, pattern));
     }

@@ -94,14 +94,15 @@ pub(crate) fn use_jumps() {
     }
 }
 
-/// Builds a runtime of this host, and tells what it will wait in.
-pub(crate) fn build_runtime<R>(host: usize, build: impl FnOnce() -> R) -> (R, Parking) {
-    let Some(simulation) = simulation() else { return (build(), Parking { epoll: -1, born: 0 }) };
-    let before = simulation.clocks.swap_outside_host(Some(host));
+/// Builds a runtime for the process that was the last to begin, and tells what it will wait in.
+pub(crate) fn build_runtime<R>(build: impl FnOnce() -> R) -> (R, Parking) {
+    // What the build makes once for all programs belongs to no host, so this is not done as one.
     let runtime = build();
-    let born = simulation.clocks.peek().virtual_nanos;
-    simulation.clocks.swap_outside_host(before);
-    (runtime, Parking { epoll: simulation.jumps.latest_epoll.get(), born })
+    let parking = simulation().map(|simulation| {
+        let (epoll, born) = (simulation.jumps.latest_epoll.get(), simulation.clocks.peek().virtual_nanos);
+        Parking { epoll, born }
+    });
+    (runtime, parking.unwrap_or(Parking { epoll: -1, born: 0 }))
 }
 
 /// Runs this code, which destroys what a host's program has left, as that host's.

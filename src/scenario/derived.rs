@@ -4,8 +4,9 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::{LinkLatency, Scenario};
-use crate::fault::{Topology, TopologyHost, millis};
+use super::{Engine, LinkLatency, Scenario};
+use crate::descriptors::CAN_SIMULATE;
+use crate::fault::{Topology, TopologyHost, duration_text, millis};
 use crate::host::HostSpec;
 use crate::trace::HostId;
 
@@ -82,6 +83,18 @@ impl Scenario {
     pub(super) fn smallest_latency(&self) -> Duration {
         let latencies = self.latencies.iter().map(|(_, _, range)| range.start);
         latencies.fold(self.latency.start, Duration::min)
+    }
+
+    /// Why this engine cannot run it; `None` if it can.
+    pub(crate) fn defect_on(&self, engine: Engine) -> Option<String> {
+        let smallest = self.smallest_latency();
+        if engine == Engine::Turmoil && smallest < SHORTEST_STEP {
+            return Some(format!(
+                "a latency of {} is too short for turmoil's engine: run it with `--engine events`",
+                duration_text(smallest)
+            ));
+        }
+        (engine == Engine::Events && !CAN_SIMULATE).then(|| "hosts run by events only on Linux".to_owned())
     }
 
     /// The length of a simulation step, in whole milliseconds. It is at most the smallest latency, because a segment

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::derived::{SHORTEST_STEP, settings_of};
-use super::{Scenario, nearest};
+use super::{Engine, Scenario, nearest};
 use crate::check::{Check, Situation};
 use crate::descriptors::CAN_SIMULATE;
 use crate::fault::{Generator, Selector, Topology, duration_text};
@@ -73,7 +73,13 @@ impl Scenario {
     }
 
     fn problems_of_sockets(&self) -> Vec<String> {
-        if !self.has_plain_sockets || CAN_SIMULATE {
+        if CAN_SIMULATE {
+            return Vec::new();
+        }
+        if self.engine == Engine::Events {
+            return vec!["hosts run by events only on Linux: run it there, or leave `.engine(..)` out".to_owned()];
+        }
+        if !self.has_plain_sockets {
             return Vec::new();
         }
         vec!["plain sockets are simulated only on Linux: run it there, or use `HostContext::connector`".to_owned()]
@@ -150,6 +156,7 @@ impl Scenario {
         let mut problems = Vec::new();
         let smallest = self.smallest_latency();
         match self.step {
+            _ if self.engine == Engine::Events => {}
             Some(step) if step < SHORTEST_STEP => problems.push(format!(
                 "the step of {} is too short: make it at least {}",
                 duration_text(step),
@@ -161,7 +168,8 @@ impl Scenario {
                 duration_text(smallest)
             )),
             _ if smallest < SHORTEST_STEP => problems.push(format!(
-                "the smallest latency, {}, is below the shortest step, {}: make the latency larger",
+                "the smallest latency, {}, is below the shortest step, {}: make the latency larger, or run \
+                 by events (`.engine(Engine::Events)`)",
                 duration_text(smallest),
                 duration_text(SHORTEST_STEP)
             )),

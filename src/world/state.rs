@@ -304,7 +304,7 @@ impl<'a> World<'a> {
 
     /// Records what each process that runs has open.
     pub(super) fn count_descriptors(&self) {
-        let Some(descriptors) = &self.descriptors else { return };
+        let Some(descriptors) = self.descriptors.as_ref().filter(|_| self.spec.has_plain_sockets) else { return };
         for host in (0..self.slots.len()).map(|index| HostId(index as u16)).filter(|host| self.is_alive(*host)) {
             let Held { open, most, ended } = descriptors.held(host);
             self.record(Some(host), Event::DescriptorsHeld { open, most, ended }, None);

@@ -55,7 +55,8 @@ fn a_fault_triggered_by_the_end_of_a_host_finds_it_down() {
     let fault = fault::kill(here()).at_nth_event("server", "returned", 1).lasting(secs(1));
     let (run, _) = world_with(20, vec![fault], serve, |_, _| std::future::pending(), |scenario| scenario);
     let zero = Duration::ZERO;
-    assert_eq!(lives(&run), [(zero, 0, "started"), (zero, 1, "started"), (millis(10), 0, "returned")]);
+    let ended = if by_events() { millis(7) } else { millis(10) };
+    assert_eq!(lives(&run), [(zero, 0, "started"), (zero, 1, "started"), (ended, 0, "returned")]);
     assert_eq!(run.outcome.fault_effects, [0]);
     // A killed process closes its connections even if its machine loses power right after.
     let first = fault::kill("server").at(secs(1)).lasting(secs(1));

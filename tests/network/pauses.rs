@@ -49,7 +49,9 @@ fn nothing_of_a_paused_process_runs_and_then_all_timers_are_late_at_once() {
     let (run, seen, _) = paused(server, nothing);
     let times = times(&seen);
     let before = times.iter().filter(|at| **at <= 1_060).count();
-    assert_eq!(before, 11, "a tick each 100 ms from 0 to 1 s: {times:?}");
+    // By events, the pause comes before what is due at the same time.
+    let expected = if by_events() { 10 } else { 11 };
+    assert_eq!(before, expected, "a tick each 100 ms from 0 to 1 s: {times:?}");
     let resumed: Vec<u128> = times.iter().copied().filter(|at| (1_061..4_050).contains(at)).collect();
     assert_eq!(resumed, [4_000; 4], "three timers and one tick: {times:?}");
     // Skipped ticks stay skipped, and the next come in time.
@@ -85,9 +87,9 @@ fn clocks_of_a_paused_process_go_on() {
     };
     let (_, seen, _) = paused(server, nothing);
     assert_between(at(&seen, "noticed"), 4_000, 4_000);
-    assert_between(at(&seen, "gap"), 2_900, 3_000);
-    // Ten or eleven sleeps before the pause, one across it, and all others of 100 ms each.
-    assert_between(at(&seen, "ended"), 8_800, 8_900);
+    assert_between(at(&seen, "gap"), 2_900, 3_100);
+    // Nine to eleven sleeps before the pause, one across it, and all others of 100 ms each.
+    assert_between(at(&seen, "ended"), 8_800, 9_000);
 }
 
 #[test]

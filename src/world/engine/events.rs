@@ -92,7 +92,7 @@ impl Events {
         self.end_life(id);
         let host = &mut self.hosts[id.index()];
         let build = || Builder::new_current_thread().enable_all().build().expect("a runtime needs no more than memory");
-        let (runtime, parking) = sandbox::build_runtime(id.index(), build);
+        let (runtime, parking) = sandbox::build_runtime(build);
         let (tasks, slot) = (LocalSet::new(), host.slot.clone());
         tasks.spawn_local(async move {
             sandbox::enter_jumping_host(id.index());
@@ -215,7 +215,12 @@ impl Events {
             host.turns += 1;
             host.due = NEVER;
             let rest = runtime.block_on(tasks.run_until(sandbox::until_rest(id.index(), *parking)));
-            let threads = sandbox::next_wake_of_threads(id.index());
+            let threads = {
+                // Threads of earlier lives wait for nothing while a runtime is entered.
+                let _entered = runtime.enter();
+                // One that could go on now has done so.
+                sandbox::next_wake_of_threads(id.index()).filter(|due| *due > now)
+            };
             let until = match rest {
                 Rest::Until(until) => Some(until),
                 Rest::ForEver => None,

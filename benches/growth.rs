@@ -1,0 +1,176 @@
+//! How the cost of a run grows: with its hosts, its connections, its length, the latency of its links and its faults, on both
+//! engines.
+//!
+//! `cargo bench --bench growth --profile dev` prints the curves. Each figure is CPU time of this thread.
+
+mod support;
+
+use std::time::Duration;
+
+use squall::internal::run::{Detail, run};
+use squall::prelude::*;
+use squall::scenario::{Case, Engine};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use support::{resident_kib, thread_cpu};
+
+/// How long the run with the most hosts may take on turmoil's engine, as a number of hosts.
+const MOST_HOSTS_ON_TURMOIL: usize = 50;
+
+async fn echo(cx: HostContext) -> std::io::Result<()> {
+    let listener = cx.listener(80);
+    loop {
+        let (mut stream, _) = listener.accept().await?;
+        tokio::spawn(async move {
+            let mut buffer = [0; 64];
+            while let Ok(length @ 1..) = stream.read(&mut buffer).await {
+                if stream.write_all(&buffer[..length]).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+}
+
+/// Asks once each `pause`, over one connection that it opens again when it breaks.
+async fn ask(cx: HostContext, pause: Duration) {
+    loop {
+        let asked = async {
+            let mut stream = cx.connector().connect("server", 80).await?;
+            loop {
+                stream.write_all(b"ping").await?;
+                stream.read_exact(&mut [0; 4]).await?;
+                tokio::time::sleep(pause).await;
+            }
+        };
+        let _: std::io::Result<()> = asked.await;
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Opens connections one after the other, and closes each.
+async fn come_and_go(cx: HostContext, times: usize) {
+    for _ in 0..times {
+        if let Ok(mut stream) = cx.connector().connect("server", 80).await {
+            let _ = stream.write_all(b"ping").await;
+            let _ = stream.read_exact(&mut [0; 4]).await;
+        }
+    }
+}
+
+fn pair(name: &str, pause: Duration, length: Duration) -> Scenario {
+    Scenario::new(name)
+        .host("server", echo)
+        .host("client", move |cx| ask(cx, pause))
+        .run_for(length)
+        .settle_for(Duration::ZERO)
+}
+
+/// Two hosts that talk, among others that wait for a timer once a second, or only listen.
+fn hosts(count: usize, beats: bool) -> Scenario {
+    let idle = move |cx: HostContext| async move {
+        if beats {
+            loop {
+                tokio::time::sleep(secs(1)).await;
+            }
+        }
+        let _ = cx.listener(80).accept().await;
+    };
+    pair("hosts", millis(100), secs(20)).hosts("other", count - 2, idle)
+}
+
+/// The CPU seconds of one run.
+fn cost(engine: Engine, scenario: Scenario, plan: impl FnOnce(Case) -> Case) -> f64 {
+    let scenario = scenario.engine(engine);
+    let case = plan(scenario.control(Seed(1)));
+    let began = thread_cpu();
+    let run = run(&scenario, &case, Detail::Lean);
+    let took = thread_cpu() - began;
+    assert!(run.outcome.findings.is_empty(), "{:?}", run.outcome.findings);
+    took.as_secs_f64()
+}
+
+fn line<T: std::fmt::Display>(what: &str, engine: Engine, points: impl IntoIterator<Item = (T, f64, Duration)>) {
+    print!("{what:<30} {:<8}", engine.name());
+    for (point, cost, length) in points {
+        print!("  {point}: {:.3} s ({:.0}x)", cost, length.as_secs_f64() / cost);
+    }
+    println!();
+}
+
+fn main() {
+    println!("CPU seconds of a run, and simulated seconds for each of them\n");
+    for (what, beats) in [("hosts that listen", false), ("hosts with a timer each second", true)] {
+        for engine in [Engine::Turmoil, Engine::Events] {
+            let counts = [3, 10, 50, 100, 1_000].into_iter();
+            let counts = counts.filter(|count| engine == Engine::Events || *count <= MOST_HOSTS_ON_TURMOIL);
+            line(what, engine, counts.map(|count| (count, cost(engine, hosts(count, beats), |case| case), secs(20))));
+        }
+    }
+    for engine in [Engine::Turmoil, Engine::Events] {
+        let lengths = [secs(60), secs(3_600), secs(86_400)];
+        let day = |length| pair("length", secs(60), length);
+        line(
+            "a question each minute, for",
+            engine,
+            lengths.map(|length| (format!("{} s", length.as_secs()), cost(engine, day(length), |case| case), length)),
+        );
+    }
+    for engine in [Engine::Turmoil, Engine::Events] {
+        let latencies = [millis(10), millis(1), Duration::from_micros(200)];
+        let latencies = latencies.into_iter().filter(|least| engine == Engine::Events || *least >= millis(1));
+        let near = |least: Duration| pair("latency", millis(100), secs(60)).latency(least..least * 2);
+        line(
+            "latency",
+            engine,
+            latencies.map(|least| (format!("{least:?}"), cost(engine, near(least), |c| c), secs(60))),
+        );
+    }
+    for engine in [Engine::Turmoil, Engine::Events] {
+        let counts = [1_000, 4_000, 16_000, 64_000];
+        let before = resident_kib(std::process::id()).unwrap_or_default();
+        let many = |count: usize| {
+            Scenario::new("connections")
+                .host("server", echo)
+                .host("client", move |cx| come_and_go(cx, count))
+                .latency(millis(1)..millis(1))
+                .run_for(secs(count as u64 / 100))
+                .settle_for(Duration::ZERO)
+        };
+        line(
+            "connections, one by one",
+            engine,
+            counts.map(|count| (count, cost(engine, many(count), |case| case), secs(count as u64 / 100))),
+        );
+        println!(
+            "{:<39}  memory grew by {} KiB",
+            "",
+            resident_kib(std::process::id()).unwrap_or_default().saturating_sub(before)
+        );
+    }
+    faults();
+}
+
+/// Three hosts for 160 s, without faults and with many.
+fn faults() {
+    for engine in [Engine::Turmoil, Engine::Events] {
+        let scenario = || pair("faults", millis(100), secs(160)).host("other", |cx| ask(cx, millis(100)));
+        let clocks = |mut case: Case| {
+            for n in 0..1_000 {
+                case = case.fault(fault::clock_skew(1, "server").at(millis(n)).lasting(secs(150)));
+            }
+            case
+        };
+        let isolated = |case: Case| {
+            let case = case.fault(fault::partition("other", "server").at_start().lasting(secs(160)));
+            (0..150)
+                .fold(case, |case, n| case.fault(fault::loss(0.01, "client", "server").at(secs(n)).lasting(secs(1))))
+        };
+        let points = [
+            ("none", cost(engine, scenario(), |case| case)),
+            ("1,000 of the clock", cost(engine, scenario(), clocks)),
+            ("a partition throughout, and loss", cost(engine, scenario(), isolated)),
+        ];
+        line("faults", engine, points.map(|(what, cost)| (what, cost, secs(160))));
+    }
+}
