@@ -34,12 +34,11 @@ impl Net {
         let next = kernel.connects.entry((to, port)).or_default();
         let key = FlowKey { from: host, to, port, ordinal: *next };
         *next += 1;
-        let id = self.flows.len() as FlowId;
         let mut flow = Flow::new(key, address, client_port);
         flow.ends[Side::Client.index()] = Some(End::new(EndState::Connecting));
-        self.flows.push(flow);
+        self.forget_what_is_over();
         self.recording.lock().trace.counters.connects += 1;
-        Ok(id)
+        Ok(self.flows.push(flow))
     }
 
     /// Lets a name stand for other hosts; returns whether it is known.
@@ -123,7 +122,7 @@ impl Net {
         }
         // A peer may know of a connection that this machine does not know yet: it is open there from the handshake's second
         // segment on.
-        for (flow, side) in self.sides_of(host) {
+        for (flow, side) in self.flows.sides_of(host) {
             // Room that was too small to announce may be all the room of the new window.
             self.announce(flow, side);
             if let Some(end) = self.flows[flow as usize].end(side.other()) {

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::{Bytes, BytesMut};
 
 use super::bound::{Bound, Sharing, SocketId, digest, is_conflict, receivers};
-use super::flow::{Flow, FlowId, Packet, Side};
+use super::flow::{Flow, Packet, Side};
 use super::inbox::Inbox;
 use super::kernel::Net;
 use super::machine::Kernel;
@@ -60,7 +60,7 @@ impl Net {
 
     fn send_datagram(&mut self, from: (HostId, u16), to: (HostId, IpAddr, u16), bytes: Bytes) {
         let ((from, from_port), (to, address, port)) = (from, to);
-        let next = self.flows.len() as FlowId;
+        let next = self.flows.next();
         let flow = *self.datagram_flows.entry((from, from_port, address, port)).or_insert(next);
         if flow == next {
             let kind = if address.is_ipv6() { DATAGRAMS | IPV6 } else { DATAGRAMS };

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use siphasher::sip::SipHasher13;
 
 use super::flow::{End, Flow, FlowId, Packet, Side};
+use super::flows::Flows;
 use super::headline::headline;
 use super::host_faults::AllHostFaults;
 use super::limits::Limits;
@@ -30,7 +31,7 @@ const LOOPBACK: Duration = Duration::from_micros(50);
 pub(crate) struct Net {
     pub(crate) recording: SharedRecording,
     pub(crate) names: Names,
-    pub(crate) flows: Vec<Flow>,
+    pub(crate) flows: Flows,
     /// The flows of datagrams: from which machine and port to which address and port.
     pub(super) datagram_flows: BTreeMap<(HostId, u16, IpAddr, u16), FlowId>,
     pub(crate) packets: Packets,
@@ -50,7 +51,7 @@ impl Net {
         let hosts = names.len();
         Net {
             names: Names::new(names, recording.clone()),
-            flows: Vec::new(),
+            flows: Flows::new(hosts),
             datagram_flows: BTreeMap::new(),
             packets: Packets::default(),
             undecided: Vec::new(),
@@ -171,7 +172,7 @@ impl Net {
     /// A machine loses power: its kernel forgets everything, and no peer is notified.
     pub(crate) fn power_off(&mut self, host: HostId) {
         let now = sandbox::now();
-        for (id, side) in self.sides_of(host) {
+        for (id, side) in self.flows.sides_of(host) {
             self.flows[id as usize].forget(side, now);
             self.take_end(id, side);
         }
@@ -193,21 +194,19 @@ impl Net {
 
     /// The sides of connections that a program or an accept queue of this machine holds.
     pub(super) fn ends_of(&self, host: HostId) -> Vec<(FlowId, Side)> {
-        let mut sides = self.sides_of(host);
+        let mut sides = self.flows.sides_of(host);
         sides.retain(|(id, side)| self.flows[*id as usize].ends[side.index()].is_some());
         sides
     }
 
-    /// The sides of all connections that this machine has had.
-    pub(super) fn sides_of(&self, host: HostId) -> Vec<(FlowId, Side)> {
-        let mut sides = Vec::new();
-        for (id, flow) in self.flows.iter().enumerate() {
-            for side in [Side::Client, Side::Server] {
-                if flow.host(side) == host {
-                    sides.push((id as FlowId, side));
-                }
-            }
+    /// Forgets the connections that are over, from time to time.
+    pub(super) fn forget_what_is_over(&mut self) {
+        if !self.flows.is_time_to_forget() {
+            return;
         }
-        sides
+        let mut is_needed = self.packets.busy();
+        is_needed.extend(self.datagram_flows.values());
+        self.kernels.iter().for_each(|kernel| is_needed.extend(kernel.listeners.requested()));
+        self.flows.forget_all_but(&is_needed);
     }
 }

@@ -180,6 +180,11 @@ impl Listeners {
         Completed::Yes(wake)
     }
 
+    /// The connections whose handshake is not complete.
+    pub(super) fn requested(&self) -> impl Iterator<Item = FlowId> {
+        self.handshakes.keys().copied()
+    }
+
     /// A requested connection is reset.
     pub(super) fn forget(&mut self, flow: FlowId) {
         self.handshakes.remove(&flow);

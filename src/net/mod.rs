@@ -61,6 +61,7 @@ mod calls;
 mod connector;
 mod datagram;
 mod flow;
+mod flows;
 mod frozen;
 mod halves;
 mod headline;

@@ -37,7 +37,7 @@ impl World<'_> {
                     if fault.kind.takes_hosts_down() {
                         change_life(self, host);
                     } else {
-                        self.apply_host_faults(host);
+                        self.changed_hosts.insert(host);
                     }
                 }
             }

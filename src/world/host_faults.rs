@@ -11,7 +11,14 @@ use crate::sandbox::{self, WallError};
 use crate::trace::{Event, HostId};
 
 impl<'a> World<'a> {
-    /// Applies the combined effect of all active faults of a host. Called when one of them begins or ends, and when the
+    /// Applies the faults of all hosts for which they have changed: once for all that begin and end at the same time.
+    pub(super) fn apply_changed_faults(&mut self) {
+        while let Some(host) = self.changed_hosts.pop_first() {
+            self.apply_host_faults(host);
+        }
+    }
+
+    /// Applies the combined effect of all active faults of a host. Called when some of them begin or end, and when the
     /// host's program is about to start.
     pub(super) fn apply_host_faults(&mut self, host: HostId) {
         let acting = self.active_host_faults(host);

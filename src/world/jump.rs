@@ -32,6 +32,9 @@ impl World<'_> {
         while let Some(entry) = self.agenda.first_entry().filter(|entry| entry.key().0 <= now) {
             let action = entry.remove();
             self.perform(action);
+            if self.agenda.first_key_value().is_none_or(|((at, _), _)| *at > now) {
+                self.apply_changed_faults();
+            }
             self.do_what_is_due();
         }
         if self.wire.closes_idle() {

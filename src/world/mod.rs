@@ -135,8 +135,12 @@ impl<'a> World<'a> {
                 break;
             }
             is_eventful = true;
+            let at = entry.key().0;
             let action = entry.remove();
             self.perform(action);
+            if self.agenda.first_key_value().is_none_or(|((next, _), _)| *next != at) {
+                self.apply_changed_faults();
+            }
         }
         if is_eventful {
             self.begin_triggered_faults();
@@ -188,6 +192,7 @@ impl<'a> World<'a> {
         for index in self.active.clone() {
             self.end_fault(index);
         }
+        self.apply_changed_faults();
         // Programs that ran out of memory and that no supervisor has restarted yet.
         for host in 0..self.downed_by.len() {
             for fault in self.downed_by[host].clone() {

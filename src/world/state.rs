@@ -113,6 +113,8 @@ pub(super) struct World<'a> {
     pub(super) agenda: BTreeMap<(Duration, u64), Action>,
     pub(super) agenda_entries: u64,
     pub(super) active: Vec<usize>,
+    /// The hosts whose faults have changed since they were last applied.
+    pub(super) changed_hosts: BTreeSet<HostId>,
     /// The hosts whose process is paused, or is about to be.
     pub(super) paused: BTreeMap<HostId, Paused>,
     /// The hosts whose output is stalled.
@@ -155,6 +157,7 @@ impl<'a> World<'a> {
             agenda: BTreeMap::new(),
             agenda_entries: 0,
             active: Vec::new(),
+            changed_hosts: BTreeSet::new(),
             paused: BTreeMap::new(),
             stalled: BTreeSet::new(),
             wrong_clocks: BTreeMap::new(),

@@ -123,6 +123,7 @@ impl World<'_> {
             self.finish_crash(host, &self.spec.plan.faults[index]);
         }
         self.begin_fault(index, FaultStart { at, here: Some(here) });
+        self.apply_changed_faults();
     }
 
     /// Completes a kill or power off of a host whose alive flag is cleared and whose kernel has handled it already.

@@ -10,8 +10,8 @@ use crate::trace::HostId;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct IdleWatch {
     idle_for: Duration,
-    /// How many connections of the world it has seen.
-    known: usize,
+    /// The first connection of the world that it has not seen.
+    known: FlowId,
     /// The connections that may become idle, and when each was last seen busy.
     live: Vec<(FlowId, Duration)>,
     has_looked: bool,
@@ -25,14 +25,8 @@ impl IdleWatch {
     /// The connections from one machine to another that are to be closed now: at the first call all idle ones, later
     /// those that have been idle for long enough.
     pub(super) fn find_idle(&mut self, net: &Net, from: HostId, to: HostId, now: Duration) -> Vec<FlowId> {
-        let news = net
-            .flows
-            .iter()
-            .enumerate()
-            .skip(self.known)
-            .filter(|(_, flow)| (flow.key.from, flow.key.to) == (from, to));
-        self.live.extend(news.map(|(id, _)| (id as FlowId, now)));
-        self.known = net.flows.len();
+        self.live.extend(net.flows.between(from, to, self.known).map(|id| (id, now)));
+        self.known = net.flows.next();
         self.live.retain(|(id, _)| {
             let flow = &net.flows[*id as usize];
             !flow.is_severed && flow.ends[Side::Client.index()].is_some()

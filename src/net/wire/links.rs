@@ -1,7 +1,6 @@
 //! All links of a world, one per direction, and the two ways to stop a segment: dropping it, or answering it with a
 //! reset.
 
-use std::ops::Range;
 use std::time::Duration;
 
 use super::link::{Link, WireSettings, within};
@@ -14,34 +13,46 @@ use crate::trace::{Event, FlowKey, HostId, SegmentKind};
 #[derive(Debug)]
 pub(super) struct Links {
     pub(super) seed: Seed,
-    /// The links by source host, then by destination host.
+    /// The links by source host, then by destination host. A host that has sent nothing yet, and from which no link differs
+    /// from the others, has none.
     pub(super) by_host: Vec<Vec<Link>>,
+    /// A link that differs in nothing.
+    plain: Link,
     /// How often each fault of the plan was effective.
     pub(super) effects: Vec<u64>,
 }
 
 impl Links {
     pub(super) fn new(settings: &WireSettings, hosts: usize, faults: usize) -> Links {
-        let link = |from: usize, to: usize| {
-            let of_pair = |(a, b, _): &&(HostId, HostId, Range<Duration>)| {
-                (a.index(), b.index()) == (from, to) || (a.index(), b.index()) == (to, from)
-            };
-            let own = settings.latencies.iter().rev().find(of_pair);
-            let latency = own.map_or(&settings.latency, |(_, _, latency)| latency).clone();
-            Link { latency, faults: Vec::new(), stalled: Vec::new() }
-        };
-        let by_host = (0..hosts).map(|from| (0..hosts).map(|to| link(from, to)).collect()).collect();
-        Links { seed: settings.seed, by_host, effects: vec![0; faults] }
+        let plain = Link { latency: settings.latency.clone(), faults: Vec::new(), stalled: Vec::new() };
+        let by_host = (0..hosts).map(|_| Vec::new()).collect();
+        let mut links = Links { seed: settings.seed, by_host, plain, effects: vec![0; faults] };
+        for (a, b, latency) in &settings.latencies {
+            links.between_mut(*a, *b).latency = latency.clone();
+            links.between_mut(*b, *a).latency = latency.clone();
+        }
+        links
     }
 
     /// The link from one host to another.
     pub(super) fn between(&self, from: HostId, to: HostId) -> &Link {
-        &self.by_host[from.index()][to.index()]
+        self.by_host[from.index()].get(to.index()).unwrap_or(&self.plain)
     }
 
     /// The link from one host to another, for changes.
     pub(super) fn between_mut(&mut self, from: HostId, to: HostId) -> &mut Link {
+        self.fill(from);
         &mut self.by_host[from.index()][to.index()]
+    }
+
+    /// Makes the links from a host.
+    #[inline]
+    pub(super) fn fill(&mut self, from: HostId) {
+        if self.by_host[from.index()].is_empty() {
+            let latency = &self.plain.latency;
+            let link = || Link { latency: latency.clone(), faults: Vec::new(), stalled: Vec::new() };
+            self.by_host[from.index()] = (0..self.by_host.len()).map(|_| link()).collect();
+        }
     }
 
     /// Counts and records that a fault kept a segment, or a part of it, from passing.

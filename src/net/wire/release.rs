@@ -8,6 +8,7 @@ use turmoil::{Protocol, Segment, SentRef, Sim};
 
 use super::link::within;
 use super::links::Links;
+use crate::trace::HostId;
 
 /// A segment of a plain turmoil socket. Turmoil appends new segments to a link's queue, so its position there
 /// identifies it.
@@ -79,7 +80,7 @@ impl ForeignSegments {
     ) {
         let (from, to) = (host_at(sent.pair().0.ip()), host_at(sent.pair().1.ip()));
         let known = links.by_host.len();
-        let link = (from < known && to < known).then(|| &links.by_host[from][to]);
+        let link = (from < known && to < known).then(|| links.between(HostId(from as u16), HostId(to as u16)));
         let is_new = place == self.0[index].len();
         if is_new {
             self.0[index].push_back(Foreign { due: None, forward, released: false });

@@ -11,18 +11,22 @@ use crate::trace::{Event, SegmentKind};
 impl Links {
     /// The fault that loses this transmission, if any.
     pub(super) fn loses(&mut self, net: &Net, id: u32, at: Duration) -> Option<u32> {
-        let packet = net.packets.get(id)?;
+        let (packet, seed) = (net.packets.get(id)?, self.seed);
         let flow = &net.flows[packet.flow as usize];
         let (from, to) = (flow.host(packet.side), flow.host(packet.side.other()));
-        let link = &mut self.by_host[from.index()][to.index()];
-        if link.faults.is_empty() { None } else { link.lost(self.seed, &transmission(net, packet, at)) }
+        let link = self.between(from, to);
+        if link.faults.is_empty() {
+            return None;
+        }
+        let link = self.between_mut(from, to);
+        link.lost(seed, &transmission(net, packet, at))
     }
 
     /// A datagram that gets through may arrive a second time, after another latency: returns the ticket of the second one.
     pub(super) fn duplicate(&mut self, net: &mut Net, id: u32, at: Duration) -> Option<(u32, Duration)> {
         let packet = net.packets.get(id).filter(|packet| packet.kind == SegmentKind::Datagram)?;
         let flow = &net.flows[packet.flow as usize];
-        let link = &self.by_host[flow.host(packet.side).index()][flow.host(packet.side.other()).index()];
+        let link = self.between(flow.host(packet.side), flow.host(packet.side.other()));
         let sent = transmission(net, packet, at);
         let fault = link.duplicates(self.seed, &sent)?;
         let latency = within(&link.latency, self.seed.decide_unit("latency of the second", &sent.name));
@@ -37,7 +41,8 @@ impl Links {
         let Some(packet) = net.packets.get(id) else { return Duration::ZERO };
         let flow = &net.flows[packet.flow as usize];
         let (from, to) = (flow.host(packet.side), flow.host(packet.side.other()));
-        let Links { seed, by_host, effects } = self;
+        self.fill(from);
+        let Links { seed, by_host, effects, .. } = self;
         let link = &mut by_host[from.index()][to.index()];
         let sent = transmission(net, packet, at);
         let mut latency = within(&link.latency, seed.decide_unit("latency", &sent.name));
