@@ -9,6 +9,9 @@ mod datagrams;
 mod echo;
 #[path = "network/edges.rs"]
 mod edges;
+#[cfg(target_os = "linux")]
+#[path = "network/events.rs"]
+mod events;
 #[path = "network/generators.rs"]
 mod generators;
 #[path = "network/kinds.rs"]

@@ -8,6 +8,7 @@ use std::future::poll_fn;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use super::notes::PanicNote;
 use super::platform;
 use super::simulated::simulation;
 
@@ -27,14 +28,13 @@ pub(crate) enum Rest {
     Until(Duration),
     /// For ever.
     ForEver,
+    /// Not at all: its tasks wake each other, or themselves, again and again.
+    Busy,
 }
 
 /// How often in a row a runtime only looks at its epoll before it counts as busy. Tokio looks after 61 polls of tasks, and
 /// whenever all tasks have yielded.
 const MANY_LOOKS: u32 = 128;
-
-/// For how long a busy runtime computes before it looks again.
-const COMPUTES_FOR: u64 = 100_000;
 
 /// The length of a tick of tokio's timers, in nanoseconds.
 const TICK: u64 = 1_000_000;
@@ -71,7 +71,7 @@ impl Jumps {
         let rest = match timeout {
             None => Rest::ForEver,
             Some(0) if looks < MANY_LOOKS => return self.looks.set(looks + 1),
-            Some(0) => Rest::Until(Duration::from_nanos(now.saturating_add(COMPUTES_FOR))),
+            Some(0) => Rest::Busy,
             Some(timeout) => {
                 // The timeout is rounded up to milliseconds; timers are due at ticks.
                 let tick = now.saturating_add(timeout).saturating_sub(born) / TICK * TICK;
@@ -136,6 +136,17 @@ pub(crate) fn take_woken(into: &mut Vec<usize>) {
         });
     }
     into.append(&mut simulation.jumps.woken.borrow_mut());
+}
+
+/// Notes, so that the run fails, that a host's runtime has been busy since this time and is not run any more.
+pub(crate) fn note_livelock(host: usize, since: Duration) {
+    let Some(simulation) = simulation() else { return };
+    let (name, at) = (simulation.name_of(host), time_of(host));
+    let message = format!(
+        "{} has not waited for anything since {since:?}: its tasks wake each other, or yield, without end",
+        name.as_deref().unwrap_or_default()
+    );
+    simulation.note(PanicNote { message, location: String::new(), host: name, at });
 }
 
 /// The time of a host, which blocking calls may have moved ahead.

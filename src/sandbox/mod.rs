@@ -68,7 +68,9 @@ pub use freeze::{CAN_FREEZE, Freeze};
 pub(crate) use interrupt::{INTERRUPTED, is_interrupted, note_interrupts};
 pub(crate) use job::WIRE_LOG_BYTES;
 pub use job::{End, EntryPoint, Finished, Handler, ProcessLimits};
-pub(crate) use jump::{Parking, Rest, as_host, build_runtime, note_woken, take_woken, time_of, until_rest, use_jumps};
+pub(crate) use jump::{
+    Parking, Rest, as_host, build_runtime, note_livelock, note_woken, take_woken, time_of, until_rest, use_jumps,
+};
 pub(crate) use ledger::Ledger;
 pub use notes::{Escape, EscapeKind, Notes, PanicNote};
 pub use recorded::last_escapes;

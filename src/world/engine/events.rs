@@ -18,6 +18,16 @@ use crate::trace::HostId;
 /// A time at which nothing happens any more.
 const NEVER: Duration = Duration::MAX;
 
+/// For how long a busy runtime computes before it is run again, at least.
+const COMPUTES_FOR: Duration = Duration::from_micros(100);
+
+/// Of the time for which it has been busy, this part is added: one that only waits for a time by looking at its clock gets
+/// there, a little late, and one that would go on for ever is found soon.
+const PATIENCE: u32 = 32;
+
+/// A runtime that is busy for this long never rests.
+const LONGEST_BUSY: Duration = Duration::from_secs(10);
+
 /// What runs a program.
 #[derive(Debug)]
 struct Life {
@@ -35,6 +45,8 @@ struct Host {
     /// How often the program has run.
     turns: u64,
     is_frozen: bool,
+    /// Since when its runtime has been busy.
+    busy_since: Option<Duration>,
     /// When the kernel next has something to do.
     kernel_due: Duration,
     kernel: Waker,
@@ -82,7 +94,16 @@ impl Events {
     pub(super) fn add(&mut self, id: HostId, slot: &Arc<Mutex<Slot>>) {
         let kernel = Waker::from(Arc::new(KernelWaker { host: id, woken: self.woken_kernels.clone() }));
         let slot = slot.clone();
-        self.hosts.push(Host { slot, life: None, due: NEVER, turns: 0, is_frozen: false, kernel_due: NEVER, kernel });
+        self.hosts.push(Host {
+            slot,
+            life: None,
+            due: NEVER,
+            turns: 0,
+            is_frozen: false,
+            busy_since: None,
+            kernel_due: NEVER,
+            kernel,
+        });
         // Its kernel has told nobody yet what it has to do.
         self.woken_kernels.lock().unwrap_or_else(PoisonError::into_inner).push(id);
         self.begin_life(id);
@@ -104,7 +125,7 @@ impl Events {
 
     pub(super) fn end_life(&mut self, id: HostId) {
         let host = &mut self.hosts[id.index()];
-        (host.due, host.is_frozen) = (NEVER, false);
+        (host.due, host.is_frozen, host.busy_since) = (NEVER, false, None);
         if let Some(Life { runtime, tasks, .. }) = host.life.take() {
             sandbox::as_host(id.index(), || {
                 drop(runtime);
@@ -221,9 +242,22 @@ impl Events {
                 // One that could go on now has done so.
                 sandbox::next_wake_of_threads(id.index()).filter(|due| *due > now)
             };
+            if rest != Rest::Busy {
+                host.busy_since = None;
+            }
             let until = match rest {
                 Rest::Until(until) => Some(until),
                 Rest::ForEver => None,
+                Rest::Busy => {
+                    let since = *host.busy_since.get_or_insert(now);
+                    let busy = now.saturating_sub(since);
+                    if busy > LONGEST_BUSY {
+                        sandbox::note_livelock(id.index(), since);
+                        host.is_frozen = true;
+                        return Some(id);
+                    }
+                    Some(now + COMPUTES_FOR.max(busy / PATIENCE))
+                }
             };
             if let Some(due) = until.into_iter().chain(threads).min() {
                 self.wake(id, due);
