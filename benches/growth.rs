@@ -12,9 +12,9 @@ use squall::prelude::*;
 use squall::scenario::{Case, Engine};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use support::{resident_kib, thread_cpu};
+use support::{peak_kib, thread_cpu};
 
-/// How long the run with the most hosts may take on turmoil's engine, as a number of hosts.
+/// The most hosts with which turmoil's engine is tried: its cost grows with their cube.
 const MOST_HOSTS_ON_TURMOIL: usize = 50;
 
 async fn echo(cx: HostContext) -> std::io::Result<()> {
@@ -66,17 +66,28 @@ fn pair(name: &str, pause: Duration, length: Duration) -> Scenario {
         .settle_for(Duration::ZERO)
 }
 
-/// Two hosts that talk, among others that wait for a timer once a second, or only listen.
-fn hosts(count: usize, beats: bool) -> Scenario {
-    let idle = move |cx: HostContext| async move {
-        if beats {
-            loop {
+/// What the hosts beside the two that talk do.
+#[derive(Clone, Copy)]
+enum Others {
+    Listen,
+    /// They wait for a timer each second.
+    Wait,
+    /// They ask the server each second.
+    Ask,
+}
+
+/// Two hosts that talk, among others.
+fn hosts(count: usize, others: Others, length: Duration) -> Scenario {
+    let other = move |cx: HostContext| async move {
+        match others {
+            Others::Listen => drop(cx.listener(80).accept().await),
+            Others::Wait => loop {
                 tokio::time::sleep(secs(1)).await;
-            }
+            },
+            Others::Ask => ask(cx, secs(1)).await,
         }
-        let _ = cx.listener(80).accept().await;
     };
-    pair("hosts", millis(100), secs(20)).hosts("other", count - 2, idle)
+    pair("hosts", millis(100), length).hosts("other", count - 2, other)
 }
 
 /// The CPU seconds of one run: of one that takes long, or the mean of several.
@@ -106,11 +117,24 @@ fn line<T: std::fmt::Display>(what: &str, engine: Engine, points: impl IntoItera
 
 fn main() {
     println!("CPU seconds of a run, and simulated seconds for each of them\n");
-    for (what, beats) in [("hosts that listen", false), ("hosts with a timer each second", true)] {
+    let kinds = [
+        ("two talk, others listen", Others::Listen),
+        ("others wait each second", Others::Wait),
+        ("others ask each second", Others::Ask),
+    ];
+    for (what, others) in kinds {
         for engine in [Engine::Turmoil, Engine::Events] {
             let counts = [3, 10, 50, 100, 1_000].into_iter();
             let counts = counts.filter(|count| engine == Engine::Events || *count <= MOST_HOSTS_ON_TURMOIL);
-            line(what, engine, counts.map(|count| (count, cost(engine, hosts(count, beats), |case| case), secs(20))));
+            let of_length = |count, length| cost(engine, hosts(count, others, length), |case| case);
+            let of = |count| {
+                let whole = of_length(count, secs(20));
+                // Building a run's hosts costs once; what is left is the cost of its time.
+                let longer = of_length(count, secs(220));
+                let more = secs(200).as_secs_f64() / (longer - whole);
+                (format!("{count} hosts (then {more:.0}x)"), whole, secs(20))
+            };
+            line(what, engine, counts.map(of));
         }
     }
     for engine in [Engine::Turmoil, Engine::Events] {
@@ -134,7 +158,6 @@ fn main() {
     }
     for engine in [Engine::Turmoil, Engine::Events] {
         let counts = [1_000, 4_000, 16_000, 64_000];
-        let before = resident_kib(std::process::id()).unwrap_or_default();
         let many = |count: usize| {
             Scenario::new("connections")
                 .host("server", echo)
@@ -143,16 +166,11 @@ fn main() {
                 .run_for(secs(count as u64 / 100))
                 .settle_for(Duration::ZERO)
         };
-        line(
-            "connections, one by one",
-            engine,
-            counts.map(|count| (count, cost(engine, many(count), |case| case), secs(count as u64 / 100))),
-        );
-        println!(
-            "{:<39}  memory grew by {} KiB",
-            "",
-            resident_kib(std::process::id()).unwrap_or_default().saturating_sub(before)
-        );
+        let of = |count| {
+            let cost = cost(engine, many(count), |case| case);
+            (format!("{count} (peak of memory {} KiB)", peak_kib()), cost, secs(count as u64 / 100))
+        };
+        line("connections, one by one", engine, counts.map(of));
     }
     faults();
 }

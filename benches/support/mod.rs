@@ -21,6 +21,13 @@ pub fn resident_kib(process: u32) -> Option<u64> {
     line.trim().split(' ').next()?.parse().ok()
 }
 
+/// The most memory that this process has had, in KiB.
+pub fn peak_kib() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").expect("this needs Linux, which has /proc");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+    line.trim().split(' ').next().and_then(|word| word.parse().ok()).unwrap_or_default()
+}
+
 /// The child processes of this process that are still running.
 pub fn children() -> Vec<u32> {
     let own = std::process::id().to_string();

@@ -424,6 +424,13 @@ impl Clocks {
         self.quiet.get()
     }
 
+    /// The runtime of this host runs next.
+    pub(super) fn expect(&self, host: usize) {
+        if let Some(id) = self.hosts[host].runtime.get() {
+            self.last_runtime.set(Some((id, host)));
+        }
+    }
+
     #[inline(always)]
     fn slot_of(&self, id: Id) -> Option<usize> {
         if let Some((last, slot)) = self.last_runtime.get()

@@ -53,6 +53,7 @@ mod jump;
 mod ledger;
 mod notes;
 mod recorded;
+mod resting;
 mod simulated;
 #[cfg(test)]
 mod tests;
@@ -68,12 +69,11 @@ pub use freeze::{CAN_FREEZE, Freeze};
 pub(crate) use interrupt::{INTERRUPTED, is_interrupted, note_interrupts};
 pub(crate) use job::WIRE_LOG_BYTES;
 pub use job::{End, EntryPoint, Finished, Handler, ProcessLimits};
-pub(crate) use jump::{
-    Parking, Rest, as_host, build_runtime, note_livelock, note_woken, take_woken, time_of, until_rest, use_jumps,
-};
+pub(crate) use jump::{as_host, build_runtime, note_livelock, note_woken, take_woken, time_of, until_rest, use_jumps};
 pub(crate) use ledger::Ledger;
 pub use notes::{Escape, EscapeKind, Notes, PanicNote};
 pub use recorded::last_escapes;
+pub(crate) use resting::{Parking, Rest};
 pub use simulated::{
     Settings, current_host, end_lives, is_dead, is_simulating, is_simulating_thread, leave, now, set_dead,
     set_outside_host, set_step, set_wall_error, set_wall_offset, take_wrong_reads,

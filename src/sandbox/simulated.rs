@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use super::clock::{Clocks, ORIGIN, SPIN_LIMIT, WallError, nanos};
 use super::descriptors::Descriptors;
-use super::jump::Jumps;
 use super::notes::{Notes, PanicNote};
 use super::platform;
 use super::recorded::{Recorded, finish};
+use super::resting::Jumps;
 use crate::seed::Seed;
 
 /// The inputs that determine what a run sees of clocks, entropy and hosts.

@@ -139,7 +139,10 @@ impl<'a> World<'a> {
         let has_descriptors = spec.has_plain_sockets || spec.engine == Engine::Events;
         let descriptors = has_descriptors.then(|| ProcessDescriptors::serve(net.clone(), spec.hosts.len()));
         let hosts = match spec.engine {
-            Engine::Turmoil => Hosts::Turmoil(Turmoil::new(spec.seed, spec.step, EPOCH, spec.has_plain_sockets)),
+            Engine::Turmoil => {
+                let turmoil = Turmoil::new(spec.seed, spec.step, EPOCH, spec.has_plain_sockets);
+                Hosts::Turmoil(Box::new(turmoil))
+            }
             Engine::Events => Hosts::Events(Events::new(spec.seed)),
         };
         World {

@@ -67,7 +67,7 @@ impl FromStr for Engine {
 
 /// Runs the hosts of a world.
 pub(super) enum Hosts<'a> {
-    Turmoil(Turmoil<'a>),
+    Turmoil(Box<Turmoil<'a>>),
     Events(Events),
 }
 
