@@ -31,6 +31,7 @@ pub fn changed(change: fn(&mut Setup, &mut OutlierRules)) -> Scenario {
         .fault(fault::kill("store").every(secs(8)..secs(20)).lasting(secs(1)..secs(4)))
         .fault(fault::kill(one("api")).every(secs(8)..secs(20)).lasting(secs(1)..secs(5)))
         .check(policy.clone().some_backend_is_tried())
+        .check(policy.clone().few_are_ejected(OutlierRules::default().most).if_any())
         .check(policy.requests_to_recovered_backends())
         .sometimes("a server was ejected for its answers", situations::a_server_was_ejected_for_its_answers)
         .sometimes(

@@ -27,6 +27,7 @@ fn main() -> std::process::ExitCode {
         trust::scenario,
         uploads::scenario,
         overload::scenario,
+        shedding::scenario,
         balancing::scenario,
         ejection::scenario,
         slow_reads::scenario,
@@ -34,6 +35,7 @@ fn main() -> std::process::ExitCode {
         protocols::scenario,
         service_to_service::scenario,
         sessions::scenario,
+        sticky_sessions::scenario,
     ];
     squall::main_with_mistakes(scenarios, mistakes::all())
 }

@@ -15,7 +15,12 @@ pub fn scenario() -> Scenario {
 }
 
 /// The same with another setup.
-pub fn with(mut setup: Setup) -> Scenario {
+pub fn with(setup: Setup) -> Scenario {
+    rush("overload", setup, 0.8)
+}
+
+/// A scenario of this name, in which this share of the capacity is served during the rush.
+pub fn rush(name: &str, mut setup: Setup, goodput: f64) -> Scenario {
     setup.buyers = 100;
     setup.operations = workload::order_or_read;
     setup.thinking_ms = 5_000..15_000;
@@ -27,7 +32,8 @@ pub fn with(mut setup: Setup) -> Scenario {
     let mut policy = OverloadPolicy::new("gateway", 20.0, ClientConfig::default().deadline);
     policy.queue = "api".to_owned();
     policy.longest_wait = millis(650);
-    let scenario = shop_with_promises("overload", setup)
+    policy.goodput = goodput;
+    let scenario = shop_with_promises(name, setup)
         .link_latency("api", "store", millis(65)..millis(75))
         .run_for(secs(16))
         .settle_for(secs(40))

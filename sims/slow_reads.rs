@@ -1,6 +1,7 @@
 //! Slow reads: a read that takes long is asked of another server as well, and the first answer counts; an order is never asked
 //! twice for that.
 
+use squall::check::http::hedges_within_budget;
 use squall::prelude::*;
 
 use crate::shop::hedge::HedgeRules;
@@ -20,6 +21,7 @@ pub fn changed(change: fn(&mut Setup, &mut HedgeRules)) -> Scenario {
     setup.thinking_ms = 200..900;
     change(&mut setup, &mut rules);
     setup.gateway.hedges = Some(rules);
+    let promised = HedgeRules::default();
     shop_with_promises("slow_reads", setup)
         .fault(fault::output_stall(one("api")).every(secs(3)..secs(9)).lasting(millis(300)..secs(2)))
         .fault(
@@ -29,6 +31,7 @@ pub fn changed(change: fn(&mut Setup, &mut HedgeRules)) -> Scenario {
         )
         .fault(fault::hold(one("api"), "store").every(secs(3)..secs(9)).lasting(millis(300)..secs(1)))
         .fault(fault::kill(one("api")).every(secs(8)..secs(20)).lasting(secs(1)..secs(4)))
+        .check(hedges_within_budget(secs(10), promised.ratio, promised.burst))
         .sometimes("a read was asked of two servers at once", situations::a_read_was_asked_of_two_servers)
         .sometimes("the server that was asked second answered first", situations::the_second_server_answered_first)
 }

@@ -219,6 +219,19 @@ impl SharedRecording {
     pub(crate) fn lock(&self) -> MutexGuard<'_, Recording> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Records a mark of a living process of this host, and triggers the faults that wait for it.
+    pub(crate) fn mark(&self, host: HostId, mark: Mark) {
+        let event = Event::Mark(mark);
+        let mut recording = self.lock();
+        let due = recording.trigger_points.event(host, &event);
+        recording.trace.push(sandbox::now(), Some(host), event);
+        let on_trigger = if due.is_empty() { None } else { recording.trigger_points.on_trigger.clone() };
+        drop(recording);
+        if let Some(on_trigger) = on_trigger {
+            due.into_iter().for_each(|fault| on_trigger(fault, host));
+        }
+    }
 }
 
 /// Records the marks and operations of one client or program. Clones record in the same trace and history.
@@ -260,15 +273,7 @@ impl Recorder {
         if !self.alive.is_set() {
             return;
         }
-        let event = Event::Mark(mark);
-        let mut recording = self.recording.lock();
-        let due = recording.trigger_points.event(self.host, &event);
-        recording.trace.push(sandbox::now(), Some(self.host), event);
-        let on_trigger = if due.is_empty() { None } else { recording.trigger_points.on_trigger.clone() };
-        drop(recording);
-        if let Some(on_trigger) = on_trigger {
-            due.into_iter().for_each(|fault| on_trigger(fault, self.host));
-        }
+        self.recording.mark(self.host, mark);
     }
 
     /// Records a mark that the scenario defines: `name` says what happened, `detail` adds details.

@@ -80,6 +80,10 @@ pub use cli::{main, main_with_mistakes};
 #[doc = include_str!("../docs/checks.md")]
 struct GuideToChecks;
 
+#[cfg(doctest)]
+#[doc = include_str!("../docs/vocabulary.md")]
+struct Vocabulary;
+
 /// The names that most scenarios need.
 pub mod prelude {
     pub use crate::check::{self, Verdict};

@@ -1,5 +1,5 @@
 //! Tests of the history checkers beyond linearizability: each against a brute-force checker, and all against a
-//! replicated store with one of four planted mistakes.
+//! replicated store with one of four planted mistakes; and of the events by which programs tell checks what happens in them.
 
 #[path = "linear/brute.rs"]
 mod brute;
@@ -15,3 +15,5 @@ mod sequential;
 mod sessions;
 #[path = "checkers/store.rs"]
 mod store;
+#[path = "checkers/vocabulary.rs"]
+mod vocabulary;

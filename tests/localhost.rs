@@ -11,6 +11,8 @@ mod command;
 mod fixture;
 #[path = "localhost/parts.rs"]
 mod parts;
+#[path = "localhost/shedding_and_sessions.rs"]
+mod shedding_and_sessions;
 #[path = "../sims/shop/mod.rs"]
 mod shop;
 #[path = "localhost/up.rs"]

@@ -116,7 +116,7 @@ impl Metrics {
     /// An observer of a program that counts what happens and logs it.
     pub fn observer(&self, program: &str) -> Observer {
         let (program, values) = (program.to_owned(), self.values.clone());
-        Arc::new(Reporter { label: Program { program: program.clone() }, program, values })
+        Arc::new(Reporter { label: Program { program: program.clone() }, program, values }).into()
     }
 
     /// Notes that the gateway considers a backend healthy until its probes say otherwise.

@@ -14,14 +14,19 @@ mod cancelled_attempt_keeps_its_stream;
 mod cancelled_stream_closes_its_connection;
 mod claims_are_believed;
 mod client_idle_limit_above_the_servers;
+mod coalesces_by_path_alone;
 mod commits_what_arrived;
 mod deadline_not_passed_on;
 mod drain_without_a_limit;
+mod ejects_all_that_fail;
 mod ejects_for_good;
 mod ejects_without_a_cap;
 mod expired_work_runs;
+mod flight_outlives_its_leader;
 mod health_cached_for_ever;
+mod hedges_without_a_budget;
 mod hedges_writes;
+mod jitter_shared_by_all;
 mod jitter_vanishes_at_the_cap;
 mod key_of_the_body;
 mod key_without_the_body;
@@ -50,6 +55,7 @@ mod retry_after_ignored;
 mod retry_at_the_failing_host;
 mod reuses_a_closed_connection;
 mod session_in_memory;
+mod sticky_session_in_memory;
 mod timer_stops_at_the_head;
 mod tokens_expire_within_the_clock_skew;
 mod trusts_its_disk;
@@ -63,7 +69,7 @@ use squall::scenario::Mistake;
 use crate::shop::simulated::Setup;
 
 /// All mistakes, in the order of the table.
-pub fn all() -> [fn() -> Mistake; 55] {
+pub fn all() -> [fn() -> Mistake; 61] {
     [
         post_retried_without_a_key::mistake,
         new_key_for_each_attempt::mistake,
@@ -71,6 +77,7 @@ pub fn all() -> [fn() -> Mistake; 55] {
         key_without_the_body::mistake,
         no_jitter::mistake,
         jitter_vanishes_at_the_cap::mistake,
+        jitter_shared_by_all::mistake,
         no_backoff::mistake,
         no_deadline::mistake,
         attempt_ignores_the_deadline::mistake,
@@ -102,13 +109,18 @@ pub fn all() -> [fn() -> Mistake; 55] {
         no_panic_threshold::mistake,
         least_request_feeds_the_failing_host::mistake,
         hedges_writes::mistake,
+        hedges_without_a_budget::mistake,
         ejects_without_a_cap::mistake,
+        ejects_all_that_fail::mistake,
         ejects_for_good::mistake,
         no_drain_delay::mistake,
         drain_without_a_limit::mistake,
         session_in_memory::mistake,
+        sticky_session_in_memory::mistake,
         tokens_expire_within_the_clock_skew::mistake,
         cache_ignores_who_asks::mistake,
+        coalesces_by_path_alone::mistake,
+        flight_outlives_its_leader::mistake,
         acknowledges_before_the_sync::mistake,
         acknowledges_despite_errors::mistake,
         trusts_its_disk::mistake,

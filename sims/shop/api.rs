@@ -1,4 +1,5 @@
-//! An api server: stateless, so that any of them can answer any request, before and after a restart.
+//! An api server: stateless, so that any of them can answer any request, before and after a restart (unless its configuration
+//! has it keep sessions in its memory).
 //!
 //! Owns the routes that clients see and their authorization. It reaches the store and pricing by name, over HTTP.
 
@@ -13,6 +14,8 @@ use hyper::http::uri::Authority;
 use hyper::{Method, Request, StatusCode};
 
 use super::admission::Admission;
+use super::affinity::Sessions;
+use super::api_config::SessionsIn;
 use super::catalogue::Catalogue;
 use super::message::{
     Answer, Body, CALL_HEADER, DEADLINE_HEADER, Expiry, KEY_HEADER, KeyedOrder, Order, Token, User, deadline_value,
@@ -43,6 +46,7 @@ pub async fn run<L: Listen, C: Connect>(
         client,
         draining: shutdown.clone(),
         admission: Admission::new(config.admission.clone()),
+        sessions: (config.sessions == SessionsIn::Memory).then(|| Sessions::new(&config.name)),
         config,
     });
     serve(listener, serve_config, shutdown, observer, api, route).await
@@ -54,6 +58,8 @@ struct Api<C: Connect> {
     catalogue: Catalogue<C>,
     draining: Shutdown,
     admission: Admission,
+    /// The sessions that only this server knows, if it is stateful.
+    sessions: Option<Sessions>,
     config: Config,
 }
 
@@ -140,16 +146,25 @@ impl<C: Connect> Api<C> {
         if user.is_empty() || user.len() > token::USER_LIMIT_BYTES {
             return problem(StatusCode::BAD_REQUEST, "a user has a name of 1 to 64 bytes");
         }
-        let token = token::sign(&self.config.token_secret, &user, self.config.token_lifetime);
+        let token = match &self.sessions {
+            Some(sessions) => sessions.begin(&user),
+            None => token::sign(&self.config.token_secret, &user, self.config.token_lifetime),
+        };
         json(StatusCode::OK, &Token { token })
     }
 
     fn whoami(&self, headers: &HeaderMap) -> Answer {
         match text(headers, AUTHORIZATION.as_str()).and_then(|value| value.strip_prefix("Bearer ")) {
-            Some(token) => match token::verify(&self.config.token_secret, token) {
-                Some(user) => json(StatusCode::OK, &User { user }),
-                None => problem(StatusCode::UNAUTHORIZED, "the token is not valid"),
-            },
+            Some(token) => {
+                let user = match &self.sessions {
+                    Some(sessions) => sessions.user(token),
+                    None => token::verify(&self.config.token_secret, token),
+                };
+                match user {
+                    Some(user) => json(StatusCode::OK, &User { user }),
+                    None => problem(StatusCode::UNAUTHORIZED, "the token is not valid"),
+                }
+            }
             None => problem(StatusCode::UNAUTHORIZED, "there is no bearer token"),
         }
     }

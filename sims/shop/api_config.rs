@@ -18,6 +18,10 @@ pub struct Config {
     pub token_secret: Vec<u8>,
     /// How long a token is accepted.
     pub token_lifetime: Duration,
+    /// Where sessions are.
+    pub sessions: SessionsIn,
+    /// The server's own name, for the tokens of sessions that only it knows.
+    pub name: String,
     /// Whether an order needs an idempotency key.
     pub requires_key: bool,
     /// The longest that a request may take, whatever its caller allows.
@@ -42,6 +46,17 @@ pub struct Config {
     pub health_covers_store: bool,
 }
 
+/// Where a server keeps who is logged in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum SessionsIn {
+    /// In the token, which is signed. Any server can tell, before and after a restart.
+    #[default]
+    Token,
+    /// In its memory: it needs a balancer that sends the holder of a token to the server that issued it, and a restart logs all
+    /// of its users out.
+    Memory,
+}
+
 impl Default for Config {
     fn default() -> Config {
         Config {
@@ -49,6 +64,8 @@ impl Default for Config {
             pricing: ("pricing".to_owned(), 80),
             token_secret: b"a secret for tests and examples".to_vec(),
             token_lifetime: Duration::from_secs(60 * 60),
+            sessions: SessionsIn::default(),
+            name: String::new(),
             requires_key: true,
             request_limit: Duration::from_secs(5),
             pricing_timeout: Duration::from_millis(300),

@@ -101,7 +101,6 @@ impl InFlight<'_> {
         let member = &self.pool.members[self.index];
         *member.failed_at.lock().expect("no holder of a failure panics") = Some(Instant::now());
         if let Some(lasting) = self.pool.outliers.as_ref().and_then(|outliers| outliers.failed(self.index)) {
-            tracing::warn!(backend = member.name.as_str(), ?lasting, "ejected for its answers");
             self.pool.observer.ejected(&member.name, lasting);
         }
     }
@@ -155,10 +154,8 @@ impl Pool {
     /// When fewer than the panic threshold may be used, all are: it is then more likely that the probes are wrong than that
     /// most servers are down, and wrong probes must not overload the few that are left (as in Envoy).
     pub fn next(&self, avoid: Option<usize>) -> Option<usize> {
-        let is_ejected = |index| self.outliers.as_ref().is_some_and(|outliers| outliers.is_ejected(index));
-        let is_well = |index: &usize| self.members[*index].is_healthy() && !is_ejected(*index);
         let all = self.members.len();
-        let well: Vec<usize> = (0..all).filter(is_well).collect();
+        let well: Vec<usize> = (0..all).filter(|index| self.is_well(*index)).collect();
         let panics = (well.len() as f64) < self.rules.panic_threshold * all as f64;
         let candidates = if panics { (0..all).collect() } else { well };
         let usable = candidates.len();
@@ -172,6 +169,17 @@ impl Pool {
         let mut candidates = candidates.iter().copied().cycle().skip(turn).take(usable);
         let first = candidates.next()?;
         if Some(first) == avoid { Some(candidates.next().unwrap_or(first)) } else { Some(first) }
+    }
+
+    /// The backend of this name, if it may be used and is not the one to avoid.
+    pub fn named(&self, name: &str, avoid: Option<usize>) -> Option<usize> {
+        let index = self.members.iter().position(|member| member.name == name)?;
+        (Some(index) != avoid && self.is_well(index)).then_some(index)
+    }
+
+    fn is_well(&self, index: usize) -> bool {
+        let is_ejected = self.outliers.as_ref().is_some_and(|outliers| outliers.is_ejected(index));
+        self.members[index].is_healthy() && !is_ejected
     }
 
     /// Of some of these backends at random, the one with the least load.
@@ -202,7 +210,6 @@ impl Pool {
         }
         *health = Health { healthy: ok, contradictions: 0 };
         drop(health);
-        tracing::warn!(backend = member.name.as_str(), healthy = ok, "health changed");
         self.observer.health_changed(&member.name, ok);
     }
 }

@@ -162,7 +162,6 @@ impl Shared {
     }
 
     fn changed(&self, open: bool) {
-        tracing::warn!(open, "breaker changed");
         self.observer.breaker_changed(open);
     }
 }

@@ -18,15 +18,17 @@ use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode};
 use tokio::task::JoinSet;
 
+use super::affinity;
 use super::balance::{Backend, Balancing, Pool, PoolRules};
 use super::hedge::{HedgeRules, Hedging};
-use super::message::{Answer, Body, DEADLINE_HEADER, Expiry, deadline_value, problem, read_body, status_page};
+use super::message::{Answer, Body, DEADLINE_HEADER, Expiry, deadline_value, problem, read_body, refusal, status_page};
 use super::net::{Connect, Listen};
 use super::observe::Observer;
 use super::outlier::OutlierRules;
 use super::pool::{ExchangeError, HttpClient, PoolConfig, address, exchange, http_client};
 use super::retry::{Jitter, backoff, is_refusal};
 use super::serve::{ServeConfig, Shutdown, serve};
+use super::throttle::{Throttle, ThrottleRules};
 
 /// How the gateway behaves.
 #[derive(Clone, Debug)]
@@ -66,11 +68,18 @@ pub struct Config {
     pub outliers: Option<OutlierRules>,
     /// When a request is asked of a second backend as well, if it ever is.
     pub hedges: Option<HedgeRules>,
+    /// When a request is refused because the backends refuse many, if it ever is.
+    pub throttle: Option<ThrottleRules>,
+    /// Whether a request goes to the backend that its token names, as long as that one may be used.
+    pub sticky: bool,
 }
 
 /// The upper bound of the first wait between attempts of the gateway, and that of all (Envoy's).
 const BACKOFF_BASE: Duration = Duration::from_millis(25);
 const BACKOFF_CAP: Duration = Duration::from_millis(250);
+
+/// Why a request is refused without asking a backend.
+pub const THROTTLED: &str = "the servers refuse too many requests";
 
 /// What a probe asks of a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -102,6 +111,8 @@ impl Default for Config {
             avoided: Some,
             outliers: None,
             hedges: None,
+            throttle: None,
+            sticky: false,
         }
     }
 }
@@ -122,10 +133,11 @@ pub async fn run<L: Listen, C: Connect>(
     let probe_pool = PoolConfig { idle_per_host: idle_probes, ..config.pool.clone() };
     let probe_client = http_client(connector.clone(), &probe_pool);
     let client = http_client(connector.clone(), &config.pool);
-    let hedging = config.hedges.map(Hedging::new);
+    let (hedging, throttle) = (config.hedges.map(Hedging::new), config.throttle.map(Throttle::new));
     let for_programs = observer.clone();
     let gateway =
-        Arc::new(Gateway { config, connector, client, probe_client, backends, hedging, observer: for_programs });
+        Gateway { config, connector, client, probe_client, backends, hedging, throttle, observer: for_programs };
+    let gateway = Arc::new(gateway);
 
     // The probes are aborted when this future is dropped, because the set is dropped with it.
     let mut probes = JoinSet::new();
@@ -142,6 +154,7 @@ struct Gateway<C: Connect> {
     probe_client: HttpClient<C>,
     backends: Pool,
     hedging: Option<Hedging>,
+    throttle: Option<Throttle>,
     observer: Observer,
 }
 
@@ -175,23 +188,32 @@ async fn route<C: Connect>(gateway: Arc<Gateway<C>>, request: Request<Body>) -> 
         Err(answer) => return answer,
     };
     drop_hop_headers(&mut parts.headers);
-    let chosen = Chosen::default();
-    match gateway.hedging.as_ref().filter(|hedging| hedging.applies_to(&parts.method)) {
-        None => gateway.forward(&parts, body, expiry, None, &chosen).await,
-        Some(hedging) => {
-            let first = gateway.forward(&parts, body.clone(), expiry, None, &chosen);
-            let second = || {
-                gateway.observer.hedged();
-                let other = Chosen::default();
-                let (gateway, parts, avoid) = (&gateway, &parts, chosen.get());
-                async move { gateway.forward(parts, body, expiry, avoid, &other).await }
-            };
-            hedging.race(first, second, |answer| !answer.status().is_server_error()).await
-        }
+    if gateway.throttle.as_ref().is_some_and(Throttle::refuses) {
+        return refusal(THROTTLED);
     }
+    let answer = gateway.ask(&parts, body, expiry).await;
+    if let Some(throttle) = gateway.throttle.as_ref().filter(|_| answer.status() == StatusCode::SERVICE_UNAVAILABLE) {
+        throttle.was_refused();
+    }
+    answer
 }
 
 impl<C: Connect> Gateway<C> {
+    /// Forwards a request to one backend, or to two if the first takes long.
+    async fn ask(&self, parts: &Parts, body: Bytes, expiry: Expiry) -> Answer {
+        let chosen = Chosen::default();
+        let Some(hedging) = self.hedging.as_ref().filter(|hedging| hedging.applies_to(&parts.method)) else {
+            return self.forward(parts, body, expiry, None, &chosen).await;
+        };
+        let first = self.forward(parts, body.clone(), expiry, None, &chosen);
+        let second = || {
+            self.observer.hedged();
+            let (other, avoid) = (Chosen::default(), chosen.get());
+            async move { self.forward(parts, body, expiry, avoid, &other).await }
+        };
+        hedging.race(first, second, |answer| !answer.status().is_server_error()).await
+    }
+
     /// Forwards a request once, or to a second backend if it provably was not sent to the first. Notes which it has chosen.
     async fn forward(
         &self,
@@ -204,7 +226,9 @@ impl<C: Connect> Gateway<C> {
         let mut failures = 0;
         let mut may_be_done = false;
         loop {
-            let Some(index) = self.backends.next(avoid) else {
+            let sticks_to = affinity::server_of(&request.headers).filter(|_| self.config.sticky);
+            let sticks_to = sticks_to.and_then(|name| self.backends.named(name, avoid));
+            let Some(index) = sticks_to.or_else(|| self.backends.next(avoid)) else {
                 return problem(StatusCode::SERVICE_UNAVAILABLE, "there is no backend");
             };
             let Some(left) = expiry.left() else {

@@ -122,7 +122,7 @@ impl Shop {
                 tokio::spawn(gateway::run(listener, connector, config, shutdown.clone(), observer))
             }
             _ => {
-                let config = self.config.api.clone();
+                let config = api::Config { name: name.to_owned(), ..self.config.api.clone() };
                 tokio::spawn(api::run(listener, connector, config, shutdown.clone(), observer))
             }
         };

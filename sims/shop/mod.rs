@@ -19,7 +19,8 @@
 //! | [`retry`] | backoff, the retry budget, and which answers deserve a retry |
 //! | [`call`], [`client`], [`client_config`] | the attempts of a call; the operations of users; limits and policies |
 //! | [`balance`], [`outlier`] | health and turns; backends that are ejected for their answers |
-//! | [`hedge`], [`gateway`] | reads that are asked of two backends; probing and forwarding |
+//! | [`hedge`], [`throttle`] | reads that are asked of two backends; requests that are refused because the servers are busy |
+//! | [`affinity`], [`gateway`] | sessions that only one server knows; probing and forwarding |
 //! | [`token`], [`breaker`], [`coalesce`], [`api_config`], [`catalogue`], [`api`] | the stateless servers |
 //! | [`values`], [`notes`] | plain values in the store, with compare-and-set; notes on orders |
 //! | [`verified`], [`store`] | reads checked against writes; orders and their keys |
@@ -39,6 +40,7 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod admission;
+pub mod affinity;
 pub mod api;
 pub mod api_config;
 pub mod balance;
@@ -65,6 +67,7 @@ pub mod served;
 pub mod simulated;
 pub mod situations;
 pub mod store;
+pub mod throttle;
 pub mod token;
 pub mod value_client;
 pub mod values;

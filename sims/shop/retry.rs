@@ -6,7 +6,8 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use hyper::header::{HeaderMap, RETRY_AFTER};
-use rand_0_9::Rng;
+use rand_0_9::rngs::StdRng;
+use rand_0_9::{Rng, SeedableRng};
 use tokio::time::Instant;
 
 /// A token bucket of retries (modelled on Finagle's `RetryBudget`).
@@ -58,6 +59,8 @@ pub enum Jitter {
     Full,
     /// Always the bound (a mistake).
     None,
+    /// Anywhere below the bound, but the same for all callers, as each has a generator that was seeded alike (a mistake).
+    SharedByAll,
     /// Anywhere below the bound, until the bound reaches the cap; then always the cap (a mistake).
     VanishesAtCap,
     /// No wait at all (a mistake).
@@ -71,6 +74,7 @@ pub fn backoff(base: Duration, cap: Duration, failures: u32, jitter: Jitter) -> 
     match jitter {
         Jitter::NoBackoff => Duration::ZERO,
         Jitter::None => bound,
+        Jitter::SharedByAll => bound.mul_f64(StdRng::seed_from_u64(u64::from(failures)).random()),
         Jitter::VanishesAtCap if bound == cap => bound,
         Jitter::Full | Jitter::VanishesAtCap => up_to(bound),
     }

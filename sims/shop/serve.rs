@@ -25,7 +25,7 @@ use tokio::time::Instant;
 
 use super::message::{Answer, Body, refusal};
 use super::net::Listen;
-use super::observe::{Observe, Observer};
+use super::observe::Observer;
 use super::pool::Protocol;
 
 /// How a server treats its connections.
@@ -267,7 +267,7 @@ impl Server {
         F: Future<Output = Answer> + Send + 'static,
     {
         let version = request.version();
-        let mut served = Served::begin(&*self.observer);
+        let mut served = Served::begin(&self.observer);
         let slot = Slot::take(&self.in_flight);
         let too_many = slot.taken > self.config.in_flight_limit;
         let mut answer = if too_many && !self.config.unlimited_paths.contains(&request.uri().path()) {
@@ -288,13 +288,13 @@ impl Server {
 
 /// One request in progress; dropping it, however the request ends, tells the observer.
 struct Served<'a> {
-    observer: &'a dyn Observe,
+    observer: &'a Observer,
     began: Instant,
     status: Option<u16>,
 }
 
 impl<'a> Served<'a> {
-    fn begin(observer: &'a dyn Observe) -> Served<'a> {
+    fn begin(observer: &'a Observer) -> Served<'a> {
         observer.request_started();
         Served { observer, began: Instant::now(), status: None }
     }

@@ -1,4 +1,4 @@
-//! The shop as a scenario: the same programs on Squall's network and disk, with observers that write to the trace.
+//! The shop as a scenario: the same programs on Squall's network and disk. What they log in its vocabulary is in the trace.
 //!
 //! Owns the glue between the shop and the simulator, and the facts that the shop's checks read.
 
@@ -21,13 +21,14 @@ use super::client_config::ClientConfig;
 use super::hedge::HedgeRules;
 use super::message::OrderReceipt;
 use super::net::AnyConnector;
+use super::observe::no_observer;
 use super::pool::Protocol;
 use super::recorded::{audited, reply};
 use super::served::every_order_is_its_own;
 use super::situations::applied;
 use super::workload::{self, Operation, Reply, User};
 use super::{api, gateway, pricing, store};
-use machine::{observer, shutdown};
+use machine::shutdown;
 
 pub use keeper::run_store;
 
@@ -157,13 +158,14 @@ pub fn shop(name: &str, setup: Setup) -> Scenario {
         })
         .host("gateway", move |cx| {
             let signal = shutdown(&cx);
-            gateway::run(cx.listener(80), gateway_connects(&cx), gateway.clone(), signal, observer(&cx))
+            gateway::run(cx.listener(80), gateway_connects(&cx), gateway.clone(), signal, no_observer())
         })
         .hosts("api", BACKENDS.len(), move |cx| {
-            api::run(cx.listener(80), cx.connector(), api.clone(), shutdown(&cx), observer(&cx))
+            let api = api::Config { name: cx.name().to_owned(), ..api.clone() };
+            api::run(cx.listener(80), cx.connector(), api, shutdown(&cx), no_observer())
         })
         .host("store", move |cx| run_store(cx, store.clone()))
-        .host("pricing", |cx| pricing::run(cx.listener(80), pricing::Config::default(), shutdown(&cx), observer(&cx)))
+        .host("pricing", |cx| pricing::run(cx.listener(80), pricing::Config::default(), shutdown(&cx), no_observer()))
         .host("auditor", move |cx| audit(cx, auditing.clone()))
         .run_for(secs(30))
         .settle_for(secs(25))
@@ -177,7 +179,7 @@ async fn buy(
     latest: Option<Duration>,
 ) {
     let config = ClientConfig { client_number: cx.client(), earlier_lives: cx.life(), ..config };
-    let mut user = User::new(ShopClient::new(connector, config, observer(&cx)));
+    let mut user = User::new(ShopClient::new(connector, config, no_observer()));
     let (run_for, settle_for) = cx.phases();
     let last_start = (run_for + settle_for).saturating_sub(AUDIT + secs(5));
     // Who comes back does not do again what an earlier life has begun.
@@ -222,7 +224,7 @@ fn complete(pending: Pending, reply: Result<Reply, CallError>) {
 
 async fn audit(cx: HostContext, config: ClientConfig) {
     cx.wait_until_recovered(AUDIT).await;
-    let client = ShopClient::new(cx.connector(), config, observer(&cx));
+    let client = ShopClient::new(cx.connector(), config, no_observer());
     loop {
         let operation = cx.recorder().invoke("audit", &());
         match client.list_orders().await {

@@ -114,8 +114,8 @@ pub fn a_failing_server_was_kept(trace: &Trace, _: &History) -> bool {
     ejections(trace).any(|(from, to, ejected)| {
         let is_meanwhile = |at: Duration| from < at && at < to;
         let asked = trace.exchanges().iter().filter(|exchange| {
-            let name = trace.name(exchange.server());
-            name.starts_with("api-") && name != ejected && is_meanwhile(exchange.request.first_sent)
+            let server = exchange.server();
+            trace.name(server).starts_with("api-") && server != ejected && is_meanwhile(exchange.request.first_sent)
         });
         let mut failed: BTreeMap<HostId, usize> = BTreeMap::new();
         asked.filter(fails).for_each(|exchange| *failed.entry(exchange.server()).or_default() += 1);
@@ -161,12 +161,10 @@ fn hedges(trace: &Trace) -> impl Iterator<Item = (&Exchange, &Exchange)> {
 }
 
 /// When each ejection of a server for its answers began and ended, and of which server.
-fn ejections(trace: &Trace) -> impl Iterator<Item = (Duration, Duration, &str)> {
+fn ejections(trace: &Trace) -> impl Iterator<Item = (Duration, Duration, HostId)> {
     trace.marks().filter_map(|(at, _, mark)| {
-        let Mark::Note { name, detail } = mark else { return None };
-        let (server, lasting) = detail.split_once(" for ").filter(|_| name == "ejected for its answers")?;
-        let lasting_ms: u64 = lasting.strip_suffix(" ms")?.parse().ok()?;
-        Some((at, at + millis(lasting_ms), server))
+        let Mark::Ejected { to, lasting } = mark else { return None };
+        Some((at, at + *lasting, *to))
     })
 }
 
@@ -411,6 +409,35 @@ pub fn a_breaker_opened_and_closed(trace: &Trace, _: &History) -> bool {
     changes()
         .filter(|(.., open)| *open)
         .any(|(opened, host, _)| changes().any(|(at, other, open)| !open && other == host && at > opened))
+}
+
+/// A gateway that was started after a session had begun found the server that knows it.
+pub fn a_session_outlived_a_gateway(trace: &Trace, history: &History) -> bool {
+    let gateway = trace.host("gateway");
+    let is_start = |record: &&squall::trace::Record| record.host == gateway && record.event == Event::Started;
+    let starts: Vec<Duration> = trace.records.iter().filter(is_start).map(|record| record.at).collect();
+    let mut began: BTreeMap<u64, Duration> = BTreeMap::new();
+    history.operations.iter().any(|operation| match operation.answer::<Reply>() {
+        Ok(Some(Reply::LoggedIn)) => {
+            let (at, _) = operation.completed.as_ref().expect("it has an answer");
+            began.insert(operation.session(), *at);
+            false
+        }
+        Ok(Some(Reply::User(_))) if operation.name == "who_am_i" => began
+            .get(&operation.session())
+            .is_some_and(|began| starts.iter().any(|start| began < start && *start < operation.invoked_at)),
+        _ => false,
+    })
+}
+
+/// The gateway refused a request by itself, because the servers had refused many.
+pub fn a_gateway_refused_without_asking(trace: &Trace, _: &History) -> bool {
+    let exchanges = trace.exchanges();
+    let asked: BTreeSet<usize> = trace.possible_causes().iter().flatten().copied().collect();
+    exchanges.iter().enumerate().any(|(place, exchange)| {
+        let is_refusal = exchange.response.as_ref().is_some_and(|response| response.header("retry-after").is_some());
+        trace.name(exchange.server()) == "gateway" && is_refusal && !asked.contains(&place)
+    })
 }
 
 /// A forged token was refused after a server had been restarted.

@@ -120,6 +120,39 @@ impl HealthPolicy {
         })
     }
 
+    /// H3: at most this share of the backends is ejected for its answers at once, but always one may be: when all fail, it is not
+    /// they who are to blame, and the few that are left must not get the load of all.
+    ///
+    /// Ejections are known by [`Mark::Ejected`]. A balancer that is started again knows of none.
+    pub fn few_are_ejected(self, most: f64) -> Check {
+        Check::new("H3 few are ejected at once", move |trace, _| {
+            let backends = self.ids(trace);
+            let most = ((backends.len() as f64 * most) as usize).max(1);
+            let mut until: BTreeMap<(HostId, HostId), Duration> = BTreeMap::new();
+            let mut judged = 0;
+            for record in &trace.records {
+                let Some(balancer) = record.host else { continue };
+                match &record.event {
+                    Event::Started => until.retain(|(by, _), _| *by != balancer),
+                    Event::Mark(Mark::Ejected { to, lasting }) if backends.contains(to) => {
+                        judged += 1;
+                        until.insert((balancer, *to), record.at + *lasting);
+                        let is_out =
+                            |((by, _), until): &(&(HostId, HostId), &Duration)| *by == balancer && **until > record.at;
+                        let out: Vec<&str> = until.iter().filter(is_out).map(|((_, to), _)| trace.name(*to)).collect();
+                        if out.len() > most {
+                            let (who, at, all) = (trace.name(balancer), text(record.at), out.join(", "));
+                            let why = format!("H3: {who} has ejected {all} at {at}; at most {most} may be at once");
+                            return CountedVerdict::broken(judged, why).at(record.at);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            CountedVerdict::kept(judged, "no backend was ejected: emit `Mark::Ejected`, and let backends fail")
+        })
+    }
+
     /// H4: the balancer never says that there is no backend while one lives: when it answers 503, it has connected to one or
     /// asked one meanwhile. Answers with `Retry-After` are left out, as they refuse work.
     ///
@@ -341,6 +374,23 @@ mod tests {
         assert_eq!(judge(5_700, &[(5_000, 0, Event::Started)]), "pass");
         let unhealthy = |backend| (2_000, 2, Event::Mark(Mark::HealthChanged { to: HostId(backend), healthy: false }));
         assert_eq!(judge(5_700, &[unhealthy(0), unhealthy(1)]), "pass");
+    }
+
+    #[test]
+    fn h3_counts_the_ejections_of_one_life_of_one_balancer() {
+        let ejected = |backend, lasting| Event::Mark(Mark::Ejected { to: HostId(backend), lasting });
+        let judge = |most: f64, rest: &[(u64, u16, Event)]| {
+            let mut events = vec![(0, 2, Event::Started), (1_000, 2, ejected(0, secs(3)))];
+            events.extend_from_slice(rest);
+            policy().few_are_ejected(most).judge(&trace(&events), &History::default())
+        };
+        assert_eq!(judge(0.1, &[]), Verdict::Pass, "one always may be");
+        let both = judge(0.1, &[(3_999, 2, ejected(1, secs(3)))]);
+        assert_eq!(both.why(), Some("H3: gateway has ejected a, b at 3.999s; at most 1 may be at once"));
+        assert_eq!(judge(1.0, &[(3_999, 2, ejected(1, secs(3)))]), Verdict::Pass);
+        assert_eq!(judge(0.1, &[(4_000, 2, ejected(1, secs(3)))]), Verdict::Pass, "the first is back");
+        assert_eq!(judge(0.1, &[(2_000, 2, Event::Started), (2_500, 2, ejected(1, secs(3)))]), Verdict::Pass);
+        assert_eq!(judge(0.1, &[(3_999, 0, ejected(1, secs(3)))]), Verdict::Pass, "another balancer's");
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod budgets;
 mod connections;
 mod fallbacks;
 mod gone;
+mod hedges;
 mod hosts;
 mod keys;
 mod observed;
@@ -38,5 +39,6 @@ mod tests;
 
 pub use crate::trace::exchange::{Call, CallIdentity, calls, possible_causes};
 pub use fallbacks::{refused_writes_leave_no_effect, writes_are_acknowledged_behind};
+pub use hedges::hedges_within_budget;
 pub use overload::OverloadPolicy;
 pub use policy::HttpPolicy;

@@ -10,7 +10,8 @@ use super::job::{CaseRef, JobKind};
 use super::pool::{Done, Job, Pool, interrupted, next};
 use super::run_result::RunResult;
 use super::shrink::{Bounds, shrink};
-use crate::run::Outcome;
+use crate::fault::{Plan, Swarm};
+use crate::run::{self, Detail, Outcome};
 use crate::sandbox::is_interrupted;
 use crate::scenario::Mistake;
 use crate::seed::Seed;
@@ -267,6 +268,25 @@ impl Search {
         }
         true
     }
+}
+
+/// Makes a plan from the names of the hosts and the time that faults have.
+pub type MakePlan<'a> = &'a dyn Fn(&[&str], Duration) -> Plan;
+
+/// Makes one run with the mistake, in this thread, and says whether it broke a promise of the mistake. Without
+/// `plan`, the seed draws the scenario's own.
+pub fn is_caught_by(mistake: &Mistake, seed: Seed, plan: Option<MakePlan<'_>>) -> bool {
+    let scenario = &mistake.wrong;
+    let mut case = match plan {
+        None => run::draw(scenario, seed, &Swarm::default()),
+        Some(_) => scenario.control(seed),
+    };
+    if let Some(plan) = plan {
+        let names: Vec<&str> = scenario.hosts.iter().map(|host| host.name.as_str()).collect();
+        case.plan = plan(&names, scenario.run_for);
+    }
+    let outcome = run::run_valid(scenario, &case, Detail::Lean).outcome;
+    outcome.findings.iter().any(|finding| finding.verdict.is_fail() && mistake.is_caught_by(&finding.check))
 }
 
 /// Searches from each start, one run after the other, and from several starts at once. No new start begins after one that

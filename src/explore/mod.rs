@@ -46,7 +46,7 @@ pub use exploration::Exploration;
 pub use failure::{AsFound, Failure, Repeat, investigate, record_bytes, save, study};
 pub use job::CaseRef;
 pub use latencies::{Latencies, LatencyGroup, LatencyKind};
-pub use mistakes::{Catch, Hunt, HuntOptions, HuntVerdict, Planted, hunt};
+pub use mistakes::{Catch, Hunt, HuntOptions, HuntVerdict, MakePlan, Planted, hunt, is_caught_by};
 pub use observer::Observer;
 pub use options::{EXPLAIN_FOR, ExploreOptions, SHRINK_FOR, SHRINK_RUNS, Verify};
 pub use pool::Pool;

@@ -96,5 +96,6 @@ fn mark_text<'a>(mark: &Mark, name: impl Fn(HostId) -> &'a str) -> String {
         Mark::Ready(true) => "is ready".to_owned(),
         Mark::Ready(false) => "is no longer ready".to_owned(),
         Mark::Note { name, detail } => format!("{name} {detail}"),
+        Mark::Ejected { to, lasting } => format!("ejects {} for {lasting:?}", name(*to)),
     }
 }

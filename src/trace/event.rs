@@ -151,6 +151,13 @@ pub enum Mark {
         /// Details.
         detail: String,
     },
+    /// A load balancer will not use a backend for a while, because it failed what it was asked.
+    Ejected {
+        /// The backend.
+        to: HostId,
+        /// How long it is not used.
+        lasting: Duration,
+    },
 }
 
 /// Something that happened in a run.

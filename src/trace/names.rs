@@ -18,6 +18,7 @@ impl Mark {
             Mark::Ready(true) => "ready",
             Mark::Ready(false) => "not-ready",
             Mark::Note { name, .. } => name,
+            Mark::Ejected { .. } => "ejected",
         }
     }
 }

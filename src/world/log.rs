@@ -1,4 +1,5 @@
-//! Puts `tracing` events of the code under test into the trace, with their host and virtual time.
+//! Puts `tracing` events of the code under test into the trace, with their host and virtual time: those of the vocabulary as
+//! marks, all others as log lines.
 
 use std::fmt::{self, Write as _};
 use std::hash::Hasher;
@@ -10,12 +11,14 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::{DefaultGuard, Interest, Subscriber};
 use tracing::{Level, Metadata};
 
+use super::vocabulary::{self, Fields};
+use crate::fault::duration_text;
 use crate::history::SharedRecording;
 use crate::sandbox;
 use crate::trace::{Event, HostId};
 
-/// Captures this thread's events until the guard is dropped: those of levels up to INFO, except turmoil's own. The
-/// filter is the same whether or not texts are kept.
+/// Captures this thread's events until the guard is dropped: those of the vocabulary of levels up to DEBUG, and all others of
+/// levels up to INFO, except turmoil's own. The filter is the same whether or not texts are kept.
 pub(crate) fn capture(recording: &SharedRecording) -> DefaultGuard {
     tracing::subscriber::set_default(Capture {
         recording: recording.clone(),
@@ -34,7 +37,12 @@ struct Capture {
 }
 
 fn is_captured(metadata: &Metadata<'_>) -> bool {
-    metadata.is_event() && *metadata.level() <= Level::INFO && !metadata.target().starts_with("turmoil")
+    let most = if is_vocabulary(metadata) { Level::DEBUG } else { Level::INFO };
+    metadata.is_event() && *metadata.level() <= most && !metadata.target().starts_with("turmoil")
+}
+
+fn is_vocabulary(metadata: &Metadata<'_>) -> bool {
+    metadata.target() == vocabulary::TARGET
 }
 
 impl Subscriber for Capture {
@@ -48,7 +56,7 @@ impl Subscriber for Capture {
     }
 
     fn max_level_hint(&self) -> Option<tracing::level_filters::LevelFilter> {
-        Some(tracing::level_filters::LevelFilter::INFO)
+        Some(tracing::level_filters::LevelFilter::DEBUG)
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
@@ -64,6 +72,9 @@ impl Subscriber for Capture {
             return;
         }
         let metadata = event.metadata();
+        if is_vocabulary(metadata) {
+            return self.mark(event);
+        }
         let mut place = SipHasher13::new();
         place.write(metadata.target().as_bytes());
         place.write(metadata.file().unwrap_or_default().as_bytes());
@@ -87,6 +98,28 @@ impl Subscriber for Capture {
     fn enter(&self, _: &Id) {}
 
     fn exit(&self, _: &Id) {}
+}
+
+impl Capture {
+    /// Records what an event of the vocabulary stands for. One that cannot be read fails the run: a check that does not get it
+    /// would judge less than it should.
+    fn mark(&self, event: &tracing::Event<'_>) {
+        let Some(host) = sandbox::current_host().map(|index| HostId(index as u16)) else { return };
+        // The fields are read before the recording is locked, because formatting a value may log, too.
+        let fields = Fields::of(event);
+        let name = fields.event();
+        let read = fields.mark(&self.recording.lock().trace);
+        match read {
+            Ok(mark) => self.recording.mark(host, mark),
+            Err(why) => {
+                let at = duration_text(sandbox::now());
+                let mut recording = self.recording.lock();
+                let who = recording.trace.name(host).to_owned();
+                let line = format!("{who} logged `{name}` at {at}: {why}; see docs/vocabulary.md");
+                recording.unrecorded.push(line);
+            }
+        }
+    }
 }
 
 /// Writes the fields of a log line as far as they fit.

@@ -11,6 +11,7 @@ mod log;
 mod pauses;
 mod state;
 mod trigger_points;
+mod vocabulary;
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -212,7 +212,7 @@ impl Scripted {
         }
         change(&mut config);
         let ((listener, gateway), ejected) = (listen(any).await.unwrap(), Arc::<Ejected>::default());
-        tokio::spawn(gateway::run(listener, connector, config, Shutdown::new(), ejected.clone()));
+        tokio::spawn(gateway::run(listener, connector, config, Shutdown::new(), ejected.clone().into()));
         Scripted { requests, gateway, ejected }
     }
 

@@ -98,7 +98,7 @@ impl Fixture {
         let notes = Arc::new(Notes::default());
         let mut config = ShopConfig::new(directory.path().join("store.redb"));
         let observer = notes.clone();
-        config.observer_of = Arc::new(move |_| observer.clone());
+        config.observer_of = Arc::new(move |_| observer.clone().into());
         config.gateway.health_interval = Duration::from_millis(100);
         config.gateway.health_timeout = Duration::from_millis(500);
         config.gateway.fall = 2;
@@ -126,7 +126,7 @@ impl Fixture {
             pool: PoolConfig { protocol: self.protocol, ..PoolConfig::default() },
             ..ClientConfig::default()
         };
-        self.shop.client(config, self.notes.clone())
+        self.shop.client(config, self.notes.clone().into())
     }
 }
 

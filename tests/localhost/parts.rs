@@ -181,7 +181,7 @@ async fn no_life_of_a_client_uses_the_number_of_a_call_again() {
     let numbers = Arc::new(Numbers::default());
     for (client_number, earlier_lives) in [(0, 0), (0, 1), (0, 2), (1, 0)] {
         let config = ClientConfig { client_number, earlier_lives, max_attempts: 1, ..ClientConfig::default() };
-        let client = ShopClient::new(TokioConnector::new(), config, numbers.clone());
+        let client = ShopClient::new(TokioConnector::new(), config, numbers.clone().into());
         for _ in 0..2 {
             // The gateway's name is not known.
             assert!(client.get_order(1).await.is_err());

@@ -5,7 +5,8 @@ use std::io;
 use squall::disk::OpenOptions;
 use squall::prelude::*;
 
-use super::machine::{observer, shutdown};
+use super::machine::shutdown;
+use crate::shop::observe::no_observer;
 use crate::shop::store::{self, AfterDisk};
 
 /// The store's file.
@@ -40,5 +41,5 @@ pub async fn run_store(cx: HostContext, config: store::Config) -> io::Result<()>
     }
     let file = disk.open_durable(ORDERS)?;
     let config = store::Config { after_commit, after_read, ..config };
-    store::run(cx.listener(80), file, config, shutdown(&cx), observer(&cx)).await
+    store::run(cx.listener(80), file, config, shutdown(&cx), no_observer()).await
 }

@@ -237,6 +237,10 @@ impl Story<'_> {
             // It is there for captures.
             Mark::Note { name, .. } if name == TLS_SECRET => return,
             Mark::Note { name, detail } => (Weight::Notable, Category::Other, format!("{who}: {name} {detail}")),
+            Mark::Ejected { to, lasting } => {
+                let (backend, lasting) = (self.name(*to), duration_text(*lasting));
+                (Weight::Decisive, Category::Other, format!("{who} ejects {backend} for {lasting}"))
+            }
             Mark::CallStarted { .. }
             | Mark::AttemptStarted { .. }
             | Mark::CallEnded { ok: true, .. }

@@ -180,3 +180,31 @@ fn p4_ends_no_stream_with_another() {
     died.push(millis(110), Some(HostId(1)), Event::Killed);
     assert_eq!(verdict(&check, &died).0, "pass");
 }
+
+#[test]
+fn r2_counts_hedges_and_not_retries() {
+    let check = hedges_within_budget(millis(1_000), 0.5, 1.0);
+    // What the client asks of api-1, and what api-1 asks of others for it.
+    let asked = |from, name: &str| exchange(from, from + 500, &format!("GET /a|x-request-id: {name}"), "200");
+    let behind = |from, until, host, name: &str| {
+        between(exchange(from, until, &format!("GET /a|x-request-id: {name}"), "200"), 1, host)
+    };
+    let hedged = |from, name: &str| {
+        [asked(from, name), behind(from + 10, from + 400, 2, name), behind(from + 60, from + 300, 3, name)]
+    };
+    let of = |groups: &[[Exchange; 3]]| {
+        let mut all = groups.concat();
+        all.sort_by_key(|exchange| exchange.request.first_sent);
+        all
+    };
+    // Two requests allow two hedges, three allow two.
+    passes(&check, 2, &of(&[hedged(0, "a"), hedged(100, "b")]));
+    let why = "R2: api-1 asked twice for 3 of 3 requests within 260ms; the budget is 2.5; the last was `GET /a 200` of api-1 \
+               to store at 260ms";
+    fails(&check, why, &of(&[hedged(0, "a"), hedged(100, "b"), hedged(200, "c")]));
+    // One that is asked again after its end is no hedge, nor is one of another window.
+    let retried = [asked(0, "a"), behind(10, 50, 2, "a"), behind(60, 300, 3, "a")];
+    let (verdict, judged) = judge(&check, &retried);
+    assert!(verdict.starts_with("unknown: no host asked twice at once") && judged == 0, "{verdict}");
+    passes(&check, 3, &of(&[hedged(0, "a"), hedged(100, "b"), hedged(2_000, "c")]));
+}
