@@ -51,6 +51,19 @@ impl Manifest {
         self.document.get("lib")?.get("path")?.as_str()
     }
 
+    /// Whether the project itself depends on this, with these features. What is optional or a workspace's is not known to be there.
+    fn has(&self, dependency: &Dependency) -> bool {
+        let Some(item) = self.document.get("dependencies").and_then(|table| table.get(dependency.name)) else {
+            return false;
+        };
+        let is_set = |key: &str| item.get(key).and_then(Item::as_bool) == Some(true);
+        let features = item.get("features").and_then(Item::as_array);
+        let is_there = |wanted: &&str| {
+            features.is_some_and(|features| features.iter().any(|there| there.as_str() == Some(*wanted)))
+        };
+        !is_set("optional") && !is_set("workspace") && dependency.features.iter().all(|wanted| is_there(&wanted))
+    }
+
     /// The Cargo.toml with Squall, these dependencies for tests, and the example target.
     pub fn with_simulations(
         &self,
@@ -64,6 +77,9 @@ impl Manifest {
             table.insert("squall", value(dependency_on_squall(squall, features)));
         }
         for dependency in dependencies {
+            if self.has(dependency) && !table.contains_key(dependency.name) {
+                continue;
+            }
             match table.get_mut(dependency.name) {
                 None => drop(table.insert(dependency.name, value(dependency_on(dependency)))),
                 Some(item) => add_features(item, dependency)?,
@@ -180,7 +196,6 @@ mod tests {
             r#"
 [dev-dependencies]
 squall = { path = "../squall", features = ["axum", "hyper-util"] }
-axum = "0.8"
 proptest = { version = "1.7", default-features = false, features = ["std"] }
 serde = { version = "1", features = ["derive"] }
 tokio = { version = "1", features = ["macros", "rt", "time"] }
@@ -192,6 +207,16 @@ test = true
 harness = false
 "#
         );
+    }
+
+    #[test]
+    fn what_the_project_depends_on_is_not_named_again() {
+        let text = "[package]\nname = \"a\"\n\n[dependencies]\naxum = { version = \"0.8\", default-features = false }\n\
+                    serde = \"1\"\ntokio = { version = \"1\", features = [\"macros\", \"rt\", \"time\"], optional = true }\n";
+        let tests = changed(text, Kind::Axum);
+        let tests = tests.split("[dev-dependencies]").nth(1).unwrap();
+        assert!(!tests.contains("axum = \"") && tests.contains("squall = "), "{tests}");
+        assert!(tests.contains("serde = ") && tests.contains("tokio = "), "{tests}");
     }
 
     #[test]
