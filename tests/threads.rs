@@ -381,3 +381,124 @@ fn a_deadlock_among_mutexes_of_c_is_named() {
     let is_named = |wait: &&str| wait.contains("locked") && wait.contains(" at ./tests/threads.rs:");
     assert_eq!(text.split("waits for a lock in ").skip(1).filter(is_named).count(), 2, "{text}");
 }
+
+#[test]
+fn threads_are_switched_at_calls_where_none_of_them_waits() {
+    // Each step holds the lock, but not both together.
+    let lost_update = |_: HostContext| async {
+        let shared = OfC::new();
+        let threads = [0, 1].map(|_| {
+            let shared = shared.clone();
+            thread::spawn(move || {
+                let seen = shared.locked(|value| *value);
+                shared.locked(|value| *value = seen + 1);
+            })
+        });
+        on_a_thread(move || threads.map(|thread| thread.join().is_ok())).await?;
+        hold(shared.locked(|value| *value) == 2, "an update is lost")
+    };
+    let lock_order = |_: HostContext| async {
+        let (one, other) = (OfC::new(), OfC::new());
+        let (one_too, other_too) = (one.clone(), other.clone());
+        let take = |first: Arc<OfC>, second: Arc<OfC>| move || first.locked(|_| second.locked(|value| *value += 1));
+        let threads = [thread::spawn(take(one, other)), thread::spawn(take(other_too, one_too))];
+        on_a_thread(move || threads.map(|thread| thread.join().is_ok())).await.map(drop)
+    };
+    let lost_wake_up = |_: HostContext| async {
+        let shared = OfC::new();
+        let (waiter, notifier) = (shared.clone(), shared);
+        let waiting = thread::spawn(move || {
+            // SAFETY: the objects are valid, and this thread holds the mutex when it waits.
+            waiter.locked(|value| *value) == 1
+                || waiter.locked(|_| unsafe {
+                    let until = after(libc::CLOCK_REALTIME, 1_000);
+                    libc::pthread_cond_timedwait(waiter.condition.get(), waiter.mutex.get(), &until) == 0
+                })
+        });
+        thread::spawn(move || {
+            notifier.locked(|value| *value = 1);
+            // SAFETY: the condition is valid.
+            unsafe { libc::pthread_cond_signal(notifier.condition.get()) };
+        });
+        let is_heard = on_a_thread(move || waiting.join().is_ok_and(|is_heard| is_heard)).await?;
+        hold(is_heard, "a wake-up is lost")
+    };
+    for (scenario, failure) in [
+        (scenario(lost_update), "an update is lost"),
+        (scenario(lock_order), "2 threads wait for each other's locks"),
+        (scenario(lost_wake_up), "a wake-up is lost"),
+    ] {
+        let found = failing(&scenario);
+        println!("{failure}: {} of 200", found.len());
+        assert!((5..150).contains(&found.len()), "{failure}: {} of 200", found.len());
+        let text = format!("{:?}", found[0].1.findings);
+        assert!(text.contains(failure), "{text}");
+    }
+}
+
+/// The waits of the runtime's own thread that a run records: their details, and whether their backtraces name this file.
+fn blocking_waits(scenario: &Scenario) -> Vec<(String, bool)> {
+    let run = alone(scenario, &scenario.case(Seed(1)));
+    assert!(!run.outcome.verdict.is_fail(), "{:?}", run.outcome.findings);
+    let blocking = run.outcome.escapes.into_iter().filter(|escape| escape.kind.blocks());
+    blocking
+        .inspect(|escape| assert_eq!(escape.host.as_deref(), Some("client")))
+        .map(|escape| (escape.detail, escape.backtrace.contains("tests/threads.rs")))
+        .collect()
+}
+
+#[test]
+fn a_wait_that_holds_up_the_runtime_is_named_with_its_length_and_place() {
+    let receives = |_: HostContext| async {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        thread::spawn(move || {
+            thread::sleep(millis(480));
+            sender.send(7)
+        });
+        hold(receiver.recv() == Ok(7), "nothing is received")
+    };
+    let receives_in_time = |_: HostContext| async {
+        let (_sender, receiver) = std::sync::mpsc::channel::<u32>();
+        hold(receiver.recv_timeout(millis(30)).is_err(), "something is received")
+    };
+    let joins = |_: HostContext| async {
+        let thread = thread::spawn(|| thread::sleep(millis(70)));
+        hold(thread.join().is_ok(), "it panicked")
+    };
+    let sleeps = |_: HostContext| async {
+        thread::sleep(millis(20));
+        Ok(())
+    };
+    let expected = |detail: &str| vec![(detail.to_owned(), true)];
+    assert_eq!(blocking_waits(&scenario(receives)), expected("480ms for another thread"));
+    assert_eq!(blocking_waits(&scenario(receives_in_time)), expected("30ms for another thread"));
+    assert_eq!(blocking_waits(&scenario(joins)), expected("70ms for the end of a thread"));
+    assert_eq!(blocking_waits(&scenario(sleeps)), expected("20ms"));
+    assert_eq!(blocking_waits(&scenario(receives).allow_escape("blocking-wait")), []);
+}
+
+#[test]
+fn a_wait_beside_the_runtime_or_for_no_time_is_none_that_holds_it_up() {
+    let beside = |_: HostContext| async {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        thread::spawn(move || {
+            thread::sleep(millis(480));
+            sender.send(7)
+        });
+        hold(on_a_thread(move || receiver.recv()).await? == Ok(7), "nothing is received")
+    };
+    let short = |_: HostContext| async {
+        let shared = Arc::new(Mutex::new(0));
+        let holder = shared.clone();
+        let thread = thread::spawn(move || {
+            let mut held = holder.lock().expect("no thread panics");
+            thread::yield_now();
+            *held += 1;
+        });
+        tokio::time::sleep(millis(1)).await;
+        drop(shared.lock().expect("no thread panics"));
+        hold(thread.join().is_ok(), "it panicked")
+    };
+    assert_eq!(blocking_waits(&scenario(beside)), []);
+    assert_eq!(blocking_waits(&scenario(short)), []);
+}

@@ -68,7 +68,7 @@ pub(crate) use interrupt::{INTERRUPTED, is_interrupted, note_interrupts};
 pub(crate) use job::WIRE_LOG_BYTES;
 pub use job::{End, EntryPoint, Finished, Handler, ProcessLimits};
 pub(crate) use ledger::Ledger;
-pub use notes::{Escape, EscapeKind, Notes, PanicNote};
+pub use notes::{BLOCKS_FROM, Escape, EscapeKind, Notes, PanicNote};
 pub use recorded::last_escapes;
 pub use simulated::{
     Settings, current_host, end_lives, is_dead, is_simulating, is_simulating_thread, leave, now, set_dead,
