@@ -17,6 +17,9 @@ mod jobs;
 mod refuse;
 #[path = "sandbox/sameness.rs"]
 mod sameness;
+#[cfg(target_os = "linux")]
+#[path = "sandbox/temporary.rs"]
+mod temporary;
 #[path = "sandbox/time.rs"]
 mod time;
 #[path = "support/trial.rs"]
@@ -49,6 +52,8 @@ fn main() -> ExitCode {
         escapes::trials(),
         #[cfg(target_os = "linux")]
         facts::trials(),
+        #[cfg(target_os = "linux")]
+        temporary::trials(),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials.into_iter().flatten().collect()).exit_code()
 }

@@ -3,6 +3,11 @@
 // Locks of C are taken by calling the C library.
 #![allow(unsafe_code)]
 
+#[path = "threads/blocking.rs"]
+mod blocking;
+#[path = "threads/switches.rs"]
+mod switches;
+
 use std::future::Future;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -229,6 +229,16 @@ impl Driver<'_> {
     fn finish(mut self) -> Exploration {
         for (escape, runs) in &self.escapes {
             let host = escape.host.as_deref().unwrap_or("the world");
+            if escape.kind.blocks() {
+                self.exploration.notes.push(format!(
+                    "{host} blocked its runtime's thread for {} in {}, so none of its tasks went on; `doctor` shows where; \
+                     if this is intended, add `.allow_escape(\"{}\")` to the scenario",
+                    escape.detail,
+                    count(*runs),
+                    escape.kind.name(),
+                ));
+                continue;
+            }
             self.exploration.notes.push(format!(
                 "{} left the sandbox and {} the same when repeated: {} on {host} ({}); \
                  if this is intended, add `.allow_escape(\"{}\")` to the scenario",

@@ -71,7 +71,7 @@ pub(crate) use job::WIRE_LOG_BYTES;
 pub use job::{End, EntryPoint, Finished, Handler, ProcessLimits};
 pub(crate) use jump::{as_host, build_runtime, note_livelock, note_woken, take_woken, time_of, until_rest, use_jumps};
 pub(crate) use ledger::Ledger;
-pub use notes::{Escape, EscapeKind, Notes, PanicNote};
+pub use notes::{BLOCKS_FROM, Escape, EscapeKind, Notes, PanicNote};
 pub use recorded::last_escapes;
 pub(crate) use resting::{Parking, Rest};
 pub use simulated::{

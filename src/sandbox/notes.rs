@@ -49,6 +49,10 @@ pub(super) fn is_allowed(kind: EscapeKind, detail: &str, allowed: &[String]) -> 
     allowed.iter().any(|text| named(text).map_or_else(|_| detail.contains(text.as_str()), |named| named == kind))
 }
 
+/// From which length on a wait of a runtime's thread is recorded. Waits for a lock that another thread soon gives back take no
+/// virtual time.
+pub const BLOCKS_FROM: Duration = Duration::from_millis(1);
+
 /// The kinds of escape. A scenario allows one by its kebab-case name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -63,6 +67,9 @@ pub enum EscapeKind {
     RealFile,
     /// A blocking sleep was requested. It advanced the host's clock instead of sleeping.
     BlockingSleep,
+    /// Code on the thread of a host's runtime waited for another thread, or for a time, and at least [`BLOCKS_FROM`] of virtual
+    /// time passed: no task of the host went on meanwhile.
+    BlockingWait,
     /// A clock that no simulated machine has was read.
     UnmodelledClock,
     /// A host runs on a tokio runtime whose time is not paused.
@@ -83,6 +90,11 @@ pub enum EscapeKind {
 }
 
 impl EscapeKind {
+    /// Whether it held up the tasks of its own host, and left nothing outside the simulation.
+    pub fn blocks(self) -> bool {
+        matches!(self, EscapeKind::BlockingSleep | EscapeKind::BlockingWait)
+    }
+
     /// The kebab-case name of this kind.
     pub fn name(self) -> &'static str {
         match self {
@@ -91,6 +103,7 @@ impl EscapeKind {
             EscapeKind::RefusedCall => "refused-call",
             EscapeKind::RealFile => "real-file",
             EscapeKind::BlockingSleep => "blocking-sleep",
+            EscapeKind::BlockingWait => "blocking-wait",
             EscapeKind::UnmodelledClock => "unmodelled-clock",
             EscapeKind::UnpausedRuntime => "unpaused-runtime",
             EscapeKind::Process => "process",

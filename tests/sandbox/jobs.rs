@@ -70,6 +70,8 @@ pub(crate) fn run(job: &[u8]) -> Vec<u8> {
         #[cfg(target_os = "linux")]
         "facts" => super::facts::facts(),
         #[cfg(target_os = "linux")]
+        "temporary" => super::temporary::leave_files(argument),
+        #[cfg(target_os = "linux")]
         "files" => super::facts::files(),
         #[cfg(target_os = "linux")]
         "timeouts" => super::facts::timeouts(),

@@ -29,7 +29,9 @@ fn between_workers() {
     if cfg!(target_os = "linux") {
         assert!(expected.contains("kernel Linux, squall, 6.1.0-squall, #1 SMP parent 1 processor 0"));
     }
-    assert!(expected.contains("environment {\"SQUALL_ZYGOTE\": \"1\", \"TZ\": \"UTC\"}"));
+    assert!(
+        expected.contains("environment {\"SQUALL_ZYGOTE\": \"1\", \"TMPDIR\": \"/proc/self/fd/9\", \"TZ\": \"UTC\"}")
+    );
     assert!(expected.contains("arguments [\"squall-zygote\", \"--squall-zygote\"] in Ok(\"/\")"));
     let mut worker = worker();
     assert!(worker.address_randomisation_off(), "this test needs address randomisation to be off");

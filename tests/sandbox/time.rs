@@ -103,8 +103,8 @@ pub(crate) fn waits() -> String {
         assert_eq!(start.elapsed(), millis(720));
     });
     let escapes: Vec<_> = notes.escapes.iter().map(|escape| (escape.kind.name(), escape.count)).collect();
-    assert_eq!(escapes, [("blocking-sleep", 1)]);
-    format!("{:?}", notes.escapes[0].at)
+    assert_eq!(escapes, [("blocking-wait", 4), ("blocking-sleep", 1)]);
+    format!("{:?}", notes.escapes[1].at)
 }
 
 /// Reads the clock when it is dropped, like a guard that measures its own lifetime.

@@ -1,10 +1,12 @@
 //! The Linux platform: interposed symbols, and a process for each run.
 
+mod blocked;
 mod child;
 mod counter;
 mod deadlock;
 mod hooks;
 mod ledger;
+mod preemption;
 mod process;
 mod protocol;
 mod raw;
@@ -13,6 +15,7 @@ mod stack;
 mod start;
 mod supervisor;
 mod switch;
+mod temporary;
 mod threads;
 mod turns;
 mod vdso;

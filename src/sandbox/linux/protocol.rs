@@ -13,6 +13,10 @@ pub(super) const JOB_FD: c_int = 5;
 pub(super) const OUTCOME_FD: c_int = 6;
 pub(super) const OUTPUT_FD: c_int = 7;
 pub(super) const STATUS_FD: c_int = 8;
+/// It leads to the directory for temporary files, and stays open in the runs.
+pub(super) const TEMPORARY_FD: c_int = 9;
+/// How many descriptors a zygote is given: the standard streams and these.
+pub(super) const DESCRIPTORS: usize = 10;
 
 /// The first field of every message, which detects foreign bytes on the pipe.
 pub(super) const MAGIC: u64 = 0x5351_5541_4c4c_0001;

@@ -13,8 +13,11 @@ use std::thread;
 
 use libc::{c_char, c_int, pid_t};
 
-use super::protocol::{COMMAND_FD, JOB_FD, MARKER, OUTCOME_FD, OUTPUT_FD, RESULT_FD, STATUS_FD};
+use super::protocol::{
+    COMMAND_FD, DESCRIPTORS, JOB_FD, MARKER, OUTCOME_FD, OUTPUT_FD, RESULT_FD, STATUS_FD, TEMPORARY_FD,
+};
 use super::raw::call;
+use super::temporary;
 use super::zygote::die_with;
 use crate::sandbox::job::EntryPoint;
 
@@ -40,14 +43,18 @@ impl Start {
                 }
             }
         }
-        let mut environment = vec![CString::from(c"TZ=UTC"), CString::new([MARKER.to_bytes(), b"=1"].concat())?];
+        let mut environment = vec![
+            CString::from(c"TZ=UTC"),
+            CString::new([b"TMPDIR=", temporary::PATH.to_bytes()].concat())?,
+            CString::new([MARKER.to_bytes(), b"=1"].concat())?,
+        ];
         if let Some(path) = library_path {
             environment.push(CString::new([b"LD_LIBRARY_PATH=", path.as_bytes()].concat())?);
         }
         Ok(Start { arguments, environment, supervisor: call!(libc::SYS_getpid) as pid_t })
     }
 
-    pub(super) fn fork(self, descriptors: [c_int; 9]) -> io::Result<pid_t> {
+    pub(super) fn fork(self, descriptors: [c_int; DESCRIPTORS]) -> io::Result<pid_t> {
         let pointers = |texts: &[CString]| {
             texts.iter().map(|text| text.as_ptr()).chain([ptr::null()]).collect::<Vec<*const c_char>>()
         };
@@ -65,13 +72,13 @@ impl Start {
 /// The process must have just been forked, and the slices must be null-terminated lists of C strings.
 unsafe fn become_zygote(
     supervisor: pid_t,
-    descriptors: [c_int; 9],
+    descriptors: [c_int; DESCRIPTORS],
     arguments: &[*const c_char],
     environment: &[*const c_char],
 ) -> ! {
     const FREE_FROM: c_int = 32;
     const _: () = assert!(COMMAND_FD == 3 && RESULT_FD == 4 && JOB_FD == 5 && OUTCOME_FD == 6);
-    const _: () = assert!(OUTPUT_FD == 7 && STATUS_FD == 8);
+    const _: () = assert!(OUTPUT_FD == 7 && STATUS_FD == 8 && TEMPORARY_FD == 9);
     // SAFETY: the arguments of these system calls are valid.
     unsafe {
         die_with(supervisor);
@@ -86,8 +93,8 @@ unsafe fn become_zygote(
         for (target, fd) in moved.into_iter().enumerate() {
             libc::dup2(fd, target as c_int);
         }
-        if call!(libc::SYS_close_range, 9, u32::MAX, 0) < 0 {
-            for fd in 9..65_536 {
+        if call!(libc::SYS_close_range, DESCRIPTORS, u32::MAX, 0) < 0 {
+            for fd in DESCRIPTORS as c_int..65_536 {
                 libc::close(fd);
             }
         }

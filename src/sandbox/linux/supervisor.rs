@@ -16,6 +16,7 @@ use libc::{c_int, pid_t};
 use super::protocol::{Command, KEPT_OUTPUT_BYTES, MAGIC, Report};
 use super::shared_status::{self, SharedStatus};
 use super::start::{EXECUTION_FAILED, Start, memory_file, on_lasting_thread, pipe};
+use super::temporary::TemporaryDirectory;
 use super::zygote;
 use crate::sandbox::clock::nanos;
 use crate::sandbox::job::{End, EntryPoint, Finished, ProcessLimits};
@@ -74,6 +75,8 @@ struct Zygote {
     outcome: File,
     output: File,
     log: File,
+    /// Where the runs' temporary files are, if this machine has a place for them.
+    temporary: Option<TemporaryDirectory>,
     shared_status: NonNull<SharedStatus>,
     report: Report,
 }
@@ -111,6 +114,7 @@ impl Zygote {
         }
         let Ok(null) = File::open("/dev/null") else { return Ok(Spawned::Impossible) };
         let shared_status = SharedStatus::map(status_file.as_raw_fd())?;
+        let temporary = TemporaryDirectory::new().ok();
         let start = Start::new(entry, library_path)?;
         let descriptors = [
             null.as_raw_fd(),
@@ -122,6 +126,8 @@ impl Zygote {
             outcome.as_raw_fd(),
             output.as_raw_fd(),
             status_file.as_raw_fd(),
+            // Where there is none, programs that want one see an error, and the same one in every run.
+            temporary.as_ref().map_or(null.as_raw_fd(), TemporaryDirectory::descriptor),
         ];
         let pid = match on_lasting_thread(move || start.fork(descriptors)) {
             Ok(pid) => pid,
@@ -129,8 +135,19 @@ impl Zygote {
         };
         drop((command_end, report_end));
         let report = Report { magic: 0, status: 0, killed: 0, cpu_nanos: 0 };
-        let mut zygote =
-            Zygote { pid, addresses_fixed: false, commands, reports, job, outcome, output, log, shared_status, report };
+        let mut zygote = Zygote {
+            pid,
+            addresses_fixed: false,
+            commands,
+            reports,
+            job,
+            outcome,
+            output,
+            log,
+            temporary,
+            shared_status,
+            report,
+        };
         match zygote.receive(Some(READY_WITHIN_MS)) {
             Ok(report) => {
                 zygote.addresses_fixed = report.status != 0 || randomises_nothing();
@@ -165,6 +182,9 @@ impl Zygote {
         for file in [&self.job, &self.outcome, &self.output] {
             file.set_len(0)?;
         }
+        if self.temporary.as_ref().is_some_and(|temporary| !temporary.is_clear()) {
+            return Err(io::Error::other("the temporary files of the run before cannot be removed"));
+        }
         self.job.write_all_at(job, 0)?;
         self.shared_status().clear();
         let command = Command {
@@ -181,6 +201,7 @@ impl Zygote {
         match sent.and_then(|()| self.receive(None)) {
             Ok(report) => {
                 self.report = report;
+                self.temporary.iter_mut().for_each(TemporaryDirectory::clear);
                 Ok(())
             }
             Err(error) => {

@@ -78,6 +78,8 @@ pub(super) struct Thread {
     pub(super) until: Cell<Option<u64>>,
     /// How often in a row it has given way to others.
     pub(super) yields: Cell<u32>,
+    /// At how many calls it could have been switched from.
+    pub(super) calls: Cell<u64>,
     /// How often it has asked for entropy.
     pub(super) requests: Cell<u64>,
     /// What it does with its next turn instead of going on.

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use libc::{c_int, c_void, pthread_t};
 
-use super::deadlock;
 use super::switch::hand_over;
 use super::threads::{Baton, CURRENT, Next, Thread, Wait, current};
+use super::{blocked, deadlock, preemption};
 use crate::sandbox::clock::nanos;
 use crate::sandbox::descriptors::Errno;
 use crate::sandbox::simulated::{Simulation, set_simulation, simulation};
@@ -104,6 +104,7 @@ pub(super) fn begin(
         wait: Cell::new(Wait::Nothing),
         until: Cell::new(None),
         yields: Cell::new(0),
+        calls: Cell::new(0),
         requests: Cell::new(0),
         question: Cell::new(None),
         place: RefCell::default(),
@@ -117,6 +118,8 @@ pub(super) fn begin(
         let mut threads = simulation.turns.threads.borrow_mut();
         threads.retain(|thread| thread.wait.get() != Wait::Ended);
         threads.push(thread);
+        drop(threads);
+        preemption::may_switch(simulation);
     } else {
         // SAFETY: no thread was created that would take it.
         drop(unsafe { Box::from_raw(beginning) });
@@ -180,13 +183,16 @@ pub(super) fn wait_for_end(simulation: &Simulation, id: pthread_t) -> bool {
             }
         }
         None => {
+            let slot = simulation.clocks.current_slot();
+            let started = simulation.clocks.peek().virtual_nanos;
             while !turns.has_ended(id) {
-                let slot = simulation.clocks.current_slot();
                 if !run(simulation, slot) && !pass_time(simulation, slot, None) {
                     deadlock::note_blocked(simulation, slot);
                     return false;
                 }
             }
+            let ended = simulation.clocks.peek().virtual_nanos;
+            blocked::note(simulation, slot, started, ended, "the end of a thread");
         }
     }
     true
@@ -222,6 +228,7 @@ pub(super) fn wait_at(simulation: &Simulation, word: usize, is_lock: bool, until
         return if thread.park(turns, wait, until) { FutexEnd::TimedOut } else { FutexEnd::Woken };
     }
     let slot = simulation.clocks.current_slot();
+    let started = simulation.clocks.peek().virtual_nanos;
     turns.word.set(word);
     turns.is_woken.set(false);
     turns.yields.set(0);
@@ -239,6 +246,12 @@ pub(super) fn wait_at(simulation: &Simulation, word: usize, is_lock: bool, until
         }
     };
     turns.word.set(0);
+    let ended = match end {
+        FutexEnd::Woken => simulation.clocks.peek().virtual_nanos,
+        FutexEnd::TimedOut => until.unwrap_or(started),
+        FutexEnd::Never => started,
+    };
+    blocked::note(simulation, slot, started, ended, if is_lock { "a lock" } else { "another thread" });
     end
 }
 

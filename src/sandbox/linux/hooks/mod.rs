@@ -69,7 +69,7 @@ static HOOKS: Hooks = Hooks([
 pub(in crate::sandbox) fn keep_linked() {
     std::hint::black_box(&HOOKS.0);
     std::hint::black_box(&descriptors::HOOKS.0);
-    let lists: [&[Hook]; 11] = [
+    let lists: [&[Hook]; 12] = [
         &clocks::accounts::HOOKS,
         &entropy::arc4random::HOOKS,
         &facts::HOOKS,
@@ -77,6 +77,7 @@ pub(in crate::sandbox) fn keep_linked() {
         &files::HOOKS,
         &files::paths::HOOKS,
         &files::streams::HOOKS,
+        &files::temporary::HOOKS,
         &locks::by_clock::HOOKS,
         &numbers::HOOKS,
         &processes::HOOKS,

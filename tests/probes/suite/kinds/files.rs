@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 use std::fs;
 
-use crate::probe::{Probe, errno, text};
+use crate::probe::{Probe, WRONG, errno, text};
 
 /// A file's text, without what makes it long.
 fn read(path: &str) -> String {
@@ -47,6 +47,18 @@ fn written() -> String {
     let age = fs::write(&path, "text").and_then(|()| fs::metadata(&path)).and_then(|data| data.modified());
     let _ = fs::remove_file(&path);
     text(age)
+}
+
+/// A file with a name that only this process should use, which is left behind.
+fn own_by_number() -> String {
+    let directory = std::env::temp_dir();
+    let path = directory.join(format!("squall-probe-{}.lock", std::process::id()));
+    let made = fs::File::create_new(&path);
+    let entries = fs::read_dir(&directory).map_or(0, |entries| entries.count());
+    match (made, entries) {
+        (Ok(_), 1) => path.display().to_string(),
+        (made, entries) => format!("{WRONG}: {made:?} among {entries} files"),
+    }
 }
 
 fn temporary() -> String {
@@ -108,6 +120,7 @@ pub const PROBES: &[Probe] = &[
     Probe::now("files::canonical", "`fs::canonicalize`", || text(fs::canonicalize("/etc/../etc/hosts"))),
     Probe::now("files::entries", "the entries of a directory", || names("/etc")),
     Probe::now("files::written", "the age of a file that the program writes", written),
+    Probe::now("files::own_by_number", "a temporary file that is named after the process and stays", own_by_number),
     Probe::now("files::temporary", "a directory of the `tempfile` crate", temporary),
     Probe::now("files::zone", "the zone of local time", || text(fs::read_link("/etc/localtime"))),
     Probe::task("files::tokio", "`tokio::fs::read` of a file of the machine", || {

@@ -3,6 +3,7 @@
 
 pub(super) mod paths;
 pub(super) mod streams;
+pub(super) mod temporary;
 
 use std::ffi::CStr;
 

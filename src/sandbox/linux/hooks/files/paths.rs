@@ -5,9 +5,10 @@ use std::ffi::{CStr, c_void};
 
 use libc::{c_char, c_int, c_uint, mode_t, size_t, ssize_t};
 
-use super::super::super::raw::{call, pass};
+use super::super::super::raw::{call, pass, set_errno};
 use super::super::entropy;
 use super::super::hook::{Hook, next};
+use super::temporary::{followed, hide, is_directory};
 use super::{asked, record};
 
 /// The hooks of this file.
@@ -64,8 +65,10 @@ macro_rules! recorded {
             #[unsafe(export_name = $symbol)]
             pub(in super::super) unsafe extern "C" fn $function($($argument: $kind),*) -> c_int {
                 // SAFETY: the caller vouches for the path.
-                unsafe { note($path) };
-                pass!($number, $($passed),*) as c_int
+                unsafe {
+                    note($path);
+                    pass!($number, $($passed),*) as c_int
+                }
             }
         )*
     };
@@ -78,15 +81,16 @@ type Found = *mut c_void;
 
 recorded! {
     simulated_statx "statx" (at: c_int, path: Text, flags: c_int, mask: c_uint, found: Found) path
-        => libc::SYS_statx, [at, path, flags, mask, found];
+        => libc::SYS_statx, [at, path, followed(path, flags), mask, found];
     stat "stat" (path: Text, found: Found) path => libc::SYS_newfstatat, [HERE, path, found, 0];
     stat64 "stat64" (path: Text, found: Found) path => libc::SYS_newfstatat, [HERE, path, found, 0];
-    lstat "lstat" (path: Text, found: Found) path => libc::SYS_newfstatat, [HERE, path, found, LINK];
-    lstat64 "lstat64" (path: Text, found: Found) path => libc::SYS_newfstatat, [HERE, path, found, LINK];
+    lstat "lstat" (path: Text, found: Found) path => libc::SYS_newfstatat, [HERE, path, found, followed(path, LINK)];
+    lstat64 "lstat64" (path: Text, found: Found) path
+        => libc::SYS_newfstatat, [HERE, path, found, followed(path, LINK)];
     fstatat "fstatat" (at: c_int, path: Text, found: Found, flags: c_int) path
-        => libc::SYS_newfstatat, [at, path, found, flags];
+        => libc::SYS_newfstatat, [at, path, found, followed(path, flags)];
     fstatat64 "fstatat64" (at: c_int, path: Text, found: Found, flags: c_int) path
-        => libc::SYS_newfstatat, [at, path, found, flags];
+        => libc::SYS_newfstatat, [at, path, found, followed(path, flags)];
     access "access" (path: Text, mode: c_int) path => libc::SYS_faccessat, [HERE, path, mode];
     mkdir "mkdir" (path: Text, mode: mode_t) path => libc::SYS_mkdirat, [HERE, path, mode];
     mkdirat "mkdirat" (at: c_int, path: Text, mode: mode_t) path => libc::SYS_mkdirat, [at, path, mode];
@@ -125,7 +129,12 @@ pub(in super::super) unsafe extern "C" fn readlinkat(
 ) -> ssize_t {
     if asked().is_some() && !path.is_null() {
         // SAFETY: the caller vouches for the path.
-        let known = match unsafe { CStr::from_ptr(path) }.to_bytes() {
+        let path = unsafe { CStr::from_ptr(path) };
+        if is_directory(path) {
+            set_errno(libc::EINVAL);
+            return -1;
+        }
+        let known = match path.to_bytes() {
             b"/proc/self/exe" => Some(PROGRAM),
             b"/proc/self" => Some(b"4242".as_slice()),
             b"/proc/self/cwd" | b"/proc/self/root" => Some(b"/".as_slice()),
@@ -150,7 +159,10 @@ pub(in super::super) unsafe extern "C" fn realpath(path: Text, resolved: *mut c_
     // SAFETY: the caller vouches for the path.
     unsafe { note(path) };
     let null = std::ptr::null_mut();
-    next!(c"realpath", unsafe extern "C" fn(Text, *mut c_char) -> *mut c_char, null, path, resolved)
+    let found = next!(c"realpath", unsafe extern "C" fn(Text, *mut c_char) -> *mut c_char, null, path, resolved);
+    // SAFETY: the C library has written it.
+    unsafe { hide(found) };
+    found
 }
 
 /// # Safety

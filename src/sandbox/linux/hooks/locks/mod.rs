@@ -8,9 +8,9 @@ use std::sync::OnceLock;
 
 use libc::{c_int, clockid_t, pthread_cond_t, pthread_condattr_t, pthread_mutex_t, pthread_rwlock_t, sem_t, timespec};
 
-use super::super::child;
 use super::super::raw::{Next, call, set_errno};
 use super::super::turns::{self, FutexEnd};
+use super::super::{child, preemption};
 use super::waits::{self, nanos};
 use crate::sandbox::simulated::{Simulation, simulation};
 
@@ -124,6 +124,7 @@ unsafe fn lock(simulation: &Simulation, mutex: *mut pthread_mutex_t, until: Opti
     if unsafe { reports_own(mutex) } {
         return libc::EDEADLK;
     }
+    preemption::may_switch(simulation);
     // SAFETY: as above.
     take(simulation, mutex as usize, until, || unsafe { libc::pthread_mutex_trylock(mutex) })
 }
@@ -167,7 +168,11 @@ pub(super) unsafe extern "C" fn pthread_mutex_timedlock(mutex: *mut pthread_mute
 pub(super) unsafe extern "C" fn pthread_mutex_unlock(mutex: *mut pthread_mutex_t) -> c_int {
     match with_turns() {
         // SAFETY: the caller vouches for the mutex.
-        Some(simulation) => unsafe { unlock(simulation, mutex) },
+        Some(simulation) => unsafe {
+            let result = unlock(simulation, mutex);
+            preemption::may_switch(simulation);
+            result
+        },
         None => next!(MUTEX_UNLOCK as OfMutex, mutex),
     }
 }
@@ -178,7 +183,10 @@ pub(super) unsafe extern "C" fn pthread_mutex_unlock(mutex: *mut pthread_mutex_t
 pub(super) unsafe extern "C" fn pthread_rwlock_rdlock(lock: *mut pthread_rwlock_t) -> c_int {
     match with_turns() {
         // SAFETY: the caller vouches for the lock.
-        Some(simulation) => take(simulation, lock as usize, None, || unsafe { libc::pthread_rwlock_tryrdlock(lock) }),
+        Some(simulation) => {
+            preemption::may_switch(simulation);
+            take(simulation, lock as usize, None, || unsafe { libc::pthread_rwlock_tryrdlock(lock) })
+        }
         None => next!(READ_LOCK as OfReadWriteLock, lock),
     }
 }
@@ -189,7 +197,10 @@ pub(super) unsafe extern "C" fn pthread_rwlock_rdlock(lock: *mut pthread_rwlock_
 pub(super) unsafe extern "C" fn pthread_rwlock_wrlock(lock: *mut pthread_rwlock_t) -> c_int {
     match with_turns() {
         // SAFETY: the caller vouches for the lock.
-        Some(simulation) => take(simulation, lock as usize, None, || unsafe { libc::pthread_rwlock_trywrlock(lock) }),
+        Some(simulation) => {
+            preemption::may_switch(simulation);
+            take(simulation, lock as usize, None, || unsafe { libc::pthread_rwlock_trywrlock(lock) })
+        }
         None => next!(WRITE_LOCK as OfReadWriteLock, lock),
     }
 }
@@ -202,6 +213,7 @@ pub(super) unsafe extern "C" fn pthread_rwlock_unlock(lock: *mut pthread_rwlock_
     if let Some(simulation) = with_turns() {
         // Many readers may enter at once.
         turns::wake_at(simulation, lock as usize, usize::MAX);
+        preemption::may_switch(simulation);
     }
     result
 }
@@ -291,6 +303,7 @@ pub(super) unsafe extern "C" fn pthread_cond_signal(condition: *mut pthread_cond
     match with_turns() {
         Some(simulation) => {
             turns::wake_at(simulation, condition as usize, 1);
+            preemption::may_switch(simulation);
             0
         }
         None => next!(COND_SIGNAL as OfCondition, condition),
@@ -304,6 +317,7 @@ pub(super) unsafe extern "C" fn pthread_cond_broadcast(condition: *mut pthread_c
     match with_turns() {
         Some(simulation) => {
             turns::wake_at(simulation, condition as usize, usize::MAX);
+            preemption::may_switch(simulation);
             0
         }
         None => next!(COND_BROADCAST as OfCondition, condition),
@@ -364,6 +378,7 @@ pub(super) unsafe extern "C" fn sem_post(semaphore: *mut sem_t) -> c_int {
     let result = next!(SEM_POST as OfSemaphore, semaphore);
     if let Some(simulation) = with_turns() {
         turns::wake_at(simulation, semaphore as usize, 1);
+        preemption::may_switch(simulation);
     }
     result
 }

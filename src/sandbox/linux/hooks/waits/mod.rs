@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use libc::{c_int, c_long, c_uint, clockid_t, timespec};
 
-use super::super::child;
 use super::super::raw::{call, returned, set_errno, system_call};
 use super::super::turns::{self, FutexEnd};
+use super::super::{blocked, child, preemption};
 use crate::sandbox::escapes::record_escape;
 use crate::sandbox::notes::EscapeKind;
 use crate::sandbox::simulated::{Simulation, simulation};
@@ -34,6 +34,7 @@ pub(super) unsafe fn futex(arguments: [usize; 6]) -> Option<c_long> {
         // Threads of other simulations may wait there, too.
         // SAFETY: the caller vouches for the arguments.
         let others = unsafe { system_call(libc::SYS_futex, arguments) }.max(0) as usize;
+        preemption::may_switch(simulation);
         return Some((woken + others) as c_long);
     }
     if !matches!(command, libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET) || simulation.clocks.is_quiet() {
@@ -80,6 +81,9 @@ pub(super) unsafe fn futex(arguments: [usize; 6]) -> Option<c_long> {
         if result != -(libc::ETIMEDOUT as isize) {
             return Some(returned(result));
         }
+    }
+    if !turns::take_turns(simulation) {
+        blocked::note(simulation, reading.slot, reading.virtual_nanos, until, "a time");
     }
     // Even a wait of no length takes a moment: code that waits again for what is left, which may be nothing, would never
     // see its time pass.

@@ -1,0 +1,70 @@
+//! Waits that hold up the runtime of a host.
+
+use super::*;
+
+/// The waits of the runtime's own thread that a run records: their details, and whether their backtraces name this file.
+fn blocking_waits(scenario: &Scenario) -> Vec<(String, bool)> {
+    let run = alone(scenario, &scenario.case(Seed(1)));
+    assert!(!run.outcome.verdict.is_fail(), "{:?}", run.outcome.findings);
+    let blocking = run.outcome.escapes.into_iter().filter(|escape| escape.kind.blocks());
+    blocking
+        .inspect(|escape| assert_eq!(escape.host.as_deref(), Some("client")))
+        .map(|escape| (escape.detail, escape.backtrace.contains("tests/threads/blocking.rs")))
+        .collect()
+}
+
+#[test]
+fn a_wait_that_holds_up_the_runtime_is_named_with_its_length_and_place() {
+    let receives = |_: HostContext| async {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        thread::spawn(move || {
+            thread::sleep(millis(480));
+            sender.send(7)
+        });
+        hold(receiver.recv() == Ok(7), "nothing is received")
+    };
+    let receives_in_time = |_: HostContext| async {
+        let (_sender, receiver) = std::sync::mpsc::channel::<u32>();
+        hold(receiver.recv_timeout(millis(30)).is_err(), "something is received")
+    };
+    let joins = |_: HostContext| async {
+        let thread = thread::spawn(|| thread::sleep(millis(70)));
+        hold(thread.join().is_ok(), "it panicked")
+    };
+    let sleeps = |_: HostContext| async {
+        thread::sleep(millis(20));
+        Ok(())
+    };
+    let expected = |detail: &str| vec![(detail.to_owned(), true)];
+    assert_eq!(blocking_waits(&scenario(receives)), expected("480ms for another thread"));
+    assert_eq!(blocking_waits(&scenario(receives_in_time)), expected("30ms for another thread"));
+    assert_eq!(blocking_waits(&scenario(joins)), expected("70ms for the end of a thread"));
+    assert_eq!(blocking_waits(&scenario(sleeps)), expected("20ms"));
+    assert_eq!(blocking_waits(&scenario(receives).allow_escape("blocking-wait")), []);
+}
+
+#[test]
+fn a_wait_beside_the_runtime_or_for_no_time_is_none_that_holds_it_up() {
+    let beside = |_: HostContext| async {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        thread::spawn(move || {
+            thread::sleep(millis(480));
+            sender.send(7)
+        });
+        hold(on_a_thread(move || receiver.recv()).await? == Ok(7), "nothing is received")
+    };
+    let short = |_: HostContext| async {
+        let shared = Arc::new(Mutex::new(0));
+        let holder = shared.clone();
+        let thread = thread::spawn(move || {
+            let mut held = holder.lock().expect("no thread panics");
+            thread::yield_now();
+            *held += 1;
+        });
+        tokio::time::sleep(millis(1)).await;
+        drop(shared.lock().expect("no thread panics"));
+        hold(thread.join().is_ok(), "it panicked")
+    };
+    assert_eq!(blocking_waits(&scenario(beside)), []);
+    assert_eq!(blocking_waits(&scenario(short)), []);
+}
