@@ -202,7 +202,7 @@ fn judge(scenario: &Scenario, case: &Case, artifacts: RunArtifacts, detail: Deta
     let mut findings: Vec<Finding> = failures.iter().map(|(host, error)| failure(&trace, *host, error)).collect();
     // The failure of a program whose main task panicked is reported already, but only the panic says where.
     let stops = notes.panics.iter().filter(|panic| panic.location.is_empty() || !scenario.allows_panics);
-    findings.extend(stops.map(stopped));
+    findings.extend(stops.map(|panic| stopped(&with_advice(panic, case.engine))));
     findings.extend(
         unrecorded.into_iter().map(|why| Finding { check: "recorder".to_owned(), verdict: Verdict::fail(why) }),
     );
@@ -278,6 +278,16 @@ pub(crate) fn stopped(panic: &PanicNote) -> Finding {
         ("no_panics", format!("a task of {host} panicked at {at} ({}): {}", panic.location, panic.message))
     };
     Finding { check: check.to_owned(), verdict: Verdict::fail(text).at(panic.at) }
+}
+
+/// A panic, with what to do if its message says nothing of it.
+fn with_advice(panic: &PanicNote, engine: Engine) -> PanicNote {
+    // Turmoil's sockets look for their simulation in a thread-local of this crate.
+    let is_of_turmoil = engine == Engine::Events && panic.location.contains("scoped-tls");
+    let advice =
+        "plain turmoil sockets need turmoil's engine: leave `events` out, or use `HostContext` or tokio's sockets";
+    let message = if is_of_turmoil { format!("{} ({advice})", panic.message) } else { panic.message.clone() };
+    PanicNote { message, ..panic.clone() }
 }
 
 fn by_generator(scenario: &Scenario, case: &Case, effects: &[u64]) -> Vec<GeneratorCounts> {

@@ -21,8 +21,12 @@ pub fn rust_test(file: &CaseFile) -> String {
     };
     let _ = writeln!(text, "/// `{scenario}`, seed {}, {came_to}", case.seed);
     let _ = writeln!(text, "#[test]\nfn {name}_{}() {{", case.seed);
-    text.push_str("    use squall::prelude::*;\n    use squall::scenario::Case;\n\n");
+    let names = if case.engine.is_default() { "Case" } else { "{Case, Engine}" };
+    let _ = write!(text, "    use squall::prelude::*;\n    use squall::scenario::{names};\n\n");
     let _ = write!(text, "    let case = Case::new({scenario:?}, Seed({}))", case.seed);
+    if !case.engine.is_default() {
+        let _ = write!(text, "\n        .engine(Engine::{:?})", case.engine);
+    }
     for fault in &case.plan.faults {
         let _ = write!(text, "\n        .fault({})", fault_code(fault));
     }
@@ -180,6 +184,14 @@ mod tests {
             printed.contains("\n                [39, \"place an order\"]\n            ]\"#,\n        );"),
             "{printed}"
         );
+    }
+
+    #[test]
+    fn a_case_says_what_runs_its_hosts() {
+        let case = Case::new("s", Seed(1)).engine(crate::scenario::Engine::Events);
+        let printed = rust_test(&CaseFile::new::<&str>(&Scenario::new("s"), case, Fingerprint(7), Verdict::Pass, &[]));
+        assert!(printed.contains("use squall::scenario::{Case, Engine};"), "{printed}");
+        assert!(printed.contains("Case::new(\"s\", Seed(0x1))\n        .engine(Engine::Events);"), "{printed}");
     }
 
     #[test]

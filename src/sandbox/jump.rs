@@ -67,10 +67,7 @@ pub(crate) fn take_woken(into: &mut Vec<usize>) {
 pub(crate) fn note_livelock(host: usize, since: Duration) {
     let Some(simulation) = simulation() else { return };
     let (name, at) = (simulation.name_of(host), time_of(host));
-    let message = format!(
-        "{} has not waited for anything since {since:?}: its tasks wake each other, or yield, without end",
-        name.as_deref().unwrap_or_default()
-    );
+    let message = format!("no wait since {since:?}: its tasks wake each other, or yield, without end");
     simulation.note(PanicNote { message, location: String::new(), host: name, at });
 }
 

@@ -1,6 +1,6 @@
 //! Cases as Rust code, written by hand or pasted from a report.
 
-use super::Case;
+use super::{Case, Engine};
 use crate::fault::{Fault, Plan};
 use crate::seed::Seed;
 
@@ -13,8 +13,14 @@ impl Case {
             seed,
             plan: Plan::none(),
             input: Default::default(),
-            engine: super::Engine::default(),
+            engine: Engine::default(),
         }
+    }
+
+    /// Sets what runs the hosts; [`Engine::Turmoil`] unless it is set.
+    pub fn engine(mut self, engine: Engine) -> Case {
+        self.engine = engine;
+        self
     }
 
     /// Adds a fault at the end of the plan.

@@ -137,7 +137,16 @@ fn a_program_that_never_rests_is_named() {
         }
     });
     let found = format!("{:?}", run.outcome.findings);
-    assert!(found.contains("alone has not waited for anything since 1s"), "{found}");
+    assert!(found.contains("no wait since 1s on host alone at 11."), "{found}");
+}
+
+#[test]
+fn plain_turmoil_sockets_are_told_what_they_need() {
+    let (run, _) = alone(|_, _| async {
+        let _ = turmoil::net::TcpListener::bind("0.0.0.0:80").await;
+    });
+    let found = format!("{:?}", run.outcome.findings);
+    assert!(found.contains("plain turmoil sockets need turmoil's engine"), "{found}");
 }
 
 #[test]
