@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench engines --profile dev` measures with the profile that `cargo sims` uses.
 
+#[path = "../tests/support/echo.rs"]
+mod echo;
 #[path = "../sims/scenarios.rs"]
 mod scenarios;
 #[path = "../sims/shop/mod.rs"]
@@ -16,6 +18,7 @@ use squall::scenario::Engine;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::sleep;
 
+use echo::send_back;
 use scenarios::*;
 use support::{median, thread_cpu};
 
@@ -38,15 +41,6 @@ const SEEDS: u64 = 12;
 /// The pairs of hosts that talk, and for how long.
 const PAIRS: usize = 5;
 const LENGTH: Duration = secs(60);
-
-async fn send_back(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
-    let mut buffer = [0; 64];
-    while let Ok(length @ 1..) = stream.read(&mut buffer).await {
-        if stream.write_all(&buffer[..length]).await.is_err() {
-            return;
-        }
-    }
-}
 
 async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> std::io::Result<()> {
     loop {

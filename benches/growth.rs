@@ -3,6 +3,8 @@
 //!
 //! `cargo bench --bench growth --profile dev` prints the curves. Each figure is CPU time of this thread.
 
+#[path = "../tests/support/echo.rs"]
+mod echo;
 mod support;
 
 use std::time::Duration;
@@ -12,23 +14,17 @@ use squall::prelude::*;
 use squall::scenario::{Case, Engine};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use echo::send_back;
 use support::{peak_kib, thread_cpu};
 
 /// The most hosts with which turmoil's engine is tried: its cost grows with their cube.
 const MOST_HOSTS_ON_TURMOIL: usize = 50;
 
-async fn echo(cx: HostContext) -> std::io::Result<()> {
+async fn serve(cx: HostContext) -> std::io::Result<()> {
     let listener = cx.listener(80);
     loop {
-        let (mut stream, _) = listener.accept().await?;
-        tokio::spawn(async move {
-            let mut buffer = [0; 64];
-            while let Ok(length @ 1..) = stream.read(&mut buffer).await {
-                if stream.write_all(&buffer[..length]).await.is_err() {
-                    return;
-                }
-            }
-        });
+        let (stream, _) = listener.accept().await?;
+        tokio::spawn(send_back(stream));
     }
 }
 
@@ -60,7 +56,7 @@ async fn come_and_go(cx: HostContext, times: usize) {
 
 fn pair(name: &str, pause: Duration, length: Duration) -> Scenario {
     Scenario::new(name)
-        .host("server", echo)
+        .host("server", serve)
         .host("client", move |cx| ask(cx, pause))
         .run_for(length)
         .settle_for(Duration::ZERO)
@@ -117,6 +113,8 @@ fn line<T: std::fmt::Display>(what: &str, engine: Engine, points: impl IntoItera
 
 fn main() {
     println!("CPU seconds of a run, and simulated seconds for each of them\n");
+    // The peak of memory is that of all runs so far, so the small ones come first.
+    connections();
     let kinds = [
         ("two talk, others listen", Others::Listen),
         ("others wait each second", Others::Wait),
@@ -156,11 +154,16 @@ fn main() {
             latencies.map(|least| (format!("{least:?}"), cost(engine, near(least), |c| c), secs(60))),
         );
     }
+    faults();
+}
+
+/// Connections that one host opens and closes, one after the other.
+fn connections() {
     for engine in [Engine::Turmoil, Engine::Events] {
         let counts = [1_000, 4_000, 16_000, 64_000];
         let many = |count: usize| {
             Scenario::new("connections")
-                .host("server", echo)
+                .host("server", serve)
                 .host("client", move |cx| come_and_go(cx, count))
                 .latency(millis(1)..millis(1))
                 .run_for(secs(count as u64 / 100))
@@ -172,7 +175,6 @@ fn main() {
         };
         line("connections, one by one", engine, counts.map(of));
     }
-    faults();
 }
 
 /// Three hosts for 160 s, without faults and with many.

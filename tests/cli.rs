@@ -8,6 +8,8 @@
 mod check_history;
 #[path = "cli/diffs.rs"]
 mod diffs;
+#[path = "support/echo.rs"]
+mod echo;
 #[path = "cli/explorations.rs"]
 mod explorations;
 #[path = "cli/kept.rs"]

@@ -209,6 +209,27 @@ fn assert_between(what: Duration, from_ms: u64, to_ms: u64) {
 }
 
 #[test]
+fn thousands_of_connections_come_and_go_beside_one_that_stays() {
+    let kill = fault::kill("server").at(secs(100)).lasting(secs(1));
+    let (_, seen) = world(1, vec![kill], |cx, seen| async move {
+        let mut old = cx.connector().connect("server", 80).await.unwrap();
+        for _ in 0..2_000 {
+            ping(&mut cx.connector().connect("server", 80).await.unwrap()).await.unwrap();
+        }
+        ping(&mut old).await.unwrap();
+        note(&seen, &cx, "the old one answers");
+        assert_eq!(old.read(&mut [0]).await.unwrap(), 0);
+        note(&seen, &cx, "the old one ends");
+        until(&cx, 102_000).await;
+        ping(&mut cx.connector().connect("server", 80).await.unwrap()).await.unwrap();
+        note(&seen, &cx, "a new one answers");
+    });
+    assert!(at(&seen, "the old one answers") < secs(100));
+    assert_between(at(&seen, "the old one ends"), 100_000, 100_002);
+    assert_between(at(&seen, "a new one answers"), 102_003, 102_005);
+}
+
+#[test]
 fn an_echo_takes_two_latencies_at_any_step() {
     for step_ms in [1, 10, 25] {
         let (_, seen) = world_with(

@@ -119,3 +119,51 @@ impl IndexMut<usize> for Flows {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::flow::{End, EndState};
+
+    fn opened(flows: &mut Flows, from: u16, to: u16) -> FlowId {
+        let key = FlowKey { from: HostId(from), to: HostId(to), port: 80, ordinal: flows.next() };
+        let mut flow = Flow::new(key, IpAddr::V4(Ipv4Addr::LOCALHOST), 49_152);
+        flow.ends[Side::Client.index()] = Some(End::new(EndState::Open));
+        flows.push(flow)
+    }
+
+    /// Opens and closes this many connections, and forgets those that are over whenever it is time.
+    fn come_and_go(flows: &mut Flows, count: u32, needed: &BTreeSet<FlowId>) {
+        for _ in 0..count {
+            if flows.is_time_to_forget() {
+                flows.forget_all_but(needed);
+            }
+            let id = opened(flows, 0, 1);
+            flows[id as usize].ends[Side::Client.index()] = None;
+        }
+    }
+
+    #[test]
+    fn what_is_over_is_forgotten_and_what_is_held_or_asked_about_is_not() {
+        let mut flows = Flows::new(3);
+        come_and_go(&mut flows, 100, &BTreeSet::new());
+        let held = opened(&mut flows, 0, 2);
+        let needed = opened(&mut flows, 1, 1);
+        flows[needed as usize].ends = [None, None];
+        come_and_go(&mut flows, 64_000, &BTreeSet::from([needed]));
+        assert!(flows.live <= FEW + 3 && flows.of_host[0].len() <= FEW + 3, "{} of 64,102", flows.live);
+        assert_eq!(flows.next(), 64_102, "no number is given again");
+        assert_eq!(flows.sides_of(HostId(2)), [(held, Side::Server)]);
+        // A connection to itself has both of its sides on one machine.
+        assert!(flows.sides_of(HostId(1)).starts_with(&[(needed, Side::Client), (needed, Side::Server)]));
+        assert_eq!(flows.between(HostId(0), HostId(2), 0).collect::<Vec<_>>(), [held]);
+        assert_eq!(flows.between(HostId(0), HostId(2), held + 1).count(), 0);
+        assert_eq!(flows[held as usize].key.ordinal, held);
+        let over = &flows[0];
+        assert!(over.ends.iter().all(Option::is_none) && !over.is_known(Side::Client, Duration::from_nanos(1)));
+        // Once nothing holds it, what comes before it goes, too.
+        flows[held as usize].ends = [None, None];
+        flows.forget_all_but(&BTreeSet::new());
+        assert_eq!((flows.live, flows.slots.len(), flows.of_host[2].len()), (0, 0, 0));
+    }
+}

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use super::engine::Hosts;
 use super::injection::Injection;
 use super::state::{Paused, World};
 use crate::fault::{Fault, Target};
-use crate::sandbox::{self, Freeze};
+use crate::sandbox;
 use crate::trace::{Event, HostId};
 
 impl World<'_> {
@@ -23,18 +22,10 @@ impl World<'_> {
             if !self.is_alive(host) {
                 continue;
             }
-            let freeze = match &self.hosts {
-                Hosts::Events(_) => None,
-                Hosts::Turmoil(_) => {
-                    let runtime = self.slot(host).runtime.clone();
-                    let freeze = runtime.and_then(|runtime| Freeze::prepare(host.index(), runtime));
-                    if freeze.is_none() {
-                        continue;
-                    }
-                    freeze
-                }
-            };
-            self.paused.insert(host, Paused { freeze, is_frozen: false, by: vec![index] });
+            let runtime = self.slot(host).runtime.clone();
+            if self.hosts.prepare_pause(host, runtime) {
+                self.paused.insert(host, Paused { is_frozen: false, by: vec![index] });
+            }
         }
     }
 
@@ -46,11 +37,7 @@ impl World<'_> {
             if paused.by.is_empty()
                 && let Some(paused) = self.paused.remove(&host)
             {
-                match (paused.freeze, &mut self.hosts) {
-                    (Some(freeze), _) => freeze.end(self.now),
-                    (None, Hosts::Events(events)) => events.thaw(host, self.now),
-                    (None, Hosts::Turmoil(_)) => {}
-                }
+                self.hosts.resume(host, self.now);
                 if paused.is_frozen {
                     self.record(Some(host), Event::Resumed, None);
                 }
@@ -61,9 +48,7 @@ impl World<'_> {
     /// Forgets that the process of a host is paused, as it has ended.
     pub(super) fn end_pause(&mut self, host: HostId) {
         self.slot(host).runtime = None;
-        if let Some(Paused { freeze: Some(freeze), .. }) = self.paused.remove(&host) {
-            freeze.forget();
-        }
+        self.paused.remove(&host);
     }
 
     /// Freezes the hosts that have had their last step, at the start of the step that they no longer run in.
@@ -73,11 +58,7 @@ impl World<'_> {
         for host in due {
             if let Some(paused) = self.paused.get_mut(&host) {
                 paused.is_frozen = true;
-                match (&paused.freeze, &mut self.hosts) {
-                    (Some(freeze), _) => freeze.begin(),
-                    (None, Hosts::Events(events)) => events.freeze(host),
-                    (None, Hosts::Turmoil(_)) => {}
-                }
+                self.hosts.pause(host);
                 for fault in paused.by.clone() {
                     self.wire.record_effects(fault, 1);
                 }

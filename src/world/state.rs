@@ -14,7 +14,6 @@ use crate::fault::{Plan, Topology, Trigger};
 use crate::history::SharedRecording;
 use crate::host::{HostContext, HostSpec, Own, Shutdown};
 use crate::net::{SharedNet, Wire, WireSettings};
-use crate::sandbox::Freeze;
 use crate::seed::Seed;
 use crate::trace::exchange::KeptHeaders;
 use crate::trace::{Event, HostId};
@@ -87,8 +86,6 @@ pub(super) struct FaultStart {
 /// A host whose process is about to be paused, or is.
 #[derive(Debug)]
 pub(super) struct Paused {
-    /// What freezes it; nothing where hosts run by events, as this one then does not.
-    pub(super) freeze: Option<Freeze>,
     pub(super) is_frozen: bool,
     /// The faults that pause it.
     pub(super) by: Vec<usize>,

@@ -97,31 +97,11 @@ fn every_event_is_a_mark() {
 fn events_about_servers_name_them_or_their_addresses() {
     let run = logged(
         || {
-            tracing::debug!(
-                name: "request.dispatched",
-                target: "squall",
-                { server.address = "api-1" },
-                "request dispatched"
-            );
-            tracing::debug!(
-                name: "request.dispatched",
-                target: "squall",
-                { server.address = "api-2:80" },
-                "request dispatched"
-            );
+            let dispatched = |to: &str| {
+                tracing::debug!(name: "request.dispatched", target: "squall", { server.address = to }, "dispatched");
+            };
             // Hosts are numbered from 192.168.0.1; the client is the first.
-            tracing::debug!(
-                name: "request.dispatched",
-                target: "squall",
-                { server.address = "192.168.0.2" },
-                "request dispatched"
-            );
-            tracing::debug!(
-                name: "request.dispatched",
-                target: "squall",
-                { server.address = "192.168.0.3:80" },
-                "request dispatched"
-            );
+            ["api-1", "api-2:80", "192.168.0.2", "192.168.0.3:80"].into_iter().for_each(dispatched);
             tracing::debug!(
                 name: "probe.ended",
                 target: "squall",

@@ -10,6 +10,8 @@ use squall::scenario::RunLimits;
 use squall::trace::Event;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::echo::send_back;
+
 /// All scenarios of the first table.
 pub const SCENARIOS: [fn() -> Scenario; 23] = [
     echo,
@@ -40,15 +42,8 @@ pub const SCENARIOS: [fn() -> Scenario; 23] = [
 async fn serve(cx: HostContext) -> io::Result<()> {
     let listener = cx.listener(80);
     loop {
-        let (mut stream, _) = listener.accept().await?;
-        tokio::spawn(async move {
-            let mut buffer = [0; 64];
-            while let Ok(length @ 1..) = stream.read(&mut buffer).await {
-                if stream.write_all(&buffer[..length]).await.is_err() {
-                    return;
-                }
-            }
-        });
+        let (stream, _) = listener.accept().await?;
+        tokio::spawn(send_back(stream));
     }
 }
 

@@ -110,7 +110,7 @@ const MUTANTS: [Mutant; 22] = [
         "self.paused.iter().filter(|(_, paused)| paused.is_frozen)",
         "self.paused.iter().filter(|_| false)",
     ),
-    ("a paused process runs on", "src/world/pauses.rs", "(Some(freeze), _) => freeze.begin(),", "(Some(_), _) => {}"),
+    ("a paused process runs on", "src/world/engine/turmoil.rs", "freeze.begin();", "let _ = freeze;"),
     (
         "a connected socket receives from anybody",
         "src/net/inbox.rs",

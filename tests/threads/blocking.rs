@@ -13,14 +13,20 @@ fn blocking_waits(scenario: &Scenario) -> Vec<(String, bool)> {
         .collect()
 }
 
+/// A thread sends a seven after this time.
+fn seven_after(time: std::time::Duration) -> std::sync::mpsc::Receiver<u32> {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        thread::sleep(time);
+        sender.send(7)
+    });
+    receiver
+}
+
 #[test]
 fn a_wait_that_holds_up_the_runtime_is_named_with_its_length_and_place() {
     let receives = |_: HostContext| async {
-        let (sender, receiver) = std::sync::mpsc::channel();
-        thread::spawn(move || {
-            thread::sleep(millis(480));
-            sender.send(7)
-        });
+        let receiver = seven_after(millis(480));
         hold(receiver.recv() == Ok(7), "nothing is received")
     };
     let receives_in_time = |_: HostContext| async {
@@ -46,11 +52,7 @@ fn a_wait_that_holds_up_the_runtime_is_named_with_its_length_and_place() {
 #[test]
 fn a_wait_beside_the_runtime_or_for_no_time_is_none_that_holds_it_up() {
     let beside = |_: HostContext| async {
-        let (sender, receiver) = std::sync::mpsc::channel();
-        thread::spawn(move || {
-            thread::sleep(millis(480));
-            sender.send(7)
-        });
+        let receiver = seven_after(millis(480));
         hold(on_a_thread(move || receiver.recv()).await? == Ok(7), "nothing is received")
     };
     let short = |_: HostContext| async {

@@ -44,6 +44,7 @@ struct Host {
     due: Duration,
     /// How often the program has run.
     turns: u64,
+    /// Whether it is not run any more: its process is paused, or never rests.
     is_frozen: bool,
     /// Since when its runtime has been busy.
     busy_since: Option<Duration>,
@@ -152,13 +153,11 @@ impl Events {
         seed.decide("order of hosts", &[u64::from(id.0), turns])
     }
 
-    /// Pauses the process of a host.
-    pub(in crate::world) fn freeze(&mut self, id: HostId) {
+    pub(super) fn pause(&mut self, id: HostId) {
         self.hosts[id.index()].is_frozen = true;
     }
 
-    /// Lets the process of a host go on now. Whatever became due in the meantime is late.
-    pub(in crate::world) fn thaw(&mut self, id: HostId, now: Duration) {
+    pub(super) fn resume(&mut self, id: HostId, now: Duration) {
         let host = &mut self.hosts[id.index()];
         (host.is_frozen, host.due) = (false, NEVER);
         self.wake(id, now);

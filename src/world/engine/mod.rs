@@ -5,6 +5,9 @@ mod turmoil;
 
 use std::str::FromStr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
 
 use super::life::Slot;
 use crate::net::SharedNet;
@@ -93,6 +96,30 @@ impl Hosts<'_> {
         match self {
             Hosts::Turmoil(turmoil) => turmoil.bounce(host),
             Hosts::Events(events) => events.begin_life(host),
+        }
+    }
+
+    /// Prepares to pause the process of a host, whose program runs in this runtime. Returns whether it can be paused.
+    pub(super) fn prepare_pause(&mut self, host: HostId, runtime: Option<Handle>) -> bool {
+        match self {
+            Hosts::Turmoil(turmoil) => turmoil.prepare_pause(host, runtime),
+            Hosts::Events(_) => true,
+        }
+    }
+
+    /// Pauses the process of a host, from now on.
+    pub(super) fn pause(&mut self, host: HostId) {
+        match self {
+            Hosts::Turmoil(turmoil) => turmoil.pause(host),
+            Hosts::Events(events) => events.pause(host),
+        }
+    }
+
+    /// Lets the process of a host go on at this time. Whatever became due in the meantime is late.
+    pub(super) fn resume(&mut self, host: HostId, now: Duration) {
+        match self {
+            Hosts::Turmoil(turmoil) => turmoil.resume(host, now),
+            Hosts::Events(events) => events.resume(host, now),
         }
     }
 

@@ -1,11 +1,14 @@
 //! Turmoil's way: every host runs for one step after the other.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
+use tokio::runtime::Handle;
+
 use super::super::life::{Slot, run_life};
 use crate::net::SharedNet;
-use crate::sandbox;
+use crate::sandbox::{self, Freeze};
 use crate::seed::Seed;
 use crate::trace::HostId;
 
@@ -16,6 +19,8 @@ const DATAGRAM_CAPACITY: usize = 1 << 20;
 pub(in crate::world) struct Turmoil<'a> {
     pub(in crate::world) sim: turmoil::Sim<'a>,
     names: Vec<String>,
+    /// What freezes the hosts whose process is paused, or is about to be.
+    frozen: BTreeMap<HostId, Freeze>,
 }
 
 impl Turmoil<'_> {
@@ -32,7 +37,7 @@ impl Turmoil<'_> {
             .tcp_capacity(1_024)
             .rng_seed(seed.decide("turmoil", &[]))
             .build();
-        Turmoil { sim, names: Vec::new() }
+        Turmoil { sim, names: Vec::new(), frozen: BTreeMap::new() }
     }
 
     pub(super) fn add(&mut self, id: HostId, name: &str, slot: &Arc<Mutex<Slot>>, net: &SharedNet) {
@@ -52,7 +57,29 @@ impl Turmoil<'_> {
         }
     }
 
+    pub(super) fn prepare_pause(&mut self, host: HostId, runtime: Option<Handle>) -> bool {
+        let freeze = runtime.and_then(|runtime| Freeze::prepare(host.index(), runtime));
+        let can_pause = freeze.is_some();
+        self.frozen.extend(freeze.map(|freeze| (host, freeze)));
+        can_pause
+    }
+
+    pub(super) fn pause(&self, host: HostId) {
+        if let Some(freeze) = self.frozen.get(&host) {
+            freeze.begin();
+        }
+    }
+
+    pub(super) fn resume(&mut self, host: HostId, now: Duration) {
+        if let Some(freeze) = self.frozen.remove(&host) {
+            freeze.end(now);
+        }
+    }
+
     pub(super) fn crash(&mut self, host: HostId) {
+        if let Some(freeze) = self.frozen.remove(&host) {
+            freeze.forget();
+        }
         sandbox::set_outside_host(Some(host.index()));
         self.sim.crash(self.names[host.index()].as_str());
         sandbox::set_outside_host(None);
