@@ -77,6 +77,14 @@ fn a_token_names_the_server_that_remembers_it() {
     assert_eq!(Sessions::new("api-2").user(&token), None, "another life knows nothing of it");
 }
 
+#[test]
+fn the_oldest_session_is_forgotten_first() {
+    let sessions = Sessions::new("api-2");
+    let tokens: Vec<String> = (0..10_001).map(|number| sessions.begin(&format!("user-{number}"))).collect();
+    assert_eq!(sessions.user(&tokens[0]), None);
+    assert!((1..10_001).all(|number| sessions.user(&tokens[number]) == Some(format!("user-{number}"))));
+}
+
 #[tokio::test]
 async fn a_session_in_memory_sticks_to_its_server_and_ends_with_it() {
     let mut fixture = Fixture::start_with(Protocol::Http1, |config| {
