@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use libc::{c_int, siginfo_t};
 
-use super::counter;
 use super::process::{become_child, end, install, is_alone, shared_status};
 use super::protocol::{COMMAND_FD, Command, JOB_FD, OUTCOME_FD, OUTPUT_FD, RESULT_FD, STATUS_FD};
 use super::raw::call;
 use super::shared_status::{self, SharedStatus};
+use super::{counter, signals};
 use crate::sandbox::job::WIRE_LOG_BYTES;
 use crate::sandbox::simulated::{self, Simulation, leave, record_panics};
 
@@ -194,6 +194,7 @@ fn install_signal_handlers() {
         libc::sigemptyset(&mut set);
         libc::sigprocmask(libc::SIG_SETMASK, &set, ptr::null_mut());
     }
+    signals::hold_back();
 }
 
 /// How often the CPU time of one tick may pass before the CPU time of the run is used up.

@@ -23,6 +23,7 @@ use libc::siginfo_t;
 
 use super::process::shared_status;
 use super::raw::call;
+use super::signals;
 
 /// Lets reads of the counter fault from now on.
 pub(super) fn trap() {
@@ -38,15 +39,18 @@ pub(super) unsafe fn emulate_read(information: *mut siginfo_t, context: *mut c_v
     unsafe { machine::emulate_read(information, context) }
 }
 
-/// Starts another process, which inherits whether reads of the counter fault but not who answers them.
-pub(super) fn with_real_counter<T>(start: impl FnOnce() -> T) -> T {
+/// Starts another process, which inherits whether reads of the counter fault but not who answers them, and which signals are
+/// held back.
+pub(super) fn start_process<T>(start: impl FnOnce() -> T) -> T {
     let own_process = shared_status().map(|_| call!(libc::SYS_getpid));
     if own_process.is_some() {
         machine::leave();
+        signals::open();
     }
     let result = start();
     // Not in a copy of this process.
     if own_process.is_some_and(|process| process == call!(libc::SYS_getpid)) {
+        signals::hold_back();
         machine::trap();
     }
     result

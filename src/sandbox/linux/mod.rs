@@ -11,6 +11,7 @@ mod process;
 mod protocol;
 mod raw;
 mod shared_status;
+mod signals;
 mod stack;
 mod start;
 mod supervisor;

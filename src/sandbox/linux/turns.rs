@@ -14,7 +14,7 @@ use libc::{c_int, c_void, pthread_t};
 
 use super::switch::hand_over;
 use super::threads::{Baton, CURRENT, Next, Thread, Wait, current};
-use super::{blocked, deadlock, preemption};
+use super::{blocked, deadlock, preemption, signals};
 use crate::sandbox::clock::nanos;
 use crate::sandbox::descriptors::Errno;
 use crate::sandbox::simulated::{Simulation, set_simulation, simulation};
@@ -330,6 +330,7 @@ pub(super) fn wait_until(
     mut is_over: impl FnMut() -> Result<bool, Errno>,
 ) -> Result<(), Errno> {
     let simulation = simulation().ok_or(libc::EBADF)?;
+    signals::let_in();
     let turns = &simulation.turns;
     if let Some(thread) = current() {
         let result = wait_for_change(simulation, thread, timeout, is_over);
@@ -378,6 +379,7 @@ pub(super) fn rest_until(
     mut is_over: impl FnMut() -> Result<bool, Errno>,
 ) -> Result<(), Errno> {
     let simulation = simulation().ok_or(libc::EBADF)?;
+    signals::let_in();
     let slot = simulation.clocks.current_slot();
     while !is_over()? {
         if run(simulation, slot) {

@@ -4,7 +4,7 @@ use std::ffi::c_void;
 
 use libc::{c_char, c_int, pid_t, size_t};
 
-use super::super::counter::with_real_counter;
+use super::super::counter::start_process;
 use super::super::raw::{Next, call, set_errno};
 use super::super::{child, process, protocol, turns};
 use crate::sandbox::escapes::record_escape;
@@ -102,7 +102,7 @@ pub(super) unsafe extern "C" fn fork() -> pid_t {
     // SAFETY: the type is that of the symbol.
     match unsafe { FORK.get::<unsafe extern "C" fn() -> pid_t>() } {
         // SAFETY: the caller vouches for what the child does.
-        Some(next) => with_real_counter(|| unsafe { next() }),
+        Some(next) => start_process(|| unsafe { next() }),
         None => {
             set_errno(libc::ENOSYS);
             -1
@@ -140,7 +140,7 @@ pub(super) unsafe extern "C" fn posix_spawn(
     record_program(path);
     // SAFETY: the type is that of the symbol, and the caller vouches for the arguments.
     match unsafe { SPAWN.get::<Spawn>() } {
-        Some(next) => with_real_counter(|| unsafe { next(process, path, actions, attributes, arguments, environment) }),
+        Some(next) => start_process(|| unsafe { next(process, path, actions, attributes, arguments, environment) }),
         None => libc::ENOSYS,
     }
 }
@@ -159,7 +159,7 @@ pub(super) unsafe extern "C" fn posix_spawnp(
     record_program(name);
     // SAFETY: the type is that of the symbol, and the caller vouches for the arguments.
     match unsafe { SPAWN_BY_NAME.get::<Spawn>() } {
-        Some(next) => with_real_counter(|| unsafe { next(process, name, actions, attributes, arguments, environment) }),
+        Some(next) => start_process(|| unsafe { next(process, name, actions, attributes, arguments, environment) }),
         None => libc::ENOSYS,
     }
 }

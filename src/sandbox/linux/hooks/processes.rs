@@ -4,7 +4,7 @@ use std::ffi::CStr;
 
 use libc::{FILE, c_char, c_int, c_void, pid_t};
 
-use super::super::counter::with_real_counter;
+use super::super::counter::start_process;
 use super::super::raw::{call, set_errno};
 use super::hook::{Hook, next};
 use super::machine;
@@ -44,7 +44,7 @@ unsafe fn record_command(command: *const c_char) {
 pub(super) unsafe extern "C" fn system(command: *const c_char) -> c_int {
     // SAFETY: the caller vouches for the text.
     unsafe { record_command(command) };
-    with_real_counter(|| next!(c"system", unsafe extern "C" fn(*const c_char) -> c_int, -1, command))
+    start_process(|| next!(c"system", unsafe extern "C" fn(*const c_char) -> c_int, -1, command))
 }
 
 /// # Safety
@@ -54,7 +54,7 @@ pub(super) unsafe extern "C" fn popen(command: *const c_char, mode: *const c_cha
     type Kind = unsafe extern "C" fn(*const c_char, *const c_char) -> *mut FILE;
     // SAFETY: the caller vouches for the text.
     unsafe { record_command(command) };
-    with_real_counter(|| next!(c"popen", Kind, std::ptr::null_mut(), command, mode))
+    start_process(|| next!(c"popen", Kind, std::ptr::null_mut(), command, mode))
 }
 
 /// A simulated machine has no processes that a program could know, but its own.

@@ -18,9 +18,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use libc::{c_int, c_long, siginfo_t};
 
 use self::calls::Call;
-use super::hooks;
 use super::process::shared_status;
 use super::raw::{gate, passing_gate, system_call};
+use super::{hooks, signals};
 use crate::sandbox::escapes::record_system_call;
 use crate::sandbox::notes::EscapeKind;
 
@@ -162,6 +162,7 @@ extern "C" fn on_system_call(_signal: c_int, information: *mut siginfo_t, contex
         }
         *libc::__errno_location() = error;
         if call.is_some_and(Call::makes_child) {
+            signals::expect_children();
             machine::go_on_at_gate_of_children(context, number);
         } else {
             machine::set_result(context, system_call(number, arguments));

@@ -51,6 +51,51 @@ fn piped() -> String {
     String::from_utf8_lossy(&line).trim_end_matches('\0').to_owned()
 }
 
+/// Children end while an epoll is busy, and a handler of the signal that tells so writes to one of its descriptors.
+// `AsyncFd::register` is not there in the oldest version of tokio that is supported.
+#[allow(deprecated)]
+async fn children() -> std::io::Result<String> {
+    use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+    use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+    static EVENT: AtomicI32 = AtomicI32::new(-1);
+    static CAME: AtomicU32 = AtomicU32::new(0);
+    fn add() {
+        let one = 1_u64;
+        // SAFETY: the number is readable.
+        unsafe { libc::write(EVENT.load(Ordering::SeqCst), (&raw const one).cast(), 8) };
+    }
+    extern "C" fn on_child(_signal: i32) {
+        CAME.fetch_add(1, Ordering::SeqCst);
+        add();
+    }
+    // SAFETY: the descriptor is a new one, and the handler only writes.
+    let event = unsafe {
+        let event = OwnedFd::from_raw_fd(libc::eventfd(0, libc::EFD_NONBLOCK));
+        EVENT.store(event.as_raw_fd(), Ordering::SeqCst);
+        libc::signal(libc::SIGCHLD, on_child as *const () as usize);
+        tokio::io::unix::AsyncFd::new(event)?
+    };
+    let mut processes = Vec::new();
+    for _ in 0..20 {
+        processes.push(Command::new("true").spawn()?);
+        for _ in 0..1_000 {
+            add();
+            event.readable().await?.clear_ready();
+            let mut count = 0_u64;
+            // SAFETY: there is room for the count.
+            unsafe { libc::read(event.get_ref().as_raw_fd(), (&raw mut count).cast(), 8) };
+        }
+    }
+    for process in &mut processes {
+        process.wait()?;
+    }
+    tokio::task::yield_now().await;
+    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    // SAFETY: the default is what was there before.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+    Ok(format!("told: {}", CAME.load(Ordering::SeqCst) > 0))
+}
+
 /// The probes of this kind.
 pub const PROBES: &[Probe] = &[
     Probe::now("processes::command", "`Command::output`", || {
@@ -70,6 +115,9 @@ pub const PROBES: &[Probe] = &[
             let output = tokio::process::Command::new("true").status();
             text(tokio::time::timeout(std::time::Duration::from_secs(1), output).await)
         })
+    }),
+    Probe::task("signals::children", "a handler of SIGCHLD that writes to a descriptor", || {
+        Box::pin(async { text(children().await) })
     }),
     Probe::now("signals::raise", "`raise` and a handler", raise),
     Probe::now("signals::kill_itself", "`kill` of the own process", || {
