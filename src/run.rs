@@ -177,6 +177,7 @@ fn simulate_case(scenario: &Scenario, case: &Case, detail: Detail, trigger_count
     let hosts = scenario.hosts_for(&case.input);
     simulate(&WorldSpec {
         engine: case.engine,
+        seeded_order: case.seeded_order,
         seed: case.seed,
         hosts: &hosts,
         plan: &case.plan,

@@ -82,7 +82,7 @@ use crate::seed::Seed;
 use crate::trace::Trace;
 use crate::trace::exchange::KeptHeaders;
 
-pub use crate::world::Engine;
+pub use crate::world::{Engine, SeededOrder};
 pub use case::{Case, Input};
 pub use definition::Definition;
 pub use mistake::Mistake;

@@ -10,6 +10,9 @@ mod shop;
 
 #[path = "shrink/inputs.rs"]
 mod inputs;
+#[cfg(target_os = "linux")]
+#[path = "shrink/order.rs"]
+mod order;
 #[path = "shrink/shifted.rs"]
 mod shifted;
 
@@ -121,17 +124,28 @@ const BROKEN: [fn() -> Scenario; 14] = [
     acknowledges_despite_errors,
 ];
 
-/// The scenarios of [`shifted`] and [`inputs`], behind the others.
-const SMALL: [fn() -> Scenario; 2] = [shifted::scenario, inputs::scenario];
+/// The scenarios of the modules, behind the others.
+const SMALL: &[fn() -> Scenario] = &[
+    shifted::scenario,
+    inputs::scenario,
+    #[cfg(target_os = "linux")]
+    order::minds,
+    #[cfg(target_os = "linux")]
+    order::minds_not,
+];
 
 fn main() -> ExitCode {
     if is_zygote() || std::env::args().nth(1).as_deref() == Some("cli") {
-        return squall::main([&BROKEN[..], &SMALL].concat());
+        return squall::main([&BROKEN[..], SMALL].concat());
     }
     let trials = vec![
         Trial::test("broken_shops_shrink_to_two_faults_in_the_median_and_none_can_be_left_out", broken_shops),
         Trial::test("a_fault_that_only_moved_what_another_hits_is_left_out", shifted::check),
         Trial::test("operations_and_their_values_become_few_and_small", inputs::check),
+        #[cfg(target_os = "linux")]
+        Trial::test("the_seeds_order_of_hosts_is_kept_only_where_it_matters", order::check),
+        #[cfg(target_os = "linux")]
+        Trial::test("an_order_of_hosts_that_does_not_matter_is_that_of_the_scenario", order::check_any_order),
         Trial::test("what_is_found_within_a_number_of_runs_depends_on_nothing_else", inputs::check_limit),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()

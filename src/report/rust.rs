@@ -6,7 +6,7 @@ use crate::case_file::{CaseFile, lay_out};
 use crate::check::Verdict;
 use crate::fault::rust_code::duration;
 use crate::fault::{EventPoint, Fault, MessagePoint, Selector, Target, Trigger};
-use crate::scenario::Case;
+use crate::scenario::{Case, SeededOrder};
 
 /// The source of a test that passes if the case does. Its body imports everything that it uses, except the function
 /// that builds the scenario, which is assumed to have the scenario's name.
@@ -26,6 +26,10 @@ pub fn rust_test(file: &CaseFile) -> String {
     let _ = write!(text, "    let case = Case::new({scenario:?}, Seed({}))", case.seed);
     if !case.engine.is_default() {
         let _ = write!(text, "\n        .engine(Engine::{:?})", case.engine);
+    }
+    if !case.seeded_order.is_always() {
+        let SeededOrder { from, until } = case.seeded_order;
+        let _ = write!(text, "\n        .seeded_order({}..{})", duration(from), duration(until));
     }
     for fault in &case.plan.faults {
         let _ = write!(text, "\n        .fault({})", fault_code(fault));
@@ -100,6 +104,8 @@ fn selector(selector: &Selector) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::fault::{self, all, micros, millis, minority, one, secs};
     use crate::scenario::Scenario;
@@ -199,5 +205,12 @@ mod tests {
         for (name, expected) in [("a-b c", "a_b_c"), ("3 servers", "_3_servers"), ("", "_"), ("ü", "_")] {
             assert_eq!(identifier(name), expected);
         }
+    }
+
+    #[test]
+    fn a_case_says_when_the_seed_orders_hosts() {
+        let case = Case::new("s", Seed(1)).seeded_order(Duration::ZERO..Duration::from_millis(700));
+        let printed = rust_test(&CaseFile::new::<&str>(&Scenario::new("s"), case, Fingerprint(7), Verdict::Pass, &[]));
+        assert!(printed.contains(".seeded_order(secs(0)..millis(700));"), "{printed}");
     }
 }

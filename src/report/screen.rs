@@ -14,6 +14,7 @@ use crate::check::{Breach, Finding};
 use crate::explore::{CaseRef, Exploration, Failure, Limit, SeedRange, Size, Status};
 use crate::fault::duration_text;
 use crate::run::Outcome;
+use crate::scenario::{Case, SeededOrder};
 
 /// The width of a screen that is not drawn on a terminal, in columns.
 const WIDTH: usize = 100;
@@ -195,6 +196,9 @@ impl Screen {
         let took = duration_of(shrunk.took);
         self.line(&format!("{} from {from}", self.title("shrunk")));
         self.line(&format!("       to {to}: {end} ({}, {took})", count(shrunk.runs, "run")));
+        if let Some(order) = order_text(&failure.case) {
+            self.line(&format!("       {order}"));
+        }
         let (met, option) = match shrunk.limit {
             None => return,
             Some(Limit::Time) => ("time", "--for"),
@@ -366,6 +370,22 @@ impl Screen {
     }
 }
 
+/// Whether the order of hosts that are due at the same time matters, if shrinking has found out.
+fn order_text(case: &Case) -> Option<String> {
+    let SeededOrder { from, until } = case.seeded_order;
+    if case.seeded_order.is_always() {
+        return None;
+    }
+    Some(match until.saturating_sub(from).as_nanos() {
+        0 => "hosts that are due at once go in the order of the scenario: the seed's is not needed".to_owned(),
+        1 => format!("the order of the hosts that are due at {} is needed: the seed's", duration_text(from)),
+        _ => {
+            let (from, until) = (duration_text(from), duration_text(until));
+            format!("the seed's order of hosts that are due at once is needed from {from} to {until}")
+        }
+    })
+}
+
 fn size_text(size: Size) -> String {
     // A `usize` is made of no `u8` for sure, but a `u64` is.
     format!("{} and {}", count(size.faults as u64, "fault"), count(size.operations as u64, "operation"))
@@ -443,6 +463,18 @@ mod tests {
     use crate::run::{Detail, run};
     use crate::scenario::Scenario;
     use crate::seed::Seed;
+
+    #[test]
+    fn a_shrunk_case_says_whether_the_order_of_hosts_matters() {
+        let text = |from, until| {
+            let order = Duration::from_nanos(from)..Duration::from_nanos(until);
+            order_text(&Case::new("s", Seed(0)).seeded_order(order)).unwrap_or_default()
+        };
+        assert_eq!(text(0, u64::MAX), "");
+        assert!(text(0, 0).ends_with("in the order of the scenario: the seed's is not needed"));
+        assert_eq!(text(7_000, 7_001), "the order of the hosts that are due at 7us is needed: the seed's");
+        assert!(text(0, 9_000_000).ends_with("is needed from 0s to 9ms"));
+    }
 
     /// The moment that is shown for a run of two seconds that fails with this verdict.
     fn moment_of(verdict: Verdict) -> Option<Duration> {

@@ -82,10 +82,7 @@ mod tests {
     fn lines(why: &Why) -> Vec<String> {
         let fault = kill("store").at(secs(1));
         let plan = Plan::new(vec![fault; why.faults.len()]);
-        why_lines(
-            why,
-            &Case { scenario: String::new(), seed: Seed(0), plan, input: [].into(), engine: Default::default() },
-        )
+        why_lines(why, &Case { plan, ..Case::new("", Seed(0)) })
     }
 
     #[test]

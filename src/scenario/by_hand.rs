@@ -1,6 +1,8 @@
 //! Cases as Rust code, written by hand or pasted from a report.
 
-use super::{Case, Engine};
+use std::time::Duration;
+
+use super::{Case, Engine, SeededOrder};
 use crate::fault::{Fault, Plan};
 use crate::seed::Seed;
 
@@ -14,12 +16,20 @@ impl Case {
             plan: Plan::none(),
             input: Default::default(),
             engine: Engine::default(),
+            seeded_order: SeededOrder::default(),
         }
     }
 
     /// Sets what runs the hosts; [`Engine::Turmoil`] unless it is set.
     pub fn engine(mut self, engine: Engine) -> Case {
         self.engine = engine;
+        self
+    }
+
+    /// Lets the seed decide who goes first of hosts that have something to do at the same time only within these times. At others
+    /// it is the host that the scenario has first.
+    pub fn seeded_order(mut self, within: std::ops::Range<Duration>) -> Case {
+        self.seeded_order = SeededOrder { from: within.start, until: within.end };
         self
     }
 

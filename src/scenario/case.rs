@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fault::Plan;
 use crate::seed::Seed;
-use crate::world::Engine;
+use crate::world::{Engine, SeededOrder};
 
 /// The input of every client: by the name of its host, then by the client's number.
 pub type Input = BTreeMap<String, Vec<serde_json::Value>>;
@@ -35,4 +35,8 @@ pub struct Case {
     /// What runs the hosts.
     #[serde(default, skip_serializing_if = "Engine::is_default")]
     pub engine: Engine,
+    /// When the seed decides who goes first of hosts that have something to do at the same time: always, unless shrinking has
+    /// found that it need not.
+    #[serde(default, skip_serializing_if = "SeededOrder::is_always")]
+    pub seeded_order: SeededOrder,
 }

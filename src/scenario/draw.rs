@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Case, ClientSpec, Input, Scenario, StartClient};
-use crate::fault::{self, Generator, Plan, Swarm, Topology, Trigger};
+use crate::fault::{self, Generator, Swarm, Topology, Trigger};
 use crate::host::{HostContext, HostSpec, Program};
 use crate::seed::Seed;
 
@@ -40,18 +40,12 @@ impl Scenario {
     /// Draws the case of this seed on another topology, for example one with counted trigger points.
     pub(crate) fn case_on(&self, topology: &Topology, seed: Seed, swarm: &Swarm) -> Case {
         let plan = fault::draw(topology, &self.generators, seed, swarm);
-        Case { scenario: self.name.clone(), seed, plan, input: self.draw_input(seed), engine: self.engine }
+        Case { plan, input: self.draw_input(seed), ..Case::new(&self.name, seed) }.engine(self.engine)
     }
 
     /// The case of this seed without faults: the control.
     pub fn control(&self, seed: Seed) -> Case {
-        Case {
-            scenario: self.name.clone(),
-            seed,
-            plan: Plan::none(),
-            input: self.draw_input(seed),
-            engine: self.engine,
-        }
+        Case { input: self.draw_input(seed), ..Case::new(&self.name, seed) }.engine(self.engine)
     }
 
     fn draw_input(&self, seed: Seed) -> Input {

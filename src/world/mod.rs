@@ -25,7 +25,7 @@ use engine::Hosts;
 use life::Slot;
 use state::{Action, World};
 
-pub use engine::Engine;
+pub use engine::{Engine, SeededOrder};
 pub(crate) use state::{EPOCH, WorldSpec};
 
 /// The artifacts of a run.

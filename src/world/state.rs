@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::engine::{Engine, Events, Hosts, Turmoil};
+use super::engine::{Engine, Events, Hosts, SeededOrder, Turmoil};
 use super::life::{Exit, Life, Slot};
 use crate::alive::AliveFlag;
 use crate::descriptors::{Held, ProcessDescriptors};
@@ -25,6 +25,7 @@ pub(crate) const EPOCH: Duration = Duration::from_secs(1_767_225_600);
 #[derive(Debug)]
 pub(crate) struct WorldSpec<'a> {
     pub(crate) engine: Engine,
+    pub(crate) seeded_order: SeededOrder,
     pub(crate) seed: Seed,
     pub(crate) hosts: &'a [HostSpec],
     pub(crate) plan: &'a Plan,
@@ -140,7 +141,7 @@ impl<'a> World<'a> {
                 let turmoil = Turmoil::new(spec.seed, spec.step, EPOCH, spec.has_plain_sockets);
                 Hosts::Turmoil(Box::new(turmoil))
             }
-            Engine::Events => Hosts::Events(Events::new(spec.seed)),
+            Engine::Events => Hosts::Events(Events::new(spec.seed, spec.seeded_order)),
         };
         World {
             spec,

@@ -21,7 +21,7 @@ use super::pool::Pool;
 use super::promise::Promise;
 use crate::fault::{Fault, FaultKind, Plan};
 use crate::run::Outcome;
-use crate::scenario::{Case, Scenario};
+use crate::scenario::{Case, Engine, Scenario, SeededOrder};
 use crate::seed::Seed;
 
 use ddmin::FirstMatch;
@@ -153,6 +153,7 @@ impl Shrinker<'_, '_> {
             self.smaller_faults()?;
             self.merged_operations()?;
             self.smaller_values()?;
+            self.less_seeded_order()?;
             // What became smaller may let something else go. Candidates that are known cost nothing.
             if self.case == before || self.trials.is_over() {
                 return Ok(());
@@ -292,6 +293,38 @@ impl Shrinker<'_, '_> {
                 && self
                     .take_first(&values::smaller(&self.case, &domain, &leaf), |case, smaller| smaller.in_case(case))?
             {
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets the seed order hosts that are due at the same time for as short as possible: never, or else up to the last such
+    /// moment that matters, and from the first one on.
+    fn less_seeded_order(&mut self) -> Result<(), Error> {
+        // Moments are exact, so there is one that matters.
+        const CLOSE: Duration = Duration::from_nanos(1);
+        if self.case.engine != Engine::Events || self.case.seeded_order.is_never() {
+            return Ok(());
+        }
+        let ordered = |case: &Case, order: &SeededOrder| Case { seeded_order: *order, ..case.clone() };
+        if self.take_first(&[SeededOrder::NEVER], ordered)? {
+            return Ok(());
+        }
+        let SeededOrder { from: mut kept, until } = self.case.seeded_order;
+        let mut end = until.min(self.scenario.duration());
+        while end.saturating_sub(kept) > CLOSE && !self.trials.is_over() {
+            let until = kept + (end - kept) / 2;
+            match self.take_first(&[SeededOrder { until, ..self.case.seeded_order }], ordered)? {
+                true => end = until,
+                false => kept = until,
+            }
+        }
+        let (mut start, mut kept) = (self.case.seeded_order.from, end);
+        while kept.saturating_sub(start) > CLOSE && !self.trials.is_over() {
+            let from = start + (kept - start) / 2;
+            match self.take_first(&[SeededOrder { from, ..self.case.seeded_order }], ordered)? {
+                true => start = from,
+                false => kept = from,
             }
         }
         Ok(())

@@ -205,13 +205,7 @@ mod tests {
 
     fn case() -> Case {
         let input = [("buyer".to_owned(), vec![serde_json::json!([1, 2, 3]), serde_json::json!({"not": "a list"})])];
-        Case {
-            scenario: "s".to_owned(),
-            seed: Seed(1),
-            plan: Plan::new(vec![fault(3_127, 895)]),
-            input: input.into(),
-            engine: Default::default(),
-        }
+        Case { plan: Plan::new(vec![fault(3_127, 895)]), input: input.into(), ..Case::new("s", Seed(1)) }
     }
 
     #[test]

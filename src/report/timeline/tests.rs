@@ -62,7 +62,7 @@ fn recording(records: Vec<Record>, operations: Vec<Operation>) -> Recording {
             escapes: Vec::new(),
             panics: Vec::new(),
         },
-        case: Case { scenario: name, seed, plan: Plan::none(), input: Default::default(), engine: Default::default() },
+        case: Case::new(&name, seed),
         hosts: ["buyer", "gateway", "api"].map(str::to_owned).to_vec(),
         step: millis(10),
         run_for: secs(8),

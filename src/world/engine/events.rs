@@ -1,5 +1,5 @@
 //! Hosts that run when there is something for them to do: one queue of moments, ordered by time and then by a hash of the
-//! seed.
+//! seed, or as the scenario has them.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -11,6 +11,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::LocalSet;
 
 use super::super::life::{Slot, run_program};
+use super::SeededOrder;
 use crate::sandbox::{self, Parking, Rest};
 use crate::seed::Seed;
 use crate::trace::HostId;
@@ -70,8 +71,9 @@ impl Wake for KernelWaker {
 #[derive(Debug)]
 pub(in crate::world) struct Events {
     seed: Seed,
+    seeded_order: SeededOrder,
     hosts: Vec<Host>,
-    /// Moments of programs: the time, a hash that orders those of one time, and the host. One that is not the host's `due`
+    /// Moments of programs: the time, the place among those of one time, and the host. One that is not the host's `due`
     /// is out of date.
     programs: BinaryHeap<Reverse<(Duration, u64, u16)>>,
     kernels: BinaryHeap<Reverse<(Duration, u16)>>,
@@ -80,10 +82,11 @@ pub(in crate::world) struct Events {
 }
 
 impl Events {
-    pub(in crate::world) fn new(seed: Seed) -> Events {
+    pub(in crate::world) fn new(seed: Seed, seeded_order: SeededOrder) -> Events {
         sandbox::use_jumps();
         Events {
             seed,
+            seeded_order,
             hosts: Vec::new(),
             programs: BinaryHeap::new(),
             kernels: BinaryHeap::new(),
@@ -144,13 +147,13 @@ impl Events {
         }
         host.due = at;
         if !host.is_frozen {
-            self.programs.push(Reverse((at, Self::place(self.seed, id, host.turns), id.0)));
+            let turns = host.turns;
+            let place = match self.seeded_order.decides_at(at) {
+                true => self.seed.decide("order of hosts", &[u64::from(id.0), turns]),
+                false => u64::from(id.0),
+            };
+            self.programs.push(Reverse((at, place, id.0)));
         }
-    }
-
-    /// The place of a host among those whose moment is the same.
-    fn place(seed: Seed, id: HostId, turns: u64) -> u64 {
-        seed.decide("order of hosts", &[u64::from(id.0), turns])
     }
 
     pub(super) fn pause(&mut self, id: HostId) {

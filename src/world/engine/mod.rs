@@ -1,6 +1,7 @@
 //! Who runs hosts, and when: everything else of the world is the same for both.
 
 mod events;
+mod order;
 mod turmoil;
 
 use std::str::FromStr;
@@ -14,6 +15,7 @@ use crate::net::SharedNet;
 use crate::trace::HostId;
 
 pub(super) use events::Events;
+pub use order::SeededOrder;
 pub(super) use turmoil::Turmoil;
 
 /// What decides which host of a run goes on next.
