@@ -300,6 +300,12 @@ impl Wire {
         }
     }
 
+    /// When a connection may next have been idle for long enough.
+    pub(crate) fn next_idle(&mut self) -> Option<Duration> {
+        let Wire { idle_links, links, .. } = self;
+        idle_links.iter().filter_map(|(from, to, fault)| links.next_idle_of(*from, *to, *fault)).min()
+    }
+
     /// Releases the segments of plain turmoil sockets that arrive before `step_end`, at the start of the step.
     pub(crate) fn release(&mut self, sim: &Sim<'_>, now: Duration, step_end: Duration) {
         self.foreign.release(&mut self.links, sim, now, step_end);

@@ -59,8 +59,7 @@ impl World<'_> {
     fn next_moment(&mut self) -> Duration {
         let agenda = self.agenda.first_key_value().map(|((at, _), _)| *at);
         let timer = self.net.lock().timers.peek().map(|Reverse((due, _))| *due);
-        // Nothing tells when a connection becomes idle, so it is looked for.
-        let idle = self.wire.closes_idle().then(|| self.now + self.spec.step);
+        let idle = self.wire.next_idle().map(|idle| idle.max(self.now + INSTANT));
         let hosts = self.events().next();
         agenda.into_iter().chain(timer).chain(idle).chain(hosts).min().unwrap_or(Duration::MAX)
     }

@@ -181,3 +181,31 @@ fn a_host_that_blocks_its_thread_is_behind_and_no_other_is() {
     assert!(run.outcome.verdict.is_pass(), "{:?}", run.outcome.findings);
     assert_eq!(labels(&seen), expected(&[("blocked", 300_000), ("then slept", 400_000)]));
 }
+
+#[test]
+fn an_idle_connection_is_closed_at_its_time_without_a_look_each_step() {
+    let seen = Seen::default();
+    let client = |cx: HostContext, seen: Seen| async move {
+        let mut stream = cx.connector().connect("server", 80).await.unwrap();
+        sleep(millis(1_500)).await;
+        ping(&mut stream).await.unwrap();
+        note(&seen, &cx, "answered");
+        assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
+        note(&seen, &cx, "closed");
+        std::future::pending::<()>().await;
+    };
+    let scenario = Scenario::new("idle")
+        .host("server", |cx| echo(cx.listener(80)))
+        .host("client", sharing(&seen, client))
+        .latency(millis(5)..millis(5))
+        .engine(Engine::Events)
+        .run_for(secs(1_000))
+        .settle_for(secs(0));
+    let closes = squall::fault::close_idle(secs(300), "client", "server").at(millis(0)).lasting(secs(900));
+    let case = scenario.case(Seed(1)).fault(closes);
+    let run = run(&scenario, &case, Detail::Lean);
+    // The answer was the last that was on its way, and the end of the stream takes its latency.
+    assert_eq!(labels(&seen), expected(&[("answered", 1_520_000), ("closed", 301_525_000)]), "{:?}", run.outcome);
+    let turns = run.trace.counters.steps;
+    assert!(turns < 50, "{turns} turns of hosts");
+}

@@ -139,6 +139,14 @@ impl Links {
         }
     }
 
+    /// When a connection of a link may next be idle for long enough for this fault.
+    pub(super) fn next_idle_of(&mut self, from: HostId, to: HostId, fault: u32) -> Option<Duration> {
+        self.between_mut(from, to).faults.iter().find_map(|(id, what)| match what {
+            LinkFault::CloseIdle(watch) if *id == fault => watch.next_look(),
+            _ => None,
+        })
+    }
+
     /// Closes the connections of a link that this fault finds idle for long enough.
     pub(super) fn close_idle_of(&mut self, net: &mut Net, from: HostId, to: HostId, fault: u32, now: Duration) {
         let watches = self.between_mut(from, to).faults.iter_mut();

@@ -53,4 +53,10 @@ impl IdleWatch {
         }
         idle
     }
+
+    /// When one of the connections may next be found idle. One that is not known yet, or is busy until later, tells so by what
+    /// arrives.
+    pub(super) fn next_look(&self) -> Option<Duration> {
+        self.live.iter().map(|(_, busy_at)| *busy_at + self.idle_for).min()
+    }
 }
