@@ -4,6 +4,8 @@
 
 #[path = "../tests/support/echo.rs"]
 mod echo;
+#[path = "support/pairs.rs"]
+mod pairs;
 #[path = "../sims/scenarios.rs"]
 mod scenarios;
 #[path = "../sims/shop/mod.rs"]
@@ -15,12 +17,11 @@ use std::time::Duration;
 use squall::internal::run::{Detail, run};
 use squall::prelude::*;
 use squall::scenario::Engine;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::sleep;
 
 use echo::send_back;
+use pairs::{LATENCIES, LENGTH, PAIRS, ask, echoes};
 use scenarios::*;
-use support::{median, thread_cpu};
+use support::{cpu, median, thread_cpu};
 
 /// A scenario of the shop by its name.
 type Named = (&'static str, fn() -> Scenario);
@@ -38,19 +39,7 @@ const SHOP: [Named; 7] = [
 /// How many seeds of each scenario.
 const SEEDS: u64 = 12;
 
-/// The pairs of hosts that talk, and for how long.
-const PAIRS: usize = 5;
-const LENGTH: Duration = secs(60);
-
-async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> std::io::Result<()> {
-    loop {
-        stream.write_all(b"ping").await?;
-        stream.read_exact(&mut [0; 4]).await?;
-        sleep(millis(100)).await;
-    }
-}
-
-fn pairs(engine: Engine, latency: Duration) -> Scenario {
+fn pairs_on_squall(engine: Engine, latency: Duration) -> Scenario {
     let mut scenario = Scenario::new("pairs").latency(latency..latency).engine(engine);
     for pair in 0..PAIRS {
         let server = format!("server-{pair}");
@@ -98,30 +87,30 @@ fn plain_turmoil(latency: Duration) {
     sim.run().expect("it runs to its end");
 }
 
-/// The CPU seconds of this, as the median of several.
-fn cpu(mut work: impl FnMut()) -> f64 {
-    const TIMES: usize = 5;
-    let mut once = || {
-        let began = thread_cpu();
-        let mut runs = 0;
-        while runs == 0 || thread_cpu() - began < millis(100) {
-            work();
-            runs += 1;
-        }
-        (thread_cpu() - began).as_secs_f64() / f64::from(runs)
-    };
-    median((0..TIMES).map(|_| once()).collect())
-}
-
 fn main() {
-    // For counting instructions: `valgrind --tool=callgrind EXECUTABLE --bench only-events`.
-    if std::env::args().any(|argument| argument == "only-events") {
+    let is_asked_for = |mode: &str| std::env::args().any(|argument| argument == mode);
+    // For counting instructions: `valgrind --tool=callgrind EXECUTABLE --bench only-events`, or `pairs-on-events`.
+    if is_asked_for("only-events") {
         let scenario = timeouts::scenario().engine(Engine::Events);
         (0..3).for_each(|seed| drop(run(&scenario, &scenario.case(Seed(seed)), Detail::Lean)));
         return;
     }
-    println!("simulated seconds for each CPU second\n");
-    println!("{:<42} {:>9} {:>9} {:>7}", format!("the shop, {SEEDS} seeds"), "turmoil", "events", "ratio");
+    if is_asked_for("pairs-on-events") {
+        let scenario = pairs_on_squall(Engine::Events, LATENCIES[0]);
+        let case = scenario.control(Seed(1));
+        let echoes = echoes(LATENCIES[0], || drop(run(&scenario, &case, Detail::Lean)));
+        return println!("{echoes} echoes");
+    }
+    println!("simulated seconds for each CPU second");
+    // `-- only-pairs` has what `benches/madsim` prints for madsim.
+    if !is_asked_for("only-pairs") {
+        the_shop();
+    }
+    pairs_that_talk();
+}
+
+fn the_shop() {
+    println!("\n{:<42} {:>9} {:>9} {:>7}", format!("the shop, {SEEDS} seeds"), "turmoil", "events", "ratio");
     let mut ratios = Vec::new();
     for (name, scenario) in SHOP {
         let [turmoil, events] = [Engine::Turmoil, Engine::Events].map(|engine| {
@@ -137,23 +126,31 @@ fn main() {
         println!("{name:<42} {turmoil:>9.0} {events:>9.0} {:>7.2}", events / turmoil);
     }
     println!("{:<42} {:>27.2}", "median", median(ratios));
-    println!(
-        "\n{:<42} {:>9} {:>9} {:>9}",
-        format!("{PAIRS} pairs that talk each 100 ms"),
-        "plain",
-        "turmoil",
-        "events"
-    );
-    for latency in [millis(10), millis(1), Duration::from_micros(200)] {
-        let speed = |seconds: f64| LENGTH.as_secs_f64() / seconds;
+}
+
+fn pairs_that_talk() {
+    let [plain, turmoil, events] = ["plain", "turmoil", "events"];
+    let long = format!("{PAIRS} pairs that talk each 100 ms");
+    println!("\n{long:<42} {plain:>9} {turmoil:>9} {events:>9}   echoes of each");
+    for latency in LATENCIES {
         let on = |engine: Engine| {
-            let scenario = pairs(engine, latency);
+            // Turmoil's engine has no latency below its step.
+            if engine == Engine::Turmoil && latency < millis(1) {
+                return ["-".to_owned(), "-".to_owned()];
+            }
+            let scenario = pairs_on_squall(engine, latency);
             let case = scenario.control(Seed(1));
-            speed(cpu(|| assert!(run(&scenario, &case, Detail::Lean).outcome.findings.is_empty())))
+            measured(latency, || assert!(run(&scenario, &case, Detail::Lean).outcome.findings.is_empty()))
         };
-        let plain = speed(cpu(|| plain_turmoil(latency)));
-        // Turmoil's engine has no latency below its step.
-        let turmoil = if latency >= millis(1) { format!("{:.0}", on(Engine::Turmoil)) } else { "-".to_owned() };
-        println!("{:<42} {plain:>9.0} {turmoil:>9} {:>9.0}", format!("latency {latency:?}"), on(Engine::Events));
+        let all = [measured(latency, || plain_turmoil(latency)), on(Engine::Turmoil), on(Engine::Events)];
+        let [[plain, on_plain], [turmoil, on_turmoil], [events, on_events]] = all;
+        let latency = format!("latency {latency:?}");
+        println!("{latency:<42} {plain:>9} {turmoil:>9} {events:>9}   {on_plain}, {on_turmoil}, {on_events}");
     }
+}
+
+/// The simulated seconds for each CPU second, and the echoes of a run.
+fn measured(latency: Duration, run: impl Fn()) -> [String; 2] {
+    let echoes = echoes(latency, &run);
+    [format!("{:.0}", LENGTH.as_secs_f64() / cpu(run)), echoes.to_string()]
 }

@@ -46,3 +46,18 @@ pub fn median(mut numbers: Vec<f64>) -> f64 {
     numbers.sort_by(f64::total_cmp);
     numbers[numbers.len() / 2]
 }
+
+/// The CPU seconds of this, as the median of several.
+pub fn cpu(mut work: impl FnMut()) -> f64 {
+    const TIMES: usize = 5;
+    let mut once = || {
+        let began = thread_cpu();
+        let mut runs = 0;
+        while runs == 0 || thread_cpu() - began < Duration::from_millis(100) {
+            work();
+            runs += 1;
+        }
+        (thread_cpu() - began).as_secs_f64() / f64::from(runs)
+    };
+    median((0..TIMES).map(|_| once()).collect())
+}

@@ -6,7 +6,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 pub async fn send_back(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     let mut buffer = [0; 4_096];
     while let Ok(length @ 1..) = stream.read(&mut buffer).await {
-        if stream.write_all(&buffer[..length]).await.is_err() {
+        if stream.write_all(&buffer[..length]).await.is_err() || stream.flush().await.is_err() {
             break;
         }
     }
