@@ -21,6 +21,7 @@ use crate::history::Operation;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Breach {
     why: String,
+    since: Option<Duration>,
     at: Option<Duration>,
     operation: Option<Box<Operation>>,
 }
@@ -29,6 +30,12 @@ impl Breach {
     /// The same breach, which happened at this virtual time.
     pub fn at(self, moment: Duration) -> Breach {
         Breach { at: Some(moment), ..self }
+    }
+
+    /// The same breach, which began with what happened at this virtual time: the first of two effects, for example. Reports
+    /// show it, however long before the breach it was.
+    pub fn since(self, moment: Duration) -> Breach {
+        Breach { since: Some(moment), ..self }
     }
 
     /// The same breach, which this operation shows.
@@ -46,6 +53,11 @@ impl Breach {
         self.operation.as_deref()
     }
 
+    /// The virtual time of what it began with, if the check says so.
+    pub fn beginning(&self) -> Option<Duration> {
+        self.since
+    }
+
     /// The virtual time at which the promise was broken: as the check says, or else when the operation ended, or when it
     /// was invoked if it never did.
     pub fn moment(&self) -> Option<Duration> {
@@ -58,7 +70,7 @@ impl Breach {
 
 impl From<String> for Breach {
     fn from(why: String) -> Breach {
-        Breach { why, at: None, operation: None }
+        Breach { why, since: None, at: None, operation: None }
     }
 }
 
@@ -79,6 +91,8 @@ impl fmt::Display for Breach {
 #[serde(deny_unknown_fields)]
 struct Written {
     why: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since: Option<Duration>,
     #[serde(default)]
     at: Option<Duration>,
     #[serde(default)]
@@ -87,10 +101,10 @@ struct Written {
 
 impl Serialize for Breach {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match (&self.at, &self.operation) {
-            (None, None) => serializer.serialize_str(&self.why),
-            (at, operation) => {
-                Written { why: self.why.clone(), at: *at, operation: operation.clone() }.serialize(serializer)
+        match (self.since, self.at, &self.operation) {
+            (None, None, None) => serializer.serialize_str(&self.why),
+            (since, at, operation) => {
+                Written { why: self.why.clone(), since, at, operation: operation.clone() }.serialize(serializer)
             }
         }
     }
@@ -104,7 +118,7 @@ impl<'de> Deserialize<'de> for Breach {
             type Value = Breach;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("the text of a failure, or a map with `why`, `at` and `operation`")
+                f.write_str("the text of a failure, or a map with `why`, `since`, `at` and `operation`")
             }
 
             fn visit_str<E: Error>(self, why: &str) -> Result<Breach, E> {
@@ -112,8 +126,8 @@ impl<'de> Deserialize<'de> for Breach {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Breach, A::Error> {
-                let Written { why, at, operation } = Written::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(Breach { why, at, operation })
+                let Written { why, since, at, operation } = Written::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Breach { why, since, at, operation })
             }
         }
 

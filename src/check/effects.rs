@@ -98,20 +98,42 @@ impl Effects {
         self
     }
 
-    /// How often an effect happened, in words, and when it did for the second time, if that is known.
+    /// How often an effect happened, in words, and when it did for the first two times, if that is known.
     fn times(&self, trace: &Trace, history: &History, key: &EffectKey, count: usize) -> String {
-        match self.time_of(trace, history, key, count, 2) {
-            Some(second) => format!("{count} times, the second time at {}", text(second)),
+        match self.two_times_of(trace, history, key, count) {
+            Some([first, second]) if count == 2 => format!("2 times, at {} and {}", text(first), text(second)),
+            Some([first, second]) => format!("{count} times, first at {} and {}", text(first), text(second)),
             None => format!("{count} times"),
         }
     }
 
-    /// When an effect that happened `count` times happened for the `nth` time, if that is known.
-    fn time_of(&self, trace: &Trace, history: &History, key: &EffectKey, count: usize, nth: usize) -> Option<Duration> {
-        let times = if count >= nth { (self.times)(trace, history) } else { Vec::new() };
-        let mut times: Vec<_> = times.into_iter().filter(|(other, _)| other == key).map(|(_, at)| at).collect();
+    /// The verdict that an effect happened `count` times, which began with the first time and broke the promise the second time.
+    fn repeated(
+        &self,
+        verdict: CountedVerdict,
+        trace: &Trace,
+        history: &History,
+        key: &EffectKey,
+        count: usize,
+    ) -> CountedVerdict {
+        match self.two_times_of(trace, history, key, count) {
+            Some([first, second]) => verdict.since(first).at(second),
+            None => verdict,
+        }
+    }
+
+    /// When an effect that happened `count` times did so for the first two times, if that is known.
+    fn two_times_of(&self, trace: &Trace, history: &History, key: &EffectKey, count: usize) -> Option<[Duration; 2]> {
+        let times = if count >= 2 { self.times_of(trace, history, key) } else { Vec::new() };
+        times.first_chunk().copied()
+    }
+
+    /// When an effect happened, as far as it is known, in order.
+    fn times_of(&self, trace: &Trace, history: &History, key: &EffectKey) -> Vec<Duration> {
+        let times = (self.times)(trace, history).into_iter();
+        let mut times: Vec<_> = times.filter(|(other, _)| other == key).map(|(_, at)| at).collect();
         times.sort_unstable();
-        times.get(nth - 1).copied()
+        times
     }
 
     /// The last audit; without one, the verdict of every check.
@@ -154,8 +176,8 @@ impl Effects {
         if let Some((key, count)) = audit.counts.iter().find(|(_, count)| **count > 1) {
             let times = self.times(trace, history, key, *count);
             let why = format!("I1: the effect of {key} happened {times}");
-            let second = self.time_of(trace, history, key, *count, 2);
-            return Ok(CountedVerdict::broken(judged, why).at(second.unwrap_or(audit.began)));
+            let verdict = CountedVerdict::broken(judged, why).at(audit.began);
+            return Ok(self.repeated(verdict, trace, history, key, *count));
         }
         Ok(audit.outdated(trace).unwrap_or_else(|| CountedVerdict::kept(judged, NO_EFFECT)))
     }
@@ -179,10 +201,7 @@ impl Effects {
                 let (who, times) = (life::describe(operation), self.times(trace, history, key, count));
                 let why = format!("I2: the effect of {key} happened {times}: {who}");
                 let verdict = CountedVerdict::broken(judged, why).of(operation);
-                return Ok(match self.time_of(trace, history, key, count, 2) {
-                    Some(second) => verdict.at(second),
-                    None => verdict,
-                });
+                return Ok(self.repeated(verdict, trace, history, key, count));
             }
         }
         if let Some((key, operation)) = late.first() {
@@ -238,11 +257,14 @@ impl Effects {
                     0 => format!("I3: {first}"),
                     others => format!("I3: {first}; {others} more effects are wrong"),
                 };
+                let verdict = CountedVerdict::broken(judged as u64, why).at(audit.began);
                 // An effect that may happen is one too many the second time, and any other at once.
-                let may_happen = first.outcome.is_some_and(|outcome| outcome != ClientOutcome::Refused);
-                let nth = if may_happen { 2 } else { 1 };
-                let at = self.time_of(trace, history, &first.key, first.happened, nth);
-                CountedVerdict::broken(judged as u64, why).at(at.unwrap_or(audit.began))
+                if first.outcome.is_some_and(|outcome| outcome != ClientOutcome::Refused) {
+                    self.repeated(verdict, trace, history, &first.key, first.happened)
+                } else {
+                    let times = if first.happened > 0 { self.times_of(trace, history, &first.key) } else { Vec::new() };
+                    verdict.at(times.first().copied().unwrap_or(audit.began))
+                }
             }
         })
     }
@@ -387,7 +409,7 @@ mod tests {
         let trace = Trace::new(vec![], millis(10), secs(60), false);
         let operations = vec![operation("put", 100, "\"a\""), operation("audit", 20_000, r#"["a","a","b"]"#)];
         let why = |check: Check| check.judge(&trace, &History { operations: operations.clone() }).to_string();
-        let twice = "the effect of a happened 2 times, the second time at 300ms";
+        let twice = "the effect of a happened 2 times, at 200ms and 300ms";
         assert_eq!(why(effects.at_most_once()), format!("fail: I1: {twice}"));
         assert!(why(effects.acknowledged_exactly_once()).starts_with(&format!("fail: I2: {twice}: ")));
     }

@@ -54,6 +54,11 @@ impl Verdict {
         self.map_breach(|breach| breach.at(moment))
     }
 
+    /// The same verdict; if it is a failure, it began with what happened at this virtual time.
+    pub fn since(self, moment: Duration) -> Verdict {
+        self.map_breach(|breach| breach.since(moment))
+    }
+
     /// The same verdict; if it is a failure, this is the operation that shows it.
     pub fn of(self, operation: &Operation) -> Verdict {
         self.map_breach(|breach| breach.of(operation))
@@ -163,6 +168,11 @@ impl CountedVerdict {
     /// The same verdict; if it is a failure, this is the virtual time at which the promise was broken.
     pub fn at(self, moment: Duration) -> CountedVerdict {
         CountedVerdict { verdict: self.verdict.at(moment), ..self }
+    }
+
+    /// The same verdict; if it is a failure, it began with what happened at this virtual time.
+    pub fn since(self, moment: Duration) -> CountedVerdict {
+        CountedVerdict { verdict: self.verdict.since(moment), ..self }
     }
 
     /// The same verdict; if it is a failure, this is the operation that shows it.

@@ -32,6 +32,9 @@ const TIMELINE_LINES: usize = 14;
 const OUTPUT_LINES: usize = 12;
 /// The number of lines of a broken promise's text.
 const PROMISE_LINES: usize = 6;
+/// The number of further broken promises whose reason is told, and the most lines of each.
+const ALSO_TOLD: usize = 3;
+const ALSO_LINES: usize = 2;
 /// The findings that are no checks of a scenario, and are shown whole.
 const ENDINGS: [&str; 4] = ["no_panics", "program", "process", "recorder"];
 /// The number of operations that are listed; the others are only counted.
@@ -174,9 +177,14 @@ impl Screen {
             self.paragraph(line, "    ", most);
         }
         let is_alike = |finding: &&Finding| finding.verdict.is_fail() == first.verdict.is_fail();
-        let others: Vec<&str> = broken.filter(is_alike).map(|finding| finding.check.as_str()).collect();
-        if !others.is_empty() {
-            self.line(&format!("  also: {}", others.join(", ")));
+        let others: Vec<&Finding> = broken.filter(is_alike).collect();
+        let (told, named) = others.split_at(others.len().min(ALSO_TOLD));
+        for finding in told {
+            self.hanging(&format!("also {}", also(finding)), "  ", "    ", ALSO_LINES);
+        }
+        let named: Vec<&str> = named.iter().map(|finding| finding.check.as_str()).collect();
+        if !named.is_empty() {
+            self.hanging(&format!("also {}", named.join(", ")), "  ", "    ", ALSO_LINES);
         }
         self.gap();
     }
@@ -295,6 +303,7 @@ impl Screen {
         let around = stated.unwrap_or(failure.outcome.simulated);
         let options = TimelineOptions {
             around: Some(around),
+            since: breach.and_then(Breach::beginning),
             operation: breach.and_then(Breach::operation).cloned(),
             max_lines: TIMELINE_LINES,
             ..TimelineOptions::default()
@@ -368,6 +377,13 @@ impl Screen {
         }
         let _ = writeln!(self.text, "replay: {}", self.title(replay));
     }
+}
+
+/// A further promise that was broken, and why.
+fn also(finding: &Finding) -> String {
+    let why = finding.verdict.why().and_then(|why| why.lines().next()).unwrap_or_default();
+    let why = finding.check.split_once(' ').and_then(|(name, _)| why.strip_prefix(&format!("{name}: "))).unwrap_or(why);
+    format!("{}: {why}", finding.check)
 }
 
 /// Whether the order of hosts that are due at the same time matters, if shrinking has found out.

@@ -16,13 +16,14 @@ const REPEATED: usize = 2;
 /// run, which show how the system works, and notable lines in each gap.
 const ROOMS: [(usize, usize); 8] = [(24, 6), (20, 4), (16, 3), (16, 2), (12, 1), (12, 0), (6, 0), (0, 0)];
 
-/// At most `limit` lines: all of them, or the most important ones, or those nearest to `around`.
-pub(super) fn fit(lines: &[Line], limit: usize, around: Option<Duration>) -> Vec<String> {
+/// At most `limit` lines: all of them, or the most important ones, or those nearest to the first time of `around`, with what
+/// happened at the second.
+pub(super) fn fit(lines: &[Line], limit: usize, around: Option<(Duration, Option<Duration>)>) -> Vec<String> {
     if lines.len() <= limit {
         return lines.iter().map(draw).collect();
     }
-    if let Some(around) = around {
-        return nearest(lines, limit, around);
+    if let Some((around, since)) = around {
+        return nearest(lines, limit, around, since);
     }
     for weight in [Weight::Notable, Weight::Decisive] {
         for (beginning, share) in ROOMS {
@@ -80,11 +81,17 @@ fn choose(weight: Weight, mut beginning: usize, share: usize) -> impl FnMut(&Lin
 /// The lines that lead to a moment and those that directly follow it. What changed the state of the system, and its first
 /// symptom, stand wherever they are; of lines that repeat each other, the first and the last; and no routine lines that
 /// are farther away.
-fn nearest(lines: &[Line], limit: usize, around: Duration) -> Vec<String> {
+fn nearest(lines: &[Line], limit: usize, around: Duration, since: Option<Duration>) -> Vec<String> {
     let after = lines.partition_point(|line| line.at <= around);
     // The distance from the moment in lines: three quarters of them lead to it.
     let distance = |index: usize| if index < after { after - 1 - index } else { (index - after + 1) * 3 };
-    let ranks = ranks(lines, after);
+    let mut ranks = ranks(lines, after);
+    let is_beginning = |line: &Line| Some(line.at) == since;
+    for (rank, line) in ranks.iter_mut().zip(lines) {
+        if is_beginning(line) {
+            *rank = Rank::Standing;
+        }
+    }
     let of_rank = |rank: Rank| {
         let mut places: Vec<usize> = (0..lines.len()).filter(|index| ranks[*index] == rank).collect();
         places.sort_by_key(|index| distance(*index));
@@ -92,7 +99,7 @@ fn nearest(lines: &[Line], limit: usize, around: Duration) -> Vec<String> {
     };
     // Half of the lines are for what led to the moment itself.
     let mut standing = of_rank(Rank::Standing);
-    standing.sort_by_key(|index| lines[*index].category != Category::Breach);
+    standing.sort_by_key(|index| lines[*index].category != Category::Breach && !is_beginning(&lines[*index]));
     standing.truncate(limit / 2);
     let order: Vec<usize> = standing.iter().copied().chain(of_rank(Rank::Near)).collect();
     // Each kept line may also cost a gap before it, so the number of lines that fit is found by trying.

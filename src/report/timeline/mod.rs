@@ -27,6 +27,8 @@ pub struct TimelineOptions {
     pub until: Option<Duration>,
     /// The virtual time to stay close to: if lines must be left out, those farthest from it go first.
     pub around: Option<Duration>,
+    /// With `around`, what happened at this time is shown, too, however far away it is.
+    pub since: Option<Duration>,
     /// The operation whose end is never left out, if any.
     pub operation: Option<Operation>,
     /// The largest number of lines, without the two of the header; 0 for no limit.
@@ -52,7 +54,7 @@ pub(crate) fn timeline_lines(recording: &Recording, options: &TimelineOptions) -
     lines.retain(|line| options.until.is_none_or(|until| line.at <= until));
     let limit = if options.max_lines == 0 { usize::MAX } else { options.max_lines };
     let mut text = lanes.header();
-    text.extend(condense::fit(&lines, limit, options.around));
+    text.extend(condense::fit(&lines, limit, options.around.map(|around| (around, options.since))));
     text
 }
 
