@@ -114,10 +114,19 @@ fn cpu(mut work: impl FnMut()) -> f64 {
 }
 
 fn main() {
-    // For counting instructions: `valgrind --tool=callgrind EXECUTABLE --bench only-events`.
-    if std::env::args().any(|argument| argument == "only-events") {
-        let scenario = timeouts::scenario().engine(Engine::Events);
-        (0..3).for_each(|seed| drop(run(&scenario, &scenario.case(Seed(seed)), Detail::Lean)));
+    // For counting instructions: `valgrind --tool=callgrind EXECUTABLE --bench only-events`, or `only-turmoil`, with the name
+    // of a scenario or without.
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    for (only, engine) in [("only-turmoil", Engine::Turmoil), ("only-events", Engine::Events)] {
+        if !arguments.iter().any(|argument| argument == only) {
+            continue;
+        }
+        let is_named = |name: &str| arguments.iter().any(|argument| argument == name);
+        let names_any = SHOP.iter().any(|(name, _)| is_named(name));
+        for (_, scenario) in SHOP.iter().filter(|(name, _)| !names_any || is_named(name)) {
+            let scenario = scenario().engine(engine);
+            (0..3).for_each(|seed| drop(run(&scenario, &scenario.case(Seed(seed)), Detail::Lean)));
+        }
         return;
     }
     println!("simulated seconds for each CPU second\n");
