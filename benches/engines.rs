@@ -88,11 +88,19 @@ fn plain_turmoil(latency: Duration) {
 }
 
 fn main() {
-    let is_asked_for = |mode: &str| std::env::args().any(|argument| argument == mode);
-    // For counting instructions: `valgrind --tool=callgrind EXECUTABLE --bench only-events`, or `pairs-on-events`.
-    if is_asked_for("only-events") {
-        let scenario = timeouts::scenario().engine(Engine::Events);
-        (0..3).for_each(|seed| drop(run(&scenario, &scenario.case(Seed(seed)), Detail::Lean)));
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let is_asked_for = |mode: &str| arguments.iter().any(|argument| argument == mode);
+    // For counting instructions: `valgrind --tool=callgrind EXECUTABLE --bench only-events`, or `only-turmoil`, with the name
+    // of a scenario or without, or `pairs-on-events`.
+    for (only, engine) in [("only-turmoil", Engine::Turmoil), ("only-events", Engine::Events)] {
+        if !is_asked_for(only) {
+            continue;
+        }
+        let names_any = SHOP.iter().any(|(name, _)| is_asked_for(name));
+        for (_, scenario) in SHOP.iter().filter(|(name, _)| !names_any || is_asked_for(name)) {
+            let scenario = scenario().engine(engine);
+            (0..3).for_each(|seed| drop(run(&scenario, &scenario.case(Seed(seed)), Detail::Lean)));
+        }
         return;
     }
     if is_asked_for("pairs-on-events") {

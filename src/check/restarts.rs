@@ -38,7 +38,9 @@ pub fn no_operation_fails() -> Check {
 
 fn restart_during(trace: &Trace, operation: &Operation) -> Option<Duration> {
     let is_restart = |record: &Record| {
-        record.event == Event::Started && record.host != Some(operation.host) && record.at > operation.invoked_at
+        matches!(record.event, Event::Started)
+            && record.host != Some(operation.host)
+            && record.at > operation.invoked_at
     };
     let restart = trace.records.iter().find(|record| is_restart(record))?;
     let has_died = life::died_between(trace, operation.host, operation.invoked_at, trace.ended_at);

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -41,12 +42,21 @@ impl std::ops::DerefMut for NetGuard<'_> {
 
 impl Drop for NetGuard<'_> {
     fn drop(&mut self) {
+        let Some(mut whole) = self.0.take() else { return };
+        let wake = &mut whole.net.wake;
         // A waker may run code that locks the network again. Most often there is none, or one.
-        let first = if self.wake.len() == 1 { self.wake.pop() } else { None };
-        let others = std::mem::take(&mut self.wake);
-        drop(self.0.take());
-        for waker in first.into_iter().chain(others) {
-            waker.wake();
+        match wake.len() {
+            0 => {}
+            1 => {
+                let waker = wake.pop();
+                drop(whole);
+                waker.into_iter().for_each(Waker::wake);
+            }
+            _ => {
+                let wakers = std::mem::take(wake);
+                drop(whole);
+                wakers.into_iter().for_each(Waker::wake);
+            }
         }
     }
 }

@@ -272,7 +272,7 @@ impl Clocks {
                     Some(virtual_nanos) => {
                         return Reading { slot, virtual_nanos, frame: self.frame(ORIGIN + ROUNDING) };
                     }
-                    None => (slot, self.step.get(), ORIGIN + ROUNDING),
+                    None => return self.peek_running(slot),
                 },
                 None => (outside.unwrap_or(self.outside_slot()), self.step.get(), ORIGIN + ROUNDING),
             },
@@ -288,6 +288,12 @@ impl Clocks {
     #[inline(always)]
     fn peek_paused(&self, slot: usize) -> Reading {
         self.shown(slot, self.tokio_nanos(slot), self.hosts[slot].zero.get())
+    }
+
+    /// The same of the runtime of the host in this slot, whose time runs and is not frozen.
+    #[inline(always)]
+    fn peek_running(&self, slot: usize) -> Reading {
+        self.shown(slot, self.step.get(), ORIGIN + ROUNDING)
     }
 
     /// A clock at this virtual time, or at what it has already shown.
@@ -318,8 +324,8 @@ impl Clocks {
 
     /// Reads the monotonic clock for the code under test. `Err` means that the host in this slot spins.
     ///
-    /// Tokio itself reads it several times whenever a runtime runs, so nearly all reads come from a host whose time is
-    /// paused, and take the short way.
+    /// Tokio itself reads it several times whenever a runtime runs, so nearly all reads come from a host that is not frozen,
+    /// and take the short way.
     #[inline(always)]
     pub(super) fn read_monotonic(&self) -> Result<u64, usize> {
         if self.new_runtime_reads_left.get() > 0 || self.quiet.get() {
@@ -328,13 +334,16 @@ impl Clocks {
         let Ok(handle) = Handle::try_current() else { return self.read_monotonic_anywhere() };
         let id = handle.id();
         drop(handle);
-        match self.slot_of(id) {
-            Some(slot) if self.hosts[slot].paused.get() => {
-                let Reading { virtual_nanos, frame, .. } = self.peek_paused(slot);
-                Ok(self.count_read(slot, virtual_nanos)?.saturating_add(frame))
-            }
-            _ => self.read_monotonic_anywhere(),
-        }
+        let Some(slot) = self.slot_of(id) else { return self.read_monotonic_anywhere() };
+        let clock = &self.hosts[slot];
+        let Reading { virtual_nanos, frame, .. } = if clock.paused.get() {
+            self.peek_paused(slot)
+        } else if clock.frozen.get().is_none() {
+            self.peek_running(slot)
+        } else {
+            return self.read_monotonic_anywhere();
+        };
+        Ok(self.count_read(slot, virtual_nanos)?.saturating_add(frame))
     }
 
     /// The same, wherever the code runs.

@@ -53,6 +53,9 @@ impl World<'_> {
 
     /// Freezes the hosts that have had their last step, at the start of the step that they no longer run in.
     pub(super) fn freeze_hosts(&mut self) {
+        if self.paused.is_empty() {
+            return;
+        }
         let due: Vec<HostId> =
             self.paused.iter().filter(|(_, paused)| !paused.is_frozen).map(|(host, _)| *host).collect();
         for host in due {

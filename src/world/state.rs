@@ -124,6 +124,8 @@ pub(super) struct World<'a> {
     pub(super) failures: Vec<(HostId, String)>,
     pub(super) trigger_counts: Vec<u32>,
     pub(super) now: Duration,
+    /// In a world that jumps: whether nothing has happened since the world last found that nothing follows at once.
+    pub(super) is_settled: bool,
 }
 
 impl<'a> World<'a> {
@@ -166,6 +168,7 @@ impl<'a> World<'a> {
             failures: Vec::new(),
             trigger_counts: Vec::new(),
             now: Duration::ZERO,
+            is_settled: false,
         }
     }
 
