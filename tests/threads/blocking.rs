@@ -70,3 +70,27 @@ fn a_wait_beside_the_runtime_or_for_no_time_is_none_that_holds_it_up() {
     assert_eq!(blocking_waits(&scenario(beside)), []);
     assert_eq!(blocking_waits(&scenario(short)), []);
 }
+
+/// Tests run simulations in one process, whose locks these share. A wait for one was taken for a hang.
+#[test]
+fn a_lock_of_the_process_that_no_thread_of_the_run_holds_is_waited_for() {
+    use std::sync::OnceLock;
+    static LOCK: Mutex<u32> = Mutex::new(0);
+    static ONCE: OnceLock<u32> = OnceLock::new();
+    let (holds, held) = std::sync::mpsc::channel();
+    let outside = thread::spawn(move || {
+        let mut locked = LOCK.lock().unwrap();
+        ONCE.get_or_init(|| {
+            holds.send(()).unwrap();
+            thread::sleep(millis(50));
+            *locked = 7;
+            9
+        });
+    });
+    held.recv().unwrap();
+    let takes =
+        |_: HostContext| async { hold((*ONCE.get_or_init(|| 1), *LOCK.lock().unwrap()) == (9, 7), "too early") };
+    let outcome = outcome(&scenario(takes), 1);
+    assert!(outcome.verdict.is_pass(), "{:?}", outcome.findings);
+    outside.join().unwrap();
+}

@@ -135,6 +135,8 @@ pub(in crate::sandbox) struct Turns {
     counts: RefCell<Vec<Counts>>,
     /// Whether threads that block each other were found.
     pub(super) has_deadlock: Cell<bool>,
+    /// How many moments it has waited for threads of other simulations.
+    pub(super) waited_for_others: Cell<u32>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]

@@ -12,8 +12,10 @@ use std::time::Duration;
 
 use libc::{c_int, c_void, pthread_t};
 
+use super::process::shared_status;
+use super::raw::call;
 use super::switch::hand_over;
-use super::threads::{Baton, CURRENT, Next, Thread, Wait, current};
+use super::threads::{Baton, CURRENT, Next, Thread, Turns, Wait, current};
 use super::{blocked, deadlock, preemption, signals};
 use crate::sandbox::clock::nanos;
 use crate::sandbox::descriptors::Errno;
@@ -239,6 +241,8 @@ pub(super) fn wait_at(simulation: &Simulation, word: usize, is_lock: bool, until
             Turn::Simulating => break FutexEnd::Woken,
             Turn::OfNobody if pass_time(simulation, slot, until) => {}
             Turn::OfNobody if until.is_some() => break FutexEnd::TimedOut,
+            // It looks again, as code that is woken does.
+            Turn::OfNobody if others_may_end_it(turns) => break FutexEnd::Woken,
             Turn::OfNobody => {
                 deadlock::note_blocked(simulation, slot);
                 break FutexEnd::Never;
@@ -253,6 +257,21 @@ pub(super) fn wait_at(simulation: &Simulation, word: usize, is_lock: bool, until
     };
     blocked::note(simulation, slot, started, ended, if is_lock { "a lock" } else { "another thread" });
     end
+}
+
+/// Whether a wait that no thread of this simulation can end may yet be ended by another simulation's: tests run several in one
+/// process, and these share its locks. Waits for a moment of real time, and up to a second in each run. A run in a process of
+/// its own is alone.
+fn others_may_end_it(turns: &Turns) -> bool {
+    const MOMENTS: u32 = 1_000;
+    let waited = turns.waited_for_others.get();
+    if shared_status().is_some() || waited == MOMENTS {
+        return false;
+    }
+    turns.waited_for_others.set(waited + 1);
+    let moment = libc::timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+    call!(libc::SYS_nanosleep, &raw const moment, 0);
+    true
 }
 
 /// Lets others run before this code goes on. Code that does this many times in a row waits for what only time brings.
