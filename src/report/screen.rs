@@ -1,11 +1,11 @@
 //! The failure screen: what was broken, what it was shrunk from, why and when it happened, and how to replay it.
 
+mod layout;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use console::style;
-use textwrap::WordSeparator;
-use textwrap::core::Word;
 
 use super::text::{count, determinism, duration_of, reasons};
 use super::timeline::{TimelineOptions, first_difference, timeline_lines};
@@ -16,14 +16,10 @@ use crate::fault::duration_text;
 use crate::run::Outcome;
 use crate::scenario::{Case, SeededOrder};
 
-/// The width of a screen that is not drawn on a terminal, in columns.
-const WIDTH: usize = 100;
-/// The least width of a screen: on a narrower terminal, its lines are broken by the terminal.
-const LEAST_WIDTH: usize = 60;
-/// The largest width of a screen, as longer lines are hard to read.
-const MOST_WIDTH: usize = 160;
-/// The columns of a timeline before its lanes.
-const TIME_COLUMNS: usize = 12;
+pub use layout::ScreenStyle;
+
+use layout::{Screen, TIME_COLUMNS, wrapped};
+
 /// The columns that the number and the effects of a fault take.
 const FAULT_COLUMNS: usize = 22;
 /// The number of lines of the timeline.
@@ -42,25 +38,9 @@ const OPERATIONS: usize = 4;
 /// The number of faults that are listed, effective ones first; the others are only counted.
 const FAULTS: usize = 12;
 
-/// How a screen is drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ScreenStyle {
-    /// Whether colours are used.
-    pub colours: bool,
-    /// The width of the terminal, in columns.
-    pub columns: usize,
-}
-
-impl Default for ScreenStyle {
-    fn default() -> ScreenStyle {
-        ScreenStyle { colours: false, columns: WIDTH }
-    }
-}
-
 /// The screen of a failure. `replay` is the command that runs it again, and `exploration` is the one that found it.
 pub fn screen(failure: &Failure, replay: &str, exploration: Option<&Exploration>, style: ScreenStyle) -> String {
-    let width = style.columns.clamp(LEAST_WIDTH, MOST_WIDTH);
-    let mut screen = Screen { text: String::new(), style, width };
+    let mut screen = Screen::new(style);
     screen.headline(failure, exploration.map(|exploration| exploration.seeds));
     screen.promises(&failure.outcome);
     screen.size(failure);
@@ -75,70 +55,7 @@ pub fn screen(failure: &Failure, replay: &str, exploration: Option<&Exploration>
     screen.text
 }
 
-struct Screen {
-    text: String,
-    style: ScreenStyle,
-    width: usize,
-}
-
 impl Screen {
-    fn title(&self, text: &str) -> String {
-        style(text).bold().force_styling(self.style.colours).to_string()
-    }
-
-    fn dim(&self, text: &str) -> String {
-        style(text).dim().force_styling(self.style.colours).to_string()
-    }
-
-    fn line(&mut self, text: &str) {
-        let text = text.trim_end();
-        if console::measure_text_width(text) <= self.width {
-            let _ = writeln!(self.text, "{text}");
-            return;
-        }
-        // Colours are lost, but no word is broken.
-        let text = console::strip_ansi_codes(text);
-        let cut = console::truncate_str(&text, self.width - 2, "");
-        let cut = cut.rsplit_once(' ').map_or(&*cut, |(words, _)| words);
-        let _ = writeln!(self.text, "{} …", cut.trim_end());
-    }
-
-    /// Lines that say what to do: each is wrapped, and nothing is left out.
-    fn paragraphs(&mut self, text: &str) {
-        for line in text.lines() {
-            let indent = " ".repeat(line.len() - line.trim_start().len());
-            self.hanging(line.trim_start(), &indent, &format!("{indent}  "), usize::MAX);
-        }
-    }
-
-    fn gap(&mut self) {
-        self.text.push('\n');
-    }
-
-    /// Text that is wrapped between words.
-    fn paragraph(&mut self, text: &str, indent: &str, most: usize) {
-        self.hanging(text, indent, indent, most);
-    }
-
-    /// Text that is wrapped between words, with another indent from the second line on. A path or an identifier that is too
-    /// long for a line stays whole.
-    fn hanging(&mut self, text: &str, first: &str, indent: &str, most: usize) {
-        let options = textwrap::Options::new(self.width)
-            .initial_indent(first)
-            .subsequent_indent(indent)
-            .break_words(false)
-            .word_separator(WordSeparator::Custom(words))
-            .word_splitter(textwrap::WordSplitter::NoHyphenation);
-        let lines = textwrap::wrap(text, options);
-        let count = lines.len();
-        for line in lines.into_iter().take(most) {
-            let _ = writeln!(self.text, "{}", line.trim_end());
-        }
-        if count > most {
-            self.line(&format!("{indent}…"));
-        }
-    }
-
     fn headline(&mut self, failure: &Failure, seeds: Option<SeedRange>) {
         let word = match failure.status() {
             Status::Fail => "FAILED",
@@ -407,30 +324,6 @@ fn size_text(size: Size) -> String {
     format!("{} and {}", count(size.faults as u64, "fault"), count(size.operations as u64, "operation"))
 }
 
-/// A line of a timeline as several, so that it fits. Beside `lanes` lanes, which go on, its words are wrapped.
-fn wrapped(line: &str, width: usize, lanes: usize) -> Vec<String> {
-    if console::measure_text_width(line) <= width {
-        return vec![line.to_owned()];
-    }
-    // The time, the lanes and the space behind them.
-    let words_from = TIME_COLUMNS + 2 * lanes + 1;
-    let split = line.char_indices().nth(words_from).map_or(line.len(), |(index, _)| index);
-    let is_header = line.starts_with("lanes: ");
-    let (first, words) = if is_header { line.split_at("lanes: ".len()) } else { line.split_at(split) };
-    let beside = first.chars().map(|c| match c {
-        '│' | '┼' | '●' | '◀' | '▶' | '▲' => '│',
-        '·' | '✕' => '·',
-        _ => ' ',
-    });
-    let beside: String = if is_header { " ".repeat(first.len()) } else { beside.chain("  ".chars()).collect() };
-    let options = textwrap::Options::new(width)
-        .initial_indent(first)
-        .subsequent_indent(&beside)
-        .break_words(false)
-        .word_splitter(textwrap::WordSplitter::NoHyphenation);
-    textwrap::wrap(words, options).into_iter().map(std::borrow::Cow::into_owned).collect()
-}
-
 /// A failure in one line, for all but the first failure of an exploration.
 pub fn failure_line(failure: &Failure) -> String {
     let reason = match failure.status() {
@@ -454,21 +347,6 @@ fn first_breach(outcome: &Outcome) -> Option<&Breach> {
 fn moment(outcome: &Outcome) -> Option<Duration> {
     let stated = first_breach(outcome).and_then(Breach::moment);
     stated.or_else(|| outcome.panics.first().map(|panic| panic.at)).map(|moment| moment.min(outcome.simulated))
-}
-
-/// The words of a line. One that is too long for many lines, such as a value in JSON, may also end after each comma.
-fn words(line: &str) -> Box<dyn Iterator<Item = Word<'_>> + '_> {
-    const LONG: usize = 40;
-    Box::new(WordSeparator::AsciiSpace.find_words(line).flat_map(|word| {
-        if word.word.len() <= LONG {
-            return vec![word];
-        }
-        let mut parts: Vec<Word<'_>> = word.word.split_inclusive(',').map(Word::from).collect();
-        if let Some(last) = parts.last_mut() {
-            last.whitespace = word.whitespace;
-        }
-        parts
-    }))
 }
 
 #[cfg(test)]
