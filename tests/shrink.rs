@@ -151,6 +151,26 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
+/// What is left of the first failure of a scenario, within this number of runs on this number of workers.
+fn shrunk(scenario: Scenario, jobs: usize, shrink_runs: u64) -> Result<explore::Shrunk, Failed> {
+    let jobs = NonZeroUsize::new(jobs).ok_or("no workers")?;
+    let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(scenario.name());
+    // The table of this program has other scenarios before this one, but a pool finds them by name.
+    let pool = Pool::new([scenario].into(), jobs, EntryPoint::Main, None);
+    let options = ExploreOptions {
+        // Far more than it takes, so that only the limit of runs counts.
+        shrink_for: secs(600),
+        shrink_runs,
+        explain_for: secs(0),
+        controls: 0,
+        case_directory: Some(directory),
+        ..ExploreOptions::new("0..40".parse()?)
+    };
+    let exploration = explore::explore(&pool, 0, &options, &mut ())?;
+    let failure = exploration.failures.into_iter().next().ok_or("it does not fail")?;
+    Ok(failure.as_found.ok_or("it was not shrunk")?.shrunk)
+}
+
 fn broken_shops() -> Result<(), Failed> {
     let scenarios: Arc<[Scenario]> = BROKEN.iter().map(|scenario| scenario()).collect();
     let jobs = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);

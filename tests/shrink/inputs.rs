@@ -1,14 +1,14 @@
 //! A promise that two of sixteen operations break: a large value is written, and the same key is read.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
 
 use libtest_mimic::Failed;
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
-use squall::internal::explore::{self, ExploreOptions, Limit, Pool, Shrunk};
-use squall::internal::sandbox::EntryPoint;
+use squall::internal::explore::Limit;
 use squall::prelude::*;
+
+use super::shrunk;
 
 /// Larger values are forgotten.
 const LARGEST: u32 = 600;
@@ -63,27 +63,8 @@ pub fn scenario() -> Scenario {
         .settle_for(secs(0))
 }
 
-/// What is left of the first failure, within this number of runs on this number of workers.
-fn shrunk(jobs: usize, shrink_runs: u64) -> Result<Shrunk, Failed> {
-    let jobs = NonZeroUsize::new(jobs).ok_or("no workers")?;
-    // The table of this program has other scenarios before this one, but a pool finds them by name.
-    let pool = Pool::new([scenario()].into(), jobs, EntryPoint::Main, None);
-    let options = ExploreOptions {
-        // Far more than it takes, so that only the limit of runs counts.
-        shrink_for: secs(600),
-        shrink_runs,
-        explain_for: secs(0),
-        controls: 0,
-        case_directory: Some(std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("inputs")),
-        ..ExploreOptions::new("0..40".parse()?)
-    };
-    let exploration = explore::explore(&pool, 0, &options, &mut ())?;
-    let failure = exploration.failures.into_iter().next().ok_or("it does not fail")?;
-    Ok(failure.as_found.ok_or("it was not shrunk")?.shrunk)
-}
-
 pub fn check() -> Result<(), Failed> {
-    let shrunk = shrunk(2, 2_000)?;
+    let shrunk = shrunk(scenario(), 2, 2_000)?;
     let operations = shrunk.case.input["client"][0].clone();
     println!("{operations} in {} runs", shrunk.runs);
     assert_eq!((shrunk.from.operations, shrunk.to.operations, shrunk.limit), (16, 2, None), "{operations}");
@@ -99,7 +80,7 @@ pub fn check() -> Result<(), Failed> {
 
 /// A limit of time once decided what was left.
 pub fn check_limit() -> Result<(), Failed> {
-    let (alone, together) = (shrunk(1, 5)?, shrunk(4, 5)?);
+    let (alone, together) = (shrunk(scenario(), 1, 5)?, shrunk(scenario(), 4, 5)?);
     assert_eq!((&alone.case, alone.runs, alone.limit), (&together.case, together.runs, together.limit));
     assert_eq!((alone.runs, alone.limit), (5, Some(Limit::Runs)));
     Ok(())

@@ -5,10 +5,12 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 
 use libtest_mimic::Failed;
-use squall::internal::explore::{self, ExploreOptions, Pool, Shrunk};
+use squall::internal::explore::{self, Pool};
 use squall::internal::sandbox::EntryPoint;
 use squall::prelude::*;
 use squall::scenario::{Engine, SeededOrder};
+
+use super::shrunk;
 
 /// The tick at which the order may matter, of twenty.
 const TICK: usize = 7;
@@ -52,26 +54,10 @@ pub fn minds_not() -> Scenario {
     ticking("minds_no_order", false)
 }
 
-/// What is left of the first failure, its screen, and which seed it has.
-fn shrunk(scenario: fn() -> Scenario) -> Result<(Shrunk, Seed), Failed> {
-    let pool = Pool::new([scenario()].into(), NonZeroUsize::MIN, EntryPoint::Main, None);
-    let options = ExploreOptions {
-        shrink_for: secs(60),
-        explain_for: secs(0),
-        controls: 0,
-        case_directory: Some(std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("order")),
-        ..ExploreOptions::new("0..40".parse()?)
-    };
-    let exploration = explore::explore(&pool, 0, &options, &mut ())?;
-    let failure = exploration.failures.into_iter().next().ok_or("it does not fail")?;
-    let seed = failure.case.seed;
-    Ok((failure.as_found.ok_or("it was not shrunk")?.shrunk, seed))
-}
-
 pub fn check() -> Result<(), Failed> {
-    let (shrunk, seed) = shrunk(minds)?;
+    let shrunk = shrunk(minds(), 1, 2_000)?;
     let SeededOrder { from, until } = shrunk.case.seeded_order;
-    println!("{seed}: from {from:?} until {until:?} in {} runs", shrunk.runs);
+    println!("from {from:?} until {until:?} in {} runs", shrunk.runs);
     let at = millis(100 * TICK as u64);
     assert_eq!((from, until), (at, at + std::time::Duration::from_nanos(1)));
     // Without the seed's order at that time, the promise is kept.
@@ -85,7 +71,7 @@ pub fn check() -> Result<(), Failed> {
 }
 
 pub fn check_any_order() -> Result<(), Failed> {
-    let (shrunk, seed) = shrunk(minds_not)?;
-    assert_eq!((seed, shrunk.case.seeded_order), (Seed(0), SeededOrder::NEVER));
+    let shrunk = shrunk(minds_not(), 1, 2_000)?;
+    assert_eq!((shrunk.case.seed, shrunk.case.seeded_order), (Seed(0), SeededOrder::NEVER));
     Ok(())
 }
